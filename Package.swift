@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+/// A library target; `folder` is its place in the tree, next to what it belongs to.
+func library(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: strict)
+}
+
+/// A test target under Tests/, named after what it tests.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "lockflight",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "lockflight", targets: ["lockflight"]),
+        .executable(name: "lockflight-agent", targets: ["lockflight-agent"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
+    targets: [
+        // Sources/: values, decisions, the ledger, the transport, the lab.
+        library("UpgradeDomain", in: "Sources"),
+        library("ContentDigest", in: "Sources", ["UpgradeDomain", crypto]),
+        library("RolloutEngine", in: "Sources", ["UpgradeDomain"]),
+        library("AgentProtocol", in: "Sources", ["UpgradeDomain"]),
+        library(
+            "Ledger", in: "Sources",
+            ["UpgradeDomain", "ContentDigest", .product(name: "GRDB", package: "GRDB.swift")]),
+        .systemLibrary(
+            name: "CLibSSH2", path: "Sources/CLibSSH2", pkgConfig: "libssh2",
+            providers: [.apt(["libssh2-1-dev"])]),
+        .target(name: "CLinux", path: "Sources/CLinux"),
+        library("SSHTransport", in: "Sources", ["CLibSSH2", "CLinux", nio, nioPosix, crypto]),
+        library("LabFleet", in: "Sources", ["UpgradeDomain", "CLinux", subprocess, system]),
+
+        // agent/: what runs on each host.
+        library(
+            "AgentRuntime", in: "agent",
+            ["UpgradeDomain", "ContentDigest", "AgentProtocol", "CLinux", nio, nioPosix, nioHTTP1]),
+        .executableTarget(
+            name: "lockflight-agent", dependencies: ["AgentRuntime"], path: "agent/lockflight-agent",
+            swiftSettings: strict),
+
+        // coordinator/: what the operator runs.
+        library(
+            "CoordinatorRuntime", in: "coordinator",
+            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", logging]),
+        library(
+            "Commands", in: "coordinator",
+            [
+                "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
+                "LabFleet", "Inventory", "CoordinatorRuntime", "CLinux", subprocess, system, logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "lockflight", dependencies: ["Commands"], path: "coordinator/lockflight",
+            swiftSettings: strict),
+
+        // inventory/: files -> validated domain values.
+        library(
+            "Inventory", in: "inventory",
+            ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
+
+        tests("UpgradeDomainTests", ["UpgradeDomain"]),
+    ]
+)

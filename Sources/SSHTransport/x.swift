@@ -1,0 +1,4 @@
+import CLibSSH2
+import NIOCore
+import NIOPosix
+import Crypto
