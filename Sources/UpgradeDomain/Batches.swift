@@ -1,0 +1,38 @@
+/// Placements of a layer that change together.
+public struct Batch: Codable, Hashable, Sendable {
+    public let layer: LayerName
+    /// From 0; batch 0 is the canary.
+    public let index: Int
+    public let placements: [Placement]
+
+    public init(layer: LayerName, index: Int, placements: [Placement]) {
+        self.layer = layer
+        self.index = index
+        self.placements = placements
+    }
+}
+
+extension PlanLayer {
+    /// The layer's batches over its hosts, in inventory order.
+    ///
+    /// Sizes are cumulative, percentages round up, sizes that add nothing are dropped, and what remains after
+    /// the last size forms a last batch, so that the batches always cover every host once.
+    public func batches(over hosts: [HostName]) -> [Batch] {
+        var batches: [Batch] = []
+        var reached = 0
+        for size in batchSizesToTheEnd {
+            let target: Int
+            switch size {
+            case .count(let count): target = min(count, hosts.count)
+            case .percent(let percent): target = (hosts.count * percent + 99) / 100
+            }
+            guard target > reached else { continue }
+            let members = hosts[reached..<target].map { Placement(host: $0, layer: name) }
+            batches.append(Batch(layer: name, index: batches.count, placements: members))
+            reached = target
+        }
+        return batches
+    }
+
+    private var batchSizesToTheEnd: [BatchSize] { batches + [.percent(100)] }
+}

@@ -1,0 +1,97 @@
+/// The fleet as the operator declared it: layers in order, hosts in file order.
+public struct FleetInventory: Codable, Hashable, Sendable {
+    public var layers: [InventoryLayer]
+    public var hosts: [Host]
+
+    public init(layers: [InventoryLayer], hosts: [Host]) {
+        self.layers = layers
+        self.hosts = hosts
+    }
+
+    /// The hosts of a layer, in inventory order.
+    public func hosts(in layer: LayerName) -> [Host] {
+        hosts.filter { host in host.placements.contains { $0.layer == layer } }
+    }
+}
+
+/// A dependency tier and who answers for it.
+public struct InventoryLayer: Codable, Hashable, Sendable {
+    public var name: LayerName
+    /// Who may approve a plan that changes this layer; never empty.
+    public var owners: [Owner]
+
+    public init(name: LayerName, owners: [Owner]) {
+        self.name = name
+        self.owners = owners
+    }
+}
+
+/// One machine that Lockflight reaches over SSH.
+public struct Host: Codable, Hashable, Sendable {
+    public var name: HostName
+    /// An IP address or a DNS name.
+    public var address: String
+    public var port: Int
+    public var user: String
+    /// The bastion in front of the host; stored, not used yet.
+    public var jump: HostName?
+    /// Path of the private key on the coordinator's machine; nil means the coordinator's default.
+    public var identityFile: String?
+    public var labels: [String: String]
+    /// Absolute path of the deployment checkout on the host; commands run there.
+    public var workingDirectory: String
+    /// Values for `${var.NAME}` in the plan's commands and URLs.
+    public var variables: [String: String]
+    /// The layers the host stands in.
+    public var placements: [HostPlacement]
+    /// The pinned SSH host keys; empty until `inventory trust`.
+    public var hostKeys: [HostKey]
+
+    public init(
+        name: HostName, address: String, port: Int = 22, user: String, jump: HostName? = nil,
+        identityFile: String? = nil, labels: [String: String] = [:], workingDirectory: String,
+        variables: [String: String] = [:], placements: [HostPlacement], hostKeys: [HostKey] = []
+    ) {
+        self.name = name
+        self.address = address
+        self.port = port
+        self.user = user
+        self.jump = jump
+        self.identityFile = identityFile
+        self.labels = labels
+        self.workingDirectory = workingDirectory
+        self.variables = variables
+        self.placements = placements
+        self.hostKeys = hostKeys
+    }
+
+    /// Where the host's platform API answers for a layer, seen from the host itself.
+    public func baseURL(in layer: LayerName) -> String? {
+        placements.first { $0.layer == layer }?.baseURL
+    }
+}
+
+/// A host's place in one layer.
+public struct HostPlacement: Codable, Hashable, Sendable {
+    public var layer: LayerName
+    /// Scheme, host and port of the platform API as the host itself reaches it, without a trailing slash.
+    public var baseURL: String
+
+    public init(layer: LayerName, baseURL: String) {
+        self.layer = layer
+        self.baseURL = baseURL
+    }
+}
+
+/// A pinned SSH public host key.
+public struct HostKey: Codable, Hashable, Sendable {
+    /// The key type, such as `ssh-ed25519`.
+    public var type: String
+    /// The key blob in base64, as in a known_hosts line.
+    public var base64: String
+
+    public init(type: String, base64: String) {
+        self.type = type
+        self.base64 = base64
+    }
+}

@@ -1,0 +1,278 @@
+/// The immutable intent of an upgrade: versions, layers, evidence, scripts and boundaries.
+///
+/// Identified by the SHA-256 of its canonical JSON, so neither key order nor comments of its file matter.
+public struct Plan: Codable, Hashable, Sendable {
+    /// The version of this shape; part of the digest.
+    public var schemaVersion: Int
+    public var name: String
+    public var version: VersionChange
+    public var changeClass: ChangeClass
+    /// What was read and agreed before: release notes, compatibility reviews, tickets.
+    public var reviews: [Review]
+    /// The evidence family, in order; the same before and after.
+    public var evidence: [Surface]
+    /// Compares repo truth with runtime truth; exit 0 means they agree.
+    public var materialization: ScriptCommand
+    /// Checks that run on the host right before each mutation; exit 0 permits it.
+    public var guardrails: [ScriptCommand]
+    /// One path that a user or operator really takes.
+    public var representativePath: Surface
+    /// In the order in which they move.
+    public var layers: [PlanLayer]
+    public var exclusions: [Exclusion]
+    public var waivers: [Waiver]
+    /// Free space required in the working directory of every host before anything starts.
+    public var minimumFreeDiskMebibytes: Int
+
+    public static let currentSchemaVersion = 1
+
+    public init(
+        schemaVersion: Int = Plan.currentSchemaVersion, name: String, version: VersionChange,
+        changeClass: ChangeClass, reviews: [Review], evidence: [Surface], materialization: ScriptCommand,
+        guardrails: [ScriptCommand], representativePath: Surface, layers: [PlanLayer],
+        exclusions: [Exclusion] = [], waivers: [Waiver] = [], minimumFreeDiskMebibytes: Int = 64
+    ) {
+        self.schemaVersion = schemaVersion
+        self.name = name
+        self.version = version
+        self.changeClass = changeClass
+        self.reviews = reviews
+        self.evidence = evidence
+        self.materialization = materialization
+        self.guardrails = guardrails
+        self.representativePath = representativePath
+        self.layers = layers
+        self.exclusions = exclusions
+        self.waivers = waivers
+        self.minimumFreeDiskMebibytes = minimumFreeDiskMebibytes
+    }
+
+    public func layer(_ name: LayerName) -> PlanLayer? { layers.first { $0.name == name } }
+}
+
+/// The explicit source and target.
+public struct VersionChange: Codable, Hashable, Sendable {
+    public var from: Version
+    public var to: Version
+
+    public init(from: Version, to: Version) {
+        self.from = from
+        self.to = to
+    }
+}
+
+/// How far-reaching the change is declared to be.
+public enum ChangeClass: String, Codable, Hashable, Sendable, CaseIterable {
+    case patch, minor, major, configuration, emergency
+}
+
+/// Something a person read or agreed before the change.
+public struct Review: Codable, Hashable, Sendable {
+    public var title: String
+    /// A URL, ticket or commit.
+    public var reference: String
+
+    public init(title: String, reference: String) {
+        self.title = title
+        self.reference = reference
+    }
+}
+
+/// A host that the plan leaves out on purpose.
+public struct Exclusion: Codable, Hashable, Sendable {
+    public var host: HostName
+    public var reason: String
+
+    public init(host: HostName, reason: String) {
+        self.host = host
+        self.reason = reason
+    }
+}
+
+/// A fault that was there before and is accepted by name, until a time.
+public struct Waiver: Codable, Hashable, Sendable {
+    public var surface: SurfaceName
+    public var item: String
+    /// Only on this host; nil means on every host.
+    public var host: HostName?
+    public var owner: Owner
+    public var reason: String
+    /// Milliseconds since 1970, UTC.
+    public var expiresAtMilliseconds: Int64
+
+    public init(
+        surface: SurfaceName, item: String, host: HostName? = nil, owner: Owner, reason: String,
+        expiresAtMilliseconds: Int64
+    ) {
+        self.surface = surface
+        self.item = item
+        self.host = host
+        self.owner = owner
+        self.reason = reason
+        self.expiresAtMilliseconds = expiresAtMilliseconds
+    }
+}
+
+/// One layer's part of the plan.
+public struct PlanLayer: Codable, Hashable, Sendable {
+    public var name: LayerName
+    /// The layer's own source and target; the plan's where the file gives none.
+    public var version: VersionChange
+    public var components: [Component]
+    /// In order; `redeploy` is the minimum.
+    public var steps: [Step]
+    public var rollback: RollbackPosture
+    /// Cumulative sizes; the last is 100%.
+    public var batches: [BatchSize]
+    /// How many hosts may be changing at once.
+    public var maxInFlight: Int
+    /// Minimum healthy time before the gate decides.
+    public var soakSeconds: Int
+    /// Time between two captures while warming up and soaking.
+    public var sampleSeconds: Int
+    /// How long a changed host may take to become healthy.
+    public var healthyWithinSeconds: Int
+    /// Maximum time without advance of a batch.
+    public var progressDeadlineSeconds: Int
+    /// What its owner counts as a failed intermediate step, beyond the exits, signals, timeouts and lost results
+    /// that always count; shown with the plan and with the boundary record.
+    public var failedWhen: [String]
+    /// What the change is expected to alter beyond versions.
+    public var expects: [ExpectedChange]
+
+    public init(
+        name: LayerName, version: VersionChange, components: [Component], steps: [Step],
+        rollback: RollbackPosture, batches: [BatchSize], maxInFlight: Int = 1, soakSeconds: Int,
+        sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int, failedWhen: [String],
+        expects: [ExpectedChange] = []
+    ) {
+        self.name = name
+        self.version = version
+        self.components = components
+        self.steps = steps
+        self.rollback = rollback
+        self.batches = batches
+        self.maxInFlight = maxInFlight
+        self.soakSeconds = soakSeconds
+        self.sampleSeconds = sampleSeconds
+        self.healthyWithinSeconds = healthyWithinSeconds
+        self.progressDeadlineSeconds = progressDeadlineSeconds
+        self.failedWhen = failedWhen
+        self.expects = expects
+    }
+}
+
+/// A part of a layer that has a version of its own.
+public struct Component: Codable, Hashable, Sendable {
+    public var name: ComponentName
+    public var version: VersionChange
+    /// Versions that are allowed beside source and target, such as those a mixed fleet passes through.
+    public var allowed: [Version]
+    /// How the *running* process reports its version, never a file.
+    public var observe: SurfaceSource
+    /// JSON Pointer to the version in the answer; `""` takes the trimmed text of a command.
+    public var pointer: String
+
+    public init(
+        name: ComponentName, version: VersionChange, allowed: [Version] = [], observe: SurfaceSource,
+        pointer: String
+    ) {
+        self.name = name
+        self.version = version
+        self.allowed = allowed
+        self.observe = observe
+        self.pointer = pointer
+    }
+}
+
+/// One named mutation of a layer; each execution is an operation.
+public struct Step: Codable, Hashable, Sendable {
+    public var name: StepName
+    public var command: ScriptCommand
+    /// Whether running it again after a failure is declared safe.
+    public var idempotent: Bool
+    /// Runs on the first host of the layer only.
+    public var once: Bool
+
+    public init(name: StepName, command: ScriptCommand, idempotent: Bool = false, once: Bool = false) {
+        self.name = name
+        self.command = command
+        self.idempotent = idempotent
+        self.once = once
+    }
+}
+
+/// How a layer goes back, decided before it moves.
+public struct RollbackPosture: Codable, Hashable, Sendable {
+    public var command: ScriptCommand
+    public var boundary: RollbackBoundary
+    /// Paths that must exist on the host before anything changes, such as the source release.
+    public var requires: [String]
+
+    public init(command: ScriptCommand, boundary: RollbackBoundary, requires: [String] = []) {
+        self.command = command
+        self.boundary = boundary
+        self.requires = requires
+    }
+}
+
+/// How far back a layer can go.
+public enum RollbackBoundary: String, Codable, Hashable, Sendable, CaseIterable {
+    /// Until the run is finalized.
+    case untilFinalize
+    /// Only as long as no higher layer has moved.
+    case untilNextLayer
+    /// Never: going back would lose data; nothing below it goes back either.
+    case oneWay
+}
+
+/// A cumulative batch size.
+public enum BatchSize: Hashable, Sendable, CustomStringConvertible {
+    case count(Int)
+    case percent(Int)
+
+    public var description: String {
+        switch self {
+        case .count(let count): "\(count)"
+        case .percent(let percent): "\(percent)%"
+        }
+    }
+
+    /// Reads `3` or `25%`; nil for anything else or out of range.
+    public init?(_ text: String) {
+        if text.hasSuffix("%") {
+            guard let percent = Int(text.dropLast()), (1...100).contains(percent) else { return nil }
+            self = .percent(percent)
+        } else {
+            guard let count = Int(text), count > 0 else { return nil }
+            self = .count(count)
+        }
+    }
+}
+
+extension BatchSize: Codable {
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let size = BatchSize(text) else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "'\(text)' is no batch size"))
+        }
+        self = size
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// An item that a layer's change is expected to alter.
+public struct ExpectedChange: Codable, Hashable, Sendable {
+    public var surface: SurfaceName
+    public var item: String
+
+    public init(surface: SurfaceName, item: String) {
+        self.surface = surface
+        self.item = item
+    }
+}

@@ -1,0 +1,94 @@
+/// A command that runs on a host: an argument array, never a shell line.
+///
+/// Arguments, environment values and the working directory may hold placeholders (``Placeholder``).
+public struct ScriptCommand: Codable, Hashable, Sendable {
+    /// The executable and its arguments; never empty.
+    public var arguments: [String]
+    /// Relative to the host's working directory unless absolute; nil means the working directory itself.
+    public var workingDirectory: String?
+    public var environment: [String: String]
+    public var timeoutSeconds: Int
+    /// The script whose content is the instrument: its SHA-256 is recorded with each execution. Nil means the
+    /// first argument that is a path (contains a slash), or the executable.
+    public var script: String?
+
+    public init(
+        arguments: [String], workingDirectory: String? = nil, environment: [String: String] = [:],
+        timeoutSeconds: Int, script: String? = nil
+    ) {
+        self.arguments = arguments
+        self.workingDirectory = workingDirectory
+        self.environment = environment
+        self.timeoutSeconds = timeoutSeconds
+        self.script = script
+    }
+
+    /// The path of the script this command executes, as written in the plan.
+    public var scriptPath: String {
+        script ?? arguments.first { $0.contains("/") && !$0.hasPrefix("-") } ?? arguments[0]
+    }
+}
+
+/// What `${...}` stands for in a plan's commands and URLs, for one placement.
+public struct PlaceholderValues: Hashable, Sendable {
+    private let values: [String: String]
+
+    public init(host: Host, layer: PlanLayer, run: RunID) {
+        var values = [
+            "host": host.name.rawValue, "layer": layer.name.rawValue, "run": run.rawValue,
+            "from": layer.version.from.rawValue, "to": layer.version.to.rawValue,
+            "workingDirectory": host.workingDirectory,
+        ]
+        values["baseURL"] = host.baseURL(in: layer.name)
+        for (name, value) in host.variables { values["var.\(name)"] = value }
+        self.values = values
+    }
+
+    /// The names that a text uses and nothing defines, in order of appearance.
+    public func unknownNames(in text: String) -> [String] {
+        Placeholder.names(in: text).filter { values[$0] == nil }
+    }
+
+    /// The text with every known placeholder replaced, once; a replaced value is not expanded again.
+    public func expand(_ text: String) -> String {
+        Placeholder.replace(in: text) { values[$0] }
+    }
+
+    /// The command with every placeholder replaced.
+    public func expand(_ command: ScriptCommand) -> ScriptCommand {
+        var expanded = command
+        expanded.arguments = command.arguments.map(expand)
+        expanded.environment = command.environment.mapValues(expand)
+        expanded.workingDirectory = command.workingDirectory.map(expand)
+        expanded.script = command.script.map(expand)
+        return expanded
+    }
+}
+
+/// The `${name}` syntax of plan texts.
+public enum Placeholder {
+    /// The names in a text, in order of appearance.
+    public static func names(in text: String) -> [String] {
+        var names: [String] = []
+        _ = replace(in: text) { names.append($0); return nil }
+        return names
+    }
+
+    static func replace(in text: String, with value: (String) -> String?) -> String {
+        var result = ""
+        var rest = Substring(text)
+        while let dollar = rest.firstIndex(of: "$") {
+            result += rest[..<dollar]
+            let afterDollar = rest[rest.index(after: dollar)...]
+            guard afterDollar.first == "{", let close = afterDollar.firstIndex(of: "}") else {
+                result += "$"
+                rest = afterDollar
+                continue
+            }
+            let name = String(afterDollar[afterDollar.index(after: afterDollar.startIndex)..<close])
+            result += value(name) ?? "${\(name)}"
+            rest = afterDollar[afterDollar.index(after: close)...]
+        }
+        return result + rest
+    }
+}
