@@ -1,0 +1,128 @@
+/// The evidence family (or a part of it) taken once, typed.
+public struct Capture: Codable, Hashable, Sendable {
+    public var subject: EvidenceSubject
+    /// The coordinator's wall clock when the capture began.
+    public var takenAt: WallTime
+    public var surfaces: [SurfaceReading]
+
+    public init(subject: EvidenceSubject, takenAt: WallTime, surfaces: [SurfaceReading]) {
+        self.subject = subject
+        self.takenAt = takenAt
+        self.surfaces = surfaces
+    }
+
+    public func surface(_ name: SurfaceName) -> SurfaceReading? { surfaces.first { $0.name == name } }
+}
+
+/// What a capture speaks for.
+public enum EvidenceSubject: Hashable, Sendable, CustomStringConvertible {
+    case placement(Placement)
+    case layer(LayerName)
+    case fleet
+
+    public var description: String {
+        switch self {
+        case .placement(let placement): "\(placement)"
+        case .layer(let layer): "layer:\(layer)"
+        case .fleet: "fleet"
+        }
+    }
+
+    public init(_ text: String) {
+        if text == "fleet" {
+            self = .fleet
+        } else if let placement = Placement(text) {
+            self = .placement(placement)
+        } else {
+            self = .layer(LayerName(String(text.drop { $0 != ":" }.dropFirst())))
+        }
+    }
+}
+
+extension EvidenceSubject: Codable, CodingKeyRepresentable {
+    public init(from decoder: any Decoder) throws {
+        self.init(try decoder.singleValueContainer().decode(String.self))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+
+    public var codingKey: any CodingKey { TextKey(description) }
+    public init?(codingKey: some CodingKey) { self.init(codingKey.stringValue) }
+}
+
+/// One surface of a capture: how it answered, and its items.
+public struct SurfaceReading: Codable, Hashable, Sendable {
+    public var name: SurfaceName
+    public var role: SurfaceRole
+    public var durationMilliseconds: Int64
+    /// The HTTP status or exit code; nil when there was no answer.
+    public var resultCode: Int?
+    /// The raw answer, stored by digest; nil when there was none.
+    public var rawDigest: Digest?
+    /// SHA-256 of the script that produced the answer, for command surfaces.
+    public var instrumentDigest: Digest?
+    /// Why the surface as a whole is unknown; nil when it could be read.
+    public var unknown: UnknownReason?
+    public var items: [EvidenceItem]
+
+    public init(
+        name: SurfaceName, role: SurfaceRole, durationMilliseconds: Int64, resultCode: Int? = nil,
+        rawDigest: Digest? = nil, instrumentDigest: Digest? = nil, unknown: UnknownReason? = nil,
+        items: [EvidenceItem] = []
+    ) {
+        self.name = name
+        self.role = role
+        self.durationMilliseconds = durationMilliseconds
+        self.resultCode = resultCode
+        self.rawDigest = rawDigest
+        self.instrumentDigest = instrumentDigest
+        self.unknown = unknown
+        self.items = items
+    }
+}
+
+/// What part a surface plays in the verdict.
+public enum SurfaceRole: String, Codable, Hashable, Sendable {
+    /// The running version of a component.
+    case version
+    /// The materialization check.
+    case materialization
+    /// A member of the evidence family.
+    case family
+    /// The representative path.
+    case path
+}
+
+/// Why a surface could not be read; every one of these blocks.
+public struct UnknownReason: Codable, Hashable, Sendable {
+    public enum Code: String, Codable, Hashable, Sendable {
+        case unreachable, timedOut, unacceptedStatus, truncated, unparsable, noItems, stale, notRun
+    }
+    public var code: Code
+    public var detail: String
+
+    public init(_ code: Code, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+}
+
+/// One typed fact of a surface.
+public struct EvidenceItem: Codable, Hashable, Sendable {
+    public var key: String
+    public var value: String
+    public var health: Health
+
+    public init(key: String, value: String, health: Health) {
+        self.key = key
+        self.value = value
+        self.health = health
+    }
+}
+
+public enum Health: String, Codable, Hashable, Sendable {
+    case healthy, unhealthy, unknown
+}

@@ -1,0 +1,77 @@
+/// One item before and after.
+public struct ItemDelta: Codable, Hashable, Sendable {
+    public var surface: SurfaceName
+    public var item: String
+    public var before: String?
+    public var after: String?
+    public var verdict: DeltaVerdict
+
+    public init(surface: SurfaceName, item: String, before: String?, after: String?, verdict: DeltaVerdict) {
+        self.surface = surface
+        self.item = item
+        self.before = before
+        self.after = after
+        self.verdict = verdict
+    }
+}
+
+/// What became of an item.
+public enum DeltaVerdict: String, Codable, Hashable, Sendable, CaseIterable {
+    case same, changedAsExpected, changed, regressed, recovered, missing, added, stillUnhealthy, unknown
+}
+
+/// The comparison of two captures of the same family.
+public enum EvidenceComparison {
+    /// One delta per item of the family and path surfaces, in the order of the surfaces.
+    ///
+    /// A surface that is unknown on either side gives one delta with an empty item and the verdict *unknown*.
+    public static func deltas(before: Capture, after: Capture, expects: [ExpectedChange]) -> [ItemDelta] {
+        after.surfaces.filter { $0.role == .family || $0.role == .path }.flatMap { reading in
+            surfaceDeltas(before: before.surface(reading.name), after: reading, expects: expects)
+        }
+    }
+
+    private static func surfaceDeltas(
+        before: SurfaceReading?, after: SurfaceReading, expects: [ExpectedChange]
+    ) -> [ItemDelta] {
+        let surface = after.name
+        func unknown(before: String? = nil, after: String? = nil) -> [ItemDelta] {
+            [ItemDelta(surface: surface, item: "", before: before, after: after, verdict: .unknown)]
+        }
+        if let reason = after.unknown { return unknown(after: "\(reason.code.rawValue): \(reason.detail)") }
+        guard let before else { return unknown(before: "not captured") }
+        if let reason = before.unknown { return unknown(before: "\(reason.code.rawValue): \(reason.detail)") }
+
+        let earlier = Dictionary(before.items.map { ($0.key, $0) }) { first, _ in first }
+        let later = Set(after.items.map(\.key))
+        let present = after.items.map { item in
+            let expected = expects.contains(ExpectedChange(surface: after.name, item: item.key))
+            return ItemDelta(
+                surface: after.name, item: item.key, before: earlier[item.key]?.value, after: item.value,
+                verdict: verdict(before: earlier[item.key], after: item, expected: expected))
+        }
+        let gone = before.items.filter { !later.contains($0.key) }.map { item in
+            let expected = expects.contains(ExpectedChange(surface: after.name, item: item.key))
+            return ItemDelta(
+                surface: after.name, item: item.key, before: item.value, after: nil,
+                verdict: expected ? .changedAsExpected : .missing)
+        }
+        return present + gone
+    }
+
+    private static func verdict(before: EvidenceItem?, after: EvidenceItem, expected: Bool) -> DeltaVerdict {
+        guard after.health != .unknown else { return .unknown }
+        guard let before else {
+            return after.health == .healthy ? (expected ? .changedAsExpected : .added) : .regressed
+        }
+        switch (before.health, after.health) {
+        case (.healthy, .unhealthy), (.unknown, .unhealthy): return .regressed
+        case (.unhealthy, .unhealthy): return .stillUnhealthy
+        case (.unhealthy, .healthy): return .recovered
+        case (.healthy, .healthy), (.unknown, .healthy):
+            if before.value == after.value { return .same }
+            return expected ? .changedAsExpected : .changed
+        case (_, .unknown): return .unknown
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/// The id of one mutating script run: run, placement, step and attempt. Never run twice.
+public struct OperationID: Name {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public init(run: RunID, placement: Placement, action: OperationAction, attempt: Int) {
+        rawValue = "\(run).\(placement.host).\(placement.layer).\(action.word).\(attempt)"
+    }
+}
+
+/// What an operation does.
+public enum OperationAction: Codable, Hashable, Sendable {
+    case step(name: StepName)
+    case rollback
+
+    var word: String {
+        switch self {
+        case .step(let name): name.rawValue
+        case .rollback: "rollback!"
+        }
+    }
+}
+
+/// The durable intent of one operation, written before the host is touched.
+public struct OperationIntent: Codable, Hashable, Sendable {
+    public var id: OperationID
+    public var placement: Placement
+    public var action: OperationAction
+    public var attempt: Int
+    public var boundary: Boundary
+    public var planDigest: Digest
+    public var epoch: UInt64
+
+    public init(
+        id: OperationID, placement: Placement, action: OperationAction, attempt: Int, boundary: Boundary,
+        planDigest: Digest, epoch: UInt64
+    ) {
+        self.id = id
+        self.placement = placement
+        self.action = action
+        self.attempt = attempt
+        self.boundary = boundary
+        self.planDigest = planDigest
+        self.epoch = epoch
+    }
+}
+
+/// How an operation ended, from the complete record in the agent's journal; nothing else counts as an end.
+public struct OperationRecord: Codable, Hashable, Sendable {
+    public var id: OperationID
+    public var outcome: OperationOutcome
+    public var durationMilliseconds: Int64
+    public var outputBytes: Int64
+    public var outputDigest: Digest?
+    /// SHA-256 of the script that ran.
+    public var scriptDigest: Digest?
+    /// The last lines of the output, escaped by whoever shows them.
+    public var outputTail: String
+
+    public static let maximumTailBytes = 2_048
+
+    public init(
+        id: OperationID, outcome: OperationOutcome, durationMilliseconds: Int64 = 0, outputBytes: Int64 = 0,
+        outputDigest: Digest? = nil, scriptDigest: Digest? = nil, outputTail: String = ""
+    ) {
+        self.id = id
+        self.outcome = outcome
+        self.durationMilliseconds = durationMilliseconds
+        self.outputBytes = outputBytes
+        self.outputDigest = outputDigest
+        self.scriptDigest = scriptDigest
+        self.outputTail = outputTail
+    }
+}
+
+/// Every way in which an operation can end.
+public enum OperationOutcome: Codable, Hashable, Sendable {
+    /// The script exited; 0 means it passed.
+    case exited(code: Int)
+    case signaled(signal: Int)
+    /// Its process group was ended at the deadline. `survivors` tells that a member would not die.
+    case timedOut(survivors: Bool)
+    /// Its supervisor vanished (killed, or the host rebooted): the effect is unknown.
+    case interrupted(detail: String)
+    /// A guardrail said no; the script never started.
+    case guardrailRefused(guardrail: String, code: Int)
+    /// The agent did not start it at all.
+    case notStarted(detail: String)
+}

@@ -1,0 +1,258 @@
+/// A fact of one run. Past tense, append-only, hash-chained by the ledger; decisions are derived from facts.
+public enum RunEvent: Codable, Hashable, Sendable {
+    /// Always the first: what is executed, over which hosts, by whose approval.
+    case runStarted(RunDefinition)
+    /// A coordinator took the lease and drives from here; deadlines and soaks start again from zero.
+    case driverAttached(Driver)
+    /// A coordinator let go on purpose; operations in flight go on without it.
+    case driverDetached(reason: String)
+    case requested(Request)
+    case preflightRecorded(PreflightRecord)
+    case captured(CaptureRecord)
+    case operationIntended(OperationIntent)
+    /// An intent that was never sent and now never will be.
+    case operationWithdrawn(id: OperationID, reason: String)
+    /// The agent holds the intent in its journal.
+    case operationStarted(id: OperationID)
+    /// The message may or may not have arrived: to be settled.
+    case operationUncertain(id: OperationID, detail: String)
+    case operationEnded(OperationRecord)
+    /// The agent refuses the id forever: it never ran and never will.
+    case operationTombstoned(id: OperationID)
+    /// The placement stayed healthy for its whole soak.
+    case placementSoaked(placement: Placement, attempt: Int)
+    case deadlinePassed(DeadlineRecord)
+    /// The host could not be reached or is not the host it was.
+    case hostLost(HostLoss)
+}
+
+/// An event as the ledger recorded it.
+public struct RecordedEvent: Codable, Hashable, Sendable {
+    /// From 1, without gaps, per run.
+    public var sequence: UInt64
+    public var recordedAt: WallTime
+    public var event: RunEvent
+    /// The chain's hash up to and including this event.
+    public var hash: Digest
+
+    public init(sequence: UInt64, recordedAt: WallTime, event: RunEvent, hash: Digest) {
+        self.sequence = sequence
+        self.recordedAt = recordedAt
+        self.event = event
+        self.hash = hash
+    }
+}
+
+/// What a run executes, frozen at its start.
+public struct RunDefinition: Codable, Hashable, Sendable {
+    public var run: RunID
+    public var ledger: LedgerID
+    public var plan: Plan
+    public var planDigest: Digest
+    /// The selected hosts in inventory order, exclusions left out, with the keys that were pinned.
+    public var hosts: [Host]
+    public var hostsDigest: Digest
+    public var approvals: [Approval]
+    public var succession: Succession?
+
+    public init(
+        run: RunID, ledger: LedgerID, plan: Plan, planDigest: Digest, hosts: [Host], hostsDigest: Digest,
+        approvals: [Approval], succession: Succession? = nil
+    ) {
+        self.run = run
+        self.ledger = ledger
+        self.plan = plan
+        self.planDigest = planDigest
+        self.hosts = hosts
+        self.hostsDigest = hostsDigest
+        self.approvals = approvals
+        self.succession = succession
+    }
+
+    public func host(_ name: HostName) -> Host? { hosts.first { $0.name == name } }
+
+    /// The hosts that stand in a layer, in inventory order.
+    public func hostNames(in layer: LayerName) -> [HostName] {
+        hosts.filter { host in host.placements.contains { $0.layer == layer } }.map(\.name)
+    }
+}
+
+/// An owner's approval, bound to the digests of the plan and of the selected hosts.
+public struct Approval: Codable, Hashable, Sendable {
+    public var owner: Owner
+    public var planDigest: Digest
+    public var hostsDigest: Digest
+    /// Until signatures exist an approval is a claim of this operating-system user.
+    public var claimedBy: String
+    public var approvedAt: WallTime
+
+    public init(owner: Owner, planDigest: Digest, hostsDigest: Digest, claimedBy: String, approvedAt: WallTime) {
+        self.owner = owner
+        self.planDigest = planDigest
+        self.hostsDigest = hostsDigest
+        self.claimedBy = claimedBy
+        self.approvedAt = approvedAt
+    }
+}
+
+/// What a run inherits from the run that it supersedes.
+public struct Succession: Codable, Hashable, Sendable {
+    public var predecessor: RunID
+    public var baselines: [EvidenceSubject: Capture]
+    /// The highest attempt of each placement that the predecessor touched.
+    public var attempts: [Placement: Int]
+
+    public init(predecessor: RunID, baselines: [EvidenceSubject: Capture], attempts: [Placement: Int]) {
+        self.predecessor = predecessor
+        self.baselines = baselines
+        self.attempts = attempts
+    }
+}
+
+/// Who drives: one lease, one epoch.
+public struct Driver: Codable, Hashable, Sendable {
+    public var epoch: UInt64
+    public var user: String
+    public var machine: String
+    public var processID: Int32
+
+    public init(epoch: UInt64, user: String, machine: String, processID: Int32) {
+        self.epoch = epoch
+        self.user = user
+        self.machine = machine
+        self.processID = processID
+    }
+}
+
+/// What an operator asked for; may be appended without holding the lease.
+public struct Request: Codable, Hashable, Sendable {
+    public var action: RequestedAction
+    /// The operating-system user who asked.
+    public var by: String
+    public var reason: String?
+
+    public init(action: RequestedAction, by: String, reason: String? = nil) {
+        self.action = action
+        self.by = by
+        self.reason = reason
+    }
+}
+
+public enum RequestedAction: Codable, Hashable, Sendable {
+    case pause
+    case resume
+    case abort
+    case rollback(scope: RollbackScope)
+    /// Someone repaired the host: capture and compare the full family again.
+    case recheck(host: HostName)
+    /// Run the failed step of a host again; `signedOffBy` is needed unless the step is declared idempotent.
+    case rerun(host: HostName, signedOffBy: Owner?)
+    /// The lower layers may roll back although these hosts of a higher one are not verified.
+    case signOff(hosts: [HostName], owner: Owner)
+    case rebind(host: HostName, address: String, port: Int, hostKeys: [HostKey])
+    case retire(host: HostName, owner: Owner)
+    case finalize
+    case supersede(by: RunID)
+}
+
+public enum RollbackScope: Codable, Hashable, Sendable {
+    case host(name: HostName)
+    case layer(name: LayerName)
+    case all
+}
+
+/// What preflight learned of one host.
+public struct PreflightRecord: Codable, Hashable, Sendable {
+    public var host: HostName
+    public var agent: AgentIdentity
+    /// The kernel's boot id; a change means a reboot.
+    public var bootID: String
+    /// The host's wall clock minus the coordinator's.
+    public var clockOffsetMilliseconds: Int64
+    public var freeDiskMebibytes: Int64
+    /// Empty when the host may take part.
+    public var problems: [PreflightProblem]
+
+    public init(
+        host: HostName, agent: AgentIdentity, bootID: String, clockOffsetMilliseconds: Int64,
+        freeDiskMebibytes: Int64, problems: [PreflightProblem]
+    ) {
+        self.host = host
+        self.agent = agent
+        self.bootID = bootID
+        self.clockOffsetMilliseconds = clockOffsetMilliseconds
+        self.freeDiskMebibytes = freeDiskMebibytes
+        self.problems = problems
+    }
+}
+
+public struct PreflightProblem: Codable, Hashable, Sendable {
+    public var code: HoldCode
+    public var detail: String
+
+    public init(code: HoldCode, detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+}
+
+/// A capture and what it was taken for.
+public struct CaptureRecord: Codable, Hashable, Sendable {
+    public var purpose: CapturePurpose
+    public var capture: Capture
+
+    public init(purpose: CapturePurpose, capture: Capture) {
+        self.purpose = purpose
+        self.capture = capture
+    }
+}
+
+/// Why evidence was taken.
+public enum CapturePurpose: Codable, Hashable, Sendable {
+    case baseline
+    /// Right before a placement changes.
+    case drift(attempt: Int)
+    /// Warm-up and soak samples after a change.
+    case verification(attempt: Int)
+    /// At a batch, layer or the end.
+    case boundary(Boundary)
+    /// What the host looked like when its boundary failed.
+    case postFailure
+    case beforeRollback(attempt: Int)
+    case rollbackVerification(attempt: Int)
+    case recheck
+    /// After a restart: is what was done still true?
+    case reproof(epoch: UInt64)
+}
+
+/// A wait that took too long.
+public struct DeadlineRecord: Codable, Hashable, Sendable {
+    public enum Kind: String, Codable, Hashable, Sendable {
+        case healthy, progress, rollbackHealthy
+    }
+    public var kind: Kind
+    public var placement: Placement
+    public var waitedSeconds: Int
+    /// What was waited for, such as the first unhealthy item.
+    public var waitingFor: String
+
+    public init(kind: Kind, placement: Placement, waitedSeconds: Int, waitingFor: String) {
+        self.kind = kind
+        self.placement = placement
+        self.waitedSeconds = waitedSeconds
+        self.waitingFor = waitingFor
+    }
+}
+
+/// A host that can not take part any more until someone acts.
+public struct HostLoss: Codable, Hashable, Sendable {
+    public var host: HostName
+    public var code: HoldCode
+    public var detail: String
+
+    public init(host: HostName, code: HoldCode, detail: String) {
+        self.host = host
+        self.code = code
+        self.detail = detail
+    }
+}

@@ -1,0 +1,90 @@
+/// A point of wall-clock time: milliseconds since 1970, UTC. For display, evidence age and approval validity only.
+public struct WallTime: Hashable, Comparable, Sendable, Codable {
+    public var milliseconds: Int64
+
+    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+    public init(from decoder: any Decoder) throws {
+        milliseconds = try decoder.singleValueContainer().decode(Int64.self)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(milliseconds)
+    }
+
+    public static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
+
+    /// Reads an RFC 3339 time such as `2026-11-23T12:00:00.5Z` or with an offset; nil for anything else.
+    public init?(rfc3339 text: String) {
+        let bytes = Array(text.utf8)
+        func number(_ range: Range<Int>) -> Int64? {
+            guard range.upperBound <= bytes.count else { return nil }
+            return bytes[range].reduce(Int64?.some(0)) { sum, byte in
+                guard let sum, (0x30...0x39).contains(byte) else { return nil }
+                return sum * 10 + Int64(byte - 0x30)
+            }
+        }
+        guard bytes.count >= 20, bytes[4] == 0x2d, bytes[7] == 0x2d, bytes[13] == 0x3a, bytes[16] == 0x3a,
+            [0x54, 0x74, 0x20].contains(bytes[10]),
+            let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
+            let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
+            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+        else { return nil }
+        var position = 19
+        var fraction: Int64 = 0
+        if bytes[position] == 0x2e {
+            position += 1
+            var scale: Int64 = 100
+            while position < bytes.count, (0x30...0x39).contains(bytes[position]) {
+                fraction += Int64(bytes[position] - 0x30) * scale
+                scale /= 10
+                position += 1
+            }
+        }
+        guard position < bytes.count else { return nil }
+        var offsetMinutes: Int64 = 0
+        switch bytes[position] {
+        case 0x5a, 0x7a:
+            guard position + 1 == bytes.count else { return nil }
+        case 0x2b, 0x2d:
+            guard bytes.count == position + 6, bytes[position + 3] == 0x3a,
+                let hours = number(position + 1..<position + 3), let minutes = number(position + 4..<position + 6)
+            else { return nil }
+            offsetMinutes = (hours * 60 + minutes) * (bytes[position] == 0x2b ? 1 : -1)
+        default:
+            return nil
+        }
+        let days = WallTime.daysSince1970(year: year, month: month, day: day)
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offsetMinutes * 60
+        milliseconds = seconds * 1_000 + fraction
+    }
+
+    /// Proleptic Gregorian day number; Howard Hinnant's `days_from_civil`.
+    private static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let shifted = month <= 2 ? year - 1 : year
+        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+
+    /// `2026-11-23T12:00:00Z`, whole seconds.
+    public var rfc3339: String {
+        let totalSeconds = milliseconds >= 0 ? milliseconds / 1_000 : (milliseconds - 999) / 1_000
+        let days = totalSeconds >= 0 ? totalSeconds / 86_400 : (totalSeconds - 86_399) / 86_400
+        let second = totalSeconds - days * 86_400
+        let z = days + 719_468
+        let era = (z >= 0 ? z : z - 146_096) / 146_097
+        let dayOfEra = z - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        return "\(year)-\(two(month))-\(two(day))T\(two(second / 3_600)):\(two(second / 60 % 60)):\(two(second % 60))Z"
+    }
+}
