@@ -1,0 +1,214 @@
+public import UpgradeDomain
+
+/// What an agent answers.
+public enum AgentReply: Hashable, Sendable {
+    case hello(HelloReply)
+    case preflight(PreflightReply)
+    case surface(SurfaceReply)
+    /// The end of a capture.
+    case captured
+    case started(id: OperationID)
+    case running(id: OperationID)
+    case output(OutputReply)
+    case ended(OperationRecord)
+    case tombstoned(id: OperationID)
+    case journal(JournalReply)
+    case refused(Refusal)
+}
+
+/// A reply with the number of its request. On the wire: `{"re":1,"kind":"started","body":{...}}`.
+public struct ReplyFrame: Hashable, Sendable {
+    public var re: UInt32
+    public var reply: AgentReply
+
+    public init(re: UInt32, reply: AgentReply) {
+        self.re = re
+        self.reply = reply
+    }
+}
+
+public struct HelloReply: Codable, Hashable, Sendable {
+    public var protocolVersion: Int
+    public var agentVersion: String
+    public var identity: AgentIdentity
+    /// The ledger that owns the host; nil when none does yet.
+    public var owner: LedgerID?
+    public var highestEpoch: UInt64
+    public var bootID: String
+    /// `x86_64`, `aarch64`.
+    public var architecture: String
+    public var hostTime: WallTime
+
+    public init(
+        protocolVersion: Int, agentVersion: String, identity: AgentIdentity, owner: LedgerID?,
+        highestEpoch: UInt64, bootID: String, architecture: String, hostTime: WallTime
+    ) {
+        self.protocolVersion = protocolVersion
+        self.agentVersion = agentVersion
+        self.identity = identity
+        self.owner = owner
+        self.highestEpoch = highestEpoch
+        self.bootID = bootID
+        self.architecture = architecture
+        self.hostTime = hostTime
+    }
+}
+
+public struct PreflightReply: Codable, Hashable, Sendable {
+    /// Executables and scripts that are not there or can not be read.
+    public var missingScripts: [String]
+    public var missingPaths: [String]
+    /// Free space in the working directory or in the agent's state folder, whichever is less.
+    public var freeDiskMebibytes: Int64
+    public var hostTime: WallTime
+
+    public init(missingScripts: [String], missingPaths: [String], freeDiskMebibytes: Int64, hostTime: WallTime) {
+        self.missingScripts = missingScripts
+        self.missingPaths = missingPaths
+        self.freeDiskMebibytes = freeDiskMebibytes
+        self.hostTime = hostTime
+    }
+}
+
+/// The raw answer of one surface.
+public struct SurfaceReply: Codable, Hashable, Sendable {
+    public var name: SurfaceName
+    public var durationMilliseconds: Int64
+    public var hostTime: WallTime
+    /// The HTTP status or exit code; nil when `failure` says why there is none.
+    public var resultCode: Int?
+    /// The body, or the command's standard output; base64 on the wire.
+    public var body: Bytes
+    public var truncated: Bool
+    /// SHA-256 of the script of a command surface.
+    public var instrumentDigest: Digest?
+    public var failure: UnknownReason?
+
+    public init(
+        name: SurfaceName, durationMilliseconds: Int64, hostTime: WallTime, resultCode: Int?, body: Bytes,
+        truncated: Bool, instrumentDigest: Digest? = nil, failure: UnknownReason? = nil
+    ) {
+        self.name = name
+        self.durationMilliseconds = durationMilliseconds
+        self.hostTime = hostTime
+        self.resultCode = resultCode
+        self.body = body
+        self.truncated = truncated
+        self.instrumentDigest = instrumentDigest
+        self.failure = failure
+    }
+}
+
+public struct OutputReply: Codable, Hashable, Sendable {
+    public var operation: OperationID
+    public var fromByte: Int64
+    public var bytes: Bytes
+
+    public init(operation: OperationID, fromByte: Int64, bytes: Bytes) {
+        self.operation = operation
+        self.fromByte = fromByte
+        self.bytes = bytes
+    }
+}
+
+public struct JournalReply: Codable, Hashable, Sendable {
+    public var entries: [JournalEntry]
+
+    public init(entries: [JournalEntry]) { self.entries = entries }
+}
+
+public struct JournalEntry: Codable, Hashable, Sendable {
+    public enum State: Codable, Hashable, Sendable {
+        case running
+        case ended(OperationOutcome)
+        case tombstoned
+    }
+    public var operation: OperationID
+    public var state: State
+    /// Nil for a tombstone.
+    public var planDigest: Digest?
+    public var chainHead: Digest?
+
+    public init(operation: OperationID, state: State, planDigest: Digest?, chainHead: Digest?) {
+        self.operation = operation
+        self.state = state
+        self.planDigest = planDigest
+        self.chainHead = chainHead
+    }
+}
+
+/// A request that was not carried out; nothing changed because of it.
+public struct Refusal: Codable, Hashable, Sendable, Error {
+    public enum Code: String, Codable, Hashable, Sendable, CaseIterable {
+        case malformed, unknownVerb, helloFirst, noCommonProtocol
+        /// Another ledger owns the host.
+        case ownedElsewhere
+        /// A newer coordinator has driven the host.
+        case staleEpoch
+        /// The session said hello without an epoch.
+        case readOnly
+        /// The id was run or tombstoned before.
+        case operationSeen
+        /// Another operation is running, or a process of an earlier one is still alive.
+        case busy
+        case unknownOperation
+        case diskFull
+        case limitExceeded
+        case internalFailure
+    }
+    public var code: Code
+    public var message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+extension ReplyFrame: Codable {
+    private enum Key: String, CodingKey { case re, kind, body }
+    private enum Kind: String, Codable {
+        case hello, preflight, surface, captured, started, running, output, ended, tombstoned, journal, refused
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        re = try container.decode(UInt32.self, forKey: .re)
+        func body<Body: Decodable>(_ type: Body.Type) throws -> Body { try container.decode(type, forKey: .body) }
+        switch try container.decode(Kind.self, forKey: .kind) {
+        case .hello: reply = .hello(try body(HelloReply.self))
+        case .preflight: reply = .preflight(try body(PreflightReply.self))
+        case .surface: reply = .surface(try body(SurfaceReply.self))
+        case .captured: reply = .captured
+        case .started: reply = .started(id: try body(OperationID.self))
+        case .running: reply = .running(id: try body(OperationID.self))
+        case .output: reply = .output(try body(OutputReply.self))
+        case .ended: reply = .ended(try body(OperationRecord.self))
+        case .tombstoned: reply = .tombstoned(id: try body(OperationID.self))
+        case .journal: reply = .journal(try body(JournalReply.self))
+        case .refused: reply = .refused(try body(Refusal.self))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(re, forKey: .re)
+        func encode(_ kind: Kind, _ body: (some Encodable)?) throws {
+            try container.encode(kind, forKey: .kind)
+            try container.encodeIfPresent(body, forKey: .body)
+        }
+        switch reply {
+        case .hello(let body): try encode(.hello, body)
+        case .preflight(let body): try encode(.preflight, body)
+        case .surface(let body): try encode(.surface, body)
+        case .captured: try encode(.captured, OperationID?.none)
+        case .started(let body): try encode(.started, body)
+        case .running(let body): try encode(.running, body)
+        case .output(let body): try encode(.output, body)
+        case .ended(let body): try encode(.ended, body)
+        case .tombstoned(let body): try encode(.tombstoned, body)
+        case .journal(let body): try encode(.journal, body)
+        case .refused(let body): try encode(.refused, body)
+        }
+    }
+}

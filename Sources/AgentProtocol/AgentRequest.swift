@@ -1,0 +1,171 @@
+public import UpgradeDomain
+
+/// What the coordinator may ask of an agent: a closed list; any other verb is refused.
+public enum AgentRequest: Hashable, Sendable {
+    /// Always first: agrees on a protocol version and, with an epoch, claims the right to change the host.
+    case hello(HelloRequest)
+    case preflight(PreflightRequest)
+    /// Takes surfaces one after the other; answers a `surface` for each, then `captured`.
+    case capture(CaptureRequest)
+    /// Records the intent durably, answers `started`, and runs the operation detached from this session.
+    case start(StartRequest)
+    /// Streams an operation's output from an offset until it has ended, then answers `ended`.
+    case attach(AttachRequest)
+    /// Answers the record of an operation, `running`, or makes sure that its id can never run and answers
+    /// `tombstoned`.
+    case settle(SettleRequest)
+    /// Lists the journal.
+    case journal
+}
+
+/// A request with the number that its replies carry. On the wire: `{"id":1,"verb":"hello","body":{...}}`.
+public struct RequestFrame: Hashable, Sendable {
+    public var id: UInt32
+    public var request: AgentRequest
+
+    public init(id: UInt32, request: AgentRequest) {
+        self.id = id
+        self.request = request
+    }
+}
+
+public struct HelloRequest: Codable, Hashable, Sendable {
+    /// The versions the coordinator speaks, best first.
+    public var protocols: [Int]
+    public var ledger: LedgerID
+    /// The fencing number of the run's lease; nil for a session that only reads.
+    public var epoch: UInt64?
+    /// Take the host over from another ledger; a recorded decision of an operator.
+    public var takeOver: Bool
+
+    public init(
+        protocols: [Int] = ProtocolLimits.versions, ledger: LedgerID, epoch: UInt64?, takeOver: Bool = false
+    ) {
+        self.protocols = protocols
+        self.ledger = ledger
+        self.epoch = epoch
+        self.takeOver = takeOver
+    }
+}
+
+public struct PreflightRequest: Codable, Hashable, Sendable {
+    public var run: RunID?
+    /// The host's working directory, absolute.
+    public var workingDirectory: String
+    /// Commands whose executable and script must be there.
+    public var commands: [ScriptCommand]
+    /// Paths that must exist, relative to the working directory unless absolute.
+    public var requires: [String]
+    /// Scripts whose content now is to be kept for the run: rollback and checks.
+    public var preserve: [String]
+
+    public init(
+        run: RunID?, workingDirectory: String, commands: [ScriptCommand], requires: [String], preserve: [String]
+    ) {
+        self.run = run
+        self.workingDirectory = workingDirectory
+        self.commands = commands
+        self.requires = requires
+        self.preserve = preserve
+    }
+}
+
+public struct CaptureRequest: Codable, Hashable, Sendable {
+    public var workingDirectory: String
+    public var surfaces: [SurfaceRequest]
+
+    public init(workingDirectory: String, surfaces: [SurfaceRequest]) {
+        self.workingDirectory = workingDirectory
+        self.surfaces = surfaces
+    }
+}
+
+/// One surface to take, its placeholders already replaced.
+public struct SurfaceRequest: Codable, Hashable, Sendable {
+    public var name: SurfaceName
+    public var source: SurfaceSource
+
+    public init(name: SurfaceName, source: SurfaceSource) {
+        self.name = name
+        self.source = source
+    }
+}
+
+public struct StartRequest: Codable, Hashable, Sendable {
+    public var intent: OperationIntent
+    public var run: RunID
+    /// The ledger's chain up to the intent, kept in the journal as a witness.
+    public var chainHead: Digest
+    public var workingDirectory: String
+    /// Run in order right before the command; the first that does not exit 0 refuses the operation.
+    public var guardrails: [ScriptCommand]
+    public var command: ScriptCommand
+    /// Run the copy of the script kept at preflight where the script in place has changed since.
+    public var usesPreservedScript: Bool
+
+    public init(
+        intent: OperationIntent, run: RunID, chainHead: Digest, workingDirectory: String,
+        guardrails: [ScriptCommand], command: ScriptCommand, usesPreservedScript: Bool
+    ) {
+        self.intent = intent
+        self.run = run
+        self.chainHead = chainHead
+        self.workingDirectory = workingDirectory
+        self.guardrails = guardrails
+        self.command = command
+        self.usesPreservedScript = usesPreservedScript
+    }
+}
+
+public struct AttachRequest: Codable, Hashable, Sendable {
+    public var operation: OperationID
+    public var fromByte: Int64
+
+    public init(operation: OperationID, fromByte: Int64) {
+        self.operation = operation
+        self.fromByte = fromByte
+    }
+}
+
+public struct SettleRequest: Codable, Hashable, Sendable {
+    public var operation: OperationID
+
+    public init(operation: OperationID) { self.operation = operation }
+}
+
+extension RequestFrame: Codable {
+    private enum Key: String, CodingKey { case id, verb, body }
+    private enum Verb: String, Codable { case hello, preflight, capture, start, attach, settle, journal }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        id = try container.decode(UInt32.self, forKey: .id)
+        switch try container.decode(Verb.self, forKey: .verb) {
+        case .hello: request = .hello(try container.decode(HelloRequest.self, forKey: .body))
+        case .preflight: request = .preflight(try container.decode(PreflightRequest.self, forKey: .body))
+        case .capture: request = .capture(try container.decode(CaptureRequest.self, forKey: .body))
+        case .start: request = .start(try container.decode(StartRequest.self, forKey: .body))
+        case .attach: request = .attach(try container.decode(AttachRequest.self, forKey: .body))
+        case .settle: request = .settle(try container.decode(SettleRequest.self, forKey: .body))
+        case .journal: request = .journal
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(id, forKey: .id)
+        func encode(_ verb: Verb, _ body: (some Encodable)?) throws {
+            try container.encode(verb, forKey: .verb)
+            try container.encodeIfPresent(body, forKey: .body)
+        }
+        switch request {
+        case .hello(let body): try encode(.hello, body)
+        case .preflight(let body): try encode(.preflight, body)
+        case .capture(let body): try encode(.capture, body)
+        case .start(let body): try encode(.start, body)
+        case .attach(let body): try encode(.attach, body)
+        case .settle(let body): try encode(.settle, body)
+        case .journal: try encode(.journal, HelloRequest?.none)
+        }
+    }
+}

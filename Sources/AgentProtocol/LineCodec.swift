@@ -1,0 +1,106 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// Raw bytes that travel as base64.
+public struct Bytes: Hashable, Sendable, Codable {
+    public var elements: [UInt8]
+
+    public init(_ elements: [UInt8]) { self.elements = elements }
+
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let data = Data(base64Encoded: text) else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "not base64"))
+        }
+        elements = [UInt8](data)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(Data(elements).base64EncodedString())
+    }
+}
+
+/// Why a line could not be used.
+public enum LineError: Error, Hashable, Sendable {
+    case tooLong(limitBytes: Int)
+    case tooDeep(limit: Int)
+    case malformed(String)
+}
+
+/// Cuts a byte stream into lines, holding at most one line of ``ProtocolLimits/lineBytes``.
+public struct LineSplitter: Sendable {
+    private var pending: [UInt8] = []
+
+    public init() {}
+
+    /// Takes received bytes and returns the complete lines, without their newlines.
+    public mutating func receive(_ bytes: some Sequence<UInt8>) throws(LineError) -> [[UInt8]] {
+        var lines: [[UInt8]] = []
+        for byte in bytes {
+            if byte == 0x0a {
+                lines.append(pending)
+                pending.removeAll(keepingCapacity: true)
+            } else {
+                guard pending.count < ProtocolLimits.lineBytes - 1 else {
+                    throw LineError.tooLong(limitBytes: ProtocolLimits.lineBytes)
+                }
+                pending.append(byte)
+            }
+        }
+        return lines
+    }
+}
+
+/// One frame a line, as JSON with sorted keys and a final newline.
+public enum LineCodec {
+    public static func encode(_ frame: some Encodable) throws(LineError) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let line: [UInt8]
+        do {
+            line = [UInt8](try encoder.encode(frame)) + [0x0a]
+        } catch {
+            throw .malformed("\(error)")
+        }
+        guard line.count <= ProtocolLimits.lineBytes else { throw .tooLong(limitBytes: ProtocolLimits.lineBytes) }
+        return line
+    }
+
+    public static func decode<Frame: Decodable>(_ type: Frame.Type, from line: [UInt8]) throws(LineError) -> Frame {
+        guard line.count < ProtocolLimits.lineBytes else { throw .tooLong(limitBytes: ProtocolLimits.lineBytes) }
+        guard depth(of: line) <= ProtocolLimits.nestingDepth else { throw .tooDeep(limit: ProtocolLimits.nestingDepth) }
+        do {
+            return try JSONDecoder().decode(type, from: Data(line))
+        } catch {
+            throw .malformed("\(error)")
+        }
+    }
+
+    /// The deepest nesting in a line, without parsing it; brackets inside strings do not count.
+    private static func depth(of line: [UInt8]) -> Int {
+        var depth = 0
+        var deepest = 0
+        var inString = false
+        var escaped = false
+        for byte in line {
+            if inString {
+                if escaped { escaped = false } else if byte == 0x5c { escaped = true } else if byte == 0x22 { inString = false }
+                continue
+            }
+            switch byte {
+            case 0x22: inString = true
+            case 0x5b, 0x7b:
+                depth += 1
+                deepest = max(deepest, depth)
+            case 0x5d, 0x7d: depth -= 1
+            default: break
+            }
+        }
+        return deepest
+    }
+}

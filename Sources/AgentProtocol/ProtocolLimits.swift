@@ -1,0 +1,19 @@
+/// The bounds that both sides hold each other to.
+public enum ProtocolLimits {
+    /// The protocol versions this build speaks, best first.
+    public static let versions = [1]
+    /// The longest line in either direction, newline included.
+    public static let lineBytes = 1_048_576
+    /// The deepest nesting of arrays and objects in a line.
+    public static let nestingDepth = 32
+    /// The longest raw answer that a surface returns; more is cut and marked *truncated*.
+    public static let surfaceBytes = 262_144
+    /// The largest slice of operation output in one reply.
+    public static let outputSliceBytes = 65_536
+    /// The most output kept of one operation; more is dropped and counted.
+    public static let operationOutputBytes: Int64 = 16_777_216
+    /// The most surfaces, guardrails or paths in one request.
+    public static let listEntries = 256
+    /// The most lines before the agent's first one, such as the noise of rc files.
+    public static let linesBeforeHello = 100
+}
