@@ -1,0 +1,88 @@
+public import UpgradeDomain
+
+/// What an operator needs at a failed boundary: where it stopped, why, who was touched, and what can be done next.
+public struct BoundaryRecord: Hashable, Sendable {
+    /// The last boundary that passed; nil when none has.
+    public var completed: Boundary?
+    public var stopped: Boundary
+    public var failures: [Failure]
+    public var touched: [Placement]
+    public var untouched: [Placement]
+    /// Operations that have not ended, or whose fate is unknown.
+    public var inFlight: [OperationState]
+    /// Whether evidence can be taken where the fleet stands, without moving anything.
+    public var isSafeToVerifyInPlace: Bool
+    /// Narrowest first.
+    public var options: [RecoveryOption]
+    /// What the layer's owner declared to count as a failed intermediate step.
+    public var failedWhen: [String]
+}
+
+/// A way on from a failed boundary.
+public enum RecoveryOption: Hashable, Sendable {
+    /// Capture and compare the host again, once someone repaired it.
+    case recheck(host: HostName)
+    case rerun(host: HostName, needsSignOff: Bool)
+    case rollback(scope: RollbackScope)
+    case signOff(hosts: [HostName])
+    /// Every failure is answered: go on.
+    case resume
+    /// Coordinates are wrong or the machine is gone.
+    case retire(host: HostName)
+}
+
+extension RolloutState {
+    /// The record of the boundary where the run is held; nil when it is not.
+    public var boundaryRecord: BoundaryRecord? {
+        guard isHeld, let failure = holdingFailure else { return nil }
+        let open = openOperations.sorted().compactMap { operations[$0] }
+        let layer = failure.placement.flatMap { plan.layer($0.layer) }
+        return BoundaryRecord(
+            completed: boundaryBefore(failure.boundary), stopped: failure.boundary, failures: failures,
+            touched: touchedPlacements,
+            untouched: orderedPlacements.filter { placements[$0]?.touched != true }, inFlight: open,
+            isSafeToVerifyInPlace: open.isEmpty && lostHosts.isEmpty, options: recoveryOptions,
+            failedWhen: layer?.failedWhen ?? [])
+    }
+
+    private var recoveryOptions: [RecoveryOption] {
+        if !hostsAwaitingSignOff.isEmpty {
+            return hostsAwaitingSignOff.map { .recheck(host: $0) } + [.signOff(hosts: hostsAwaitingSignOff)]
+        }
+        if refusal(of: .resume) == nil { return [.resume] + rollbackOptions(for: failedHosts) }
+        let hosts = failedHosts
+        let rechecks = hosts.filter { refusal(of: .recheck(host: $0)) == nil }.map { RecoveryOption.recheck(host: $0) }
+        let reruns = hosts.compactMap { host -> RecoveryOption? in
+            guard failedStepPlacement(of: host) != nil else { return nil }
+            return .rerun(host: host, needsSignOff: refusal(of: .rerun(host: host, signedOffBy: nil)) != nil)
+        }
+        return rechecks + reruns + rollbackOptions(for: hosts)
+    }
+
+    private var failedHosts: [HostName] {
+        var seen: Set<HostName> = []
+        return unresolvedFailures.compactMap(\.host).filter { seen.insert($0).inserted }
+    }
+
+    private func rollbackOptions(for hosts: [HostName]) -> [RecoveryOption] {
+        let byHost = hosts.map { RollbackScope.host(name: $0) }
+        let byLayer = holdingFailure?.placement.map { [RollbackScope.layer(name: $0.layer)] } ?? []
+        return (byHost + byLayer + [.all]).filter { refusal(of: .rollback(scope: $0)) == nil }
+            .map { .rollback(scope: $0) }
+    }
+
+    private func boundaryBefore(_ boundary: Boundary) -> Boundary? {
+        switch boundary {
+        case .preflight: return nil
+        case .baseline: return .preflight
+        case .batch(let name, let index):
+            if index > 0 { return .batch(layer: name, index: index - 1) }
+            guard let layer = layerIndex(of: name), layer > 0 else { return .baseline }
+            return .layer(plan.layers[layer - 1].name)
+        case .layer(let name):
+            let last = layerIndex(of: name).map { batches[$0].count - 1 } ?? 0
+            return .batch(layer: name, index: last)
+        case .end: return plan.layers.last.map { .layer($0.name) }
+        }
+    }
+}

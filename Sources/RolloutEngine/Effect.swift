@@ -1,0 +1,37 @@
+public import UpgradeDomain
+
+/// What must happen next. Imperative; carried out by the coordinator's runtime, which appends what it learns.
+public enum Effect: Hashable, Sendable {
+    /// Append a decision that time or the sequence made.
+    case record(RunEvent)
+    case preflight(host: HostName)
+    case capture(CaptureOrder)
+    /// Send a recorded intent and follow it to its end.
+    case start(OperationIntent)
+    /// Ask the agent what became of an operation and follow it to its end.
+    case settle(OperationIntent)
+}
+
+/// Evidence to be taken.
+public struct CaptureOrder: Hashable, Sendable {
+    public var subject: EvidenceSubject
+    public var purpose: CapturePurpose
+    /// The host that takes it.
+    public var host: HostName
+
+    public init(subject: EvidenceSubject, purpose: CapturePurpose, host: HostName) {
+        self.subject = subject
+        self.purpose = purpose
+        self.host = host
+    }
+}
+
+/// The effects due now, and when to ask again if nothing happens.
+public struct Decision: Hashable, Sendable {
+    public var effects: [Effect] = []
+    public var wakeAt: MonotonicTime?
+
+    mutating func wake(at time: MonotonicTime) {
+        wakeAt = wakeAt.map { min($0, time) } ?? time
+    }
+}

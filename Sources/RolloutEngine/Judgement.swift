@@ -1,0 +1,190 @@
+import UpgradeDomain
+
+/// The verdict over one capture: pass, fail or inconclusive. Inconclusive never passes.
+enum GateVerdict: Hashable, Sendable {
+    case pass
+    case fail(Problem)
+    case inconclusive(Problem)
+
+    var problem: Problem? {
+        switch self {
+        case .pass: nil
+        case .fail(let problem), .inconclusive(let problem): problem
+        }
+    }
+}
+
+/// Judges captures. Pure; everything it needs is passed in.
+struct Judgement {
+    let plan: Plan
+    /// The layer of a placement or layer subject; nil for the fleet.
+    let layer: PlanLayer?
+    let host: HostName?
+    let wall: WallTime
+
+    enum Expectation { case source, target }
+
+    /// Whether a first capture is a baseline to compare with.
+    func baseline(_ capture: Capture, allowsTarget: Bool) -> GateVerdict {
+        if let problem = vacuity(capture) ?? unknownSurface(capture, as: .baselineIncomplete) {
+            return .inconclusive(problem)
+        }
+        if let problem = versionProblem(capture, expects: .source, mismatch: .sourceVersionMismatch) {
+            let isAdopted = allowsTarget && versionProblem(capture, expects: .target, mismatch: .versionMismatch) == nil
+            if !isAdopted { return .fail(problem) }
+        }
+        if let problem = materializationProblem(capture, reference: nil) ?? pathProblem(capture) {
+            return .fail(problem)
+        }
+        for reading in capture.surfaces where reading.role == .family {
+            for item in reading.items where item.health != .healthy && !isWaived(reading.name, item.key) {
+                let delta = ItemDelta(
+                    surface: reading.name, item: item.key, before: nil, after: item.value,
+                    verdict: item.health == .unknown ? .unknown : .stillUnhealthy)
+                let detail = "\(reading.name) reports \(item.key) as \(item.value) before any change"
+                return item.health == .unknown
+                    ? .inconclusive(Problem(.baselineIncomplete, detail, item: delta))
+                    : .fail(Problem(.baselineUnhealthy, detail, item: delta))
+            }
+        }
+        return .pass
+    }
+
+    /// Whether nothing has moved since the last accepted capture.
+    func drift(_ capture: Capture, since accepted: Capture, expects: Expectation) -> GateVerdict {
+        let verdict = compare(capture, with: accepted, expects: expects, expected: [])
+        guard let found = verdict.problem else { return .pass }
+        let unknown = switch verdict {
+        case .inconclusive: true
+        case .pass, .fail: false
+        }
+        if unknown { return verdict }
+        let problem = Problem(.baselineDrift, "changed since its last accepted capture: \(found.detail)", item: found.item)
+        return .fail(problem)
+    }
+
+    /// Whether a changed (or rolled back) placement is what it should be, against the capture before.
+    func compare(
+        _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ExpectedChange]
+    ) -> GateVerdict {
+        if let problem = vacuity(capture) { return .inconclusive(problem) }
+        let versionsOrInstruments =
+            unknownSurface(capture, as: .evidenceUnknown, roles: [.version, .materialization])
+            ?? instrumentProblem(capture, reference: reference, expected: expected)
+        if let problem = versionsOrInstruments { return .inconclusive(problem) }
+        if let problem = versionProblem(capture, expects: expects, mismatch: .versionMismatch)
+            ?? materializationProblem(capture, reference: reference)
+        {
+            return .fail(problem)
+        }
+        for delta in EvidenceComparison.deltas(before: reference, after: capture, expects: expected) {
+            if let problem = problem(of: delta, in: capture) {
+                return problem.code == .evidenceRegressed || problem.code == .evidenceMissing
+                    ? .fail(problem) : .inconclusive(problem)
+            }
+        }
+        return pathProblem(capture).map(GateVerdict.fail) ?? .pass
+    }
+
+    // MARK: Single rules
+
+    private func vacuity(_ capture: Capture) -> Problem? {
+        capture.surfaces.isEmpty ? Problem(.evidenceUnknown, "no surface was captured") : nil
+    }
+
+    private func unknownSurface(
+        _ capture: Capture, as code: HoldCode, roles: Set<SurfaceRole> = [.version, .materialization, .family, .path]
+    ) -> Problem? {
+        for reading in capture.surfaces where roles.contains(reading.role) {
+            if let reason = reading.unknown {
+                let delta = ItemDelta(
+                    surface: reading.name, item: "", before: nil, after: reason.detail, verdict: .unknown)
+                return Problem(
+                    reason.code == .stale ? .evidenceStale : code, "\(reading.name): \(reason.detail)", item: delta)
+            }
+        }
+        return nil
+    }
+
+    private func versionProblem(_ capture: Capture, expects: Expectation, mismatch: HoldCode) -> Problem? {
+        guard let layer else { return nil }
+        for component in layer.components {
+            let wanted = expects == .source ? component.version.from : component.version.to
+            let name = Judgement.versionSurface(component.name)
+            let seen = capture.surface(name)?.items.first { $0.key == component.name.rawValue }?.value
+            guard seen != wanted.rawValue else { continue }
+            let delta = ItemDelta(
+                surface: name, item: component.name.rawValue, before: wanted.rawValue, after: seen, verdict: .changed)
+            return Problem(
+                mismatch, "\(component.name) runs \(seen ?? "an unknown version"), not \(wanted)", item: delta)
+        }
+        return nil
+    }
+
+    private func materializationProblem(_ capture: Capture, reference: Capture?) -> Problem? {
+        for reading in capture.surfaces where reading.role == .materialization {
+            for item in reading.items where item.health != .healthy {
+                let delta = ItemDelta(
+                    surface: reading.name, item: item.key,
+                    before: reference?.surface(reading.name)?.items.first?.value, after: item.value,
+                    verdict: .regressed)
+                return Problem(
+                    .materializationFailed,
+                    "the materialization check exited \(item.value): repo truth and runtime truth differ", item: delta)
+            }
+        }
+        return nil
+    }
+
+    private func instrumentProblem(
+        _ capture: Capture, reference: Capture, expected: [ExpectedChange]
+    ) -> Problem? {
+        for reading in capture.surfaces {
+            guard let now = reading.instrumentDigest, let before = reference.surface(reading.name)?.instrumentDigest,
+                now != before, !expected.contains(ExpectedChange(surface: reading.name, item: "instrument"))
+            else { continue }
+            let delta = ItemDelta(
+                surface: reading.name, item: "instrument", before: before.short, after: now.short, verdict: .changed)
+            return Problem(
+                .instrumentChanged, "the script behind \(reading.name) is not the one the baseline used", item: delta)
+        }
+        return nil
+    }
+
+    private func pathProblem(_ capture: Capture) -> Problem? {
+        for reading in capture.surfaces where reading.role == .path {
+            if let reason = reading.unknown { return Problem(.pathFailed, "\(reading.name): \(reason.detail)") }
+            for item in reading.items where item.health != .healthy {
+                let delta = ItemDelta(
+                    surface: reading.name, item: item.key, before: nil, after: item.value, verdict: .regressed)
+                return Problem(.pathFailed, "\(reading.name): \(item.key) is \(item.value)", item: delta)
+            }
+        }
+        return nil
+    }
+
+    private func problem(of delta: ItemDelta, in capture: Capture) -> Problem? {
+        let role = capture.surface(delta.surface)?.role
+        let change = "\(delta.surface) \(delta.item): \(delta.before ?? "(none)") -> \(delta.after ?? "(gone)")"
+        if role == .path { return nil }
+        switch delta.verdict {
+        case .same, .changedAsExpected, .recovered, .added: return nil
+        case .stillUnhealthy:
+            return isWaived(delta.surface, delta.item) ? nil : Problem(.evidenceRegressed, change, item: delta)
+        case .regressed, .changed: return Problem(.evidenceRegressed, change, item: delta)
+        case .missing: return Problem(.evidenceMissing, change, item: delta)
+        case .unknown:
+            let stale = capture.surface(delta.surface)?.unknown?.code == .stale
+            return Problem(stale ? .evidenceStale : .evidenceUnknown, change, item: delta)
+        }
+    }
+
+    private func isWaived(_ surface: SurfaceName, _ item: String) -> Bool {
+        plan.waivers.contains {
+            $0.surface == surface && $0.item == item && ($0.host == nil || $0.host == host)
+                && $0.expiresAtMilliseconds > wall.milliseconds
+        }
+    }
+
+    static func versionSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("version:\(component)") }
+}

@@ -1,0 +1,29 @@
+public import UpgradeDomain
+
+/// An operation that the ledger has an intent of.
+public struct OperationState: Hashable, Sendable {
+    public enum Fate: Hashable, Sendable {
+        /// Intended; whether it was sent is known only to the driver that intended it.
+        case intended
+        /// In the agent's journal.
+        case running
+        /// May or may not have arrived, or its end was lost: to be settled.
+        case uncertain
+        case ended(OperationRecord)
+        case withdrawn
+        /// The agent refuses it forever: it never ran.
+        case tombstoned
+    }
+
+    public let intent: OperationIntent
+    public internal(set) var fate: Fate
+    /// This process handed the intent to the transport. Not a fact: lost with the process, as it should be.
+    public internal(set) var isDispatched = false
+
+    public var isOpen: Bool {
+        switch fate {
+        case .intended, .running, .uncertain: true
+        case .ended, .withdrawn, .tombstoned: false
+        }
+    }
+}

@@ -1,0 +1,40 @@
+extension PlacementPhase {
+    /// A phase without its particulars: the nodes of the diagram in `docs/rollout-state-machine.md`.
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        case waiting, checked, changing, warmingUp, soaking, soaked, failed, rollbackPending, rollingBack
+        case provingRollback, rolledBack, retired
+    }
+
+    public var kind: Kind {
+        switch self {
+        case .waiting: .waiting
+        case .checked: .checked
+        case .changing: .changing
+        case .warmingUp: .warmingUp
+        case .soaking: .soaking
+        case .soaked: .soaked
+        case .failed: .failed
+        case .rollbackPending: .rollbackPending
+        case .rollingBack: .rollingBack
+        case .provingRollback: .provingRollback
+        case .rolledBack: .rolledBack
+        case .retired: .retired
+        }
+    }
+
+    /// Every move that a fact can make, the whole machine on one screen. A test compares it with the diagram.
+    public static let transitions: [Kind: Set<Kind>] = [
+        .waiting: [.checked, .warmingUp, .failed, .rollbackPending, .retired],
+        .checked: [.changing, .waiting, .failed, .retired],
+        .changing: [.changing, .warmingUp, .waiting, .failed, .rollbackPending, .retired],
+        .warmingUp: [.warmingUp, .soaking, .failed, .rollbackPending, .retired],
+        .soaking: [.soaked, .warmingUp, .failed, .rollbackPending, .retired],
+        .soaked: [.failed, .rollbackPending, .retired],
+        .failed: [.failed, .changing, .warmingUp, .waiting, .rollbackPending, .retired],
+        .rollbackPending: [.rollbackPending, .rollingBack, .rolledBack, .retired],
+        .rollingBack: [.rollingBack, .provingRollback, .rollbackPending, .rolledBack, .retired],
+        .provingRollback: [.rolledBack, .rollbackPending, .retired],
+        .rolledBack: [.rolledBack, .waiting, .rollbackPending, .retired],
+        .retired: [],
+    ]
+}

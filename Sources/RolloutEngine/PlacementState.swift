@@ -1,0 +1,95 @@
+public import UpgradeDomain
+
+/// Where a placement is in its way through a run.
+public enum PlacementPhase: Hashable, Sendable {
+    /// Its turn has not come, or its drift check is under way.
+    case waiting
+    /// It is as it was at its last accepted capture; its steps may begin.
+    case checked
+    /// Its steps are running.
+    case changing
+    /// Its steps are done; it is not yet seen healthy at the target.
+    case warmingUp
+    /// It was seen healthy at the target and must stay so.
+    case soaking
+    /// It stayed healthy for its whole soak.
+    case soaked
+    /// It failed; only a recovery moves it.
+    case failed
+    /// A rollback was asked for; the state before it is being captured.
+    case rollbackPending
+    /// Its rollback may run or is running.
+    case rollingBack
+    /// Its rollback script passed; it is being compared with the state before the change.
+    case provingRollback
+    case rolledBack(RollbackOutcome)
+    /// An owner took it out of the run.
+    case retired
+}
+
+/// What a comparison with the state before the change says of a rollback.
+public enum RollbackOutcome: String, Codable, Hashable, Sendable, CaseIterable {
+    case verified, unverified, failed
+}
+
+/// Which version the recorded facts put on a placement, whatever is observed.
+public enum RecordedVersion: Hashable, Sendable {
+    case source
+    /// Some of its steps have run, or one ended badly.
+    case between
+    case target
+}
+
+/// Everything the facts say of one placement.
+public struct PlacementState: Hashable, Sendable {
+    public internal(set) var phase: PlacementPhase = .waiting
+    /// Since when, in wall time, for people.
+    public internal(set) var phaseSince: WallTime
+    /// The forward attempt, from 1.
+    public internal(set) var attempt: Int
+    public internal(set) var rollbackAttempt = 1
+    /// How many of the layer's steps have passed in this attempt.
+    public internal(set) var stepsDone = 0
+    /// A forward operation ran or may have run here, and no verified rollback has undone it.
+    public internal(set) var touched = false
+    public internal(set) var recorded: RecordedVersion = .source
+    public internal(set) var latest: Capture?
+    /// The accepted state right before the change: what a one-host rollback is compared with.
+    public internal(set) var beforeChange: Capture?
+    public internal(set) var beforeRollback: Capture?
+    /// What the last judgement found, when it was not a pass.
+    public internal(set) var problem: Problem?
+    /// The permitted rerun of its failed step, where one was intended.
+    public internal(set) var rerun: OperationID?
+    public internal(set) var adopted = false
+    public internal(set) var repairedByHand = false
+    /// When the phase began on the monotonic clock; starts again after a restart.
+    var phaseMark: MonotonicTime
+    var lastSampleMark: MonotonicTime?
+
+    /// The version that each component was last seen running.
+    public var observed: [ComponentName: Version] {
+        var versions: [ComponentName: Version] = [:]
+        for reading in latest?.surfaces ?? [] where reading.role == .version && reading.unknown == nil {
+            for item in reading.items { versions[ComponentName(item.key)] = Version(item.value) }
+        }
+        return versions
+    }
+
+    mutating func enter(_ next: PlacementPhase, _ moment: Moment) {
+        assert(
+            PlacementPhase.transitions[phase.kind]?.contains(next.kind) == true,
+            "no transition from \(phase) to \(next)")
+        phase = next
+        phaseSince = moment.wall
+        phaseMark = moment.monotonic
+        lastSampleMark = nil
+        problem = nil
+    }
+}
+
+/// When an event is folded: the wall time it was recorded, and the monotonic time it is learnt of.
+struct Moment {
+    var wall: WallTime
+    var monotonic: MonotonicTime
+}

@@ -1,0 +1,87 @@
+public import UpgradeDomain
+
+extension RolloutState {
+    /// The failure that a placement has to recover from; a failure of its host counts.
+    public func unresolvedFailure(of placement: Placement) -> Failure? {
+        failures.first { $0.resolution == nil && ($0.placement == placement || ($0.placement == nil && $0.host == placement.host)) }
+    }
+
+    mutating func fail(placement: Placement, _ problem: Problem, operation: OperationID? = nil, _ moment: Moment) {
+        latch(
+            Failure(
+                boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
+                problem: problem, operation: operation, at: moment.wall))
+        placements[placement]?.enter(.failed, moment)
+        placements[placement]?.problem = problem
+    }
+
+    mutating func fail(host: HostName, _ problem: Problem, _ moment: Moment) {
+        latch(Failure(boundary: boundary, host: host, problem: problem, at: moment.wall))
+    }
+
+    mutating func fail(subject: EvidenceSubject, _ problem: Problem, _ moment: Moment) {
+        switch subject {
+        case .placement(let placement):
+            switch stage {
+            case .preflight, .baseline:
+                latch(
+                    Failure(
+                        boundary: boundary, host: placement.host, placement: placement, subject: subject,
+                        problem: problem, at: moment.wall))
+                placements[placement]?.problem = problem
+            case .batch, .batchBoundary, .layerBoundary, .end, .complete:
+                fail(placement: placement, problem, moment)
+            }
+        case .layer, .fleet:
+            latch(Failure(boundary: boundary, subject: subject, problem: problem, at: moment.wall))
+        }
+    }
+
+    /// Closes the boundary. Whoever had begun gets one capture, so that nobody decides without fresh evidence.
+    mutating func latch(_ failure: Failure) {
+        let repeats = failures.contains {
+            $0.resolution == nil && $0.host == failure.host && $0.placement == failure.placement
+                && $0.subject == failure.subject && $0.problem.code == failure.problem.code
+        }
+        if !repeats { failures.append(failure) }
+        isHeld = true
+        switch stage {
+        case .preflight, .baseline: return
+        case .batch, .batchBoundary, .layerBoundary, .end, .complete: break
+        }
+        let concerned = Set(activePlacements + [failure.placement].compactMap { $0 })
+        postFailurePending.formUnion(
+            concerned.filter { placements[$0]?.phase != .waiting && lostHosts[$0.host] == nil && !isRetired($0.host) })
+        if let placement = failure.placement, lostHosts[placement.host] == nil { postFailurePending.insert(placement) }
+    }
+
+    mutating func resolveFailures(of placement: Placement, as resolution: Resolution) {
+        for index in failures.indices where failures[index].resolution == nil {
+            let failure = failures[index]
+            if failure.placement == placement || (failure.placement == nil && failure.host == placement.host) {
+                failures[index].resolution = resolution
+            }
+        }
+    }
+
+    mutating func resolveFailures(of host: HostName, as resolution: Resolution) {
+        for index in failures.indices where failures[index].resolution == nil && failures[index].host == host {
+            failures[index].resolution = resolution
+        }
+    }
+
+    /// Failures of a host as a whole, such as a lost connection.
+    mutating func resolveHostFailures(of host: HostName) {
+        for index in failures.indices
+        where failures[index].resolution == nil && failures[index].host == host && failures[index].placement == nil {
+            failures[index].resolution = .repairedByHand
+        }
+    }
+
+    mutating func resolveRollbackRequests() {
+        for index in failures.indices
+        where failures[index].resolution == nil && failures[index].problem.code == .rollbackRequested {
+            failures[index].resolution = .rolledBackVerified
+        }
+    }
+}

@@ -1,0 +1,299 @@
+public import UpgradeDomain
+
+extension RolloutState {
+    /// Folds recorded events into a state; the first must be `runStarted`. `now` stands in for every event's
+    /// monotonic time, so that deadlines and soaks start again after a restart. Nil when there is no first event.
+    public static func fold(_ events: [RecordedEvent], at now: MonotonicTime) -> RolloutState? {
+        guard let first = events.first, case .runStarted(let definition) = first.event else { return nil }
+        var state = RolloutState(
+            definition: definition, startedAt: first.recordedAt, hash: first.hash, at: now)
+        state.sequence = first.sequence
+        for event in events.dropFirst() { state.apply(event, at: now) }
+        return state
+    }
+
+    /// Takes in one recorded event. Total: an event that does not fit changes nothing but the sequence number.
+    public mutating func apply(_ recorded: RecordedEvent, at now: MonotonicTime) {
+        sequence = recorded.sequence
+        chainHead = recorded.hash
+        lastEventAt = recorded.recordedAt
+        let moment = Moment(wall: recorded.recordedAt, monotonic: now)
+        switch recorded.event {
+        case .runStarted: break
+        case .driverAttached(let driver): attach(driver, moment)
+        case .driverDetached: isDetached = true
+        case .requested(let request): take(request, moment)
+        case .preflightRecorded(let record): take(record, moment)
+        case .captured(let record): take(record, moment)
+        case .operationIntended(let intent): intend(intent, moment)
+        case .operationWithdrawn(let id, _): close(id, .withdrawn, moment)
+        case .operationTombstoned(let id): close(id, .tombstoned, moment)
+        case .operationStarted(let id): run(id, moment)
+        case .operationUncertain(let id, _): doubt(id)
+        case .operationEnded(let record): end(record, moment)
+        case .placementSoaked(let placement, let attempt): soak(placement, attempt: attempt, moment)
+        case .deadlinePassed(let record): take(record, moment)
+        case .hostLost(let loss): take(loss, moment)
+        }
+        advance(moment)
+    }
+
+    // MARK: Driving
+
+    private mutating func attach(_ driver: Driver, _ moment: Moment) {
+        let isRestart = self.driver != nil
+        self.driver = driver
+        isDetached = false
+        advanceMark = moment.monotonic
+        lostHosts = [:]
+        for id in openOperations { operations[id]?.isDispatched = false }
+        guard isRestart else { return }
+        restartClocks(moment)
+    }
+
+    /// After a restart or a pause: soaks begin again, and what was done is proved again instead of trusted.
+    mutating func restartClocks(_ moment: Moment) {
+        advanceMark = moment.monotonic
+        for placement in placements.keys {
+            guard let state = placements[placement] else { continue }
+            switch state.phase {
+            case .soaking: placements[placement]?.enter(.warmingUp, moment)
+            case .checked: placements[placement]?.enter(.waiting, moment)
+            case .warmingUp, .provingRollback, .changing:
+                placements[placement]?.phaseMark = moment.monotonic
+                placements[placement]?.lastSampleMark = nil
+            case .soaked:
+                if stage != .complete { reproofPending.insert(placement) }
+            case .waiting, .failed, .rollbackPending, .rollingBack, .rolledBack, .retired: break
+            }
+        }
+    }
+
+    // MARK: Preflight
+
+    private mutating func take(_ record: PreflightRecord, _ moment: Moment) {
+        let host = record.host
+        if let earlier = preflight[host], earlier.agent != record.agent {
+            fail(host: host, Problem(.machineChanged, "\(host) answers with another agent identity than before"), moment)
+            return
+        }
+        if let twin = preflight.values.first(where: { $0.agent == record.agent && $0.host != host }) {
+            fail(
+                host: host,
+                Problem(.machineDuplicated, "\(host) and \(twin.host) are one machine: agent \(record.agent)"), moment)
+            return
+        }
+        preflight[host] = record
+        if let problem = record.problems.first {
+            fail(host: host, Problem(problem.code, problem.detail), moment)
+        } else if stage == .preflight {
+            for placement in placements(of: host) { pending.remove(.placement(placement)) }
+        }
+    }
+
+    // MARK: Operations
+
+    private mutating func intend(_ intent: OperationIntent, _ moment: Moment) {
+        operations[intent.id] = OperationState(intent: intent, fate: .intended)
+        openOperations.insert(intent.id)
+        advanceMark = moment.monotonic
+        switch intent.action {
+        case .step:
+            let isRerun = unresolvedFailure(of: intent.placement) != nil
+            placements[intent.placement]?.rerun = isRerun ? intent.id : nil
+            placements[intent.placement]?.enter(.changing, moment)
+            placements[intent.placement]?.attempt = intent.attempt
+            rerunPending.remove(intent.placement)
+        case .rollback:
+            placements[intent.placement]?.enter(.rollingBack, moment)
+            placements[intent.placement]?.rollbackAttempt = intent.attempt
+        }
+    }
+
+    private mutating func run(_ id: OperationID, _ moment: Moment) {
+        guard let operation = operations[id], operation.isOpen else { return }
+        operations[id]?.fate = .running
+        touch(operation.intent)
+    }
+
+    private mutating func doubt(_ id: OperationID) {
+        guard let operation = operations[id], operation.isOpen else { return }
+        operations[id]?.fate = .uncertain
+        operations[id]?.isDispatched = false
+    }
+
+    private mutating func touch(_ intent: OperationIntent) {
+        guard case .step = intent.action else { return }
+        placements[intent.placement]?.touched = true
+        placements[intent.placement]?.recorded = .between
+    }
+
+    /// The operation never ran: its placement is where it was before the intent.
+    private mutating func close(_ id: OperationID, _ fate: OperationState.Fate, _ moment: Moment) {
+        guard let operation = operations[id], operation.isOpen else { return }
+        operations[id]?.fate = fate
+        openOperations.remove(id)
+        let placement = operation.intent.placement
+        switch operation.intent.action {
+        case .step:
+            let stepsDone = placements[placement]?.stepsDone ?? 0
+            if unresolvedFailure(of: placement) != nil {
+                placements[placement]?.enter(.failed, moment)
+            } else {
+                placements[placement]?.enter(stepsDone == 0 ? .waiting : .changing, moment)
+            }
+            placements[placement]?.attempt += 1
+        case .rollback:
+            placements[placement]?.enter(.rollingBack, moment)
+            placements[placement]?.rollbackAttempt += 1
+        }
+    }
+
+    private mutating func end(_ record: OperationRecord, _ moment: Moment) {
+        guard let operation = operations[record.id], operation.isOpen else { return }
+        operations[record.id]?.fate = .ended(record)
+        openOperations.remove(record.id)
+        advanceMark = moment.monotonic
+        let intent = operation.intent
+        let problem = problem(of: record, intent)
+        if record.outcome.mayHaveChangedHost { touch(intent) }
+        switch intent.action {
+        case .step: endStep(intent, problem, moment)
+        case .rollback: endRollback(intent, problem, moment)
+        }
+    }
+
+    private mutating func endStep(_ intent: OperationIntent, _ problem: Problem?, _ moment: Moment) {
+        let placement = intent.placement
+        guard let layer = plan.layer(placement.layer) else { return }
+        if let problem {
+            fail(placement: placement, problem, operation: intent.id, moment)
+            return
+        }
+        placements[placement]?.stepsDone += 1
+        let done = placements[placement]?.stepsDone ?? 0
+        let isLast = done >= steps(of: layer, for: placement.host).count
+        if isLast { placements[placement]?.recorded = .target }
+        if unresolvedFailure(of: placement) == nil {
+            placements[placement]?.enter(isLast ? .warmingUp : .changing, moment)
+        } else if placements[placement]?.rerun != intent.id {
+            // It ended after its boundary had closed.
+            postFailurePending.insert(placement)
+        } else if isLast {
+            // A permitted rerun passed; only evidence resolves the failure.
+            placements[placement]?.enter(.failed, moment)
+            recheckPending.insert(.placement(placement))
+        } else {
+            resolveFailures(of: placement.host, as: .rerunPassed)
+            placements[placement]?.enter(.changing, moment)
+        }
+    }
+
+    private mutating func endRollback(_ intent: OperationIntent, _ problem: Problem?, _ moment: Moment) {
+        let placement = intent.placement
+        guard let problem else {
+            placements[placement]?.recorded = .source
+            placements[placement]?.enter(.provingRollback, moment)
+            return
+        }
+        let code: HoldCode = problem.code == .guardrailRefused ? .guardrailRefused : .rollbackFailed
+        settleRollback(placement, .failed, Problem(code, problem.detail), moment)
+    }
+
+    mutating func settleRollback(
+        _ placement: Placement, _ outcome: RollbackOutcome, _ problem: Problem?, _ moment: Moment
+    ) {
+        placements[placement]?.enter(.rolledBack(outcome), moment)
+        placements[placement]?.problem = problem
+        switch outcome {
+        case .verified:
+            placements[placement]?.touched = false
+            placements[placement]?.stepsDone = 0
+            placements[placement]?.adopted = false
+            resolveFailures(of: placement, as: .rolledBackVerified)
+            if campaignIsDone(verified: true) { resolveRollbackRequests() }
+        case .unverified, .failed:
+            if let problem { latch(Failure(
+                boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
+                problem: problem, at: moment.wall)) }
+        }
+    }
+
+    private func problem(of record: OperationRecord, _ intent: OperationIntent) -> Problem? {
+        let what = switch intent.action {
+        case .step(let name): "step \(name)"
+        case .rollback: "rollback"
+        }
+        switch record.outcome {
+        case .exited(0): return nil
+        case .exited(let code): return Problem(.stepFailed, "\(what) exited \(code)")
+        case .signaled(let signal): return Problem(.stepFailed, "\(what) was ended by signal \(signal)")
+        case .timedOut(let survivors):
+            return survivors
+                ? Problem(.hostBlocked, "\(what) passed its timeout and a process of it will not die")
+                : Problem(.stepTimedOut, "\(what) passed its timeout and was ended")
+        case .interrupted(let detail): return Problem(.stepInterrupted, "\(what) was interrupted: \(detail)")
+        case .guardrailRefused(let guardrail, let code):
+            return Problem(.guardrailRefused, "\(guardrail) exited \(code); \(what) was not started")
+        case .notStarted(let detail): return Problem(.operationRefused, "\(what) was not started: \(detail)")
+        }
+    }
+
+    // MARK: Time
+
+    private mutating func soak(_ placement: Placement, attempt: Int, _ moment: Moment) {
+        guard let state = placements[placement], state.attempt == attempt, state.phase == .soaking else { return }
+        placements[placement]?.enter(.soaked, moment)
+        accepted[.placement(placement)] = state.latest
+        pending.remove(.placement(placement))
+        advanceMark = moment.monotonic
+    }
+
+    private mutating func take(_ record: DeadlineRecord, _ moment: Moment) {
+        let waited = "after \(record.waitedSeconds) s: \(record.waitingFor)"
+        let last = placements[record.placement]?.problem
+        switch record.kind {
+        case .healthy:
+            let problem = last.map { Problem($0.code, "not healthy \(waited)", item: $0.item) }
+            fail(placement: record.placement, problem ?? Problem(.progressDeadline, waited), moment)
+        case .progress:
+            fail(placement: record.placement, Problem(.progressDeadline, "no progress \(waited)"), moment)
+        case .rollbackHealthy:
+            settleRollback(
+                record.placement, .unverified,
+                Problem(.rollbackUnverified, "differs from its state before the change \(waited)", item: last?.item),
+                moment)
+        }
+    }
+
+    private mutating func take(_ loss: HostLoss, _ moment: Moment) {
+        lostHosts[loss.host] = loss
+        let own = placements(of: loss.host)
+        postFailurePending.subtract(own)
+        recheckPending.subtract(own.map(EvidenceSubject.placement))
+        let rolling = own.filter { [.rollbackPending, .rollingBack, .provingRollback].contains(placements[$0]?.phase) }
+        for placement in rolling where campaign != nil {
+            settleRollback(placement, .failed, Problem(.rollbackFailed, "\(loss.code.rawValue): \(loss.detail)"), moment)
+        }
+        guard rolling.isEmpty else { return }
+        let active = own.first { placement in
+            switch placements[placement]?.phase {
+            case .checked, .changing, .warmingUp, .soaking: true
+            case .waiting: activePlacements.contains(placement)
+            case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired, nil: false
+            }
+        }
+        let problem = Problem(loss.code, loss.detail)
+        if let active { fail(placement: active, problem, moment) } else { fail(host: loss.host, problem, moment) }
+    }
+}
+
+extension OperationOutcome {
+    /// Whether the script was started, so that the host can no longer be called untouched.
+    var mayHaveChangedHost: Bool {
+        switch self {
+        case .exited, .signaled, .timedOut, .interrupted: true
+        case .guardrailRefused, .notStarted: false
+        }
+    }
+}

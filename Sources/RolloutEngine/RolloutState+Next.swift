@@ -1,0 +1,249 @@
+import UpgradeDomain
+
+extension RolloutState {
+    /// What must happen next. Pure: the same state and time give the same decision, after a crash as before it.
+    public func next(at now: MonotonicTime) -> Decision {
+        var decision = Decision()
+        guard let driver, !isClosed else { return decision }
+        superviseOperations(driver, &decision)
+        recover(driver, now, &decision)
+        guard !isAborted, campaign == nil else { return decision }
+        if isHeld {
+            hearEveryHost(&decision)
+            return decision
+        }
+        if isPaused {
+            sampleWhilePaused(now, &decision)
+            return decision
+        }
+        if !reproofPending.isEmpty {
+            for placement in reproofPending.sorted() where lostHosts[placement.host] == nil {
+                order(.placement(placement), .reproof(epoch: driver.epoch), &decision)
+            }
+            return decision
+        }
+        switch stage {
+        case .preflight: for host in unheardHosts { decision.effects.append(.preflight(host: host)) }
+        case .baseline: for subject in pending.sortedForDisplay { order(subject, .baseline, &decision) }
+        case .batch(let layer, let index): change(batches[layer][index], driver, now, &decision)
+        case .batchBoundary, .layerBoundary, .end:
+            for subject in pending.sortedForDisplay { order(subject, .boundary(boundary), &decision) }
+        case .complete: break
+        }
+        return decision
+    }
+
+    private func order(_ subject: EvidenceSubject, _ purpose: CapturePurpose, _ decision: inout Decision) {
+        if let order = captureOrder(subject, purpose) { decision.effects.append(.capture(order)) }
+    }
+
+    /// Preflight and baseline change nothing, so a failed host does not keep the others from being heard: the
+    /// operator learns of every failure at once.
+    private func hearEveryHost(_ decision: inout Decision) {
+        switch stage {
+        case .preflight: for host in unheardHosts { decision.effects.append(.preflight(host: host)) }
+        case .baseline: for subject in unheardSubjects { order(subject, .baseline, &decision) }
+        case .batch, .batchBoundary, .layerBoundary, .end, .complete: break
+        }
+    }
+
+    // MARK: Operations in flight
+
+    private func superviseOperations(_ driver: Driver, _ decision: inout Decision) {
+        for id in openOperations.sorted() {
+            guard let operation = operations[id], !operation.isDispatched else { continue }
+            let intent = operation.intent
+            guard lostHosts[intent.placement.host] == nil else { continue }
+            let isOurs = intent.epoch == driver.epoch
+            switch operation.fate {
+            case .intended where isOurs && mayStart(intent):
+                decision.effects.append(.start(intent))
+            case .intended where isOurs:
+                decision.effects.append(
+                    .record(.operationWithdrawn(id: id, reason: "the boundary closed before it was sent")))
+            case .intended, .running, .uncertain:
+                decision.effects.append(.settle(intent))
+            case .ended, .withdrawn, .tombstoned: break
+            }
+        }
+    }
+
+    /// An unsent forward intent dies with its boundary; a rollback and a permitted rerun do not.
+    private func mayStart(_ intent: OperationIntent) -> Bool {
+        switch intent.action {
+        case .rollback: true
+        case .step:
+            (!isHeld && !isAborted && !isPaused && campaign == nil)
+                || (unresolvedFailure(of: intent.placement) != nil && campaign == nil)
+        }
+    }
+
+    // MARK: Recovery
+
+    private func recover(_ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
+        for subject in recheckPending.sortedForDisplay { order(subject, .recheck, &decision) }
+        if campaign != nil {
+            rollBack(driver, now, &decision)
+            return
+        }
+        for placement in rerunPending.sorted() where !isOpen(placement) {
+            intendStep(placement, driver, &decision)
+        }
+        let drained = openOperations.allSatisfy { lostHosts[operations[$0]?.intent.placement.host ?? ""] != nil }
+        if isHeld, drained {
+            for placement in postFailurePending.sorted() { order(.placement(placement), .postFailure, &decision) }
+        }
+    }
+
+    private func rollBack(_ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
+        guard let open = campaignLayer, let layer = plan.layer(open[0].layer) else { return }
+        for placement in open.prefix(layer.maxInFlight) {
+            guard let state = placements[placement], !isOpen(placement) else { continue }
+            switch state.phase {
+            case .rollbackPending:
+                order(.placement(placement), .beforeRollback(attempt: state.rollbackAttempt), &decision)
+            case .rollingBack:
+                decision.effects.append(
+                    .record(.operationIntended(intent(placement, .rollback, state.rollbackAttempt, driver))))
+            case .provingRollback:
+                sample(placement, state, layer, .rollbackVerification(attempt: state.rollbackAttempt), now, &decision)
+                let limit = Duration.seconds(layer.healthyWithinSeconds)
+                expire(.rollbackHealthy, placement, state, since: state.phaseMark, limit: limit, now, &decision)
+            case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rolledBack, .retired: break
+            }
+        }
+    }
+
+    // MARK: Forward
+
+    private func change(_ batch: Batch, _ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
+        guard let layer = plan.layer(batch.layer) else { return }
+        let open = batch.placements.filter { pending.contains(.placement($0)) }
+        var slots = layer.maxInFlight - open.count { isInFlight($0) }
+        for placement in open {
+            guard let state = placements[placement] else { continue }
+            switch state.phase {
+            case .waiting:
+                guard slots > 0 else { continue }
+                slots -= 1
+                order(.placement(placement), .drift(attempt: state.attempt), &decision)
+            case .checked, .changing:
+                if !isOpen(placement) { intendStep(placement, driver, &decision) }
+            case .warmingUp:
+                sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
+                let limit = Duration.seconds(layer.healthyWithinSeconds)
+                expire(.healthy, placement, state, since: state.phaseMark, limit: limit, now, &decision)
+            case .soaking: soak(placement, state, layer, now, &decision)
+            case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired: break
+            }
+        }
+        watchProgress(open, layer, now, &decision)
+    }
+
+    private func isInFlight(_ placement: Placement) -> Bool {
+        switch placements[placement]?.phase {
+        case .checked, .changing, .warmingUp: true
+        case .waiting, .soaking, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired,
+            nil:
+            false
+        }
+    }
+
+    private func soak(
+        _ placement: Placement, _ state: PlacementState, _ layer: PlanLayer, _ now: MonotonicTime,
+        _ decision: inout Decision
+    ) {
+        let ends = state.phaseMark + .seconds(layer.soakSeconds)
+        let sampled = state.lastSampleMark ?? state.phaseMark
+        if now >= ends, sampled >= ends || layer.soakSeconds == 0 {
+            decision.effects.append(.record(.placementSoaked(placement: placement, attempt: state.attempt)))
+        } else if now >= ends {
+            // The soak ends with a sample, so that its last moment is seen as well.
+            order(.placement(placement), .verification(attempt: state.attempt), &decision)
+        } else {
+            sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
+            decision.wake(at: ends)
+        }
+    }
+
+    private func sample(
+        _ placement: Placement, _ state: PlacementState, _ layer: PlanLayer, _ purpose: CapturePurpose,
+        _ now: MonotonicTime, _ decision: inout Decision
+    ) {
+        let due = state.lastSampleMark.map { $0 + .seconds(layer.sampleSeconds) } ?? now
+        if now >= due { order(.placement(placement), purpose, &decision) } else { decision.wake(at: due) }
+    }
+
+    private func sampleWhilePaused(_ now: MonotonicTime, _ decision: inout Decision) {
+        for placement in activePlacements {
+            guard let state = placements[placement], let layer = plan.layer(placement.layer) else { continue }
+            switch state.phase {
+            case .warmingUp, .soaking:
+                sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
+            case .waiting, .checked, .changing, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback,
+                .rolledBack, .retired:
+                break
+            }
+        }
+    }
+
+    private func expire(
+        _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, since mark: MonotonicTime,
+        limit: Duration, _ now: MonotonicTime, _ decision: inout Decision
+    ) {
+        guard now >= mark + limit else {
+            decision.wake(at: mark + limit)
+            return
+        }
+        // A deadline decides only over evidence: at least one sample of this phase.
+        guard kind == .progress || state.lastSampleMark != nil else { return }
+        let waitingFor = state.problem?.detail ?? "\(placement) is \(state.phase)"
+        decision.effects.append(
+            .record(
+                .deadlinePassed(
+                    DeadlineRecord(
+                        kind: kind, placement: placement, waitedSeconds: Int((now - mark).components.seconds),
+                        waitingFor: waitingFor))))
+    }
+
+    private func watchProgress(
+        _ open: [Placement], _ layer: PlanLayer, _ now: MonotonicTime, _ decision: inout Decision
+    ) {
+        let stuck = open.first { placement in
+            switch placements[placement]?.phase {
+            case .checked, .changing, .waiting: true
+            case .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack,
+                .retired, nil:
+                false
+            }
+        }
+        guard let stuck, open.allSatisfy({ placements[$0]?.phase != .warmingUp && placements[$0]?.phase != .soaking }),
+            let state = placements[stuck]
+        else { return }
+        expire(
+            .progress, stuck, state, since: advanceMark, limit: .seconds(layer.progressDeadlineSeconds), now, &decision)
+    }
+
+    // MARK: Intents
+
+    private func intendStep(_ placement: Placement, _ driver: Driver, _ decision: inout Decision) {
+        guard let state = placements[placement], let layer = plan.layer(placement.layer) else { return }
+        let steps = steps(of: layer, for: placement.host)
+        guard let step = steps.dropFirst(state.stepsDone).first ?? steps.last else { return }
+        decision.effects.append(
+            .record(.operationIntended(intent(placement, .step(name: step.name), state.attempt, driver))))
+    }
+
+    private func intent(
+        _ placement: Placement, _ action: OperationAction, _ attempt: Int, _ driver: Driver
+    ) -> OperationIntent {
+        OperationIntent(
+            id: OperationID(run: definition.run, placement: placement, action: action, attempt: attempt),
+            placement: placement, action: action, attempt: attempt, boundary: boundary,
+            planDigest: definition.planDigest, epoch: driver.epoch)
+    }
+}
+
+extension Set where Element == EvidenceSubject {
+    var sortedForDisplay: [EvidenceSubject] { sorted { $0.description < $1.description } }
+}

@@ -1,0 +1,280 @@
+public import UpgradeDomain
+
+/// Why a request is not taken, and what would make it possible.
+public struct RequestRefusal: Error, Hashable, Sendable {
+    public var message: String
+    public var remedy: String
+
+    public init(_ message: String, remedy: String) {
+        self.message = message
+        self.remedy = remedy
+    }
+}
+
+extension RolloutState {
+    /// Why a request can not be taken now; nil when it can. Whoever appends a request asks this first, at the same
+    /// sequence number.
+    public func refusal(of action: RequestedAction) -> RequestRefusal? {
+        if isClosed { return RequestRefusal("the run is closed and never changes", remedy: "start a new run") }
+        switch action {
+        case .pause: return pauseRefusal
+        case .resume: return resumeRefusal
+        case .abort:
+            return isAborted ? RequestRefusal("the run is aborted already", remedy: "roll back, or leave it as it is") : nil
+        case .rollback(let scope): return rollbackRefusal(scope)
+        case .recheck(let host): return recheckRefusal(host)
+        case .rerun(let host, let owner): return rerunRefusal(host, signedOffBy: owner)
+        case .signOff(let hosts, let owner): return signOffRefusal(hosts, owner)
+        case .rebind(let host, _, _, _):
+            return hosts[host] == nil ? unknown(host) : nil
+        case .retire(let host, let owner): return retireRefusal(host, owner)
+        case .finalize: return finalizeRefusal
+        case .supersede:
+            return openOperations.isEmpty
+                ? nil : RequestRefusal("operations are still open", remedy: "settle them with `rollout resume` or abort and wait")
+        }
+    }
+
+    private func unknown(_ host: HostName) -> RequestRefusal {
+        RequestRefusal("\(host) takes no part in this run", remedy: "see `status` for its hosts")
+    }
+
+    private var pauseRefusal: RequestRefusal? {
+        if isPaused { return RequestRefusal("the run is paused already", remedy: "`rollout resume` goes on") }
+        if isHeld || isAborted || stage == .complete {
+            return RequestRefusal("nothing is going forward", remedy: "see `status`")
+        }
+        return nil
+    }
+
+    private var resumeRefusal: RequestRefusal? {
+        if isAborted { return RequestRefusal("an aborted run never goes forward again", remedy: "roll back, or start a run that succeeds it") }
+        if let campaign, !campaignIsDone(verified: false) {
+            return RequestRefusal("the rollback of \(campaign.scope.description) has not ended", remedy: "`rollout watch` shows it")
+        }
+        if !openOperations.isEmpty, isHeld, driver != nil, !isDetached {
+            let names = openOperations.sorted().map(\.rawValue).joined(separator: ", ")
+            return RequestRefusal("operations are not settled: \(names)", remedy: "wait for them; `rollout watch` shows it")
+        }
+        switch stage {
+        case .preflight, .baseline: return nil
+        case .batch, .batchBoundary, .layerBoundary, .end, .complete: break
+        }
+        let open = unresolvedFailures.filter { $0.host != nil && !isRecoverableByCheckingAgain($0) }
+        if let failure = open.first {
+            let whom = failure.placement?.description ?? failure.host?.rawValue ?? "the fleet"
+            return RequestRefusal(
+                "\(whom) is not recovered from \(failure.problem.code.rawValue)",
+                remedy: "recheck it once repaired, rerun its step, or roll it back")
+        }
+        return nil
+    }
+
+    /// A failure at a place where nothing had changed: the same check decides again.
+    func isRecoverableByCheckingAgain(_ failure: Failure) -> Bool {
+        switch failure.boundary {
+        case .preflight, .baseline: return true
+        case .batch, .layer, .end: break
+        }
+        return failure.placement == nil && failure.host == nil
+    }
+
+    private func rollbackRefusal(_ scope: RollbackScope) -> RequestRefusal? {
+        if let campaign, !campaignIsDone(verified: false) {
+            return RequestRefusal("a rollback of \(campaign.scope.description) is under way", remedy: "`rollout watch` shows it")
+        }
+        let targets = rollbackTargets(scope)
+        if targets.isEmpty {
+            return RequestRefusal("nothing in \(scope.description) was changed by this run", remedy: "see `status`")
+        }
+        let moved = plan.layers.filter { layer in touchedPlacements.contains { $0.layer == layer.name } }
+        for layer in moved {
+            let affected = targets.contains { $0.layer == layer.name }
+            let below = targets.contains { target in
+                (layerIndex(of: target.layer) ?? 0) <= (layerIndex(of: layer.name) ?? 0)
+            }
+            switch layer.rollback.boundary {
+            case .untilFinalize: break
+            case .oneWay where below:
+                return RequestRefusal("layer \(layer.name) is declared one-way and has moved", remedy: "repair forward: recheck or rerun")
+            case .oneWay: break
+            case .untilNextLayer:
+                let higherMoved = moved.contains {
+                    (layerIndex(of: $0.name) ?? 0) > (layerIndex(of: layer.name) ?? 0)
+                        && !isWholly(layer: $0.name, in: targets)
+                }
+                if affected && higherMoved {
+                    return RequestRefusal(
+                        "layer \(layer.name) can go back only until the next layer moves, and it has",
+                        remedy: "roll the higher layers back first, or use --all")
+                }
+            }
+        }
+        return nil
+    }
+
+    private func isWholly(layer: LayerName, in targets: [Placement]) -> Bool {
+        touchedPlacements.filter { $0.layer == layer }.allSatisfy(targets.contains)
+    }
+
+    private func recheckRefusal(_ host: HostName) -> RequestRefusal? {
+        guard hosts[host] != nil else { return unknown(host) }
+        return isHeld ? nil : RequestRefusal("the run is not held", remedy: "see `status`")
+    }
+
+    private func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?) -> RequestRefusal? {
+        guard hosts[host] != nil else { return unknown(host) }
+        guard let placement = failedStepPlacement(of: host), let layer = plan.layer(placement.layer),
+            let state = placements[placement]
+        else { return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back") }
+        let steps = steps(of: layer, for: host)
+        let step = steps[min(state.stepsDone, steps.count - 1)]
+        if let owner, !owners(of: layer.name).contains(owner) {
+            return RequestRefusal("\(owner) is not an owner who approved layer \(layer.name)", remedy: "sign off as one of its owners")
+        }
+        if !step.idempotent && owner == nil {
+            return RequestRefusal(
+                "step \(step.name) is not declared idempotent", remedy: "sign it off with --sign-off OWNER --reason, or roll back")
+        }
+        return nil
+    }
+
+    /// The owners whose approvals this run stands on.
+    public func owners(of layer: LayerName) -> [Owner] { definition.approvals.map(\.owner) }
+
+    private func signOffRefusal(_ hosts: [HostName], _ owner: Owner) -> RequestRefusal? {
+        guard let campaign, !campaignIsDone(verified: true) else {
+            return RequestRefusal("no rollback waits for a sign-off", remedy: "see `status`")
+        }
+        let members = Set(campaign.layers.joined().map(\.host))
+        if let stranger = hosts.first(where: { !members.contains($0) }) {
+            return RequestRefusal("\(stranger) is not part of the rollback", remedy: "name hosts that it left unverified")
+        }
+        if !definition.approvals.contains(where: { $0.owner == owner }) {
+            return RequestRefusal("\(owner) approved nothing in this run", remedy: "sign off as an approving owner")
+        }
+        return nil
+    }
+
+    private func retireRefusal(_ host: HostName, _ owner: Owner) -> RequestRefusal? {
+        guard hosts[host] != nil else { return unknown(host) }
+        if !definition.approvals.contains(where: { $0.owner == owner }) {
+            return RequestRefusal("\(owner) approved nothing in this run", remedy: "retire it as an approving owner")
+        }
+        return hosts.count - retired.count > 1
+            ? nil : RequestRefusal("\(host) is the last host of the run", remedy: "abort the run instead")
+    }
+
+    private var finalizeRefusal: RequestRefusal? {
+        switch status {
+        case .verified, .verifiedExcept, .rolledBack(.verified): nil
+        case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
+            .rolledBack(.failed), .aborted, .finalized, .superseded:
+            RequestRefusal(
+                "the run is \(status.description); only a verified or a wholly rolled back run can be finalized",
+                remedy: "see `status`")
+        }
+    }
+
+    // MARK: Taking
+
+    mutating func take(_ request: Request, _ moment: Moment) {
+        guard refusal(of: request.action) == nil else { return }
+        switch request.action {
+        case .pause: isPaused = true
+        case .resume: resume(moment)
+        case .abort: isAborted = true
+        case .rollback(let scope): beginRollback(scope, by: request.by, moment)
+        case .recheck(let host): recheck(host)
+        case .rerun(let host, _):
+            if let placement = failedStepPlacement(of: host) {
+                rerunPending.insert(placement)
+                placements[placement]?.attempt += 1
+            }
+        case .signOff(let hosts, _): campaign?.signedOff.formUnion(hosts)
+        case .rebind(let host, let address, let port, let keys):
+            hosts[host]?.address = address
+            hosts[host]?.port = port
+            hosts[host]?.hostKeys = keys
+            lostHosts[host] = nil
+            preflight[host] = nil
+        case .retire(let host, let owner): retire(host, owner, moment)
+        case .finalize: isFinalized = true
+        case .supersede(let run): supersededBy = run
+        }
+    }
+
+    private mutating func resume(_ moment: Moment) {
+        let wasHeld = isHeld
+        isPaused = false
+        isHeld = false
+        lostHosts = [:]
+        postFailurePending = []
+        recheckPending = []
+        campaign = nil
+        restartClocks(moment)
+        guard wasHeld else { return }
+        for index in failures.indices where failures[index].resolution == nil {
+            failures[index].resolution = .checkedAgain
+        }
+        switch stage {
+        case .preflight:
+            preflight = [:]
+            enter(.preflight)
+        case .baseline:
+            baselines = [:]
+            accepted = [:]
+            enter(.baseline)
+        case .batch, .batchBoundary, .layerBoundary, .end, .complete:
+            for (placement, state) in placements {
+                guard case .rolledBack(.verified) = state.phase else { continue }
+                placements[placement]?.enter(.waiting, moment)
+                placements[placement]?.attempt += 1
+                placements[placement]?.rollbackAttempt += 1
+            }
+            returnToFirstOpenBatch()
+        }
+    }
+
+    private mutating func recheck(_ host: HostName) {
+        for placement in placements(of: host) where !isRetired(host) {
+            let concerned: Bool
+            switch placements[placement]?.phase {
+            case .failed, .rolledBack(.unverified), .rolledBack(.failed): concerned = true
+            case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .rollbackPending, .rollingBack,
+                .provingRollback, .rolledBack(.verified), .retired, nil:
+                concerned = false
+            }
+            if concerned { recheckPending.insert(.placement(placement)) }
+        }
+        let own = Set(placements(of: host).map(EvidenceSubject.placement))
+        if recheckPending.isDisjoint(with: own) { recheckPending.formUnion(own) }
+        lostHosts[host] = nil
+    }
+
+    private mutating func retire(_ host: HostName, _ owner: Owner, _ moment: Moment) {
+        retired[host] = owner
+        for placement in placements(of: host) {
+            placements[placement]?.enter(.retired, moment)
+            pending.remove(.placement(placement))
+            postFailurePending.remove(placement)
+            recheckPending.remove(.placement(placement))
+            reproofPending.remove(placement)
+            rerunPending.remove(placement)
+        }
+        resolveFailures(of: host, as: .retired)
+    }
+
+    func failedStepPlacement(of host: HostName) -> Placement? {
+        placements(of: host).first { placement in
+            guard placements[placement]?.phase == .failed, let failure = unresolvedFailure(of: placement) else { return false }
+            return failure.operation != nil
+        }
+    }
+
+    /// The steps that run on a host: a `once` step only on the layer's first host.
+    func steps(of layer: PlanLayer, for host: HostName) -> [Step] {
+        let first = definition.hostNames(in: layer.name).first
+        return layer.steps.filter { !$0.once || host == first }
+    }
+}

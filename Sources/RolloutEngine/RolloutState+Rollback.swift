@@ -1,0 +1,99 @@
+public import UpgradeDomain
+
+extension RollbackScope: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .host(let name): "host \(name)"
+        case .layer(let name): "layer \(name)"
+        case .all: "all touched hosts"
+        }
+    }
+}
+
+extension RolloutState {
+    /// What a rollback of this scope would reverse: everything there that was or may have been changed.
+    public func rollbackTargets(_ scope: RollbackScope) -> [Placement] {
+        let changed = orderedPlacements.filter { placement in
+            !isRetired(placement.host) && (placements[placement]?.touched == true || isOpen(placement))
+        }
+        switch scope {
+        case .host(let name): return changed.filter { $0.host == name }
+        case .layer(let name): return changed.filter { $0.layer == name }
+        case .all: return changed
+        }
+    }
+
+    mutating func beginRollback(_ scope: RollbackScope, by user: String, _ moment: Moment) {
+        let targets = rollbackTargets(scope)
+        let layers = plan.layers.reversed().map { layer in targets.filter { $0.layer == layer.name } }
+        campaign = RollbackCampaign(scope: scope, requestedBy: user, layers: layers.filter { !$0.isEmpty })
+        if !isHeld {
+            latch(
+                Failure(
+                    boundary: boundary,
+                    problem: Problem(.rollbackRequested, "\(user) asked for a rollback of \(scope.description)"),
+                    at: moment.wall))
+        }
+        for placement in targets {
+            if case .rolledBack = placements[placement]?.phase { placements[placement]?.rollbackAttempt += 1 }
+            placements[placement]?.enter(.rollbackPending, moment)
+            postFailurePending.remove(placement)
+            recheckPending.remove(.placement(placement))
+            rerunPending.remove(placement)
+            reproofPending.remove(placement)
+            lostHosts[placement.host] = nil
+        }
+    }
+
+    /// Whether every placement of the campaign has an outcome (and, if asked, a verified one).
+    func campaignIsDone(verified: Bool) -> Bool {
+        guard let campaign else { return true }
+        return campaign.layers.joined().allSatisfy { placement in
+            switch placements[placement]?.phase {
+            case .rolledBack(let outcome): !verified || outcome == .verified
+            case .retired, nil: true
+            case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
+                .provingRollback:
+                false
+            }
+        }
+    }
+
+    /// The layer of the campaign that is being rolled back now; nil when none is or one waits for a sign-off.
+    var campaignLayer: [Placement]? {
+        guard let campaign else { return nil }
+        for layer in campaign.layers {
+            let open = layer.filter { placement in
+                switch placements[placement]?.phase {
+                case .rollbackPending, .rollingBack, .provingRollback: true
+                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rolledBack, .retired, nil: false
+                }
+            }
+            if !open.isEmpty { return open }
+            let blocks = layer.contains { placement in
+                switch placements[placement]?.phase {
+                case .rolledBack(.verified), .retired, nil: false
+                case .rolledBack: !campaign.signedOff.contains(placement.host)
+                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
+                    .provingRollback:
+                    false
+                }
+            }
+            if blocks { return nil }
+        }
+        return nil
+    }
+
+    /// The hosts whose unverified rollback keeps the lower layers waiting.
+    public var hostsAwaitingSignOff: [HostName] {
+        guard let campaign, campaignLayer == nil, !campaignIsDone(verified: false) else { return [] }
+        return campaign.layers.joined().filter { placement in
+            switch placements[placement]?.phase {
+            case .rolledBack(.unverified), .rolledBack(.failed): !campaign.signedOff.contains(placement.host)
+            case .rolledBack(.verified), .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed,
+                .rollbackPending, .rollingBack, .provingRollback, .retired, nil:
+                false
+            }
+        }.map(\.host)
+    }
+}

@@ -1,0 +1,184 @@
+public import UpgradeDomain
+
+/// How far the forward sequence has come. The order of the cases is the order of a run.
+public enum Stage: Hashable, Sendable {
+    /// Reads only: can every host take part?
+    case preflight
+    /// The evidence family of every subject, before anything changes.
+    case baseline
+    /// A batch's placements change, warm up and soak.
+    case batch(layer: Int, index: Int)
+    /// Layer and fleet evidence after a batch.
+    case batchBoundary(layer: Int, index: Int)
+    /// Every placement touched so far is proved again.
+    case layerBoundary(layer: Int)
+    /// The whole fleet is proved.
+    case end
+    /// Nothing is left to do forward.
+    case complete
+}
+
+/// Everything the facts of one run say. A value: folding the same events gives the same state.
+public struct RolloutState: Hashable, Sendable {
+    public let definition: RunDefinition
+    /// The batches of each layer of the plan, in order.
+    public let batches: [[Batch]]
+    /// The hosts as they are addressed now; `rebind` changes an address or a key.
+    public internal(set) var hosts: [HostName: Host]
+    /// The sequence number of the last event folded.
+    public internal(set) var sequence: UInt64 = 1
+    public internal(set) var chainHead: Digest
+    public internal(set) var startedAt: WallTime
+    public internal(set) var lastEventAt: WallTime
+    public internal(set) var driver: Driver?
+    /// The last driver let go on purpose.
+    public internal(set) var isDetached = false
+
+    public internal(set) var stage = Stage.preflight
+    /// What the stage still waits for. In preflight a host is waited for through its placements.
+    public internal(set) var pending: Set<EvidenceSubject> = []
+    public internal(set) var preflight: [HostName: PreflightRecord] = [:]
+    public internal(set) var baselines: [EvidenceSubject: Capture] = [:]
+    /// The last accepted capture of each subject: the baseline, then each passed gate.
+    public internal(set) var accepted: [EvidenceSubject: Capture] = [:]
+    public internal(set) var placements: [Placement: PlacementState]
+    public internal(set) var operations: [OperationID: OperationState] = [:]
+    public internal(set) var openOperations: Set<OperationID> = []
+
+    public internal(set) var failures: [Failure] = []
+    /// A failure closed a boundary and nobody has resumed since.
+    public internal(set) var isHeld = false
+    public internal(set) var isPaused = false
+    public internal(set) var isAborted = false
+    public internal(set) var isFinalized = false
+    public internal(set) var supersededBy: RunID?
+    public internal(set) var lostHosts: [HostName: HostLoss] = [:]
+    public internal(set) var retired: [HostName: Owner] = [:]
+
+    public internal(set) var campaign: RollbackCampaign?
+    /// Placements of which evidence must be taken because their boundary failed.
+    public internal(set) var postFailurePending: Set<Placement> = []
+    public internal(set) var recheckPending: Set<EvidenceSubject> = []
+    /// Placements whose failed step may run again.
+    public internal(set) var rerunPending: Set<Placement> = []
+    /// Placements done before a restart or a pause that must be proved again before anything new starts.
+    public internal(set) var reproofPending: Set<Placement> = []
+    /// When a placement of the active batch last got further, on the monotonic clock.
+    var advanceMark: MonotonicTime
+
+    public var plan: Plan { definition.plan }
+
+    /// The state after the first event.
+    public init(definition: RunDefinition, startedAt: WallTime, hash: Digest, at now: MonotonicTime) {
+        self.definition = definition
+        self.startedAt = startedAt
+        lastEventAt = startedAt
+        chainHead = hash
+        advanceMark = now
+        hosts = Dictionary(definition.hosts.map { ($0.name, $0) }) { first, _ in first }
+        batches = definition.plan.layers.map { $0.batches(over: definition.hostNames(in: $0.name)) }
+        var placements: [Placement: PlacementState] = [:]
+        for placement in batches.joined().flatMap(\.placements) {
+            let earlier = definition.succession?.attempts[placement] ?? 0
+            placements[placement] = PlacementState(
+                phaseSince: startedAt, attempt: earlier + 1, phaseMark: now)
+        }
+        self.placements = placements
+        pending = Set(placements.keys.map(EvidenceSubject.placement))
+    }
+
+    // MARK: Derived
+
+    public var isClosed: Bool { isFinalized || supersededBy != nil }
+
+    /// Every placement in the order of the plan.
+    public var orderedPlacements: [Placement] { batches.joined().flatMap(\.placements) }
+
+    public var unresolvedFailures: [Failure] { failures.filter { $0.resolution == nil } }
+
+    /// The failure that the hold is named after: the first that is unresolved, else the first of the hold.
+    public var holdingFailure: Failure? {
+        guard isHeld else { return nil }
+        return failures.first { $0.resolution == nil } ?? failures.last
+    }
+
+    /// The boundary that the run is working on or stopped at.
+    public var boundary: Boundary {
+        switch stage {
+        case .preflight: .preflight
+        case .baseline: .baseline
+        case .batch(let layer, let index), .batchBoundary(let layer, let index):
+            .batch(layer: plan.layers[layer].name, index: index)
+        case .layerBoundary(let layer): .layer(plan.layers[layer].name)
+        case .end, .complete: .end
+        }
+    }
+
+    /// The placements of the batch that is changing now.
+    public var activePlacements: [Placement] {
+        switch stage {
+        case .batch(let layer, let index): batches[layer][index].placements
+        case .preflight, .baseline, .batchBoundary, .layerBoundary, .end, .complete: []
+        }
+    }
+
+    public var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }
+
+    /// The hosts that preflight has not heard of yet, in inventory order.
+    var unheardHosts: [HostName] {
+        let failed = Set(unresolvedFailures.compactMap(\.host))
+        return definition.hosts.map(\.name).filter { host in
+            !failed.contains(host) && placements(of: host).contains { pending.contains(.placement($0)) }
+        }
+    }
+
+    /// The subjects without a baseline or a failure.
+    var unheardSubjects: [EvidenceSubject] {
+        let failed = Set(unresolvedFailures.compactMap(\.subject))
+        let lost = Set(unresolvedFailures.filter { $0.subject == nil }.compactMap(\.host))
+        return pending.sortedForDisplay.filter { subject in
+            if case .placement(let placement) = subject, lost.contains(placement.host) { return false }
+            return !failed.contains(subject)
+        }
+    }
+
+    func layerIndex(of name: LayerName) -> Int? { plan.layers.firstIndex { $0.name == name } }
+
+    func isRetired(_ host: HostName) -> Bool { retired[host] != nil }
+
+    func isOpen(_ placement: Placement) -> Bool {
+        openOperations.contains { operations[$0]?.intent.placement == placement }
+    }
+
+    /// The placements of a host in plan order.
+    public func placements(of host: HostName) -> [Placement] {
+        plan.layers.map { Placement(host: host, layer: $0.name) }.filter { placements[$0] != nil }
+    }
+
+    /// What the comparison after a change is made with.
+    func reference(for placement: Placement) -> Capture? {
+        baselines[.placement(placement)]
+    }
+
+    func judgement(of subject: EvidenceSubject, at wall: WallTime) -> Judgement {
+        switch subject {
+        case .placement(let placement):
+            Judgement(plan: plan, layer: plan.layer(placement.layer), host: placement.host, wall: wall)
+        case .layer, .fleet:
+            Judgement(plan: plan, layer: nil, host: nil, wall: wall)
+        }
+    }
+
+    /// Remembers that this process sent an intent, so that ``next(_:)`` does not ask for it twice. Not a fact.
+    public mutating func markDispatched(_ id: OperationID) { operations[id]?.isDispatched = true }
+}
+
+/// A rollback that an operator asked for.
+public struct RollbackCampaign: Hashable, Sendable {
+    public let scope: RollbackScope
+    public let requestedBy: String
+    /// The placements of each layer, top layer first.
+    public let layers: [[Placement]]
+    /// Hosts that an owner let the lower layers go past.
+    public internal(set) var signedOff: Set<HostName> = []
+}

@@ -1,0 +1,92 @@
+public import UpgradeDomain
+
+/// What a run is, in one word and its particulars; derived, never stored.
+public enum RunStatus: Hashable, Sendable, CustomStringConvertible {
+    case preflight
+    case baseline
+    case changing(layer: LayerName, batch: Int)
+    /// A batch, layer or end boundary is being proved.
+    case proving(Boundary)
+    case paused
+    case held(HoldCode)
+    case rollingBack(RollbackScope)
+    /// Every placement that the run had touched went back; the worst outcome among them.
+    case rolledBack(RollbackOutcome)
+    case aborted
+    case verified
+    /// Verified, but for hosts that an owner retired.
+    case verifiedExcept([HostName])
+    case finalized
+    case superseded(by: RunID)
+
+    public var description: String {
+        switch self {
+        case .preflight: "in preflight"
+        case .baseline: "taking the baseline"
+        case .changing(let layer, let batch): "changing layer \(layer), batch \(batch + 1)"
+        case .proving(let boundary): "proving \(boundary)"
+        case .paused: "paused"
+        case .held(let code): "held: \(code.rawValue)"
+        case .rollingBack(let scope): "rolling back \(scope.description)"
+        case .rolledBack(let outcome): "rolled back: \(outcome.rawValue)"
+        case .aborted: "aborted"
+        case .verified: "verified"
+        case .verifiedExcept(let hosts): "verified except \(hosts.map(\.rawValue).joined(separator: ", "))"
+        case .finalized: "finalized"
+        case .superseded(let run): "superseded by \(run)"
+        }
+    }
+}
+
+extension RolloutState {
+    public var status: RunStatus {
+        if let supersededBy { return .superseded(by: supersededBy) }
+        if isFinalized { return .finalized }
+        if let campaign {
+            if !campaignIsDone(verified: false), hostsAwaitingSignOff.isEmpty { return .rollingBack(campaign.scope) }
+            if let outcome = wholeRollbackOutcome { return .rolledBack(outcome) }
+        }
+        if isHeld { return .held(holdingFailure?.problem.code ?? .evidenceUnknown) }
+        if isAborted { return .aborted }
+        if isPaused { return .paused }
+        switch stage {
+        case .preflight: return .preflight
+        case .baseline: return .baseline
+        case .batch(let layer, let index): return .changing(layer: plan.layers[layer].name, batch: index)
+        case .batchBoundary, .layerBoundary, .end: return .proving(boundary)
+        case .complete:
+            if !reproofPending.isEmpty { return .proving(.end) }
+            return retired.isEmpty ? .verified : .verifiedExcept(retired.keys.sorted())
+        }
+    }
+
+    /// The worst outcome where every placement that the run changed was rolled back.
+    private var wholeRollbackOutcome: RollbackOutcome? {
+        var outcomes: [RollbackOutcome] = []
+        for (_, state) in placements {
+            switch state.phase {
+            case .rolledBack(let outcome): outcomes.append(outcome)
+            case .retired, .waiting: break
+            case .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
+                .provingRollback:
+                if state.touched { return nil }
+            }
+        }
+        if outcomes.contains(.failed) { return .failed }
+        return outcomes.contains(.unverified) ? .unverified : outcomes.isEmpty ? nil : .verified
+    }
+
+    /// Whether nothing will happen unless a person acts: the driver may end.
+    public var isAtRest: Bool {
+        guard openOperations.isEmpty, postFailurePending.isEmpty, recheckPending.isEmpty, rerunPending.isEmpty else {
+            return false
+        }
+        if campaignLayer != nil { return false }
+        if stage == .preflight && !unheardHosts.isEmpty && !isAborted { return false }
+        if stage == .baseline && !unheardSubjects.isEmpty && !isAborted { return false }
+        switch status {
+        case .held, .paused, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .superseded: return true
+        case .preflight, .baseline, .changing, .proving, .rollingBack: return false
+        }
+    }
+}
