@@ -1,4 +1,4 @@
-import UpgradeDomain
+public import UpgradeDomain
 
 extension RolloutState {
     /// What must happen next. Pure: the same state and time give the same decision, after a crash as before it.
@@ -53,28 +53,31 @@ extension RolloutState {
         for id in openOperations.sorted() {
             guard let operation = operations[id], !operation.isDispatched else { continue }
             let intent = operation.intent
-            guard lostHosts[intent.placement.host] == nil else { continue }
-            let isOurs = intent.epoch == driver.epoch
+            let isLost = lostHosts[intent.placement.host] != nil
             switch operation.fate {
-            case .intended where isOurs && mayStart(intent):
-                decision.effects.append(.start(intent))
-            case .intended where isOurs:
-                decision.effects.append(
-                    .record(.operationWithdrawn(id: id, reason: "the boundary closed before it was sent")))
+            case .intended where intent.epoch == driver.epoch:
+                if !mayDispatch(id) {
+                    decision.effects.append(
+                        .record(.operationWithdrawn(id: id, reason: "the boundary closed before it was sent")))
+                } else if !isLost {
+                    decision.effects.append(.start(intent))
+                }
             case .intended, .running, .uncertain:
-                decision.effects.append(.settle(intent))
+                if !isLost { decision.effects.append(.settle(intent)) }
             case .ended, .withdrawn, .tombstoned: break
             }
         }
     }
 
-    /// An unsent forward intent dies with its boundary; a rollback and a permitted rerun do not.
-    private func mayStart(_ intent: OperationIntent) -> Bool {
-        switch intent.action {
-        case .rollback: true
+    /// Whether an intent may be sent now: it is open and unsent, and its boundary has not closed since. A rollback
+    /// and a permitted rerun are not bound to the forward sequence.
+    public func mayDispatch(_ id: OperationID) -> Bool {
+        guard let operation = operations[id], operation.fate == .intended, !operation.isDispatched else { return false }
+        switch operation.intent.action {
+        case .rollback: return true
         case .step:
-            (!isHeld && !isAborted && !isPaused && campaign == nil)
-                || (unresolvedFailure(of: intent.placement) != nil && campaign == nil)
+            guard campaign == nil, lostHosts[operation.intent.placement.host] == nil else { return false }
+            return placements[operation.intent.placement]?.rerun == id || (!isHeld && !isAborted && !isPaused)
         }
     }
 

@@ -4,7 +4,7 @@ public struct RawAnswer: Sendable {
     public var resultCode: Int
     /// Nil when the body is not JSON.
     public var document: JSONValue?
-    /// The body as text, trimmed of surrounding white space.
+    /// The body as text, without the white space around it.
     public var text: String
     public var truncated: Bool
     /// The host's wall clock when it answered.
@@ -13,7 +13,8 @@ public struct RawAnswer: Sendable {
     public init(resultCode: Int, document: JSONValue?, text: String, truncated: Bool, hostTime: WallTime) {
         self.resultCode = resultCode
         self.document = document
-        self.text = text
+        let start = text.drop(while: \.isWhitespace)
+        self.text = String(start.prefix(start.count - start.reversed().prefix(while: \.isWhitespace).count))
         self.truncated = truncated
         self.hostTime = hostTime
     }

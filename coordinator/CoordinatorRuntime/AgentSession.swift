@@ -1,0 +1,152 @@
+public import AgentProtocol
+import UpgradeDomain
+
+/// One conversation with an agent: many requests at once over one channel, each with its own replies and deadline.
+public actor AgentSession {
+    /// Replies that may wait for their reader; a peer that sends more than anyone asked for ends the session.
+    static let bufferedReplies = 1_024
+
+    private let channel: any AgentChannel
+    private var nextID: UInt32 = 1
+    private var waiting: [UInt32: AsyncThrowingStream<AgentReply, any Error>.Continuation] = [:]
+    private var failure: ContactFailure?
+    private var reader: Task<Void, Never>?
+
+    public init(channel: any AgentChannel) { self.channel = channel }
+
+    public var isOpen: Bool { failure == nil }
+
+    /// Starts reading and agrees on a protocol version.
+    public func open(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
+        let channel = channel
+        reader = Task { [weak self] in
+            var lines = LineSplitter()
+            var noise = 0
+            var isTalking = false
+            do {
+                while let bytes = try await channel.receive() {
+                    for line in try lines.receive(bytes) where !line.isEmpty {
+                        do {
+                            let frame = try LineCodec.decode(ReplyFrame.self, from: line)
+                            isTalking = true
+                            await self?.deliver(frame)
+                        } catch {
+                            // Before the first frame, rc files may print; afterwards it is a violation.
+                            noise += 1
+                            if isTalking || noise > ProtocolLimits.linesBeforeHello { throw error }
+                        }
+                    }
+                }
+                await self?.fail(ContactFailure(.hostUnreachable, "the agent closed the connection"))
+            } catch let error as ContactFailure {
+                await self?.fail(error)
+            } catch {
+                await self?.fail(ContactFailure(.agentUnusable, "the agent broke the protocol: \(error)"))
+            }
+        }
+        let reply = try await single(.hello(hello), timeout: timeout)
+        guard case .hello(let answer) = reply else { throw unexpected(reply, to: "hello") }
+        return answer
+    }
+
+    /// One request with one reply; a refusal is thrown as ``AgentRefusal`` by the callers that expect it.
+    public func single(_ request: AgentRequest, timeout: Duration) async throws(ContactFailure) -> AgentReply {
+        do {
+            for try await reply in try await replies(to: request, timeout: timeout) { return reply }
+        } catch let error as ContactFailure {
+            throw error
+        } catch {
+            throw ContactFailure(.hostUnreachable, "\(error)")
+        }
+        throw failure ?? ContactFailure(.hostUnreachable, "the agent gave no answer")
+    }
+
+    /// The replies to a request, until its last one or its deadline.
+    public func replies(
+        to request: AgentRequest, timeout: Duration
+    ) async throws(ContactFailure) -> AsyncThrowingStream<AgentReply, any Error> {
+        if let failure { throw failure }
+        let id = nextID
+        nextID += 1
+        let line: [UInt8]
+        do {
+            line = try LineCodec.encode(RequestFrame(id: id, request: request))
+        } catch {
+            throw ContactFailure(.agentUnusable, "the request does not fit the protocol: \(error)")
+        }
+        let (stream, continuation) = AsyncThrowingStream<AgentReply, any Error>.makeStream(
+            bufferingPolicy: .bufferingOldest(AgentSession.bufferedReplies))
+        waiting[id] = continuation
+        let deadline = Task { [weak self] in
+            try await Task.sleep(for: timeout)
+            await self?.expire(id, after: timeout)
+        }
+        continuation.onTermination = { _ in deadline.cancel() }
+        do {
+            try await channel.send(line)
+        } catch {
+            fail(error)
+            throw error
+        }
+        return stream
+    }
+
+    public func close() async {
+        fail(ContactFailure(.hostUnreachable, "the connection was closed"))
+        reader?.cancel()
+        await channel.close()
+    }
+
+    // MARK: Private
+
+    private func deliver(_ frame: ReplyFrame) {
+        guard let continuation = waiting[frame.re] else { return }
+        if case .dropped = continuation.yield(frame.reply) {
+            fail(ContactFailure(.agentUnusable, "the agent sent more than was asked for"))
+            return
+        }
+        if frame.reply.isLast {
+            continuation.finish()
+            waiting[frame.re] = nil
+        }
+    }
+
+    private func expire(_ id: UInt32, after timeout: Duration) {
+        waiting.removeValue(forKey: id)?.finish(
+            throwing: ContactFailure(.hostUnreachable, "no answer within \(timeout.components.seconds) s"))
+    }
+
+    private func fail(_ reason: ContactFailure) {
+        if failure == nil { failure = reason }
+        for continuation in waiting.values { continuation.finish(throwing: reason) }
+        waiting = [:]
+    }
+}
+
+extension AgentReply {
+    /// Whether no other reply to the same request follows.
+    var isLast: Bool {
+        switch self {
+        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .journal, .refused: true
+        case .surface, .output: false
+        }
+    }
+}
+
+func unexpected(_ reply: AgentReply, to request: String) -> ContactFailure {
+    if case .refused(let refusal) = reply { return ContactFailure(refusal: refusal) }
+    return ContactFailure(.agentUnusable, "the agent answered \(request) with something else")
+}
+
+extension ContactFailure {
+    /// A refusal in the words of a hold.
+    init(refusal: Refusal) {
+        switch refusal.code {
+        case .ownedElsewhere: self.init(.hostOwnedElsewhere, refusal.message)
+        case .diskFull: self.init(.diskFull, refusal.message)
+        case .malformed, .unknownVerb, .helloFirst, .noCommonProtocol, .staleEpoch, .readOnly, .operationSeen, .busy,
+            .unknownOperation, .limitExceeded, .internalFailure:
+            self.init(.agentUnusable, "the agent refused: \(refusal.message)")
+        }
+    }
+}

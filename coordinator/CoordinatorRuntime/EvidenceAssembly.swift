@@ -1,0 +1,44 @@
+import AgentProtocol
+import RolloutEngine
+import UpgradeDomain
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// Turns an agent's raw answers into typed readings.
+enum EvidenceAssembly {
+    /// One reading per surface asked for; a surface without an answer is unknown, never left out.
+    static func reading(
+        _ order: SurfaceOrder, _ reply: SurfaceReply?, rawDigest: Digest?
+    ) -> SurfaceReading {
+        guard let reply else {
+            return SurfaceReading(
+                name: order.surface.name, role: order.role, durationMilliseconds: 0,
+                unknown: UnknownReason(.notRun, "the agent gave no answer for it"))
+        }
+        var reading = SurfaceReading(
+            name: order.surface.name, role: order.role, durationMilliseconds: reply.durationMilliseconds,
+            resultCode: reply.resultCode, rawDigest: rawDigest, instrumentDigest: reply.instrumentDigest)
+        guard reply.failure == nil, let resultCode = reply.resultCode else {
+            reading.unknown = reply.failure ?? UnknownReason(.notRun, "there is no result")
+            return reading
+        }
+        let text = String(decoding: reply.body.elements, as: UTF8.self)
+        let answer = RawAnswer(
+            resultCode: resultCode, document: document(reply.body.elements),
+            text: text, truncated: reply.truncated,
+            hostTime: reply.hostTime)
+        switch order.surface.reader.read(answer, acceptedCodes: order.acceptedCodes) {
+        case .success(let items): reading.items = items
+        case .failure(let failure): reading.unknown = failure.reason
+        }
+        return reading
+    }
+
+    private static func document(_ bytes: [UInt8]) -> JSONValue? {
+        try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+    }
+}

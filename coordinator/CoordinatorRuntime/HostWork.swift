@@ -1,0 +1,230 @@
+import AgentProtocol
+import RolloutEngine
+import UpgradeDomain
+
+/// Carries out single effects on hosts and says what was learnt, as events. Decides nothing.
+struct HostWork: Sendable {
+    /// How long a host that does not answer is tried again before it counts as lost.
+    static let patience = Duration.seconds(3)
+    /// The same where an operation's fate hangs on it.
+    static let settlePatience = Duration.seconds(20)
+    static let requestTimeout = Duration.seconds(30)
+    /// What a script may take beyond its own timeout: guardrails, grace and the way back.
+    static let supervisionSlack = Duration.seconds(60)
+
+    let links: HostLinks
+    let log: any RunLog
+    let clock: RuntimeClock
+
+    /// What the operation runner needs to know of the run at the moment of sending.
+    struct Dispatch: Sendable {
+        let chainHead: Digest
+        let request: StartRequest
+    }
+
+    // MARK: Preflight
+
+    func preflight(_ host: Host, _ state: RolloutState) async -> [RunEvent] {
+        do throws(ContactFailure) {
+            let link = try await links.link(to: host, patience: HostWork.patience)
+            let needs = state.preflightNeeds(of: host.name)
+            let reply = try await link.session.single(
+                .preflight(
+                    PreflightRequest(
+                        run: state.definition.run, workingDirectory: host.workingDirectory, commands: needs.commands,
+                        requires: needs.requires, preserve: needs.preserve)), timeout: HostWork.requestTimeout)
+            guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
+            let facts = PreflightFacts(
+                agent: link.hello.identity, bootID: link.hello.bootID, hostTime: found.hostTime,
+                coordinatorTime: clock.wall(), freeDiskMebibytes: found.freeDiskMebibytes,
+                missingScripts: found.missingScripts, missingPaths: found.missingPaths)
+            return [.preflightRecorded(state.preflightRecord(of: host.name, facts))]
+        } catch {
+            return [lost(host.name, error)]
+        }
+    }
+
+    // MARK: Evidence
+
+    func capture(_ order: CaptureOrder, _ host: Host, _ state: RolloutState) async -> [RunEvent] {
+        let surfaces = state.surfaces(for: order)
+        do throws(ContactFailure) {
+            let link = try await trusted(host, state, patience: HostWork.patience)
+            let replies = try await answers(surfaces, host, link.session)
+            var readings: [SurfaceReading] = []
+            for surface in surfaces {
+                let reply = replies[surface.surface.name]
+                var digest: Digest?
+                if let reply, !reply.body.elements.isEmpty { digest = try await store(reply.body.elements) }
+                readings.append(EvidenceAssembly.reading(surface, reply, rawDigest: digest))
+            }
+            let capture = Capture(subject: order.subject, takenAt: clock.wall(), surfaces: readings)
+            return [.captured(CaptureRecord(purpose: order.purpose, capture: capture))]
+        } catch {
+            return [lost(host.name, error)]
+        }
+    }
+
+    private func store(_ bytes: [UInt8]) async throws(ContactFailure) -> Digest {
+        do {
+            return try await log.store(evidence: bytes)
+        } catch {
+            throw ContactFailure(.evidenceUnknown, "the evidence could not be stored: \(error)")
+        }
+    }
+
+    private func answers(
+        _ surfaces: [SurfaceOrder], _ host: Host, _ session: AgentSession
+    ) async throws(ContactFailure) -> [SurfaceName: SurfaceReply] {
+        let request = CaptureRequest(
+            workingDirectory: host.workingDirectory,
+            surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) })
+        let seconds = surfaces.reduce(0) { $0 + $1.timeoutSeconds }
+        var replies: [SurfaceName: SurfaceReply] = [:]
+        do {
+            let stream = try await session.replies(
+                to: .capture(request), timeout: .seconds(seconds) + HostWork.requestTimeout)
+            for try await reply in stream {
+                switch reply {
+                case .surface(let surface): replies[surface.name] = surface
+                case .captured: break
+                case .hello, .preflight, .started, .running, .output, .ended, .tombstoned, .journal, .refused:
+                    throw unexpected(reply, to: "capture")
+                }
+            }
+        } catch let failure as ContactFailure {
+            throw failure
+        } catch {
+            throw ContactFailure(.hostUnreachable, "\(error)")
+        }
+        return replies
+    }
+
+    // MARK: Operations
+
+    /// Sends an intent and follows it to its end. `dispatch` is asked right before sending; nil means that the
+    /// boundary has closed meanwhile.
+    func start(
+        _ intent: OperationIntent, _ host: Host, _ state: RolloutState,
+        dispatch: @Sendable () async -> StartRequest?, post: @Sendable ([RunEvent]) async -> Void
+    ) async {
+        let link: HostLinks.Link
+        do throws(ContactFailure) {
+            link = try await trusted(host, state, patience: HostWork.patience)
+        } catch {
+            await post([lost(host.name, error)])
+            return
+        }
+        guard let request = await dispatch() else { return }
+        do throws(ContactFailure) {
+            let reply = try await link.session.single(.start(request), timeout: HostWork.requestTimeout)
+            guard case .started = reply else {
+                await post(refusedStart(reply, intent))
+                return
+            }
+            await post([.operationStarted(id: intent.id)])
+            await follow(intent, link.session, state, post: post)
+        } catch {
+            await post([.operationUncertain(id: intent.id, detail: error.message)])
+        }
+    }
+
+    /// What a reply other than `started` says of an operation. A refusal names why it did not run; anything else
+    /// proves nothing.
+    private func refusedStart(_ reply: AgentReply, _ intent: OperationIntent) -> [RunEvent] {
+        guard case .refused(let refusal) = reply else {
+            return [.operationUncertain(id: intent.id, detail: "an answer that does not fit")]
+        }
+        switch refusal.code {
+        case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol, .staleEpoch:
+            return [.operationEnded(
+                OperationRecord(id: intent.id, outcome: .notStarted(detail: "\(refusal.code.rawValue): \(refusal.message)")))]
+        case .operationSeen, .malformed, .unknownVerb, .unknownOperation, .internalFailure:
+            return [.operationUncertain(id: intent.id, detail: "\(refusal.code.rawValue): \(refusal.message)")]
+        }
+    }
+
+    /// Asks what became of an operation and follows it to its end.
+    func settle(
+        _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([RunEvent]) async -> Void
+    ) async {
+        do throws(ContactFailure) {
+            let link = try await trusted(host, state, patience: HostWork.settlePatience)
+            let reply = try await link.session.single(
+                .settle(SettleRequest(operation: intent.id)), timeout: HostWork.requestTimeout)
+            switch reply {
+            case .ended(let record): await post([ended(record, intent)])
+            case .tombstoned: await post([.operationTombstoned(id: intent.id)])
+            case .running:
+                await post([.operationStarted(id: intent.id)])
+                await follow(intent, link.session, state, post: post)
+            case .hello, .preflight, .surface, .captured, .started, .output, .journal, .refused:
+                throw unexpected(reply, to: "settle")
+            }
+        } catch {
+            let event: RunEvent = .operationUncertain(id: intent.id, detail: error.message)
+            await post([event, lost(host.name, error)])
+        }
+    }
+
+    private func follow(
+        _ intent: OperationIntent, _ session: AgentSession, _ state: RolloutState,
+        post: @Sendable ([RunEvent]) async -> Void
+    ) async {
+        let script = state.script(of: intent)
+        let commands = [script?.command].compactMap { $0 } + (script?.guardrails ?? [])
+        let seconds = commands.reduce(0) { $0 + $1.timeoutSeconds }
+        do {
+            let stream = try await session.replies(
+                to: .attach(AttachRequest(operation: intent.id, fromByte: 0)),
+                timeout: .seconds(seconds) + HostWork.supervisionSlack)
+            for try await reply in stream {
+                switch reply {
+                case .output: break
+                case .ended(let record):
+                    await post([ended(record, intent)])
+                    return
+                case .hello, .preflight, .surface, .captured, .started, .running, .tombstoned, .journal, .refused:
+                    throw unexpected(reply, to: "attach")
+                }
+            }
+            await post([.operationUncertain(id: intent.id, detail: "the output ended without a record")])
+        } catch {
+            let detail = (error as? ContactFailure)?.message ?? "\(error)"
+            await post([.operationUncertain(id: intent.id, detail: detail)])
+        }
+    }
+
+    /// Only a record of the very operation counts as its end.
+    private func ended(_ record: OperationRecord, _ intent: OperationIntent) -> RunEvent {
+        record.id == intent.id
+            ? .operationEnded(record)
+            : .operationUncertain(id: intent.id, detail: "the agent answered with the record of \(record.id)")
+    }
+
+    // MARK: Contact
+
+    /// A session with the very machine that preflight met.
+    private func trusted(
+        _ host: Host, _ state: RolloutState, patience: Duration
+    ) async throws(ContactFailure) -> HostLinks.Link {
+        let link = try await links.link(to: host, patience: patience)
+        if let known = state.preflight[host.name]?.agent, known != link.hello.identity {
+            throw ContactFailure(.machineChanged, "\(host.name) answers with another agent identity than at preflight")
+        }
+        return link
+    }
+
+    private func lost(_ host: HostName, _ failure: ContactFailure) -> RunEvent {
+        .hostLost(HostLoss(host: host, code: failure.code, detail: failure.message))
+    }
+}
+
+extension SurfaceOrder {
+    var timeoutSeconds: Int {
+        switch surface.source {
+        case .http(let http): http.timeoutSeconds
+        case .command(let command): command.timeoutSeconds
+        }
+    }
+}

@@ -1,0 +1,58 @@
+public import UpgradeDomain
+public import RolloutEngine
+
+/// The run's chain of events, wherever it is kept.
+public protocol RunLog: Sendable {
+    func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
+    /// Appends durably as one transaction; `epoch` is nil for requests, which need no lease.
+    func append(_ events: [RunEvent], to run: RunID, after sequence: UInt64, epoch: UInt64?) async throws -> AppendOutcome
+    /// Keeps raw evidence by its digest.
+    func store(evidence: [UInt8]) async throws -> Digest
+}
+
+public enum AppendOutcome: Sendable {
+    case appended([RecordedEvent])
+    /// Someone else appended first: read on and try again.
+    case conflict
+    /// A newer driver holds the run: change nothing more.
+    case deposed
+}
+
+/// A way to a host's agent.
+public protocol HostConnector: Sendable {
+    /// Connects, authenticates and starts the agent, bringing it there first when it is absent.
+    func connect(to host: Host) async throws(ContactFailure) -> any AgentChannel
+}
+
+/// A two-way stream of bytes with an agent at the other end.
+public protocol AgentChannel: Sendable {
+    func send(_ bytes: [UInt8]) async throws(ContactFailure)
+    /// The next bytes; nil when the agent has closed its side.
+    func receive() async throws(ContactFailure) -> [UInt8]?
+    func close() async
+}
+
+/// Why a host could not be spoken to.
+public struct ContactFailure: Error, Hashable, Sendable {
+    public var code: HoldCode
+    public var message: String
+
+    public init(_ code: HoldCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// Whether trying again may help.
+    var isTransient: Bool { code == .hostUnreachable }
+}
+
+/// Time, passed in so that tests move it.
+public struct RuntimeClock: Sendable {
+    public var monotonic: @Sendable () -> MonotonicTime
+    public var wall: @Sendable () -> WallTime
+
+    public init(monotonic: @escaping @Sendable () -> MonotonicTime, wall: @escaping @Sendable () -> WallTime) {
+        self.monotonic = monotonic
+        self.wall = wall
+    }
+}

@@ -1,0 +1,234 @@
+import AgentProtocol
+public import RolloutEngine
+public import UpgradeDomain
+
+/// Drives one run: folds its events, asks the engine what is next, carries it out, appends what was learnt.
+///
+/// Starting, going on after a crash and taking over are the same path. If the process dies at any instant, the
+/// ledger holds every intent that may have reached a host, and the next driver settles each before anything else.
+public actor RunDriver {
+    /// How often requests of other terminals are looked for.
+    static let requestPollInterval = Duration.milliseconds(250)
+    /// Attempts to append a group over the requests of others.
+    static let appendAttempts = 100
+
+    private let run: RunID
+    private let driver: Driver
+    private let log: any RunLog
+    private let work: HostWork
+    private let links: HostLinks
+    private let clock: RuntimeClock
+    private let observe: @Sendable (RolloutState) -> Void
+
+    private var state: RolloutState
+    private var inFlight: [Effect: Task<Void, Never>] = [:]
+    private var inbox: [RunEvent] = []
+    private var waiter: CheckedContinuation<Void, Never>?
+    private var stop = StopRequest.none
+    private var isDeposed = false
+
+    private enum StopRequest { case none, drain, detach }
+
+    /// How a drive ended.
+    public enum End: Sendable {
+        /// Nothing happens until a person acts.
+        case atRest(RolloutState)
+        /// Stopped on request; `inFlight` go on by themselves on their hosts.
+        case detached(RolloutState, inFlight: [OperationID])
+        /// A newer driver holds the run.
+        case deposed(RolloutState)
+    }
+
+    /// - Throws: what the log throws; ``RuntimeError`` where the run does not exist.
+    public init(
+        run: RunID, ledger: LedgerID, driver: Driver, log: any RunLog, connector: any HostConnector,
+        clock: RuntimeClock, observe: @escaping @Sendable (RolloutState) -> Void
+    ) async throws {
+        self.run = run
+        self.driver = driver
+        self.log = log
+        self.clock = clock
+        self.observe = observe
+        links = HostLinks(connector: connector, ledger: ledger, epoch: driver.epoch)
+        work = HostWork(links: links, log: log, clock: clock)
+        let events = try await log.events(of: run, after: 0)
+        guard let state = RolloutState.fold(events, at: clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
+        self.state = state
+    }
+
+    /// Drives until the run is at rest, the caller stops it, or a newer driver takes over.
+    public func drive() async throws -> End {
+        try await append([.driverAttached(driver)])
+        while !isDeposed {
+            try await drainInbox()
+            if isDeposed { break }
+            if state.isClosed || (state.isAtRest && inFlight.isEmpty) { break }
+            if stop == .detach || (stop == .drain && !isSupervising) { break }
+            let decision = state.next(at: clock.monotonic())
+            let records = decision.effects.compactMap(\.recorded)
+            if !records.isEmpty, stop == .none {
+                try await append(records)
+                continue
+            }
+            for effect in decision.effects { launch(effect) }
+            await wait(until: decision.wakeAt)
+            try await readRequests()
+        }
+        return try await finish()
+    }
+
+    /// Starts nothing new and lets what is in flight finish; asked twice, lets go at once.
+    public func requestStop() {
+        stop = stop == .none ? .drain : .detach
+        wake()
+    }
+
+    /// Lets go at once: operations go on by themselves on their hosts.
+    public func requestDetach() {
+        stop = .detach
+        wake()
+    }
+
+    // MARK: Effects
+
+    private var isSupervising: Bool {
+        inFlight.keys.contains { effect in
+            switch effect {
+            case .start, .settle: true
+            case .record, .preflight, .capture: false
+            }
+        }
+    }
+
+    private func launch(_ effect: Effect) {
+        guard inFlight[effect] == nil else { return }
+        let state = state
+        switch effect {
+        case .record: return
+        case .preflight(let name):
+            guard stop == .none, let host = state.hosts[name] else { return }
+            begin(effect) { [work] driver in await driver.post(work.preflight(host, state)) }
+        case .capture(let order):
+            guard stop == .none, let host = state.hosts[order.host] else { return }
+            begin(effect) { [work] driver in await driver.post(work.capture(order, host, state)) }
+        case .start(let intent):
+            guard stop == .none, let host = state.hosts[intent.placement.host] else { return }
+            begin(effect) { [work] driver in
+                await work.start(
+                    intent, host, state, dispatch: { await driver.dispatch(intent) }, post: { await driver.post($0) })
+            }
+        case .settle(let intent):
+            guard let host = state.hosts[intent.placement.host] else { return }
+            self.state.markDispatched(intent.id)
+            begin(effect) { [work] driver in
+                await work.settle(intent, host, state, post: { await driver.post($0) })
+            }
+        }
+    }
+
+    private func begin(_ effect: Effect, _ body: @escaping @Sendable (RunDriver) async -> Void) {
+        inFlight[effect] = Task { [self] in
+            await body(self)
+            ended(effect)
+        }
+    }
+
+    private func ended(_ effect: Effect) {
+        inFlight[effect] = nil
+        wake()
+    }
+
+    /// The last look before an intent is sent; nil when it may not be any more.
+    private func dispatch(_ intent: OperationIntent) -> StartRequest? {
+        guard stop == .none, !isDeposed, state.mayDispatch(intent.id), let host = state.hosts[intent.placement.host],
+            let script = state.script(of: intent)
+        else { return nil }
+        state.markDispatched(intent.id)
+        let isRollback = intent.action == .rollback
+        return StartRequest(
+            intent: intent, run: run, chainHead: state.chainHead, workingDirectory: host.workingDirectory,
+            guardrails: script.guardrails, command: script.command, usesPreservedScript: isRollback)
+    }
+
+    private func post(_ events: [RunEvent]) {
+        inbox += events
+        wake()
+    }
+
+    // MARK: The log
+
+    private func drainInbox() async throws {
+        guard !inbox.isEmpty else { return }
+        let events = inbox
+        inbox = []
+        try await append(events)
+    }
+
+    private func append(_ events: [RunEvent]) async throws {
+        for _ in 0..<RunDriver.appendAttempts {
+            switch try await log.append(events, to: run, after: state.sequence, epoch: driver.epoch) {
+            case .appended(let recorded):
+                take(recorded)
+                return
+            case .conflict: try await readRequests()
+            case .deposed:
+                isDeposed = true
+                return
+            }
+        }
+        throw RuntimeError.appendStarved(run)
+    }
+
+    private func readRequests() async throws {
+        take(try await log.events(of: run, after: state.sequence))
+    }
+
+    private func take(_ recorded: [RecordedEvent]) {
+        guard !recorded.isEmpty else { return }
+        let now = clock.monotonic()
+        for event in recorded { state.apply(event, at: now) }
+        observe(state)
+    }
+
+    // MARK: Waiting
+
+    private func wait(until wakeAt: MonotonicTime?) async {
+        guard inbox.isEmpty else { return }
+        let poll = RunDriver.requestPollInterval
+        let pause = wakeAt.map { max(.milliseconds(1), min($0 - clock.monotonic(), poll)) } ?? poll
+        let timer = Task {
+            try? await Task.sleep(for: pause)
+            self.wake()
+        }
+        await withCheckedContinuation { waiter = $0 }
+        timer.cancel()
+    }
+
+    private func wake() {
+        waiter?.resume()
+        waiter = nil
+    }
+
+    private func finish() async throws -> End {
+        for task in inFlight.values { task.cancel() }
+        await links.closeAll()
+        for task in Array(inFlight.values) { await task.value }
+        if isDeposed { return .deposed(state) }
+        if stop == .none || state.isAtRest {
+            try await drainInbox()
+            return .atRest(state)
+        }
+        try await drainInbox()
+        if !isDeposed { try await append([.driverDetached(reason: "stopped by its operator")]) }
+        return isDeposed ? .deposed(state) : .detached(state, inFlight: state.openOperations.sorted())
+    }
+}
+
+extension Effect {
+    fileprivate var recorded: RunEvent? {
+        switch self {
+        case .record(let event): event
+        case .preflight, .capture, .start, .settle: nil
+        }
+    }
+}
