@@ -1,0 +1,39 @@
+import CoordinatorRuntime
+import Ledger
+import UpgradeDomain
+
+/// The ledger as the runtime sees it.
+struct LedgerRunLog: RunLog {
+    let ledger: Ledger
+    let clock: RuntimeClock
+
+    func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
+        var events: [RecordedEvent] = []
+        while true {
+            let page = try ledger.events(of: run, after: events.last?.sequence ?? sequence)
+            events += page
+            if page.count < LedgerLimits.eventsPerRead { return events }
+        }
+    }
+
+    func append(
+        _ events: [RunEvent], to run: RunID, after sequence: UInt64, epoch: UInt64?
+    ) async throws -> AppendOutcome {
+        do throws(LedgerError) {
+            return .appended(try ledger.append(events, to: run, after: sequence, lease: epoch, at: clock.wall()))
+        } catch {
+            switch error.code {
+            case .conflict: return .conflict
+            case .deposed: return .deposed
+            case .absent, .cannotOpen, .notALedger, .newerSchema, .olderSchema, .busy, .diskFull, .readOnly,
+                .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun, .ambiguous, .leaseRequired,
+                .leaseHeld, .runClosed, .hostClaimed, .contradiction, .tooLarge:
+                throw error
+            }
+        }
+    }
+
+    func store(evidence: [UInt8]) async throws -> Digest {
+        try ledger.store([evidence], at: clock.wall())[0]
+    }
+}
