@@ -66,7 +66,7 @@ let package = Package(
         // agent/: what runs on each host.
         library(
             "AgentRuntime", in: "agent",
-            ["UpgradeDomain", "ContentDigest", "AgentProtocol", "CLinux", nio, nioPosix, nioHTTP1]),
+            ["UpgradeDomain", "AgentProtocol", "CLinux", crypto, nio, nioPosix, nioHTTP1]),
         .executableTarget(
             name: "lockflight-agent", dependencies: ["AgentRuntime"], path: "agent/lockflight-agent",
             swiftSettings: strict),

@@ -135,7 +135,10 @@ public struct SettleRequest: Codable, Hashable, Sendable {
 
 extension RequestFrame: Codable {
     private enum Key: String, CodingKey { case id, verb, body }
-    private enum Verb: String, Codable { case hello, preflight, capture, start, attach, settle, journal }
+    private enum Verb: String, Codable, CaseIterable { case hello, preflight, capture, start, attach, settle, journal }
+
+    /// The closed list of verbs.
+    public static let verbs = Verb.allCases.map(\.rawValue)
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)

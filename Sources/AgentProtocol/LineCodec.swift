@@ -35,21 +35,26 @@ public enum LineError: Error, Hashable, Sendable {
 /// Cuts a byte stream into lines, holding at most one line of ``ProtocolLimits/lineBytes``.
 public struct LineSplitter: Sendable {
     private var pending: [UInt8] = []
+    private var isSkipping = false
 
     public init() {}
 
-    /// Takes received bytes and returns the complete lines, without their newlines.
-    public mutating func receive(_ bytes: some Sequence<UInt8>) throws(LineError) -> [[UInt8]] {
-        var lines: [[UInt8]] = []
+    /// Takes received bytes and returns the lines they complete, without their newlines. A line that is too long is
+    /// reported once, when it passes the limit, and skipped to its end; the lines after it are as usable as ever.
+    public mutating func receive(_ bytes: some Sequence<UInt8>) -> [Result<[UInt8], LineError>] {
+        var lines: [Result<[UInt8], LineError>] = []
         for byte in bytes {
             if byte == 0x0a {
-                lines.append(pending)
+                if !isSkipping { lines.append(.success(pending)) }
+                isSkipping = false
                 pending.removeAll(keepingCapacity: true)
-            } else {
-                guard pending.count < ProtocolLimits.lineBytes - 1 else {
-                    throw LineError.tooLong(limitBytes: ProtocolLimits.lineBytes)
-                }
+            } else if !isSkipping {
                 pending.append(byte)
+                if pending.count >= ProtocolLimits.lineBytes {
+                    lines.append(.failure(.tooLong(limitBytes: ProtocolLimits.lineBytes)))
+                    isSkipping = true
+                    pending = []
+                }
             }
         }
         return lines

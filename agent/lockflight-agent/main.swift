@@ -1,1 +1,4 @@
 import AgentRuntime
+import Glibc
+
+exit(AgentProgram.run(arguments: CommandLine.arguments))

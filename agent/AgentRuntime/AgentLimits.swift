@@ -1,0 +1,33 @@
+/// The bounds the agent holds itself and its requests to; those both sides share are in `ProtocolLimits`.
+enum AgentLimits {
+    /// Room reserved on disk for the result of an operation before it starts.
+    static let resultReserveBytes = 65_536
+    /// How long a process group has after SIGTERM before SIGKILL.
+    static let terminationGrace: Duration = .seconds(5)
+    /// How long a process group has after SIGKILL before its members count as survivors.
+    static let killGrace: Duration = .seconds(2)
+    /// How long a request waits for another session's short hold of the journal.
+    static let journalLockWait: Duration = .seconds(10)
+    /// How long a start waits for the supervisor of an ended operation to leave.
+    static let handOverWait: Duration = .seconds(2)
+    /// How often running output and ending processes are looked at.
+    static let pollInterval: Duration = .milliseconds(20)
+    /// How often an attached session looks whether a silent operation's supervisor still lives.
+    static let livenessInterval: Duration = .milliseconds(500)
+    /// How far output may pass its limit before the rest is dropped.
+    static let outputSlackBytes: Int64 = 1_048_576
+    /// The largest script that is digested and preserved.
+    static let scriptBytes = 16_777_216
+    /// The largest file of the agent's own that it reads back.
+    static let stateFileBytes = 2_097_152
+    /// Captures and attachments at work at once in one session.
+    static let requestsInFlight = 16
+    /// The most journal entries in one reply, the newest first.
+    static let journalEntries = 1_000
+    /// The longest timeout of an operation or a guardrail.
+    static let operationTimeoutSeconds = 604_800
+    /// The longest timeout of one surface.
+    static let surfaceTimeoutSeconds = 3_600
+    /// The longest explanation kept in a record.
+    static let detailCharacters = 1_000
+}

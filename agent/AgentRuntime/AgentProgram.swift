@@ -1,0 +1,60 @@
+import AgentProtocol
+import Glibc
+
+/// The agent's command line.
+public enum AgentProgram {
+    public static let version = "0.1.0"
+
+    /// The machine that this build runs on, as `uname -m` names it.
+    static var architecture: String {
+        #if arch(x86_64)
+            "x86_64"
+        #elseif arch(arm64)
+            "aarch64"
+        #else
+            "unknown"
+        #endif
+    }
+
+    private static let usage = """
+        usage: lockflight-agent serve      answer requests, one JSON object a line, on standard input and output
+               lockflight-agent version    print the version
+
+        The coordinator runs `lockflight-agent serve` over SSH; see docs/protocol.md.
+
+        """
+
+    /// Runs the command that the arguments name.
+    ///
+    /// - Returns: the exit code: 0, 64 for a wrong command line, 70 when a supervisor could not do its work.
+    public static func run(arguments: [String]) -> Int32 {
+        // A reader that is gone is an error of write(2), not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        switch Array(arguments.dropFirst()) {
+        case ["serve"]:
+            var loop = ServeLoop(
+                agent: HostAgent(state: .ofEnvironment()), input: STDIN_FILENO, output: STDOUT_FILENO)
+            loop.run()
+            return 0
+        case ["version"]:
+            let text = "lockflight-agent \(version) protocol \(ProtocolLimits.versions.map(String.init).joined(separator: ",")) \(architecture)\n"
+            return writeAll(STDOUT_FILENO, Array(text.utf8)) == 0 ? 0 : 74
+        case let words where words.count == 2 && words[0] == "supervise":
+            return supervise(words[1])
+        default:
+            _ = writeAll(STDERR_FILENO, Array(usage.utf8))
+            return 64
+        }
+    }
+
+    private static func supervise(_ path: String) -> Int32 {
+        do throws(Refusal) {
+            var supervisor = try OperationSupervisor(state: .ofEnvironment(), path: path)
+            try supervisor.run()
+            return 0
+        } catch {
+            // Nobody listens: the missing record speaks.
+            return 70
+        }
+    }
+}

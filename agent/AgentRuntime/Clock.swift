@@ -1,0 +1,39 @@
+import Glibc
+import UpgradeDomain
+
+extension WallTime {
+    /// The host's wall clock; never used for a deadline.
+    static var now: WallTime {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return WallTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}
+
+extension Duration {
+    var wholeMilliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+}
+
+/// A point of monotonic time by which something must have ended.
+struct Deadline: Sendable {
+    private let instant: ContinuousClock.Instant
+
+    init(after duration: Duration) { instant = ContinuousClock.now.advanced(by: duration) }
+
+    var hasPassed: Bool { ContinuousClock.now >= instant }
+
+    /// What is left, at least zero and at most `most`, in whole milliseconds rounded up.
+    func remainingMilliseconds(atMost most: Duration) -> Int32 {
+        let left = min(ContinuousClock.now.duration(to: instant), most)
+        return left <= .zero ? 0 : Int32(clamping: left.wholeMilliseconds + 1)
+    }
+}
+
+/// Blocks this thread until the next look at something that gives no notice.
+func pauseBeforeNextLook() {
+    var interval = timespec(tv_sec: 0, tv_nsec: Int(AgentLimits.pollInterval.wholeMilliseconds) * 1_000_000)
+    nanosleep(&interval, nil)
+}
+
+/// The digits of a system error and its words, such as `No such file or directory (2)`.
+func systemErrorText(_ code: Int32) -> String { "\(String(cString: strerror(code))) (\(code))" }

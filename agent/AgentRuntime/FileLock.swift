@@ -1,0 +1,28 @@
+import AgentProtocol
+import Glibc
+
+/// An exclusive `flock` on a file, held until the value goes, or until the last process that inherited its
+/// descriptor does (flock(2)).
+struct FileLock: ~Copyable {
+    let descriptor: Int32
+
+    /// Takes the lock; nil when somebody else holds it until the deadline.
+    init?(path: String, until deadline: Deadline?) throws(Refusal) {
+        let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard opened >= 0 else { throw Refusal.system(errno, "open \(path)") }
+        while flock(opened, LOCK_EX | LOCK_NB) != 0 {
+            let failure = errno
+            if failure == EWOULDBLOCK, let deadline, !deadline.hasPassed {
+                pauseBeforeNextLook()
+                continue
+            }
+            if failure == EINTR { continue }
+            close(opened)
+            guard failure == EWOULDBLOCK else { throw Refusal.system(failure, "lock \(path)") }
+            return nil
+        }
+        descriptor = opened
+    }
+
+    deinit { close(descriptor) }
+}

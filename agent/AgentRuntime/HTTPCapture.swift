@@ -1,0 +1,123 @@
+import AgentProtocol
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import UpgradeDomain
+
+/// What an HTTP server said, or why it said nothing.
+struct HTTPAnswer: Sendable {
+    var status: Int?
+    /// The first bytes of the body.
+    var body: [UInt8] = []
+    var isTruncated = false
+    var failure: UnknownReason?
+
+    static func failed(_ code: UnknownReason.Code, _ detail: String) -> HTTPAnswer {
+        HTTPAnswer(failure: UnknownReason(code, String(detail.prefix(AgentLimits.detailCharacters))))
+    }
+}
+
+/// One GET from the host itself. Redirects are an answer, not followed.
+enum HTTPCapture {
+    private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    /// Takes an answer within the source's timeout, from connecting to the body's last byte.
+    static func run(_ source: HTTPSource, workingDirectory: String, isWanted: () -> Bool) -> HTTPAnswer {
+        guard let target = HTTPTarget(url: source.url) else {
+            return .failed(.notRun, "'\(source.url)' is no URL of an HTTP service")
+        }
+        switch target.route {
+        case .address(let address, let port):
+            return get(source, target, address: address, port: port)
+        case .curl:
+            return CurlCapture.run(source, workingDirectory: workingDirectory, isWanted: isWanted)
+        }
+    }
+
+    private static func get(_ source: HTTPSource, _ target: HTTPTarget, address: String, port: Int) -> HTTPAnswer {
+        // A socket address, not a name: nothing may ask the resolver of a static executable.
+        guard let socket = try? SocketAddress(ipAddress: address, port: port) else {
+            return .failed(.notRun, "'\(address)' is no address")
+        }
+        let loop = loops.next()
+        let answer = loop.makePromise(of: HTTPAnswer.self)
+        let timeout = TimeAmount.seconds(Int64(source.timeoutSeconds))
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target.path)
+        head.headers.add(name: "Host", value: target.authority)
+        head.headers.add(name: "Accept", value: "*/*")
+        head.headers.add(name: "Connection", value: "close")
+        for (name, value) in source.headers { head.headers.replaceOrAdd(name: name, value: value) }
+        let request = head
+        let deadline = loop.scheduleTask(in: timeout) {
+            answer.succeed(.failed(.timedOut, "no complete answer within \(source.timeoutSeconds) s"))
+        }
+        let connection = ClientBootstrap(group: loop)
+            .connectTimeout(timeout)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    try channel.pipeline.syncOperations.addHandler(HTTPAnswerHandler(request: request, answer: answer))
+                }
+            }
+            .connect(to: socket)
+        connection.whenFailure { error in
+            let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
+            answer.succeed(.failed(.unreachable, "\(address) port \(port): \(reason)"))
+        }
+        answer.futureResult.whenComplete { _ in
+            deadline.cancel()
+            connection.whenSuccess { $0.close(promise: nil) }
+        }
+        do {
+            return try answer.futureResult.wait()
+        } catch {
+            return .failed(.unreachable, "\(error)")
+        }
+    }
+}
+
+/// Sends one request when connected and collects the answer.
+private final class HTTPAnswerHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundOut = HTTPClientRequestPart
+
+    private let request: HTTPRequestHead
+    private let answer: EventLoopPromise<HTTPAnswer>
+    private var partial = HTTPAnswer()
+
+    init(request: HTTPRequestHead, answer: EventLoopPromise<HTTPAnswer>) {
+        self.request = request
+        self.answer = answer
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.write(wrapOutboundOut(.head(request)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            // 1xx are announcements; the answer follows.
+            if head.status.code >= 200 { partial.status = Int(head.status.code) }
+        case .body(let buffer):
+            let room = ProtocolLimits.surfaceBytes - partial.body.count
+            partial.body += buffer.readableBytesView.prefix(room)
+            if buffer.readableBytes > room {
+                partial.isTruncated = true
+                answer.succeed(partial)
+            }
+        case .end:
+            if partial.status != nil { answer.succeed(partial) }
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        answer.succeed(.failed(.unreachable, "the answer is not HTTP or was cut off: \(error)"))
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        answer.succeed(.failed(.unreachable, "the connection was closed before the answer was complete"))
+    }
+}

@@ -1,0 +1,146 @@
+import AgentProtocol
+import Glibc
+import UpgradeDomain
+
+/// Answers the requests that touch the agent's memory of its host. Each is one short exclusive change.
+struct HostAgent: Sendable {
+    let state: StateFolder
+    var journal: OperationJournal { OperationJournal(state: state) }
+
+    /// Records the owner and epoch before it admits a session that drives.
+    func hello(_ hello: HelloRequest, session: inout Session) throws(Refusal) -> HelloReply {
+        let (identity, fence) = try state.exclusively { () throws(Refusal) -> (AgentIdentity, HostFence) in
+            let identity = try state.identity()
+            var fence = try state.fence()
+            switch try Session.judge(hello, fence: fence) {
+            case .read: break
+            case .drive(let admitted):
+                if admitted != fence { try state.record(admitted) }
+                fence = admitted
+            }
+            return (identity, fence)
+        }
+        session.admit(hello)
+        return HelloReply(
+            protocolVersion: ProtocolLimits.versions[0], agentVersion: AgentProgram.version, identity: identity,
+            owner: fence.owner, highestEpoch: fence.highestEpoch, bootID: state.bootID(),
+            architecture: AgentProgram.architecture, hostTime: .now)
+    }
+
+    /// Makes the intent durable and hands it to a detached supervisor.
+    ///
+    /// The order is the guarantee: fence, id, lock, quiet host, room and intent on disk, and only then a process. If
+    /// the agent dies after the intent, the operation reads *interrupted*; before, the id is still unknown.
+    ///
+    /// - Returns: the supervisor's pid, to be reaped; nil when this very operation was started before.
+    func start(_ request: StartRequest, session: Session) throws(Refusal) -> Int32? {
+        let driver = try session.driver()
+        return try state.exclusively { () throws(Refusal) -> Int32? in
+            try state.fence().check(ledger: driver.ledger, epoch: driver.epoch)
+            let id = request.intent.id
+            guard request.intent.epoch == driver.epoch else {
+                throw Refusal(.staleEpoch, "the intent's epoch \(request.intent.epoch) is not the session's")
+            }
+            switch try journal.concluded(id) {
+            case .unknown: break
+            case .tombstoned: throw Refusal(.operationSeen, "operation \(id) was settled as never run; it can not start")
+            case .running(let journaled), .ended(let journaled, _), .lost(let journaled, _):
+                guard journaled.request == request else {
+                    throw Refusal(.operationSeen, "operation \(id) was begun with another request; its id is used up")
+                }
+                return nil
+            }
+            let deadline = Deadline(after: AgentLimits.handOverWait)
+            guard let lock = try FileLock(path: state.mutationLockPath, until: try handOverDeadline(deadline)) else {
+                throw Refusal(.busy, "another operation is running on this host; nothing was started")
+            }
+            try journal.requireQuietHost()
+            try journal.record(JournaledIntent(request: request, bootID: state.bootID(), begunAt: .now))
+            return try launchSupervisor(of: id, lock: lock)
+        }
+    }
+
+    /// The supervisor of an operation that has its record leaves within moments; any other is worth no wait.
+    private func handOverDeadline(_ deadline: Deadline) throws(Refusal) -> Deadline? {
+        try journal.lastHasEnded() ? deadline : nil
+    }
+
+    private func launchSupervisor(of id: OperationID, lock: borrowing FileLock) throws(Refusal) -> Int32? {
+        var environment: [String: String] = [:]
+        for name in ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LOCKFLIGHT_BOOT_ID_FILE"] {
+            environment[name] = environmentValue(name)
+        }
+        environment["LOCKFLIGHT_STATE_DIRECTORY"] = state.folder.path
+        let failure: String
+        do {
+            let child = try ChildProcess(
+                executable: "/proc/self/exe",
+                arguments: ["lockflight-agent", "supervise", journal.folder(of: id).path], environment: environment,
+                workingDirectory: "/", output: nil, passed: lock.descriptor, ownSession: true)
+            let code = child.release()
+            guard code != 0 else { return child.identity.pid }
+            _ = child.wait(atMost: AgentLimits.killGrace)
+            failure = systemErrorText(code)
+        } catch {
+            failure = error.message
+        }
+        let outcome = OperationOutcome.notStarted(detail: "no supervisor could be started: \(failure)")
+        try journal.conclude(OperationRecord(id: id, outcome: outcome))
+        return nil
+    }
+
+    /// Settles an operation for good: its record, that it runs, or a tombstone.
+    func settle(_ id: OperationID, session: Session) throws(Refusal) -> AgentReply {
+        let driver = try session.driver()
+        return try state.exclusively { () throws(Refusal) -> AgentReply in
+            try state.fence().check(ledger: driver.ledger, epoch: driver.epoch)
+            switch try journal.concluded(id) {
+            case .ended(_, let record): return .ended(record)
+            case .running, .lost: return .running(id: id)
+            case .tombstoned: return .tombstoned(id: id)
+            case .unknown:
+                try journal.tombstone(id)
+                return .tombstoned(id: id)
+            }
+        }
+    }
+
+    func listJournal() throws(Refusal) -> JournalReply {
+        JournalReply(entries: try state.exclusively { () throws(Refusal) in try journal.entries() })
+    }
+
+    /// Streams an operation's output until it has ended. `isWanted` turns false when nobody reads any more.
+    func attach(
+        _ request: AttachRequest, isWanted: () -> Bool, send: (AgentReply) -> Void
+    ) throws(Refusal) -> AgentReply? {
+        let output = OutputFile(path: journal.folder(of: request.operation).path(of: OutputFile.name))
+        var position = request.fromByte
+        while true {
+            // Looked at before the output is read: what an ended operation wrote is all there.
+            let standing = try state.exclusively { () throws(Refusal) in try journal.concluded(request.operation) }
+            switch standing {
+            case .unknown:
+                throw Refusal(.unknownOperation, "operation \(request.operation) is not in this host's journal")
+            case .tombstoned: return .tombstoned(id: request.operation)
+            case .running, .lost, .ended: break
+            }
+            while isWanted() {
+                let bytes = try output.slice(fromByte: position, limitBytes: ProtocolLimits.outputSliceBytes)
+                if bytes.isEmpty { break }
+                send(.output(OutputReply(operation: request.operation, fromByte: position, bytes: Bytes(bytes))))
+                position += Int64(bytes.count)
+            }
+            if case .ended(_, let record) = standing { return .ended(record) }
+            waitForMore(in: output, from: position, resultIn: journal.folder(of: request.operation), isWanted: isWanted)
+            guard isWanted() else { return nil }
+        }
+    }
+
+    /// Waits for output or a record, but looks at the supervisor's life at least once in a hand-over time.
+    private func waitForMore(in output: OutputFile, from position: Int64, resultIn folder: Folder, isWanted: () -> Bool) {
+        let deadline = Deadline(after: AgentLimits.livenessInterval)
+        while isWanted(), !deadline.hasPassed, output.keptBytes <= position, !folder.contains("result.json") {
+            pauseBeforeNextLook()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import AgentProtocol
+import Glibc
+import UpgradeDomain
+
+/// The output of an operation: a file that the script writes itself, so that nobody's death can hold it up.
+///
+/// Writers append; what passes `ProtocolLimits.operationOutputBytes` is cut off the end and counted.
+struct OutputFile: Sendable {
+    static let name = "output"
+    let path: String
+
+    /// The bytes kept so far.
+    var keptBytes: Int64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? min(Int64(status.st_size), ProtocolLimits.operationOutputBytes) : 0
+    }
+
+    /// Opens the file for a script to append to.
+    func openForAppending() throws(Refusal) -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Refusal.system(errno, "open \(path)") }
+        return descriptor
+    }
+
+    /// Cuts what is more than `slackBytes` over the limit; the bytes dropped, at least.
+    func dropExcess(_ descriptor: Int32, slackBytes: Int64) -> Int64 {
+        var status = stat()
+        let limit = ProtocolLimits.operationOutputBytes
+        guard fstat(descriptor, &status) == 0, Int64(status.st_size) > limit + slackBytes,
+            ftruncate(descriptor, off_t(limit)) == 0
+        else { return 0 }
+        return Int64(status.st_size) - limit
+    }
+
+    /// A slice of what is kept, empty at its end.
+    func slice(fromByte: Int64, limitBytes: Int) throws(Refusal) -> [UInt8] {
+        let count = min(Int64(limitBytes), ProtocolLimits.operationOutputBytes - fromByte)
+        guard count > 0 else { return [] }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return [] }
+            throw Refusal.system(errno, "open \(path)")
+        }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: Int(count))
+        let read = pread(descriptor, &bytes, bytes.count, off_t(fromByte))
+        guard read >= 0 else { throw Refusal.system(errno, "read \(path)") }
+        return Array(bytes[..<read])
+    }
+
+    /// Fills in what a record says about the output. `droppedBytes` counts in its length, not in its digest.
+    func describe(in record: inout OperationRecord, droppedBytes: Int64 = 0) {
+        let kept = keptBytes
+        let tailStart = max(0, kept - Int64(OperationRecord.maximumTailBytes))
+        let tail = (try? slice(fromByte: tailStart, limitBytes: OperationRecord.maximumTailBytes)) ?? []
+        record.outputBytes = kept + droppedBytes
+        record.outputDigest = Digest.ofFile(path, limitBytes: ProtocolLimits.operationOutputBytes)
+        record.outputTail = String(decoding: tail, as: UTF8.self)
+    }
+}

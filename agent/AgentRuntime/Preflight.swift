@@ -1,0 +1,44 @@
+import AgentProtocol
+import Glibc
+import UpgradeDomain
+
+extension HostAgent {
+    /// Looks, without changing the host, whether what the plan needs is there; keeps the scripts of the run.
+    func preflight(_ request: PreflightRequest, session: Session) throws(Refusal) -> PreflightReply {
+        let settings = request.commands.map { CommandSetting($0, hostDirectory: request.workingDirectory) }
+        var missing: [String] = []
+        for (command, setting) in zip(request.commands, settings) {
+            if !(setting.executable.map(isExecutableFile) ?? false) { missing.append(command.arguments[0]) }
+            if !isReadableFile(setting.script) { missing.append(command.scriptPath) }
+        }
+        if let run = request.run, !request.preserve.isEmpty {
+            _ = try session.driver()
+            let preserved = PreservedScripts(state: state, run: run)
+            for path in request.preserve {
+                let command = request.commands.firstIndex { $0.scriptPath == path }
+                let file = command.map { settings[$0].script } ?? absolutePath(path, in: request.workingDirectory)
+                guard isReadableFile(file) else {
+                    missing.append(path)
+                    continue
+                }
+                try state.exclusively { () throws(Refusal) in try preserved.keep(file) }
+            }
+        }
+        var named: Set<String> = []
+        return PreflightReply(
+            missingScripts: missing.filter { named.insert($0).inserted },
+            missingPaths: request.requires.filter { access(absolutePath($0, in: request.workingDirectory), F_OK) != 0 },
+            freeDiskMebibytes: freeMebibytes(near: request.workingDirectory), hostTime: .now)
+    }
+
+    /// The free space that an ordinary user has; 0 for a folder that is not there.
+    private func freeMebibytes(near workingDirectory: String) -> Int64 {
+        [workingDirectory, state.folder.path].map { path in
+            var status = statvfs()
+            guard statvfs(path, &status) == 0 else { return 0 }
+            return Int64(status.f_bavail) * Int64(status.f_frsize) / 1_048_576
+        }.min() ?? 0
+    }
+}
+
+func isReadableFile(_ path: String) -> Bool { isRegularFile(path) && access(path, R_OK) == 0 }

@@ -1,0 +1,58 @@
+import AgentProtocol
+import Glibc
+
+/// One process of one boot: a pid alone is used again (proc_pid_stat(5), field 22).
+struct ProcessIdentity: Codable, Hashable, Sendable {
+    var pid: Int32
+    /// Clock ticks from boot to its start.
+    var startTicks: UInt64
+}
+
+/// The fields of `/proc/PID/stat` that the agent reads.
+struct ProcessStatus: Hashable, Sendable {
+    var pid: Int32
+    var state: Character
+    var group: Int32
+    var startTicks: UInt64
+
+    /// A zombie has ended, whether or not anyone reaps it.
+    var isAlive: Bool { state != "Z" && state != "X" }
+
+    init?(pid: Int32) {
+        guard let bytes = try? Folder(path: "/proc/\(pid)").read("stat", limitBytes: 4_096) else { return nil }
+        self.init(pid: pid, stat: bytes)
+    }
+
+    /// The command name may hold spaces and parentheses: the fields start after the last one.
+    init?(pid: Int32, stat bytes: [UInt8]) {
+        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        guard fields.count > 19, let state = fields[0].first, let group = Int32(fields[2]),
+            let startTicks = UInt64(fields[19])
+        else { return nil }
+        self.pid = pid
+        self.state = state
+        self.group = group
+        self.startTicks = startTicks
+    }
+}
+
+/// The host's processes, as the kernel shows them now.
+enum ProcessTable {
+    static func identity(of pid: Int32) -> ProcessIdentity? {
+        ProcessStatus(pid: pid).map { ProcessIdentity(pid: pid, startTicks: $0.startTicks) }
+    }
+
+    static func isAlive(_ process: ProcessIdentity) -> Bool {
+        guard let status = ProcessStatus(pid: process.pid) else { return false }
+        return status.startTicks == process.startTicks && status.isAlive
+    }
+
+    /// Whether a process group has a member that has not ended, started no earlier than its leader.
+    static func hasLivingMember(groupOf leader: ProcessIdentity) -> Bool {
+        Folder(path: "/proc").names().contains { name in
+            guard let pid = Int32(name), let status = ProcessStatus(pid: pid) else { return false }
+            return status.group == leader.pid && status.isAlive && status.startTicks >= leader.startTicks
+        }
+    }
+}

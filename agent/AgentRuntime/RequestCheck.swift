@@ -1,0 +1,90 @@
+import AgentProtocol
+import UpgradeDomain
+
+/// Refuses requests that no honest coordinator sends, before anything looks at them.
+enum RequestCheck {
+    static func check(_ request: AgentRequest) throws(Refusal) {
+        switch request {
+        case .hello(let hello):
+            try count(hello.protocols.count, "protocols")
+            try text([hello.ledger.rawValue])
+            guard !hello.ledger.rawValue.isEmpty else { throw Refusal(.malformed, "the ledger has no id") }
+        case .preflight(let preflight):
+            try count(preflight.commands.count + preflight.requires.count + preflight.preserve.count, "paths")
+            try directory(preflight.workingDirectory)
+            for command in preflight.commands { try check(command, AgentLimits.operationTimeoutSeconds) }
+            try text(preflight.requires + preflight.preserve)
+            guard preflight.preserve.isEmpty || preflight.run != nil else {
+                throw Refusal(.malformed, "scripts can only be preserved for a run")
+            }
+        case .capture(let capture):
+            try count(capture.surfaces.count, "surfaces")
+            try directory(capture.workingDirectory)
+            for surface in capture.surfaces { try check(surface.source) }
+        case .start(let start):
+            try count(start.guardrails.count, "guardrails")
+            try directory(start.workingDirectory)
+            try text([start.run.rawValue])
+            try id(start.intent.id)
+            for command in start.guardrails + [start.command] {
+                try check(command, AgentLimits.operationTimeoutSeconds)
+            }
+        case .attach(let attach):
+            try id(attach.operation)
+            guard attach.fromByte >= 0 else { throw Refusal(.malformed, "fromByte is negative") }
+        case .settle(let settle): try id(settle.operation)
+        case .journal: break
+        }
+    }
+
+    private static func check(_ source: SurfaceSource) throws(Refusal) {
+        switch source {
+        case .command(let command): try check(command, AgentLimits.surfaceTimeoutSeconds)
+        case .http(let http):
+            try timeout(http.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
+            try count(http.headers.count, "headers")
+        }
+    }
+
+    private static func check(_ command: ScriptCommand, _ longestSeconds: Int) throws(Refusal) {
+        guard let executable = command.arguments.first, !executable.isEmpty else {
+            throw Refusal(.malformed, "a command has no arguments")
+        }
+        try timeout(command.timeoutSeconds, longestSeconds)
+        try count(command.environment.count, "variables")
+        try text(command.arguments + Array(command.environment.keys) + Array(command.environment.values))
+        try text([command.workingDirectory ?? "", command.script ?? ""])
+        guard !command.environment.keys.contains(where: { $0.isEmpty || $0.contains("=") }) else {
+            throw Refusal(.malformed, "a variable's name is empty or holds '='")
+        }
+    }
+
+    private static func timeout(_ seconds: Int, _ longest: Int) throws(Refusal) {
+        guard (1...longest).contains(seconds) else {
+            throw Refusal(.limitExceeded, "a timeout is \(seconds) s; it must be 1 to \(longest) s")
+        }
+    }
+
+    private static func count(_ entries: Int, _ what: String) throws(Refusal) {
+        guard entries <= ProtocolLimits.listEntries else {
+            throw Refusal(.limitExceeded, "\(entries) \(what), more than \(ProtocolLimits.listEntries)")
+        }
+    }
+
+    private static func directory(_ path: String) throws(Refusal) {
+        try text([path])
+        guard path.hasPrefix("/") else { throw Refusal(.malformed, "the working directory is not an absolute path") }
+    }
+
+    private static func id(_ id: OperationID) throws(Refusal) {
+        try text([id.rawValue])
+        guard !id.rawValue.isEmpty else { throw Refusal(.malformed, "the operation has no id") }
+    }
+
+    /// What reaches the kernel as a C string can not hold a zero byte.
+    private static func text(_ texts: [String]) throws(Refusal) {
+        guard !texts.contains(where: { $0.utf8.contains(0) }) else {
+            throw Refusal(.malformed, "a text holds a zero byte")
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import AgentProtocol
+
+/// A line that is no request, with as much of its number as could be read.
+struct UnusableLine: Error, Hashable {
+    var id: UInt32
+    var refusal: Refusal
+}
+
+extension RequestFrame {
+    private struct Outline: Decodable {
+        var id: UInt32?
+        var verb: String?
+    }
+
+    /// Reads a request; a closed list of verbs, nothing guessed.
+    static func decode(_ line: [UInt8]) throws(UnusableLine) -> RequestFrame {
+        let cause: LineError
+        do {
+            return try LineCodec.decode(RequestFrame.self, from: line)
+        } catch {
+            cause = error
+        }
+        let outline = try? LineCodec.decode(Outline.self, from: line)
+        let refusal: Refusal
+        switch cause {
+        case .tooLong(let limit): refusal = Refusal(.limitExceeded, "the line is longer than \(limit) bytes")
+        case .tooDeep(let limit): refusal = Refusal(.limitExceeded, "the line nests deeper than \(limit)")
+        case .malformed(let detail):
+            if let verb = outline?.verb, !RequestFrame.verbs.contains(verb) {
+                refusal = Refusal(.unknownVerb, "there is no verb '\(verb.prefix(40))'")
+            } else {
+                refusal = Refusal(.malformed, String(detail.prefix(AgentLimits.detailCharacters)))
+            }
+        }
+        throw UnusableLine(id: outline?.id ?? 0, refusal: refusal)
+    }
+}

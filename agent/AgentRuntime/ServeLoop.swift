@@ -1,0 +1,140 @@
+import AgentProtocol
+import Glibc
+import NIOPosix
+import Synchronization
+import UpgradeDomain
+
+/// One session: request lines in, reply lines out, until the input ends.
+///
+/// What touches the agent's memory is answered in order on this thread; captures and attachments work beside it.
+/// Operations belong to their supervisors and outlive the session.
+struct ServeLoop: ~Copyable {
+    private let agent: HostAgent
+    private let writer: ReplyWriter
+    private let input: Int32
+    private let inFlight = RequestsInFlight()
+    private var session = Session()
+    private var supervisors: [Int32] = []
+
+    init(agent: HostAgent, input: Int32, output: Int32) {
+        self.agent = agent
+        self.input = input
+        writer = ReplyWriter(descriptor: output)
+    }
+
+    /// Serves until the input ends. Captures under way are finished then; attachments are let go.
+    mutating func run() {
+        var splitter = LineSplitter()
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while writer.isOpen {
+            let count = read(input, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            for line in splitter.receive(chunk[..<count]) { receive(line) }
+        }
+        inFlight.endInput()
+    }
+
+    private mutating func receive(_ line: Result<[UInt8], LineError>) {
+        reapSupervisors()
+        var id: UInt32 = 0
+        do {
+            let bytes = try line.get()
+            if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0d || $0 == 0x09 }) { return }
+            let frame = try RequestFrame.decode(bytes)
+            id = frame.id
+            try RequestCheck.check(frame.request)
+            try answer(frame)
+        } catch let refusal as Refusal {
+            writer.send(id, .refused(refusal))
+        } catch let unusable as UnusableLine {
+            writer.send(unusable.id, .refused(unusable.refusal))
+        } catch {
+            writer.send(id, .refused(Refusal(.malformed, "\(error)")))
+        }
+    }
+
+    private mutating func answer(_ frame: RequestFrame) throws(Refusal) {
+        if case .hello(let hello) = frame.request {
+            return writer.send(frame.id, .hello(try agent.hello(hello, session: &session)))
+        }
+        try session.requireHello()
+        switch frame.request {
+        case .hello: break
+        case .preflight(let preflight):
+            writer.send(frame.id, .preflight(try agent.preflight(preflight, session: session)))
+        case .start(let start):
+            if let pid = try agent.start(start, session: session) { supervisors.append(pid) }
+            writer.send(frame.id, .started(id: start.intent.id))
+        case .settle(let settle):
+            writer.send(frame.id, try agent.settle(settle.operation, session: session))
+        case .journal:
+            writer.send(frame.id, .journal(try agent.listJournal()))
+        case .capture(let capture): try answerBeside(capture, frame.id)
+        case .attach(let attach): try answerBeside(attach, frame.id)
+        }
+    }
+
+    private func answerBeside(_ capture: CaptureRequest, _ id: UInt32) throws(Refusal) {
+        try inFlight.add { [writer] _ in
+            for surface in capture.surfaces where writer.isOpen {
+                let reply = SurfaceCapture.take(surface, workingDirectory: capture.workingDirectory) { writer.isOpen }
+                writer.send(id, .surface(reply))
+            }
+            writer.send(id, .captured)
+        }
+    }
+
+    private func answerBeside(_ attach: AttachRequest, _ id: UInt32) throws(Refusal) {
+        try inFlight.add { [agent, writer] inputIsOpen in
+            do throws(Refusal) {
+                let end = try agent.attach(
+                    attach, isWanted: { inputIsOpen() && writer.isOpen }, send: { writer.send(id, $0) })
+                if let end { writer.send(id, end) }
+            } catch {
+                writer.send(id, .refused(error))
+            }
+        }
+    }
+
+    /// A supervisor is a child of the session that started it; once ended it must not stay as a zombie.
+    private mutating func reapSupervisors() {
+        supervisors.removeAll { waitpid($0, nil, WNOHANG) != 0 }
+    }
+}
+
+/// The captures and attachments at work, each on a thread of its own.
+private final class RequestsInFlight: Sendable {
+    private struct State {
+        var count = 0
+        var pool: NIOThreadPool?
+        var inputIsOpen = true
+    }
+    private let state = Mutex(State())
+
+    /// Runs work on a thread of its own; refuses more than ``AgentLimits/requestsInFlight``.
+    func add(_ work: @escaping @Sendable (_ inputIsOpen: () -> Bool) -> Void) throws(Refusal) {
+        let pool = state.withLock { state -> NIOThreadPool? in
+            guard state.count < AgentLimits.requestsInFlight else { return nil }
+            state.count += 1
+            if state.pool == nil {
+                state.pool = NIOThreadPool(numberOfThreads: AgentLimits.requestsInFlight)
+                state.pool?.start()
+            }
+            return state.pool
+        }
+        guard let pool else {
+            throw Refusal(.limitExceeded, "\(AgentLimits.requestsInFlight) requests are under way in this session")
+        }
+        pool.submit { [self] _ in
+            work { self.state.withLock { $0.inputIsOpen } }
+            state.withLock { $0.count -= 1 }
+        }
+    }
+
+    /// Lets attachments go and waits for the rest; each has its own deadline.
+    func endInput() {
+        state.withLock { $0.inputIsOpen = false }
+        while state.withLock({ $0.count }) > 0 { pauseBeforeNextLook() }
+    }
+}

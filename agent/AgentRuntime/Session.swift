@@ -1,0 +1,50 @@
+import AgentProtocol
+import UpgradeDomain
+
+/// What one connection may do, from its hello on.
+struct Session: Sendable {
+    private enum State: Sendable {
+        case awaitingHello
+        /// Said hello without an epoch.
+        case reading
+        case driving(ledger: LedgerID, epoch: UInt64)
+    }
+    private var state = State.awaitingHello
+
+    /// What a hello asks of the durable fence.
+    enum Admission: Hashable, Sendable {
+        case read
+        case drive(HostFence)
+    }
+
+    /// Judges a hello against the host's fence; ``admit(_:)`` follows once the new fence is durable.
+    static func judge(_ hello: HelloRequest, fence: HostFence) throws(Refusal) -> Admission {
+        guard hello.protocols.contains(where: ProtocolLimits.versions.contains) else {
+            throw Refusal(
+                .noCommonProtocol,
+                "this agent speaks protocol \(ProtocolLimits.versions), the coordinator \(hello.protocols); update one")
+        }
+        guard let epoch = hello.epoch else { return .read }
+        return .drive(try fence.admitting(ledger: hello.ledger, epoch: epoch, takeOver: hello.takeOver))
+    }
+
+    mutating func admit(_ hello: HelloRequest) {
+        if let epoch = hello.epoch { state = .driving(ledger: hello.ledger, epoch: epoch) } else { state = .reading }
+    }
+
+    func requireHello() throws(Refusal) {
+        switch state {
+        case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
+        case .reading, .driving: break
+        }
+    }
+
+    /// Who drives, for a request that changes something.
+    func driver() throws(Refusal) -> (ledger: LedgerID, epoch: UInt64) {
+        switch state {
+        case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
+        case .reading: throw Refusal(.readOnly, "the session said hello without an epoch, so it only reads")
+        case .driving(let ledger, let epoch): return (ledger, epoch)
+        }
+    }
+}
