@@ -60,7 +60,7 @@ let package = Package(
             name: "CLibSSH2", path: "Sources/CLibSSH2", pkgConfig: "libssh2",
             providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "CLinux", path: "Sources/CLinux"),
-        library("SSHTransport", in: "Sources", ["CLibSSH2", "CLinux", nio, nioPosix, crypto]),
+        library("SSHTransport", in: "Sources", ["CLibSSH2", nio, nioPosix, crypto]),
         library("LabFleet", in: "Sources", ["UpgradeDomain", "CLinux", subprocess, system]),
 
         // agent/: what runs on each host.
@@ -92,5 +92,6 @@ let package = Package(
             ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
 
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
+        tests("SSHTransportTests", ["SSHTransport"]),
     ]
 )

@@ -1,0 +1,90 @@
+import NIOCore
+
+/// One command on a session: its lifecycle, its buffers and who waits on it. Used on the session's loop only.
+final class ExecChannel {
+    struct WaitingRead {
+        let promise: EventLoopPromise<[UInt8]?>
+        var deadline: Scheduled<Void>?
+    }
+
+    struct WaitingWrite {
+        let bytes: [UInt8]
+        var offset = 0
+        let promise: EventLoopPromise<Void>
+    }
+
+    let command: String
+    var lifecycle = ExecLifecycle()
+    /// libssh2's channel, from open to free.
+    var channel: OpaquePointer?
+    var started: EventLoopPromise<NIOLoopBound<ExecChannel>>?
+    var startDeadline: Scheduled<Void>?
+
+    /// Output that nobody has read yet.
+    var output: [UInt8] = []
+    var outputEnded = false
+    /// The last bytes of standard error.
+    var errorTail: [UInt8] = []
+    var waitingRead: WaitingRead?
+
+    var writes: [WaitingWrite] = []
+    var waitingInputBytes = 0
+    /// When the connection last took input.
+    var inputTaken = NIODeadline.distantPast
+    var wantsEOF = false
+    var sentEOF = false
+
+    var exit: SSHExit?
+    var exitPromises: [EventLoopPromise<SSHExit>] = []
+    /// Why nothing more will come; what was read before is still handed out.
+    var failure: SSHError?
+
+    init(command: String) {
+        self.command = command
+    }
+
+    func keepErrorTail(_ bytes: UnsafeRawBufferPointer) {
+        errorTail.append(contentsOf: bytes)
+        let excess = errorTail.count - TransportLimits.errorTailBytes
+        if excess > 0 { errorTail.removeFirst(excess) }
+    }
+
+    /// Hands output to a waiting reader: bytes first, then the end, then the failure.
+    func deliver() {
+        guard let read = waitingRead else { return }
+        if !output.isEmpty {
+            read.promise.succeed(takeOutput())
+        } else if outputEnded {
+            read.promise.succeed(nil)
+        } else if let failure {
+            read.promise.fail(failure)
+        } else {
+            return
+        }
+        read.deadline?.cancel()
+        waitingRead = nil
+    }
+
+    func takeOutput() -> [UInt8] {
+        defer { output = [] }
+        return output
+    }
+
+    /// Completes everyone who waits; the first failure stays.
+    func end(_ error: SSHError) {
+        if failure == nil { failure = error }
+        startDeadline?.cancel()
+        started?.fail(error)
+        started = nil
+        failWrites(error)
+        for promise in exitPromises { promise.fail(error) }
+        exitPromises = []
+        deliver()
+    }
+
+    func failWrites(_ error: SSHError) {
+        for write in writes { write.promise.fail(error) }
+        writes = []
+        waitingInputBytes = 0
+    }
+}

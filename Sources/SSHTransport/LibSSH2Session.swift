@@ -1,0 +1,236 @@
+import CLibSSH2
+import FoundationEssentials
+import Glibc
+import NIOCore
+
+/// One libssh2 session over byte buffers instead of a socket.
+///
+/// Used by one event loop only. The send callback always takes the whole packet, so libssh2 never holds half of one
+/// (which would make the next call fail with BAD_USE, -39); callers hold back before they write instead.
+final class LibSSH2Session {
+    enum Outcome: Equatable {
+        case done
+        /// Bytes from the peer are needed first.
+        case again
+        case failed(Failure)
+    }
+
+    /// libssh2's error number and its words for it.
+    struct Failure: Error, Equatable {
+        let number: Int32
+        let words: String
+    }
+
+    /// Encrypted bytes from the peer that libssh2 has not taken.
+    var inbound = ByteBuffer()
+    /// Encrypted bytes for the peer.
+    var outbound = ByteBuffer()
+    /// The server's own reason for its SSH_MSG_DISCONNECT, made printable.
+    fileprivate(set) var disconnectReason: String?
+    fileprivate var inputIsCut = false
+    fileprivate let key: OpenSSHPrivateKey
+    private let session: OpaquePointer
+    private var isFreed = false
+
+    /// `libssh2_init` is not safe between threads: the language runs this once.
+    private static let libraryStatus = libssh2_init(0)
+    /// libssh2 insists on a descriptor, only to ask and toggle O_NONBLOCK on it.
+    private static let placeholder = open("/dev/null", O_RDWR | O_NONBLOCK | O_CLOEXEC)
+
+    init?(key: OpenSSHPrivateKey, hostKeyTypes: [String]) {
+        guard Self.libraryStatus == 0, Self.placeholder >= 0,
+            let session = libssh2_session_init_ex(nil, nil, nil, nil)
+        else { return nil }
+        self.session = session
+        self.key = key
+        libssh2_session_abstract(session).pointee = Unmanaged.passUnretained(self).toOpaque()
+        libssh2_session_set_blocking(session, 0)
+        libssh2_session_callback_set(
+            session, LIBSSH2_CALLBACK_SEND, unsafeBitCast(sendIntoBuffer, to: UnsafeMutableRawPointer.self))
+        libssh2_session_callback_set(
+            session, LIBSSH2_CALLBACK_RECV, unsafeBitCast(receiveFromBuffer, to: UnsafeMutableRawPointer.self))
+        libssh2_session_callback_set(
+            session, LIBSSH2_CALLBACK_DISCONNECT, unsafeBitCast(noteDisconnect, to: UnsafeMutableRawPointer.self))
+        libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, Self.hostKeyPreference(pinned: hostKeyTypes))
+    }
+
+    /// The pinned types first, then the rest so that a host with another key can be named; never certificates,
+    /// whose authority libssh2 does not check. Names that this libssh2 does not know are dropped by it.
+    static func hostKeyPreference(pinned: [String]) -> String {
+        let all = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"]
+        let ordered = all.filter(pinned.contains) + all.filter { !pinned.contains($0) }
+        return ordered.flatMap { $0 == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", $0] : [$0] }.joined(separator: ",")
+    }
+
+    // MARK: Session
+
+    func handshake() -> Outcome { outcome(libssh2_session_handshake(session, Self.placeholder)) }
+
+    /// The blob that the server proved to own; empty before the key exchange.
+    var hostKeyBlob: [UInt8] {
+        var count = 0
+        var type: Int32 = 0
+        guard let bytes = libssh2_session_hostkey(session, &count, &type) else { return [] }
+        return UnsafeRawBufferPointer(start: bytes, count: count).map { $0 }
+    }
+
+    func authenticate(user: String) -> Outcome {
+        let blob = key.publicBlob
+        return withExtendedLifetime(self) {
+            var context: UnsafeMutableRawPointer? = Unmanaged.passUnretained(self).toOpaque()
+            return outcome(
+                libssh2_userauth_publickey(session, user, blob, blob.count, signWithIdentity, &context))
+        }
+    }
+
+    func disconnect() {
+        _ = libssh2_session_disconnect_ex(session, SSH_DISCONNECT_BY_APPLICATION, "done", "")
+    }
+
+    /// Frees the session and its channels without waiting for the peer: the input is cut off, so every wait ends.
+    func free() {
+        guard !isFreed else { return }
+        isFreed = true
+        inputIsCut = true
+        for _ in 0..<TransportLimits.freeAttemptCount where libssh2_session_free(session) != LIBSSH2_ERROR_EAGAIN {
+            return
+        }
+    }
+
+    /// What this libssh2 can negotiate for one of the LIBSSH2_METHOD_ kinds.
+    func supported(_ method: Int32) -> [String] {
+        var list: UnsafeMutablePointer<UnsafePointer<CChar>?>?
+        let count = libssh2_session_supported_algs(session, method, &list)
+        guard count > 0, let list else { return [] }
+        defer { libssh2_free(session, list) }
+        return (0..<Int(count)).compactMap { list[$0].map { String(cString: $0) } }
+    }
+
+    // MARK: Channels
+
+    func openChannel() -> Result<OpaquePointer?, Failure> {
+        let type = "session"
+        let channel = libssh2_channel_open_ex(
+            session, type, UInt32(type.utf8.count), UInt32(TransportLimits.windowBytes),
+            UInt32(TransportLimits.packetBytes), nil, 0)
+        if let channel { return .success(channel) }
+        let number = libssh2_session_last_errno(session)
+        return number == LIBSSH2_ERROR_EAGAIN ? .success(nil) : .failure(failure(number))
+    }
+
+    func startExec(_ command: String, on channel: OpaquePointer) -> Outcome {
+        let request = "exec"
+        return outcome(
+            libssh2_channel_process_startup(
+                channel, request, UInt32(request.utf8.count), command, UInt32(command.utf8.count)))
+    }
+
+    /// Bytes read, 0 for "nothing now or never again" (ask `isAtEnd`), or a failure.
+    func read(_ channel: OpaquePointer, stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Result<Int, Failure> {
+        let count = libssh2_channel_read_ex(
+            channel, stream, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+        if count >= 0 { return .success(count) }
+        let number = Int32(truncatingIfNeeded: count)
+        return number == LIBSSH2_ERROR_EAGAIN ? .success(0) : .failure(failure(number))
+    }
+
+    /// Bytes taken, 0 when the window is closed. After 0 the next call must bring the same bytes.
+    func write(_ channel: OpaquePointer, _ bytes: UnsafeRawBufferPointer) -> Result<Int, Failure> {
+        let count = libssh2_channel_write_ex(
+            channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+        if count >= 0 { return .success(count) }
+        let number = Int32(truncatingIfNeeded: count)
+        return number == LIBSSH2_ERROR_EAGAIN ? .success(0) : .failure(failure(number))
+    }
+
+    func sendEOF(_ channel: OpaquePointer) -> Outcome { outcome(libssh2_channel_send_eof(channel)) }
+
+    /// Whether the remote side has ended its output and all of it was read.
+    func isAtEnd(_ channel: OpaquePointer) -> Bool { libssh2_channel_eof(channel) == 1 }
+
+    /// Only after `isAtEnd`: libssh2 refuses it before.
+    func waitClosed(_ channel: OpaquePointer) -> Outcome { outcome(libssh2_channel_wait_closed(channel)) }
+
+    func free(_ channel: OpaquePointer) -> Outcome { outcome(libssh2_channel_free(channel)) }
+
+    func exit(of channel: OpaquePointer) -> SSHExit {
+        var name: UnsafeMutablePointer<CChar>?
+        var count = 0
+        libssh2_channel_get_exit_signal(channel, &name, &count, nil, nil, nil, nil)
+        var signal: String?
+        if let name {
+            signal = printable(UnsafeRawBufferPointer(start: name, count: count))
+            libssh2_free(session, name)
+        }
+        return SSHExit(status: Int(libssh2_channel_get_exit_status(channel)), signal: signal)
+    }
+
+    // MARK: Results
+
+    private func outcome(_ number: Int32) -> Outcome {
+        switch number {
+        case 0...: .done
+        case LIBSSH2_ERROR_EAGAIN: .again
+        default: .failed(failure(number))
+        }
+    }
+
+    private func failure(_ number: Int32) -> Failure {
+        var words: UnsafeMutablePointer<CChar>?
+        var count: Int32 = 0
+        libssh2_session_last_error(session, &words, &count, 0)
+        let text = words.map { printable(UnsafeRawBufferPointer(start: $0, count: Int(count))) } ?? ""
+        return Failure(number: number, words: text)
+    }
+}
+
+// MARK: Callbacks, called by libssh2 from within the calls above
+
+private typealias Context = UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+
+private func owner(_ context: Context) -> LibSSH2Session? {
+    guard let pointer = context?.pointee else { return nil }
+    return Unmanaged<LibSSH2Session>.fromOpaque(pointer).takeUnretainedValue()
+}
+
+private let sendIntoBuffer: @convention(c) (Int32, UnsafeRawPointer?, Int, Int32, Context) -> Int = {
+    _, bytes, count, _, context in
+    guard let session = owner(context) else { return Int(-EPIPE) }
+    session.outbound.writeBytes(UnsafeRawBufferPointer(start: bytes, count: count))
+    return count
+}
+
+private let receiveFromBuffer: @convention(c) (Int32, UnsafeMutableRawPointer?, Int, Int32, Context) -> Int = {
+    _, target, count, _, context in
+    guard let session = owner(context), let target, !session.inputIsCut else { return Int(-ECONNRESET) }
+    let taken = min(count, session.inbound.readableBytes)
+    guard taken > 0 else { return Int(-EAGAIN) }
+    session.inbound.readWithUnsafeReadableBytes { source in
+        target.copyMemory(from: source.baseAddress!, byteCount: taken)
+        return taken
+    }
+    return taken
+}
+
+private let noteDisconnect:
+    @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, Int32, UnsafePointer<CChar>?, Int32, Context) -> Void = {
+        _, _, message, count, _, _, context in
+        owner(context)?.disconnectReason = printable(
+            UnsafeRawBufferPointer(start: message, count: message == nil ? 0 : max(0, Int(count))))
+    }
+
+/// libssh2 frees the signature with the session's allocator, which is malloc's.
+private let signWithIdentity:
+    @convention(c) (
+        OpaquePointer?, UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?, UnsafeMutablePointer<Int>?,
+        UnsafePointer<UInt8>?, Int, Context
+    ) -> Int32 = { _, signature, signatureCount, message, messageCount, context in
+        guard let session = owner(context), let signature, let signatureCount, let message,
+            let bytes = try? session.key.signature(for: Data(bytes: message, count: messageCount)),
+            let memory = malloc(bytes.count)
+        else { return -1 }
+        memory.copyMemory(from: bytes, byteCount: bytes.count)
+        signature.pointee = memory.assumingMemoryBound(to: UInt8.self)
+        signatureCount.pointee = bytes.count
+        return 0
+    }

@@ -1,0 +1,92 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Owns the threads that all connections of this process share.
+public final class SSHClient: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+
+    /// One thread carries hundreds of connections at about 2 ms of CPU each; more spread their cryptography.
+    public init(threadCount: Int = 1) {
+        group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threadCount))
+    }
+
+    /// Connects, checks the host's pinned key, then logs in.
+    ///
+    /// Each phase has its deadline in `target.deadlines`. Cancelling the task gives the attempt up at once.
+    /// - Throws: every code from `unreachable` to `authenticationRefused`, `connectionLost` when the server hangs up
+    ///   during the login, and `cancelled`. No command has run in any of these cases.
+    public func connect(to target: SSHTarget) async throws(SSHError) -> SSHConnection {
+        let loop = group.next()
+        let handle = DriverHandle(target: target, loop: loop)
+        try await handle.request { driver, promise in
+            driver.connect(promise)
+        } withdraw: { driver, _ in
+            driver.fail(.cancelled)
+        }
+        return SSHConnection(handle)
+    }
+
+    /// Closes every connection and ends the threads; the client is of no use afterwards.
+    public func shutdown() async {
+        try? await group.shutdownGracefully()
+    }
+}
+
+/// Reaches a session from any task: every request hops to the session's loop and waits there.
+final class DriverHandle: Sendable {
+    let target: SSHTarget
+    let loop: any EventLoop
+    private let box: NIOLoopBoundBox<SessionDriver?>
+    private let over = Atomic(false)
+    /// Whether the session has given everything back, so that dropping a handle has nothing to do.
+    var isOver: Bool { over.load(ordering: .relaxed) }
+
+    init(target: SSHTarget, loop: any EventLoop) {
+        self.target = target
+        self.loop = loop
+        box = NIOLoopBoundBox.makeEmptyBox(valueType: SessionDriver.self, eventLoop: loop)
+    }
+
+    /// The session's driver, made at the first use. On the loop only.
+    var driver: SessionDriver {
+        if let driver = box.value { return driver }
+        let driver = SessionDriver(target: target, loop: loop) { self.over.store(true, ordering: .relaxed) }
+        box.value = driver
+        return driver
+    }
+
+    /// Starts a request on the loop and waits for its promise; a cancelled task stops waiting at once.
+    ///
+    /// `withdraw` runs on the loop and takes back what `start` left with the session.
+    func request<Value: Sendable>(
+        _ start: @escaping @Sendable (SessionDriver, EventLoopPromise<Value>) -> Void,
+        withdraw: @escaping @Sendable (SessionDriver, EventLoopPromise<Value>) -> Void
+    ) async throws(SSHError) -> Value {
+        let promise = loop.makePromise(of: Value.self)
+        let isCancelled = NIOLoopBoundBox.makeBoxSendingValue(false, eventLoop: loop)
+        do {
+            return try await withTaskCancellationHandler {
+                loop.execute {
+                    if !isCancelled.value { start(self.driver, promise) }
+                }
+                return try await promise.futureResult.get()
+            } onCancel: {
+                loop.execute {
+                    isCancelled.value = true
+                    withdraw(self.driver, promise)
+                    promise.fail(self.target.error(.cancelled))
+                }
+            }
+        } catch let error as SSHError {
+            throw error
+        } catch {
+            throw target.error(.closed, cause: "\(error)")
+        }
+    }
+
+    /// Does something on the loop without waiting for it.
+    func post(_ action: @escaping @Sendable (SessionDriver) -> Void) {
+        if !isOver { loop.execute { action(self.driver) } }
+    }
+}

@@ -1,0 +1,54 @@
+/// What went wrong between this machine and one host, in words an operator can act on.
+///
+/// The message says what failed and where, what follows from it, and the next command to run. Bytes that came
+/// from a host are escaped before they enter it.
+public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The closed list of things that can go wrong; callers decide by it, never by the message.
+    public enum Code: String, Sendable, Hashable, CaseIterable {
+        // Before the server says who it is.
+        case unreachable, connectTimedOut, connectionRefused, bannerTimedOut
+        // While agreeing on keys.
+        case handshakeTimedOut, handshakeFailed, noCommonAlgorithm, hostKeyUnknown, hostKeyChanged
+        // While proving who we are.
+        case authenticationTimedOut, authenticationRefused
+        // Local key files.
+        case keyUnreadable, keyEncrypted, keyTypeUnsupported
+        // While starting or talking to a command. After `execTimedOut`, `connectionLost` and `progressTimedOut`
+        // it is unknown whether the command ran.
+        case execRefused, execTimedOut, connectionLost, progressTimedOut
+        // What a command ended with.
+        case uploadFailed
+        // Ours: the caller closed it, its task was cancelled, or a named limit was reached.
+        case closed, cancelled, limitExceeded
+    }
+
+    public let code: Code
+    /// The host's label in the inventory; a path for errors of key files.
+    public let host: String
+    /// What failed and where, the consequence, and the next command.
+    public let message: String
+    /// The lower layer's own words (libssh2, the operating system, the server), for a log.
+    public let cause: String?
+
+    public init(code: Code, host: String, message: String, cause: String? = nil) {
+        self.code = code
+        self.host = host
+        self.message = message
+        self.cause = cause
+    }
+
+    public var description: String {
+        guard let cause else { return message }
+        return "\(message) (\(cause))"
+    }
+}
+
+/// Bytes from a host made safe for a terminal and a log: printable ASCII, bounded.
+func printable(_ bytes: some Sequence<UInt8>, limitBytes: Int = TransportLimits.quotedBytes) -> String {
+    var text = ""
+    for byte in bytes.prefix(limitBytes) {
+        let isPrintable = byte >= 0x20 && byte < 0x7f
+        text.unicodeScalars.append(isPrintable ? Unicode.Scalar(byte) : "?")
+    }
+    return text
+}

@@ -1,0 +1,92 @@
+extension SSHTarget {
+    private var place: String { "\(host) (\(user)@\(address):\(port))" }
+    private var tryByHand: String { "ssh -v -p \(port) \(user)@\(address) true" }
+    private var readKeys: String { "ssh-keyscan -p \(port) \(address) | ssh-keygen -lf -" }
+
+    /// The finished story for a code met while talking to this host.
+    ///
+    /// `detail` is already printable and belongs in the sentence; `cause` is the lower layer's words for a log.
+    func error(_ code: SSHError.Code, detail: String? = nil, cause: String? = nil) -> SSHError {
+        SSHError(code: code, host: host, message: message(code, detail.map { ": \($0)" } ?? ""), cause: cause)
+    }
+
+    private func message(_ code: SSHError.Code, _ detail: String) -> String {
+        switch code {
+        case .unreachable, .connectTimedOut, .connectionRefused, .bannerTimedOut, .handshakeTimedOut,
+            .handshakeFailed, .noCommonAlgorithm, .hostKeyUnknown, .hostKeyChanged:
+            messageBeforeTrust(code, detail)
+        case .authenticationTimedOut:
+            "\(place) did not answer the login within \(deadlines.authentication)\(detail); no command ran there. "
+                + "Look at its sshd log and try: \(tryByHand)"
+        case .authenticationRefused:
+            "\(place) refused the \(identity.type) key \(identity.path) for user \(user)\(detail); no command ran "
+                + "there. Add the public key to its authorized_keys and try: ssh -i \(identity.path) -v -p \(port) "
+                + "\(user)@\(address) true"
+        case .keyUnreadable, .keyEncrypted, .keyTypeUnsupported:
+            "the private key \(identity.path) cannot be used for \(place)\(detail); no connection was made. Check it "
+                + "with: ssh-keygen -y -f \(identity.path)"
+        case .execRefused:
+            "\(place) refused to start a command\(detail); it did not run. Look at MaxSessions, ForceCommand and the "
+                + "account's shell there, and try: \(tryByHand)"
+        case .execTimedOut:
+            "\(place) did not confirm within \(deadlines.exec) that a command started\(detail); whether it runs is "
+                + "unknown. Ask the host before repeating it: \(tryByHand)"
+        case .connectionLost:
+            "the connection to \(place) was lost\(detail); what was under way there may go on, its outcome is unknown "
+                + "until the host is asked again. Try: \(tryByHand)"
+        case .progressTimedOut:
+            "\(place) sent nothing more\(detail); the command there may still run, its outcome is unknown until the "
+                + "host is asked again. Try: \(tryByHand)"
+        case .uploadFailed:
+            "the upload to \(place) failed\(detail); the file there is not whole. Check the disk there with: "
+                + "ssh -p \(port) \(user)@\(address) df -h"
+        case .closed:
+            "the connection to \(place) was already closed on this side\(detail); nothing more was sent to it. "
+                + "Connect again"
+        case .cancelled:
+            "work with \(place) was cancelled on this side\(detail); a command that was already sent may still run. "
+                + "Ask the host before repeating it"
+        case .limitExceeded:
+            "a limit was reached while talking to \(place)\(detail); the request was not sent. Wait for earlier "
+                + "requests to end, then repeat it"
+        }
+    }
+
+    private func messageBeforeTrust(_ code: SSHError.Code, _ detail: String) -> String {
+        switch code {
+        case .unreachable:
+            return "\(place) cannot be reached\(detail); nothing was sent to it. Check its address and network, then "
+                + "try: \(tryByHand)"
+        case .connectTimedOut:
+            return "\(place) did not answer within \(deadlines.connect)\(detail); nothing was sent to it. Check that "
+                + "it is up and that no firewall drops the port, then try: \(tryByHand)"
+        case .connectionRefused:
+            return "\(place) refuses connections on port \(port)\(detail); nothing was sent to it. Check that sshd "
+                + "runs there and listens on that port, then try: \(tryByHand)"
+        case .bannerTimedOut:
+            return "\(place) accepted the connection but sent no SSH banner within \(deadlines.handshake)\(detail); no "
+                + "login was attempted. Check that sshd listens on that port and is not overloaded, then try: "
+                + tryByHand
+        case .handshakeTimedOut:
+            return "\(place) did not finish the key exchange within \(deadlines.handshake)\(detail); no login was "
+                + "attempted. Check the load and the network there, then try: \(tryByHand)"
+        case .handshakeFailed:
+            return "\(place) ended the connection during the key exchange\(detail); no login was attempted. It may be "
+                + "no SSH server, or sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: "
+                + tryByHand
+        case .noCommonAlgorithm:
+            return "\(place) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
+                + tryByHand
+        case .hostKeyUnknown:
+            return "\(place) shows a host key that is not pinned\(detail); no login was attempted. Compare it with "
+                + "the host's own key before trusting it: \(readKeys)"
+        case .hostKeyChanged:
+            return "\(place) shows another host key than the pinned one\(detail); no login was attempted, because "
+                + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
+        case .authenticationTimedOut, .authenticationRefused, .keyUnreadable, .keyEncrypted, .keyTypeUnsupported,
+            .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed, .closed, .cancelled,
+            .limitExceeded:
+            return message(code, detail)
+        }
+    }
+}

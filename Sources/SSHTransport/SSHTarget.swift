@@ -1,0 +1,82 @@
+import Crypto
+import FoundationEssentials
+
+/// Where to connect, as whom, and what the host must prove before it hears our name.
+public struct SSHTarget: Sendable {
+    /// The host's label in the inventory, used in errors.
+    public var host: String
+    /// An IP address or a name that the system resolves.
+    public var address: String
+    public var port: Int
+    public var user: String
+    /// The keys that this host may show; with none, connecting is refused before a packet is sent.
+    public var hostKeys: [SSHHostKey]
+    public var identity: SSHIdentity
+    public var deadlines: SSHDeadlines
+
+    public init(
+        host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey], identity: SSHIdentity,
+        deadlines: SSHDeadlines = SSHDeadlines()
+    ) {
+        self.host = host
+        self.address = address
+        self.port = port
+        self.user = user
+        self.hostKeys = hostKeys
+        self.identity = identity
+        self.deadlines = deadlines
+    }
+}
+
+/// How long each phase may take before the attempt is given up.
+public struct SSHDeadlines: Sendable, Hashable {
+    /// Name resolution and the TCP handshake.
+    public var connect: Duration
+    /// The server's banner and the key exchange. libssh2 itself gives up after 60 s.
+    public var handshake: Duration
+    public var authentication: Duration
+    /// Opening a channel and starting a command on it.
+    public var exec: Duration
+    /// How long sent bytes may stay unacknowledged, or an idle peer unanswering, before the connection is lost.
+    public var silence: Duration
+
+    public init(
+        connect: Duration = .seconds(10), handshake: Duration = .seconds(15), authentication: Duration = .seconds(15),
+        exec: Duration = .seconds(15), silence: Duration = .seconds(30)
+    ) {
+        self.connect = connect
+        self.handshake = handshake
+        self.authentication = authentication
+        self.exec = exec
+        self.silence = silence
+    }
+}
+
+/// A pinned public key of a host: the raw blob of RFC 4253 section 6.6, compared byte for byte.
+public struct SSHHostKey: Sendable, Hashable {
+    public let blob: [UInt8]
+    /// The algorithm name inside the blob, such as `ssh-ed25519`.
+    public let type: String
+
+    /// Takes the blob as it stands in the middle column of a known_hosts line, decoded; nil when it names no type.
+    public init?(blob: [UInt8]) {
+        var reader = SSHWireReader(blob)
+        guard let type = reader.text(), !type.isEmpty, !reader.isAtEnd else { return nil }
+        self.blob = blob
+        self.type = type
+    }
+
+    /// Takes `ssh-ed25519 AAAA... comment`, as in a `.pub` file; nil when the two columns disagree.
+    public init?(openSSH line: String) {
+        let columns = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0.isNewline })
+        guard columns.count >= 2, let data = Data(base64Encoded: String(columns[1])) else { return nil }
+        self.init(blob: [UInt8](data))
+        guard type == columns[0] else { return nil }
+    }
+
+    /// The key's digest as `ssh-keygen -l` prints it.
+    public var fingerprint: String {
+        let encoded = Data(SHA256.hash(data: blob)).base64EncodedString()
+        return "SHA256:" + encoded.prefix(while: { $0 != "=" })
+    }
+}

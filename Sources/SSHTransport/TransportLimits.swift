@@ -1,0 +1,33 @@
+/// Every bound of the transport, with its unit last.
+enum TransportLimits {
+    /// Receive window of one exec channel; libssh2's default of 2 MiB is more than a control channel needs.
+    static let windowBytes = 256 * 1024
+    /// Largest packet that we let the server send, RFC 4254 section 5.1.
+    static let packetBytes = 32 * 1024
+    /// Output that waits for a reader; at this mark nothing more is taken from libssh2, so the window closes.
+    static let waitingOutputBytes = 256 * 1024
+    /// Bytes taken from libssh2 in one call.
+    static let readBytes = 32 * 1024
+    /// The end of a command's standard error that is kept.
+    static let errorTailBytes = 8 * 1024
+    /// Bytes handed to libssh2 in one call: its own limit for one packet (channel.c, `_libssh2_channel_write`).
+    static let writeBytes = 32_700
+    /// Input of one command that its writers have handed over and the network has not taken.
+    static let waitingInputBytes = 64 * 1024 * 1024
+    /// Encrypted bytes that wait for the kernel, above which no new packet is made.
+    static let unsentBytes = 512 * 1024
+    /// Encrypted bytes that wait for libssh2, above which the socket is not read.
+    static let unreadBytes = 1024 * 1024
+    /// Commands at a time on one connection: sshd's default MaxSessions.
+    static let execCount = 10
+    /// The server's first bytes, kept to explain a failed key exchange.
+    static let greetingBytes = 8 * 1024
+    /// Bytes of a host's own words quoted in an error.
+    static let quotedBytes = 200
+    /// Largest private key file that is read.
+    static let keyFileBytes = 64 * 1024
+    /// Piece of an upload that is handed over at once.
+    static let uploadPieceBytes = 1024 * 1024
+    /// How often freeing a session is tried; with the input cut off libssh2 never needs to wait.
+    static let freeAttemptCount = 64
+}

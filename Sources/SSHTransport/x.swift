@@ -1,4 +1,0 @@
-import CLibSSH2
-import NIOCore
-import NIOPosix
-import Crypto

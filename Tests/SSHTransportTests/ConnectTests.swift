@@ -1,0 +1,182 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import SSHTransport
+
+@Suite("Connecting to a real sshd", .serialized)
+struct ConnectTests {
+    @Test(
+        "a command runs with each supported kind of key",
+        arguments: [["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"], ["-t", "ecdsa", "-b", "521"]])
+    func echo(userKey: [String]) async throws {
+        try await TestServer.run(userKey: userKey) { server in
+            try await withClient { client in
+                let connection = try await client.connect(to: try server.target())
+                let output = try await connection.run("cat; echo problem >&2; exit 3", input: Array("hello".utf8))
+                #expect(output.standardOutput == Array("hello".utf8))
+                #expect(output.standardErrorTail == Array("problem\n".utf8))
+                #expect(output.exit == SSHExit(status: 3, signal: nil))
+                await connection.close()
+                #expect(server.log.contains("userauth-request for user"))
+            }
+        }
+    }
+
+    @Test("each kind of pinned host key is accepted", arguments: ["256", "384", "521"])
+    func ecdsaHostKey(bits: String) async throws {
+        try await TestServer.run(hostKeyType: ["-t", "ecdsa", "-b", bits]) { server in
+            try await withClient { client in
+                let connection = try await client.connect(to: try server.target())
+                #expect(try await connection.run("echo ok").standardOutput == Array("ok\n".utf8))
+            }
+        }
+    }
+
+    @Test("a changed host key ends the attempt before authentication")
+    func hostKeyChanged() async throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try makeKey(["-t", "ed25519"], at: "\(folder)/other")
+        let other = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
+        try await expectNoAuthentication(hostKeys: [other], code: .hostKeyChanged)
+    }
+
+    @Test("a host key of a type that is not pinned ends the attempt before authentication")
+    func hostKeyUnknown() async throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try makeKey(["-t", "ecdsa"], at: "\(folder)/other")
+        let other = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
+        try await expectNoAuthentication(hostKeys: [other], code: .hostKeyUnknown)
+    }
+
+    private func expectNoAuthentication(hostKeys: [SSHHostKey], code: SSHError.Code) async throws {
+        try await TestServer.run { server in
+            try await withClient { client in
+                let target = try server.target(hostKeys: hostKeys)
+                let error = try await failure { _ = try await client.connect(to: target) }
+                #expect(error.code == code)
+                #expect(error.message.contains(server.hostKey.fingerprint))
+                try await eventually("the server notices") { server.log.contains("Connection closed by") }
+                #expect(!server.log.contains("userauth-request"))
+            }
+        }
+    }
+
+    @Test("with nothing pinned no connection is made")
+    func nothingPinned() async throws {
+        try await TestServer.run { server in
+            let before = server.log.count
+            try await withClient { client in
+                let target = try server.target(hostKeys: [])
+                let error = try await failure { _ = try await client.connect(to: target) }
+                #expect(error.code == .hostKeyUnknown)
+            }
+            #expect(!server.log.dropFirst(before).contains("Connection from 127.0.0.1 port"))
+        }
+    }
+
+    @Test("a key that the account does not know is refused")
+    func authenticationRefused() async throws {
+        try await TestServer.run { server in
+            try makeKey(["-t", "ed25519"], at: "\(server.folder)/stranger")
+            let identity = try SSHIdentity.load(path: "\(server.folder)/stranger")
+            try await withClient { client in
+                let target = try server.target(identity: identity)
+                let error = try await failure { _ = try await client.connect(to: target) }
+                #expect(error.code == .authenticationRefused)
+            }
+        }
+    }
+
+    @Test("a login that is never answered hits its deadline", .enabled(if: getuid() == 0))
+    func authenticationTimedOut() async throws {
+        let config = "AuthorizedKeysCommand /bin/sleep 30\nAuthorizedKeysCommandUser root\n"
+        try await TestServer.run(config: config) { server in
+            try await withClient { client in
+                let identity = try SSHIdentity.load(path: server.userKeyPath)
+                try FileManager.default.removeItem(atPath: server.userKeyPath + ".pub")
+                var target = try server.target(identity: identity)
+                target.deadlines.authentication = .seconds(1)
+                let error = try await failure { _ = try await client.connect(to: target) }
+                #expect(error.code == .authenticationTimedOut)
+            }
+        }
+    }
+
+    @Test(
+        "a server that shares no algorithm is named with the list that differs",
+        arguments: [
+            ("Ciphers chacha20-poly1305@openssh.com", "Ciphers"), ("MACs hmac-sha2-256-etm@openssh.com", "MACs"),
+            ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "KexAlgorithms"),
+        ])
+    func noCommonAlgorithm(config: String, option: String) async throws {
+        try await TestServer.run(config: config) { server in
+            try await withClient { client in
+                let target = try server.target()
+                let error = try await failure { _ = try await client.connect(to: target) }
+                #expect(error.code == .noCommonAlgorithm)
+                #expect(error.message.contains("add one of ours to \(option)"))
+            }
+        }
+    }
+
+    @Test("200 connections at once all answer, and no descriptor is left")
+    func manyConnections() async throws {
+        try await TestServer.run { server in
+            try await withClient { client in
+                let target = try server.target()
+                _ = try await client.connect(to: target).run("true")
+                let answers = try await withThrowingTaskGroup(of: [UInt8].self) { group in
+                    for number in 0..<200 {
+                        group.addTask {
+                            let connection = try await client.connect(to: target)
+                            let output = try await connection.run("echo \(number)")
+                            await connection.close()
+                            return output.standardOutput
+                        }
+                    }
+                    return try await group.reduce(into: Set<[UInt8]>()) { $0.insert($1) }
+                }
+                #expect(answers.count == 200)
+            }
+        }
+    }
+
+    @Test("a hundred connects and failures leave no descriptor open")
+    func noDescriptorLeak() async throws {
+        try await TestServer.run { server in
+            try await withClient { client in
+                let good = try server.target()
+                var bad = good
+                bad.hostKeys = []
+                var closed = good
+                closed.port = try freePort(server.address)
+                _ = try await client.connect(to: good).run("true")
+                try await eventually("the first one is closed") { try sockets(to: server) == 0 }
+                for _ in 0..<34 {
+                    let connection = try await client.connect(to: good)
+                    _ = try await connection.execute("cat")
+                    for target in [bad, closed] {
+                        _ = try await failure { _ = try await client.connect(to: target) }
+                    }
+                }
+                try await eventually("all sockets are closed") { try sockets(to: server) == 0 }
+            }
+        }
+    }
+
+    /// Our sockets to a server, by address, so that tests beside this one do not matter.
+    private func sockets(to server: TestServer) throws -> Int {
+        let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { CInt($0) }
+        return descriptors.count { descriptor in
+            var name = sockaddr_in()
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let isPeer = withUnsafeMutablePointer(to: &name) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) == 0 }
+            }
+            return isPeer && name.sin_family == sa_family_t(AF_INET) && UInt16(bigEndian: name.sin_port) == UInt16(server.port)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import SSHTransport
+
+/// Peers that are no SSH server, or stop in the middle of being one.
+@Suite("Deadlines and early failures")
+struct DeadlineTests {
+    private func target(port: Int, deadlines: SSHDeadlines) throws -> SSHTarget {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try makeKey(["-t", "ed25519"], at: "\(folder)/key")
+        let pinned = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/key.pub", encoding: .utf8)))
+        return SSHTarget(
+            host: "edge-1", address: "127.0.0.1", port: port, user: "nobody", hostKeys: [pinned],
+            identity: try SSHIdentity.load(path: "\(folder)/key"), deadlines: deadlines)
+    }
+
+    private func connectFailure(port: Int, _ deadlines: SSHDeadlines) async throws -> SSHError {
+        var result: SSHError?
+        let target = try target(port: port, deadlines: deadlines)
+        try await withClient { client in
+            result = try await failure { _ = try await client.connect(to: target) }
+        }
+        return try #require(result)
+    }
+
+    @Test("a closed port is a refused connection")
+    func closedPort() async throws {
+        let error = try await connectFailure(port: try freePort("127.0.0.1"), .patient)
+        #expect(error.code == .connectionRefused)
+        #expect(error.message.contains("edge-1 (nobody@127.0.0.1:"))
+    }
+
+    @Test("a name without an address is unreachable")
+    func unknownName() async throws {
+        var target = try target(port: 22, deadlines: .patient)
+        target.address = "no-such-host.invalid"
+        try await withClient { client in
+            let error = try await failure { _ = try await client.connect(to: target) }
+            #expect(error.code == .unreachable)
+        }
+    }
+
+    @Test("a peer that drops our packets hits the connect deadline")
+    func blackhole() async throws {
+        let listener = try RawListener(backlog: 0)
+        defer { listener.stop() }
+        // A full accept queue makes the kernel drop further SYNs.
+        let fillers = (0..<4).map { _ in beginConnect("127.0.0.1", listener.port, nonblocking: true).descriptor }
+        defer { for filler in fillers { close(filler) } }
+        let error = try await connectFailure(port: listener.port, SSHDeadlines(connect: .milliseconds(300)))
+        #expect(error.code == .connectTimedOut)
+    }
+
+    @Test("a listener that says nothing hits the banner deadline")
+    func silentListener() async throws {
+        let listener = try RawListener()
+        defer { listener.stop() }
+        let error = try await connectFailure(port: listener.port, SSHDeadlines(handshake: .milliseconds(300)))
+        #expect(error.code == .bannerTimedOut)
+    }
+
+    @Test("a server that stops after its banner hits the handshake deadline")
+    func stalledKeyExchange() async throws {
+        let listener = try RawListener()
+        defer { listener.stop() }
+        listener.serveOnce("SSH-2.0-stalled\r\n", hangsUp: false)
+        let error = try await connectFailure(port: listener.port, SSHDeadlines(handshake: .milliseconds(300)))
+        #expect(error.code == .handshakeTimedOut)
+    }
+
+    @Test("a server that hangs up before its banner is quoted")
+    func hangsUp() async throws {
+        let listener = try RawListener()
+        defer { listener.stop() }
+        listener.serveOnce("Exceeded MaxStartups\u{1b}[31m\r\n", hangsUp: true)
+        let error = try await connectFailure(port: listener.port, .patient)
+        #expect(error.code == .handshakeFailed)
+        #expect(error.message.contains("it said \"Exceeded MaxStartups?[31m\""))
+    }
+
+    @Test("a cancelled connect ends at once and gives its socket back")
+    func cancelledConnect() async throws {
+        let listener = try RawListener()
+        defer { listener.stop() }
+        let target = try target(port: listener.port, deadlines: .patient)
+        try await withClient { client in
+            let task = Task { try await client.connect(to: target) }
+            let peer = accept(listener.descriptor, nil, nil)
+            defer { close(peer) }
+            task.cancel()
+            let error = try await failure { _ = try await task.value }
+            #expect(error.code == .cancelled)
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            var count = 1
+            while count > 0 { count = recv(peer, &bytes, bytes.count, 0) }
+            #expect(count <= 0)
+        }
+    }
+}

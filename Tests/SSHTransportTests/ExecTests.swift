@@ -1,0 +1,238 @@
+import Crypto
+import Foundation
+import Glibc
+import Testing
+
+@testable import SSHTransport
+
+@Suite("Commands on a connection", .serialized)
+struct ExecTests {
+    private func withConnection(
+        config: String = "", deadlines: SSHDeadlines = .patient, _ body: (SSHConnection) async throws -> Void
+    ) async throws {
+        try await TestServer.run(config: config) { server in
+            try await withClient { client in
+                let connection = try await client.connect(to: try server.target(deadlines: deadlines))
+                try await body(connection)
+                await connection.close()
+            }
+        }
+    }
+
+    private func number(_ bytes: [UInt8]?) throws -> pid_t {
+        let text = String(decoding: try #require(bytes), as: UTF8.self)
+        return try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
+
+    @Test("50 MB of output pass the window whole")
+    func largeOutput() async throws {
+        try await withConnection { connection in
+            let exec = try await connection.execute("head -c 50000000 /dev/zero")
+            var count = 0
+            var largest = 0
+            while let bytes = try await exec.read(timeout: .seconds(20)) {
+                count += bytes.count
+                largest = max(largest, bytes.count)
+            }
+            #expect(count == 50_000_000)
+            #expect(largest <= 4 * TransportLimits.waitingOutputBytes)
+            #expect(try await exec.exit() == SSHExit(status: 0, signal: nil))
+        }
+    }
+
+    @Test("a reader that stops bounds what waits for it")
+    func slowReader() async throws {
+        try await withConnection { connection in
+            let exec = try await connection.execute("head -c 30000000 /dev/zero; echo done >&2")
+            let other = try await connection.run("echo beside").standardOutput
+            #expect(other == Array("beside\n".utf8))
+            var largest = 0
+            var count = 0
+            while let bytes = try await exec.read(timeout: .seconds(20)) {
+                largest = max(largest, bytes.count)
+                count += bytes.count
+                try await Task.sleep(for: .microseconds(200))
+            }
+            #expect(count == 30_000_000)
+            #expect(largest <= 4 * TransportLimits.waitingOutputBytes)
+        }
+    }
+
+    @Test("an upload of 16 MB arrives byte for byte", arguments: ["", "RekeyLimit 1M\n"])
+    func upload(config: String) async throws {
+        try await withConnection(config: config) { connection in
+            let folder = try temporaryFolder()
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let path = "\(folder)/it's here"
+            var generator = SystemRandomNumberGenerator()
+            let bytes = (0..<(2 << 20)).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } }
+            try await connection.upload(bytes, to: path, timeout: .seconds(20))
+            let output = try await connection.run("sha256sum < \(shellQuoted(path))").standardOutput
+            let expected = SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
+            #expect(String(decoding: output, as: UTF8.self).prefix(64) == expected)
+        }
+    }
+
+    @Test("output survives key exchanges that the server starts")
+    func rekey() async throws {
+        try await withConnection(config: "RekeyLimit 1M\n") { connection in
+            let output = try await connection.run("head -c 20000000 /dev/zero", limitBytes: 20_000_000)
+            #expect(output.standardOutput.count == 20_000_000)
+        }
+    }
+
+    @Test("a failed upload tells the host's own words")
+    func failedUpload() async throws {
+        try await withConnection { connection in
+            let error = try await failure { try await connection.upload([1], to: "/nonexistent/file") }
+            #expect(error.code == .uploadFailed)
+            #expect(error.message.contains("/nonexistent/file"))
+        }
+    }
+
+    @Test("two commands talk at the same time on one connection")
+    func twoCommands() async throws {
+        try await withConnection { connection in
+            let first = try await connection.execute("cat")
+            let second = try await connection.execute("cat")
+            for round in 0..<50 {
+                try await first.write(Array("a\(round)".utf8))
+                try await second.write(Array("b\(round)".utf8))
+                #expect(try await second.read(timeout: .seconds(20)) == Array("b\(round)".utf8))
+                #expect(try await first.read(timeout: .seconds(20)) == Array("a\(round)".utf8))
+            }
+            first.sendEOF()
+            #expect(try await first.read(timeout: .seconds(20)) == nil)
+            second.sendEOF()
+            #expect(try await second.read(timeout: .seconds(20)) == nil)
+        }
+    }
+
+    @Test("ten commands may be open, the eleventh is refused until one ends")
+    func commandLimit() async throws {
+        try await withConnection { connection in
+            var execs: [SSHExec] = []
+            for _ in 0..<TransportLimits.execCount { execs.append(try await connection.execute("cat")) }
+            let error = try await failure { _ = try await connection.execute("true") }
+            #expect(error.code == .limitExceeded)
+            execs.removeLast().sendEOF()
+            try await eventually("a place is free") { (try? await connection.run("true")) != nil }
+        }
+    }
+
+    @Test("a session limit of the server is a refused command, and the others go on")
+    func serverLimit() async throws {
+        try await withConnection(config: "MaxSessions 1\n") { connection in
+            let exec = try await connection.execute("cat")
+            let error = try await failure { _ = try await connection.execute("true") }
+            #expect(error.code == .execRefused)
+            try await exec.write([42])
+            #expect(try await exec.read(timeout: .seconds(20)) == [42])
+        }
+    }
+
+    @Test("silence hits the progress deadline and the command can still be read")
+    func progressTimedOut() async throws {
+        try await withConnection { connection in
+            let exec = try await connection.execute("cat")
+            let error = try await failure { _ = try await exec.read(timeout: .milliseconds(100)) }
+            #expect(error.code == .progressTimedOut)
+            try await exec.write([7])
+            #expect(try await exec.read(timeout: .seconds(20)) == [7])
+        }
+    }
+
+    @Test("a server that dies while we read is a lost connection, after what it had sent")
+    func serverKilled() async throws {
+        try await withConnection { connection in
+            let exec = try await connection.execute("echo $PPID; exec cat")
+            let server = try number(try await exec.read(timeout: .seconds(20)))
+            let reading = Task { try await exec.read() }
+            kill(server, SIGKILL)
+            let error = try await failure { _ = try await reading.value }
+            #expect(error.code == .connectionLost)
+            let later = try await failure { _ = try await connection.execute("true") }
+            #expect(later.code == .connectionLost)
+            let exit = try await failure { _ = try await exec.exit() }
+            #expect(exit.code == .connectionLost)
+        }
+    }
+
+    @Test("a server that stops answering is a start of unknown outcome")
+    func execTimedOut() async throws {
+        var deadlines = SSHDeadlines.patient
+        deadlines.exec = .seconds(2)
+        try await withConnection(deadlines: deadlines) { connection in
+            let exec = try await connection.execute("echo $PPID; exec cat")
+            let server = try number(try await exec.read(timeout: .seconds(20)))
+            kill(server, SIGSTOP)
+            defer { kill(server, SIGCONT) }
+            let error = try await failure { _ = try await connection.execute("true") }
+            #expect(error.code == .execTimedOut)
+            #expect(error.message.contains("unknown"))
+        }
+    }
+
+    @Test("a signal is reported, and the status alone would read 0")
+    func signalled() async throws {
+        try await withConnection { connection in
+            let output = try await connection.run("kill -9 $$")
+            #expect(output.exit == SSHExit(status: 0, signal: "KILL"))
+        }
+    }
+
+    @Test("a cancelled read loses no byte for the next reader")
+    func cancelledRead() async throws {
+        try await withConnection { connection in
+            let exec = try await connection.execute("cat")
+            let reading = Task { try await exec.read() }
+            reading.cancel()
+            let error = try await failure { _ = try await reading.value }
+            #expect(error.code == .cancelled)
+            try await exec.write([9])
+            #expect(try await exec.read(timeout: .seconds(20)) == [9])
+        }
+    }
+
+    @Test("a cancelled write of a stuck command closes that command only")
+    func cancelledWrite() async throws {
+        try await withConnection { connection in
+            let exec = try await connection.execute("sleep 60")
+            let writing = Task { try await exec.write([UInt8](repeating: 0, count: 8 << 20)) }
+            let error = try await failure { _ = try await exec.read(timeout: .seconds(1)) }
+            #expect(error.code == .progressTimedOut)
+            writing.cancel()
+            #expect(try await failure { _ = try await writing.value }.code == .cancelled)
+            #expect(try await failure { _ = try await exec.write([1]) }.code == .cancelled)
+            #expect(try await connection.run("echo on").standardOutput == Array("on\n".utf8))
+        }
+    }
+
+    @Test("output above its limit ends the command")
+    func outputLimit() async throws {
+        try await withConnection { connection in
+            let error = try await failure { _ = try await connection.run("yes", limitBytes: 100_000) }
+            #expect(error.code == .limitExceeded)
+        }
+    }
+
+    @Test("the end of a long standard error is kept, and it does not block the command")
+    func errorTail() async throws {
+        try await withConnection { connection in
+            let output = try await connection.run("seq 1 200000 >&2; echo over")
+            #expect(output.standardOutput == Array("over\n".utf8))
+            #expect(output.standardErrorTail.count == TransportLimits.errorTailBytes)
+            #expect(String(decoding: output.standardErrorTail, as: UTF8.self).hasSuffix("\n200000\n"))
+        }
+    }
+
+    @Test("after closing, requests say so")
+    func closed() async throws {
+        try await withConnection { connection in
+            let exec = try await connection.execute("cat")
+            await connection.close()
+            #expect(try await failure { _ = try await exec.read() }.code == .closed)
+            #expect(try await failure { _ = try await connection.execute("true") }.code == .closed)
+        }
+    }
+}

@@ -1,0 +1,225 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import SSHTransport
+
+/// A real sshd of this test alone, on a loopback address and a free port, with its files in a folder of its own,
+/// which is also the home of its sessions: no account's start-up files run.
+final class TestServer: Sendable {
+    let address = "127.0.0.\(Int.random(in: 2...250))"
+    let port: Int
+    let folder: String
+    let hostKey: SSHHostKey
+    private let process: pid_t
+
+    var logPath: String { "\(folder)/log" }
+    var userKeyPath: String { "\(folder)/user-ed25519" }
+
+    /// Starts sshd, runs the body, and stops it with its sessions whatever the body did.
+    static func run(
+        hostKeyType: [String] = ["-t", "ed25519"], userKey: [String] = ["-t", "ed25519"], config: String = "",
+        _ body: (TestServer) async throws -> Void
+    ) async throws {
+        let server = try TestServer(hostKeyType: hostKeyType, userKey: userKey, config: config)
+        do {
+            try await server.waitUntilListening()
+            try await body(server)
+        } catch {
+            server.stop()
+            throw error
+        }
+        server.stop()
+    }
+
+    private init(hostKeyType: [String], userKey: [String], config: String) throws {
+        folder = try temporaryFolder()
+        port = try freePort(address)
+        try makeKey(hostKeyType, at: "\(folder)/host")
+        try makeKey(userKey, at: "\(folder)/user-ed25519")
+        hostKey = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/host.pub", encoding: .utf8)))
+        try """
+        ListenAddress \(address):\(port)
+        HostKey \(folder)/host
+        AuthorizedKeysFile \(folder)/user-ed25519.pub
+        PidFile none
+        UsePAM no
+        StrictModes no
+        PasswordAuthentication no
+        KbdInteractiveAuthentication no
+        PermitRootLogin prohibit-password
+        MaxStartups 2000:30:4000
+        LogLevel DEBUG1
+        SetEnv HOME=\(folder)
+        \(config)
+        """.write(toFile: "\(folder)/config", atomically: true, encoding: .utf8)
+        if getuid() == 0 { try FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true) }
+        process = try spawn(["/usr/sbin/sshd", "-D", "-f", "\(folder)/config", "-E", "\(folder)/log"])
+    }
+
+    private func waitUntilListening() async throws {
+        try await eventually("sshd listens") { probe(self.address, self.port) }
+    }
+
+    func stop() {
+        kill(process, SIGTERM)
+        _ = exitStatus(of: process)
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
+
+    func identity() throws -> SSHIdentity { try SSHIdentity.load(path: userKeyPath) }
+
+    func target(
+        hostKeys: [SSHHostKey]? = nil, identity: SSHIdentity? = nil, deadlines: SSHDeadlines = .patient
+    ) throws -> SSHTarget {
+        SSHTarget(
+            host: "core-1", address: address, port: port, user: NSUserName(), hostKeys: hostKeys ?? [hostKey],
+            identity: try identity ?? self.identity(), deadlines: deadlines)
+    }
+}
+
+extension SSHDeadlines {
+    /// For tests that expect no timeout on a machine that others load.
+    static let patient = SSHDeadlines(
+        connect: .seconds(55), handshake: .seconds(55), authentication: .seconds(55), exec: .seconds(55))
+}
+
+/// Runs the body with a client that is shut down afterwards.
+func withClient(threads: Int = 1, _ body: (SSHClient) async throws -> Void) async throws {
+    let client = SSHClient(threadCount: threads)
+    do {
+        try await body(client)
+    } catch {
+        await client.shutdown()
+        throw error
+    }
+    await client.shutdown()
+}
+
+/// Polls a condition until it holds, at most 20 s.
+func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while ContinuousClock.now < deadline {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    Issue.record(what)
+}
+
+/// The error that the body ends with; anything else fails the test.
+func failure(of body: () async throws -> Void) async throws -> SSHError {
+    try #require(await #expect(throws: SSHError.self) { try await body() })
+}
+
+func temporaryFolder() throws -> String {
+    let folder = NSTemporaryDirectory() + "/lockflight-ssh-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    return URL(filePath: folder).standardizedFileURL.path()
+}
+
+func makeKey(_ arguments: [String], at path: String, passphrase: String = "") throws {
+    let process = try spawn(["/usr/bin/ssh-keygen"] + arguments + ["-q", "-N", passphrase, "-f", path])
+    try #require(exitStatus(of: process) == 0)
+}
+
+private func spawn(_ arguments: [String]) throws -> pid_t {
+    var pointers = arguments.map { strdup($0) } + [nil]
+    defer { for pointer in pointers { free(pointer) } }
+    var process: pid_t = 0
+    try #require(posix_spawn(&process, arguments[0], nil, nil, &pointers, environ) == 0)
+    return process
+}
+
+private func exitStatus(of process: pid_t) -> CInt {
+    var status: CInt = -1
+    while waitpid(process, &status, 0) < 0, errno == EINTR {}
+    return status
+}
+
+// MARK: Sockets of our own
+
+/// A listener that answers as it is told, never by the SSH protocol.
+final class RawListener: Sendable {
+    let descriptor: CInt
+    let port: Int
+
+    init(backlog: CInt = 16) throws {
+        (descriptor, port) = try boundSocket("127.0.0.1")
+        try #require(listen(descriptor, backlog) == 0)
+    }
+
+    /// Accepts one connection on a thread of its own, says `text`, and hangs up if told so.
+    func serveOnce(_ text: String, hangsUp: Bool) {
+        let descriptor = descriptor
+        Thread.detachNewThread {
+            let peer = accept(descriptor, nil, nil)
+            guard peer >= 0 else { return }
+            _ = text.withCString { send(peer, $0, strlen($0), CInt(MSG_NOSIGNAL)) }
+            if hangsUp {
+                close(peer)
+            } else {
+                var byte: UInt8 = 0
+                while recv(peer, &byte, 1, 0) > 0 {}
+                close(peer)
+            }
+        }
+    }
+
+    func stop() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        close(descriptor)
+    }
+}
+
+func boundSocket(_ address: String) throws -> (descriptor: CInt, port: Int) {
+    let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    try #require(descriptor >= 0)
+    var name = socketAddress(address, 0)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &name) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+        }
+    }
+    try #require(bound)
+    return (descriptor, Int(UInt16(bigEndian: name.sin_port)))
+}
+
+func freePort(_ address: String) throws -> Int {
+    let (descriptor, port) = try boundSocket(address)
+    close(descriptor)
+    return port
+}
+
+/// Starts a TCP connect without waiting; the descriptor stays open.
+func beginConnect(_ address: String, _ port: Int, nonblocking: Bool) -> (descriptor: CInt, isConnected: Bool) {
+    let flags = nonblocking ? SOCK_NONBLOCK.rawValue : 0
+    let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | flags), 0)
+    var name = socketAddress(address, port)
+    let status = withUnsafePointer(to: &name) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+    return (descriptor, status == 0)
+}
+
+private func probe(_ address: String, _ port: Int) -> Bool {
+    let (descriptor, isConnected) = beginConnect(address, port, nonblocking: false)
+    close(descriptor)
+    return isConnected
+}
+
+private func socketAddress(_ address: String, _ port: Int) -> sockaddr_in {
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_port = UInt16(port).bigEndian
+    inet_pton(AF_INET, address, &name.sin_addr)
+    return name
+}
+
+func openDescriptorCount() throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+}
