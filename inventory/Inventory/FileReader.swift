@@ -1,0 +1,228 @@
+import Yams
+
+/// Reads a YAML document into values, collecting every problem with its line instead of stopping at the first.
+final class FileReader {
+    /// The largest file that is read.
+    static let fileBytes = 1_048_576
+    /// The most problems that are reported of one file.
+    static let problemCount = 100
+
+    let file: String
+    private(set) var problems: [FileProblem] = []
+
+    init(file: String) { self.file = file }
+
+    /// The root mapping of a text, or nil with a problem recorded.
+    func root(of text: String) -> Field? {
+        guard text.utf8.count <= FileReader.fileBytes else {
+            report(1, "the file has more than \(FileReader.fileBytes) bytes", "split the fleet")
+            return nil
+        }
+        do {
+            guard let node = try Yams.compose(yaml: text) else {
+                report(1, "the file is empty", "start from the commented example")
+                return nil
+            }
+            return Field(name: "the file", node: node, line: node.mark?.line ?? 1)
+        } catch let error as YamlError {
+            let (line, words) = FileReader.place(of: error)
+            report(line, "this is not YAML: \(words)", "correct the syntax there")
+        } catch {
+            report(1, "this is not YAML: \(error)", "correct the syntax")
+        }
+        return nil
+    }
+
+    private static func place(of error: YamlError) -> (Int, String) {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            (mark.line, problem)
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            (context.mark.line, "the keys \(duplicates.joined(separator: ", ")) stand twice")
+        case .no, .memory, .reader, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
+            (1, "\(error)")
+        }
+    }
+
+    func report(_ line: Int, _ message: String, _ remedy: String) {
+        guard problems.count < FileReader.problemCount else { return }
+        problems.append(FileProblem(file: file, line: line, message: message, remedy: remedy))
+    }
+
+    /// Throws what was collected, if anything was.
+    func finish() throws(FileProblems) {
+        if !problems.isEmpty { throw FileProblems(problems) }
+    }
+}
+
+/// A value of the file, with the name and the line it is reported under.
+struct Field {
+    let name: String
+    let node: Node
+    let line: Int
+
+    var isMapping: Bool {
+        if case .mapping = node { true } else { false }
+    }
+}
+
+/// The keys of one mapping; whoever is done asks ``finish()`` for the unknown ones.
+struct Section {
+    let reader: FileReader
+    let name: String
+    let line: Int
+    private var fields: [String: Field] = [:]
+    private var order: [Field] = []
+    private let known: [String]
+
+    /// - Parameter known: every key this mapping may have; any other is refused.
+    init?(_ field: Field, known: [String], _ reader: FileReader) {
+        guard case .mapping(let mapping) = field.node else {
+            reader.report(field.line, "\(field.name) is not a mapping", "write keys and values: \(known.joined(separator: ", "))")
+            return nil
+        }
+        self.reader = reader
+        self.known = known
+        name = field.name
+        line = field.line
+        for (key, value) in mapping {
+            let text = key.scalar?.string ?? "?"
+            let keyLine = key.mark?.line ?? field.line
+            guard known.contains(text) else {
+                reader.report(keyLine, "\(field.name) has no key '\(text)'", Section.suggestion(for: text, among: known))
+                continue
+            }
+            fields[text] = Field(name: "\(field.name).\(text)", node: value, line: keyLine)
+        }
+    }
+
+    private static func suggestion(for text: String, among known: [String]) -> String {
+        let near = known.min { distance($0, text) < distance($1, text) }
+        if let near, distance(near, text) <= max(2, text.count / 3) { return "did you mean '\(near)'?" }
+        return "use one of: \(known.joined(separator: ", "))"
+    }
+
+    private static func distance(_ left: String, _ right: String) -> Int {
+        let (left, right) = (Array(left.lowercased()), Array(right.lowercased()))
+        var row = Array(0...right.count)
+        for (i, character) in left.enumerated() {
+            var previous = row[0]
+            row[0] = i + 1
+            for (j, other) in right.enumerated() {
+                let next = min(row[j] + 1, row[j + 1] + 1, previous + (character == other ? 0 : 1))
+                previous = row[j + 1]
+                row[j + 1] = next
+            }
+        }
+        return row[right.count]
+    }
+
+    func field(_ key: String) -> Field? { fields[key].flatMap { $0.node.isNull ? nil : $0 } }
+
+    /// The line of a key, or of the mapping where the key is absent.
+    func line(of key: String) -> Int { fields[key]?.line ?? line }
+
+    func required(_ key: String, _ remedy: String) -> Field? {
+        if let field = field(key) { return field }
+        reader.report(line(of: key), "\(name) has no '\(key)'", remedy)
+        return nil
+    }
+
+    // MARK: Scalars
+
+    func text(_ key: String) -> String? { field(key).flatMap(reader.text) }
+
+    func requiredText(_ key: String, _ remedy: String) -> String? { required(key, remedy).flatMap(reader.text) }
+
+    func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
+        field(key).flatMap { reader.integer($0, in: range) }
+    }
+
+    func requiredInteger(_ key: String, in range: ClosedRange<Int>, _ remedy: String) -> Int? {
+        required(key, remedy).flatMap { reader.integer($0, in: range) }
+    }
+
+    func flag(_ key: String) -> Bool? {
+        field(key).flatMap { field in
+            guard let value = field.node.scalar.flatMap(Bool.construct(from:)) else {
+                reader.report(field.line, "\(field.name) is not true or false", "write true or false")
+                return nil
+            }
+            return value
+        }
+    }
+
+    // MARK: Collections
+
+    /// The elements of a list; none where the key is absent.
+    func list(_ key: String) -> [Field] { field(key).map(reader.list) ?? [] }
+
+    func texts(_ key: String) -> [String]? { field(key).map { reader.list($0).compactMap(reader.text) } }
+
+    func textMap(_ key: String) -> [String: String]? {
+        field(key).map { field in
+            Dictionary(reader.pairs(field).compactMap { pair in reader.text(pair.value).map { (pair.key, $0) } }) { $1 }
+        }
+    }
+}
+
+extension FileReader {
+    func text(_ field: Field) -> String? {
+        guard let scalar = field.node.scalar, !field.node.isNull else {
+            report(field.line, "\(field.name) is not a text", "write a single value")
+            return nil
+        }
+        if scalar.string.unicodeScalars.contains(where: { $0.value < 0x20 && $0 != "\n" && $0 != "\t" || $0.value == 0x7f }) {
+            report(field.line, "\(field.name) contains a control character", "remove it")
+            return nil
+        }
+        return scalar.string
+    }
+
+    func integer(_ field: Field, in range: ClosedRange<Int>) -> Int? {
+        guard let value = field.node.scalar.flatMap({ Int($0.string) }) else {
+            report(field.line, "\(field.name) is not a whole number", "write a number from \(range.lowerBound) to \(range.upperBound)")
+            return nil
+        }
+        guard range.contains(value) else {
+            report(field.line, "\(field.name) is \(value)", "write a number from \(range.lowerBound) to \(range.upperBound)")
+            return nil
+        }
+        return value
+    }
+
+    func list(_ field: Field) -> [Field] {
+        guard case .sequence(let sequence) = field.node else {
+            report(field.line, "\(field.name) is not a list", "write a list: [a, b] or one '- ' line each")
+            return []
+        }
+        return sequence.enumerated().map { index, node in
+            Field(name: "\(field.name)[\(index + 1)]", node: node, line: node.mark?.line ?? field.line)
+        }
+    }
+
+    func pairs(_ field: Field) -> [(key: String, value: Field)] {
+        guard case .mapping(let mapping) = field.node else {
+            report(field.line, "\(field.name) is not a mapping", "write 'key: value' lines")
+            return []
+        }
+        return mapping.map { key, node in
+            let text = key.scalar?.string ?? "?"
+            return (text, Field(name: "\(field.name).\(text)", node: node, line: key.mark?.line ?? field.line))
+        }
+    }
+}
+
+extension Node {
+    var isNull: Bool { scalar.map { $0.style == .plain && ["", "~", "null"].contains($0.string) } ?? false }
+}
+
+extension Field {
+    /// The same mapping with only some of its keys.
+    func keeping(_ keys: [String]) -> Field {
+        guard case .mapping(var mapping) = node else { return self }
+        for key in mapping.keys where !keys.contains(key.scalar?.string ?? "") { mapping[key] = nil }
+        return Field(name: name, node: .mapping(mapping), line: line)
+    }
+}

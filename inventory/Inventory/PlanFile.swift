@@ -1,0 +1,397 @@
+public import UpgradeDomain
+
+/// Reads plan files, against the inventory they are for.
+public enum PlanFile {
+    static let rootKeys = [
+        "version", "name", "from", "to", "changeClass", "reviews", "evidence", "materialization", "guardrails",
+        "representativePath", "minimumFreeDiskMebibytes", "layerDefaults", "layers", "exclusions", "waivers",
+    ]
+    static let commandKeys = ["run", "workingDirectory", "environment", "timeoutSeconds", "script"]
+    static let surfaceKeys = ["name", "scope", "http", "command", "read"]
+    static let httpKeys = ["url", "headers", "acceptedStatuses", "timeoutSeconds"]
+    static let readerKeys = [
+        "shape", "items", "key", "status", "healthy", "unhealthy", "uncheckedKeys", "timestamp",
+    ]
+    static let layerDefaultKeys = [
+        "steps", "rollback", "batches", "maxInFlight", "soakSeconds", "sampleSeconds", "healthyWithinSeconds",
+        "progressDeadlineSeconds", "failedWhen", "expects",
+    ]
+    static let layerKeys = ["name", "from", "to", "components"] + layerDefaultKeys
+
+    /// The plan that a text describes.
+    /// - Throws: every problem at once: the file's own, and those that show only against the inventory.
+    public static func read(text: String, file: String, inventory: FleetInventory) throws(FileProblems) -> Plan {
+        let reader = FileReader(file: file)
+        var plan: Plan?
+        if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {
+            _ = section.requiredInteger("version", in: 1...1, "write 'version: 1'")
+            plan = PlanReading(section: section, inventory: inventory).plan()
+        }
+        try reader.finish()
+        guard let plan else {
+            throw FileProblems([FileProblem(file: file, line: 1, message: "there is no plan", remedy: "start from the commented example")])
+        }
+        return plan
+    }
+}
+
+/// One reading of a plan's root mapping.
+private struct PlanReading {
+    let section: Section
+    let inventory: FleetInventory
+    var reader: FileReader { section.reader }
+
+    func plan() -> Plan? {
+        let version = versionChange(section, fallback: nil)
+        let exclusions = readExclusions()
+        let layers = readLayers(version)
+        let evidence = readEvidence()
+        let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
+        let guardrails = section.list("guardrails").compactMap(readCommand)
+        if guardrails.isEmpty {
+            reader.report(section.line(of: "guardrails"), "the plan has no guardrails", "list at least one check that runs before every mutation")
+        }
+        let reviews = section.list("reviews").compactMap(readReview)
+        if reviews.isEmpty {
+            reader.report(section.line(of: "reviews"), "the plan names no review", "list what was read: release notes, compatibility, tickets")
+        }
+        let materialization = section.required("materialization", "give the command that compares repo truth with runtime truth").flatMap(readCommand)
+        let path = section.required("representativePath", "give one path that a user or operator really takes").flatMap(readSurface)
+        let name = section.requiredText("name", "name the plan")
+        let changeClass = section.requiredText("changeClass", "write one of: \(ChangeClass.allCases.map(\.rawValue).joined(separator: ", "))").flatMap {
+            choice($0, ChangeClass.self, section.line(of: "changeClass"))
+        }
+        let disk = section.integer("minimumFreeDiskMebibytes", in: 1...1_048_576) ?? 64
+        checkAgainstInventory(layers.map(\.name), exclusions)
+        guard let version, let materialization, let path, let name, let changeClass else { return nil }
+        let plan = Plan(
+            name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence,
+            materialization: materialization, guardrails: guardrails, representativePath: path, layers: layers,
+            exclusions: exclusions, waivers: waivers, minimumFreeDiskMebibytes: disk)
+        for problem in PlanRules.problems(of: plan, over: inventory) {
+            reader.report(line(of: problem.place), problem.message, problem.remedy)
+        }
+        return plan
+    }
+
+    private func line(of place: PlanRules.Place) -> Int {
+        switch place {
+        case .root(let key): section.line(of: key)
+        case .layer(let index):
+            section.list("layers").indices.contains(index) ? section.list("layers")[index].line : section.line(of: "layers")
+        }
+    }
+
+    // MARK: Versions
+
+    private func versionChange(_ own: Section, fallback: VersionChange?) -> VersionChange? {
+        let from = own.text("from").map { Version($0) } ?? fallback?.from
+        let to = own.text("to").map { Version($0) } ?? fallback?.to
+        guard let from, let to else {
+            reader.report(own.line, "\(own.name) has no explicit source and target version", "write 'from: X' and 'to: Y'")
+            return nil
+        }
+        for (key, version) in [("from", from), ("to", to)] where version.isFloating {
+            reader.report(own.line(of: key), "version '\(version)' is floating", "write one exact version such as 1.5.0")
+        }
+        if from == to {
+            reader.report(own.line(of: "to"), "source and target version are both \(to)", "write the version to move to")
+        }
+        return VersionChange(from: from, to: to)
+    }
+
+    // MARK: Small parts
+
+    private func choice<Choice: RawRepresentable & CaseIterable>(
+        _ text: String, _ type: Choice.Type, _ line: Int
+    ) -> Choice? where Choice.RawValue == String {
+        if let value = Choice(rawValue: text) { return value }
+        reader.report(line, "'\(text)' is not one of the words here", "write one of: \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        return nil
+    }
+
+    private func readReview(_ field: Field) -> Review? {
+        guard let own = Section(field, known: ["title", "reference"], reader),
+            let title = own.requiredText("title", "say what was reviewed"),
+            let reference = own.requiredText("reference", "write its URL, ticket or commit")
+        else { return nil }
+        return Review(title: title, reference: reference)
+    }
+
+    private func readExclusions() -> [Exclusion] {
+        section.list("exclusions").compactMap { field in
+            guard let own = Section(field, known: ["host", "reason"], reader),
+                let host = own.requiredText("host", "name the host"),
+                let reason = own.requiredText("reason", "say why it is left out")
+            else { return nil }
+            if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
+                reader.report(own.line, "the inventory has no host '\(host)' to exclude", "correct the name, or remove the exclusion")
+            }
+            return Exclusion(host: HostName(host), reason: reason)
+        }
+    }
+
+    private func readWaiver(_ field: Field, _ evidence: [Surface]) -> Waiver? {
+        guard let own = Section(field, known: ["surface", "item", "host", "owner", "reason", "expires"], reader),
+            let surface = own.requiredText("surface", "name the surface"),
+            let item = own.requiredText("item", "name the item"),
+            let owner = own.requiredText("owner", "name who accepts the fault"),
+            let reason = own.requiredText("reason", "say why it is accepted"),
+            let expires = own.requiredText("expires", "write a time such as 2026-12-31T00:00:00Z")
+        else { return nil }
+        if !evidence.contains(where: { $0.name.rawValue == surface }) {
+            reader.report(own.line(of: "surface"), "no surface is named '\(surface)'", "use one of: \(evidence.map(\.name.rawValue).joined(separator: ", "))")
+        }
+        if !inventory.layers.contains(where: { $0.owners.contains(Owner(owner)) }) {
+            reader.report(own.line(of: "owner"), "'\(owner)' owns no layer", "name an owner of the inventory")
+        }
+        guard let time = WallTime(rfc3339: expires) else {
+            reader.report(own.line(of: "expires"), "'\(expires)' is no time", "write it as 2026-12-31T00:00:00Z")
+            return nil
+        }
+        return Waiver(
+            surface: SurfaceName(surface), item: item, host: own.text("host").map { HostName($0) }, owner: Owner(owner),
+            reason: reason, expiresAtMilliseconds: time.milliseconds)
+    }
+
+    private func readCommand(_ field: Field) -> ScriptCommand? {
+        guard let own = Section(field, known: PlanFile.commandKeys, reader),
+            let run = own.required("run", "write the arguments as a list: run: [bash, ./scripts/x.sh]")
+        else { return nil }
+        let arguments = reader.list(run).compactMap(reader.text)
+        guard let first = arguments.first, !first.isEmpty else {
+            reader.report(run.line, "\(field.name) runs nothing", "write the executable and its arguments")
+            return nil
+        }
+        for argument in arguments where argument.hasSuffix(":latest") || argument == "latest" {
+            reader.report(run.line, "argument '\(argument)' floats", "name one exact version")
+        }
+        let timeout = own.requiredInteger("timeoutSeconds", in: 1...86_400, "say how long it may take")
+        return ScriptCommand(
+            arguments: arguments, workingDirectory: own.text("workingDirectory"),
+            environment: own.textMap("environment") ?? [:], timeoutSeconds: timeout ?? 1, script: own.text("script"))
+    }
+
+    // MARK: Evidence
+
+    private func readEvidence() -> [Surface] {
+        let surfaces = section.list("evidence").compactMap(readSurface)
+        if surfaces.isEmpty {
+            reader.report(section.line(of: "evidence"), "the plan has no evidence", "list the surfaces to compare before and after")
+        }
+        return surfaces
+    }
+
+    private func readSurface(_ field: Field) -> Surface? {
+        guard let own = Section(field, known: PlanFile.surfaceKeys, reader),
+            let name = own.requiredText("name", "name the surface"), let source = readSource(own)
+        else { return nil }
+        let read = own.field("read").flatMap(readReader) ?? Reader(shape: .result)
+        return Surface(name: SurfaceName(name), scope: readScope(own), source: source, reader: read)
+    }
+
+    private func readScope(_ own: Section) -> SurfaceScope {
+        guard let field = own.field("scope") else { return .host }
+        guard field.isMapping else {
+            if reader.text(field) != "host" {
+                reader.report(field.line, "this is no scope", "write 'host', '{layer: HOST}' or '{fleet: HOST}', naming who captures it")
+            }
+            return .host
+        }
+        for (key, value) in reader.pairs(field) {
+            guard let host = reader.text(value) else { continue }
+            if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
+                reader.report(value.line, "the inventory has no host '\(host)' to capture from", "name a host of the inventory")
+            }
+            switch key {
+            case "layer": return .layer(vantage: HostName(host))
+            case "fleet": return .fleet(vantage: HostName(host))
+            default: reader.report(value.line, "'\(key)' is no scope", "write layer or fleet")
+            }
+        }
+        return .host
+    }
+
+    /// Either `http` or `command`, never both.
+    private func readSource(_ own: Section) -> SurfaceSource? {
+        switch (own.field("http"), own.field("command")) {
+        case (let http?, nil): return readHTTP(http).map(SurfaceSource.http)
+        case (nil, let command?): return readCommand(command).map(SurfaceSource.command)
+        case (nil, nil), (_?, _?):
+            reader.report(own.line, "\(own.name) needs one source", "write either 'http:' or 'command:'")
+            return nil
+        }
+    }
+
+    private func readHTTP(_ field: Field) -> HTTPSource? {
+        guard let own = Section(field, known: PlanFile.httpKeys, reader),
+            let url = own.requiredText("url", "write the URL, such as \"${baseURL}/api/v1/platform/services\"")
+        else { return nil }
+        let statuses = own.field("acceptedStatuses").map { reader.list($0).compactMap { reader.integer($0, in: 100...599) } }
+        return HTTPSource(
+            url: url, headers: own.textMap("headers") ?? [:], acceptedStatuses: statuses ?? [200],
+            timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? 10)
+    }
+
+    private func readReader(_ field: Field) -> Reader? {
+        guard let own = Section(field, known: PlanFile.readerKeys, reader),
+            let word = own.requiredText("shape", "write one of: \(ReaderShape.allCases.map(\.rawValue).joined(separator: ", "))"),
+            let shape = choice(word, ReaderShape.self, own.line(of: "shape"))
+        else { return nil }
+        var result = Reader(shape: shape)
+        result.items = pointer(own, "items") ?? result.items
+        result.key = own.text("key") ?? result.key
+        result.status = own.text("status") ?? result.status
+        result.healthy = own.texts("healthy") ?? result.healthy
+        result.unhealthy = own.texts("unhealthy") ?? result.unhealthy
+        result.uncheckedKeys = own.texts("uncheckedKeys") ?? []
+        let both = Set(result.healthy.map { $0.lowercased() }).intersection(result.unhealthy.map { $0.lowercased() })
+        if let word = both.sorted().first {
+            reader.report(own.line(of: "healthy"), "'\(word)' means both healthy and unhealthy", "keep it on one side")
+        }
+        if let field = own.field("timestamp"), let time = Section(field, known: ["pointer", "maxAgeSeconds"], reader),
+            let pointer = pointer(time, "pointer"),
+            let age = time.requiredInteger("maxAgeSeconds", in: 1...86_400, "say how old it may be")
+        {
+            result.timestamp = TimestampRule(pointer: pointer, maxAgeSeconds: age)
+        }
+        return result
+    }
+
+    private func pointer(_ own: Section, _ key: String) -> String? {
+        guard let text = own.text(key) else { return nil }
+        if text.isEmpty || text.hasPrefix("/") { return text }
+        reader.report(own.line(of: key), "'\(text)' is no JSON Pointer", "write it as /data/services")
+        return nil
+    }
+
+    // MARK: Layers
+
+    private func readLayers(_ version: VersionChange?) -> [PlanLayer] {
+        let defaults = section.field("layerDefaults").flatMap { Section($0, known: PlanFile.layerDefaultKeys, reader) }
+        guard let field = section.required("layers", "list the layers in the order in which they move") else { return [] }
+        return reader.list(field).compactMap { element in
+            guard let own = Section(element, known: PlanFile.layerKeys, reader),
+                let name = own.requiredText("name", "name a layer of the inventory")
+            else { return nil }
+            return LayerReading(own: own, defaults: defaults, name: name, plan: self).layer(version)
+        }
+    }
+
+    private func checkAgainstInventory(_ layers: [LayerName], _ exclusions: [Exclusion]) {
+        let excluded = Set(exclusions.map(\.host))
+        for host in inventory.hosts where !excluded.contains(host.name) && !host.placements.isEmpty {
+            if !host.placements.contains(where: { layers.contains($0.layer) }) {
+                reader.report(section.line(of: "layers"), "host \(host.name) stands in no layer of the plan", "add its layer, or name it under exclusions with a reason")
+            }
+        }
+    }
+
+    /// One layer, where what it does not say comes from `layerDefaults`.
+    private struct LayerReading {
+        let own: Section
+        let defaults: Section?
+        let name: String
+        let plan: PlanReading
+        var reader: FileReader { own.reader }
+
+        private func section(having key: String) -> Section { own.field(key) != nil ? own : defaults ?? own }
+
+        func layer(_ fallback: VersionChange?) -> PlanLayer? {
+            let version = plan.versionChange(own, fallback: fallback)
+            let components = own.list("components").compactMap { readComponent($0, version) }
+            if components.isEmpty {
+                reader.report(own.line(of: "components"), "layer \(name) has no components", "list what has a version, and how the running process reports it")
+            }
+            let steps = section(having: "steps").list("steps").compactMap(readStep)
+            let rollback = readRollback()
+            let soak = number("soakSeconds", 0...86_400, "say how long it must stay healthy; 0 is allowed")
+            let healthy = number("healthyWithinSeconds", 1...86_400, "say how long it may take to become healthy")
+            let progress = number("progressDeadlineSeconds", 1...86_400, "say how long a batch may stand still")
+            let failedWhen = section(having: "failedWhen").texts("failedWhen") ?? []
+            if failedWhen.isEmpty {
+                reader.report(own.line, "layer \(name) does not say what counts as a failed intermediate step", "write 'failedWhen: [...]'")
+            }
+            guard let version, let rollback, let soak, let healthy, let progress else { return nil }
+            return PlanLayer(
+                name: LayerName(name), version: version, components: components, steps: steps, rollback: rollback,
+                batches: readBatches(), maxInFlight: section(having: "maxInFlight").integer("maxInFlight", in: 1...1_000) ?? 1,
+                soakSeconds: soak, sampleSeconds: section(having: "sampleSeconds").integer("sampleSeconds", in: 1...3_600) ?? 5,
+                healthyWithinSeconds: healthy, progressDeadlineSeconds: progress, failedWhen: failedWhen,
+                expects: section(having: "expects").list("expects").compactMap(readExpectation))
+        }
+
+        private func number(_ key: String, _ range: ClosedRange<Int>, _ remedy: String) -> Int? {
+            section(having: key).requiredInteger(key, in: range, remedy)
+        }
+
+        private func readComponent(_ field: Field, _ version: VersionChange?) -> Component? {
+            guard let section = Section(field, known: ["name", "from", "to", "allowed", "http", "command", "pointer"], reader),
+                let name = section.requiredText("name", "name the component"),
+                let source = plan.readSource(section),
+                let change = plan.versionChange(section, fallback: version)
+            else { return nil }
+            return Component(
+                name: ComponentName(name), version: change,
+                allowed: section.texts("allowed")?.map { Version($0) } ?? [], observe: source,
+                pointer: plan.pointer(section, "pointer") ?? "")
+        }
+
+        private func readStep(_ field: Field) -> Step? {
+            guard let section = Section(field, known: ["name", "idempotent", "once"] + PlanFile.commandKeys, reader),
+                let name = section.requiredText("name", "name the step"),
+                let command = plan.readCommand(commandField(section, field))
+            else { return nil }
+            return Step(
+                name: StepName(name), command: command, idempotent: section.flag("idempotent") ?? false,
+                once: section.flag("once") ?? false)
+        }
+
+        /// A step or a rollback carries its command's keys itself.
+        private func commandField(_ section: Section, _ field: Field) -> Field { field.keeping(PlanFile.commandKeys) }
+
+        private func readRollback() -> RollbackPosture? {
+            guard let field = section(having: "rollback").required("rollback", "say how layer \(name) goes back, and how far"),
+                let section = Section(field, known: ["boundary", "requires"] + PlanFile.commandKeys, reader),
+                let word = section.requiredText("boundary", "write one of: \(RollbackBoundary.allCases.map(\.rawValue).joined(separator: ", "))"),
+                let boundary = plan.choice(word, RollbackBoundary.self, section.line(of: "boundary")),
+                let command = plan.readCommand(commandField(section, field))
+            else { return nil }
+            return RollbackPosture(command: command, boundary: boundary, requires: section.texts("requires") ?? [])
+        }
+
+        private func readBatches() -> [BatchSize] {
+            let section = section(having: "batches")
+            guard let field = section.required("batches", "write how it widens: batches: [1, 25%, 100%]") else { return [] }
+            let sizes = reader.list(field).compactMap { element -> BatchSize? in
+                guard let text = reader.text(element) else { return nil }
+                if let size = BatchSize(text) { return size }
+                reader.report(element.line, "'\(text)' is no batch size", "write a number of hosts or a percentage such as 25%")
+                return nil
+            }
+            if let last = sizes.last, last != .percent(100) {
+                reader.report(field.line, "the last batch of layer \(name) is \(last)", "end the list with 100%")
+            }
+            for (earlier, later) in zip(sizes, sizes.dropFirst()) where !isAscending(earlier, later) {
+                reader.report(field.line, "batch \(later) is not larger than \(earlier)", "sizes are cumulative: write them ascending")
+            }
+            return sizes
+        }
+
+        /// A count and a percentage can not be compared without the hosts; sizes that add nothing are dropped then.
+        private func isAscending(_ earlier: BatchSize, _ later: BatchSize) -> Bool {
+            switch (earlier, later) {
+            case (.count(let a), .count(let b)), (.percent(let a), .percent(let b)): a < b
+            case (.count, .percent), (.percent, .count): true
+            }
+        }
+
+        private func readExpectation(_ field: Field) -> ExpectedChange? {
+            guard let section = Section(field, known: ["surface", "item"], reader),
+                let surface = section.requiredText("surface", "name the surface"),
+                let item = section.requiredText("item", "name the item")
+            else { return nil }
+            return ExpectedChange(surface: SurfaceName(surface), item: item)
+        }
+    }
+}
