@@ -61,7 +61,12 @@ let package = Package(
             providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "CLinux", path: "Sources/CLinux"),
         library("SSHTransport", in: "Sources", ["CLibSSH2", nio, nioPosix, crypto]),
-        library("LabFleet", in: "Sources", ["UpgradeDomain", "CLinux", subprocess, system]),
+        .target(
+            name: "LabFleet", dependencies: ["UpgradeDomain", subprocess, system], path: "Sources/LabFleet",
+            resources: [
+                "prober.py", "redeploy-host-stack.sh", "rollback-host-stack.sh", "service.py",
+                "verify-runtime-guardrails.sh", "verify_runtime_materialization.py",
+            ].map { .embedInCode("Stack/\($0)") }, swiftSettings: strict),
 
         // agent/: what runs on each host.
         library(

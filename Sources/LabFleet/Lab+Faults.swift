@@ -1,0 +1,168 @@
+import Foundation
+public import UpgradeDomain
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+extension Lab {
+    /// Breaks a host so that an upgrade of `layer` to `target` meets the fault.
+    public func inject(
+        _ fault: LabFault, on name: HostName, layer: LayerName? = nil, target: Version
+    ) async throws(LabError) {
+        let host = try host(name)
+        guard let layer = layer ?? host.layers.first, host.layers.contains(layer) else {
+            throw LabError(.unknownHost, "\(name) does not stand in layer \(layer?.rawValue ?? "?")")
+        }
+        let release = host.release(target)
+        let place = host.place(of: layer)
+        switch fault {
+        case .redeployFails:
+            try keep("\(release)/service.py", of: host, fault)
+            try LabFile.write("import sys\nsys.exit('damaged release')\n", to: "\(release)/service.py")
+        case .redeployHangs:
+            try await hold("\(place)/run/deploy.lock", of: host, fault)
+        case .serviceUnhealthy:
+            try LabFile.makeFolder("\(place)/data/store-folder")
+            try await change("settings.json", of: target, on: host, fault, LabStack.settings(store: "store-folder", workers: LabStack.workers))
+        case .serviceMissing:
+            try await change("settings.json", of: target, on: host, fault, LabStack.settings(store: "store.db", workers: ["ingest"]))
+        case .readinessStale:
+            let prober = try LabFile.read("\(release)/prober.py").replacingOccurrences(of: "time.sleep(0.5)", with: "time.sleep(86400)")
+            try await change("prober.py", of: target, on: host, fault, prober)
+        case .oldProcessServes:
+            try await decoy("\(place)/run/service.pid", of: host, fault)
+        case .materializationDrift:
+            try keep("\(release)/prober.py", of: host, fault)
+            try LabFile.write(try LabFile.read("\(release)/prober.py") + "# edited by hand\n", to: "\(release)/prober.py")
+        case .guardrailRefuses:
+            try mark(host, fault, "\(place)/data")
+            chmod("\(place)/data", 0o777)
+        case .sshdDown:
+            try mark(host, fault, "")
+            try LabServer(host: host).stop()
+        case .hostKeyChanged:
+            try keep("\(host.root)/sshd/host_key", of: host, fault)
+            try keep("\(host.root)/sshd/host_key.pub", of: host, fault)
+            let server = LabServer(host: host)
+            try await server.makeHostKey()
+            try server.stop()
+            try await server.start()
+        case .diskFull: try await fill(host, fault)
+        case .rollbackFails:
+            let script = "\(host.workingDirectory)/scripts/rollback-host-stack.sh"
+            try keep(script, of: host, fault)
+            try LabFile.write("#!/usr/bin/env bash\nset -euo pipefail\nif true; then\n", to: script, mode: 0o755)
+        }
+    }
+
+    /// The faults that a host has now.
+    public func faults(of host: LabHost) throws(LabError) -> [LabFault] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(host.root)/faults")) ?? []
+        return names.compactMap(LabFault.init(rawValue:)).sorted { $0.rawValue < $1.rawValue }
+    }
+
+    /// Undoes every fault of a host. What an upgrade did meanwhile stays as it is.
+    public func mend(_ name: HostName) async throws(LabError) {
+        let host = try host(name)
+        for fault in try faults(of: host) {
+            let record = try LabFile.read("\(host.root)/faults/\(fault.rawValue)/record")
+            switch fault {
+            case .guardrailRefuses: chmod(record, 0o755)
+            case .sshdDown: break
+            case .redeployHangs, .oldProcessServes: if let pid = pid_t(record) { LabProcess.end(pid) }
+            case .diskFull: try await unmount(host)
+            case .redeployFails, .serviceUnhealthy, .serviceMissing, .readinessStale, .materializationDrift,
+                .hostKeyChanged, .rollbackFails:
+                try restore(host, fault)
+            }
+            if fault == .hostKeyChanged { try LabServer(host: host).stop() }
+            try LabFile.remove("\(host.root)/faults/\(fault.rawValue)")
+        }
+        let server = LabServer(host: host)
+        if !server.isRunning { try await server.start() }
+    }
+
+    // MARK: Keeping what was there
+
+    private func faultFolder(_ host: LabHost, _ fault: LabFault) -> String { "\(host.root)/faults/\(fault.rawValue)" }
+
+    private func mark(_ host: LabHost, _ fault: LabFault, _ record: String) throws(LabError) {
+        try LabFile.makeFolder(faultFolder(host, fault))
+        try LabFile.write(record, to: "\(faultFolder(host, fault))/record")
+    }
+
+    /// Moves a file aside under its own path, so that mending puts it back as it was.
+    private func keep(_ path: String, of host: LabHost, _ fault: LabFault) throws(LabError) {
+        let kept = "\(faultFolder(host, fault))/kept\(path.dropFirst(host.root.count))"
+        try mark(host, fault, "")
+        try LabFile.makeFolder((kept as NSString).deletingLastPathComponent)
+        do {
+            try FileManager.default.copyItem(atPath: path, toPath: kept)
+        } catch {
+            throw LabError(.fileSystem, "\(path) could not be kept: \(error.localizedDescription); is the fault there already?")
+        }
+    }
+
+    private func restore(_ host: LabHost, _ fault: LabFault) throws(LabError) {
+        let kept = "\(faultFolder(host, fault))/kept"
+        for case let name as String in FileManager.default.enumerator(atPath: kept) ?? .init() {
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: "\(kept)/\(name)", isDirectory: &isFolder), !isFolder.boolValue else { continue }
+            try LabFile.remove("\(host.root)/\(name)")
+            try LabFile.move("\(kept)/\(name)", to: "\(host.root)/\(name)")
+        }
+    }
+
+    /// Changes a file of a release together with its manifest: a bad build, not a broken copy.
+    private func change(
+        _ name: String, of version: Version, on host: LabHost, _ fault: LabFault, _ text: String
+    ) async throws(LabError) {
+        for part in [name, "manifest.sha256"] { try keep("\(host.release(version))/\(part)", of: host, fault) }
+        try LabFile.write(text, to: "\(host.release(version))/\(name)")
+        try await LabStack(host: host).writeManifest(version)
+    }
+
+    // MARK: Processes
+
+    /// A process of its own that holds a lock until it is ended.
+    private func hold(_ lock: String, of host: LabHost, _ fault: LabFault) async throws(LabError) {
+        let script = "setsid flock \"$0\" sleep 86400 </dev/null >/dev/null 2>&1 & echo $!"
+        let output = try await LabCommand.require("bash", ["-c", script, lock], in: host.root)
+        try mark(host, fault, output.trimmingCharacters(in: .whitespacesAndNewlines))
+        let clock = ContinuousClock()
+        let deadline = clock.now + LabServer.startDeadline
+        while try await LabCommand.run("flock", ["-n", lock, "true"]).succeeded {
+            guard clock.now < deadline else { throw LabError(.neverAnswered, "the lock \(lock) could not be taken") }
+        }
+    }
+
+    /// Puts an unrelated process's id into a pid file.
+    private func decoy(_ pidFile: String, of host: LabHost, _ fault: LabFault) async throws(LabError) {
+        let output = try await LabCommand.require(
+            "bash", ["-c", "setsid sleep 86400 </dev/null >/dev/null 2>&1 & echo $!"], in: host.root)
+        let pid = output.trimmingCharacters(in: .whitespacesAndNewlines)
+        try mark(host, fault, pid)
+        try LabFile.write(pid, to: pidFile)
+    }
+
+    // MARK: Disk
+
+    /// Puts the agent's state folder on a small file system of its own and fills it.
+    private func fill(_ host: LabHost, _ fault: LabFault) async throws(LabError) {
+        guard getuid() == 0 else {
+            throw LabError(.notPossibleHere, "disk-full mounts a small file system, which needs root")
+        }
+        let content = "\(faultFolder(host, fault))/content"
+        try mark(host, fault, host.stateDirectory)
+        try await LabCommand.require("cp", ["-a", host.stateDirectory, content])
+        try await LabCommand.require("mount", ["-t", "tmpfs", "-o", "size=1m", "lockflight-lab", host.stateDirectory])
+        try await LabCommand.require("cp", ["-a", "\(content)/.", host.stateDirectory])
+        _ = try await LabCommand.run("dd", ["if=/dev/zero", "of=\(host.stateDirectory)/filler", "bs=4k"])
+    }
+
+    func unmount(_ host: LabHost) async throws(LabError) {
+        guard try faults(of: host).contains(.diskFull) else { return }
+        try await LabCommand.require("umount", ["-l", host.stateDirectory])
+    }
+}

@@ -1,0 +1,166 @@
+import Foundation
+public import UpgradeDomain
+
+/// A fleet on one machine: real sshd processes on loopback addresses, each with a stack of its own to upgrade.
+///
+/// Everything is below one folder; what runs is found from there, so another process can take the lab down.
+public struct Lab: Sendable {
+    public let folder: String
+    public let layout: LabLayout
+    public let hosts: [LabHost]
+
+    private struct Record: Codable {
+        var layout: LabLayout
+        var hosts: [LabHost]
+    }
+
+    static let recordName = "lab.json"
+    static let firstServicePort = 8_101
+
+    public var inventoryPath: String { "\(folder)/inventory.yaml" }
+    public var knownHostsPath: String { "\(folder)/known_hosts" }
+    public var identityPath: String { "\(folder)/id_ed25519" }
+    /// The plan file to a version.
+    public func planPath(to version: Version) -> String { "\(folder)/plan-\(version).yaml" }
+
+    public func host(_ name: HostName) throws(LabError) -> LabHost {
+        guard let host = hosts.first(where: { $0.name == name }) else {
+            throw LabError(.unknownHost, "the lab has no host \(name); it has \(hosts.map(\.name.rawValue).joined(separator: ", "))")
+        }
+        return host
+    }
+
+    // MARK: Up
+
+    /// Builds and starts a lab at version 1.4.0.
+    /// - Parameter network: the first three octets of the hosts' addresses, below 127.
+    /// - Throws: where a lab is there already, or a program is missing.
+    public static func up(
+        at folder: String, layout: LabLayout, network: String = "127.77.0", sshPort: Int = 2_222
+    ) async throws(LabError) -> Lab {
+        let folder = URL(fileURLWithPath: folder).path
+        if LabFile.exists("\(folder)/\(recordName)") {
+            throw LabError(.folderInUse, "there is a lab in \(folder) already; `lockflight lab down` ends it")
+        }
+        for program in [LabServer.program, "ssh-keygen", "python3", "curl", "flock"] { try await requireProgram(program) }
+        try LabFile.makeFolder(folder)
+        let hosts = layout.members.enumerated().map { index, member in
+            LabHost(
+                name: member.name, address: "\(network).\(11 + index)", sshPort: sshPort,
+                servicePorts: Dictionary(
+                    uniqueKeysWithValues: member.layers.enumerated().map { ($1, firstServicePort + $0) }),
+                root: "\(folder)/hosts/\(member.name)")
+        }
+        let lab = Lab(folder: folder, layout: layout, hosts: hosts)
+        try lab.save()
+        do throws(LabError) {
+            try await lab.start()
+        } catch {
+            try await lab.down(removing: true)
+            throw error
+        }
+        return lab
+    }
+
+    private static func requireProgram(_ program: String) async throws(LabError) {
+        let found = try await LabCommand.run("sh", ["-c", "command -v \"$0\"", program])
+        guard found.succeeded else {
+            throw LabError(.missingProgram, "the lab needs \(program); `make setup` installs it")
+        }
+    }
+
+    private func start() async throws(LabError) {
+        try await LabCommand.require(
+            "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "lockflight-lab", "-f", identityPath])
+        let key = try LabFile.read("\(identityPath).pub")
+        for host in hosts {
+            let server = LabServer(host: host)
+            try await server.install(authorizedKey: key)
+            try await server.start()
+            let stack = LabStack(host: host)
+            try await stack.install()
+            for layer in host.layers { try await stack.deploy("1.4.0", layer: layer) }
+        }
+        try writeKnownHosts()
+        let files = LabFiles(lab: self)
+        try LabFile.write(files.inventory(), to: inventoryPath)
+        for (source, target) in zip(LabStack.versions, LabStack.versions.dropFirst()) {
+            try LabFile.write(files.plan(from: source, to: target), to: planPath(to: target))
+        }
+    }
+
+    private func writeKnownHosts() throws(LabError) {
+        var lines = ""
+        for host in hosts { lines += try LabServer(host: host).knownHostsLine() + "\n" }
+        try LabFile.write(lines, to: knownHostsPath)
+    }
+
+    private func save() throws(LabError) {
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            try LabFile.write([UInt8](try encoder.encode(Record(layout: layout, hosts: hosts))), to: "\(folder)/\(Lab.recordName)")
+        } catch let error as LabError {
+            throw error
+        } catch {
+            throw LabError(.fileSystem, "the lab's record could not be written: \(error)")
+        }
+    }
+
+    // MARK: Later
+
+    /// The lab in a folder.
+    public static func open(at folder: String) throws(LabError) -> Lab {
+        let folder = URL(fileURLWithPath: folder).path
+        guard let data = FileManager.default.contents(atPath: "\(folder)/\(recordName)"),
+            let record = try? JSONDecoder().decode(Record.self, from: data)
+        else {
+            throw LabError(.noLab, "there is no lab in \(folder); `lockflight lab up` makes one")
+        }
+        return Lab(folder: folder, layout: record.layout, hosts: record.hosts)
+    }
+
+    /// What runs on each host now.
+    public func status() async throws(LabError) -> [LabHostStatus] {
+        var statuses: [LabHostStatus] = []
+        for host in hosts {
+            var versions: [LayerName: String] = [:]
+            for layer in host.layers { versions[layer] = try await runningVersion(of: host, layer: layer) }
+            statuses.append(
+                LabHostStatus(
+                    host: host, isReachable: LabServer(host: host).isRunning, versions: versions,
+                    faults: try faults(of: host)))
+        }
+        return statuses
+    }
+
+    /// The version that a layer's process reports; nil when nothing answers.
+    public func runningVersion(of host: LabHost, layer: LayerName) async throws(LabError) -> String? {
+        let answer = try await LabCommand.run(
+            "curl", ["-fsS", "--max-time", "2", "\(host.baseURL(in: layer))/version"])
+        guard answer.succeeded, let data = answer.output.data(using: .utf8),
+            let document = try? JSONDecoder().decode(JSONValue.self, from: data)
+        else { return nil }
+        return document.value(at: "/version")?.scalarText
+    }
+
+    /// Ends everything that runs from the lab's folder.
+    /// - Parameter removing: also delete the folder.
+    public func down(removing: Bool) async throws(LabError) {
+        for host in hosts {
+            try LabServer(host: host).stop()
+            try await unmount(host)
+        }
+        for pid in LabProcess.belonging(to: folder) { LabProcess.end(pid) }
+        if removing { try LabFile.remove(folder) } else { try LabFile.remove("\(folder)/\(Lab.recordName)") }
+    }
+}
+
+/// One host of a lab as it is now.
+public struct LabHostStatus: Hashable, Sendable {
+    public var host: LabHost
+    public var isReachable: Bool
+    /// What each layer's process reports; absent where nothing answers.
+    public var versions: [LayerName: String]
+    public var faults: [LabFault]
+}

@@ -1,0 +1,46 @@
+/// What can be broken on a lab host. Each changes files, processes, permissions, sockets or the sshd; none is a flag
+/// that a script or a service reads.
+public enum LabFault: String, Codable, Hashable, Sendable, CaseIterable {
+    /// The target release's program is damaged: its process ends at once.
+    case redeployFails = "redeploy-fails"
+    /// Another process holds the deploy lock.
+    case redeployHangs = "redeploy-hangs"
+    /// The target release looks for its store where a folder is.
+    case serviceUnhealthy = "service-unhealthy"
+    /// The target release comes without one of its workers.
+    case serviceMissing = "service-missing"
+    /// The target release's prober hangs after its first round.
+    case readinessStale = "readiness-stale"
+    /// The pid file names another process, so the old one keeps the port and goes on serving.
+    case oldProcessServes = "old-process-serves"
+    /// A file of the target release is not what its manifest says.
+    case materializationDrift = "materialization-drift"
+    /// The data folder is writable by everyone.
+    case guardrailRefuses = "guardrail-refuses"
+    /// The sshd is gone.
+    case sshdDown = "sshd-down"
+    /// The sshd has another host key.
+    case hostKeyChanged = "host-key-changed"
+    /// The agent's state folder is on a file system without room. Needs root.
+    case diskFull = "disk-full"
+    /// The rollback script is cut short.
+    case rollbackFails = "rollback-fails"
+
+    /// The hold that a rollout to the target version ends in.
+    public var expectedHoldCode: String {
+        switch self {
+        case .redeployFails: "step-failed"
+        case .redeployHangs: "step-timed-out"
+        case .serviceUnhealthy: "evidence-regressed"
+        case .serviceMissing: "evidence-missing"
+        case .readinessStale: "evidence-stale"
+        case .oldProcessServes: "version-mismatch"
+        case .materializationDrift: "materialization-failed"
+        case .guardrailRefuses: "guardrail-refused"
+        case .sshdDown: "host-unreachable"
+        case .hostKeyChanged: "host-key-changed"
+        case .diskFull: "disk-full"
+        case .rollbackFails: "rollback-failed"
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import UpgradeDomain
+
+/// The product stack on a lab host: releases, scripts, one place per layer.
+struct LabStack {
+    static let versions: [Version] = ["1.4.0", "1.5.0", "1.6.0"]
+    static let workers = ["ingest", "report"]
+
+    let host: LabHost
+
+    /// Lays out the checkout with every release on disk; nothing runs yet.
+    func install() async throws(LabError) {
+        let scripts: [(String, [UInt8])] = [
+            ("redeploy-host-stack.sh", PackageResources.redeploy_host_stack_sh),
+            ("rollback-host-stack.sh", PackageResources.rollback_host_stack_sh),
+            ("verify-runtime-guardrails.sh", PackageResources.verify_runtime_guardrails_sh),
+            ("verify_runtime_materialization.py", PackageResources.verify_runtime_materialization_py),
+        ]
+        try LabFile.makeFolder("\(host.workingDirectory)/scripts")
+        for (name, bytes) in scripts {
+            try LabFile.write(bytes, to: "\(host.workingDirectory)/scripts/\(name)", mode: 0o755)
+        }
+        for version in LabStack.versions { try await install(version) }
+        for layer in host.layers {
+            for part in ["data", "run"] { try LabFile.makeFolder("\(host.place(of: layer))/\(part)") }
+            let port = host.servicePorts[layer] ?? 0
+            try LabFile.write("ADDRESS=\(host.address)\nPORT=\(port)\n", to: "\(host.place(of: layer))/env")
+        }
+    }
+
+    private func install(_ version: Version) async throws(LabError) {
+        let folder = host.release(version)
+        try LabFile.makeFolder(folder)
+        try LabFile.write("\(version)\n", to: "\(folder)/VERSION")
+        try LabFile.write(PackageResources.service_py, to: "\(folder)/service.py")
+        try LabFile.write(PackageResources.prober_py, to: "\(folder)/prober.py")
+        try LabFile.write(LabStack.settings(store: "store.db", workers: LabStack.workers), to: "\(folder)/settings.json")
+        try await writeManifest(version)
+    }
+
+    static func settings(store: String, workers: [String]) -> String {
+        let names = workers.map { "\"\($0)\"" }.joined(separator: ", ")
+        return "{\"store\": \"\(store)\", \"workers\": [\(names)]}\n"
+    }
+
+    /// Makes the release's manifest say what is on disk now.
+    func writeManifest(_ version: Version) async throws(LabError) {
+        let names = ["VERSION", "prober.py", "service.py", "settings.json"]
+        let manifest = try await LabCommand.require("sha256sum", names, in: host.release(version))
+        try LabFile.write(manifest, to: "\(host.release(version))/manifest.sha256")
+    }
+
+    /// Brings a layer to a version with the stack's own script.
+    func deploy(_ version: Version, layer: LayerName) async throws(LabError) {
+        try await LabCommand.require(
+            "bash", ["scripts/redeploy-host-stack.sh", "--layer", layer.rawValue, "--to", version.rawValue],
+            in: host.workingDirectory)
+    }
+}

@@ -1,0 +1,85 @@
+"""Compares repo truth with runtime truth: release files, active link, environment, running process, its own report.
+
+usage: verify_runtime_materialization.py --check --layer LAYER
+"""
+import argparse
+import hashlib
+import json
+import os
+import sys
+import urllib.request
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+
+def read(path):
+    with open(path) as file:
+        return file.read().strip()
+
+
+def environment(path):
+    return dict(line.split("=", 1) for line in read(path).splitlines() if "=" in line)
+
+
+def listener(address, port):
+    """The id of the process that listens there, found through the kernel's tables."""
+    octets = "".join("%02X" % int(part) for part in reversed(address.split(".")))
+    wanted = "%s:%04X" % (octets, port)
+    inodes = set()
+    for line in read("/proc/net/tcp").splitlines()[1:]:
+        fields = line.split()
+        if fields[1] == wanted and fields[3] == "0A":
+            inodes.add("socket:[%s]" % fields[9])
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            links = {os.readlink("/proc/%s/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%s/fd" % pid)}
+        except OSError:
+            continue
+        if inodes & links:
+            return int(pid)
+    return None
+
+
+def differences(layer):
+    place = os.path.join(ROOT, "layers", layer)
+    env = environment(os.path.join(place, "env"))
+    release = os.path.realpath(os.path.join(place, "current"))
+    version = read(os.path.join(release, "VERSION"))
+    for line in read(os.path.join(release, "manifest.sha256")).splitlines():
+        digest, name = line.split("  ", 1)
+        with open(os.path.join(release, name), "rb") as file:
+            if hashlib.sha256(file.read()).hexdigest() != digest:
+                yield "%s of release %s is not what its manifest says" % (name, version)
+    active = environment(os.path.join(place, "active.env")).get("RELEASE")
+    if active != version:
+        yield "active.env names %s, the active link %s" % (active, version)
+    pid = listener(env["ADDRESS"], int(env["PORT"]))
+    if pid is None:
+        yield "nothing listens on %s:%s" % (env["ADDRESS"], env["PORT"])
+        return
+    with open("/proc/%d/cmdline" % pid) as file:
+        command = file.read().split("\0")
+    if os.path.join(release, "service.py") not in command:
+        yield "process %d does not run from the active release %s" % (pid, version)
+    with urllib.request.urlopen("http://%s:%s/version" % (env["ADDRESS"], env["PORT"]), timeout=5) as answer:
+        reported = json.load(answer)
+    if reported["version"] != version:
+        yield "process %d reports %s, the active release is %s" % (pid, reported["version"], version)
+    if reported["pid"] != pid:
+        yield "the API answers from process %d, %d listens" % (reported["pid"], pid)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true", required=True)
+    parser.add_argument("--layer", required=True)
+    arguments = parser.parse_args()
+    try:
+        found = list(differences(arguments.layer))
+    except (OSError, ValueError, KeyError) as error:
+        found = ["could not compare: %s" % error]
+    print(json.dumps({"layer": arguments.layer, "agree": not found, "differences": found}))
+    sys.exit(1 if found else 0)
+
+
+main()
