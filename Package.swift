@@ -92,5 +92,7 @@ let package = Package(
             ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
 
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
+        tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
+        tests("AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"]),
     ]
 )
