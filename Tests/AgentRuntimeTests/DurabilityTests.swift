@@ -108,7 +108,7 @@ import UpgradeDomain
         #expect(record.outcome == .interrupted(detail: "its supervisor on the host was killed"))
     }
 
-    @Test func afolderWithoutAnIntentWasNeverBegun() throws {
+    @Test func aFolderWithoutAnIntentWasNeverBegun() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         let torn = host.state.appending(path: "operations/op")
@@ -145,5 +145,63 @@ import UpgradeDomain
         guard case .journal(let journal) = try session.ask(.journal) else { throw Surprise("no journal") }
         let states = Dictionary(uniqueKeysWithValues: journal.entries.map { ($0.operation, $0.state) })
         #expect(states == ["../../escape": .ended(.exited(code: 4)), "late": .tombstoned])
+    }
+
+    /// Spins, so that a kill can be placed between two system calls.
+    private func afterMicroseconds(_ count: Int, _ act: () -> Void) {
+        let end = ContinuousClock.now.advanced(by: .microseconds(count))
+        while ContinuousClock.now < end {}
+        act()
+    }
+
+    @Test func anAgentKilledAtAnyInstantOfAStartLeavesNoDoubt() throws {
+        let host = try HostUnderTest()
+        var outcomes: Set<String> = []
+        for step in 0..<60 {
+            let id = OperationID("op\(step)")
+            let session = try host.session()
+            _ = try session.send(.start(host.start(id, "echo $LOCKFLIGHT_OPERATION >> counter")))
+            afterMicroseconds(step * 300) { session.kill() }
+            session.waitUntilEnded()
+            let next = try host.session()
+            var settled = try next.ask(.settle(SettleRequest(operation: id)))
+            if case .running = settled { settled = .ended(try next.follow(id).record) }
+            let runs = host.lines(of: "counter").filter { $0 == id.rawValue }.count
+            switch settled {
+            case .tombstoned: #expect(runs == 0)
+            case .ended(let record) where record.outcome == .exited(code: 0): #expect(runs == 1)
+            case .ended(let record):
+                guard case .interrupted = record.outcome else { throw Surprise("\(record.outcome)") }
+                #expect(runs == 0)
+            case let other: throw Surprise("\(other)")
+            }
+            outcomes.insert(String("\(settled)".prefix(10)))
+        }
+        // Both sides of the instant were met.
+        #expect(outcomes.count == 2)
+    }
+
+    @Test func aSupervisorKilledAtAnyInstantNeverLeavesASuccessThatWasNone() throws {
+        let host = try HostUnderTest()
+        let session = try host.session()
+        for step in 0..<40 {
+            let id = OperationID("op\(step)")
+            try session.begin(host.start(id, "echo $LOCKFLIGHT_OPERATION >> counter"))
+            let supervisor = try host.supervisorPID(of: id)
+            afterMicroseconds(step * 200) { if let supervisor { kill(supervisor, SIGKILL) } }
+            let record = try session.follow(id).record
+            // The script may outlive its supervisor; the host is busy until it has ended.
+            try host.eventually("the host is quiet") {
+                if case .started = try session.ask(.start(host.start(OperationID("after-\(id)"), "true"))) { return true }
+                return false
+            }
+            _ = try session.follow(OperationID("after-\(id)"))
+            let runs = host.lines(of: "counter").filter { $0 == id.rawValue }.count
+            switch record.outcome {
+            case .exited(code: 0): #expect(runs == 1)
+            case .interrupted: #expect(runs <= 1)
+            case let other: throw Surprise("\(other)")
+            }
+        }
     }
 }
