@@ -98,5 +98,7 @@ let package = Package(
 
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
         tests("SSHTransportTests", ["SSHTransport"]),
+        tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
+        tests("AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"]),
     ]
 )

@@ -54,7 +54,7 @@ struct HTTPTarget: Hashable, Sendable {
     /// The address that a host names without a look-up: a static executable has none (no NSS).
     private static func address(_ host: String) -> String? {
         if host.lowercased() == "localhost" { return "127.0.0.1" }
-        var address = in6_addr()
+        var address = [UInt8](repeating: 0, count: 16)
         let isAddress = inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
         return isAddress ? host : nil
     }

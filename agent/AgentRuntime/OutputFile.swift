@@ -22,7 +22,9 @@ struct OutputFile: Sendable {
         return descriptor
     }
 
-    /// Cuts what is more than `slackBytes` over the limit; the bytes dropped, at least.
+    /// Cuts what is more than `slackBytes` over the limit.
+    ///
+    /// - Returns: the bytes dropped, at least: what is appended in the instant before the cut is not counted.
     func dropExcess(_ descriptor: Int32, slackBytes: Int64) -> Int64 {
         var status = stat()
         let limit = ProtocolLimits.operationOutputBytes

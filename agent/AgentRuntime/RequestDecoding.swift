@@ -13,14 +13,14 @@ extension RequestFrame {
     }
 
     /// Reads a request; a closed list of verbs, nothing guessed.
-    static func decode(_ line: [UInt8]) throws(UnusableLine) -> RequestFrame {
+    static func decode(_ line: Result<[UInt8], LineError>) throws(UnusableLine) -> RequestFrame {
         let cause: LineError
         do {
-            return try LineCodec.decode(RequestFrame.self, from: line)
+            return try LineCodec.decode(RequestFrame.self, from: try line.get())
         } catch {
             cause = error
         }
-        let outline = try? LineCodec.decode(Outline.self, from: line)
+        let outline = try? LineCodec.decode(Outline.self, from: line.get())
         let refusal: Refusal
         switch cause {
         case .tooLong(let limit): refusal = Refusal(.limitExceeded, "the line is longer than \(limit) bytes")

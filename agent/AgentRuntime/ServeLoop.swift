@@ -37,20 +37,18 @@ struct ServeLoop: ~Copyable {
 
     private mutating func receive(_ line: Result<[UInt8], LineError>) {
         reapSupervisors()
-        var id: UInt32 = 0
+        if case .success(let bytes) = line, bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0d || $0 == 0x09 }) { return }
+        let frame: RequestFrame
         do {
-            let bytes = try line.get()
-            if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0d || $0 == 0x09 }) { return }
-            let frame = try RequestFrame.decode(bytes)
-            id = frame.id
+            frame = try RequestFrame.decode(line)
+        } catch {
+            return writer.send(error.id, .refused(error.refusal))
+        }
+        do throws(Refusal) {
             try RequestCheck.check(frame.request)
             try answer(frame)
-        } catch let refusal as Refusal {
-            writer.send(id, .refused(refusal))
-        } catch let unusable as UnusableLine {
-            writer.send(unusable.id, .refused(unusable.refusal))
         } catch {
-            writer.send(id, .refused(Refusal(.malformed, "\(error)")))
+            writer.send(frame.id, .refused(error))
         }
     }
 

@@ -1,2 +1,3 @@
 #pragma once
+#include "CLinuxSignals.h"
 #include "CLinuxProcess.h"

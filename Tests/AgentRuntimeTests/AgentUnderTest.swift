@@ -1,0 +1,213 @@
+import AgentProtocol
+import Foundation
+import Glibc
+import UpgradeDomain
+
+/// A host with a state folder of its own, and real agent processes that serve it.
+final class HostUnderTest {
+    let folder: URL
+    let state: URL
+    private let bootIDFile: URL
+    private var sessions: [AgentUnderTest] = []
+
+    /// - Parameter state: where the agent keeps its state; in the host's folder when nil.
+    init(state: URL? = nil) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-agent-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        self.state = state ?? folder.appending(path: "state")
+        bootIDFile = folder.appending(path: "boot-id")
+        try Data("first-boot\n".utf8).write(to: bootIDFile)
+    }
+
+    deinit {
+        for session in sessions { session.kill() }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    func reboot() throws { try Data("second-boot\n".utf8).write(to: bootIDFile) }
+
+    /// A new session; it has said hello when there is an epoch or `reading`.
+    func session(
+        ledger: LedgerID = "ledger-a", epoch: UInt64? = 1, takeOver: Bool = false, hello: Bool = true
+    ) throws -> AgentUnderTest {
+        let session = try AgentUnderTest(environment: [
+            "PATH": "/usr/bin:/bin", "HOME": folder.path, "LOCKFLIGHT_STATE_DIRECTORY": state.path,
+            "LOCKFLIGHT_BOOT_ID_FILE": bootIDFile.path,
+        ])
+        sessions.append(session)
+        if hello {
+            let reply = try session.ask(.hello(HelloRequest(ledger: ledger, epoch: epoch, takeOver: takeOver)))
+            guard case .hello = reply else { throw Surprise("hello was answered with \(reply)") }
+        }
+        return session
+    }
+
+    /// A start request for a shell text that runs in the host's folder.
+    func start(
+        _ id: OperationID, _ shell: String, epoch: UInt64 = 1, timeoutSeconds: Int = 20,
+        guardrails: [ScriptCommand] = [], environment: [String: String] = [:]
+    ) -> StartRequest {
+        start(
+            id,
+            ScriptCommand(arguments: ["sh", "-c", shell], environment: environment, timeoutSeconds: timeoutSeconds),
+            epoch: epoch, guardrails: guardrails)
+    }
+
+    func start(
+        _ id: OperationID, _ command: ScriptCommand, epoch: UInt64 = 1, guardrails: [ScriptCommand] = [],
+        usesPreservedScript: Bool = false
+    ) -> StartRequest {
+        let digest = Digest("sha256:" + String(repeating: "0", count: 64))
+        let intent = OperationIntent(
+            id: id, placement: Placement(host: "core-1", layer: "core"), action: .step(name: "redeploy"), attempt: 1,
+            boundary: .batch(layer: "core", index: 0), planDigest: digest, epoch: epoch)
+        return StartRequest(
+            intent: intent, run: "r-1", chainHead: digest, workingDirectory: folder.path, guardrails: guardrails,
+            command: command, usesPreservedScript: usesPreservedScript)
+    }
+
+    /// The lines of a file that scripts append to; none while it is not there.
+    func lines(of name: String) -> [String] {
+        let text = (try? String(contentsOf: folder.appending(path: name), encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").map(String.init)
+    }
+
+    func write(_ name: String, _ text: String) throws {
+        try Data(text.utf8).write(to: folder.appending(path: name))
+    }
+
+    /// Waits until a condition holds.
+    func eventually(_ what: String, within seconds: Double = 20, _ condition: () throws -> Bool) throws {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        while try !condition() {
+            guard Date() < deadline else { throw Surprise("not within \(seconds) s: \(what)") }
+            usleep(5_000)
+        }
+    }
+
+    /// The live processes whose parent chain or arguments name this host's state folder as their supervisor's.
+    func supervisorPID(of id: OperationID) throws -> Int32? {
+        let path = state.appending(path: "operations/\(id)").path
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+            guard let pid = Int32(name), let data = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") else {
+                continue
+            }
+            let words = data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            if words.contains("supervise"), words.last == path { return pid }
+        }
+        return nil
+    }
+}
+
+/// What a test did not expect.
+struct Surprise: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// One `lockflight-agent serve` process.
+final class AgentUnderTest {
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+    private var splitter = LineSplitter()
+    private var received: [ReplyFrame] = []
+    private var nextID: UInt32 = 1
+
+    init(environment: [String: String]) throws {
+        signal(SIGPIPE, SIG_IGN)
+        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        process.executableURL = URL(fileURLWithPath: tests).deletingLastPathComponent()
+            .appending(path: "lockflight-agent")
+        process.arguments = ["serve"]
+        process.environment = environment
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        try output.fileHandleForWriting.close()
+        try input.fileHandleForReading.close()
+    }
+
+    var isRunning: Bool { process.isRunning }
+
+    func kill() { if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) } }
+
+    func endInput() throws { try input.fileHandleForWriting.close() }
+
+    func waitUntilEnded() { process.waitUntilExit() }
+
+    func send(_ bytes: [UInt8]) throws { try input.fileHandleForWriting.write(contentsOf: Data(bytes)) }
+
+    func send(line: String) throws { try send(Array((line + "\n").utf8)) }
+
+    /// Sends a request and returns its number.
+    func send(_ request: AgentRequest) throws -> UInt32 {
+        defer { nextID += 1 }
+        try send(LineCodec.encode(RequestFrame(id: nextID, request: request)))
+        return nextID
+    }
+
+    /// Sends a request and returns its first reply.
+    func ask(_ request: AgentRequest) throws -> AgentReply { try reply(to: send(request)) }
+
+    /// The next reply to a request, whatever else arrives meanwhile.
+    func reply(to id: UInt32, within seconds: Double = 30) throws -> AgentReply {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        while true {
+            if let position = received.firstIndex(where: { $0.re == id }) { return received.remove(at: position).reply }
+            let left = deadline.timeIntervalSinceNow
+            guard left > 0 else { throw Surprise("no reply to request \(id) within \(seconds) s") }
+            var readable = pollfd(fd: output.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&readable, 1, Int32(left * 1_000) + 1) > 0 else { continue }
+            let data = output.fileHandleForReading.availableData
+            guard !data.isEmpty else { throw Surprise("the agent ended without a reply to request \(id)") }
+            for line in splitter.receive(data) {
+                received.append(try LineCodec.decode(ReplyFrame.self, from: line.get()))
+            }
+        }
+    }
+
+    func refusal(_ request: AgentRequest) throws -> Refusal.Code {
+        let reply = try ask(request)
+        guard case .refused(let refusal) = reply else { throw Surprise("not refused: \(reply)") }
+        return refusal.code
+    }
+
+    /// Starts an operation that must be accepted.
+    func begin(_ request: StartRequest) throws {
+        let reply = try ask(.start(request))
+        guard reply == .started(id: request.intent.id) else { throw Surprise("not started: \(reply)") }
+    }
+
+    /// Follows an operation to its record; the output seen from the offset on.
+    func follow(_ id: OperationID, fromByte: Int64 = 0) throws -> (record: OperationRecord, output: String) {
+        let request = try send(.attach(AttachRequest(operation: id, fromByte: fromByte)))
+        var bytes: [UInt8] = []
+        while true {
+            switch try reply(to: request) {
+            case .output(let slice):
+                guard slice.fromByte == fromByte + Int64(bytes.count) else { throw Surprise("a gap at \(slice.fromByte)") }
+                bytes += slice.bytes.elements
+            case .ended(let record): return (record, String(decoding: bytes, as: UTF8.self))
+            case let other: throw Surprise("attach was answered with \(other)")
+            }
+        }
+    }
+
+    func run(_ request: StartRequest) throws -> (record: OperationRecord, output: String) {
+        try begin(request)
+        return try follow(request.intent.id)
+    }
+
+    func capture(_ surfaces: [SurfaceRequest], in directory: String) throws -> [SurfaceReply] {
+        let request = try send(.capture(CaptureRequest(workingDirectory: directory, surfaces: surfaces)))
+        var taken: [SurfaceReply] = []
+        while true {
+            switch try reply(to: request) {
+            case .surface(let surface): taken.append(surface)
+            case .captured: return taken
+            case let other: throw Surprise("capture was answered with \(other)")
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import AgentProtocol
+import Foundation
+import Testing
+import UpgradeDomain
+
+/// Evidence taken on the host itself.
+@Suite struct CaptureTests {
+    private func http(_ port: UInt16, _ path: String = "/", timeoutSeconds: Int = 10) -> SurfaceRequest {
+        SurfaceRequest(
+            name: "web", source: .http(HTTPSource(
+                url: "http://127.0.0.1:\(port)\(path)", headers: ["X-Probe": "yes"], timeoutSeconds: timeoutSeconds)))
+    }
+
+    private func command(_ shell: String, timeoutSeconds: Int = 10) -> SurfaceRequest {
+        SurfaceRequest(
+            name: "command",
+            source: .command(ScriptCommand(arguments: ["sh", "-c", shell], timeoutSeconds: timeoutSeconds)))
+    }
+
+    private func take(_ surface: SurfaceRequest, from host: HostUnderTest) throws -> SurfaceReply {
+        try #require(try host.session(epoch: nil).capture([surface], in: host.folder.path).first)
+    }
+
+    @Test func surfacesAreTakenInOrderAndAFailureStopsNone() throws {
+        let host = try HostUnderTest()
+        let server = try CannedServer(["HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater"])
+        let replies = try host.session(epoch: nil).capture(
+            [command("echo one; exit 4"), http(1), http(server.port, "/a?b=c")], in: host.folder.path)
+        #expect(replies.map(\.resultCode) == [4, nil, 503])
+        #expect(replies[0].body == Bytes(Array("one\n".utf8)))
+        #expect(replies[0].instrumentDigest != nil)
+        #expect(replies[1].failure?.code == .unreachable)
+        #expect(replies[1].failure?.detail == "127.0.0.1 port 1: Connection refused (111)")
+        #expect(replies[2].body == Bytes(Array("later".utf8)))
+        let request = try #require(server.requests.first)
+        #expect(request.hasPrefix("GET /a?b=c HTTP/1.1\r\n"))
+        #expect(request.contains("Host: 127.0.0.1:\(server.port)\r\n"))
+        #expect(request.contains("X-Probe: yes\r\n"))
+    }
+
+    @Test(arguments: [
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde"),
+        ("HTTP/1.0 200 OK\r\n\r\nuntil the end", "until the end"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""),
+        ("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"),
+    ])
+    func everyFramingOfABodyIsRead(answer: String, body: String) throws {
+        let server = try CannedServer([answer])
+        let reply = try take(http(server.port), from: HostUnderTest())
+        #expect(reply.resultCode == 200)
+        #expect(String(decoding: reply.body.elements, as: UTF8.self) == body)
+        #expect(reply.failure == nil)
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut off", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab",
+        "SSH-2.0-OpenSSH_9.2\r\n", "", "HTTP/1.1 200 OK\r\nX: ",
+    ])
+    func halfAnAnswerIsNone(answer: String) throws {
+        let server = try CannedServer([answer])
+        let reply = try take(http(server.port), from: HostUnderTest())
+        #expect(reply.resultCode == nil)
+        #expect(reply.failure?.code == .unreachable)
+    }
+
+    @Test func aRedirectIsTheAnswer() throws {
+        let server = try CannedServer(["HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"])
+        #expect(try take(http(server.port), from: HostUnderTest()).resultCode == 302)
+    }
+
+    @Test func aSlowAnswerEndsAtItsDeadline() throws {
+        let server = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nslow"], staysOpen: true)
+        let reply = try take(http(server.port, timeoutSeconds: 1), from: HostUnderTest())
+        #expect(reply.resultCode == nil)
+        #expect(reply.failure == UnknownReason(.timedOut, "no complete answer within 1 s"))
+        #expect((1_000...6_000).contains(reply.durationMilliseconds))
+    }
+
+    @Test func aHugeBodyIsCutAndSaysSo() throws {
+        let body = String(repeating: "x", count: 2_000_000)
+        let server = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + body])
+        let reply = try take(http(server.port), from: HostUnderTest())
+        #expect(reply.truncated)
+        #expect(reply.body.elements.count == ProtocolLimits.surfaceBytes)
+        #expect(reply.resultCode == 200)
+    }
+
+    @Test func aNameGoesThroughTheHostsCurl() throws {
+        let host = try HostUnderTest()
+        try FileManager.default.createDirectory(at: host.folder.appending(path: "bin"), withIntermediateDirectories: true)
+        let surface = SurfaceRequest(
+            name: "web", source: .http(HTTPSource(url: "https://stack.example/x", timeoutSeconds: 2)))
+        let session = try host.session(epoch: nil)
+        let reply = try #require(try session.capture([surface], in: host.folder.path).first)
+        // No such name here: what matters is that curl was asked and its failure is told.
+        #expect(reply.resultCode == nil)
+        #expect(reply.failure?.detail.contains("curl") == true)
+    }
+
+    @Test func aBadURLIsNotRun() throws {
+        let surface = SurfaceRequest(
+            name: "web", source: .http(HTTPSource(url: "http://127.0.0.1/\r\nX: y", timeoutSeconds: 2)))
+        #expect(try take(surface, from: HostUnderTest()).failure?.code == .notRun)
+    }
+
+    @Test func aCommandsErrorsAreNoEvidenceAndItsOutputIsBounded() throws {
+        let host = try HostUnderTest()
+        let reply = try take(command("echo noise >&2; head -c 1000000 /dev/zero"), from: host)
+        #expect(reply.truncated)
+        #expect(reply.body.elements.count == ProtocolLimits.surfaceBytes)
+        #expect(reply.resultCode == 0)
+    }
+
+    @Test func anEndlessCommandIsEndedWithItsGroup() throws {
+        let host = try HostUnderTest()
+        let reply = try take(command("sleep 60 & echo $! > member; yes", timeoutSeconds: 1), from: host)
+        #expect(reply.failure?.code == .timedOut)
+        #expect(reply.truncated)
+        let member = try #require(host.lines(of: "member").first.flatMap { Int32($0) })
+        let stat = try? String(contentsOfFile: "/proc/\(member)/stat", encoding: .utf8)
+        #expect(stat.map { $0.contains(") Z ") } ?? true)
+    }
+
+    @Test func aBackgroundProcessThatKeepsThePipeDoesNotHoldTheCapture() throws {
+        let host = try HostUnderTest()
+        let reply = try take(command("sleep 30 & echo $! > member; echo done", timeoutSeconds: 20), from: host)
+        #expect(reply.resultCode == 0)
+        #expect(reply.body == Bytes(Array("done\n".utf8)))
+        #expect(reply.durationMilliseconds < 15_000)
+        kill(try #require(host.lines(of: "member").first.flatMap { Int32($0) }), SIGKILL)
+    }
+
+    @Test func aMissingOrKilledCommandIsNotRun() throws {
+        let host = try HostUnderTest()
+        let missing = SurfaceRequest(
+            name: "x", source: .command(ScriptCommand(arguments: ["no-such-command"], timeoutSeconds: 2)))
+        #expect(try take(missing, from: host).failure?.code == .notRun)
+        #expect(try take(command("kill -9 $$"), from: host).failure?.code == .notRun)
+    }
+
+    @Test func aCaptureGoesOnWhileAnOperationIsFollowed() throws {
+        let host = try HostUnderTest()
+        let session = try host.session()
+        try session.begin(host.start("op", "while [ ! -e go ]; do sleep 0.05; done; echo end"))
+        let attached = try session.send(.attach(AttachRequest(operation: "op", fromByte: 0)))
+        #expect(try session.capture([command("echo beside")], in: host.folder.path).count == 1)
+        try host.write("go", "")
+        guard case .output(let slice) = try session.reply(to: attached) else { throw Surprise("no output") }
+        #expect(slice.bytes == Bytes(Array("end\n".utf8)))
+    }
+}

@@ -1,0 +1,116 @@
+import AgentProtocol
+import Foundation
+import Testing
+import UpgradeDomain
+
+@testable import AgentRuntime
+
+/// The agent's decisions, without processes.
+@Suite struct DecisionTests {
+    @Test(arguments: [
+        (HostFence.unowned, UInt64(0), false, HostFence?.some(HostFence(owner: "a", highestEpoch: 0)), Refusal.Code?.none),
+        (HostFence(owner: "a", highestEpoch: 3), 3, false, HostFence(owner: "a", highestEpoch: 3), nil),
+        (HostFence(owner: "a", highestEpoch: 3), 4, false, HostFence(owner: "a", highestEpoch: 4), nil),
+        (HostFence(owner: "a", highestEpoch: 3), 2, false, nil, .staleEpoch),
+        (HostFence(owner: "a", highestEpoch: 3), 2, true, nil, .staleEpoch),
+        (HostFence(owner: "b", highestEpoch: 3), 9, false, nil, .ownedElsewhere),
+        (HostFence(owner: "b", highestEpoch: 3), 1, true, HostFence(owner: "a", highestEpoch: 1), nil),
+    ])
+    func aHelloMovesTheFence(
+        before: HostFence, epoch: UInt64, takeOver: Bool, after: HostFence?, refusal: Refusal.Code?
+    ) {
+        do {
+            #expect(try before.admitting(ledger: "a", epoch: epoch, takeOver: takeOver) == after)
+        } catch {
+            #expect(error.code == refusal)
+        }
+    }
+
+    @Test func onlyACompleteRecordIsAnEnd() throws {
+        let host = try HostUnderTest()
+        let intent = JournaledIntent(
+            request: host.start("op", "true"), bootID: "b1", begunAt: WallTime(milliseconds: 0))
+        let record = OperationRecord(id: "op", outcome: .exited(code: 0))
+        func standing(
+            tombstoned: Bool = false, intent: JournaledIntent? = intent, hasRecord: Bool = false,
+            record: OperationRecord? = nil, lives: Bool = false, boot: String = "b1"
+        ) -> OperationStanding {
+            OperationStanding(.init(
+                isTombstoned: tombstoned, intent: intent, hasRecord: hasRecord, record: record, supervisorLives: lives,
+                bootID: boot))
+        }
+        #expect(standing(intent: nil) == .unknown)
+        #expect(standing(tombstoned: true, intent: nil) == .tombstoned)
+        #expect(standing(hasRecord: true, record: record, boot: "b2") == .ended(intent, record))
+        #expect(standing(lives: true) == .running(intent))
+        #expect(standing() == .lost(intent, reason: "its supervisor on the host was killed"))
+        #expect(standing(lives: true, boot: "b2") == .lost(intent, reason: "the host was rebooted while it ran"))
+        guard case .ended(_, let damaged) = standing(hasRecord: true) else { throw Surprise("not ended") }
+        #expect(damaged.outcome == .interrupted(detail: "its record on the host is damaged"))
+    }
+
+    @Test(arguments: ["", ".", "..", ".hidden", "a/b", "../x", "a b", "é", "sha256-x", String(repeating: "a", count: 201)])
+    func anUnusualIDBecomesAPlainFileName(text: String) {
+        let name = OperationJournal.fileName(of: text)
+        #expect(name.hasPrefix("sha256-"))
+        #expect(name.utf8.count == 71)
+    }
+
+    @Test func anOrdinaryIDIsItsOwnFileName() {
+        #expect(OperationJournal.fileName(of: "r-1.core-2.core.rollback!.1") == "r-1.core-2.core.rollback!.1")
+    }
+
+    @Test func aWriteOnceStays() throws {
+        let host = try HostUnderTest()
+        let folder = Folder(path: host.folder.path)
+        try folder.reserve("reserve", bytes: 65_536)
+        #expect(try folder.writeOnce("result", [1, 2], reserve: "reserve"))
+        #expect(try !folder.writeOnce("result", [3]))
+        #expect(try folder.read("result") == [1, 2])
+        #expect(!folder.contains("reserve"))
+    }
+
+    @Test(arguments: [
+        ("http://127.0.0.1:8080/a?b#c", HTTPTarget.Route.address("127.0.0.1", port: 8080), "127.0.0.1:8080", "/a?b"),
+        ("http://localhost", .address("127.0.0.1", port: 80), "localhost", "/"),
+        ("http://[::1]:81?x", .address("::1", port: 81), "[::1]:81", "/?x"),
+        ("http://stack.example/", .curl, "stack.example", "/"),
+        ("HTTPS://10.0.0.1/", .curl, "10.0.0.1", "/"),
+    ])
+    func aURLNamesItsRoute(url: String, route: HTTPTarget.Route, authority: String, path: String) throws {
+        let target = try #require(HTTPTarget(url: url))
+        #expect(target.route == route)
+        #expect(target.authority == authority)
+        #expect(target.path == path)
+    }
+
+    @Test(arguments: [
+        "", "127.0.0.1", "ftp://x/", "http:/x", "http:///x", "http://a b/", "http://u@h/", "http://h:0/", "http://h:65536/",
+        "http://[::1/", "http://h:x/", "http://h/\r\nX: y", "file:///etc/passwd",
+    ])
+    func anythingElseIsNoURL(text: String) { #expect(HTTPTarget(url: text) == nil) }
+
+    @Test func curlsHeadersAreCutOff() {
+        let output = Array("HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/2 201 \r\nC: d\r\n\r\nbody\r\n\r\n".utf8)
+        let answer = CurlCapture.parse(output, isTruncated: false)
+        #expect(answer.status == 201)
+        #expect(answer.body == Array("body\r\n\r\n".utf8))
+        #expect(CurlCapture.parse(Array("HTTP/1.1 200 OK\r\nA".utf8), isTruncated: true).failure?.code == .unreachable)
+        #expect(CurlCapture.parse([], isTruncated: false).failure?.code == .unreachable)
+    }
+
+    @Test func aCommandNameMayHoldAnything() throws {
+        let stat = "12 (a) (b c)) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1"
+        let status = try #require(ProcessStatus(pid: 12, stat: Array(stat.utf8)))
+        #expect(status.state == "S")
+        #expect(status.group == 77)
+        #expect(status.startTicks == 4_242)
+        #expect(ProcessStatus(pid: 12, stat: Array("12 (x".utf8)) == nil)
+    }
+
+    @Test func pathsAreTakenFromTheirDirectory() {
+        #expect(absolutePath("./a//b/.", in: "/w") == "/w/a/b")
+        #expect(absolutePath("/x/../y", in: "/w") == "/x/../y")
+        #expect(absolutePath("", in: "/w") == "/w")
+    }
+}

@@ -1,0 +1,70 @@
+import AgentProtocol
+import Foundation
+import Testing
+import UpgradeDomain
+
+/// Who may drive a host.
+@Suite struct FencingTests {
+    private func hello(_ ledger: LedgerID, _ epoch: UInt64?, takeOver: Bool = false) -> AgentRequest {
+        .hello(HelloRequest(ledger: ledger, epoch: epoch, takeOver: takeOver))
+    }
+
+    @Test func theIdentityAndTheFenceOutliveTheAgent() throws {
+        let host = try HostUnderTest()
+        var identities: Set<AgentIdentity> = []
+        for epoch: UInt64? in [nil, 4, nil] {
+            let session = try host.session(hello: false)
+            guard case .hello(let reply) = try session.ask(hello("a", epoch)) else { throw Surprise("no hello") }
+            identities.insert(reply.identity)
+            if epoch == nil { continue }
+            #expect(reply.owner == "a")
+            #expect(reply.highestEpoch == 4)
+        }
+        #expect(identities.count == 1)
+        #expect(try host.session(hello: false).refusal(hello("a", 3)) == .staleEpoch)
+        #expect(try host.session(hello: false).refusal(hello("b", 9)) == .ownedElsewhere)
+    }
+
+    @Test func anotherLedgerTakesAHostOverOnlyWhenTold() throws {
+        let host = try HostUnderTest()
+        let old = try host.session(ledger: "a", epoch: 7)
+        _ = try host.session(ledger: "b", epoch: 1, takeOver: true)
+        #expect(try old.refusal(.start(host.start("op", "echo ran >> counter", epoch: 7))) == .ownedElsewhere)
+        #expect(try old.refusal(.settle(SettleRequest(operation: "op"))) == .ownedElsewhere)
+        #expect(host.lines(of: "counter").isEmpty)
+    }
+
+    @Test func aCoordinatorThatWakesUpLateChangesNothing() throws {
+        let host = try HostUnderTest()
+        let old = try host.session(epoch: 1)
+        _ = try host.session(epoch: 2)
+        #expect(try old.refusal(.start(host.start("op", "echo ran >> counter", epoch: 1))) == .staleEpoch)
+        #expect(try old.refusal(.settle(SettleRequest(operation: "op"))) == .staleEpoch)
+        #expect(host.lines(of: "counter").isEmpty)
+    }
+
+    @Test func anIntentOfAnotherEpochIsRefused() throws {
+        let host = try HostUnderTest()
+        let session = try host.session(epoch: 5)
+        #expect(try session.refusal(.start(host.start("op", "true", epoch: 4))) == .staleEpoch)
+    }
+
+    @Test func aSessionWithoutAnEpochOnlyReads() throws {
+        let host = try HostUnderTest()
+        let session = try host.session(epoch: nil)
+        #expect(try session.refusal(.start(host.start("op", "true"))) == .readOnly)
+        #expect(try session.refusal(.settle(SettleRequest(operation: "op"))) == .readOnly)
+        let preflight = PreflightRequest(
+            run: "r-1", workingDirectory: host.folder.path, commands: [], requires: [], preserve: ["boot-id"])
+        #expect(try session.refusal(.preflight(preflight)) == .readOnly)
+        #expect(try session.ask(.journal) == .journal(JournalReply(entries: [])))
+    }
+
+    @Test func nothingIsAnsweredBeforeHelloAndOnlyACommonProtocol() throws {
+        let host = try HostUnderTest()
+        let session = try host.session(hello: false)
+        #expect(try session.refusal(.journal) == .helloFirst)
+        #expect(try session.refusal(.hello(HelloRequest(protocols: [99], ledger: "a", epoch: 1))) == .noCommonProtocol)
+        #expect(try session.refusal(.start(host.start("op", "true"))) == .helloFirst)
+    }
+}

@@ -1,0 +1,122 @@
+import AgentProtocol
+import Foundation
+import Testing
+import UpgradeDomain
+
+/// One operation, from its intent to its record.
+@Suite struct OperationTests {
+    @Test func aScriptRunsAndItsRecordTellsHowItEnded() throws {
+        let host = try HostUnderTest()
+        let (record, output) = try host.session().run(
+            host.start("op", "echo one; echo two >&2; printf %s \"$LOCKFLIGHT_OPERATION $SHADE\"; exit 3",
+                environment: ["SHADE": "blue"]))
+        #expect(record.outcome == .exited(code: 3))
+        #expect(output == "one\ntwo\nop blue")
+        #expect(record.outputTail == output)
+        #expect(record.outputBytes == 15)
+        #expect(record.scriptDigest != nil)
+    }
+
+    @Test func aScriptSeesACleanEnvironmentAndNoInput() throws {
+        let host = try HostUnderTest()
+        let (_, output) = try host.session().run(host.start("op", "env | sed 's/=.*//' | sort; cat; ls /proc/$$/fd"))
+        let names = output.split(separator: "\n").map(String.init)
+        #expect(Set(names).subtracting(["PWD", "OLDPWD", "_", "SHLVL"])
+            == ["HOME", "LANG", "LOCKFLIGHT_OPERATION", "LOCKFLIGHT_RUN", "PATH", "0", "1", "2"])
+    }
+
+    @Test func aSignalIsTheOutcome() throws {
+        let host = try HostUnderTest()
+        let (record, _) = try host.session().run(host.start("op", "kill -USR1 $$"))
+        #expect(record.outcome == .signaled(signal: 10))
+    }
+
+    @Test func aCommandThatIsNotThereIsNotStarted() throws {
+        let host = try HostUnderTest()
+        let session = try host.session()
+        for (id, arguments) in [("bare", ["no-such-command"]), ("path", ["./no/such/script"])] {
+            let command = ScriptCommand(arguments: arguments, timeoutSeconds: 5)
+            let (record, _) = try session.run(host.start(OperationID(id), command))
+            guard case .notStarted(let detail) = record.outcome else { throw Surprise("\(record.outcome)") }
+            #expect(detail.contains("no"))
+        }
+    }
+
+    @Test func aRefusingGuardrailKeepsTheScriptFromStarting() throws {
+        let host = try HostUnderTest()
+        let guardrails = ["exit 0", "echo too hot; exit 7", "echo never >> third"].map {
+            ScriptCommand(arguments: ["sh", "-c", $0], timeoutSeconds: 5, script: "./guard.sh")
+        }
+        let (record, output) = try host.session().run(
+            host.start("op", "echo ran >> counter", guardrails: guardrails))
+        #expect(record.outcome == .guardrailRefused(guardrail: "./guard.sh", code: 7))
+        #expect(output == "too hot\n")
+        #expect(host.lines(of: "counter").isEmpty)
+        #expect(host.lines(of: "third").isEmpty)
+    }
+
+    @Test func passingGuardrailsRunBeforeTheScript() throws {
+        let host = try HostUnderTest()
+        let guardrail = ScriptCommand(arguments: ["sh", "-c", "echo guard"], timeoutSeconds: 5)
+        let (record, output) = try host.session().run(host.start("op", "echo script", guardrails: [guardrail]))
+        #expect(record.outcome == .exited(code: 0))
+        #expect(output == "guard\nscript\n")
+    }
+
+    @Test func aDeadlineEndsTheGroupButNotWhatLeftIt() throws {
+        let host = try HostUnderTest()
+        let script = "setsid sh -c 'echo $$ > service; exec sleep 60' & echo $$ > leader; sleep 60 & echo $! > member; wait"
+        let (record, _) = try host.session().run(host.start("op", script, timeoutSeconds: 1))
+        #expect(record.outcome == .timedOut(survivors: false))
+        func isAlive(_ file: String) throws -> Bool {
+            let pid = try #require(host.lines(of: file).first.flatMap { Int32($0) })
+            let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+            return stat.map { !$0.contains(") Z ") } ?? false
+        }
+        #expect(try !isAlive("leader"))
+        #expect(try !isAlive("member"))
+        #expect(try isAlive("service"))
+        kill(try #require(host.lines(of: "service").first.flatMap { Int32($0) }), SIGKILL)
+    }
+
+    @Test func aScriptThatIgnoresTheFirstSignalIsKilled() throws {
+        let host = try HostUnderTest()
+        let (record, output) = try host.session().run(
+            host.start("op", "trap 'echo asked' TERM; while :; do sleep 1; done", timeoutSeconds: 1))
+        #expect(record.outcome == .timedOut(survivors: false))
+        #expect(output.contains("asked"))
+        #expect(record.durationMilliseconds >= 6_000)
+    }
+
+    @Test func outputPastTheLimitIsDroppedAndCounted() throws {
+        let host = try HostUnderTest()
+        let limit = ProtocolLimits.operationOutputBytes
+        let (record, output) = try host.session().run(host.start("op", "head -c 40000000 /dev/zero; exit 5"))
+        #expect(record.outcome == .exited(code: 5))
+        // What is written between two looks at the file is cut uncounted.
+        #expect((limit + 1...40_000_000).contains(record.outputBytes))
+        #expect(Int64(output.utf8.count) == limit)
+        let file = host.state.appending(path: "operations/op/output").path
+        #expect(try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int64 == limit)
+    }
+
+    @Test func aServiceLeftInTheBackgroundDoesNotHoldTheOperation() throws {
+        let host = try HostUnderTest()
+        let (record, _) = try host.session().run(host.start("op", "sleep 60 & echo $! > service"))
+        #expect(record.outcome == .exited(code: 0))
+        #expect(record.durationMilliseconds < 20_000)
+        let service = try #require(host.lines(of: "service").first.flatMap { Int32($0) })
+        #expect(kill(service, SIGKILL) == 0)
+    }
+
+    @Test func onlyOneOperationRunsAtATime() throws {
+        let host = try HostUnderTest()
+        let session = try host.session()
+        try session.begin(host.start("first", "while [ ! -e go ]; do sleep 0.05; done"))
+        #expect(try session.refusal(.start(host.start("second", "true"))) == .busy)
+        #expect(try session.ask(.settle(SettleRequest(operation: "first"))) == .running(id: "first"))
+        try host.write("go", "")
+        #expect(try session.follow("first").record.outcome == .exited(code: 0))
+        #expect(try session.run(host.start("second", "true")).record.outcome == .exited(code: 0))
+    }
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Builds the agent as one fully static, stripped executable: OUTDIR/lockflight-agent.
+#
+# usage: agent/packaging/build-agent.sh OUTDIR
+#
+# Prints its size and SHA-256. Fails when it is not static, larger than 20 MB, or does not start.
+set -euo pipefail
+
+maximum_bytes=$((20 * 1024 * 1024))
+
+if [ $# -ne 1 ]; then
+    echo "usage: $0 OUTDIR" >&2
+    exit 64
+fi
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+cd "$(dirname "$0")/../.."
+
+# Its own build folder: other flags, and no waiting for a build of the coordinator.
+build=(swift build --configuration release --product lockflight-agent --scratch-path .build-agent
+    --static-swift-stdlib -Xswiftc -static-executable)
+"${build[@]}"
+cp "$("${build[@]}" --show-bin-path)/lockflight-agent" "$out/lockflight-agent.new"
+strip "$out/lockflight-agent.new"
+
+if ! file --brief "$out/lockflight-agent.new" | grep -q 'statically linked\|static-pie linked'; then
+    echo "error: the agent is not static: $(file --brief "$out/lockflight-agent.new")" >&2
+    exit 1
+fi
+bytes=$(stat --format %s "$out/lockflight-agent.new")
+if [ "$bytes" -gt "$maximum_bytes" ]; then
+    echo "error: the agent has $bytes bytes, more than $maximum_bytes; look for what pulled Foundation in" >&2
+    exit 1
+fi
+if ! env -i "$out/lockflight-agent.new" version >/dev/null; then
+    echo "error: the agent does not start in an empty environment" >&2
+    exit 1
+fi
+mv "$out/lockflight-agent.new" "$out/lockflight-agent"
+echo "$out/lockflight-agent: $bytes bytes, sha256:$(sha256sum "$out/lockflight-agent" | cut -d ' ' -f 1)"

@@ -1,0 +1,131 @@
+import ArgumentParser
+import CLinux
+import CoordinatorRuntime
+import Foundation
+import Inventory
+import LabFleet
+import Ledger
+import UpgradeDomain
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What every command takes.
+struct GlobalOptions: ParsableArguments {
+    @Option(name: .long, help: "The ledger's database. (default: $LOCKFLIGHT_LEDGER, else .lockflight/ledger.sqlite)")
+    var ledger: String?
+
+    @Flag(name: .long, help: "Print the result as JSON.")
+    var json = false
+
+    @Flag(name: .long, help: "No colours; also chosen by NO_COLOR.")
+    var noColor = false
+
+    func context() -> Context {
+        let environment = ProcessInfo.processInfo.environment
+        let columns = Int(lockflight_terminal_columns(STDOUT_FILENO))
+        let isTerminal = columns > 0 && !json && environment["TERM"] != "dumb"
+        let asked = environment["COLUMNS"].flatMap { Int($0) }
+        let isColourless = noColor || environment["NO_COLOR"].map { !$0.isEmpty } == true
+        return Context(
+            ledgerPath: ledger ?? environment["LOCKFLIGHT_LEDGER"] ?? ".lockflight/ledger.sqlite", isJSON: json,
+            style: Style(isEnabled: isTerminal && !isColourless),
+            width: max(40, isTerminal ? columns : asked ?? 200), isTerminal: isTerminal, environment: environment)
+    }
+}
+
+/// A command that returns a value; the renderer prints it and the exit-code table ends the process.
+protocol LockflightCommand: AsyncParsableCommand {
+    var options: GlobalOptions { get }
+    func perform(_ context: Context) async throws -> CommandResult
+}
+
+extension LockflightCommand {
+    func run() async throws {
+        let context = options.context()
+        do {
+            let result = try await perform(context)
+            Renderer.deliver(result, context)
+            if result.status != .verified { throw ExitCode(result.status.rawValue) }
+        } catch let code as ExitCode {
+            throw code
+        } catch {
+            let told = CommandError(telling: error)
+            Renderer.deliver(told, context)
+            throw ExitCode(told.status.rawValue)
+        }
+    }
+}
+
+extension CommandError {
+    /// Any module's error in the words and with the exit code of the command line.
+    init(telling error: any Error) {
+        switch error {
+        case let error as CommandError: self = error
+        case let error as FileProblems: self.init(.refused, error.description, consequence: "Nothing was stored.")
+        case let error as LedgerError: self.init(error.exitStatus, error.description)
+        case let error as LabError: self.init(.failure, error.description)
+        case let error as RuntimeError: self.init(.refused, error.description)
+        case let error as ContactFailure: self.init(.unreachable, error.message)
+        default: self.init(.failure, "\(error)")
+        }
+    }
+}
+
+extension LedgerError {
+    fileprivate var exitStatus: ExitStatus {
+        switch code {
+        case .absent, .notALedger, .newerSchema, .olderSchema, .unknownPlan, .unknownRun, .ambiguous, .conflict, .leaseRequired,
+            .leaseHeld, .deposed, .runClosed, .hostClaimed, .contradiction, .tooLarge:
+            .refused
+        case .cannotOpen, .busy, .diskFull, .readOnly, .storageFailed, .damaged: .failure
+        case .commitUnknown: .unreachable
+        }
+    }
+}
+
+extension Context {
+    /// The ledger, made when it is absent.
+    func ledger() throws -> Ledger {
+        let folder = URL(fileURLWithPath: ledgerPath).deletingLastPathComponent()
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw CommandError(.failure, "the folder \(folder.path) could not be made: \(error.localizedDescription)")
+        }
+        return try Ledger.open(at: ledgerPath)
+    }
+
+    /// The ledger for reading; absent is an error that names the way to make one.
+    func existingLedger() throws -> Ledger { try Ledger.openReadOnly(at: ledgerPath) }
+
+    func inventory(of ledger: Ledger) throws -> FleetInventory {
+        guard let inventory = try ledger.currentInventory() else {
+            throw CommandError(.refused, "the ledger holds no inventory", next: "lockflight inventory import FILE")
+        }
+        return inventory
+    }
+
+    static var clock: RuntimeClock { RuntimeClock.system }
+
+    func readFile(_ path: String) throws -> String {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandError(.refused, "\(path) can not be read", next: "ls -l \(path)")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw CommandError(.refused, "\(path) is not UTF-8 text", consequence: "Nothing was stored.")
+        }
+        return text
+    }
+}
+
+extension RuntimeClock {
+    /// This machine's clocks.
+    static var system: RuntimeClock {
+        let start = ContinuousClock().now
+        return RuntimeClock(
+            monotonic: { MonotonicReading.since(start) },
+            wall: { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) })
+    }
+}

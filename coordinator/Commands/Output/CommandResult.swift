@@ -1,0 +1,44 @@
+import Foundation
+
+/// What a command found or did; the renderer alone decides how it looks.
+struct CommandResult {
+    /// For people, one element a line.
+    var lines: [String]
+    /// For programs: the shape of `--json`.
+    var document: any Encodable & Sendable
+    var status: ExitStatus = .verified
+    /// Remarks that are no result; they go to standard error.
+    var remarks: [String] = []
+}
+
+/// Something a person has to know: what failed and where, what follows, the next command.
+struct CommandError: Error, CustomStringConvertible {
+    var status: ExitStatus
+    var message: String
+    var consequence: String?
+    var next: String?
+
+    init(_ status: ExitStatus, _ message: String, consequence: String? = nil, next: String? = nil) {
+        self.status = status
+        self.message = message
+        self.consequence = consequence
+        self.next = next
+    }
+
+    var description: String { message }
+}
+
+/// Where and how a command works.
+struct Context: Sendable {
+    var ledgerPath: String
+    var isJSON: Bool
+    var style: Style
+    /// Columns to use for people; very wide in a pipe, so that nothing is cut.
+    var width: Int
+    /// Whether a live view can be drawn.
+    var isTerminal: Bool
+    var environment: [String: String]
+
+    /// The operating-system user, who claims approvals and requests.
+    var user: String { NSUserName() }
+}

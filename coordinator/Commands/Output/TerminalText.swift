@@ -1,0 +1,81 @@
+/// Text from hosts and files, made safe and measured for a terminal.
+enum TerminalText {
+    /// Replaces what could steer a terminal or hide text: controls, escapes, bidirectional overrides.
+    static func escaped(_ text: String, keepingNewlines: Bool = false) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+            let hides = (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+                || [0x200b, 0x200e, 0x200f, 0x2028, 0x2029, 0xfeff].contains(scalar.value)
+            if scalar == "\n", keepingNewlines {
+                result.unicodeScalars.append(scalar)
+            } else if isControl || hides {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// How many columns a text takes, escape sequences of our own styles left out.
+    static func width(_ text: String) -> Int {
+        var columns = 0
+        var inSequence = false
+        for scalar in text.unicodeScalars {
+            if inSequence {
+                if scalar == "m" { inSequence = false }
+            } else if scalar == "\u{1b}" {
+                inSequence = true
+            } else {
+                columns += width(of: scalar)
+            }
+        }
+        return columns
+    }
+
+    private static func width(of scalar: Unicode.Scalar) -> Int {
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .enclosingMark, .format: return 0
+        default: break
+        }
+        let isWide = (0x1100...0x115f).contains(scalar.value) || (0x2e80...0xa4cf).contains(scalar.value)
+            || (0xac00...0xd7a3).contains(scalar.value) || (0xf900...0xfaff).contains(scalar.value)
+            || (0xfe30...0xfe6f).contains(scalar.value) || (0xff00...0xff60).contains(scalar.value)
+            || (0x1f300...0x1faff).contains(scalar.value) || (0x20000...0x3fffd).contains(scalar.value)
+        return isWide ? 2 : 1
+    }
+
+    /// Cut to a number of columns, with an ellipsis where something was cut. Only for text without styles.
+    static func clipped(_ text: String, to columns: Int) -> String {
+        guard width(text) > columns else { return text }
+        var result = ""
+        var used = 0
+        for character in text {
+            let next = width(String(character))
+            guard used + next < columns else { break }
+            result.append(character)
+            used += next
+        }
+        return columns > 0 ? result + "…" : ""
+    }
+
+    /// Broken at spaces into lines of at most `columns`.
+    static func wrapped(_ text: String, to columns: Int, indent: String = "") -> [String] {
+        guard columns > 20 else { return [text] }
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            let candidate = line.isEmpty ? String(word) : line + " " + word
+            let room = columns - (lines.isEmpty ? 0 : indent.count)
+            if width(candidate) > room, !line.isEmpty {
+                lines.append((lines.isEmpty ? "" : indent) + line)
+                line = String(word)
+            } else {
+                line = candidate
+            }
+        }
+        lines.append((lines.isEmpty ? "" : indent) + line)
+        return lines
+    }
+}
