@@ -93,5 +93,9 @@ let package = Package(
 
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
         tests("SSHTransportTests", ["SSHTransport"]),
+
+        // bench/: what `make bench` measures beside a plain C program.
+        .executableTarget(
+            name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
     ]
 )
