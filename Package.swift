@@ -100,5 +100,9 @@ let package = Package(
         tests("SSHTransportTests", ["SSHTransport"]),
         tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
         tests("AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"]),
+
+        // bench/: what `make bench` measures beside a plain C program.
+        .executableTarget(
+            name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
     ]
 )

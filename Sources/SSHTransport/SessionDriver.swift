@@ -137,8 +137,8 @@ final class SessionDriver: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        perform(lifecycle.peerClosed(), detail: (error as? IOError).map { String(cString: strerror($0.errnoCode)) },
-            cause: "\(error)")
+        let words = (error as? IOError).map { String(cString: strerror($0.errnoCode)) }
+        perform(lifecycle.peerClosed(), detail: peerClosedDetail ?? words, cause: "\(error)")
     }
 
     /// Stops reading the socket while libssh2 is far behind.

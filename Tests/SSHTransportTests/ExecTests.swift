@@ -81,6 +81,15 @@ struct ExecTests {
         }
     }
 
+    @Test("both directions at once survive key exchanges that the server starts")
+    func rekeyBothWays() async throws {
+        try await withConnection(config: "RekeyLimit 1M\n") { connection in
+            let input = (0..<(8 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+            let output = try await connection.run("cat", input: input, limitBytes: input.count, timeout: .seconds(20))
+            #expect(output.standardOutput == input)
+        }
+    }
+
     @Test("a failed upload tells the host's own words")
     func failedUpload() async throws {
         try await withConnection { connection in

@@ -125,10 +125,14 @@ func makeKey(_ arguments: [String], at path: String, passphrase: String = "") th
 }
 
 private func spawn(_ arguments: [String]) throws -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    defer { posix_spawn_file_actions_destroy(&actions) }
     var pointers = arguments.map { strdup($0) } + [nil]
     defer { for pointer in pointers { free(pointer) } }
     var process: pid_t = 0
-    try #require(posix_spawn(&process, arguments[0], nil, nil, &pointers, environ) == 0)
+    try #require(posix_spawn(&process, arguments[0], &actions, nil, &pointers, environ) == 0)
     return process
 }
 
@@ -157,13 +161,10 @@ final class RawListener: Sendable {
             let peer = accept(descriptor, nil, nil)
             guard peer >= 0 else { return }
             _ = text.withCString { send(peer, $0, strlen($0), CInt(MSG_NOSIGNAL)) }
-            if hangsUp {
-                close(peer)
-            } else {
-                var byte: UInt8 = 0
-                while recv(peer, &byte, 1, 0) > 0 {}
-                close(peer)
-            }
+            if hangsUp { shutdown(peer, Int32(SHUT_WR)) }
+            var byte: UInt8 = 0
+            while recv(peer, &byte, 1, 0) > 0 {}
+            close(peer)
         }
     }
 

@@ -1,0 +1,138 @@
+import Foundation
+import Testing
+
+@testable import SSHTransport
+
+@Suite("Keys")
+struct IdentityTests {
+    private func withKey(
+        _ arguments: [String], passphrase: String = "", _ body: (String) throws -> Void
+    ) throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try makeKey(arguments, at: "\(folder)/key", passphrase: passphrase)
+        try body("\(folder)/key")
+    }
+
+    private func loadFailure(_ path: String) throws -> SSHError {
+        try #require(#expect(throws: SSHError.self) { try SSHIdentity.load(path: path) })
+    }
+
+    @Test(
+        "the public half matches the .pub file",
+        arguments: [["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"], ["-t", "ecdsa", "-b", "521"]])
+    func loads(arguments: [String]) throws {
+        try withKey(arguments) { path in
+            let identity = try SSHIdentity.load(path: path)
+            let published = SSHHostKey(openSSH: try String(contentsOfFile: path + ".pub", encoding: .utf8))
+            #expect(published?.blob == identity.publicKeyBlob)
+            #expect(published?.type == identity.type)
+        }
+    }
+
+    @Test("a key with a passphrase is refused with a remedy")
+    func encrypted() throws {
+        try withKey(["-t", "ed25519"], passphrase: "secret") { path in
+            let error = try loadFailure(path)
+            #expect(error.code == .keyEncrypted)
+            #expect(error.message.contains("ssh-keygen -t ed25519 -N '' -f"))
+        }
+        try withKey(["-t", "rsa", "-m", "PEM"], passphrase: "secret") { path in
+            let older = try loadFailure(path)
+            #expect(older.code == .keyEncrypted)
+        }
+    }
+
+    @Test("an RSA key is refused with a remedy, in both file formats", arguments: [[], ["-m", "PEM"]])
+    func rsa(format: [String]) throws {
+        try withKey(["-t", "rsa", "-b", "2048"] + format) { path in
+            let error = try loadFailure(path)
+            #expect(error.code == .keyTypeUnsupported)
+            #expect(error.message.contains("of type ssh-rsa"))
+            #expect(error.message.contains("ssh-keygen -t ed25519"))
+        }
+    }
+
+    @Test("an ECDSA key in the older format is told how to be converted")
+    func olderFormat() throws {
+        try withKey(["-t", "ecdsa", "-m", "PEM"]) { path in
+            let error = try loadFailure(path)
+            #expect(error.code == .keyTypeUnsupported)
+            #expect(error.message.contains("ssh-keygen -p -N ''"))
+        }
+    }
+
+    @Test("a missing, empty, foreign or cut file is unreadable")
+    func unreadable() throws {
+        try withKey(["-t", "ed25519"]) { path in
+            #expect(try loadFailure(path + ".missing").code == .keyUnreadable)
+            let whole = try String(contentsOfFile: path, encoding: .utf8)
+            let lines = whole.split(separator: "\n")
+            for broken in ["", "hello", lines.prefix(3).joined(separator: "\n"), whole.replacingOccurrences(of: "b3Bl", with: "AAAA")] {
+                try broken.write(toFile: path, atomically: true, encoding: .utf8)
+                #expect(try loadFailure(path).code == .keyUnreadable)
+            }
+        }
+    }
+
+    @Test("no prefix of a key file crashes the parser")
+    func everyPrefix() throws {
+        try withKey(["-t", "ecdsa"]) { path in
+            let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+            let footer = Array("\n-----END OPENSSH PRIVATE KEY-----\n".utf8)
+            for count in 0..<(bytes.count - 80) {
+                #expect(throws: OpenSSHPrivateKey.Fault.self) {
+                    try OpenSSHPrivateKey(file: bytes.prefix(count) + footer)
+                }
+            }
+        }
+    }
+
+    @Test("a public key line is taken when its columns agree, and its fingerprint is OpenSSH's")
+    func hostKeyLine() throws {
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl github.com"
+        let key = try #require(SSHHostKey(openSSH: line))
+        #expect(key.type == "ssh-ed25519")
+        #expect(key.fingerprint == "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU")
+        #expect(SSHHostKey(openSSH: line.replacingOccurrences(of: "ssh-ed25519 ", with: "ssh-rsa ")) == nil)
+        #expect(SSHHostKey(openSSH: "ssh-ed25519") == nil)
+        #expect(SSHHostKey(blob: []) == nil)
+    }
+
+    @Test("pinned host key types are asked for first, certificates never")
+    func preference() {
+        let preference = LibSSH2Session.hostKeyPreference(pinned: ["ecdsa-sha2-nistp384"])
+        #expect(preference.hasPrefix("ecdsa-sha2-nistp384,ssh-ed25519,"))
+        #expect(!preference.contains("cert"))
+    }
+
+    @Test("a word is quoted for the shell whatever it holds")
+    func quoting() {
+        #expect(shellQuoted("a b$(c)") == "'a b$(c)'")
+        #expect(shellQuoted("it's") == #"'it'\''s'"#)
+        #expect(shellQuoted("") == "''")
+    }
+
+    @Test("a server's greeting names the list that has nothing in common")
+    func serverOffer() throws {
+        var lists = SSHWireWriter()
+        for names in ["curve25519-sha256", "ssh-ed25519", "aes256-ctr", "aes256-ctr", "hmac-etm", "hmac-sha2-256"] {
+            lists.string(names.utf8)
+        }
+        let packet = [0, 0, 1, 0, 4, 20] + [UInt8](repeating: 7, count: 16) + lists.bytes
+        let greeting = Array("welcome\r\nSSH-2.0-x\r\n".utf8) + packet
+        let offer = try #require(ServerOffer(greeting: greeting))
+        let ours: (ServerOffer.List) -> [String] = { list in
+            switch list {
+            case .keyExchange: ["curve25519-sha256"]
+            case .hostKey: ["ssh-ed25519"]
+            case .cipherToServer, .cipherToClient: ["aes256-ctr"]
+            case .macToServer, .macToClient: ["hmac-sha2-256"]
+            }
+        }
+        let mismatch = try #require(offer.mismatch(supported: ours))
+        #expect(mismatch.list == .macToServer)
+        #expect(mismatch.sentence.contains("its MAC list is hmac-etm, ours is hmac-sha2-256"))
+        for count in 0..<greeting.count - 4 { #expect(ServerOffer(greeting: Array(greeting.prefix(count))) == nil || count > 100) }
+    }
+}

@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Glibc
+import SSHTransport
+
+/// Runs `true` on every host of a list, so many at a time, and prints what it cost in the same words as `floor.c`.
+@main
+struct FanOut {
+    struct Usage: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    static func main() async {
+        do {
+            try await run(CommandLine.arguments)
+        } catch {
+            let line = "lockflight-bench: \(error)\n"
+            write(STDERR_FILENO, line, line.utf8.count)
+            exit(1)
+        }
+    }
+
+    private static func run(_ arguments: [String]) async throws {
+        guard arguments.count == 6, let width = Int(arguments[5]), width > 0 else {
+            throw Usage(description: "usage: lockflight-bench TARGETS USER KEY HOSTKEY WIDTH")
+        }
+        let begin = ContinuousClock.now
+        let targets = try targets(arguments)
+        let client = SSHClient()
+        let failures = await visit(targets, width: width, client)
+        await client.shutdown()
+        let wall = ContinuousClock.now - begin
+
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        let microseconds =
+            (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1_000_000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
+        print(
+            targets.count, targets.count - failures.count, Int(wall / .milliseconds(1)), microseconds / targets.count,
+            usage.ru_maxrss)
+        if let first = failures.first { throw first }
+    }
+
+    private static func targets(_ arguments: [String]) throws -> [SSHTarget] {
+        let identity = try SSHIdentity.load(path: arguments[3])
+        guard let pinned = SSHHostKey(openSSH: try String(contentsOfFile: arguments[4], encoding: .utf8)) else {
+            throw Usage(description: "\(arguments[4]) holds no public key")
+        }
+        let patience = SSHDeadlines(
+            connect: .seconds(55), handshake: .seconds(55), authentication: .seconds(55), exec: .seconds(55))
+        return try String(contentsOfFile: arguments[1], encoding: .utf8).split(separator: "\n").map { line in
+            let words = line.split(separator: " ")
+            guard words.count == 2, let port = Int(words[1]) else { throw Usage(description: "not a target: \(line)") }
+            return SSHTarget(
+                host: String(line), address: String(words[0]), port: port, user: arguments[2], hostKeys: [pinned],
+                identity: identity, deadlines: patience)
+        }
+    }
+
+    private static func visit(_ targets: [SSHTarget], width: Int, _ client: SSHClient) async -> [SSHError] {
+        await withTaskGroup(of: SSHError?.self) { group in
+            var failures: [SSHError] = []
+            for (index, target) in targets.enumerated() {
+                if index >= width, let failure = await group.next() ?? nil { failures.append(failure) }
+                group.addTask { await visit(target, client) }
+            }
+            for await failure in group { if let failure { failures.append(failure) } }
+            return failures
+        }
+    }
+
+    private static func visit(_ target: SSHTarget, _ client: SSHClient) async -> SSHError? {
+        do throws(SSHError) {
+            let connection = try await client.connect(to: target)
+            _ = try await connection.run("true")
+            await connection.close()
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
