@@ -1,0 +1,50 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Ledger
+import UpgradeDomain
+
+struct InventoryCheck: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Connect to every host and look, without changing anything.",
+        discussion: """
+            Checks the host key, the login, the agent, the plan's scripts (with --plan), free disk space and the clock.
+            Example: lockflight inventory check --plan upgrade-1.5.0
+            """)
+
+    /// A clock that is further off is worth a remark.
+    static let toleratedClockOffsetMilliseconds: Int64 = 5_000
+
+    @OptionGroup var options: GlobalOptions
+    @Option(name: .long, help: "Look for the scripts of this plan as well.") var plan: String?
+    @Argument(help: "Only these hosts.") var hosts: [String] = []
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.ledger()
+        let inventory = try context.inventory(of: ledger)
+        let chosen = try plan.map { try ledger.plan(matching: $0).plan }
+        let selected = inventory.hosts.filter { hosts.isEmpty || hosts.contains($0.name.rawValue) }
+        guard !selected.isEmpty else {
+            throw CommandError(.refused, "no host to check", next: "lockflight inventory list")
+        }
+        let connection = FleetConnection(context)
+        let check = FleetCheck(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
+        let reports = await check.reports(of: selected, plan: chosen)
+        await connection.close()
+        let style = context.style
+        let rows = reports.map { report in
+            let clock = report.clockOffsetMilliseconds.map { "\($0) ms" } ?? "-"
+            let disk = report.freeDiskMebibytes.map { "\($0) MiB" } ?? "-"
+            let far = abs(report.clockOffsetMilliseconds ?? 0) > InventoryCheck.toleratedClockOffsetMilliseconds
+            return [
+                report.host.rawValue, report.problem == nil ? style.green("ok") : style.red(report.code ?? "failed"),
+                far ? style.yellow(clock) : clock, disk, report.agentVersion ?? "-",
+                report.problem.map { TerminalText.escaped($0) } ?? "",
+            ]
+        }
+        let table = TextTable(headers: ["HOST", "RESULT", "CLOCK", "DISK", "AGENT", "PROBLEM"], rows: rows)
+        let failed = reports.contains { $0.problem != nil }
+        return CommandResult(
+            lines: table.lines(width: context.width, style: style), document: reports,
+            status: failed ? .unreachable : .verified)
+    }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import UpgradeDomain
+
+struct InventoryList: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the hosts.", discussion: "Example: lockflight inventory list")
+
+    @OptionGroup var options: GlobalOptions
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let inventory = try context.inventory(of: try context.existingLedger())
+        let rows = inventory.hosts.map { host in
+            [
+                host.name.rawValue, "\(host.user)@\(host.address):\(host.port)",
+                host.hostKeys.isEmpty ? context.style.yellow("no key") : "pinned",
+                host.placements.map(\.layer.rawValue).joined(separator: ", "),
+            ]
+        }
+        let table = TextTable(headers: ["HOST", "ADDRESS", "HOST KEY", "LAYERS"], rows: rows)
+        return CommandResult(lines: table.lines(width: context.width, style: context.style), document: inventory)
+    }
+}

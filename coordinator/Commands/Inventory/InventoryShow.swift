@@ -1,0 +1,30 @@
+import ArgumentParser
+import UpgradeDomain
+
+struct InventoryShow: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show everything known of one host.",
+        discussion: "Example: lockflight inventory show core-1")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The host's name.") var host: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let inventory = try context.inventory(of: try context.existingLedger())
+        guard let found = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
+            throw CommandError(.refused, "the inventory has no host '\(host)'", next: "lockflight inventory list")
+        }
+        var rows = [
+            ["address", found.address], ["port", "\(found.port)"], ["user", found.user],
+            ["identityFile", found.identityFile ?? "~/.ssh/id_ed25519 (default)"],
+            ["jump", found.jump?.rawValue ?? "none"], ["workingDirectory", found.workingDirectory],
+        ]
+        rows += found.placements.map { ["layer \($0.layer)", $0.baseURL] }
+        rows += found.labels.sorted { $0.key < $1.key }.map { ["label \($0)", $1] }
+        rows += found.variables.sorted { $0.key < $1.key }.map { ["variable \($0)", $1] }
+        rows += found.hostKeys.map { ["host key", "\($0.type) \($0.base64)"] }
+        if found.hostKeys.isEmpty { rows.append(["host key", "none pinned: no connection is made"]) }
+        let table = TextTable(headers: ["FIELD", "VALUE"], rows: rows.map { $0.map { TerminalText.escaped($0) } })
+        return CommandResult(lines: table.lines(width: context.width, style: context.style), document: found)
+    }
+}

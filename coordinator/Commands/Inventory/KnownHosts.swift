@@ -1,0 +1,59 @@
+import Subprocess
+import SystemPackage
+import UpgradeDomain
+
+/// OpenSSH's own matcher over a known_hosts file.
+struct KnownHosts {
+    static let outputBytes = 1_048_576
+    static let usableTypes = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]
+
+    let path: String
+
+    struct Match: Hashable {
+        var keys: [HostKey] = []
+        /// Lines that match but give no key to pin, and why.
+        var remarks: [String] = []
+        var isRevoked = false
+    }
+
+    /// What `ssh-keygen -F` finds for a host, hashed names and ports included.
+    func match(for host: Host) async throws -> Match {
+        let name = host.port == 22 ? host.address : "[\(host.address)]:\(host.port)"
+        let record: ExecutionRecord<StringOutput<Unicode.UTF8>, StringOutput<Unicode.UTF8>>
+        do {
+            record = try await Subprocess.run(
+                .name("ssh-keygen"), arguments: ["-F", name, "-f", path], output: .string(limit: KnownHosts.outputBytes),
+                error: .string(limit: KnownHosts.outputBytes))
+        } catch {
+            throw CommandError(.failure, "ssh-keygen could not be run: \(error)", next: "apt-get install openssh-client")
+        }
+        return KnownHosts.read(record.standardOutput)
+    }
+
+    /// Reads the lines that `ssh-keygen -F` prints.
+    static func read(_ output: String) -> Match {
+        var match = Match()
+        for line in output.split(separator: "\n") where !line.hasPrefix("#") {
+            var columns = line.split(separator: " ")[...]
+            if columns.first == "@revoked" {
+                match.isRevoked = true
+                match.remarks.append("a key of it is revoked")
+                continue
+            }
+            if columns.first == "@cert-authority" {
+                match.remarks.append("certificate authorities are not supported; pin its own key")
+                continue
+            }
+            guard columns.count >= 3 else { continue }
+            columns = columns.dropFirst()
+            let type = String(columns[columns.startIndex])
+            guard usableTypes.contains(type) else {
+                match.remarks.append("\(type) keys are not used")
+                continue
+            }
+            let key = HostKey(type: type, base64: String(columns[columns.startIndex + 1]))
+            if !match.keys.contains(key) { match.keys.append(key) }
+        }
+        return match
+    }
+}

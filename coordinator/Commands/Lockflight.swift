@@ -1,0 +1,34 @@
+public import ArgumentParser
+
+/// The `lockflight` command.
+public struct Lockflight: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "lockflight",
+        abstract: "Upgrades a fleet layer by layer and stops at the first failed boundary.",
+        discussion: """
+            A first rollout:
+              lockflight inventory import fleet.yaml
+              lockflight inventory trust --known-hosts ~/.ssh/known_hosts
+              lockflight inventory check
+              lockflight plan add plan.yaml
+              lockflight plan approve PLAN --as OWNER
+              lockflight rollout start PLAN --watch
+
+            Exit codes:
+            \(ExitStatus.allCases.map { "  \($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n"))
+            """,
+        version: "0.1.0",
+        subcommands: [
+            InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RollbackCommand.self, StatusCommand.self,
+            EvidenceCommand.self, EventsCommand.self, LedgerCommand.self, LabCommands.self,
+        ])
+
+    public init() {}
+}
+
+extension Lockflight {
+    /// Parses the arguments of this process, runs the command and ends the process with its exit code.
+    public static func runFromCommandLine() async {
+        await main()
+    }
+}

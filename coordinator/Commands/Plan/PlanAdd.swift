@@ -1,0 +1,25 @@
+import ArgumentParser
+import Inventory
+import UpgradeDomain
+
+struct PlanAdd: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Validate a plan file and store it; prints its digest.",
+        discussion: """
+            The digest is SHA-256 over the plan's canonical form: key order and comments do not change it.
+            Example: lockflight plan add upgrade.yaml
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The plan file.", completion: .file()) var file: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.ledger()
+        let inventory = try context.inventory(of: ledger)
+        let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
+        let digest = try ledger.addPlan(plan, at: Context.clock.wall())
+        return CommandResult(
+            lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),
+            remarks: ["next: lockflight plan show \(digest.short), then lockflight plan approve \(digest.short) --as OWNER"])
+    }
+}

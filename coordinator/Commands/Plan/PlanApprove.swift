@@ -1,0 +1,49 @@
+import ArgumentParser
+import ContentDigest
+import UpgradeDomain
+
+struct PlanApprove: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "approve", abstract: "Approve exactly this plan over exactly these hosts.",
+        discussion: """
+            Bound to the digests of the plan and of the selected hosts: any change to either voids it. Unsigned for now:
+            a claim of the operating-system user.
+            Example: lockflight plan approve upgrade-1.5.0 --as ana
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
+    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.ledger()
+        let inventory = try context.inventory(of: ledger)
+        let stored = try ledger.plan(matching: plan)
+        let owners = stored.plan.layers.flatMap { layer in inventory.layers.first { $0.name == layer.name }?.owners ?? [] }
+        guard owners.contains(Owner(owner)) else {
+            throw CommandError(
+                .refused, "'\(owner)' owns no layer of \(stored.plan.name)", consequence: "Nothing was approved.",
+                next: "approve as one of: \(Set(owners).sorted().map(\.rawValue).joined(separator: ", "))")
+        }
+        let hosts = stored.plan.selectedHosts(of: inventory)
+        let approval = Approval(
+            owner: Owner(owner), planDigest: stored.digest, hostsDigest: try Digest.canonical(of: hosts),
+            claimedBy: context.user, approvedAt: Context.clock.wall())
+        try ledger.approve(approval)
+        let standing = try ledger.standing(of: stored, inventory)
+        let open = standing.layers.filter { layer in
+            switch layer.verdict {
+            case .approved: false
+            case .void, .missing: true
+            }
+        }
+        let next = open.isEmpty
+            ? "next: lockflight rollout start \(stored.plan.name) --watch"
+            : "still needs: " + open.map { "\($0.layer) (\($0.owners.map(\.rawValue).joined(separator: " or ")))" }.joined(separator: ", ")
+        return CommandResult(
+            lines: [
+                "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by \(owner)"
+                    + " (unsigned, claimed by OS user \(context.user))"
+            ], document: approval, remarks: [next])
+    }
+}

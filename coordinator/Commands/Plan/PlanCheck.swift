@@ -1,0 +1,37 @@
+import ArgumentParser
+import ContentDigest
+import Inventory
+import UpgradeDomain
+
+struct PlanCheck: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Validate a plan file against the inventory; store nothing.",
+        discussion: "Example: lockflight plan check upgrade.yaml")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The plan file.", completion: .file()) var file: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let inventory = try context.inventory(of: try context.existingLedger())
+        let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
+        let digest = try Digest.canonical(of: plan)
+        let sequence = PlanSequence(plan: plan, inventory: inventory, digest: digest, standing: nil)
+        return CommandResult(
+            lines: ["\(file) is a valid plan"] + sequence.lines(context), document: PlanDocument(digest, plan))
+    }
+}
+
+/// A plan and its digest, as `--json` shows it.
+struct PlanDocument: Encodable {
+    var digest: Digest
+    var name: String
+    var plan: Plan
+    var approvals: ApprovalStanding?
+
+    init(_ digest: Digest, _ plan: Plan, approvals: ApprovalStanding? = nil) {
+        self.digest = digest
+        name = plan.name
+        self.plan = plan
+        self.approvals = approvals
+    }
+}

@@ -1,0 +1,82 @@
+import UpgradeDomain
+
+/// A plan drawn as the sequence it will run in.
+struct PlanSequence {
+    let plan: Plan
+    let inventory: FleetInventory
+    let digest: Digest
+    let standing: ApprovalStanding?
+
+    func lines(_ context: Context) -> [String] {
+        let style = context.style
+        let hosts = plan.selectedHosts(of: inventory)
+        var lines = [
+            style.bold("\(plan.name)  \(plan.version.from) -> \(plan.version.to)") + "  (\(plan.changeClass.rawValue))",
+            "digest  \(digest)", "hosts   \(hosts.count) of \(inventory.hosts.count)",
+        ]
+        lines += plan.reviews.map { "review  \($0.title): \($0.reference)" }
+        lines += plan.exclusions.map { style.yellow("left out") + "  \($0.host): \($0.reason)" }
+        lines += [
+            "", "preflight  every host reachable, scripts and rollback prerequisites there, at its source version",
+            "baseline   \(family) on every placement",
+        ]
+        for (index, layer) in plan.layers.enumerated() { lines += draw(layer, index, hosts, style) }
+        lines += ["", "end        the whole fleet is proved again; `rollout finalize` then ends the rollback window"]
+        return lines.flatMap { TerminalText.wrapped(TerminalText.width($0) > context.width ? $0 : $0, to: context.width, indent: "           ") }
+    }
+
+    private var family: String {
+        let surfaces = plan.evidence.map { surface in
+            switch surface.scope {
+            case .host: "\(surface.name)"
+            case .layer(let host): "\(surface.name) (once per layer, from \(host))"
+            case .fleet(let host): "\(surface.name) (once, from \(host))"
+            }
+        }
+        return (["versions", "materialization"] + surfaces + ["\(plan.representativePath.name)"]).joined(separator: ", ")
+    }
+
+    private func draw(_ layer: PlanLayer, _ index: Int, _ hosts: [Host], _ style: Style) -> [String] {
+        let names = hosts.filter { host in host.placements.contains { $0.layer == layer.name } }.map(\.name)
+        var lines = ["", style.bold("layer \(index + 1)    \(layer.name)") + "  \(layer.version.from) -> \(layer.version.to)" + approval(layer.name, style)]
+        for component in layer.components {
+            let own = component.version == layer.version ? "" : "  \(component.version.from) -> \(component.version.to)"
+            lines.append("  component  \(component.name)\(own)")
+        }
+        for step in layer.steps {
+            let marks = (step.once ? ", once" : "") + (step.idempotent ? ", idempotent" : "")
+            lines.append("  step       \(step.name): \(step.command.arguments.joined(separator: " "))  (at most \(step.command.timeoutSeconds) s\(marks))")
+        }
+        for batch in layer.batches(over: names) {
+            let members = batch.placements.map(\.host.rawValue).joined(separator: ", ")
+            lines.append("  batch \(batch.index + 1)    \(members)" + (batch.index == 0 ? "  (canary)" : ""))
+            lines.append("  " + style.dim("boundary   drift check, guardrails, steps, verify, soak \(layer.soakSeconds) s, gate"))
+        }
+        lines += [
+            "  in flight  at most \(layer.maxInFlight); healthy within \(layer.healthyWithinSeconds) s; progress within \(layer.progressDeadlineSeconds) s",
+            "  fails on   non-zero exit, signal, timeout, lost result, unknown or regressed evidence",
+        ]
+        lines += layer.failedWhen.map { "             \($0)" }
+        lines += ["  rollback   \(reach(layer.rollback.boundary)): \(layer.rollback.command.arguments.joined(separator: " "))"]
+        lines.append("  " + style.dim("boundary   every placement touched so far is proved again"))
+        return lines
+    }
+
+    private func reach(_ boundary: RollbackBoundary) -> String {
+        switch boundary {
+        case .untilFinalize: "possible until the run is finalized"
+        case .untilNextLayer: "possible until the next layer moves"
+        case .oneWay: "never: one-way, nothing below it goes back either"
+        }
+    }
+
+    private func approval(_ layer: LayerName, _ style: Style) -> String {
+        guard let own = standing?.layers.first(where: { $0.layer == layer }) else { return "" }
+        let owners = own.owners.map(\.rawValue).joined(separator: " or ")
+        return switch own.verdict {
+        case .approved(let owner, let user): "  " + style.green("approved by \(owner)") + " (unsigned, claimed by OS user \(user))"
+        case .void(let owner, let changed): "  " + style.red("void") + ": \(owner) approved another \(changed)"
+        case .missing: "  " + style.yellow("needs approval by \(owners)")
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import ContentDigest
+import Ledger
+import UpgradeDomain
+
+struct PlanShow: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Draw the sequence of a stored plan.",
+        discussion: """
+            Layers, batches with their hosts, boundaries, what fails them, how far rollback reaches, who approved.
+            Example: lockflight plan show upgrade-1.5.0
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.existingLedger()
+        let inventory = try context.inventory(of: ledger)
+        let stored = try ledger.plan(matching: plan)
+        let standing = try ledger.standing(of: stored, inventory)
+        let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
+        return CommandResult(
+            lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing))
+    }
+}
+
+extension Ledger {
+    /// How a plan's approvals stand over the inventory as it is now.
+    func standing(of stored: StoredPlan, _ inventory: FleetInventory) throws -> ApprovalStanding {
+        let hosts = stored.plan.selectedHosts(of: inventory)
+        // An earlier content of the plan has another digest but the same name; its approvals read as void.
+        let versions = try plans().filter { $0.plan.name == stored.plan.name }.map(\.digest)
+        let approvals = try versions.flatMap { try approvals(of: $0) }
+        return ApprovalStanding(
+            plan: stored.plan, planDigest: stored.digest, hostsDigest: try Digest.canonical(of: hosts),
+            inventory: inventory, approvals: approvals)
+    }
+}

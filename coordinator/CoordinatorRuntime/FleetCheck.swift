@@ -1,0 +1,99 @@
+import AgentProtocol
+public import UpgradeDomain
+
+/// Connects to hosts and looks, without claiming or changing them.
+public struct FleetCheck: Sendable {
+    static let hostsAtOnce = 32
+
+    let connector: any HostConnector
+    let ledger: LedgerID
+    let clock: RuntimeClock
+
+    public init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
+        self.connector = connector
+        self.ledger = ledger
+        self.clock = clock
+    }
+
+    /// What one host answered.
+    public struct Report: Codable, Hashable, Sendable {
+        public var host: HostName
+        public var agentVersion: String?
+        public var clockOffsetMilliseconds: Int64?
+        public var freeDiskMebibytes: Int64?
+        /// The word for what is wrong, and the sentence; nil when the host is fit.
+        public var code: String?
+        public var problem: String?
+    }
+
+    /// One report per host, in the order given.
+    public func reports(of hosts: [Host], plan: Plan?) async -> [Report] {
+        await withTaskGroup(of: (Int, Report).self) { group in
+            var reports: [Int: Report] = [:]
+            for (index, host) in hosts.enumerated() {
+                if index >= FleetCheck.hostsAtOnce, let (done, report) = await group.next() { reports[done] = report }
+                group.addTask { (index, await self.report(of: host, plan: plan)) }
+            }
+            for await (done, report) in group { reports[done] = report }
+            return hosts.indices.compactMap { reports[$0] }
+        }
+    }
+
+    private func report(of host: Host, plan: Plan?) async -> Report {
+        var report = Report(host: host.name)
+        do throws(ContactFailure) {
+            let session = AgentSession(channel: try await connector.connect(to: host))
+            do throws(ContactFailure) {
+                try await look(host, plan, session, &report)
+                await session.close()
+            } catch {
+                await session.close()
+                throw error
+            }
+        } catch {
+            report.code = error.code.rawValue
+            report.problem = error.message
+        }
+        return report
+    }
+
+    private func look(
+        _ host: Host, _ plan: Plan?, _ session: AgentSession, _ report: inout Report
+    ) async throws(ContactFailure) {
+        let hello = try await session.open(HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
+        report.agentVersion = hello.agentVersion
+        if let owner = hello.owner, owner != ledger {
+            throw ContactFailure(.hostOwnedElsewhere, "\(host.name) is driven by the ledger \(owner)")
+        }
+        let needs = needs(of: host, plan)
+        let reply = try await session.single(
+            .preflight(
+                PreflightRequest(
+                    run: nil, workingDirectory: host.workingDirectory, commands: needs.commands, requires: needs.requires,
+                    preserve: [])), timeout: HostWork.requestTimeout)
+        guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
+        report.clockOffsetMilliseconds = found.hostTime.milliseconds - clock.wall().milliseconds
+        report.freeDiskMebibytes = found.freeDiskMebibytes
+        let missing = found.missingScripts + found.missingPaths
+        if !missing.isEmpty {
+            throw ContactFailure(.scriptMissing, "not found on the host: \(missing.joined(separator: ", "))")
+        }
+        if let plan, found.freeDiskMebibytes < Int64(plan.minimumFreeDiskMebibytes) {
+            throw ContactFailure(
+                .diskFull, "\(found.freeDiskMebibytes) MiB free, the plan asks for \(plan.minimumFreeDiskMebibytes)")
+        }
+    }
+
+    private func needs(of host: Host, _ plan: Plan?) -> (commands: [ScriptCommand], requires: [String]) {
+        var commands: [ScriptCommand] = []
+        var requires = [host.workingDirectory]
+        for layer in plan?.layers ?? [] where host.baseURL(in: layer.name) != nil {
+            guard let plan else { continue }
+            let values = PlaceholderValues(host: host, layer: layer, run: "check")
+            let own = layer.steps.map(\.command) + [layer.rollback.command, plan.materialization] + plan.guardrails
+            commands += own.map(values.expand)
+            requires += layer.rollback.requires.map(values.expand)
+        }
+        return (commands, requires)
+    }
+}

@@ -1,0 +1,74 @@
+public import UpgradeDomain
+
+/// What an import changes.
+public struct InventoryDifference: Hashable, Sendable {
+    /// One sentence a change, in the order of the file.
+    public var changes: [String]
+
+    public init(from old: FleetInventory?, to new: FleetInventory) {
+        guard let old else {
+            changes = ["first import: \(new.hosts.count) hosts in \(new.layers.count) layers"]
+            return
+        }
+        var changes: [String] = []
+        if old.layers.map(\.name) != new.layers.map(\.name) {
+            let order = { (layers: [InventoryLayer]) in layers.map(\.name.rawValue).joined(separator: ", ") }
+            changes.append("layers: \(order(old.layers)) -> \(order(new.layers))")
+        }
+        for layer in new.layers {
+            if let before = old.layers.first(where: { $0.name == layer.name }), before.owners != layer.owners {
+                let names = { (owners: [Owner]) in owners.map(\.rawValue).joined(separator: ", ") }
+                changes.append("layer \(layer.name): owners \(names(before.owners)) -> \(names(layer.owners))")
+            }
+        }
+        let earlier = Dictionary(old.hosts.map { ($0.name, $0) }) { first, _ in first }
+        for host in new.hosts {
+            if let before = earlier[host.name] {
+                changes += InventoryDifference.fields(before, host).map { "host \(host.name): \($0)" }
+            } else {
+                changes.append("host \(host.name): added")
+            }
+        }
+        let names = Set(new.hosts.map(\.name))
+        changes += old.hosts.filter { !names.contains($0.name) }.map { "host \($0.name): removed" }
+        self.changes = changes
+    }
+
+    private static func fields(_ old: Host, _ new: Host) -> [String] {
+        var changes: [String] = []
+        func compare(_ name: String, _ before: String, _ after: String) {
+            if before != after { changes.append("\(name) \(before) -> \(after)") }
+        }
+        func list(_ values: [String: String]) -> String {
+            values.isEmpty ? "none" : values.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: " ")
+        }
+        compare("address", old.address, new.address)
+        compare("port", "\(old.port)", "\(new.port)")
+        compare("user", old.user, new.user)
+        compare("jump", old.jump?.rawValue ?? "none", new.jump?.rawValue ?? "none")
+        compare("identityFile", old.identityFile ?? "none", new.identityFile ?? "none")
+        compare("workingDirectory", old.workingDirectory, new.workingDirectory)
+        compare("labels", list(old.labels), list(new.labels))
+        compare("variables", list(old.variables), list(new.variables))
+        let places = { (host: Host) in host.placements.map { "\($0.layer)=\($0.baseURL)" }.joined(separator: " ") }
+        compare("layers", places(old), places(new))
+        compare("host keys", "\(old.hostKeys.count) pinned", "\(new.hostKeys.count) pinned")
+        return changes
+    }
+}
+
+extension FleetInventory {
+    /// This inventory with the pins of an earlier one kept for every host that is still at the same place.
+    public func keepingPins(of old: FleetInventory?) -> FleetInventory {
+        guard let old else { return self }
+        let earlier = Dictionary(old.hosts.map { ($0.name, $0) }) { first, _ in first }
+        var kept = self
+        for index in kept.hosts.indices {
+            let host = kept.hosts[index]
+            if let before = earlier[host.name], before.address == host.address, before.port == host.port {
+                kept.hosts[index].hostKeys = before.hostKeys
+            }
+        }
+        return kept
+    }
+}
