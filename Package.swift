@@ -100,5 +100,6 @@ let package = Package(
         tests("SSHTransportTests", ["SSHTransport"]),
         tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
         tests("AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"]),
+        tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
     ]
 )
