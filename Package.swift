@@ -104,5 +104,6 @@ let package = Package(
         // bench/: what `make bench` measures beside a plain C program.
         .executableTarget(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
+        tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
     ]
 )

@@ -1,0 +1,60 @@
+import FoundationEssentials
+import GRDB
+public import UpgradeDomain
+
+/// A plan as the ledger keeps it.
+public struct StoredPlan: Hashable, Sendable {
+    /// The plan's identity: SHA-256 of its canonical JSON.
+    public var digest: Digest
+    public var plan: Plan
+    public var addedAt: WallTime
+}
+
+/// What an import replaced.
+public struct InventoryImport: Hashable, Sendable {
+    public var digest: Digest
+    /// Nil at the first import.
+    public var previous: FleetInventory?
+}
+
+/// A run at a glance, from the ledger's own columns; what the run is doing is folded from its events.
+public struct RunSummary: Hashable, Sendable {
+    public var id: RunID
+    public var planDigest: Digest
+    public var planName: String
+    public var startedAt: WallTime
+    public var standing: RunStanding
+    /// The last event's sequence number and hash.
+    public var headSequence: UInt64
+    public var headHash: Digest
+}
+
+/// Whether a run may still change.
+public enum RunStanding: Hashable, Sendable {
+    case open
+    case finalized
+    case superseded(by: RunID)
+
+    var word: String {
+        switch self {
+        case .open: "open"
+        case .finalized: "finalized"
+        case .superseded: "superseded"
+        }
+    }
+
+    var successor: RunID? {
+        switch self {
+        case .open, .finalized: nil
+        case .superseded(let successor): successor
+        }
+    }
+}
+
+extension Row {
+    /// A NOT NULL text column as one of our names.
+    func name<N: Name>(_ column: String) -> N { N(self[column] as String) }
+    func time(_ column: String) -> WallTime { WallTime(milliseconds: self[column]) }
+    func unsigned(_ column: String) -> UInt64 { UInt64(clamping: self[column] as Int64) }
+    func bytes(_ column: String) -> [UInt8] { [UInt8](self[column] as Data) }
+}

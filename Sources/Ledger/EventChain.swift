@@ -1,0 +1,83 @@
+import ContentDigest
+import UpgradeDomain
+
+/// How each event's hash covers the one before.
+///
+/// The formula is documented in `docs/ledger.md`, where a short script recomputes it without this code.
+enum EventChain {
+    /// The version of the events' shape that this build writes, and the highest that it reads.
+    static let eventVersion: Int64 = 1
+    /// What the first event of a run follows.
+    static let origin = Digest("sha256:" + String(repeating: "0", count: 64))
+
+    /// Everything that an event's hash covers; its canonical JSON is what is hashed.
+    struct Link: Encodable {
+        var kind: String
+        var payloadDigest: Digest
+        var previousHash: Digest
+        var recordedAtMilliseconds: Int64
+        var run: RunID
+        var sequence: UInt64
+        var version: Int64
+
+        func hash() throws -> Digest { Digest.sha256(of: try CanonicalJSON.encode(self)) }
+    }
+
+    /// The last event of a run's chain.
+    struct Head: Equatable {
+        var sequence: UInt64
+        var hash: Digest
+
+        static let beforeFirst = Head(sequence: 0, hash: origin)
+    }
+}
+
+extension RunEvent {
+    /// The stored word for the kind of event; also the only key of its JSON.
+    var kind: String {
+        switch self {
+        case .runStarted: "runStarted"
+        case .driverAttached: "driverAttached"
+        case .driverDetached: "driverDetached"
+        case .requested: "requested"
+        case .preflightRecorded: "preflightRecorded"
+        case .captured: "captured"
+        case .operationIntended: "operationIntended"
+        case .operationWithdrawn: "operationWithdrawn"
+        case .operationStarted: "operationStarted"
+        case .operationUncertain: "operationUncertain"
+        case .operationEnded: "operationEnded"
+        case .operationTombstoned: "operationTombstoned"
+        case .placementSoaked: "placementSoaked"
+        case .deadlinePassed: "deadlinePassed"
+        case .hostLost: "hostLost"
+        }
+    }
+
+    /// Whether any process may append this without holding the lease.
+    var needsLease: Bool {
+        switch self {
+        case .requested: false
+        case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
+            .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
+            .placementSoaked, .deadlinePassed, .hostLost:
+            true
+        }
+    }
+
+    /// What the run becomes with this event; nil when it stays open.
+    var closing: RunStanding? {
+        switch self {
+        case .requested(let request):
+            switch request.action {
+            case .finalize: .finalized
+            case .supersede(let successor): .superseded(by: successor)
+            case .pause, .resume, .abort, .rollback, .recheck, .rerun, .signOff, .rebind, .retire: nil
+            }
+        case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
+            .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
+            .placementSoaked, .deadlinePassed, .hostLost:
+            nil
+        }
+    }
+}

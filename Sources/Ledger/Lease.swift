@@ -1,0 +1,123 @@
+import GRDB
+public import UpgradeDomain
+
+/// The right to drive a run: an operating-system lock for exclusion, an epoch for fencing.
+///
+/// The lock ends with ``release()``, with this object, or with the process, however it dies. The epoch outlives it:
+/// agents and the ledger refuse whoever has a lower one.
+public final class Lease: Sendable {
+    public let run: RunID
+    public let driver: Driver
+    public var epoch: UInt64 { driver.epoch }
+    private let lock: LockFile
+
+    init(run: RunID, driver: Driver, lock: LockFile) {
+        self.run = run
+        self.driver = driver
+        self.lock = lock
+    }
+
+    deinit { lock.release() }
+
+    /// Lets go of the run; repeated calls do nothing.
+    public func release() { lock.release() }
+}
+
+extension Ledger {
+    /// Takes the lease of a run and the ledger's next epoch.
+    ///
+    /// Every epoch has a lock file of its own beside the database, locked before the epoch becomes visible. A
+    /// process that dies frees its lock; one that is merely stopped keeps it until someone takes over, and then
+    /// finds itself `deposed`.
+    ///
+    /// - Parameter minimumEpoch: The highest epoch that any agent reported; after a backup was restored the ledger's
+    ///   own is lower.
+    /// - Parameter takingOver: Depose a driver that holds the lock and does not answer.
+    /// - Throws: `leaseHeld` names who drives; `runClosed`.
+    public func acquireLease(
+        on run: RunID, user: String, machine: String, processID: Int32, above minimumEpoch: UInt64 = 0,
+        takingOver: Bool = false, at time: WallTime
+    ) throws(LedgerError) -> Lease {
+        let (lease, deposed) = try write("take the lease of the run \(run)") { db in
+            _ = try db.openRun(run)
+            let last = try db.lastDriver(of: run)
+            if !takingOver, let last, try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)) {
+                throw LedgerError.leaseHeld(run, by: last)
+            }
+            let (epoch, overflows) = max(try db.highestEpoch(), minimumEpoch).addingReportingOverflow(1)
+            guard !overflows, epoch <= LedgerLimits.highestEpoch else {
+                throw LedgerError(
+                    .tooLarge, "The lease of the run \(run) would need an epoch above \(LedgerLimits.highestEpoch): "
+                        + "an agent reported a false one. Nothing was recorded.", run: run)
+            }
+            let driver = Driver(epoch: epoch, user: user, machine: machine, processID: processID)
+            // Inside the transaction, so that nobody sees the epoch before its lock is held.
+            let lock = try LockFile.create(at: lockPath(run, epoch: epoch), in: lockFolder)
+            try db.insert(driver, of: run, at: time)
+            return (Lease(run: run, driver: driver, lock: lock), last)
+        }
+        if let deposed { LockFile.remove(at: lockPath(run, epoch: deposed.epoch)) }
+        return lease
+    }
+
+    /// Who drives a run at this moment; nil when nobody does.
+    public func currentDriver(of run: RunID) throws(LedgerError) -> Driver? {
+        try read("look up the driver of the run \(run)") { db in
+            _ = try db.existingRun(run)
+            guard let last = try db.lastDriver(of: run), try LockFile.isHeld(at: lockPath(run, epoch: last.epoch))
+            else { return nil }
+            return last
+        }
+    }
+
+    private var lockFolder: String { path + "-leases" }
+    func lockPath(_ run: RunID, epoch: UInt64) -> String { "\(lockFolder)/\(run).\(epoch)" }
+}
+
+extension Database {
+    func lastDriver(of run: RunID) throws -> Driver? {
+        let statement = try cachedStatement(
+            sql: "SELECT epoch, user, machine, process_id FROM leases WHERE run = ? ORDER BY epoch DESC LIMIT 1")
+        return try Row.fetchOne(statement, arguments: [run.rawValue]).map { row in
+            Driver(
+                epoch: row.unsigned("epoch"), user: row["user"], machine: row["machine"],
+                processID: Int32(truncatingIfNeeded: row["process_id"] as Int64))
+        }
+    }
+
+    func refuseWhenDeposed(_ epoch: UInt64, run: RunID) throws {
+        let last = try lastDriver(of: run)
+        guard last?.epoch != epoch else { return }
+        let newer = last.map { "\($0.name) drives it with epoch \($0.epoch)" } ?? "nobody has driven it"
+        throw LedgerError(
+            .deposed, "This process may no longer drive the run \(run): its epoch is \(epoch), and \(newer). Nothing "
+                + "was recorded; stop here and watch with 'lockflight rollout watch \(run)'.", run: run)
+    }
+
+    fileprivate func highestEpoch() throws -> UInt64 {
+        UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT max(epoch) FROM leases") ?? 0)
+    }
+
+    fileprivate func insert(_ driver: Driver, of run: RunID, at time: WallTime) throws {
+        try execute(
+            sql: """
+                INSERT INTO leases (epoch, run, user, machine, process_id, acquired_at_milliseconds)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                Int64(driver.epoch), run.rawValue, driver.user, driver.machine, driver.processID, time.milliseconds,
+            ])
+    }
+}
+
+extension Driver {
+    var name: String { "\(user)@\(machine) (process \(processID))" }
+}
+
+extension LedgerError {
+    static func leaseHeld(_ run: RunID, by driver: Driver) -> LedgerError {
+        LedgerError(
+            .leaseHeld, "\(driver.name) drives the run \(run) with epoch \(driver.epoch), so this process may not. "
+                + "Watch it with 'lockflight rollout watch \(run)', or end that process first.", run: run)
+    }
+}

@@ -1,0 +1,174 @@
+import ContentDigest
+import FoundationEssentials
+import GRDB
+public import UpgradeDomain
+
+extension Ledger {
+    /// Appends a group of events in one durable transaction, all or none, and returns them as recorded.
+    ///
+    /// Write an intent through this before its host is touched: when it returns, the intent survives power loss.
+    /// Only requests may come without a lease. A `finalize` request closes the run and frees its hosts: the caller
+    /// has asked the engine, at `expectedSequence`, whether the run may be finalized.
+    ///
+    /// - Parameter expectedSequence: The head that the caller decided from; 0 never fits, a run starts with an event.
+    /// - Parameter lease: The epoch of the caller's lease; nil appends as an operator without one.
+    /// - Throws: `conflict` when someone else appended: read on and decide again. `deposed` when another driver has
+    ///   a higher epoch: stop. `commitUnknown`: stop, reopen and read the head.
+    public func append(
+        _ events: [RunEvent], to run: RunID, after expectedSequence: UInt64, lease: UInt64?, at time: WallTime
+    ) throws(LedgerError) -> [RecordedEvent] {
+        try checkPermitted(events, run: run, lease: lease)
+        let prepared = try PreparedEvent.prepare(events, for: run)
+        return try write("record \(events.count) events of the run \(run)") { db in
+            let row = try db.openRun(run)
+            if let lease { try db.refuseWhenDeposed(lease, run: run) }
+            try row.expectHead(expectedSequence)
+            return try db.append(prepared, to: run, after: row.head, at: time)
+        }
+    }
+
+    private func checkPermitted(_ events: [RunEvent], run: RunID, lease: UInt64?) throws(LedgerError) {
+        if lease == nil, let first = events.first(where: \.needsLease) {
+            throw LedgerError(
+                .leaseRequired, "Only the driver of the run \(run) may record '\(first.kind)'; nothing was recorded. "
+                    + "'lockflight rollout resume \(run)' drives it.", run: run)
+        }
+        for (index, event) in events.enumerated() {
+            let isLast = index == events.count - 1
+            let isAllowed =
+                switch (event, event.closing) {
+                case (.runStarted, _): false
+                case (_, nil): true
+                case (_, .finalized): isLast
+                case (_, .superseded), (_, .open): false
+                }
+            guard isAllowed else {
+                throw LedgerError(
+                    .contradiction, "The event '\(event.kind)' can not be recorded there: a run is started and "
+                        + "superseded only by starting a run, and nothing follows 'finalize'. Nothing was recorded.",
+                    run: run)
+            }
+        }
+    }
+
+    /// The events of a run after a sequence number (0 for all), in order, at most `limit` of them.
+    public func events(
+        of run: RunID, after sequence: UInt64 = 0, limit: Int = LedgerLimits.eventsPerRead
+    ) throws(LedgerError) -> [RecordedEvent] {
+        try read("read the events of the run \(run)") { db in
+            _ = try db.existingRun(run)
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT sequence, version, payload, recorded_at_milliseconds, hash FROM events
+                    WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?
+                    """)
+            let bound = Int64(clamping: sequence)
+            let rows = try Row.fetchCursor(
+                statement, arguments: [run.rawValue, bound, max(0, min(limit, LedgerLimits.eventsPerRead))])
+            var events: [RecordedEvent] = []
+            while let row = try rows.next() { events.append(try RecordedEvent(row: row, run: run)) }
+            return events
+        }
+    }
+
+    /// The sequence number of a run's last event.
+    public func headSequence(of run: RunID) throws(LedgerError) -> UInt64 {
+        try read("read the head of the run \(run)") { db in try db.existingRun(run).head.sequence }
+    }
+}
+
+/// An event with its payload encoded, outside of any transaction.
+struct PreparedEvent {
+    var event: RunEvent
+    var payload: [UInt8]
+    var payloadDigest: Digest
+
+    static func prepare(_ events: [RunEvent], for run: RunID) throws(LedgerError) -> [PreparedEvent] {
+        guard (1...LedgerLimits.eventsPerAppend).contains(events.count) else {
+            throw LedgerError(
+                .tooLarge, "One append to the run \(run) holds 1 to \(LedgerLimits.eventsPerAppend) events, not "
+                    + "\(events.count); nothing was recorded.", run: run)
+        }
+        var prepared: [PreparedEvent] = []
+        var totalBytes = 0
+        for event in events {
+            let payload = try LedgerError.canonicalBytes(of: event, as: "event '\(event.kind)'")
+            totalBytes += payload.count
+            guard payload.count <= LedgerLimits.eventBytes, totalBytes <= LedgerLimits.appendBytes else {
+                throw LedgerError(
+                    .tooLarge, "The event '\(event.kind)' of the run \(run) has \(payload.count) bytes; at most "
+                        + "\(LedgerLimits.eventBytes) an event and \(LedgerLimits.appendBytes) an append are "
+                        + "recorded. Nothing was recorded.", run: run)
+            }
+            prepared.append(
+                PreparedEvent(event: event, payload: payload, payloadDigest: Digest.sha256(of: payload)))
+        }
+        return prepared
+    }
+}
+
+extension Database {
+    /// Links events to the chain and keeps the run's projections, within the caller's transaction.
+    func append(
+        _ events: [PreparedEvent], to run: RunID, after head: EventChain.Head, at time: WallTime
+    ) throws -> [RecordedEvent] {
+        let insert = try cachedStatement(
+            sql: """
+                INSERT INTO events (run, sequence, version, kind, payload, recorded_at_milliseconds, previous_hash, hash)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """)
+        var head = head
+        var recorded: [RecordedEvent] = []
+        for prepared in events {
+            let link = EventChain.Link(
+                kind: prepared.event.kind, payloadDigest: prepared.payloadDigest, previousHash: head.hash,
+                recordedAtMilliseconds: time.milliseconds, run: run, sequence: head.sequence + 1,
+                version: EventChain.eventVersion)
+            let hash = try link.hash()
+            try insert.execute(arguments: [
+                run.rawValue, Int64(link.sequence), link.version, link.kind, prepared.payload.data,
+                link.recordedAtMilliseconds, link.previousHash.rawValue, hash.rawValue,
+            ])
+            head = EventChain.Head(sequence: link.sequence, hash: hash)
+            recorded.append(
+                RecordedEvent(sequence: link.sequence, recordedAt: time, event: prepared.event, hash: hash))
+        }
+        try cachedStatement(sql: "UPDATE runs SET head_sequence = ?, head_hash = ? WHERE id = ?")
+            .execute(arguments: [Int64(head.sequence), head.hash.rawValue, run.rawValue])
+        if let standing = events.last?.event.closing { try close(run, as: standing) }
+        return recorded
+    }
+
+    private func close(_ run: RunID, as standing: RunStanding) throws {
+        try execute(
+            sql: "UPDATE runs SET standing = ?, successor = ? WHERE id = ?",
+            arguments: [standing.word, standing.successor?.rawValue, run.rawValue])
+        try execute(sql: "DELETE FROM host_claims WHERE run = ?", arguments: [run.rawValue])
+    }
+}
+
+extension RecordedEvent {
+    init(row: Row, run: RunID) throws {
+        let sequence = row.unsigned("sequence")
+        let version = row["version"] as Int64
+        guard version <= EventChain.eventVersion else {
+            throw LedgerError(
+                .newerSchema, "Event \(sequence) of the run \(run) has the newer shape \(version); use the "
+                    + "Lockflight that wrote it.", run: run)
+        }
+        let event: RunEvent
+        do {
+            event = try CanonicalJSON.decode(RunEvent.self, from: row.bytes("payload"))
+        } catch {
+            throw LedgerError(
+                .damaged, "Event \(sequence) of the run \(run) is unreadable, so the run can not go on; "
+                    + "'lockflight ledger verify' shows what else is damaged.", run: run, cause: "\(error)")
+        }
+        self.init(
+            sequence: sequence, recordedAt: row.time("recorded_at_milliseconds"), event: event, hash: row.name("hash"))
+    }
+}
+
+extension [UInt8] {
+    var data: Data { Data(self) }
+}

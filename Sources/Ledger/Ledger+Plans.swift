@@ -1,0 +1,160 @@
+import ContentDigest
+import GRDB
+public import UpgradeDomain
+
+extension Ledger {
+    /// Stores an inventory as the current one and returns the one before; the same content is stored once.
+    public func importInventory(
+        _ inventory: FleetInventory, by user: String, at time: WallTime
+    ) throws(LedgerError) -> InventoryImport {
+        let document = try encode(inventory, as: "inventory")
+        let digest = Digest.sha256(of: document)
+        return try write("store the inventory") { db in
+            let current = try Row.fetchOne(
+                db, sql: "SELECT digest, document FROM inventories ORDER BY version DESC LIMIT 1")
+            let previous = try current.map { try CanonicalJSON.decode(FleetInventory.self, from: $0.bytes("document")) }
+            if current?.name("digest") != digest {
+                try db.execute(
+                    sql: """
+                        INSERT INTO inventories (digest, document, imported_by, imported_at_milliseconds)
+                        VALUES (?, ?, ?, ?)
+                        """,
+                    arguments: [digest.rawValue, document.data, user, time.milliseconds])
+            }
+            return InventoryImport(digest: digest, previous: previous)
+        }
+    }
+
+    /// The inventory of the last import; nil before the first.
+    public func currentInventory() throws(LedgerError) -> FleetInventory? {
+        try read("read the inventory") { db in
+            try Row.fetchOne(db, sql: "SELECT document FROM inventories ORDER BY version DESC LIMIT 1")
+                .map { try CanonicalJSON.decode(FleetInventory.self, from: $0.bytes("document")) }
+        }
+    }
+
+    /// Stores a plan and returns its digest; a plan that is already there stays as it is.
+    public func addPlan(_ plan: Plan, at time: WallTime) throws(LedgerError) -> Digest {
+        let document = try encode(plan, as: "plan '\(plan.name)'")
+        let digest = Digest.sha256(of: document)
+        return try write("store the plan '\(plan.name)'") { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO plans (digest, name, document, added_at_milliseconds) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (digest) DO NOTHING
+                    """,
+                arguments: [digest.rawValue, plan.name, document.data, time.milliseconds])
+            return digest
+        }
+    }
+
+    /// All plans, the last added first.
+    public func plans() throws(LedgerError) -> [StoredPlan] {
+        try read("list the plans") { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM plans ORDER BY rowid DESC").map(StoredPlan.init(row:))
+        }
+    }
+
+    /// The plan that a person means: a name, a digest, or the first digits of one.
+    ///
+    /// - Throws: `unknownPlan`; `ambiguous` when several plans fit, such as two edits under one name.
+    public func plan(matching text: String) throws(LedgerError) -> StoredPlan {
+        let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
+        let prefix = digits.count >= LedgerLimits.prefixCharacters ? "sha256:" + digits : "-"
+        return try read("look up the plan '\(text)'") { db in
+            let found = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT * FROM plans WHERE name = ? OR substr(digest, 1, length(?)) = ? ORDER BY rowid DESC
+                    """,
+                arguments: [text, prefix, prefix])
+            guard let first = found.first else {
+                throw LedgerError(
+                    .unknownPlan, "No plan is called '\(text)' and no digest starts so; 'lockflight plan list' shows "
+                        + "the plans, 'lockflight plan add FILE' stores one.")
+            }
+            guard found.count == 1 else {
+                let digests = found.map { ($0.name("digest") as Digest).short }.joined(separator: ", ")
+                throw LedgerError(
+                    .ambiguous, "'\(text)' fits \(found.count) plans; name one by its digest: \(digests).")
+            }
+            return try StoredPlan(row: first)
+        }
+    }
+
+    /// Records an owner's approval of a stored plan over exactly these hosts.
+    ///
+    /// Whether the owner may approve is the caller's to decide. A repeated approval is a further record.
+    public func approve(_ approval: Approval) throws(LedgerError) {
+        try write("record the approval of \(approval.owner)") { db in
+            guard try db.hasPlan(approval.planDigest) else { throw LedgerError.unknownPlan(approval.planDigest) }
+            try db.execute(
+                sql: """
+                    INSERT INTO approvals (plan_digest, hosts_digest, owner, claimed_by, approved_at_milliseconds)
+                    VALUES (?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    approval.planDigest.rawValue, approval.hostsDigest.rawValue, approval.owner.rawValue,
+                    approval.claimedBy, approval.approvedAt.milliseconds,
+                ])
+        }
+    }
+
+    /// Every approval of a plan, over whatever hosts, in the order they were given.
+    public func approvals(of plan: Digest) throws(LedgerError) -> [Approval] {
+        try read("list the approvals of plan \(plan.short)") { db in
+            try Row.fetchAll(
+                db, sql: "SELECT * FROM approvals WHERE plan_digest = ? ORDER BY number", arguments: [plan.rawValue]
+            ).map { row in
+                Approval(
+                    owner: row.name("owner"), planDigest: row.name("plan_digest"),
+                    hostsDigest: row.name("hosts_digest"), claimedBy: row["claimed_by"],
+                    approvedAt: row.time("approved_at_milliseconds"))
+            }
+        }
+    }
+
+    /// Canonical bytes of a document, within its limit.
+    func encode(_ document: some Encodable, as what: String) throws(LedgerError) -> [UInt8] {
+        let bytes = try LedgerError.canonicalBytes(of: document, as: what)
+        guard bytes.count <= LedgerLimits.documentBytes else {
+            throw LedgerError(
+                .tooLarge, "The \(what) has \(bytes.count) bytes, more than the limit of "
+                    + "\(LedgerLimits.documentBytes); nothing was stored.")
+        }
+        return bytes
+    }
+}
+
+extension StoredPlan {
+    fileprivate init(row: Row) throws {
+        self.init(
+            digest: row.name("digest"), plan: try CanonicalJSON.decode(Plan.self, from: row.bytes("document")),
+            addedAt: row.time("added_at_milliseconds"))
+    }
+}
+
+extension Database {
+    func hasPlan(_ digest: Digest) throws -> Bool {
+        try Bool.fetchOne(
+            self, sql: "SELECT count(*) > 0 FROM plans WHERE digest = ?", arguments: [digest.rawValue]) ?? false
+    }
+}
+
+extension LedgerError {
+    static func unknownPlan(_ digest: Digest) -> LedgerError {
+        LedgerError(
+            .unknownPlan, "The plan \(digest.short) is not in this ledger, so nothing was recorded; store it with "
+                + "'lockflight plan add FILE'.")
+    }
+
+    static func canonicalBytes(of value: some Encodable, as what: String) throws(LedgerError) -> [UInt8] {
+        do {
+            return try CanonicalJSON.encode(value)
+        } catch {
+            throw LedgerError(
+                .contradiction, "The \(what) can not be written as canonical JSON, so nothing was recorded.",
+                cause: "\(error)")
+        }
+    }
+}

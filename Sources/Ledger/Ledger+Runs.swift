@@ -1,0 +1,217 @@
+import ContentDigest
+import GRDB
+public import UpgradeDomain
+
+extension Ledger {
+    /// Starts a run in one transaction: its row, its first event and its claim on every host.
+    ///
+    /// With `definition.succession` the predecessor is superseded in the same transaction: it gets a last event and
+    /// its hosts are free for this run. `predecessorSequence` is the predecessor's head that the succession was
+    /// computed from; nothing may have happened there since.
+    ///
+    /// - Throws: `hostClaimed` names the run that has a host and the way out; `conflict` when the predecessor went
+    ///   on; `contradiction` when the definition does not fit itself or this ledger.
+    public func startRun(
+        _ definition: RunDefinition, after predecessorSequence: UInt64? = nil, by user: String, at time: WallTime
+    ) throws(LedgerError) -> [RecordedEvent] {
+        let run = definition.run
+        try check(definition, predecessorSequence: predecessorSequence)
+        let definitionDigest = Digest.sha256(of: try LedgerError.canonicalBytes(of: definition, as: "definition"))
+        let started = try PreparedEvent.prepare([.runStarted(definition)], for: run)
+        let superseded = try PreparedEvent.prepare(
+            [.requested(Request(action: .supersede(by: run), by: user))], for: run)
+        return try write("start the run \(run)") { db in
+            guard try db.hasPlan(definition.planDigest) else { throw LedgerError.unknownPlan(definition.planDigest) }
+            guard try db.run(run) == nil else {
+                throw LedgerError(.contradiction, "The run \(run) already exists; nothing was recorded.", run: run)
+            }
+            try db.execute(
+                sql: """
+                    INSERT INTO runs (id, plan_digest, definition_digest, started_at_milliseconds, standing,
+                        head_sequence, head_hash) VALUES (?, ?, ?, ?, 'open', 0, ?)
+                    """,
+                arguments: [
+                    run.rawValue, definition.planDigest.rawValue, definitionDigest.rawValue, time.milliseconds,
+                    EventChain.origin.rawValue,
+                ])
+            if let predecessor = definition.succession?.predecessor {
+                let row = try db.openRun(predecessor)
+                try row.expectHead(predecessorSequence ?? 0)
+                _ = try db.append(superseded, to: predecessor, after: row.head, at: time)
+            }
+            try db.claim(definition.hosts.map(\.name), for: run)
+            return try db.append(started, to: run, after: .beforeFirst, at: time)
+        }
+    }
+
+    private func check(_ definition: RunDefinition, predecessorSequence: UInt64?) throws(LedgerError) {
+        let planDigest = Digest.sha256(of: try encode(definition.plan, as: "plan"))
+        let hostsDigest = Digest.sha256(of: try encode(definition.hosts, as: "selected hosts"))
+        let names = definition.hosts.map(\.name)
+        let problem: String? =
+            if !definition.run.isFileName {
+                "its id is not 1 to \(LedgerLimits.nameCharacters) letters, digits, dots and hyphens"
+            } else if definition.ledger != id {
+                "it belongs to the ledger \(definition.ledger), and this is \(id)"
+            } else if definition.planDigest != planDigest {
+                "its plan's digest is \(planDigest.short), not \(definition.planDigest.short)"
+            } else if definition.hostsDigest != hostsDigest {
+                "its hosts' digest is \(hostsDigest.short), not \(definition.hostsDigest.short)"
+            } else if names.isEmpty {
+                "it has no hosts"
+            } else if Set(names).count != names.count {
+                "it names a host twice"
+            } else if let stray = definition.approvals.first(where: {
+                $0.planDigest != planDigest || $0.hostsDigest != hostsDigest
+            }) {
+                "the approval of \(stray.owner) is for another plan or other hosts"
+            } else if (definition.succession == nil) != (predecessorSequence == nil) {
+                "a succession and the predecessor's head go together"
+            } else {
+                nil
+            }
+        guard let problem else { return }
+        throw LedgerError(
+            .contradiction, "The run \(definition.run) can not start: \(problem). Nothing was recorded.",
+            run: definition.run)
+    }
+
+    /// All runs, the last started first.
+    public func runs() throws(LedgerError) -> [RunSummary] {
+        try read("list the runs") { db in
+            try Row.fetchAll(db, sql: Database.summarySQL + " ORDER BY runs.number DESC").map(RunSummary.init(row:))
+        }
+    }
+
+    /// The run that a person means: its id or the first characters of one.
+    ///
+    /// - Throws: `unknownRun`; `ambiguous` when several runs fit.
+    public func run(matching text: String) throws(LedgerError) -> RunSummary {
+        let prefix = text.count >= LedgerLimits.prefixCharacters ? text : "-"
+        return try read("look up the run '\(text)'") { db in
+            let found = try Row.fetchAll(
+                db,
+                sql: Database.summarySQL + """
+                     WHERE runs.id = ? OR substr(runs.id, 1, length(?)) = ?
+                    ORDER BY runs.id = ? DESC, runs.number DESC
+                    """,
+                arguments: [text, prefix, prefix, text]
+            ).map(RunSummary.init(row:))
+            guard let first = found.first else { throw LedgerError.unknownRun(RunID(text)) }
+            guard found.count == 1 || first.id.rawValue == text else {
+                throw LedgerError(
+                    .ambiguous, "'\(text)' fits \(found.count) runs; write more of the id: "
+                        + found.map(\.id.rawValue).joined(separator: ", ") + ".")
+            }
+            return first
+        }
+    }
+}
+
+/// A run's row as the append needs it.
+struct RunRow {
+    var id: RunID
+    var standing: RunStanding
+    var head: EventChain.Head
+
+    func expectHead(_ sequence: UInt64) throws(LedgerError) {
+        guard head.sequence != sequence else { return }
+        throw LedgerError(
+            .conflict, "The run \(id) is at event \(head.sequence), not at \(sequence): someone else appended. "
+                + "Nothing was recorded; read the events after \(sequence) and decide again.", run: id)
+    }
+}
+
+extension Database {
+    static let summarySQL = """
+        SELECT runs.*, plans.name AS plan_name FROM runs JOIN plans ON plans.digest = runs.plan_digest
+        """
+
+    func run(_ id: RunID) throws -> RunRow? {
+        let statement = try cachedStatement(
+            sql: "SELECT standing, successor, head_sequence, head_hash FROM runs WHERE id = ?")
+        return try Row.fetchOne(statement, arguments: [id.rawValue]).map { row in
+            RunRow(
+                id: id, standing: try RunStanding(row: row),
+                head: .init(sequence: row.unsigned("head_sequence"), hash: row.name("head_hash")))
+        }
+    }
+
+    func existingRun(_ id: RunID) throws -> RunRow {
+        guard let row = try run(id) else { throw LedgerError.unknownRun(id) }
+        return row
+    }
+
+    func openRun(_ id: RunID) throws -> RunRow {
+        let row = try existingRun(id)
+        switch row.standing {
+        case .open: return row
+        case .finalized:
+            throw LedgerError(
+                .runClosed, "The run \(id) is finalized and never changes again; nothing was recorded. "
+                    + "'lockflight status \(id)' shows how it ended.", run: id)
+        case .superseded(let successor):
+            throw LedgerError(
+                .runClosed, "The run \(id) was superseded by \(successor) and never changes again; nothing was "
+                    + "recorded. Go on with \(successor).", run: id)
+        }
+    }
+
+    /// Claims hosts for a run; a host belongs to at most one open run.
+    func claim(_ hosts: [HostName], for run: RunID) throws {
+        for host in hosts {
+            let owner = try String.fetchOne(
+                cachedStatement(sql: "SELECT run FROM host_claims WHERE host = ?"), arguments: [host.rawValue])
+            if let owner {
+                throw LedgerError(
+                    .hostClaimed, "The host \(host) belongs to the run \(owner), which is neither finalized nor "
+                        + "superseded, so \(run) did not start. End it with 'lockflight rollout finalize \(owner)', "
+                        + "or take its place with 'lockflight rollout start PLAN --succeeds \(owner)'.",
+                    run: RunID(owner))
+            }
+            try cachedStatement(sql: "INSERT INTO host_claims (host, run) VALUES (?, ?)")
+                .execute(arguments: [host.rawValue, run.rawValue])
+        }
+    }
+}
+
+extension RunStanding {
+    init(row: Row) throws {
+        let successor = row["successor"] as String?
+        switch (row["standing"] as String, successor) {
+        case ("open", nil): self = .open
+        case ("finalized", nil): self = .finalized
+        case ("superseded", let successor?): self = .superseded(by: RunID(successor))
+        case (let word, _):
+            throw LedgerError(.damaged, "A run has the standing '\(word)', which does not exist; run "
+                + "'lockflight ledger verify'.")
+        }
+    }
+}
+
+extension RunSummary {
+    fileprivate init(row: Row) throws {
+        self.init(
+            id: row.name("id"), planDigest: row.name("plan_digest"), planName: row["plan_name"],
+            startedAt: row.time("started_at_milliseconds"), standing: try RunStanding(row: row),
+            headSequence: row.unsigned("head_sequence"), headHash: row.name("head_hash"))
+    }
+}
+
+extension LedgerError {
+    static func unknownRun(_ run: RunID) -> LedgerError {
+        LedgerError(
+            .unknownRun, "There is no run '\(run)' in this ledger; 'lockflight status' lists the runs.", run: run)
+    }
+}
+
+extension RunID {
+    /// Whether the id can safely be part of a file name.
+    var isFileName: Bool {
+        let isPlain = rawValue.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                || byte == 0x2D || byte == 0x2E
+        }
+        return isPlain && (1...LedgerLimits.nameCharacters).contains(rawValue.utf8.count)
+    }
+}

@@ -1,0 +1,200 @@
+import FoundationEssentials
+import GRDB
+import Synchronization
+public import UpgradeDomain
+
+/// The durable memory of a fleet's upgrades: inventory, plans, approvals, hash-chained events, leases, evidence.
+///
+/// One SQLite file in WAL mode with `synchronous=FULL`; several processes may have it open. Every call is one
+/// transaction and blocks for about a commit (0.25 ms on a fast disk). When the process dies in a call, the call's
+/// facts are recorded as a whole or not at all.
+public final class Ledger: Sendable {
+    public let path: String
+    /// Random at creation; agents remember which ledger owns their host.
+    public let id: LedgerID
+
+    private let database: DatabaseQueue
+    /// Set when a commit failed: whether its facts are on the disk is known only after reopening.
+    private let isUncertain = Mutex(false)
+
+    /// Opens the ledger at a path, or creates it when there is no file or an empty one; its folder must exist.
+    ///
+    /// - Throws: `notALedger` and `newerSchema` leave the file untouched.
+    public static func open(at path: String) throws(LedgerError) -> Ledger {
+        try Ledger(path: path, access: .readWrite)
+    }
+
+    /// Opens an existing ledger for reading only; also works on a full disk.
+    ///
+    /// On a full disk SQLite can not open a cleanly closed WAL database in the ordinary way; as nobody is writing
+    /// to it then, it is read as an immutable file.
+    public static func openReadOnly(at path: String) throws(LedgerError) -> Ledger {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw LedgerError(
+                .absent, "There is no ledger at \(path); 'lockflight inventory import FILE' creates it.")
+        }
+        do {
+            return try Ledger(path: path, access: .readOnly)
+        } catch {
+            switch error.code {
+            case .cannotOpen, .storageFailed, .diskFull, .readOnly:
+                guard !Ledger.hasPendingWrites(path) else { throw error }
+                return try Ledger(path: path, access: .immutable)
+            case .absent, .notALedger, .newerSchema, .olderSchema, .busy, .damaged, .commitUnknown, .unknownPlan,
+                .unknownRun, .ambiguous, .conflict, .leaseRequired, .leaseHeld, .deposed, .runClosed, .hostClaimed,
+                .contradiction, .tooLarge:
+                throw error
+            }
+        }
+    }
+
+    private enum Access {
+        case readWrite, readOnly, immutable
+    }
+
+    private init(path: String, access: Access) throws(LedgerError) {
+        self.path = path
+        do {
+            let name = access == .immutable ? Ledger.immutableURI(path) : path
+            database = try DatabaseQueue(path: name, configuration: Ledger.configuration(path: path, access: access))
+            if access == .readWrite {
+                let newID = Ledger.randomID()
+                try database.writeWithoutTransaction { db in try Schema.migrate(db, newLedgerID: newID) }
+            }
+            id = try database.read { db in
+                let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+                guard version == Schema.currentVersion else {
+                    throw LedgerError(
+                        .olderSchema, "The ledger \(path) has the older schema \(version); any command that writes, "
+                            + "such as 'lockflight inventory import FILE', brings it up to date.")
+                }
+                guard let id = try String.fetchOne(db, sql: "SELECT ledger_id FROM meta") else {
+                    throw LedgerError(.damaged, "The ledger \(path) has lost its identity; restore a backup.")
+                }
+                return LedgerID(id)
+            }
+        } catch {
+            throw LedgerError(error, purpose: "be opened", path: path)
+        }
+    }
+
+    private static func configuration(path: String, access: Access) -> Configuration {
+        var configuration = Configuration()
+        configuration.readonly = access != .readWrite
+        configuration.busyMode = .timeout(Double(LedgerLimits.busyTimeoutSeconds))
+        configuration.prepareDatabase { db in
+            try Schema.refuseForeignFile(db, path: path)
+            guard access == .readWrite else { return }
+            // GRDB's own WAL mode would set synchronous=NORMAL after this and could lose the last commits.
+            try db.execute(sql: "PRAGMA journal_mode = WAL")
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+        }
+        return configuration
+    }
+
+    private static func randomID() -> String {
+        var generator = SystemRandomNumberGenerator()
+        let digits = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            .map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        return "l-" + digits.joined()
+    }
+
+    /// Whether the write-ahead log holds anything, which also means that a process may have the file open.
+    private static func hasPendingWrites(_ path: String) -> Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path + "-wal")
+        return (attributes?[.size] as? UInt64 ?? 0) > 0
+    }
+
+    private static func immutableURI(_ path: String) -> String {
+        let escaped = path.utf8.map { byte -> String in
+            let isPlain = byte < 0x80 && byte > 0x20 && byte != 0x25 && byte != 0x3F && byte != 0x23
+            return isPlain ? String(UnicodeScalar(byte)) : "%" + String(byte / 16, radix: 16) + String(byte % 16, radix: 16)
+        }
+        return "file:" + escaped.joined() + "?immutable=1"
+    }
+
+    /// Runs one consistent read; `purpose` completes "could not ..." in an error.
+    func read<T>(_ purpose: String, _ body: (Database) throws -> T) throws(LedgerError) -> T {
+        do {
+            return try database.read(body)
+        } catch {
+            throw LedgerError(error, purpose: purpose, path: path)
+        }
+    }
+
+    /// Runs one durable IMMEDIATE transaction; nothing of it is recorded when `body` throws.
+    ///
+    /// SQLite writes a WAL transaction's pages at the commit, so that a full disk shows there, too.
+    ///
+    /// - Throws: `commitUnknown` when the commit itself failed. This object then refuses every further write.
+    func write<T>(_ purpose: String, _ body: (Database) throws -> T) throws(LedgerError) -> T {
+        try refuseWhenUncertain(purpose)
+        var result: T?
+        do {
+            try database.writeWithoutTransaction { db in
+                try db.inTransaction(.immediate) {
+                    result = try body(db)
+                    return .commit
+                }
+            }
+        } catch {
+            let failure = LedgerError(error, purpose: purpose, path: path)
+            guard result != nil else { throw failure }
+            isUncertain.withLock { $0 = true }
+            let reason = failure.code == .diskFull ? "its disk is full" : "storage failed"
+            throw LedgerError(
+                .commitUnknown, "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the "
+                    + "commit. Nothing new starts; free space or repair the disk, then run 'lockflight rollout "
+                    + "resume', which reads what is recorded and goes on from there.", cause: failure.cause)
+        }
+        guard let result else {
+            throw LedgerError(.storageFailed, "The ledger \(path) could not \(purpose): the transaction never ran.")
+        }
+        return result
+    }
+
+    private func refuseWhenUncertain(_ purpose: String) throws(LedgerError) {
+        guard isUncertain.withLock({ $0 }) else { return }
+        throw LedgerError(
+            .commitUnknown, "The ledger \(path) could not \(purpose): an earlier commit failed, so what is recorded "
+                + "is known only after the ledger is opened again. Run 'lockflight rollout resume'.")
+    }
+
+    /// A value that changes whenever anything in the ledger changed, through this or any other process.
+    ///
+    /// Costs a few microseconds and no disk access, so that a watcher polls this and rereads only on change.
+    public func changeToken() throws(LedgerError) -> ChangeToken {
+        do {
+            return try database.writeWithoutTransaction { db in
+                ChangeToken(
+                    others: try Int64.fetchOne(db, sql: "PRAGMA data_version") ?? 0, own: db.totalChangesCount)
+            }
+        } catch {
+            throw LedgerError(error, purpose: "be polled", path: path)
+        }
+    }
+}
+
+/// See ``Ledger/changeToken()``; comparable only with tokens of the same open ledger.
+public struct ChangeToken: Hashable, Sendable {
+    let others: Int64
+    let own: Int
+}
+
+extension Ledger {
+    /// The settings that durability rests on, as SQLite reports them for this connection.
+    struct Durability: Hashable {
+        var synchronous: Int
+        var foreignKeys: Int
+        var busyMilliseconds: Int
+    }
+
+    func durability() throws(LedgerError) -> Durability {
+        try read("be asked for its settings") { db in
+            Durability(
+                synchronous: try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? -1,
+                foreignKeys: try Int.fetchOne(db, sql: "PRAGMA foreign_keys") ?? -1,
+                busyMilliseconds: try Int.fetchOne(db, sql: "PRAGMA busy_timeout") ?? -1)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import GRDB
+public import UpgradeDomain
+
+/// Why the ledger refused or failed, and what follows from it.
+public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
+    public enum Code: String, Hashable, Sendable, CaseIterable {
+        // Opening.
+        case absent
+        case cannotOpen
+        case notALedger
+        case newerSchema
+        case olderSchema
+        // Storage. After `commitUnknown` stop, reopen and read the head; after the others nothing was recorded.
+        case busy
+        case diskFull
+        case readOnly
+        case storageFailed
+        case damaged
+        case commitUnknown
+        // Looking things up.
+        case unknownPlan
+        case unknownRun
+        case ambiguous
+        // Writing to a run.
+        case conflict
+        case leaseRequired
+        case leaseHeld
+        case deposed
+        case runClosed
+        case hostClaimed
+        case contradiction
+        case tooLarge
+    }
+
+    public var code: Code
+    /// What failed and where, what follows, and what to do next.
+    public var message: String
+    /// The run it concerns; nil when it concerns the ledger.
+    public var run: RunID?
+    /// What the layer below said.
+    public var cause: String?
+
+    init(_ code: Code, _ message: String, run: RunID? = nil, cause: String? = nil) {
+        self.code = code
+        self.message = message
+        self.run = run
+        self.cause = cause
+    }
+
+    public var description: String { cause.map { "\(message) (\($0))" } ?? message }
+}
+
+extension LedgerError {
+    /// Words an error of the layer below; `purpose` completes "could not ...".
+    init(_ error: any Error, purpose: String, path: String) {
+        if let error = error as? LedgerError {
+            self = error
+            return
+        }
+        guard let failure = error as? DatabaseError else {
+            self.init(
+                .damaged, "The ledger \(path) could not \(purpose): a stored document is unreadable. Nothing was "
+                    + "changed; run 'lockflight ledger verify'.", cause: "\(error)")
+            return
+        }
+        let cause = "SQLite \(failure.extendedResultCode.rawValue): \(failure.message ?? "no message")"
+        switch failure.resultCode {
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            self.init(
+                .busy, "The ledger \(path) could not \(purpose): another process has been writing for more than "
+                    + "\(LedgerLimits.busyTimeoutSeconds) s. Nothing was recorded; repeat the command.", cause: cause)
+        case .SQLITE_FULL:
+            self.init(
+                .diskFull, "The ledger \(path) could not \(purpose): its disk is full. Nothing of this was "
+                    + "recorded, all that was recorded before is kept, and nothing new starts; free space on that "
+                    + "disk and repeat the command.", cause: cause)
+        case .SQLITE_READONLY, .SQLITE_PERM:
+            self.init(
+                .readOnly, "The ledger \(path) could not \(purpose): it is not writable for this user. Nothing was "
+                    + "recorded; run as the user who owns the file and its folder.", cause: cause)
+        case .SQLITE_NOTADB:
+            self.init(
+                .notALedger, "\(path) is not a Lockflight ledger and was left alone; name another file.", cause: cause)
+        case .SQLITE_CORRUPT:
+            self.init(
+                .damaged, "The ledger \(path) could not \(purpose): the file is damaged. Copy it and its -wal file "
+                    + "away before anything else, then run 'lockflight ledger verify' or restore a backup.",
+                cause: cause)
+        case .SQLITE_CANTOPEN:
+            self.init(
+                .cannotOpen, "The ledger \(path) could not \(purpose): the file or its folder can not be opened. "
+                    + "Nothing was recorded; check that the folder exists and is writable for this user.",
+                cause: cause)
+        default:
+            self.init(
+                .storageFailed, "The ledger \(path) could not \(purpose): storage failed. Nothing of this was "
+                    + "recorded; check the disk, then repeat the command.", cause: cause)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// The bounds of one ledger; what does not fit is refused before anything is written.
+public enum LedgerLimits {
+    /// How long a call waits for another process that is writing.
+    public static let busyTimeoutSeconds = 10
+    public static let eventsPerAppend = 1_000
+    /// The largest payload of one event; the first event of a thousand-host run is a few megabytes.
+    public static let eventBytes = 16_777_216
+    /// The largest sum of payloads in one append.
+    public static let appendBytes = 67_108_864
+    /// The most events that one read returns; readers page.
+    public static let eventsPerRead = 1_000
+    /// The largest inventory or plan.
+    public static let documentBytes = 16_777_216
+    /// The largest raw answer or operation output.
+    public static let blobBytes = 16_777_216
+    public static let blobsPerStore = 256
+    /// The longest run id and host name; both become parts of file names or keys.
+    public static let nameCharacters = 64
+    /// The shortest prefix of a digest or run id that is looked up.
+    public static let prefixCharacters = 4
+    /// The highest epoch: the largest integer that canonical JSON (RFC 8785) can carry exactly.
+    public static let highestEpoch: UInt64 = 9_007_199_254_740_991
+}

@@ -1,0 +1,132 @@
+import GRDB
+
+/// The shape of the database file: frozen SQL, applied once and in order, never edited after a release.
+enum Schema {
+    /// `LKFL`; tells a ledger from any other SQLite file.
+    static let applicationID: Int64 = 0x4C4B_464C
+    static var currentVersion: Int { migrations.count }
+
+    /// Refuses a file that is no ledger or that a newer Lockflight wrote, before anything in it is changed.
+    static func refuseForeignFile(_ db: Database, path: String) throws {
+        let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+        let objects = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        let isNew = application == 0 && objects == 0 && version == 0
+        guard application == applicationID || isNew else {
+            throw LedgerError(
+                .notALedger, "\(path) is an SQLite file of another program and was left alone; name another file.")
+        }
+        guard version <= currentVersion else {
+            throw LedgerError(
+                .newerSchema, "The ledger \(path) was written by a newer Lockflight (schema \(version), this one "
+                    + "knows \(currentVersion)) and was left alone; use that version.")
+        }
+    }
+
+    /// Brings the file to the current version in one transaction; a crash leaves the old version whole.
+    static func migrate(_ db: Database, newLedgerID: String) throws {
+        guard try Int.fetchOne(db, sql: "PRAGMA user_version") != currentVersion else { return }
+        try db.inTransaction(.immediate) {
+            let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            for migration in migrations.dropFirst(version) { try db.execute(sql: migration) }
+            if version == 0 {
+                try db.execute(
+                    sql: "INSERT INTO meta (singleton, ledger_id) VALUES (1, ?)", arguments: [newLedgerID])
+            }
+            if version < currentVersion {
+                try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+                try db.execute(sql: "PRAGMA user_version = \(currentVersion)")
+            }
+            return .commit
+        }
+    }
+
+    private static let migrations = [version1]
+
+    private static let version1 = """
+        CREATE TABLE meta (
+            singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
+            ledger_id TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE inventories (
+            version INTEGER PRIMARY KEY,
+            digest TEXT NOT NULL,
+            document BLOB NOT NULL,
+            imported_by TEXT NOT NULL,
+            imported_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE plans (
+            digest TEXT NOT NULL PRIMARY KEY,
+            name TEXT NOT NULL,
+            document BLOB NOT NULL,
+            added_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE approvals (
+            number INTEGER PRIMARY KEY,
+            plan_digest TEXT NOT NULL REFERENCES plans (digest),
+            hosts_digest TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            claimed_by TEXT NOT NULL,
+            approved_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX approvals_by_plan ON approvals (plan_digest);
+        CREATE TABLE runs (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            plan_digest TEXT NOT NULL REFERENCES plans (digest),
+            definition_digest TEXT NOT NULL,
+            started_at_milliseconds INTEGER NOT NULL,
+            standing TEXT NOT NULL CHECK (standing IN ('open', 'finalized', 'superseded')),
+            successor TEXT REFERENCES runs (id),
+            head_sequence INTEGER NOT NULL,
+            head_hash TEXT NOT NULL,
+            CHECK ((standing = 'superseded') = (successor IS NOT NULL))
+        ) STRICT;
+        CREATE TABLE host_claims (
+            host TEXT NOT NULL PRIMARY KEY,
+            run TEXT NOT NULL REFERENCES runs (id)
+        ) STRICT;
+        CREATE INDEX host_claims_by_run ON host_claims (run);
+        CREATE TABLE events (
+            run TEXT NOT NULL REFERENCES runs (id),
+            sequence INTEGER NOT NULL CHECK (sequence >= 1),
+            version INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            payload BLOB NOT NULL,
+            recorded_at_milliseconds INTEGER NOT NULL,
+            previous_hash TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            PRIMARY KEY (run, sequence)
+        ) STRICT;
+        CREATE TABLE leases (
+            epoch INTEGER PRIMARY KEY CHECK (epoch >= 1),
+            run TEXT NOT NULL REFERENCES runs (id),
+            user TEXT NOT NULL,
+            machine TEXT NOT NULL,
+            process_id INTEGER NOT NULL,
+            acquired_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX leases_by_run ON leases (run, epoch);
+        CREATE TABLE blobs (
+            digest TEXT NOT NULL PRIMARY KEY,
+            bytes BLOB NOT NULL,
+            stored_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER events_keep_update BEFORE UPDATE ON events
+            BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+        CREATE TRIGGER events_keep_delete BEFORE DELETE ON events
+            BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+        CREATE TRIGGER plans_keep_update BEFORE UPDATE ON plans
+            BEGIN SELECT RAISE(ABORT, 'plans are append-only'); END;
+        CREATE TRIGGER plans_keep_delete BEFORE DELETE ON plans
+            BEGIN SELECT RAISE(ABORT, 'plans are append-only'); END;
+        CREATE TRIGGER approvals_keep_update BEFORE UPDATE ON approvals
+            BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
+        CREATE TRIGGER approvals_keep_delete BEFORE DELETE ON approvals
+            BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
+        CREATE TRIGGER leases_keep_update BEFORE UPDATE ON leases
+            BEGIN SELECT RAISE(ABORT, 'leases are append-only'); END;
+        CREATE TRIGGER leases_keep_delete BEFORE DELETE ON leases
+            BEGIN SELECT RAISE(ABORT, 'leases are append-only'); END;
+        """
+}

@@ -1,0 +1,60 @@
+public import UpgradeDomain
+
+/// What checking a ledger against itself found.
+public struct Verification: Hashable, Sendable {
+    /// One verdict per run that was checked, the first started first.
+    public var chains: [ChainVerdict]
+    /// What is wrong outside of the chains: the file, its schema, stored documents.
+    public var faults: [LedgerFault]
+
+    public var isSound: Bool { faults.isEmpty && chains.allSatisfy(\.faults.isEmpty) }
+
+    /// What no check of the ledger alone can find, to be shown beside a sound verdict.
+    public static let undetectable = """
+        Without a witness this can not tell a sound ledger from one that was rewritten whole by someone who \
+        recomputed every hash, or from an older copy. Compare the head below with the one that agents journal.
+        """
+}
+
+/// What checking one run found.
+public struct ChainVerdict: Hashable, Sendable {
+    public var run: RunID
+    /// The last event that the chain proves, and its hash; compare them with a witness.
+    public var provenSequence: UInt64
+    public var provenHash: Digest
+    /// The first broken event comes first.
+    public var faults: [LedgerFault]
+}
+
+/// One thing that does not fit.
+public struct LedgerFault: Hashable, Sendable {
+    public enum Code: String, Hashable, Sendable, CaseIterable {
+        /// SQLite's own check of the file failed.
+        case fileDamaged
+        /// A table, index or trigger is not the one that this version creates.
+        case schemaChanged
+        /// A plan or inventory does not have its digest.
+        case documentChanged
+        /// A sequence number is absent.
+        case eventMissing
+        /// An event's content does not have its hash.
+        case eventChanged
+        /// An event does not follow the one before it.
+        case eventUnlinked
+        /// An event has its hash but is no event that this version reads.
+        case eventUnreadable
+        /// The chain ends before the head that the run's row remembers, or elsewhere.
+        case headDiffers
+        /// A cached value (standing, claims, digests, leases) is not what the events say.
+        case projectionDiffers
+        /// Raw evidence that an event refers to is absent.
+        case evidenceMissing
+        /// Raw evidence does not have its digest.
+        case evidenceChanged
+    }
+
+    public var code: Code
+    /// The event concerned; nil when it is none in particular.
+    public var sequence: UInt64?
+    public var message: String
+}

@@ -1,0 +1,139 @@
+import Ledger
+import Testing
+import UpgradeDomain
+
+@Suite("Events of a run")
+struct EventTests {
+    let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
+    @Test("every kind of event reads back as it was recorded, also after reopening")
+    func roundTrip() throws {
+        let ledger = try fixture.openWithRun()
+        let lease = try ledger.lease()
+        let digest = try ledger.store([[1, 2, 3]], at: Fixture.now)[0]
+        let events = Fixture.everyDriverEvent(epoch: lease.epoch, evidence: digest)
+        let recorded = try ledger.record(events, lease: lease.epoch)
+        #expect(recorded.map(\.sequence) == Array(2...UInt64(events.count + 1)))
+        let reread = try fixture.open().events(of: "r-one")
+        #expect(Array(reread.dropFirst()) == recorded)
+        #expect(reread.dropFirst().map(\.event) == events)
+        guard case .runStarted(let definition) = reread[0].event else { throw TamperFailure(output: "no definition") }
+        #expect(try definition == Fixture.definition("r-one", in: ledger, hosts: ["core-1", "core-2"]))
+        #expect(Set(reread.map(\.hash)).count == reread.count)
+    }
+
+    @Test("reads page by sequence number and never return more than the limit")
+    func paging() throws {
+        let ledger = try fixture.openWithRun()
+        for _ in 0..<5 { try ledger.record([Fixture.request(.pause)]) }
+        #expect(try ledger.events(of: "r-one", after: 2, limit: 2).map(\.sequence) == [3, 4])
+        #expect(try ledger.events(of: "r-one", after: 6).isEmpty)
+        #expect(try ledger.events(of: "r-one", after: .max).isEmpty)
+        #expect(try ledger.events(of: "r-one", limit: -1).isEmpty)
+        #expect(try ledger.headSequence(of: "r-one") == 6)
+    }
+
+    @Test("an append from a stale head is a conflict and records nothing")
+    func conflict() throws {
+        let first = try fixture.openWithRun()
+        let second = try fixture.open()
+        let lease = try first.lease()
+        // The operator in the second terminal appends between the driver's read and its append.
+        _ = try second.append([Fixture.request(.pause)], to: "r-one", after: 1, lease: nil, at: Fixture.now)
+        let error = #expect(throws: LedgerError.self) {
+            try first.append(
+                [.driverDetached(reason: "x")], to: "r-one", after: 1, lease: lease.epoch, at: Fixture.now)
+        }
+        #expect(error?.code == .conflict)
+        #expect(error?.message.contains("at event 2") == true)
+        // The driver reads on and goes on.
+        #expect(try first.events(of: "r-one", after: 1).map(\.event) == [Fixture.request(.pause)])
+        let recorded = try first.append(
+            [.driverDetached(reason: "x")], to: "r-one", after: 2, lease: lease.epoch, at: Fixture.now)
+        #expect(recorded.map(\.sequence) == [3])
+        #expect(try second.verify().isSound)
+    }
+
+    @Test("only requests may come without a lease")
+    func leaseRequired() throws {
+        let ledger = try fixture.openWithRun()
+        for event in Fixture.everyDriverEvent(epoch: 1, evidence: nil).dropLast() {
+            let error = #expect(throws: LedgerError.self) { try ledger.record([Fixture.request(.pause), event]) }
+            #expect(error?.code == .leaseRequired)
+        }
+        #expect(try ledger.headSequence(of: "r-one") == 1)
+    }
+
+    @Test("nothing is recorded after finalize, and a run is started and superseded only by starting a run")
+    func closedRun() throws {
+        let ledger = try fixture.openWithRun()
+        let lease = try ledger.lease()
+        let definition = try Fixture.definition("r-one", in: ledger, hosts: ["core-1"])
+        for group in [
+            [.runStarted(definition)], [Fixture.request(.supersede(by: "r-two"))],
+            [Fixture.request(.finalize), Fixture.request(.pause)],
+        ] {
+            let error = #expect(throws: LedgerError.self) { try ledger.record(group, lease: lease.epoch) }
+            #expect(error?.code == .contradiction)
+        }
+        try ledger.record([Fixture.request(.finalize)])
+        let error = #expect(throws: LedgerError.self) { try ledger.record([Fixture.request(.pause)]) }
+        #expect(error?.code == .runClosed)
+        #expect(#expect(throws: LedgerError.self) { try ledger.lease() }?.code == .runClosed)
+        #expect(try ledger.run(matching: "r-one").standing == .finalized)
+    }
+
+    @Test("an append is bounded in events and bytes")
+    func bounds() throws {
+        let ledger = try fixture.openWithRun()
+        let many = Array(repeating: Fixture.request(.pause), count: LedgerLimits.eventsPerAppend + 1)
+        #expect(#expect(throws: LedgerError.self) { try ledger.record(many) }?.code == .tooLarge)
+        #expect(#expect(throws: LedgerError.self) { try ledger.record([]) }?.code == .tooLarge)
+        let long = Request(action: .pause, by: "ana", reason: String(repeating: "x", count: LedgerLimits.eventBytes))
+        #expect(#expect(throws: LedgerError.self) { try ledger.record([.requested(long)]) }?.code == .tooLarge)
+        let blob = [UInt8](repeating: 0, count: LedgerLimits.blobBytes + 1)
+        #expect(#expect(throws: LedgerError.self) { try ledger.store([blob], at: Fixture.now) }?.code == .tooLarge)
+        let blobs = [[UInt8]](repeating: [], count: LedgerLimits.blobsPerStore + 1)
+        #expect(#expect(throws: LedgerError.self) { try ledger.store(blobs, at: Fixture.now) }?.code == .tooLarge)
+    }
+
+    @Test("appends that race through two handles leave one gapless chain")
+    func race() async throws {
+        let handles = [try fixture.openWithRun(), try fixture.open()]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for ledger in handles {
+                group.addTask {
+                    var appended = 0
+                    while appended < 50 {
+                        do {
+                            try ledger.record([Fixture.request(.pause)])
+                            appended += 1
+                        } catch let error as LedgerError where error.code == .conflict {
+                            continue
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try handles[0].headSequence(of: "r-one") == 101)
+        #expect(try handles[1].verify().isSound)
+    }
+
+    @Test("the change token changes on own and foreign writes and rests otherwise")
+    func changeToken() throws {
+        let ledger = try fixture.openWithRun()
+        let other = try fixture.open()
+        let start = try ledger.changeToken()
+        _ = try ledger.events(of: "r-one")
+        _ = try other.events(of: "r-one")
+        #expect(try ledger.changeToken() == start)
+        try other.record([Fixture.request(.pause)])
+        let afterForeign = try ledger.changeToken()
+        #expect(afterForeign != start)
+        try ledger.record([Fixture.request(.pause)])
+        #expect(try ledger.changeToken() != afterForeign)
+    }
+}

@@ -1,0 +1,180 @@
+import Foundation
+@testable import Ledger
+import Testing
+import UpgradeDomain
+
+@Suite("The ledger's file")
+struct FileTests {
+    let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
+    /// Both ways to open; closures, because the compiler crashes on a list of the methods themselves.
+    private let openings: [(String) throws -> Ledger] = [
+        { path in try Ledger.open(at: path) }, { path in try Ledger.openReadOnly(at: path) },
+    ]
+
+    private func contents() throws -> Data { try Data(contentsOf: URL(fileURLWithPath: fixture.path)) }
+
+    @Test("the identity is random at creation and stays")
+    func identity() throws {
+        let id = try fixture.open().id
+        #expect(try fixture.open().id == id)
+        #expect(try Ledger.openReadOnly(at: fixture.path).id == id)
+        #expect(try Fixture().open().id != id)
+        #expect(id.rawValue.count == 34)
+    }
+
+    @Test("a ledger is in WAL mode and durable at every commit")
+    func journal() throws {
+        let ledger = try fixture.open()
+        #expect(try runProgram(["sqlite3", fixture.path, "PRAGMA journal_mode"]).output == "wal\n")
+        #expect(try ledger.durability() == Ledger.Durability(synchronous: 2, foreignKeys: 1, busyMilliseconds: 10_000))
+    }
+
+    @Test("a newer schema is refused by name and left alone")
+    func newerSchema() throws {
+        _ = try fixture.open()
+        _ = try runProgram(["sqlite3", fixture.path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)"])
+        let before = try contents()
+        for open in openings {
+            let error = #expect(throws: LedgerError.self) { _ = try open(fixture.path) }
+            #expect(error?.code == .newerSchema)
+            #expect(error?.message.contains("schema 99") == true)
+        }
+        #expect(try contents() == before)
+    }
+
+    @Test(
+        "a file that is no ledger is refused and left alone",
+        arguments: ["CREATE TABLE t (x)", "PRAGMA application_id = 7", "PRAGMA user_version = 1"])
+    func otherDatabase(sql: String) throws {
+        _ = try runProgram(["sqlite3", fixture.path, sql])
+        let before = try contents()
+        for open in openings {
+            #expect(#expect(throws: LedgerError.self) { _ = try open(fixture.path) }?.code == .notALedger)
+        }
+        #expect(try contents() == before)
+    }
+
+    @Test("a text file is refused and left alone")
+    func textFile() throws {
+        let text = Data(String(repeating: "not a database\n", count: 500).utf8)
+        try text.write(to: URL(fileURLWithPath: fixture.path))
+        #expect(#expect(throws: LedgerError.self) { _ = try fixture.open() }?.code == .notALedger)
+        #expect(try contents() == text)
+    }
+
+    @Test("reading needs an existing ledger, opening an existing folder")
+    func absent() throws {
+        let error = #expect(throws: LedgerError.self) { _ = try Ledger.openReadOnly(at: fixture.path) }
+        #expect(error?.code == .absent)
+        #expect(!FileManager.default.fileExists(atPath: fixture.path))
+        let folder = #expect(throws: LedgerError.self) { _ = try Ledger.open(at: fixture.folder + "/none/l.sqlite") }
+        #expect(folder?.code == .cannotOpen)
+    }
+
+    @Test("a reader sees what a writer appends, and may not write")
+    func readOnly() throws {
+        let ledger = try fixture.openWithRun()
+        let reader = try Ledger.openReadOnly(at: fixture.path)
+        let token = try reader.changeToken()
+        try ledger.record([Fixture.request(.pause)])
+        #expect(try reader.changeToken() != token)
+        #expect(try reader.headSequence(of: "r-one") == 2)
+        let error = #expect(throws: LedgerError.self) { try reader.record([Fixture.request(.pause)]) }
+        #expect(error?.code == .readOnly)
+    }
+
+    @Test("events, plans, approvals and leases can not be changed by accident")
+    func appendOnly() throws {
+        let ledger = try fixture.openWithRun()
+        try ledger.lease().release()
+        for statement in [
+            "UPDATE events SET kind = 'x'", "DELETE FROM events", "UPDATE plans SET name = 'x'", "DELETE FROM plans",
+            "UPDATE leases SET epoch = 9", "DELETE FROM leases",
+        ] {
+            let result = try runProgram(["sqlite3", fixture.path, statement])
+            #expect(result.status != 0 && result.output.contains("append-only"), "\(statement)")
+        }
+        #expect(try ledger.verify().isSound)
+    }
+
+    @Test("several processes may create the same ledger at once")
+    func simultaneousCreation() async throws {
+        let path = fixture.path
+        let ids = try await withThrowingTaskGroup(of: LedgerID.self) { group in
+            for _ in 0..<8 { group.addTask { try Ledger.open(at: path).id } }
+            return try await group.reduce(into: Set<LedgerID>()) { $0.insert($1) }
+        }
+        #expect(ids.count == 1)
+    }
+
+    @Test("a full disk refuses new facts in words, keeps the old ones and still answers", .enabled(if: getuid() == 0))
+    func fullDisk() throws {
+        let disk = try SmallDisk(in: fixture.folder)
+        let path = disk.folder + "/ledger.sqlite"
+        let ledger = try startedLedger(at: path)
+        let reason = String(repeating: "x", count: 3_000)
+        var recorded: UInt64 = 1
+        var failure: LedgerError?
+        while failure == nil, recorded < 1_000 {
+            do {
+                try ledger.record([.requested(Request(action: .pause, by: "ana", reason: reason))])
+                recorded += 1
+            } catch let error as LedgerError {
+                failure = error
+            }
+        }
+        #expect(failure?.code == .commitUnknown)
+        #expect(failure?.message.contains("disk is full") == true)
+        #expect(try ledger.headSequence(of: "r-one") == recorded)
+        #expect(try Ledger.openReadOnly(at: path).verify().isSound)
+        #expect(try Ledger.openReadOnly(at: path).headSequence(of: "r-one") == recorded)
+        // Room again: the ledger that saw a commit fail stays closed to writes, a reopened one knows the head.
+        try disk.grow()
+        let refused = #expect(throws: LedgerError.self) { try ledger.record([Fixture.request(.pause)]) }
+        #expect(refused?.code == .commitUnknown)
+        let reopened = try Ledger.open(at: path)
+        #expect(try reopened.record([Fixture.request(.pause)]).map(\.sequence) == [recorded + 1])
+        #expect(try reopened.verify().isSound)
+    }
+
+    @Test("a cleanly closed ledger on a full disk can still be read", .enabled(if: getuid() == 0))
+    func readingOnFullDisk() throws {
+        let disk = try SmallDisk(in: fixture.folder)
+        let path = disk.folder + "/ledger 100%? #1.sqlite"
+        _ = try startedLedger(at: path)
+        #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
+        try disk.fill()
+        let reader = try Ledger.openReadOnly(at: path)
+        #expect(try reader.headSequence(of: "r-one") == 1)
+        #expect(try reader.verify().isSound)
+    }
+
+    private func startedLedger(at path: String) throws -> Ledger {
+        let ledger = try Ledger.open(at: path)
+        _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
+        _ = try ledger.startRun(
+            Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
+        return ledger
+    }
+}
+
+/// A file system of one mebibyte in a test's folder; unmounted when the test lets go of it. Needs root.
+private final class SmallDisk {
+    let folder: String
+
+    init(in parent: String) throws {
+        folder = parent + "/small"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        let mounted = try runProgram(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder])
+        try #require(mounted.status == 0, "\(mounted.output)")
+    }
+
+    deinit { _ = try? runProgram(["umount", "-l", folder]) }
+
+    func fill() throws { _ = try runProgram(["sh", "-c", "cat /dev/zero > '\(folder)/filler'"]) }
+
+    func grow() throws { _ = try runProgram(["mount", "-o", "remount,size=4m", folder]) }
+}

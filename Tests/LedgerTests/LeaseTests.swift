@@ -1,0 +1,135 @@
+import Foundation
+import Ledger
+import Testing
+import UpgradeDomain
+
+@Suite("Leases and epochs")
+struct LeaseTests {
+    let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
+    private func lockPath(_ lease: Lease) -> String { "\(fixture.path)-leases/\(lease.run).\(lease.epoch)" }
+
+    /// This process's descriptors of a file.
+    private func descriptors(of path: String) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(Int32.init).filter {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == path
+        }
+    }
+
+    @Test("a second handle is refused with the driver's name until the first lets go")
+    func exclusion() throws {
+        let first = try fixture.openWithRun()
+        let second = try fixture.open()
+        #expect(try second.currentDriver(of: "r-one") == nil)
+        let lease = try first.lease()
+        #expect(try second.currentDriver(of: "r-one") == lease.driver)
+        let error = #expect(throws: LedgerError.self) { try second.lease() }
+        #expect(error?.code == .leaseHeld)
+        #expect(error?.message.contains("ana@ops-1 (process 42)") == true)
+        lease.release()
+        lease.release()
+        #expect(try second.currentDriver(of: "r-one") == nil)
+        #expect(try second.lease().epoch == lease.epoch + 1)
+    }
+
+    @Test("a lease that nobody keeps is free")
+    func forgotten() throws {
+        let ledger = try fixture.openWithRun()
+        var lease: Lease? = try ledger.lease()
+        #expect(lease?.epoch == 1)
+        lease = nil
+        #expect(try ledger.lease().epoch == 2)
+    }
+
+    @Test("another process that holds the lock keeps us out until it dies")
+    func otherProcess() throws {
+        let ledger = try fixture.openWithRun()
+        let lease = try ledger.lease()
+        let path = lockPath(lease)
+        lease.release()
+        let script = "import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); input()"
+        let other = Process()
+        other.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        other.arguments = ["python3", "-c", script, path]
+        let output = Pipe()
+        let input = Pipe()
+        other.standardOutput = output
+        other.standardInput = input
+        try other.run()
+        #expect(output.fileHandleForReading.readData(ofLength: 1) == Data("1".utf8))
+        #expect(#expect(throws: LedgerError.self) { try ledger.lease() }?.code == .leaseHeld)
+        kill(other.processIdentifier, SIGKILL)
+        other.waitUntilExit()
+        #expect(try ledger.lease().epoch == 2)
+    }
+
+    @Test("a child process does not inherit the lock")
+    func closedOnExec() throws {
+        let ledger = try fixture.openWithRun()
+        let lease = try ledger.lease()
+        let held = try descriptors(of: lockPath(lease))
+        #expect(held.map { fcntl($0, F_GETFD) & FD_CLOEXEC } == [FD_CLOEXEC])
+        lease.release()
+    }
+
+    @Test("a released lock is free although a copy of its descriptor lives on")
+    func sharedDescriptor() throws {
+        let ledger = try fixture.openWithRun()
+        let lease = try ledger.lease()
+        let copies = try descriptors(of: lockPath(lease)).map { dup($0) }
+        defer { copies.forEach { close($0) } }
+        #expect(copies.count == 1)
+        lease.release()
+        #expect(try ledger.lease().epoch == 2)
+    }
+
+    @Test("who was taken over finds itself deposed, and nothing of its append is recorded")
+    func deposed() throws {
+        let first = try fixture.openWithRun()
+        let second = try fixture.open()
+        let old = try first.lease()
+        let new = try second.lease(takingOver: true)
+        #expect(new.epoch == old.epoch + 1)
+        let error = #expect(throws: LedgerError.self) {
+            try first.record([.driverDetached(reason: "x")], lease: old.epoch)
+        }
+        #expect(error?.code == .deposed)
+        #expect(try second.headSequence(of: "r-one") == 1)
+        try second.record([.driverDetached(reason: "x")], lease: new.epoch)
+        // The deposed driver's release must not free the new one's lease.
+        old.release()
+        #expect(try first.currentDriver(of: "r-one") == new.driver)
+        #expect(#expect(throws: LedgerError.self) { try first.lease() }?.code == .leaseHeld)
+    }
+
+    @Test("epochs rise over all runs and reopenings, and above what agents reported")
+    func epochs() throws {
+        let ledger = try fixture.openWithRun(hosts: ["core-1"])
+        _ = try ledger.startRun(
+            Fixture.definition("r-two", in: ledger, hosts: ["core-2"]), by: "ana", at: Fixture.now)
+        #expect(try ledger.lease(on: "r-one").epoch == 1)
+        #expect(try ledger.lease(on: "r-two").epoch == 2)
+        #expect(try fixture.open().lease(on: "r-one").epoch == 3)
+        let restored = try ledger.acquireLease(
+            on: "r-one", user: "ana", machine: "ops-1", processID: 1, above: 70, at: Fixture.now)
+        #expect(restored.epoch == 71)
+        restored.release()
+        for falseEpoch in [LedgerLimits.highestEpoch, .max] {
+            let error = #expect(throws: LedgerError.self) {
+                try ledger.acquireLease(
+                    on: "r-one", user: "ana", machine: "ops-1", processID: 1, above: falseEpoch, at: Fixture.now)
+            }
+            #expect(error?.code == .tooLarge)
+        }
+        #expect(try ledger.lease(on: "r-two").epoch == 72)
+    }
+
+    @Test("only the newest lock file of a run stays behind")
+    func lockFilesDoNotPileUp() throws {
+        let ledger = try fixture.openWithRun()
+        for _ in 0..<3 { try ledger.lease().release() }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.path + "-leases") == ["r-one.3"])
+    }
+}
