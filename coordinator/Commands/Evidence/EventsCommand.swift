@@ -1,0 +1,98 @@
+import ArgumentParser
+import ContentDigest
+import RolloutEngine
+import UpgradeDomain
+
+struct EventsCommand: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "events", abstract: "The facts of a run, in order.",
+        discussion: "Example: lockflight events r-7k3fq2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "Only events after this sequence number.") var after: UInt64 = 0
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target, readOnly: true)
+        let events = try await control.log.events(of: control.run, after: after)
+        let rows = events.map { recorded in
+            ["\(recorded.sequence)", recorded.recordedAt.rfc3339, recorded.hash.short, TerminalText.escaped(recorded.event.sentence)]
+        }
+        let table = TextTable(headers: ["#", "TIME", "HASH", "EVENT"], rows: rows)
+        return CommandResult(lines: table.lines(width: context.width, style: context.style), document: events)
+    }
+}
+
+extension RunEvent {
+    /// The event for people.
+    var sentence: String {
+        switch self {
+        case .runStarted(let definition):
+            "run started: \(definition.plan.name) over \(definition.hosts.count) hosts, approved by "
+                + definition.approvals.map { "\($0.owner) (unsigned, claimed by \($0.claimedBy))" }.joined(separator: ", ")
+        case .driverAttached(let driver): "driver attached: \(driver.user)@\(driver.machine) epoch \(driver.epoch)"
+        case .driverDetached(let reason): "driver detached: \(reason)"
+        case .requested(let request):
+            "\(request.by) asked for \(request.action.sentence)" + (request.reason.map { ": \($0)" } ?? "")
+        case .preflightRecorded(let record):
+            "preflight of \(record.host): " + (record.problems.isEmpty ? "ok" : record.problems.map(\.detail).joined(separator: "; "))
+        case .captured(let record): "captured \(record.capture.subject) for \(record.purpose.sentence)"
+        case .operationIntended(let intent): "intended \(intent.id)"
+        case .operationWithdrawn(let id, let reason): "withdrew \(id): \(reason)"
+        case .operationStarted(let id): "started \(id)"
+        case .operationUncertain(let id, let detail): "uncertain \(id): \(detail)"
+        case .operationEnded(let record): "ended \(record.id): \(record.outcome.sentence)"
+        case .operationTombstoned(let id): "tombstoned \(id): it never ran"
+        case .placementSoaked(let placement, _): "\(placement) stayed healthy for its soak"
+        case .deadlinePassed(let record): "\(record.placement) passed its \(record.kind.rawValue) deadline: \(record.waitingFor)"
+        case .hostLost(let loss): "lost \(loss.host): \(loss.code.rawValue): \(loss.detail)"
+        }
+    }
+}
+
+extension OperationOutcome {
+    var sentence: String {
+        switch self {
+        case .exited(let code): "exit \(code)"
+        case .signaled(let signal): "signal \(signal)"
+        case .timedOut(let survivors): survivors ? "timed out, a process survives" : "timed out"
+        case .interrupted(let detail): "interrupted: \(detail)"
+        case .guardrailRefused(let guardrail, let code): "refused by \(guardrail) (exit \(code))"
+        case .notStarted(let detail): "not started: \(detail)"
+        }
+    }
+}
+
+extension RequestedAction {
+    var sentence: String {
+        switch self {
+        case .pause: "a pause"
+        case .resume: "going on"
+        case .abort: "an abort"
+        case .rollback(let scope): "a rollback of \(scope.description)"
+        case .recheck(let host): "a recheck of \(host)"
+        case .rerun(let host, let owner): "a rerun on \(host)" + (owner.map { ", signed off by \($0)" } ?? "")
+        case .signOff(let hosts, let owner): "going past \(hosts.map(\.rawValue).joined(separator: ", ")), signed off by \(owner)"
+        case .rebind(let host, let address, let port, _): "reaching \(host) at \(address):\(port)"
+        case .retire(let host, let owner): "retiring \(host), decided by \(owner)"
+        case .finalize: "the end of the rollback window"
+        case .supersede(let run): "being superseded by \(run)"
+        }
+    }
+}
+
+extension CapturePurpose {
+    var sentence: String {
+        switch self {
+        case .baseline: "the baseline"
+        case .drift: "the drift check"
+        case .verification(let attempt): "verification, attempt \(attempt)"
+        case .boundary(let boundary): "the boundary \(boundary)"
+        case .postFailure: "the failed boundary"
+        case .beforeRollback: "the state before rollback"
+        case .rollbackVerification: "the proof of the rollback"
+        case .recheck: "a recheck"
+        case .reproof: "proof after a restart"
+        }
+    }
+}

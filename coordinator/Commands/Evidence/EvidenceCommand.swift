@@ -1,0 +1,104 @@
+import ArgumentParser
+import RolloutEngine
+import UpgradeDomain
+
+struct EvidenceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evidence", abstract: "What was seen on the hosts, and what changed.",
+        discussion: "Example: lockflight evidence diff --host core-2", subcommands: [EvidenceShow.self, EvidenceDiff.self])
+}
+
+struct EvidenceShow: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "The last capture of a host, surface by surface.",
+        discussion: "Example: lockflight evidence show --host core-2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "The host.") var host: String
+    @Flag(name: .long, help: "Print the raw answers too.") var raw = false
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target, readOnly: true)
+        let state = try await control.state()
+        var lines: [String] = []
+        var captures: [Capture] = []
+        for placement in try state.known(host) {
+            guard let capture = state.placements[placement]?.latest else { continue }
+            captures.append(capture)
+            lines += [context.style.bold("\(placement)") + "  taken \(capture.takenAt.rfc3339)"]
+            for reading in capture.surfaces {
+                lines.append("  " + reading.sentence)
+                lines += reading.items.map { "      \(TerminalText.escaped("\($0.key)  \($0.value)"))  \($0.health.rawValue)" }
+                if raw, let digest = reading.rawDigest, let bytes = try control.ledger.blob(digest) {
+                    lines += TerminalText.escaped(String(decoding: bytes, as: UTF8.self), keepingNewlines: true)
+                        .split(separator: "\n").map { "      | \($0)" }
+                }
+            }
+        }
+        if captures.isEmpty { lines = ["no evidence of \(host) yet"] }
+        return CommandResult(lines: lines, document: captures)
+    }
+}
+
+struct EvidenceDiff: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff", abstract: "A host's baseline against its last capture, item by item.",
+        discussion: "Example: lockflight evidence diff --host core-2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "Only this host.") var host: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let state = try await context.control(target, readOnly: true).state()
+        let placements = try host.map { try state.known($0) } ?? state.orderedPlacements
+        var rows: [[String]] = []
+        var documents: [Document] = []
+        for placement in placements {
+            guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
+                let layer = state.plan.layer(placement.layer)
+            else { continue }
+            let deltas = EvidenceComparison.deltas(before: before, after: after, expects: layer.expects)
+            documents.append(Document(placement: placement, deltas: deltas))
+            for delta in deltas {
+                let cells = ["\(placement)", "\(delta.surface)", delta.item, delta.before ?? "-", delta.after ?? "-"]
+                rows.append(cells.map { TerminalText.escaped($0) } + [tint(delta.verdict, context.style)])
+            }
+        }
+        let table = TextTable(headers: ["PLACEMENT", "SURFACE", "ITEM", "BEFORE", "AFTER", "VERDICT"], rows: rows)
+        return CommandResult(lines: table.lines(width: context.width, style: context.style), document: documents)
+    }
+
+    private func tint(_ verdict: DeltaVerdict, _ style: Style) -> String {
+        switch verdict {
+        case .same: style.dim(verdict.rawValue)
+        case .changedAsExpected, .recovered, .added: style.green(verdict.rawValue)
+        case .changed, .regressed, .missing, .stillUnhealthy, .unknown: style.red(verdict.rawValue)
+        }
+    }
+
+    private struct Document: Encodable {
+        var placement: Placement
+        var deltas: [ItemDelta]
+    }
+}
+
+extension SurfaceReading {
+    fileprivate var sentence: String {
+        let code = resultCode.map { "  result \($0)" } ?? ""
+        let why = unknown.map { "  unknown: \($0.code.rawValue): \(TerminalText.escaped($0.detail))" } ?? ""
+        return "\(name)  (\(role.rawValue), \(durationMilliseconds) ms)\(code)\(why)"
+    }
+}
+
+extension RolloutState {
+    /// The placements of a host, or an error that names the hosts there are.
+    func known(_ host: String) throws -> [Placement] {
+        let found = placements(of: HostName(host))
+        guard !found.isEmpty else {
+            throw CommandError(.refused, "\(host) takes no part in \(definition.run)", next: "lockflight status \(definition.run)")
+        }
+        return found
+    }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import Ledger
+import UpgradeDomain
+
+struct LedgerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger", abstract: "The record itself.", discussion: "Example: lockflight ledger verify",
+        subcommands: [LedgerVerify.self])
+}
+
+struct LedgerVerify: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Prove the hash chains, or name the first broken event.",
+        discussion: "Example: lockflight ledger verify")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Only this run.") var run: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.existingLedger()
+        let verification = try ledger.verify(run: try run.map { try ledger.run(matching: $0).id })
+        var lines: [String] = []
+        for chain in verification.chains {
+            let head = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"
+            lines.append(chain.faults.isEmpty ? "\(head)  " + context.style.green("sound") : "\(head)  " + context.style.red("broken"))
+            lines += chain.faults.map { "  " + TerminalText.escaped($0.sentence) }
+        }
+        lines += verification.faults.map { context.style.red(TerminalText.escaped($0.sentence)) }
+        if verification.chains.isEmpty, verification.isSound { lines.append("no run yet; the ledger is sound") }
+        return CommandResult(
+            lines: lines, document: Document(verification), status: verification.isSound ? .verified : .failure,
+            remarks: verification.isSound ? [Verification.undetectable] : [])
+    }
+
+    private struct Document: Encodable {
+        struct Chain: Encodable {
+            var run: RunID
+            var provenSequence: UInt64
+            var provenHash: Digest
+            var faults: [String]
+        }
+        var isSound: Bool
+        var chains: [Chain]
+        var faults: [String]
+
+        init(_ verification: Verification) {
+            isSound = verification.isSound
+            chains = verification.chains.map {
+                Chain(run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash, faults: $0.faults.map(\.sentence))
+            }
+            faults = verification.faults.map(\.sentence)
+        }
+    }
+}
+
+extension LedgerFault {
+    fileprivate var sentence: String {
+        (sequence.map { "event \($0): " } ?? "") + "\(code.rawValue): \(message)"
+    }
+}

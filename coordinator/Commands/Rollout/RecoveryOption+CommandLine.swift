@@ -1,0 +1,68 @@
+import RolloutEngine
+import UpgradeDomain
+
+extension RecoveryOption {
+    /// The exact command, and what it is for.
+    func commandLine(run: RunID, owner: Owner?) -> (command: String, why: String) {
+        let someone = owner?.rawValue ?? "OWNER"
+        switch self {
+        case .recheck(let host):
+            return ("lockflight rollout recheck \(run) --host \(host)", "repaired by hand: capture and compare it again")
+        case .rerun(let host, let needsSignOff):
+            return needsSignOff
+                ? ("lockflight rollout rerun \(run) --host \(host) --sign-off \(someone) --reason 'checked on the host'",
+                    "run the failed step again, with an owner's sign-off")
+                : ("lockflight rollout rerun \(run) --host \(host)", "run the failed step again: it is declared idempotent")
+        case .rollback(.host(let host)):
+            return ("lockflight rollback \(run) --host \(host)", "take this host back")
+        case .rollback(.layer(let layer)):
+            return ("lockflight rollback \(run) --layer \(layer)", "take the layer back")
+        case .rollback(.all):
+            return ("lockflight rollback \(run) --all", "take every touched host back, top layer first")
+        case .signOff(let hosts):
+            let list = hosts.map { "--host \($0)" }.joined(separator: " ")
+            return ("lockflight rollout sign-off \(run) \(list) --as \(someone) --reason 'accepted as it is'",
+                "let the lower layers go past these hosts")
+        case .resume:
+            return ("lockflight rollout resume \(run)", "every failure is answered: go on")
+        case .retire(let host):
+            return ("lockflight rollout retire \(run) --host \(host) --as \(someone) --reason 'machine is gone'",
+                "take the host out of the run")
+        }
+    }
+}
+
+extension RolloutState {
+    /// The next commands, narrowest first.
+    func nextCommands() -> [(command: String, why: String)] {
+        let run = definition.run
+        let owner = definition.approvals.first?.owner
+        if let record = boundaryRecord { return record.options.map { $0.commandLine(run: run, owner: owner) } }
+        switch status {
+        case .verified, .verifiedExcept:
+            return [
+                ("lockflight rollout finalize \(run)", "end the rollback window"),
+                ("lockflight rollback \(run) --all", "take the whole run back"),
+            ]
+        case .rolledBack(.verified): return [("lockflight rollout finalize \(run)", "close the run")]
+        case .paused: return [("lockflight rollout resume \(run)", "go on")]
+        case .aborted:
+            return touchedPlacements.isEmpty ? [] : [("lockflight rollback \(run) --all", "take every touched host back")]
+        case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
+            return [("lockflight rollout resume \(run)", "drive it on from here")]
+        case .finalized, .superseded: return []
+        }
+    }
+
+    /// The exit code that says what the run is.
+    var exitStatus: ExitStatus {
+        switch status {
+        case .verified, .verifiedExcept, .finalized, .superseded: .verified
+        case .held(.hostUnreachable): .unreachable
+        case .held, .paused, .aborted: .held
+        case .rolledBack(.verified): .rolledBackVerified
+        case .rolledBack: .rolledBackNotVerified
+        case .preflight, .baseline, .changing, .proving, .rollingBack: .detached
+        }
+    }
+}

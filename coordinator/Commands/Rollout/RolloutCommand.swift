@@ -1,0 +1,27 @@
+import ArgumentParser
+
+struct RolloutCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollout", abstract: "Run a plan, watch it, stop it, recover it.",
+        discussion: "Example: lockflight rollout start upgrade-1.5.0 --watch",
+        subcommands: [
+            RolloutStart.self, RolloutWatch.self, RolloutPause.self, RolloutResume.self, RolloutAbort.self,
+            RolloutRecheck.self, RolloutRerun.self, RolloutSignOff.self, RolloutRebind.self, RolloutRetire.self,
+            RolloutFinalize.self,
+        ])
+}
+
+/// The run a command is about; the last one started where it is left out.
+struct RunArgument: ParsableArguments {
+    @Argument(help: "The run's id or its first characters. (default: the last one started)") var run: String?
+}
+
+extension Context {
+    func control(_ argument: RunArgument, readOnly: Bool = false) throws -> RunControl {
+        let ledger = readOnly ? try existingLedger() : try ledger()
+        guard let run = try argument.run ?? ledger.runs().first?.id.rawValue else {
+            throw CommandError(.refused, "the ledger holds no run", next: "lockflight rollout start PLAN")
+        }
+        return try RunControl(self, ledger, run: run)
+    }
+}

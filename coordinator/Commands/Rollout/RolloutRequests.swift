@@ -1,0 +1,177 @@
+import ArgumentParser
+import RolloutEngine
+import UpgradeDomain
+
+struct RolloutPause: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause", abstract: "Start nothing new; keep sampling what has changed.",
+        discussion: "Example: lockflight rollout pause")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target)
+        let state = try await control.request(.pause)
+        return CommandResult(
+            lines: ["\(state.definition.run) is paused; \(try control.driverSentence())"], document: RunDocument(state),
+            remarks: ["next: lockflight rollout resume \(state.definition.run)"])
+    }
+}
+
+struct RolloutResume: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Go on: after a pause, a crash, or an answered failure.",
+        discussion: """
+            What was done is proved again instead of trusted. After a failed boundary this is refused until every failed
+            host is rechecked, rerun or rolled back, and says what is missing.
+            Example: lockflight rollout resume
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target)
+        let state = try await control.state()
+        if state.isClosed {
+            throw CommandError(.refused, "\(control.run) is \(state.status)", next: "lockflight status \(control.run)")
+        }
+        if state.isHeld || state.isPaused { return try await control.requestAndFollow(.resume) }
+        if let driver = try control.ledger.currentDriver(of: control.run) {
+            throw CommandError(
+                .refused, "\(control.run) is driven by process \(driver.processID) on \(driver.machine)",
+                consequence: "Nothing was recorded.", next: "lockflight rollout watch \(control.run)")
+        }
+        return try await control.drive()
+    }
+}
+
+struct RolloutAbort: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "abort", abstract: "End forward work for good; change no host; leave rollback open.",
+        discussion: "Example: lockflight rollout abort --reason 'wrong release'")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "Why; recorded.") var reason: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).requestAndFollow(.abort, reason: reason)
+    }
+}
+
+struct RolloutRecheck: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recheck", abstract: "Someone repaired a host: capture and compare its full family again.",
+        discussion: "Example: lockflight rollout recheck r-7k3fq2 --host core-2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "The repaired host.") var host: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).requestAndFollow(.recheck(host: HostName(host)))
+    }
+}
+
+struct RolloutRerun: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rerun", abstract: "Run the failed step of a host again.",
+        discussion: """
+            Only for steps that the plan declares idempotent, or with an owner's recorded sign-off.
+            Example: lockflight rollout rerun r-7k3fq2 --host core-2 --sign-off ana --reason 'disk was full'
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "The host.") var host: String
+    @Option(name: .long, help: "The owner who signs it off.") var signOff: String?
+    @Option(name: .long, help: "Why; recorded.") var reason: String?
+
+    func validate() throws {
+        if signOff != nil, reason == nil { throw ValidationError("--sign-off needs --reason") }
+    }
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let action = RequestedAction.rerun(host: HostName(host), signedOffBy: signOff.map { Owner($0) })
+        return try await context.control(target).requestAndFollow(action, reason: reason)
+    }
+}
+
+struct RolloutSignOff: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sign-off", abstract: "Let a rollback's lower layers go past hosts that are not verified.",
+        discussion: "Example: lockflight rollout sign-off r-7k3fq2 --host core-2 --as ana --reason 'machine is lost'")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "A host that the rollback left unverified; repeat for more.") var host: [String]
+    @Option(name: .customLong("as"), help: "The owner who signs off.") var owner: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let action = RequestedAction.signOff(hosts: host.map { HostName($0) }, owner: Owner(owner))
+        return try await context.control(target).requestAndFollow(action, reason: reason)
+    }
+}
+
+struct RolloutRebind: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rebind", abstract: "Take a host's new address and key from the inventory into a live run.",
+        discussion: "Example: lockflight rollout rebind r-7k3fq2 --host core-2 --reason 'new network card'")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "The host.") var host: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target)
+        let inventory = try context.inventory(of: control.ledger)
+        guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
+            throw CommandError(.refused, "the inventory has no host '\(host)'", next: "lockflight inventory list")
+        }
+        let action = RequestedAction.rebind(
+            host: entry.name, address: entry.address, port: entry.port, hostKeys: entry.hostKeys)
+        let state = try await control.request(action, reason: reason)
+        return CommandResult(
+            lines: ["\(host) is now reached at \(entry.address):\(entry.port) in \(control.run)"],
+            document: RunDocument(state), remarks: state.nextCommands().map { "next: \($0.command)" })
+    }
+}
+
+struct RolloutRetire: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retire", abstract: "Take a host out of a run; its end then reads 'verified except'.",
+        discussion: "Example: lockflight rollout retire r-7k3fq2 --host edge-3 --as ana --reason 'machine is gone'")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "The host.") var host: String
+    @Option(name: .customLong("as"), help: "The owner who decides it.") var owner: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target)
+        let state = try await control.request(.retire(host: HostName(host), owner: Owner(owner)), reason: reason)
+        return CommandResult(
+            lines: ["\(host) is retired from \(control.run)"], document: RunDocument(state),
+            remarks: state.nextCommands().map { "next: \($0.command)" })
+    }
+}
+
+struct RolloutFinalize: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "finalize", abstract: "End the rollback window of a verified or wholly rolled back run.",
+        discussion: "Example: lockflight rollout finalize r-7k3fq2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target)
+        let state = try await control.request(.finalize)
+        return CommandResult(lines: ["\(control.run) is finalized"], document: RunDocument(state))
+    }
+}

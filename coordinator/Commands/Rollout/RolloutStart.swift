@@ -1,0 +1,92 @@
+import ArgumentParser
+import ContentDigest
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+struct RolloutStart: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Start a run of an approved plan and drive it in the foreground.",
+        discussion: """
+            Ctrl-C stops starting new work and lets operations in flight finish; `rollout resume` goes on.
+            With --succeeds the run takes over from a wrong plan's run: it inherits its baselines, and hosts that are
+            already at the target are proved and adopted instead of changed again.
+            Example: lockflight rollout start upgrade-1.5.0 --watch
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
+    @Flag(name: .long, help: "Show the live view; the default on a terminal.") var watch = false
+    @Option(name: .long, help: "The run that this one supersedes.") var succeeds: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.ledger()
+        let inventory = try context.inventory(of: ledger)
+        let stored = try ledger.plan(matching: plan)
+        let standing = try ledger.standing(of: stored, inventory)
+        guard standing.isComplete else { throw unapproved(stored, standing) }
+        let hosts = stored.plan.selectedHosts(of: inventory)
+        if let bare = hosts.first(where: \.hostKeys.isEmpty) {
+            throw CommandError(
+                .refused, "\(bare.name) has no pinned host key", consequence: "Nothing was started.",
+                next: "lockflight inventory trust --known-hosts FILE")
+        }
+        let predecessor = try await predecessorState(context, ledger)
+        let hostsDigest = try Digest.canonical(of: hosts)
+        let definition = RunDefinition(
+            run: RunID.random(), ledger: ledger.id, plan: stored.plan, planDigest: stored.digest, hosts: hosts,
+            hostsDigest: hostsDigest,
+            approvals: try ledger.approvals(of: stored.digest).filter { $0.hostsDigest == hostsDigest },
+            succession: predecessor.map { $0.succession })
+        _ = try ledger.startRun(
+            definition, after: predecessor?.sequence, by: context.user, at: Context.clock.wall())
+        return try await RunControl(context, ledger, run: definition.run.rawValue).drive()
+    }
+
+    private func unapproved(_ stored: StoredPlan, _ standing: ApprovalStanding) -> CommandError {
+        let open = standing.layers.compactMap { layer -> String? in
+            switch layer.verdict {
+            case .approved: nil
+            case .missing: "layer \(layer.layer) needs an approval by \(layer.owners.map(\.rawValue).joined(separator: " or "))"
+            case .void(let owner, let changed): "layer \(layer.layer): the approval by \(owner) is void, the \(changed) changed since"
+            }
+        }
+        let owner = standing.layers.first { if case .approved = $0.verdict { false } else { true } }?.owners.first?.rawValue
+        return CommandError(
+            .refused, "\(stored.plan.name) is not approved: \(open.joined(separator: "; "))",
+            consequence: "Nothing was started.",
+            next: "lockflight plan approve \(stored.digest.short) --as \(owner ?? "OWNER")")
+    }
+
+    private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {
+        guard let succeeds else { return nil }
+        let control = try RunControl(context, ledger, run: succeeds)
+        if let driver = try ledger.currentDriver(of: control.run) {
+            throw CommandError(
+                .refused, "\(control.run) is driven by process \(driver.processID)", consequence: "Nothing was started.",
+                next: "lockflight rollout abort \(control.run)")
+        }
+        let state = try await control.state()
+        if let refusal = state.refusal(of: .supersede(by: "successor")) {
+            throw CommandError(.refused, refusal.message, consequence: "Nothing was started.", next: refusal.remedy)
+        }
+        return state
+    }
+}
+
+extension RunID {
+    /// A short id from the system's randomness.
+    static func random() -> RunID {
+        let letters = Array("abcdefghjkmnpqrstuvwxyz23456789")
+        return RunID("r-" + String((0..<6).map { _ in letters.randomElement() ?? "a" }))
+    }
+}
+
+extension RolloutState {
+    /// What a run that supersedes this one inherits.
+    var succession: Succession {
+        Succession(
+            predecessor: definition.run, baselines: baselines,
+            attempts: placements.filter { $0.value.touched || $0.value.attempt > 1 }.mapValues(\.attempt))
+    }
+}

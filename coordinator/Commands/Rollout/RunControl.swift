@@ -1,0 +1,206 @@
+import CoordinatorRuntime
+import Foundation
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What the commands do with one run: look at it, ask for something, drive it.
+struct RunControl {
+    static let requestAttempts = 100
+
+    let context: Context
+    let ledger: Ledger
+    let run: RunID
+
+    init(_ context: Context, _ ledger: Ledger, run text: String) throws {
+        self.context = context
+        self.ledger = ledger
+        run = try ledger.run(matching: text).id
+    }
+
+    var log: LedgerRunLog { LedgerRunLog(ledger: ledger, clock: Context.clock) }
+
+    func state() async throws -> RolloutState {
+        let events = try await log.events(of: run, after: 0)
+        guard let state = RolloutState.fold(events, at: Context.clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
+        return state
+    }
+
+    /// Who drives, as a sentence.
+    func driverSentence() throws -> String {
+        guard let driver = try ledger.currentDriver(of: run) else { return "nobody drives it" }
+        return "driven by \(driver.user)@\(driver.machine), process \(driver.processID)"
+    }
+
+    // MARK: Requests
+
+    /// Appends a request, after asking the engine whether it can be taken at that very point of the chain.
+    func request(_ action: RequestedAction, reason: String? = nil) async throws -> RolloutState {
+        for _ in 0..<RunControl.requestAttempts {
+            let state = try await state()
+            if let refusal = state.refusal(of: action) {
+                throw CommandError(.refused, refusal.message, consequence: "Nothing was recorded.", next: refusal.remedy)
+            }
+            let event = RunEvent.requested(Request(action: action, by: context.user, reason: reason))
+            switch try await log.append([event], to: run, after: state.sequence, epoch: nil) {
+            case .appended: return try await self.state()
+            case .conflict, .deposed: continue
+            }
+        }
+        throw RuntimeError.appendStarved(run)
+    }
+
+    /// Asks for something and sees it through: by driving where nobody does, else by watching who does.
+    func requestAndFollow(_ action: RequestedAction, reason: String? = nil) async throws -> CommandResult {
+        _ = try await request(action, reason: reason)
+        if try ledger.currentDriver(of: run) != nil { return try await watch() }
+        return try await drive()
+    }
+
+    // MARK: Driving
+
+    /// Drives the run in this process until it is at rest or the operator lets go.
+    func drive() async throws -> CommandResult {
+        let lease = try ledger.acquireLease(
+            on: run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
+            at: Context.clock.wall())
+        defer { lease.release() }
+        let connection = FleetConnection(context)
+        let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
+        let driver = try await RunDriver(
+            run: run, ledger: ledger.id, driver: lease.driver, log: log, connector: connection.connector,
+            clock: Context.clock, observe: { view.show($0) })
+        let signals = Task {
+            for await signal in TerminalSignal.stream() {
+                switch signal {
+                case .interrupt:
+                    view.remark("stopping: nothing new starts; operations in flight finish (Ctrl-C again lets go at once)")
+                    await driver.requestStop()
+                case .hangUp, .terminate: await driver.requestDetach()
+                case .resized: view.redraw()
+                }
+            }
+        }
+        let redraw = Task { await view.tick() }
+        let end: RunDriver.End
+        do {
+            end = try await driver.drive()
+        } catch {
+            signals.cancel()
+            redraw.cancel()
+            await connection.close()
+            throw error
+        }
+        signals.cancel()
+        redraw.cancel()
+        await connection.close()
+        return result(of: end, view)
+    }
+
+    private func result(of end: RunDriver.End, _ view: RunView) -> CommandResult {
+        switch end {
+        case .atRest(let state): return view.finish(state, status: state.exitStatus)
+        case .detached(let state, let inFlight):
+            var result = view.finish(state, status: .detached)
+            let going = inFlight.isEmpty
+                ? "nothing is in flight"
+                : "still running on their hosts: \(inFlight.map(\.rawValue).joined(separator: ", "))"
+            result.remarks = ["stopped; \(going)", "next: lockflight rollout resume \(run)"]
+            return result
+        case .deposed(let state):
+            var result = view.finish(state, status: .refused)
+            result.remarks = ["deposed: a newer driver holds the run; this process changed nothing more"]
+            return result
+        }
+    }
+
+    // MARK: Watching
+
+    /// Follows a run that another process drives, until it is at rest or nobody drives any more.
+    func watch() async throws -> CommandResult {
+        let view = RunView(context, driver: nil)
+        var token: ChangeToken?
+        var state = try await state()
+        while true {
+            let now = try ledger.changeToken()
+            if now != token {
+                token = now
+                state = try await self.state()
+                view.show(state)
+            }
+            let isDriven = try ledger.currentDriver(of: run) != nil
+            if !isDriven || (state.isAtRest && state.openOperations.isEmpty) { break }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        var result = view.finish(state, status: state.exitStatus)
+        result.remarks = [try driverSentence()]
+        return result
+    }
+}
+
+/// Shows a run while it goes: in place on a terminal, as plain lines in a pipe, not at all for `--json`.
+final class RunView: @unchecked Sendable {
+    private let context: Context
+    private let driver: String?
+    private let lock = NSLock()
+    private var region = LiveRegion()
+    private var narrator = RunNarrator()
+    private var last: RolloutState?
+
+    init(_ context: Context, driver: String?) {
+        self.context = context
+        self.driver = driver
+    }
+
+    func show(_ state: RolloutState) {
+        lock.withLock {
+            last = state
+            draw()
+        }
+    }
+
+    func redraw() { lock.withLock { draw() } }
+
+    /// Keeps the times in the view moving.
+    func tick() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            if context.isTerminal { redraw() }
+        }
+    }
+
+    func remark(_ text: String) {
+        lock.withLock {
+            region = LiveRegion()
+            Renderer.writeError(text + "\n")
+        }
+    }
+
+    private func draw() {
+        guard let state = last, !context.isJSON else { return }
+        if context.isTerminal {
+            Renderer.writeOutput(region.update(lines(of: state, driver)))
+        } else {
+            let lines = narrator.lines(for: state)
+            if !lines.isEmpty { Renderer.writeOutput(lines.joined(separator: "\n") + "\n") }
+        }
+    }
+
+    private func lines(of state: RolloutState, _ driver: String?) -> [String] {
+        StatusView(state: state, now: Context.clock.wall(), width: context.width, style: context.style, driver: driver).lines()
+    }
+
+    /// The last view; on a terminal it takes the place of the live one.
+    func finish(_ state: RolloutState, status: ExitStatus) -> CommandResult {
+        lock.withLock {
+            last = nil
+            let final = lines(of: state, nil)
+            if context.isTerminal { Renderer.writeOutput(region.update([])) }
+            return CommandResult(lines: final, document: RunDocument(state), status: status)
+        }
+    }
+}

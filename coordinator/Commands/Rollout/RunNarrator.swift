@@ -1,0 +1,30 @@
+import RolloutEngine
+import UpgradeDomain
+
+/// Tells a run in plain lines, for pipes and logs: one line whenever something moved.
+struct RunNarrator {
+    private var last: RolloutState?
+
+    init() {}
+
+    mutating func lines(for state: RolloutState) -> [String] {
+        defer { last = state }
+        let time = state.lastEventAt.rfc3339
+        var lines: [String] = []
+        if last?.status != state.status { lines.append("\(time) \(state.definition.run) \(state.status)") }
+        for placement in state.orderedPlacements {
+            guard let own = state.placements[placement], own.phase != last?.placements[placement]?.phase, last != nil else { continue }
+            lines.append("\(time) \(placement) \(own.phase.kind.rawValue)\(particulars(own))")
+        }
+        for failure in state.failures.dropFirst(last?.failures.count ?? 0) {
+            let whom = failure.placement?.description ?? failure.host?.rawValue ?? "run"
+            lines.append("\(time) \(whom) FAILED \(failure.problem.code.rawValue): \(TerminalText.escaped(failure.problem.detail))")
+        }
+        return lines
+    }
+
+    private func particulars(_ own: PlacementState) -> String {
+        if case .rolledBack(let outcome) = own.phase { return " \(outcome.rawValue)" }
+        return ""
+    }
+}
