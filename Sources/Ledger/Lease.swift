@@ -47,7 +47,8 @@ extension Ledger {
             let (epoch, overflows) = max(try db.highestEpoch(), minimumEpoch).addingReportingOverflow(1)
             guard !overflows, epoch <= LedgerLimits.highestEpoch else {
                 throw LedgerError(
-                    .tooLarge, "The lease of the run \(run) would need an epoch above \(LedgerLimits.highestEpoch): "
+                    .tooLarge,
+                    "The lease of the run \(run) would need an epoch above \(LedgerLimits.highestEpoch): "
                         + "an agent reported a false one. Nothing was recorded.", run: run)
             }
             let driver = Driver(epoch: epoch, user: user, machine: machine, processID: processID)
@@ -90,7 +91,8 @@ extension Database {
         guard last?.epoch != epoch else { return }
         let newer = last.map { "\($0.name) drives it with epoch \($0.epoch)" } ?? "nobody has driven it"
         throw LedgerError(
-            .deposed, "This process may no longer drive the run \(run): its epoch is \(epoch), and \(newer). Nothing "
+            .deposed,
+            "This process may no longer drive the run \(run): its epoch is \(epoch), and \(newer). Nothing "
                 + "was recorded; stop here and watch with 'lockflight rollout watch \(run)'.", run: run)
     }
 
@@ -117,7 +119,8 @@ extension Driver {
 extension LedgerError {
     static func leaseHeld(_ run: RunID, by driver: Driver) -> LedgerError {
         LedgerError(
-            .leaseHeld, "\(driver.name) drives the run \(run) with epoch \(driver.epoch), so this process may not. "
+            .leaseHeld,
+            "\(driver.name) drives the run \(run) with epoch \(driver.epoch), so this process may not. "
                 + "Watch it with 'lockflight rollout watch \(run)', or end that process first.", run: run)
     }
 }

@@ -30,7 +30,8 @@ extension Ledger {
     private func checkPermitted(_ events: [RunEvent], run: RunID, lease: UInt64?) throws(LedgerError) {
         if lease == nil, let first = events.first(where: \.needsLease) {
             throw LedgerError(
-                .leaseRequired, "Only the driver of the run \(run) may record '\(first.kind)'; nothing was recorded. "
+                .leaseRequired,
+                "Only the driver of the run \(run) may record '\(first.kind)'; nothing was recorded. "
                     + "'lockflight rollout resume \(run)' drives it.", run: run)
         }
         for (index, event) in events.enumerated() {
@@ -44,7 +45,8 @@ extension Ledger {
                 }
             guard isAllowed else {
                 throw LedgerError(
-                    .contradiction, "The event '\(event.kind)' can not be recorded there: a run is started and "
+                    .contradiction,
+                    "The event '\(event.kind)' can not be recorded there: a run is started and "
                         + "superseded only by starting a run, and nothing follows 'finalize'. Nothing was recorded.",
                     run: run)
             }
@@ -86,7 +88,8 @@ struct PreparedEvent {
     static func prepare(_ events: [RunEvent], for run: RunID) throws(LedgerError) -> [PreparedEvent] {
         guard (1...LedgerLimits.eventsPerAppend).contains(events.count) else {
             throw LedgerError(
-                .tooLarge, "One append to the run \(run) holds 1 to \(LedgerLimits.eventsPerAppend) events, not "
+                .tooLarge,
+                "One append to the run \(run) holds 1 to \(LedgerLimits.eventsPerAppend) events, not "
                     + "\(events.count); nothing was recorded.", run: run)
         }
         var prepared: [PreparedEvent] = []
@@ -96,7 +99,8 @@ struct PreparedEvent {
             totalBytes += payload.count
             guard payload.count <= LedgerLimits.eventBytes, totalBytes <= LedgerLimits.appendBytes else {
                 throw LedgerError(
-                    .tooLarge, "The event '\(event.kind)' of the run \(run) has \(payload.count) bytes; at most "
+                    .tooLarge,
+                    "The event '\(event.kind)' of the run \(run) has \(payload.count) bytes; at most "
                         + "\(LedgerLimits.eventBytes) an event and \(LedgerLimits.appendBytes) an append are "
                         + "recorded. Nothing was recorded.", run: run)
             }
@@ -114,7 +118,8 @@ extension Database {
     ) throws -> [RecordedEvent] {
         let insert = try cachedStatement(
             sql: """
-                INSERT INTO events (run, sequence, version, kind, payload, recorded_at_milliseconds, previous_hash, hash)
+                INSERT INTO events
+                    (run, sequence, version, kind, payload, recorded_at_milliseconds, previous_hash, hash)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """)
         var head = head
@@ -153,7 +158,8 @@ extension RecordedEvent {
         let version = row["version"] as Int64
         guard version <= EventChain.eventVersion else {
             throw LedgerError(
-                .newerSchema, "Event \(sequence) of the run \(run) has the newer shape \(version); use the "
+                .newerSchema,
+                "Event \(sequence) of the run \(run) has the newer shape \(version); use the "
                     + "Lockflight that wrote it.", run: run)
         }
         let event: RunEvent
@@ -161,7 +167,8 @@ extension RecordedEvent {
             event = try CanonicalJSON.decode(RunEvent.self, from: row.bytes("payload"))
         } catch {
             throw LedgerError(
-                .damaged, "Event \(sequence) of the run \(run) is unreadable, so the run can not go on; "
+                .damaged,
+                "Event \(sequence) of the run \(run) is unreadable, so the run can not go on; "
                     + "'lockflight ledger verify' shows what else is damaged.", run: run, cause: "\(error)")
         }
         self.init(

@@ -13,12 +13,14 @@ extension Ledger {
     public func store(_ blobs: [[UInt8]], at time: WallTime) throws(LedgerError) -> [Digest] {
         guard blobs.count <= LedgerLimits.blobsPerStore else {
             throw LedgerError(
-                .tooLarge, "One call stores at most \(LedgerLimits.blobsPerStore) pieces of evidence, not "
+                .tooLarge,
+                "One call stores at most \(LedgerLimits.blobsPerStore) pieces of evidence, not "
                     + "\(blobs.count); nothing was stored.")
         }
         if let large = blobs.first(where: { $0.count > LedgerLimits.blobBytes }) {
             throw LedgerError(
-                .tooLarge, "A piece of evidence has \(large.count) bytes, more than the limit of "
+                .tooLarge,
+                "A piece of evidence has \(large.count) bytes, more than the limit of "
                     + "\(LedgerLimits.blobBytes); nothing was stored.")
         }
         let digests = blobs.map { Digest.sha256(of: $0) }

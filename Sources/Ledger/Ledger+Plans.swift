@@ -70,7 +70,8 @@ extension Ledger {
                 arguments: [text, prefix, prefix])
             guard let first = found.first else {
                 throw LedgerError(
-                    .unknownPlan, "No plan is called '\(text)' and no digest starts so; 'lockflight plan list' shows "
+                    .unknownPlan,
+                    "No plan is called '\(text)' and no digest starts so; 'lockflight plan list' shows "
                         + "the plans, 'lockflight plan add FILE' stores one.")
             }
             guard found.count == 1 else {
@@ -119,7 +120,8 @@ extension Ledger {
         let bytes = try LedgerError.canonicalBytes(of: document, as: what)
         guard bytes.count <= LedgerLimits.documentBytes else {
             throw LedgerError(
-                .tooLarge, "The \(what) has \(bytes.count) bytes, more than the limit of "
+                .tooLarge,
+                "The \(what) has \(bytes.count) bytes, more than the limit of "
                     + "\(LedgerLimits.documentBytes); nothing was stored.")
         }
         return bytes
@@ -144,7 +146,8 @@ extension Database {
 extension LedgerError {
     static func unknownPlan(_ digest: Digest) -> LedgerError {
         LedgerError(
-            .unknownPlan, "The plan \(digest.short) is not in this ledger, so nothing was recorded; store it with "
+            .unknownPlan,
+            "The plan \(digest.short) is not in this ledger, so nothing was recorded; store it with "
                 + "'lockflight plan add FILE'.")
     }
 

@@ -100,7 +100,8 @@ extension Ledger {
             guard let first = found.first else { throw LedgerError.unknownRun(RunID(text)) }
             guard found.count == 1 || first.id.rawValue == text else {
                 throw LedgerError(
-                    .ambiguous, "'\(text)' fits \(found.count) runs; write more of the id: "
+                    .ambiguous,
+                    "'\(text)' fits \(found.count) runs; write more of the id: "
                         + found.map(\.id.rawValue).joined(separator: ", ") + ".")
             }
             return first
@@ -117,7 +118,8 @@ struct RunRow {
     func expectHead(_ sequence: UInt64) throws(LedgerError) {
         guard head.sequence != sequence else { return }
         throw LedgerError(
-            .conflict, "The run \(id) is at event \(head.sequence), not at \(sequence): someone else appended. "
+            .conflict,
+            "The run \(id) is at event \(head.sequence), not at \(sequence): someone else appended. "
                 + "Nothing was recorded; read the events after \(sequence) and decide again.", run: id)
     }
 }
@@ -148,11 +150,13 @@ extension Database {
         case .open: return row
         case .finalized:
             throw LedgerError(
-                .runClosed, "The run \(id) is finalized and never changes again; nothing was recorded. "
+                .runClosed,
+                "The run \(id) is finalized and never changes again; nothing was recorded. "
                     + "'lockflight status \(id)' shows how it ended.", run: id)
         case .superseded(let successor):
             throw LedgerError(
-                .runClosed, "The run \(id) was superseded by \(successor) and never changes again; nothing was "
+                .runClosed,
+                "The run \(id) was superseded by \(successor) and never changes again; nothing was "
                     + "recorded. Go on with \(successor).", run: id)
         }
     }
@@ -164,7 +168,8 @@ extension Database {
                 cachedStatement(sql: "SELECT run FROM host_claims WHERE host = ?"), arguments: [host.rawValue])
             if let owner {
                 throw LedgerError(
-                    .hostClaimed, "The host \(host) belongs to the run \(owner), which is neither finalized nor "
+                    .hostClaimed,
+                    "The host \(host) belongs to the run \(owner), which is neither finalized nor "
                         + "superseded, so \(run) did not start. End it with 'lockflight rollout finalize \(owner)', "
                         + "or take its place with 'lockflight rollout start PLAN --succeeds \(owner)'.",
                     run: RunID(owner))
@@ -183,8 +188,10 @@ extension RunStanding {
         case ("finalized", nil): self = .finalized
         case ("superseded", let successor?): self = .superseded(by: RunID(successor))
         case (let word, _):
-            throw LedgerError(.damaged, "A run has the standing '\(word)', which does not exist; run "
-                + "'lockflight ledger verify'.")
+            throw LedgerError(
+                .damaged,
+                "A run has the standing '\(word)', which does not exist; run "
+                    + "'lockflight ledger verify'.")
         }
     }
 }

@@ -23,7 +23,8 @@ extension Ledger {
             } else {
                 faults += try db.documentFaults(table: "plans") + db.documentFaults(table: "inventories")
             }
-            let runs = try run.map { [$0] }
+            let runs =
+                try run.map { [$0] }
                 ?? String.fetchAll(db, sql: "SELECT id FROM runs ORDER BY number").map { RunID($0) }
             let chains = try runs.map { run in
                 var check = ChainCheck(run: run, ledger: id)
@@ -132,20 +133,23 @@ private struct ChainCheck {
             version: row["version"])
         guard link.previousHash == proven.hash else {
             return report(
-                .eventUnlinked, sequence, "event \(sequence) does not follow event \(proven.sequence): one of them was "
+                .eventUnlinked, sequence,
+                "event \(sequence) does not follow event \(proven.sequence): one of them was "
                     + "replaced, moved or inserted")
         }
         let hash: Digest = row.name("hash")
         guard try link.hash() == hash else {
             return report(
-                .eventChanged, sequence, "event \(sequence) does not have its hash: its payload, kind, version, time "
+                .eventChanged, sequence,
+                "event \(sequence) does not have its hash: its payload, kind, version, time "
                     + "or hash was edited")
         }
         do {
             let recorded = try RecordedEvent(row: row, run: run)
             guard recorded.event.kind == link.kind else {
                 return report(
-                    .eventUnreadable, sequence, "event \(sequence) is called '\(link.kind)' and holds "
+                    .eventUnreadable, sequence,
+                    "event \(sequence) is called '\(link.kind)' and holds "
                         + "'\(recorded.event.kind)'")
             }
             gather(recorded)
@@ -173,11 +177,13 @@ private struct ChainCheck {
         let head = try db.existingRun(run).head
         if head.sequence > proven.sequence {
             report(
-                .headDiffers, proven.sequence + 1, "the events end at \(proven.sequence), and the run had "
+                .headDiffers, proven.sequence + 1,
+                "the events end at \(proven.sequence), and the run had "
                     + "\(head.sequence): the last ones were deleted")
         } else if head != proven {
             report(
-                .headDiffers, proven.sequence, "the run's row says that event \(head.sequence) is the last, with the "
+                .headDiffers, proven.sequence,
+                "the run's row says that event \(head.sequence) is the last, with the "
                     + "hash \(head.hash.short); the events end at \(proven.sequence) with \(proven.hash.short)")
         }
     }
@@ -190,7 +196,8 @@ private struct ChainCheck {
             db, sql: "SELECT plan_digest, definition_digest FROM runs WHERE id = ?", arguments: [run.rawValue])
         if definition.run != run || definition.ledger != ledger {
             report(
-                .projectionDiffers, 1, "the first event defines the run \(definition.run) of the ledger "
+                .projectionDiffers, 1,
+                "the first event defines the run \(definition.run) of the ledger "
                     + "\(definition.ledger)")
         }
         if try row?.name("definition_digest") != Digest.canonical(of: definition)
@@ -212,7 +219,8 @@ private struct ChainCheck {
         let due: Set<String> = standing == .open ? Set(definition?.hosts.map(\.name.rawValue) ?? []) : []
         for host in claimed.symmetricDifference(due).sorted() {
             report(
-                .projectionDiffers, nil, due.contains(host)
+                .projectionDiffers, nil,
+                due.contains(host)
                     ? "the host \(host) is not claimed by the run, and its events say it is"
                     : "the host \(host) is claimed by the run, and its events do not say so")
         }
@@ -232,7 +240,8 @@ private struct ChainCheck {
             }
             if Digest.sha256(of: row.bytes("bytes")) != digest {
                 report(
-                    .evidenceChanged, sequence, "the evidence \(digest.short) of event \(sequence) does not have its "
+                    .evidenceChanged, sequence,
+                    "the evidence \(digest.short) of event \(sequence) does not have its "
                         + "digest")
             }
         }

@@ -65,7 +65,8 @@ public final class Ledger: Sendable {
                 let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
                 guard version == Schema.currentVersion else {
                     throw LedgerError(
-                        .olderSchema, "The ledger \(path) has the older schema \(version); any command that writes, "
+                        .olderSchema,
+                        "The ledger \(path) has the older schema \(version); any command that writes, "
                             + "such as 'lockflight inventory import FILE', brings it up to date.")
                 }
                 guard let id = try String.fetchOne(db, sql: "SELECT ledger_id FROM meta") else {
@@ -108,7 +109,8 @@ public final class Ledger: Sendable {
     private static func immutableURI(_ path: String) -> String {
         let escaped = path.utf8.map { byte -> String in
             let isPlain = byte < 0x80 && byte > 0x20 && byte != 0x25 && byte != 0x3F && byte != 0x23
-            return isPlain ? String(UnicodeScalar(byte)) : "%" + String(byte / 16, radix: 16) + String(byte % 16, radix: 16)
+            return isPlain
+                ? String(UnicodeScalar(byte)) : "%" + String(byte / 16, radix: 16) + String(byte % 16, radix: 16)
         }
         return "file:" + escaped.joined() + "?immutable=1"
     }
@@ -143,7 +145,8 @@ public final class Ledger: Sendable {
             isUncertain.withLock { $0 = true }
             let reason = failure.code == .diskFull ? "its disk is full" : "storage failed"
             throw LedgerError(
-                .commitUnknown, "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the "
+                .commitUnknown,
+                "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the "
                     + "commit. Nothing new starts; free space or repair the disk, then run 'lockflight rollout "
                     + "resume', which reads what is recorded and goes on from there.", cause: failure.cause)
         }
@@ -156,7 +159,8 @@ public final class Ledger: Sendable {
     private func refuseWhenUncertain(_ purpose: String) throws(LedgerError) {
         guard isUncertain.withLock({ $0 }) else { return }
         throw LedgerError(
-            .commitUnknown, "The ledger \(path) could not \(purpose): an earlier commit failed, so what is recorded "
+            .commitUnknown,
+            "The ledger \(path) could not \(purpose): an earlier commit failed, so what is recorded "
                 + "is known only after the ledger is opened again. Run 'lockflight rollout resume'.")
     }
 

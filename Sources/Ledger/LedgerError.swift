@@ -59,7 +59,8 @@ extension LedgerError {
         }
         guard let failure = error as? DatabaseError else {
             self.init(
-                .damaged, "The ledger \(path) could not \(purpose): a stored document is unreadable. Nothing was "
+                .damaged,
+                "The ledger \(path) could not \(purpose): a stored document is unreadable. Nothing was "
                     + "changed; run 'lockflight ledger verify'.", cause: "\(error)")
             return
         }
@@ -67,33 +68,39 @@ extension LedgerError {
         switch failure.resultCode {
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             self.init(
-                .busy, "The ledger \(path) could not \(purpose): another process has been writing for more than "
+                .busy,
+                "The ledger \(path) could not \(purpose): another process has been writing for more than "
                     + "\(LedgerLimits.busyTimeoutSeconds) s. Nothing was recorded; repeat the command.", cause: cause)
         case .SQLITE_FULL:
             self.init(
-                .diskFull, "The ledger \(path) could not \(purpose): its disk is full. Nothing of this was "
+                .diskFull,
+                "The ledger \(path) could not \(purpose): its disk is full. Nothing of this was "
                     + "recorded, all that was recorded before is kept, and nothing new starts; free space on that "
                     + "disk and repeat the command.", cause: cause)
         case .SQLITE_READONLY, .SQLITE_PERM:
             self.init(
-                .readOnly, "The ledger \(path) could not \(purpose): it is not writable for this user. Nothing was "
+                .readOnly,
+                "The ledger \(path) could not \(purpose): it is not writable for this user. Nothing was "
                     + "recorded; run as the user who owns the file and its folder.", cause: cause)
         case .SQLITE_NOTADB:
             self.init(
                 .notALedger, "\(path) is not a Lockflight ledger and was left alone; name another file.", cause: cause)
         case .SQLITE_CORRUPT:
             self.init(
-                .damaged, "The ledger \(path) could not \(purpose): the file is damaged. Copy it and its -wal file "
+                .damaged,
+                "The ledger \(path) could not \(purpose): the file is damaged. Copy it and its -wal file "
                     + "away before anything else, then run 'lockflight ledger verify' or restore a backup.",
                 cause: cause)
         case .SQLITE_CANTOPEN:
             self.init(
-                .cannotOpen, "The ledger \(path) could not \(purpose): the file or its folder can not be opened. "
+                .cannotOpen,
+                "The ledger \(path) could not \(purpose): the file or its folder can not be opened. "
                     + "Nothing was recorded; check that the folder exists and is writable for this user.",
                 cause: cause)
         default:
             self.init(
-                .storageFailed, "The ledger \(path) could not \(purpose): storage failed. Nothing of this was "
+                .storageFailed,
+                "The ledger \(path) could not \(purpose): storage failed. Nothing of this was "
                     + "recorded; check the disk, then repeat the command.", cause: cause)
         }
     }

@@ -24,7 +24,8 @@ final class LockFile: Sendable {
             close(descriptor)
             guard code == EWOULDBLOCK else { throw failure("lock", path, code) }
             throw LedgerError(
-                .leaseHeld, "Another process already holds \(path), although this ledger never gave that epoch out: "
+                .leaseHeld,
+                "Another process already holds \(path), although this ledger never gave that epoch out: "
                     + "a driver of an earlier copy of the ledger is still alive. End it first.")
         }
         return LockFile(descriptor: descriptor)
@@ -59,7 +60,8 @@ final class LockFile: Sendable {
 
     private static func failure(_ what: String, _ path: String, _ code: Int32) -> LedgerError {
         LedgerError(
-            .storageFailed, "The lease can not be taken or read: could not \(what) \(path). Nothing was recorded; "
+            .storageFailed,
+            "The lease can not be taken or read: could not \(what) \(path). Nothing was recorded; "
                 + "check that the ledger's folder is writable for this user.",
             cause: String(cString: strerror(code)))
     }

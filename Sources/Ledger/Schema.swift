@@ -18,7 +18,8 @@ enum Schema {
         }
         guard version <= currentVersion else {
             throw LedgerError(
-                .newerSchema, "The ledger \(path) was written by a newer Lockflight (schema \(version), this one "
+                .newerSchema,
+                "The ledger \(path) was written by a newer Lockflight (schema \(version), this one "
                     + "knows \(currentVersion)) and was left alone; use that version.")
         }
     }

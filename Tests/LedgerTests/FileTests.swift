@@ -1,7 +1,8 @@
 import Foundation
-@testable import Ledger
 import Testing
 import UpgradeDomain
+
+@testable import Ledger
 
 @Suite("The ledger's file")
 struct FileTests {

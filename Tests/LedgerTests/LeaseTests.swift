@@ -49,7 +49,8 @@ struct LeaseTests {
         let lease = try ledger.lease()
         let path = lockPath(lease)
         lease.release()
-        let script = "import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); input()"
+        let script =
+            "import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); input()"
         let other = Process()
         other.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         other.arguments = ["python3", "-c", script, path]
@@ -79,7 +80,7 @@ struct LeaseTests {
         let ledger = try fixture.openWithRun()
         let lease = try ledger.lease()
         let copies = try descriptors(of: lockPath(lease)).map { dup($0) }
-        defer { copies.forEach { close($0) } }
+        defer { for copy in copies { close(copy) } }
         #expect(copies.count == 1)
         lease.release()
         #expect(try ledger.lease().epoch == 2)

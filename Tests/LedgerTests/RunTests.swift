@@ -119,7 +119,8 @@ struct RunTests {
         #expect(code { $0.hosts[0].address = "127.0.0.12" } == .contradiction)
         #expect(code { $0.approvals[0].hostsDigest = "sha256:00" } == .contradiction)
         #expect(code { $0.approvals[0].planDigest = "sha256:00" } == .contradiction)
-        #expect(code { $0.succession = Succession(predecessor: "r-0", baselines: [:], attempts: [:]) } == .contradiction)
+        #expect(
+            code { $0.succession = Succession(predecessor: "r-0", baselines: [:], attempts: [:]) } == .contradiction)
         #expect(try ledger.runs().isEmpty)
         _ = try ledger.startRun(sound, by: "ana", at: Fixture.now)
         #expect(code { _ in } == .contradiction)

@@ -38,7 +38,8 @@ struct VerifyTests {
     static let tamperings = [
         Tampering(
             what: "an edited payload",
-            sql: "UPDATE events SET payload = CAST(replace(CAST(payload AS TEXT), '3', '0') AS BLOB) WHERE sequence = 9",
+            sql:
+                "UPDATE events SET payload = CAST(replace(CAST(payload AS TEXT), '3', '0') AS BLOB) WHERE sequence = 9",
             code: .eventChanged, sequence: 9),
         Tampering(
             what: "an edited time", sql: "UPDATE events SET recorded_at_milliseconds = 1 WHERE sequence = 5",
