@@ -151,6 +151,16 @@ struct ExecTests {
         }
     }
 
+    @Test("input that a slow command takes piece by piece is progress")
+    func slowUpload() async throws {
+        try await withConnection { connection in
+            let command = "for i in 1 2 3 4; do head -c 1000000 > /dev/null; sleep 0.7; done; cat > /dev/null; echo ok"
+            let input = [UInt8](repeating: 1, count: 8_000_000)
+            let output = try await connection.run(command, input: input, timeout: .seconds(2))
+            #expect(output.standardOutput == Array("ok\n".utf8))
+        }
+    }
+
     @Test("a server that dies while we read is a lost connection, after what it had sent")
     func serverKilled() async throws {
         try await withConnection { connection in

@@ -20,7 +20,10 @@ struct IdentityTests {
 
     @Test(
         "the public half matches the .pub file",
-        arguments: [["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"], ["-t", "ecdsa", "-b", "521"]])
+        arguments: [
+            ["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"],
+            ["-t", "ecdsa", "-b", "521"],
+        ])
     func loads(arguments: [String]) throws {
         try withKey(arguments) { path in
             let identity = try SSHIdentity.load(path: path)
@@ -68,7 +71,10 @@ struct IdentityTests {
             #expect(try loadFailure(path + ".missing").code == .keyUnreadable)
             let whole = try String(contentsOfFile: path, encoding: .utf8)
             let lines = whole.split(separator: "\n")
-            for broken in ["", "hello", lines.prefix(3).joined(separator: "\n"), whole.replacingOccurrences(of: "b3Bl", with: "AAAA")] {
+            for broken in [
+                "", "hello", lines.prefix(3).joined(separator: "\n"),
+                whole.replacingOccurrences(of: "b3Bl", with: "AAAA"),
+            ] {
                 try broken.write(toFile: path, atomically: true, encoding: .utf8)
                 #expect(try loadFailure(path).code == .keyUnreadable)
             }
@@ -133,6 +139,8 @@ struct IdentityTests {
         let mismatch = try #require(offer.mismatch(supported: ours))
         #expect(mismatch.list == .macToServer)
         #expect(mismatch.sentence.contains("its MAC list is hmac-etm, ours is hmac-sha2-256"))
-        for count in 0..<greeting.count - 4 { #expect(ServerOffer(greeting: Array(greeting.prefix(count))) == nil || count > 100) }
+        for count in 0..<greeting.count - 4 {
+            #expect(ServerOffer(greeting: Array(greeting.prefix(count))) == nil || count > 100)
+        }
     }
 }

@@ -53,7 +53,9 @@ final class TestServer: Sendable {
         SetEnv HOME=\(folder)
         \(config)
         """.write(toFile: "\(folder)/config", atomically: true, encoding: .utf8)
-        if getuid() == 0 { try FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true) }
+        if getuid() == 0 {
+            try FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true)
+        }
         process = try spawn(["/usr/sbin/sshd", "-D", "-f", "\(folder)/config", "-E", "\(folder)/log"])
     }
 
