@@ -172,6 +172,30 @@ struct ConnectTests {
         }
     }
 
+    @Test("cancelled at any moment, nothing is left behind and the next attempt works")
+    func cancelledAnywhere() async throws {
+        try await TestServer.run { server in
+            try await withClient { client in
+                let target = try server.target()
+                await withTaskGroup(of: Void.self) { group in
+                    for number in 0..<80 {
+                        let work = Task {
+                            let connection = try await client.connect(to: target)
+                            _ = try await connection.run("cat", input: [UInt8](repeating: 1, count: 300_000))
+                        }
+                        group.addTask {
+                            try? await Task.sleep(for: .milliseconds(number * 8))
+                            work.cancel()
+                            _ = await work.result
+                        }
+                    }
+                }
+                try await eventually("all sockets are closed") { try sockets(to: server) == 0 }
+                #expect(try await client.connect(to: target).run("echo ok").standardOutput == Array("ok\n".utf8))
+            }
+        }
+    }
+
     /// Our sockets to a server, by address, so that tests beside this one do not matter.
     private func sockets(to server: TestServer) throws -> Int {
         let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { CInt($0) }

@@ -112,6 +112,17 @@ struct IdentityTests {
         #expect(!preference.contains("cert"))
     }
 
+    @Test(
+        "an mpint is as short as can be and never negative",
+        arguments: [
+            ([0], [0, 0, 0, 0]), ([0x80], [0, 0, 0, 2, 0, 0x80]), ([0, 0, 0x7f], [0, 0, 0, 1, 0x7f]),
+        ] as [([UInt8], [UInt8])])
+    func mpint(magnitude: [UInt8], expected: [UInt8]) {
+        var writer = SSHWireWriter()
+        writer.mpint(magnitude)
+        #expect(writer.bytes == expected)
+    }
+
     @Test("a word is quoted for the shell whatever it holds")
     func quoting() {
         #expect(shellQuoted("a b$(c)") == "'a b$(c)'")
