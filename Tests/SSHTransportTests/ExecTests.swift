@@ -63,8 +63,8 @@ struct ExecTests {
             let folder = try temporaryFolder()
             defer { try? FileManager.default.removeItem(atPath: folder) }
             let path = "\(folder)/it's here"
-            var generator = SystemRandomNumberGenerator()
-            let bytes = (0..<(2 << 20)).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } }
+            let block = (0..<65_536).map { _ in UInt8.random(in: 0...255) }
+            let bytes = [[UInt8]](repeating: block, count: 256).enumerated().flatMap { [UInt8($0)] + $1.dropFirst() }
             try await connection.upload(bytes, to: path, timeout: .seconds(20))
             let output = try await connection.run("sha256sum < \(shellQuoted(path))").standardOutput
             let expected = SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
