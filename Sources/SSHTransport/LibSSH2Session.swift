@@ -126,7 +126,9 @@ final class LibSSH2Session {
     }
 
     /// Bytes read, 0 for "nothing now or never again" (ask `isAtEnd`), or a failure.
-    func read(_ channel: OpaquePointer, stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Result<Int, Failure> {
+    func read(_ channel: OpaquePointer, stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Result<
+        Int, Failure
+    > {
         let count = libssh2_channel_read_ex(
             channel, stream, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
         if count >= 0 { return .success(count) }
@@ -213,11 +215,12 @@ private let receiveFromBuffer: @convention(c) (Int32, UnsafeMutableRawPointer?, 
 }
 
 private let noteDisconnect:
-    @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, Int32, UnsafePointer<CChar>?, Int32, Context) -> Void = {
-        _, _, message, count, _, _, context in
-        owner(context)?.disconnectReason = printable(
-            UnsafeRawBufferPointer(start: message, count: message == nil ? 0 : max(0, Int(count))))
-    }
+    @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, Int32, UnsafePointer<CChar>?, Int32, Context) -> Void =
+        {
+            _, _, message, count, _, _, context in
+            owner(context)?.disconnectReason = printable(
+                UnsafeRawBufferPointer(start: message, count: message == nil ? 0 : max(0, Int(count))))
+        }
 
 /// libssh2 frees the signature with the session's allocator, which is malloc's.
 private let signWithIdentity:

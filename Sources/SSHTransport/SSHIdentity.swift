@@ -38,9 +38,9 @@ public final class SSHIdentity: Sendable {
     }
 
     private static func readBounded(_ path: String) throws -> Data {
-        let handle = try Data(contentsOf: URL(filePath: path), options: [])
-        guard handle.count <= TransportLimits.keyFileBytes else { throw OpenSSHPrivateKey.Fault.malformed("too long") }
-        return handle
+        let content = try Data(contentsOf: URL(filePath: path))
+        guard content.count <= TransportLimits.keyFileBytes else { throw OpenSSHPrivateKey.Fault.malformed("too long") }
+        return content
     }
 
     /// The public key's raw blob, as in the second column of the `.pub` file.

@@ -74,7 +74,9 @@ struct SessionLifecycle {
 
     mutating func handshakeFinished(hostKeyIsPinned: Bool, otherKeyOfItsTypeIsPinned: Bool) -> Action {
         guard state == .handshaking else { return .none }
-        guard hostKeyIsPinned else { return close(.fail(otherKeyOfItsTypeIsPinned ? .hostKeyChanged : .hostKeyUnknown)) }
+        guard hostKeyIsPinned else {
+            return close(.fail(otherKeyOfItsTypeIsPinned ? .hostKeyChanged : .hostKeyUnknown))
+        }
         state = .authenticating
         return .begin(.authentication)
     }

@@ -8,7 +8,10 @@ import Testing
 struct ConnectTests {
     @Test(
         "a command runs with each supported kind of key",
-        arguments: [["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"], ["-t", "ecdsa", "-b", "521"]])
+        arguments: [
+            ["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"],
+            ["-t", "ecdsa", "-b", "521"],
+        ])
     func echo(userKey: [String]) async throws {
         try await TestServer.run(userKey: userKey) { server in
             try await withClient { client in
@@ -38,7 +41,8 @@ struct ConnectTests {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try makeKey(["-t", "ed25519"], at: "\(folder)/other")
-        let other = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
+        let other = try #require(
+            SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
         try await expectNoAuthentication(hostKeys: [other], code: .hostKeyChanged)
     }
 
@@ -47,7 +51,8 @@ struct ConnectTests {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try makeKey(["-t", "ecdsa"], at: "\(folder)/other")
-        let other = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
+        let other = try #require(
+            SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
         try await expectNoAuthentication(hostKeys: [other], code: .hostKeyUnknown)
     }
 
@@ -167,6 +172,30 @@ struct ConnectTests {
         }
     }
 
+    @Test("cancelled at any moment, nothing is left behind and the next attempt works")
+    func cancelledAnywhere() async throws {
+        try await TestServer.run { server in
+            try await withClient { client in
+                let target = try server.target()
+                await withTaskGroup(of: Void.self) { group in
+                    for number in 0..<80 {
+                        let work = Task {
+                            let connection = try await client.connect(to: target)
+                            _ = try await connection.run("cat", input: [UInt8](repeating: 1, count: 300_000))
+                        }
+                        group.addTask {
+                            try? await Task.sleep(for: .milliseconds(number * 8))
+                            work.cancel()
+                            _ = await work.result
+                        }
+                    }
+                }
+                try await eventually("all sockets are closed") { try sockets(to: server) == 0 }
+                #expect(try await client.connect(to: target).run("echo ok").standardOutput == Array("ok\n".utf8))
+            }
+        }
+    }
+
     /// Our sockets to a server, by address, so that tests beside this one do not matter.
     private func sockets(to server: TestServer) throws -> Int {
         let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { CInt($0) }
@@ -176,7 +205,8 @@ struct ConnectTests {
             let isPeer = withUnsafeMutablePointer(to: &name) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) == 0 }
             }
-            return isPeer && name.sin_family == sa_family_t(AF_INET) && UInt16(bigEndian: name.sin_port) == UInt16(server.port)
+            return isPeer && name.sin_family == sa_family_t(AF_INET)
+                && UInt16(bigEndian: name.sin_port) == UInt16(server.port)
         }
     }
 }

@@ -66,16 +66,16 @@ struct DeadlineTests {
     func stalledKeyExchange() async throws {
         let listener = try RawListener()
         defer { listener.stop() }
-        listener.serveOnce("SSH-2.0-stalled\r\n", hangsUp: false)
+        listener.serveOnce("SSH-2.0-stalled\r\n", .silence)
         let error = try await connectFailure(port: listener.port, SSHDeadlines(handshake: .milliseconds(300)))
         #expect(error.code == .handshakeTimedOut)
     }
 
-    @Test("a server that hangs up before its banner is quoted")
-    func hangsUp() async throws {
+    @Test("a server that hangs up before its banner is quoted", arguments: [RawListener.Ending.hangUp, .reset])
+    func hangsUp(ending: RawListener.Ending) async throws {
         let listener = try RawListener()
         defer { listener.stop() }
-        listener.serveOnce("Exceeded MaxStartups\u{1b}[31m\r\n", hangsUp: true)
+        listener.serveOnce("Exceeded MaxStartups\u{1b}[31m\r\n", ending)
         let error = try await connectFailure(port: listener.port, .patient)
         #expect(error.code == .handshakeFailed)
         #expect(error.message.contains("it said \"Exceeded MaxStartups?[31m\""))

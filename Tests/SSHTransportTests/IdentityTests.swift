@@ -20,7 +20,10 @@ struct IdentityTests {
 
     @Test(
         "the public half matches the .pub file",
-        arguments: [["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"], ["-t", "ecdsa", "-b", "521"]])
+        arguments: [
+            ["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"],
+            ["-t", "ecdsa", "-b", "521"],
+        ])
     func loads(arguments: [String]) throws {
         try withKey(arguments) { path in
             let identity = try SSHIdentity.load(path: path)
@@ -68,7 +71,10 @@ struct IdentityTests {
             #expect(try loadFailure(path + ".missing").code == .keyUnreadable)
             let whole = try String(contentsOfFile: path, encoding: .utf8)
             let lines = whole.split(separator: "\n")
-            for broken in ["", "hello", lines.prefix(3).joined(separator: "\n"), whole.replacingOccurrences(of: "b3Bl", with: "AAAA")] {
+            for broken in [
+                "", "hello", lines.prefix(3).joined(separator: "\n"),
+                whole.replacingOccurrences(of: "b3Bl", with: "AAAA"),
+            ] {
                 try broken.write(toFile: path, atomically: true, encoding: .utf8)
                 #expect(try loadFailure(path).code == .keyUnreadable)
             }
@@ -106,6 +112,17 @@ struct IdentityTests {
         #expect(!preference.contains("cert"))
     }
 
+    @Test(
+        "an mpint is as short as can be and never negative",
+        arguments: [
+            ([0], [0, 0, 0, 0]), ([0x80], [0, 0, 0, 2, 0, 0x80]), ([0, 0, 0x7f], [0, 0, 0, 1, 0x7f]),
+        ] as [([UInt8], [UInt8])])
+    func mpint(magnitude: [UInt8], expected: [UInt8]) {
+        var writer = SSHWireWriter()
+        writer.mpint(magnitude)
+        #expect(writer.bytes == expected)
+    }
+
     @Test("a word is quoted for the shell whatever it holds")
     func quoting() {
         #expect(shellQuoted("a b$(c)") == "'a b$(c)'")
@@ -133,6 +150,8 @@ struct IdentityTests {
         let mismatch = try #require(offer.mismatch(supported: ours))
         #expect(mismatch.list == .macToServer)
         #expect(mismatch.sentence.contains("its MAC list is hmac-etm, ours is hmac-sha2-256"))
-        for count in 0..<greeting.count - 4 { #expect(ServerOffer(greeting: Array(greeting.prefix(count))) == nil || count > 100) }
+        for count in 0..<greeting.count - 4 {
+            #expect(ServerOffer(greeting: Array(greeting.prefix(count))) == nil || count > 100)
+        }
     }
 }

@@ -97,7 +97,9 @@ struct SessionLifecycleTests {
 
     @Test("only a pinned host key leads to authentication")
     func trustBeforeLogin() {
-        for events in [[Event.started, .connected, .otherKey], [.started, .connected, .strangeKey], [.started, .connected]] {
+        for events in [
+            [Event.started, .connected, .otherKey], [.started, .connected, .strangeKey], [.started, .connected],
+        ] {
             var lifecycle = SessionLifecycle()
             for event in events { _ = event.apply(to: &lifecycle) }
             #expect(lifecycle.work != .authentication)

@@ -53,7 +53,9 @@ final class TestServer: Sendable {
         SetEnv HOME=\(folder)
         \(config)
         """.write(toFile: "\(folder)/config", atomically: true, encoding: .utf8)
-        if getuid() == 0 { try FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true) }
+        if getuid() == 0 {
+            try FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true)
+        }
         process = try spawn(["/usr/sbin/sshd", "-D", "-f", "\(folder)/config", "-E", "\(folder)/log"])
     }
 
@@ -154,14 +156,25 @@ final class RawListener: Sendable {
         try #require(listen(descriptor, backlog) == 0)
     }
 
-    /// Accepts one connection on a thread of its own, says `text`, and hangs up if told so.
-    func serveOnce(_ text: String, hangsUp: Bool) {
+    /// What follows what it says.
+    enum Ending: Sendable { case silence, hangUp, reset }
+
+    /// Accepts one connection on a thread of its own, says `text`, and ends as told.
+    func serveOnce(_ text: String, _ ending: Ending) {
         let descriptor = descriptor
         Thread.detachNewThread {
             let peer = accept(descriptor, nil, nil)
             guard peer >= 0 else { return }
             _ = text.withCString { send(peer, $0, strlen($0), CInt(MSG_NOSIGNAL)) }
-            if hangsUp { shutdown(peer, Int32(SHUT_WR)) }
+            switch ending {
+            case .silence: break
+            case .hangUp: shutdown(peer, Int32(SHUT_WR))
+            case .reset:
+                var byte: UInt8 = 0
+                recv(peer, &byte, 1, 0)
+                _ = close(peer)
+                return
+            }
             var byte: UInt8 = 0
             while recv(peer, &byte, 1, 0) > 0 {}
             close(peer)

@@ -33,7 +33,8 @@ struct FanOut {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         let microseconds =
-            (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1_000_000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
+            (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1_000_000 + usage.ru_utime.tv_usec
+            + usage.ru_stime.tv_usec
         print(
             targets.count, targets.count - failures.count, Int(wall / .milliseconds(1)), microseconds / targets.count,
             usage.ru_maxrss)
