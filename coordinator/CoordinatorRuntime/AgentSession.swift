@@ -25,7 +25,9 @@ public actor AgentSession {
             var isTalking = false
             do {
                 while let bytes = try await channel.receive() {
-                    for line in try lines.receive(bytes) where !line.isEmpty {
+                    for received in lines.receive(bytes) {
+                        let line = try received.get()
+                        if line.isEmpty { continue }
                         do {
                             let frame = try LineCodec.decode(ReplyFrame.self, from: line)
                             isTalking = true

@@ -27,7 +27,7 @@ final class SSHConnector: HostConnector {
         self.deadlines = deadlines
     }
 
-    func connect(to host: Host) async throws(ContactFailure) -> any AgentChannel {
+    func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
         do throws(SSHError) {
             let connection = try await client.connect(to: try target(for: host))
             do throws(SSHError) {
@@ -43,7 +43,7 @@ final class SSHConnector: HostConnector {
         }
     }
 
-    private func target(for host: Host) throws(SSHError) -> SSHTarget {
+    private func target(for host: UpgradeDomain.Host) throws(SSHError) -> SSHTarget {
         var keys: [SSHHostKey] = []
         for key in host.hostKeys {
             if let blob = Data(base64Encoded: key.base64), let pinned = SSHHostKey(blob: [UInt8](blob)) { keys.append(pinned) }
@@ -64,7 +64,7 @@ final class SSHConnector: HostConnector {
     // MARK: The agent
 
     /// The agent's path below the login's home, after making sure that it is there with the right content.
-    private func bringAgent(to host: Host, over connection: SSHConnection) async throws(SSHError) -> String {
+    private func bringAgent(to host: UpgradeDomain.Host, over connection: SSHConnection) async throws(SSHError) -> String {
         let architecture = try await line(of: "uname -m", on: connection)
         guard let agent = agent(for: architecture) else {
             throw SSHError(
@@ -81,7 +81,7 @@ final class SSHConnector: HostConnector {
     /// Uploads under a name of our own, verifies the digest on the host, and renames, so that the final name only
     /// ever holds the whole agent.
     private func upload(
-        _ agent: AgentBinary, to path: String, on host: Host, over connection: SSHConnection
+        _ agent: AgentBinary, to path: String, on host: UpgradeDomain.Host, over connection: SSHConnection
     ) async throws(SSHError) {
         let part = "\(path).\(UUID().uuidString).part"
         let make = "umask 077; mkdir -p \"$HOME/\(SSHConnector.agentFolder)\" && cat > \"$HOME/\(part)\""

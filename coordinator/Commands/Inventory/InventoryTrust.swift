@@ -1,5 +1,7 @@
 import ArgumentParser
+import CoordinatorRuntime
 import Foundation
+import Ledger
 import UpgradeDomain
 
 struct InventoryTrust: LockflightCommand {
@@ -44,7 +46,7 @@ struct InventoryTrust: LockflightCommand {
             status: rows.allSatisfy(\.ok) ? .verified : .refused)
     }
 
-    private func decide(_ host: Host, _ match: KnownHosts.Match) -> (text: String, ok: Bool, isPinned: Bool) {
+    private func decide(_ host: UpgradeDomain.Host, _ match: KnownHosts.Match) -> (text: String, ok: Bool, isPinned: Bool) {
         let remarks = match.remarks.isEmpty ? "" : " (\(match.remarks.joined(separator: "; ")))"
         if match.isRevoked { return ("refused: revoked in the file\(remarks)", false, false) }
         if match.keys.isEmpty { return ("no usable key in the file\(remarks)", false, false) }

@@ -1,5 +1,4 @@
 import Subprocess
-import SystemPackage
 import UpgradeDomain
 
 /// OpenSSH's own matcher over a known_hosts file.
@@ -19,15 +18,14 @@ struct KnownHosts {
     /// What `ssh-keygen -F` finds for a host, hashed names and ports included.
     func match(for host: Host) async throws -> Match {
         let name = host.port == 22 ? host.address : "[\(host.address)]:\(host.port)"
-        let record: ExecutionRecord<StringOutput<Unicode.UTF8>, StringOutput<Unicode.UTF8>>
         do {
-            record = try await Subprocess.run(
+            let record = try await Subprocess.run(
                 .name("ssh-keygen"), arguments: ["-F", name, "-f", path], output: .string(limit: KnownHosts.outputBytes),
                 error: .string(limit: KnownHosts.outputBytes))
+            return KnownHosts.read(record.standardOutput)
         } catch {
             throw CommandError(.failure, "ssh-keygen could not be run: \(error)", next: "apt-get install openssh-client")
         }
-        return KnownHosts.read(record.standardOutput)
     }
 
     /// Reads the lines that `ssh-keygen -F` prints.

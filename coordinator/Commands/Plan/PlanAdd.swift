@@ -1,5 +1,7 @@
 import ArgumentParser
+import CoordinatorRuntime
 import Inventory
+import Ledger
 import UpgradeDomain
 
 struct PlanAdd: LockflightCommand {

@@ -1,5 +1,7 @@
 import ArgumentParser
 import ContentDigest
+import CoordinatorRuntime
+import Ledger
 import UpgradeDomain
 
 struct PlanApprove: LockflightCommand {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Ledger
 import UpgradeDomain
 
 struct PlanList: LockflightCommand {

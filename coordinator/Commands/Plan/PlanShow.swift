@@ -31,9 +31,9 @@ extension Ledger {
         let hosts = stored.plan.selectedHosts(of: inventory)
         // An earlier content of the plan has another digest but the same name; its approvals read as void.
         let versions = try plans().filter { $0.plan.name == stored.plan.name }.map(\.digest)
-        let approvals = try versions.flatMap { try approvals(of: $0) }
+        let given = try versions.flatMap { try approvals(of: $0) }
         return ApprovalStanding(
             plan: stored.plan, planDigest: stored.digest, hostsDigest: try Digest.canonical(of: hosts),
-            inventory: inventory, approvals: approvals)
+            inventory: inventory, approvals: given)
     }
 }

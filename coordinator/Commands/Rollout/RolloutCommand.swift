@@ -1,4 +1,6 @@
 import ArgumentParser
+import Ledger
+import UpgradeDomain
 
 struct RolloutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ContentDigest
+import CoordinatorRuntime
 import Ledger
 import RolloutEngine
 import UpgradeDomain

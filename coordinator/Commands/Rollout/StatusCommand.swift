@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoordinatorRuntime
 import Ledger
 import RolloutEngine
 import UpgradeDomain
