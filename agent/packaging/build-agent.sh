@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the agent as one fully static, stripped executable: OUTDIR/lockflight-agent.
+# Builds the agent as one fully static, stripped executable: OUTDIR/lockflight-agent-ARCHITECTURE.
 #
 # usage: agent/packaging/build-agent.sh OUTDIR
 #
@@ -36,5 +36,5 @@ if ! env -i "$out/lockflight-agent.new" version >/dev/null; then
     echo "error: the agent does not start in an empty environment" >&2
     exit 1
 fi
-mv "$out/lockflight-agent.new" "$out/lockflight-agent"
-echo "$out/lockflight-agent: $bytes bytes, sha256:$(sha256sum "$out/lockflight-agent" | cut -d ' ' -f 1)"
+mv "$out/lockflight-agent.new" "$out/lockflight-agent-$(uname -m)"
+echo "$out/lockflight-agent-$(uname -m): $bytes bytes, sha256:$(sha256sum "$out/lockflight-agent-$(uname -m)" | cut -d ' ' -f 1)"
