@@ -60,22 +60,22 @@ enum TerminalText {
         return columns > 0 ? result + "…" : ""
     }
 
-    /// Broken at spaces into lines of at most `columns`.
+    /// Broken at spaces into lines of at most `columns`; the first line keeps its own indent, the others get `indent`.
     static func wrapped(_ text: String, to columns: Int, indent: String = "") -> [String] {
-        guard columns > 20 else { return [text] }
+        guard width(text) > columns, columns > indent.count + 20 else { return [text] }
         var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
-            let candidate = line.isEmpty ? String(word) : line + " " + word
-            let room = columns - (lines.isEmpty ? 0 : indent.count)
-            if width(candidate) > room, !line.isEmpty {
-                lines.append((lines.isEmpty ? "" : indent) + line)
-                line = String(word)
+        var line = String(text.prefix { $0 == " " })
+        var isFresh = true
+        for word in text.dropFirst(line.count).split(separator: " ", omittingEmptySubsequences: false) {
+            let candidate = isFresh ? line + word : line + " " + word
+            if width(candidate) > columns, !isFresh {
+                lines.append(line)
+                line = indent + word
             } else {
                 line = candidate
             }
+            isFresh = false
         }
-        lines.append((lines.isEmpty ? "" : indent) + line)
-        return lines
+        return lines + [line]
     }
 }

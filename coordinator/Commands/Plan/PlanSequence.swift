@@ -22,7 +22,7 @@ struct PlanSequence {
         ]
         for (index, layer) in plan.layers.enumerated() { lines += draw(layer, index, hosts, style) }
         lines += ["", "end        the whole fleet is proved again; `rollout finalize` then ends the rollback window"]
-        return lines.flatMap { TerminalText.wrapped(TerminalText.width($0) > context.width ? $0 : $0, to: context.width, indent: "           ") }
+        return lines.flatMap { TerminalText.wrapped($0, to: context.width, indent: "             ") }
     }
 
     private var family: String {

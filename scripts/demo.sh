@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The main job as a story: a fleet of eight upgraded layer by layer, a second upgrade stopped at its first failed
+# boundary, one host rolled back and proved. Everything lives in one temporary folder and is gone at the end.
+#
+# usage: scripts/demo.sh LOCKFLIGHT
+set -euo pipefail
+
+lockflight=$1
+export PATH="$(cd "$(dirname "$lockflight")" && pwd):$PATH"
+folder=$(mktemp -d)
+export LOCKFLIGHT_LEDGER=$folder/ledger.sqlite
+lab=$folder/lab
+
+finish() {
+    lockflight lab down --folder "$lab" >/dev/null 2>&1 || true
+    rm -rf "$folder"
+}
+trap finish EXIT
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+# Shows a command as an operator would type it, then runs it and checks its exit code.
+run() {
+    local expected=$1 status=0
+    shift
+    printf '$ lockflight %s\n' "$*" | sed "s#$folder#DEMO#g"
+    lockflight "$@" || status=$?
+    if [ "$status" -ne "$expected" ]; then
+        echo "demo: exit code $status, expected $expected" >&2
+        exit 1
+    fi
+}
+
+say "Eight real sshd hosts in three layers, each with a stack at 1.4.0"
+run 0 lab up --hosts 8 --folder "$lab"
+
+say "The inventory, and the host keys it trusts"
+run 0 inventory import "$lab/inventory.yaml"
+run 0 inventory trust --known-hosts "$lab/known_hosts"
+run 0 inventory check
+
+say "A plan, checked, stored and approved by the owner of each layer"
+run 0 plan check "$lab/plan-1.5.0.yaml"
+run 0 plan add "$lab/plan-1.5.0.yaml"
+for layer in data core edge; do run 0 plan approve lab-1.5.0 --as "$layer-owner"; done
+
+say "1.4.0 -> 1.5.0: layer by layer, batch by batch, to verified"
+run 0 rollout start lab-1.5.0 --watch
+run 0 rollout finalize
+
+say "1.5.0 -> 1.6.0, with a release on core-2 that comes up unhealthy"
+run 0 plan add "$lab/plan-1.6.0.yaml"
+for layer in data core edge; do run 0 plan approve lab-1.6.0 --as "$layer-owner"; done
+run 0 lab break core-2 service-unhealthy --to 1.6.0 --folder "$lab"
+run 10 rollout start lab-1.6.0 --watch
+
+say "Held there. What changed on core-2, and proof that edge was never touched"
+run 0 evidence diff --host core-2
+run 0 lab status --folder "$lab"
+
+say "core-2 goes back, and is compared with what it was before"
+run 11 rollback --host core-2
+
+say "The fleet is mixed, and says so; the record proves itself"
+run 0 status
+run 0 ledger verify
+say "Done"
