@@ -104,6 +104,7 @@ let package = Package(
         // bench/: what `make bench` measures beside a plain C program.
         .executableTarget(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
+        tests("EndToEndTests", ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
         tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
     ]
 )

@@ -1,0 +1,60 @@
+import Foundation
+import LabFleet
+import Testing
+import UpgradeDomain
+
+/// Every fault that a lab host can have ends in its hold code, and nothing later is touched.
+@Suite(.serialized)
+struct FaultTests {
+    static let chain = LabLayout(
+        layers: ["data", "core", "edge"],
+        members: [
+            .init("data-1", layers: ["data"]), .init("core-1", layers: ["core"]), .init("core-2", layers: ["core"]),
+            .init("edge-1", layers: ["edge"]),
+        ])
+
+    /// Faults that are met before anything changes, so that not even the first layer moves.
+    static let early: Set<LabFault> = [.sshdDown, .hostKeyChanged, .diskFull]
+
+    @Test(arguments: LabFault.allCases.filter { $0 != .rollbackFails })
+    func aFaultHoldsTheRunAtItsBoundary(_ fault: LabFault) async throws {
+        if fault == .diskFull, getuid() != 0 { return }
+        try await FleetFixture.with(FaultTests.chain) { fleet in
+            // A shorter step timeout, so that a hanging script does not hold the test; a longer soak, so that stale shows.
+            try await fleet.approvePlan(to: "1.5.0") {
+                $0.replacingOccurrences(of: "timeoutSeconds: 20", with: "timeoutSeconds: 6")
+                    .replacingOccurrences(of: "soakSeconds: 2", with: "soakSeconds: 4")
+                    .replacingOccurrences(of: "maxAgeSeconds: 3", with: "maxAgeSeconds: 2")
+                    .replacingOccurrences(of: "healthyWithinSeconds: 8", with: "healthyWithinSeconds: 4")
+            }
+            try await fleet.lab.inject(fault, on: "core-1", target: "1.5.0")
+            try await fleet.expect(fault == .sshdDown ? .unreachable : .held, "rollout", "start", "lab-1.5.0")
+            let status = try await fleet.status()
+            #expect(status.value(at: "/hold/code")?.scalarText == fault.expectedHoldCode)
+            #expect(status.value(at: "/hold/host")?.scalarText == "core-1")
+            // The hosts themselves, not our records: the layer below moved, nothing later did.
+            let data = try await fleet.version("data-1", "data")
+            #expect(data == (FaultTests.early.contains(fault) ? "1.4.0" : "1.5.0"))
+            for (host, layer) in [("core-2", "core"), ("edge-1", "edge")] as [(HostName, LayerName)] {
+                #expect(try await fleet.version(host, layer) == "1.4.0")
+                #expect(try fleet.journal(of: host).isEmpty)
+            }
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    @Test func aFailedRollbackSaysSoAndAMendedOneIsVerified() async throws {
+        try await FleetFixture.with(FaultTests.chain) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.rollbackFails, on: "core-1", target: "1.5.0")
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            try await fleet.expect(.rolledBackNotVerified, "rollback", "--host", "core-1")
+            let failures = try await fleet.run(["status"]).output
+            #expect(failures.contains(LabFault.rollbackFails.expectedHoldCode))
+            try await fleet.lab.mend("core-1")
+            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "core-1")
+            #expect(try await fleet.version("core-1", "core") == "1.4.0")
+        }
+    }
+}

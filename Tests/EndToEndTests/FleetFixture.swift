@@ -1,0 +1,181 @@
+import Foundation
+import LabFleet
+import Subprocess
+import SystemPackage
+import Testing
+import UpgradeDomain
+
+/// A lab, a ledger and the real `lockflight` executable over them. Each fixture has addresses and folders of its own.
+struct FleetFixture: Sendable {
+    static let commandTimeout = Duration.seconds(120)
+    static let outputBytes = 4_194_304
+
+    let folder: String
+    let lab: Lab
+
+    /// Brings a lab up, imports and trusts it, runs the body, and takes everything down whatever happened.
+    static func with(
+        _ layout: LabLayout = .standard(hosts: 3), _ body: (FleetFixture) async throws -> Void
+    ) async throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/lockflight-e2e-\(UUID().uuidString.prefix(8))"
+        let lab = try await Lab.up(at: folder + "/lab", layout: layout, network: LabNetwork.next(), sshPort: 2_222)
+        let fixture = FleetFixture(folder: folder, lab: lab)
+        do {
+            try await fixture.expect(.verified, "inventory", "import", lab.inventoryPath)
+            try await fixture.expect(.verified, "inventory", "trust", "--known-hosts", lab.knownHostsPath)
+            try await body(fixture)
+        } catch {
+            try await lab.down(removing: true)
+            throw error
+        }
+        try await lab.down(removing: true)
+        try FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// The exit codes of the command line, as its help lists them.
+    enum Exit: Int32 {
+        case verified = 0
+        case held = 10
+        case rolledBackVerified = 11
+        case rolledBackNotVerified = 12
+        case refused = 13
+        case unreachable = 14
+        case detached = 20
+        case usage = 64
+    }
+
+    struct Outcome: Sendable {
+        var code: Int32
+        var output: String
+        var errors: String
+
+        /// The result of a command that ran with `--json`.
+        func document() throws -> JSONValue { try JSONDecoder().decode(JSONValue.self, from: Data(output.utf8)) }
+    }
+
+    // MARK: The executable
+
+    static let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
+    static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    static var executable: String {
+        let beside = "/proc/self/exe"
+        let resolved = (try? FileManager.default.destinationOfSymbolicLink(atPath: beside)) ?? products
+        let candidates = [products, URL(fileURLWithPath: resolved).deletingLastPathComponent().path, repository + "/.build/debug"]
+        return candidates.map { $0 + "/lockflight" }.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "lockflight"
+    }
+
+    var environment: Environment {
+        let agents = ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository + "/.build-agent/out"
+        return .inherit.updating([
+            "LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite", "LOCKFLIGHT_AGENT_DIRECTORY": agents,
+            "PATH": URL(fileURLWithPath: FleetFixture.executable).deletingLastPathComponent().path + ":"
+                + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"),
+        ])
+    }
+
+    func run(_ arguments: [String]) async throws -> Outcome {
+        let record = try await Subprocess.run(
+            .path(FilePath(FleetFixture.executable)), arguments: Arguments(arguments), environment: environment,
+            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
+        return Outcome(code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+    }
+
+    @discardableResult
+    func expect(
+        _ exit: Exit, _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Outcome {
+        let outcome = try await run(arguments)
+        #expect(
+            outcome.code == exit.rawValue,
+            "lockflight \(arguments.joined(separator: " ")): exit \(outcome.code)\n\(outcome.output)\n\(outcome.errors)",
+            sourceLocation: sourceLocation)
+        return outcome
+    }
+
+    /// Runs a printed command line as a shell would, word for word.
+    func runVerbatim(_ line: String) async throws -> Outcome {
+        let record = try await Subprocess.run(
+            .name("sh"), arguments: ["-c", line], environment: environment,
+            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
+        return Outcome(code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+    }
+
+    // MARK: Plans
+
+    /// Stores the lab's plan to a version (optionally changed) and approves it for every layer.
+    func approvePlan(
+        to version: Version, change: (String) -> String = { $0 }, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let text = try String(contentsOfFile: lab.planPath(to: version), encoding: .utf8)
+        let path = "\(folder)/plan.yaml"
+        try change(text).write(toFile: path, atomically: true, encoding: .utf8)
+        try await expect(.verified, "plan", "add", path, sourceLocation: sourceLocation)
+        for layer in lab.layout.layers {
+            try await expect(
+                .verified, "plan", "approve", "lab-\(version)", "--as", "\(layer)-owner", sourceLocation: sourceLocation)
+        }
+    }
+
+    // MARK: What is true, asked of the hosts and not of our records
+
+    func version(_ host: HostName, _ layer: LayerName) async throws -> String? {
+        try await lab.runningVersion(of: try lab.host(host), layer: layer)
+    }
+
+    /// The operation ids that an agent's journal on a host holds.
+    func journal(of host: HostName) throws -> [String] {
+        let folder = try lab.host(host).stateDirectory + "/operations"
+        return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+    }
+
+    /// The run as `status --json` shows it.
+    func status() async throws -> JSONValue {
+        let outcome = try await run(["status", "--json"])
+        return try outcome.document()
+    }
+
+    func holdCode() async throws -> String? { try await status().value(at: "/hold/code")?.scalarText }
+
+    /// Polls until a condition on the outside world holds.
+    func wait(
+        for what: String, within limit: Duration = .seconds(30), _ condition: () async throws -> Bool
+    ) async throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + limit
+        while try await !condition() {
+            guard clock.now < deadline else {
+                Issue.record("waited \(limit) in vain for \(what)")
+                throw CancellationError()
+            }
+            try await clock.sleep(for: .milliseconds(20))
+        }
+    }
+}
+
+/// Loopback networks that no other fixture of this machine uses at the same time.
+enum LabNetwork {
+    private static let counter = Counter()
+
+    static func next() -> String {
+        let process = Int(ProcessInfo.processInfo.processIdentifier)
+        return "127.\(80 + process % 150).\(counter.next())"
+    }
+
+    private final class Counter: @unchecked Sendable {
+        private let lock = NSLock()
+        private var value = 0
+        func next() -> Int { lock.withLock { value += 1; return value % 250 } }
+    }
+}
+
+extension TerminationStatus {
+    /// As a shell reports it: the exit code, or 128 and the signal.
+    var exitCode: Int32 {
+        switch self {
+        case .exited(let code): code
+        case .signaled(let signal): 128 + signal
+        }
+    }
+}

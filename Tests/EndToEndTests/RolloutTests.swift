@@ -1,0 +1,141 @@
+import Foundation
+import LabFleet
+import Subprocess
+import SystemPackage
+import Testing
+import UpgradeDomain
+
+/// The main job over real sshd hosts.
+@Suite(.serialized)
+struct RolloutTests {
+    @Test func aFleetIsUpgradedLayerByLayerToVerified() async throws {
+        try await FleetFixture.with(.standard(hosts: 8)) { fleet in
+            try await fleet.expect(.verified, "inventory", "check")
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            for host in fleet.lab.hosts {
+                for layer in host.layers { #expect(try await fleet.version(host.name, layer) == "1.5.0") }
+                #expect(try fleet.journal(of: host.name).count == 1)
+            }
+            try await fleet.expect(.verified, "rollout", "finalize")
+            try await fleet.expect(.refused, "rollback", "--all")
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    @Test func aFailedHostIsRolledBackWithProofAndTheRunGoesOn() async throws {
+        try await FleetFixture.with(.standard(hosts: 8)) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-2", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            #expect(try await fleet.holdCode() == "evidence-regressed")
+            try await fleet.expect(.refused, "rollout", "resume")
+            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "core-2")
+            #expect(try await fleet.version("core-2", "core") == "1.4.0")
+            let view = try await fleet.run(["status"]).output
+            #expect(view.contains("mixed"))
+            try await fleet.lab.mend("core-2")
+            try await fleet.expect(.verified, "rollout", "resume")
+            for host in fleet.lab.hosts {
+                for layer in host.layers { #expect(try await fleet.version(host.name, layer) == "1.5.0") }
+            }
+        }
+    }
+
+    @Test func aHostThatIsLostInABatchOfOneHoldsTheRun() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await fleet.wait(for: "data-1 to move") { try await fleet.version("data-1", "data") == "1.5.0" }
+                    try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
+                }
+                try await fleet.expect(.unreachable, "rollout", "start", "lab-1.5.0")
+                try await group.waitForAll()
+            }
+            #expect(try await fleet.holdCode() == "host-unreachable")
+            #expect(try await fleet.version("core-1", "core") == "1.4.0")
+            #expect(try await fleet.version("edge-1", "edge") == "1.4.0")
+        }
+    }
+
+    @Test func aSourceVersionThatIsNotThePlansIsRefused() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.6.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.6.0")
+            #expect(try await fleet.holdCode() == "source-version-mismatch")
+            for host in fleet.lab.hosts { #expect(try fleet.journal(of: host.name).isEmpty) }
+        }
+    }
+
+    @Test func aChangedPlanOrHostVoidsTheApproval() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            let changed = "\(fleet.folder)/changed.yaml"
+            try String(contentsOfFile: fleet.lab.planPath(to: "1.5.0"), encoding: .utf8)
+                .replacingOccurrences(of: "soakSeconds: 2", with: "soakSeconds: 3")
+                .write(toFile: changed, atomically: true, encoding: .utf8)
+            let added = try await fleet.expect(.verified, "plan", "add", changed, "--json")
+            let digest = try #require(try added.document().value(at: "/digest")?.scalarText)
+            let refused = try await fleet.expect(.refused, "rollout", "start", digest)
+            #expect(refused.errors.contains("void"))
+            #expect(refused.errors.contains("the plan changed"))
+            for host in fleet.lab.hosts { #expect(try fleet.journal(of: host.name).isEmpty) }
+        }
+    }
+
+    @Test func oneHostInAllLayersMovesAndGoesBackTopDown() async throws {
+        let single = LabLayout(layers: ["data", "core", "edge"], members: [.init("box-1", layers: ["data", "core", "edge"])])
+        try await FleetFixture.with(single) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            for layer in ["data", "core", "edge"] as [LayerName] { #expect(try await fleet.version("box-1", layer) == "1.5.0") }
+            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "box-1")
+            for layer in ["data", "core", "edge"] as [LayerName] { #expect(try await fleet.version("box-1", layer) == "1.4.0") }
+            let events = try await fleet.run(["events"]).output
+            let order = ["edge", "core", "data"].compactMap { events.range(of: "started r-\(runSuffix(events)).box-1.\($0).rollback!")?.lowerBound }
+            #expect(order.count == 3)
+            #expect(order == order.sorted())
+        }
+    }
+
+    private func runSuffix(_ events: String) -> String {
+        guard let range = events.range(of: #"r-[a-z0-9]{6}\."#, options: .regularExpression) else { return "?" }
+        return String(events[range].dropFirst(2).dropLast())
+    }
+
+    @Test func aRollbackGoesOnPastAHostThatFails() async throws {
+        let layout = LabLayout(
+            layers: ["core"], members: (1...3).map { .init(HostName("core-\($0)"), layers: ["core"]) })
+        try await FleetFixture.with(layout) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.rollbackFails, on: "core-2", target: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            try await fleet.expect(.rolledBackNotVerified, "rollback", "--all")
+            #expect(try await fleet.version("core-1", "core") == "1.4.0")
+            #expect(try await fleet.version("core-2", "core") == "1.5.0")
+            #expect(try await fleet.version("core-3", "core") == "1.4.0")
+        }
+    }
+
+    @Test func aWrongPlanIsLeftThroughASuccessor() async throws {
+        try await FleetFixture.with { fleet in
+            // The wrong plan: its path does not exist, so the first host that moves can never be proved.
+            try await fleet.approvePlan(to: "1.5.0") {
+                $0.replacingOccurrences(of: "- core\n", with: "- core\n")
+                    .replacingOccurrences(of: "failedWhen:", with: "expects: []\n  failedWhen:")
+            }
+            try await fleet.lab.inject(.guardrailRefuses, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            let old = try #require(try await fleet.status().value(at: "/run")?.scalarText)
+            try await fleet.lab.mend("core-1")
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0", "--succeeds", old)
+            let placements = try await fleet.status()
+            #expect(placements.value(at: "/placements/0/adopted") == .bool(true))
+            #expect(try fleet.journal(of: "data-1").count == 1)
+            let before = try await fleet.run(["status", old])
+            #expect(before.output.contains("superseded by"))
+        }
+    }
+}
