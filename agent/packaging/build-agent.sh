@@ -6,7 +6,7 @@
 # Prints its size and SHA-256. Fails when it is not static, larger than 20 MB, or does not start.
 set -euo pipefail
 
-maximum_bytes=$((20 * 1024 * 1024))
+maximum_bytes=20000000
 
 if [ $# -ne 1 ]; then
     echo "usage: $0 OUTDIR" >&2
@@ -17,8 +17,11 @@ out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
 
 # Its own build folder: other flags, and no waiting for a build of the coordinator.
+# For size: -Osize (5 %), folding of identical functions (1 %), no index for unwinding C++ exceptions, which neither
+# the Swift runtime nor libdispatch throws (3 %).
 build=(swift build --configuration release --product lockflight-agent --scratch-path .build-agent
-    --static-swift-stdlib -Xswiftc -static-executable)
+    --static-swift-stdlib -Xswiftc -static-executable
+    -Xswiftc -Osize -Xlinker --icf=safe -Xlinker --no-eh-frame-hdr)
 "${build[@]}"
 cp "$("${build[@]}" --show-bin-path)/lockflight-agent" "$out/lockflight-agent.new"
 strip "$out/lockflight-agent.new"
