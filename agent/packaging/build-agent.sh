@@ -26,8 +26,9 @@ build=(swift build --configuration release --product lockflight-agent --scratch-
 cp "$("${build[@]}" --show-bin-path)/lockflight-agent" "$out/lockflight-agent.new"
 strip "$out/lockflight-agent.new"
 
-if ! file --brief "$out/lockflight-agent.new" | grep -q 'statically linked\|static-pie linked'; then
-    echo "error: the agent is not static: $(file --brief "$out/lockflight-agent.new")" >&2
+# ldd answers only for executables that need a dynamic loader.
+if ldd "$out/lockflight-agent.new" >/dev/null 2>&1; then
+    echo "error: the agent is not static: $(ldd "$out/lockflight-agent.new")" >&2
     exit 1
 fi
 bytes=$(stat --format %s "$out/lockflight-agent.new")
