@@ -71,7 +71,7 @@ let package = Package(
         // agent/: what runs on each host.
         library(
             "AgentRuntime", in: "agent",
-            ["UpgradeDomain", "AgentProtocol", "CLinux", crypto, nio, nioPosix, nioHTTP1]),
+            ["UpgradeDomain", "ContentDigest", "AgentProtocol", "CLinux", crypto, nio, nioPosix, nioHTTP1]),
         .executableTarget(
             name: "lockflight-agent", dependencies: ["AgentRuntime"], path: "agent/lockflight-agent",
             swiftSettings: strict),

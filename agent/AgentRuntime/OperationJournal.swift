@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import Glibc
 import UpgradeDomain
 
@@ -69,7 +70,7 @@ struct OperationJournal: Sendable {
         let isSafe =
             !text.isEmpty && text.utf8.count <= 200 && text.utf8.allSatisfy(allowed.contains) && !text.hasPrefix(".")
             && !text.hasPrefix("sha256-")
-        return isSafe ? text : "sha256-" + Digest.ofBytes(Array(text.utf8)).rawValue.dropFirst("sha256:".count)
+        return isSafe ? text : "sha256-" + Digest.sha256(of: Array(text.utf8)).rawValue.dropFirst("sha256:".count)
     }
 
     func folder(of id: OperationID) -> Folder {

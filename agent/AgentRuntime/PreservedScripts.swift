@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import Glibc
 import UpgradeDomain
 
@@ -17,7 +18,7 @@ struct PreservedScripts: Sendable {
         guard digests[path] == nil else { return }
         let file = Folder(path: path)
         guard let bytes = try file.parent.read(file.name, limitBytes: AgentLimits.scriptBytes) else { return }
-        let digest = Digest.ofBytes(bytes)
+        let digest = Digest.sha256(of: bytes)
         try folder.create()
         try folder.write(digest.rawValue, bytes, mode: 0o700)
         digests[path] = digest

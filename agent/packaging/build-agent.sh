@@ -6,7 +6,7 @@
 # Prints its size and SHA-256. Fails when it is not static, larger than 20 MB, or does not start.
 set -euo pipefail
 
-maximum_bytes=$((20 * 1024 * 1024))
+maximum_bytes=20000000
 
 if [ $# -ne 1 ]; then
     echo "usage: $0 OUTDIR" >&2
@@ -17,14 +17,18 @@ out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
 
 # Its own build folder: other flags, and no waiting for a build of the coordinator.
+# For size: -Osize (5 %), folding of identical functions (1 %), no index for unwinding C++ exceptions, which neither
+# the Swift runtime nor libdispatch throws (3 %).
 build=(swift build --configuration release --product lockflight-agent --scratch-path .build-agent
-    --static-swift-stdlib -Xswiftc -static-executable)
+    --static-swift-stdlib -Xswiftc -static-executable
+    -Xswiftc -Osize -Xlinker --icf=safe -Xlinker --no-eh-frame-hdr)
 "${build[@]}"
 cp "$("${build[@]}" --show-bin-path)/lockflight-agent" "$out/lockflight-agent.new"
 strip "$out/lockflight-agent.new"
 
-if ! file --brief "$out/lockflight-agent.new" | grep -q 'statically linked\|static-pie linked'; then
-    echo "error: the agent is not static: $(file --brief "$out/lockflight-agent.new")" >&2
+# ldd answers only for executables that need a dynamic loader.
+if ldd "$out/lockflight-agent.new" >/dev/null 2>&1; then
+    echo "error: the agent is not static: $(ldd "$out/lockflight-agent.new")" >&2
     exit 1
 fi
 bytes=$(stat --format %s "$out/lockflight-agent.new")

@@ -3,11 +3,6 @@ import Glibc
 import UpgradeDomain
 
 extension UpgradeDomain.Digest {
-    /// The SHA-256 of some bytes.
-    static func ofBytes(_ bytes: [UInt8]) -> UpgradeDomain.Digest {
-        UpgradeDomain.Digest("sha256:" + hexadecimal(SHA256.hash(data: bytes)))
-    }
-
     /// The SHA-256 of a file, or of its first bytes; nil when it can not be read.
     static func ofFile(_ path: String, limitBytes: Int64 = .max) -> UpgradeDomain.Digest? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
