@@ -7,6 +7,8 @@ public struct BoundaryRecord: Hashable, Sendable {
     public var stopped: Boundary
     public var failures: [Failure]
     public var touched: [Placement]
+    /// Changed by this run and taken back, verified.
+    public var rolledBack: [Placement]
     public var untouched: [Placement]
     /// Operations that have not ended, or whose fate is unknown.
     public var inFlight: [OperationState]
@@ -40,7 +42,10 @@ extension RolloutState {
         return BoundaryRecord(
             completed: boundaryBefore(failure.boundary), stopped: failure.boundary, failures: failures,
             touched: touchedPlacements,
-            untouched: orderedPlacements.filter { placements[$0]?.touched != true }, inFlight: open,
+            rolledBack: orderedPlacements.filter { placements[$0]?.phase == .rolledBack(.verified) },
+            untouched: orderedPlacements.filter {
+                placements[$0]?.touched != true && placements[$0]?.phase != .rolledBack(.verified)
+            }, inFlight: open,
             isSafeToVerifyInPlace: open.isEmpty && lostHosts.isEmpty, options: recoveryOptions,
             failedWhen: layer?.failedWhen ?? [])
     }

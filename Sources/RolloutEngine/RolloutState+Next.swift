@@ -87,7 +87,7 @@ extension RolloutState {
         for subject in recheckPending.sortedForDisplay { order(subject, .recheck, &decision) }
         if campaign != nil {
             rollBack(driver, now, &decision)
-            return
+            guard campaignLayer == nil else { return }
         }
         for placement in rerunPending.sorted() where !isOpen(placement) {
             intendStep(placement, driver, &decision)

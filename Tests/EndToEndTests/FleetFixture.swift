@@ -7,7 +7,8 @@ import UpgradeDomain
 
 /// A lab, a ledger and the real `lockflight` executable over them. Each fixture has addresses and folders of its own.
 struct FleetFixture: Sendable {
-    static let commandTimeout = Duration.seconds(120)
+    /// No command of these tests takes longer; one that does is ended and fails its test.
+    static let commandTimeoutSeconds = 120
     static let outputBytes = 4_194_304
 
     let folder: String
@@ -77,7 +78,9 @@ struct FleetFixture: Sendable {
 
     func run(_ arguments: [String]) async throws -> Outcome {
         let record = try await Subprocess.run(
-            .path(FilePath(FleetFixture.executable)), arguments: Arguments(arguments), environment: environment,
+            .name("timeout"),
+            arguments: Arguments(["\(FleetFixture.commandTimeoutSeconds)", FleetFixture.executable] + arguments),
+            environment: environment,
             output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
         return Outcome(code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
     }
@@ -97,7 +100,8 @@ struct FleetFixture: Sendable {
     /// Runs a printed command line as a shell would, word for word.
     func runVerbatim(_ line: String) async throws -> Outcome {
         let record = try await Subprocess.run(
-            .name("sh"), arguments: ["-c", line], environment: environment,
+            .name("timeout"), arguments: ["\(FleetFixture.commandTimeoutSeconds)", "sh", "-c", line],
+            environment: environment,
             output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
         return Outcome(code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
     }

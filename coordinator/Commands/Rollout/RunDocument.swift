@@ -26,6 +26,7 @@ struct RunDocument: Encodable {
         var detail: String
         var divergent: ItemDelta?
         var touched: [Placement]
+        var rolledBack: [Placement]
         var untouched: [Placement]
         var inFlight: [OperationID]
         var safeToVerifyInPlace: Bool
@@ -85,7 +86,7 @@ struct RunDocument: Encodable {
             code: failure.problem.code.rawValue, boundary: record.stopped.description,
             completed: record.completed?.description, host: failure.host, layer: failure.placement?.layer,
             detail: failure.problem.detail, divergent: failure.problem.item, touched: record.touched,
-            untouched: record.untouched, inFlight: record.inFlight.map(\.intent.id),
+            rolledBack: record.rolledBack, untouched: record.untouched, inFlight: record.inFlight.map(\.intent.id),
             safeToVerifyInPlace: record.isSafeToVerifyInPlace)
     }
 }

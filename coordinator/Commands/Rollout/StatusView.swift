@@ -155,6 +155,7 @@ struct StatusView {
         }
         lines += wrap("  completed  ", record.completed?.description ?? "nothing")
         lines += wrap("  touched    ", names(record.touched))
+        if !record.rolledBack.isEmpty { lines += wrap("  taken back ", names(record.rolledBack)) }
         lines += wrap("  untouched  ", names(record.untouched))
         if !record.inFlight.isEmpty {
             lines += wrap("  in flight  ", record.inFlight.map(\.intent.id.rawValue).joined(separator: ", "))
