@@ -36,7 +36,7 @@ agent: setup
 		agent/packaging/build-agent.sh .build-agent/out; fi
 
 demo: build
-	scripts/demo.sh
+	scripts/demo.sh .build/debug/lockflight
 
 # The end-to-end tests start labs of many processes, so they run one at a time, after everything else.
 test: setup agent
