@@ -106,5 +106,6 @@ let package = Package(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
         tests("EndToEndTests", ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
         tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
+        tests("TidyTests", []),
     ]
 )

@@ -1,0 +1,55 @@
+# Each target does all of its own set-up, works as root or as an ordinary user, twice in a row, and leaves nothing
+# running.
+#
+#   make setup   system packages (installs them as root; otherwise names what is missing)
+#   make build   the lockflight command, and the agent that it brings to hosts
+#   make agent   the agent alone: one static executable in .build-agent/out
+#   make demo    a lab of eight SSH hosts, one upgrade verified, one held and rolled back
+#   make test    every test
+#   make check   formatting and the house rules
+#   make bench   cold fan-out beside a plain C libssh2 program
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: setup build agent demo test check bench format
+
+# The same for build, test and check: other flags would compile everything again.
+SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
+# What the formatter reads.
+SWIFT_SOURCES := Package.swift Sources Tests agent coordinator inventory bench
+AGENT := .build-agent/out/lockflight-agent-$(shell uname -m)
+AGENT_SOURCES := Package.swift agent Sources/AgentProtocol Sources/UpgradeDomain Sources/CLinux
+
+export LOCKFLIGHT_AGENT_DIRECTORY := $(CURDIR)/.build-agent/out
+
+setup:
+	@scripts/setup.sh
+
+build: setup agent
+	swift build $(SWIFT_BUILD_FLAGS) --product lockflight
+
+# Built again only when a source is newer than the executable.
+agent: setup
+	@if [ ! -e $(AGENT) ] || [ -n "$$(find $(AGENT_SOURCES) -newer $(AGENT) -print -quit)" ]; then \
+		agent/packaging/build-agent.sh .build-agent/out; fi
+
+demo: build
+	scripts/demo.sh .build/debug/lockflight
+
+# The end-to-end tests start labs of many processes, so they run one at a time, after everything else.
+test: setup agent
+	swift build $(SWIFT_BUILD_FLAGS) --build-tests
+	swift test $(SWIFT_BUILD_FLAGS) --skip-build --skip EndToEndTests
+	swift test $(SWIFT_BUILD_FLAGS) --skip-build --no-parallel --filter EndToEndTests
+
+check: setup
+	swift format lint --strict --recursive $(SWIFT_SOURCES)
+	swift test $(SWIFT_BUILD_FLAGS) --filter TidyTests
+
+format:
+	swift format --in-place --recursive $(SWIFT_SOURCES)
+
+bench: setup
+	bench/fanout.sh

@@ -1,0 +1,33 @@
+import Testing
+
+/// The repository against its own rules.
+@Suite struct HouseRuleTests {
+    private let tree: SourceTree
+
+    init() throws { tree = try SourceTree.shared.get() }
+
+    private func expectNone(_ violations: [Violation]) {
+        for violation in violations { Issue.record("\(violation)") }
+    }
+
+    @Test func theTreeIsFound() throws {
+        _ = try tree.file("Package.swift")
+        #expect(tree.files.filter(\.isSwift).count > 100)
+    }
+
+    @Test func importsPointTowardTheDomain() {
+        expectNone(tree.files.flatMap(ImportRules.violations) + ImportRules.unlisted(tree.files))
+    }
+
+    @Test func sourcesKeepTheHouseStyle() {
+        expectNone(tree.files.flatMap(StyleRules.violations))
+    }
+
+    @Test func noFileNamesAPlaceOfOneMachine() {
+        expectNone(tree.files.flatMap(PageRules.machinePlaces))
+    }
+
+    @Test func everyRelativeLinkLeadsSomewhere() {
+        expectNone(tree.files.flatMap { PageRules.brokenLinks(in: $0, exists: tree.exists) })
+    }
+}

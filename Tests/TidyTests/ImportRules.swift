@@ -1,0 +1,91 @@
+/// Who may import what; the compiler's own check sees only Package.swift's edges, which these lists bound.
+enum ImportRules {
+    /// Each target's folder, and which of our own targets it may import.
+    static let own: [(folder: String, imports: Set<String>)] = [
+        ("Sources/UpgradeDomain", []),
+        ("Sources/ContentDigest", ["UpgradeDomain"]),
+        ("Sources/RolloutEngine", ["UpgradeDomain"]),
+        ("Sources/AgentProtocol", ["UpgradeDomain"]),
+        ("Sources/Ledger", ["UpgradeDomain", "ContentDigest"]),
+        ("Sources/SSHTransport", ["CLibSSH2"]),
+        ("Sources/LabFleet", ["UpgradeDomain"]),
+        ("Sources/CLinux", []),
+        ("Sources/CLibSSH2", []),
+        ("agent/AgentRuntime", ["UpgradeDomain", "AgentProtocol", "CLinux"]),
+        ("agent/lockflight-agent", ["AgentRuntime"]),
+        ("inventory/Inventory", ["UpgradeDomain"]),
+        ("coordinator/CoordinatorRuntime", ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol"]),
+        (
+            "coordinator/Commands",
+            [
+                "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
+                "LabFleet",
+                "Inventory", "CoordinatorRuntime", "CLinux",
+            ]
+        ),
+        ("coordinator/lockflight", ["Commands"]),
+        ("bench/FanOut", ["SSHTransport"]),
+    ]
+
+    /// Modules that stay behind one target's interface.
+    static let confined: [(module: String, folder: String)] = [
+        ("GRDB", "Sources/Ledger"),
+        ("CLibSSH2", "Sources/SSHTransport"),
+        ("Yams", "inventory/Inventory"),
+        ("ArgumentParser", "coordinator/Commands"),
+    ]
+
+    /// Targets that import nothing but each other: not even the standard library's companions.
+    static let pure = ["Sources/UpgradeDomain", "Sources/RolloutEngine"]
+
+    /// What the agent's static executable is made of; Foundation's ICU data would make it four times as large.
+    static let agentFolders = ["Sources/UpgradeDomain", "Sources/ContentDigest", "Sources/AgentProtocol", "agent"]
+
+    private static let ownModules = Set(own.map { String($0.folder.split(separator: "/")[1]) })
+
+    static func violations(in file: SourceFile) -> [Violation] {
+        guard file.isSwift, !file.path.hasPrefix("Tests/") else { return [] }
+        let imports = imports(in: file)
+        return imports.flatMap { problems(of: $0.module, branch: $0.isFallback, in: file.path, line: $0.line) }
+    }
+
+    private static func problems(of module: String, branch isFallback: Bool, in path: String, line: Int) -> [Violation]
+    {
+        let home = own.first { path.hasPrefix($0.folder + "/") }
+        var problems: [String] = []
+        if let home, ownModules.contains(module), !home.imports.contains(module) {
+            problems.append("\(home.folder) must not import \(module): imports point toward UpgradeDomain")
+        }
+        if let home, pure.contains(home.folder), !ownModules.contains(module) {
+            problems.append("\(home.folder) is pure and imports no \(module)")
+        }
+        if let limit = confined.first(where: { $0.module == module }), home?.folder != limit.folder {
+            problems.append("only \(limit.folder) imports \(module)")
+        }
+        if module == "Foundation", !isFallback, agentFolders.contains(where: { path.hasPrefix($0 + "/") }) {
+            problems.append("the agent links this; import FoundationEssentials instead of Foundation")
+        }
+        return problems.map { Violation(path: path, line: line, problem: $0) }
+    }
+
+    /// Every import; `isFallback` when it stands in the `#else` of a `#if`.
+    private static func imports(in file: SourceFile) -> [(module: String, line: Int, isFallback: Bool)] {
+        var isFallback = false
+        var found: [(module: String, line: Int, isFallback: Bool)] = []
+        for (index, line) in file.code.enumerated() {
+            if line.contains(/^\s*#else/) { isFallback = true }
+            if line.contains(/^\s*#endif/) { isFallback = false }
+            let importing = /^\s*(?:@\w+ )*(?:(?:public|package|internal|private|fileprivate) )?import (?:\w+ )?(\w+)/
+            if let match = line.firstMatch(of: importing) { found.append((String(match.1), index + 1, isFallback)) }
+        }
+        return found
+    }
+
+    /// A folder with Swift files that stands in no list would escape every rule above.
+    static func unlisted(_ files: [SourceFile]) -> [Violation] {
+        let folders = own.map(\.folder)
+        return files.filter { $0.isSwift && $0.isIn(["Sources", "agent", "coordinator", "inventory", "bench"]) }
+            .filter { !$0.isIn(folders) }
+            .map { Violation(path: $0.path, line: 1, problem: "its target is not listed in ImportRules.own") }
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+
+/// What the pages say must be there.
+enum PageRules {
+    /// Places of one machine say nothing to anyone else. Only this file spells them, in two halves.
+    private static let machinePlaces = ["/wo" + "rk/", "/opt/sw" + "ift"]
+
+    static func machinePlaces(in file: SourceFile) -> [Violation] {
+        let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.enumerated().flatMap { index, line in
+            machinePlaces.filter { line.contains("\($0)") && !isPartOfLongerPath(line, $0) }.map {
+                Violation(path: file.path, line: index + 1, problem: "names a place of one machine: \($0)")
+            }
+        }
+    }
+
+    /// `bench/.work/` and the like are our own.
+    private static func isPartOfLongerPath(_ line: Substring, _ place: String) -> Bool {
+        guard let range = line.range(of: place), range.lowerBound > line.startIndex else { return false }
+        let before = line[line.index(before: range.lowerBound)]
+        return before.isLetter || before.isNumber || before == "." || before == "}"
+    }
+
+    /// Relative links of a page that lead nowhere.
+    static func brokenLinks(in file: SourceFile, exists: (String) -> Bool) -> [Violation] {
+        guard file.isPage else { return [] }
+        let folder = file.path.split(separator: "/").dropLast()
+        return file.code.enumerated().flatMap { index, line -> [Violation] in
+            line.matches(of: /\]\(([^)\s]+)\)/).compactMap { match in
+                let target = match.1.prefix { $0 != "#" }
+                if target.isEmpty || target.contains(":") || exists(resolved(String(target), in: folder)) { return nil }
+                return Violation(path: file.path, line: index + 1, problem: "the link to \(match.1) leads nowhere")
+            }
+        }
+    }
+
+    private static func resolved(_ target: String, in folder: ArraySlice<Substring>) -> String {
+        var parts = Array(folder)
+        for part in target.split(separator: "/") {
+            switch part {
+            case ".": continue
+            case "..": _ = parts.popLast()
+            default: parts.append(part)
+            }
+        }
+        return parts.joined(separator: "/")
+    }
+
+    /// The words that HoldCode.swift declares.
+    static func holdCodes(in file: SourceFile) -> [String] {
+        file.text.matches(of: /case \w+ = "([a-z-]+)"/).map { String($0.1) }
+    }
+
+    static func missing(_ words: [String], in file: SourceFile) -> [Violation] {
+        words.filter { !file.text.contains("`\($0)`") }.map {
+            Violation(path: file.path, line: 1, problem: "`\($0)` is not explained")
+        }
+    }
+
+    /// Every function of a test suite, as `Suite.name`.
+    static func testNames(in files: [SourceFile]) -> Set<String> {
+        var names: Set<String> = []
+        for file in files where file.isIn(["Tests"]) && file.isSwift {
+            var suite = ""
+            for line in file.code {
+                if let match = line.firstMatch(of: /(?:struct|class|actor|enum|extension) (\w+Tests)/) {
+                    suite = String(match.1)
+                }
+                if let match = line.firstMatch(of: /func (\w+)\(/) { names.insert("\(suite).\(match.1)") }
+            }
+        }
+        return names
+    }
+
+    /// The tests that a page names: `Suite.name` in backticks, the suite's name ending in Tests.
+    static func namedTests(in file: SourceFile) -> [(name: String, line: Int)] {
+        file.code.enumerated().flatMap { index, line in
+            line.matches(of: /`(\w+Tests\.\w+)`/).map { (name: String($0.1), line: index + 1) }
+        }
+    }
+
+    static func unknownTests(in file: SourceFile, known: Set<String>) -> [Violation] {
+        namedTests(in: file).filter { !known.contains($0.name) }
+            .map { Violation(path: file.path, line: $0.line, problem: "there is no test \($0.name)") }
+    }
+}

@@ -1,0 +1,142 @@
+import Testing
+
+/// Each rule on a violation planted for it, and on the same thing done right.
+@Suite struct PlantedViolationTests {
+    private func imports(_ path: String, _ text: String) -> [Violation] {
+        ImportRules.violations(in: SourceFile(path: path, text: text))
+    }
+
+    private func style(_ path: String, _ text: String) -> [Violation] {
+        StyleRules.violations(in: SourceFile(path: path, text: text))
+    }
+
+    @Test(arguments: [
+        ("Sources/SSHTransport/A.swift", "import GRDB"),
+        ("coordinator/Commands/A.swift", "internal import GRDB"),
+        ("coordinator/Commands/A.swift", "import CLibSSH2"),
+        ("Sources/Ledger/A.swift", "import Yams"),
+        ("coordinator/CoordinatorRuntime/A.swift", "import Ledger"),
+        ("coordinator/CoordinatorRuntime/A.swift", "public import SSHTransport"),
+        ("coordinator/CoordinatorRuntime/A.swift", "import Inventory"),
+        ("coordinator/CoordinatorRuntime/A.swift", "import LabFleet"),
+        ("Sources/UpgradeDomain/A.swift", "import RolloutEngine"),
+        ("Sources/UpgradeDomain/A.swift", "import Glibc"),
+        ("Sources/RolloutEngine/A.swift", "import FoundationEssentials"),
+        ("Sources/RolloutEngine/A.swift", "import Ledger"),
+        ("Sources/AgentProtocol/A.swift", "import Foundation"),
+        ("agent/AgentRuntime/A.swift", "import struct Foundation.Data"),
+    ])
+    func aBannedImportIsFound(path: String, text: String) {
+        #expect(Set(imports(path, "// first\n" + text + "\n").map(\.line)) == [2], "\(path): \(text)")
+    }
+
+    @Test(arguments: [
+        ("Sources/Ledger/A.swift", "import GRDB"),
+        ("Sources/SSHTransport/A.swift", "internal import CLibSSH2"),
+        ("Sources/RolloutEngine/A.swift", "public import UpgradeDomain"),
+        (
+            "agent/AgentRuntime/A.swift",
+            "#if canImport(FoundationEssentials)\nimport FoundationEssentials\n#else\nimport Foundation\n#endif"
+        ),
+        ("Sources/UpgradeDomain/A.swift", "// import Foundation\nlet a = \"import GRDB\""),
+        ("Tests/LedgerTests/A.swift", "import GRDB"),
+    ])
+    func anAllowedImportIsNot(path: String, text: String) {
+        #expect(imports(path, text) == [], "\(path): \(text)")
+    }
+
+    @Test func aTargetThatNoListNamesIsFound() {
+        let files = [
+            SourceFile(path: "Sources/New/A.swift", text: ""), SourceFile(path: "Sources/Ledger/A.swift", text: ""),
+        ]
+        #expect(ImportRules.unlisted(files).map(\.path) == ["Sources/New/A.swift"])
+    }
+
+    @Test(arguments: [
+        ("Sources/UpgradeDomain/A.swift", "let now = Date()"),
+        ("Sources/RolloutEngine/A.swift", "let now = ContinuousClock.now"),
+        ("Sources/RolloutEngine/A.swift", "var generator = SystemRandomNumberGenerator()"),
+        ("Sources/RolloutEngine/A.swift", "let id = Int.random(in: 1...2)"),
+        ("Sources/UpgradeDomain/A.swift", "let all = ProcessInfo.processInfo"),
+        ("Sources/UpgradeDomain/A.swift", "let home = getenv(\"HOME\")"),
+        ("Sources/RolloutEngine/A.swift", "    default: break"),
+        ("Tests/LedgerTests/A.swift", "let ledger = try! open()"),
+        ("coordinator/Commands/Plan/A.swift", "print(\"done\")"),
+        ("coordinator/Commands/Plan/A.swift", "    exit(1)"),
+        ("Tests/LedgerTests/A.swift", "usleep(5)"),
+        ("Tests/LedgerTests/A.swift", "Thread.sleep(forTimeInterval: 1)"),
+        ("Tests/LedgerTests/A.swift", "sleep(1)"),
+    ])
+    func aLineAgainstTheStyleIsFound(path: String, text: String) {
+        #expect(style(path, "\n" + text + "\n").map(\.line) == [2], "\(path): \(text)")
+    }
+
+    @Test(arguments: [
+        ("Sources/RolloutEngine/A.swift", "// default: Date()\nlet counts = all[key, default: 0]"),
+        ("Sources/Ledger/A.swift", "let now = Date()\nswitch a { default: break }"),
+        ("Tests/LedgerTests/A.swift", "let text = \"try! sleep(1)\""),
+        ("Tests/LedgerTests/A.swift", "while now < deadline {\n    usleep(5)\n}"),
+        ("coordinator/Commands/Output/A.swift", "print(\"done\")"),
+        ("coordinator/Commands/Plan/A.swift", "renderer.print(1)\nlet footprint = 1; fingerprint(1)"),
+    ])
+    func aLineWithinTheStyleIsNot(path: String, text: String) {
+        #expect(style(path, text) == [], "\(path): \(text)")
+    }
+
+    @Test func codeInsideAnInterpolationIsCode() {
+        #expect(style("Sources/Ledger/A.swift", "let a = \"words \\(try! b(\")\")) try! words\"").count == 1)
+        #expect(style("Sources/Ledger/A.swift", "let a = #\"\\(try! b)\"#\nlet c = \"\"\"\n  try! d\n  \"\"\"") == [])
+    }
+
+    @Test func aFunctionOver70LinesIsFound() {
+        func function(lines: Int) -> String {
+            "struct A {\n    func long(\n        a: Int\n    ) {\n"
+                + String(repeating: "        if b { c() }\n", count: lines - 4)
+                + "    }\n    func short() {}\n}\n"
+        }
+        #expect(style("Sources/Ledger/A.swift", function(lines: 70)) == [])
+        #expect(
+            style("Sources/Ledger/A.swift", function(lines: 71))
+                == [Violation(path: "Sources/Ledger/A.swift", line: 2, problem: "long has 71 lines, more than 70")])
+    }
+
+    @Test func aRequirementHasNoLength() {
+        let code = ["protocol P {", "    func a()", "    func b() throws(E) -> Int", "}", "func c() {", "}"]
+        #expect(SwiftCode.functions(in: code).map(\.name) == ["c"])
+    }
+
+    @Test func aFileOver500LinesIsFound() {
+        #expect(style("Sources/Ledger/A.swift", String(repeating: "a\n", count: 500)) == [])
+        #expect(style("Sources/Ledger/A.swift", String(repeating: "a\n", count: 501)).map(\.line) == [501])
+    }
+
+    @Test func aPlaceOfOneMachineIsFoundInAnyFile() {
+        let text = "cd ~\ncd /wo" + "rk/main\nexport PATH=/opt/sw" + "ift/bin\n$root/wo" + "rk bench/.wo" + "rk/a\n"
+        let found = PageRules.machinePlaces(in: SourceFile(path: "docs/a.md", text: text))
+        #expect(found.map(\.line) == [2, 3])
+    }
+
+    @Test func aLinkThatLeadsNowhereIsFound() {
+        let text = "[a](b.md) [c](../README.md#top)\n[d](missing.md) [e](https://example.org) [f](#here)\n"
+        let found = PageRules.brokenLinks(in: SourceFile(path: "docs/a.md", text: text)) {
+            ["docs/b.md", "README.md"].contains($0)
+        }
+        #expect(found == [Violation(path: "docs/a.md", line: 2, problem: "the link to missing.md leads nowhere")])
+    }
+
+    @Test func aHoldCodeThatThePageLeavesOutIsFound() {
+        let codes = PageRules.holdCodes(
+            in: SourceFile(path: "A.swift", text: "case a = \"disk-full\"\ncase b = \"path-failed\""))
+        #expect(codes == ["disk-full", "path-failed"])
+        let page = SourceFile(path: "docs/a.md", text: "| `disk-full` | no path-failed |")
+        #expect(PageRules.missing(codes, in: page).map(\.problem) == ["`path-failed` is not explained"])
+    }
+
+    @Test func aTestThatDoesNotExistIsFound() {
+        let known = PageRules.testNames(in: [
+            SourceFile(path: "Tests/A/A.swift", text: "struct ATests {\n@Test func holds() {}\n}")
+        ])
+        let page = SourceFile(path: "docs/a.md", text: "| `ATests.holds` |\n| `ATests.invented`, `Type.member` |\n")
+        #expect(PageRules.unknownTests(in: page, known: known).map(\.line) == [2])
+    }
+}

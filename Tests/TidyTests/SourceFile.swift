@@ -1,0 +1,91 @@
+import Foundation
+
+/// One file of the repository, as the rules see it.
+struct SourceFile: Sendable {
+    /// Relative to the repository's root.
+    let path: String
+    let text: String
+    /// The text's lines; for Swift, with comments and the contents of string literals blanked, so that a rule about code
+    /// never trips over words.
+    let code: [String]
+
+    init(path: String, text: String) {
+        self.path = path
+        self.text = text
+        let readable = path.hasSuffix(".swift") ? SwiftCode.blankingWords(in: text) : text
+        code = readable.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    var isSwift: Bool { path.hasSuffix(".swift") }
+    var isPage: Bool { path.hasSuffix(".md") }
+
+    func isIn(_ folders: [String]) -> Bool { folders.contains { path.hasPrefix($0 + "/") } }
+
+    /// A violation for every line of code that the expression matches.
+    ///
+    /// Words end at the first character that is no word character: by Unicode's rules `Clock.now` would be one word.
+    func violations<Output>(_ expression: Regex<Output>, _ problem: String) -> [Violation] {
+        let expression = expression.wordBoundaryKind(.simple)
+        return code.enumerated().compactMap { index, line in
+            line.contains(expression) ? Violation(path: path, line: index + 1, problem: problem) : nil
+        }
+    }
+}
+
+/// What a rule found, at the place to change.
+struct Violation: Hashable, Sendable, CustomStringConvertible {
+    let path: String
+    let line: Int
+    let problem: String
+
+    var description: String { "\(path):\(line): \(problem)" }
+}
+
+/// The repository's files, without what a build leaves behind.
+struct SourceTree: Sendable {
+    let root: URL
+    let files: [SourceFile]
+
+    static let shared = Result { try SourceTree() }
+
+    private static let readExtensions: Set = ["swift", "md", "sh", "py", "c", "h", "yml", "yaml", "json", "modulemap"]
+    private static let readNames: Set = ["Makefile", "LICENSE", ".gitignore", ".swift-format", "run"]
+    private static let skippedFolders: Set = [".git", ".swiftpm", ".lockflight", ".work", "__pycache__"]
+
+    private init() throws {
+        root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        var files: [SourceFile] = []
+        var folders = [""]
+        while let folder = folders.popLast() {
+            for name in try FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path).sorted()
+            {
+                let path = folder.isEmpty ? name : "\(folder)/\(name)"
+                let url = root.appending(path: path)
+                var isFolder: ObjCBool = false
+                guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else { continue }
+                if isFolder.boolValue {
+                    let isSkipped = name.hasPrefix(".build") || SourceTree.skippedFolders.contains(name)
+                    if !isSkipped { folders.append(path) }
+                } else if SourceTree.readExtensions.contains(url.pathExtension) || SourceTree.readNames.contains(name) {
+                    files.append(SourceFile(path: path, text: try String(contentsOf: url, encoding: .utf8)))
+                }
+            }
+        }
+        self.files = files
+    }
+
+    func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: root.appending(path: path).path) }
+
+    func file(_ path: String) throws(MissingFile) -> SourceFile {
+        guard let file = files.first(where: { $0.path == path }) else { throw MissingFile(path: path) }
+        return file
+    }
+}
+
+/// A file that the house must have.
+struct MissingFile: Error, CustomStringConvertible {
+    let path: String
+
+    var description: String { "there is no \(path)" }
+}

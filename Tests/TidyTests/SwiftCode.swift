@@ -1,0 +1,141 @@
+/// Just enough of Swift's lexical structure to tell code from words.
+enum SwiftCode {
+    /// The text with comments and string contents turned into spaces; lines and columns stay where they are.
+    ///
+    /// Code inside an interpolation stays code.
+    static func blankingWords(in text: String) -> String {
+        var lexer = Lexer(text)
+        return lexer.run()
+    }
+
+    /// The lines of each function and initializer, from its first word to its closing brace.
+    static func functions(in code: [String]) -> [(name: String, line: Int, lines: Int)] {
+        var found: [(name: String, line: Int, lines: Int)] = []
+        for (index, line) in code.enumerated() {
+            guard let match = line.firstMatch(of: /\b(?:func ([^(<]+)|(init)[?(<])/.wordBoundaryKind(.simple)) else {
+                continue
+            }
+            let isCall = match.2 != nil && line[..<match.range.lowerBound].contains(/[.(=]\s*$/)
+            guard !isCall, let last = closingLine(in: code, from: index, after: match.range.lowerBound) else {
+                continue
+            }
+            let name = match.1.map { $0.trimmingPrefix(" ") }.map(String.init) ?? "init"
+            found.append((name, index + 1, last - index + 1))
+        }
+        return found
+    }
+
+    /// The index of the line where the first brace that opens after the place closes; nil for a requirement, which has no body.
+    private static func closingLine(in code: [String], from first: Int, after start: String.Index) -> Int? {
+        var braces = 0
+        var parentheses = 0
+        for index in first..<code.count {
+            let line = index == first ? code[index][start...] : code[index][...]
+            if index > first, braces == 0, parentheses == 0, line.contains(/^\s*(func|init|var|let|case|@|\}|$)/) {
+                return nil
+            }
+            for character in line {
+                switch character {
+                case "(": parentheses += 1
+                case ")": parentheses -= 1
+                case "{": braces += 1
+                case "}":
+                    braces -= 1
+                    if braces == 0 && parentheses == 0 { return index }
+                    if braces < 0 { return nil }
+                default: continue
+                }
+            }
+        }
+        return nil
+    }
+}
+
+extension SwiftCode {
+    private struct Lexer {
+        /// Where the lexer stands; string literals and interpolations nest.
+        private enum Place {
+            case code(parentheses: Int)
+            case string(hashes: Int, isMultiline: Bool)
+        }
+
+        private let characters: [Character]
+        private var position = 0
+        private var output: [Character] = []
+        private var places: [Place] = [.code(parentheses: 0)]
+
+        init(_ text: String) { characters = Array(text) }
+
+        mutating func run() -> String {
+            while position < characters.count {
+                switch places[places.count - 1] {
+                case .code(let parentheses): readCode(parentheses)
+                case .string(let hashes, let isMultiline): readString(hashes, isMultiline)
+                }
+            }
+            return String(output)
+        }
+
+        private func starts(_ word: String, at offset: Int = 0) -> Bool {
+            characters[min(position + offset, characters.count)...].starts(with: word)
+        }
+
+        private mutating func keep(_ count: Int = 1) {
+            output += characters[position..<min(position + count, characters.count)]
+            position += count
+        }
+
+        private mutating func blank(_ count: Int = 1) {
+            for character in characters[position..<min(position + count, characters.count)] {
+                output.append(character == "\n" ? "\n" : " ")
+            }
+            position += count
+        }
+
+        private mutating func readCode(_ parentheses: Int) {
+            if starts("//") {
+                while position < characters.count, characters[position] != "\n" { blank() }
+                return
+            }
+            if starts("/*") {
+                while position < characters.count, !starts("*/") { blank() }
+                return blank(2)
+            }
+            let hashes = characters[position...].prefix { $0 == "#" }.count
+            if starts("\"", at: hashes) {
+                let isMultiline = starts("\"\"\"", at: hashes)
+                places.append(.string(hashes: hashes, isMultiline: isMultiline))
+                return keep(hashes + (isMultiline ? 3 : 1))
+            }
+            if starts("(") { places[places.count - 1] = .code(parentheses: parentheses + 1) }
+            if starts(")") {
+                if parentheses == 0 && places.count > 1 {
+                    places.removeLast()
+                } else {
+                    places[places.count - 1] = .code(parentheses: parentheses - 1)
+                }
+            }
+            keep(max(hashes, 1))
+        }
+
+        private mutating func readString(_ hashes: Int, _ isMultiline: Bool) {
+            let pounds = String(repeating: "#", count: hashes)
+            let quotes = isMultiline ? "\"\"\"" : "\""
+            if starts(quotes + pounds) {
+                places.removeLast()
+                keep(quotes.count + hashes)
+            } else if starts("\\" + pounds + "(") {
+                blank(1 + hashes)
+                keep()
+                places.append(.code(parentheses: 0))
+            } else if starts("\\" + pounds) {
+                blank(2 + hashes)
+            } else if !isMultiline && starts("\n") {
+                places.removeLast()  // a quote inside a regex literal: no string after all
+                keep()
+            } else {
+                blank()
+            }
+        }
+    }
+}
