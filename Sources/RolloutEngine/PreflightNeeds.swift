@@ -76,14 +76,37 @@ extension RolloutState {
     }
 
     /// The command of an operation and the guardrails before it, placeholders replaced.
-    public func script(of intent: OperationIntent) -> (command: ScriptCommand, guardrails: [ScriptCommand])? {
+    public func script(of intent: OperationIntent) -> OperationScript? {
         guard let host = hosts[intent.placement.host], let layer = plan.layer(intent.placement.layer) else { return nil }
         let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
         let guardrails = plan.guardrails.map(values.expand)
         switch intent.action {
-        case .rollback: return (values.expand(layer.rollback.command), guardrails)
+        case .rollback:
+            return OperationScript(
+                command: values.expand(layer.rollback.command), guardrails: guardrails,
+                usesPreserved: !hasFailedRollback(intent.placement))
         case .step(let name):
-            return layer.steps.first { $0.name == name }.map { (values.expand($0.command), guardrails) }
+            return layer.steps.first { $0.name == name }.map {
+                OperationScript(command: values.expand($0.command), guardrails: guardrails, usesPreserved: false)
+            }
         }
     }
+
+    /// A rollback that failed is repeated with the script in place: whoever repairs the host repairs it there.
+    private func hasFailedRollback(_ placement: Placement) -> Bool {
+        operations.values.contains { operation in
+            guard operation.intent.placement == placement, operation.intent.action == .rollback,
+                case .ended(let record) = operation.fate
+            else { return false }
+            return record.outcome != .exited(code: 0)
+        }
+    }
+}
+
+/// What an operation runs on its host.
+public struct OperationScript: Hashable, Sendable {
+    public var command: ScriptCommand
+    public var guardrails: [ScriptCommand]
+    /// Run the copy kept at preflight where the script in place has changed since.
+    public var usesPreserved: Bool
 }

@@ -144,10 +144,9 @@ public actor RunDriver {
             let script = state.script(of: intent)
         else { return nil }
         state.markDispatched(intent.id)
-        let isRollback = intent.action == .rollback
         return StartRequest(
             intent: intent, run: run, chainHead: state.chainHead, workingDirectory: host.workingDirectory,
-            guardrails: script.guardrails, command: script.command, usesPreservedScript: isRollback)
+            guardrails: script.guardrails, command: script.command, usesPreservedScript: script.usesPreserved)
     }
 
     private func post(_ events: [RunEvent]) {
