@@ -30,4 +30,10 @@ import Testing
     @Test func everyRelativeLinkLeadsSomewhere() {
         expectNone(tree.files.flatMap { PageRules.brokenLinks(in: $0, exists: tree.exists) })
     }
+
+    @Test func theOperatorGuideExplainsEveryHoldCode() throws {
+        let codes = PageRules.holdCodes(in: try tree.file("Sources/UpgradeDomain/HoldCode.swift"))
+        #expect(codes.count > 30)
+        expectNone(PageRules.missing(codes, in: try tree.file("docs/operator-guide.md")))
+    }
 }
