@@ -20,7 +20,7 @@ SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
 # What the formatter reads.
 SWIFT_SOURCES := Package.swift Sources Tests agent coordinator inventory bench
 AGENT := .build-agent/out/lockflight-agent-$(shell uname -m)
-AGENT_SOURCES := Package.swift agent Sources/AgentProtocol Sources/UpgradeDomain Sources/CLinux
+AGENT_SOURCES := Package.swift agent Sources/UpgradeDomain Sources/ContentDigest Sources/AgentProtocol Sources/CLinux
 
 export LOCKFLIGHT_AGENT_DIRECTORY := $(CURDIR)/.build-agent/out
 

@@ -11,7 +11,7 @@ enum ImportRules {
         ("Sources/LabFleet", ["UpgradeDomain"]),
         ("Sources/CLinux", []),
         ("Sources/CLibSSH2", []),
-        ("agent/AgentRuntime", ["UpgradeDomain", "AgentProtocol", "CLinux"]),
+        ("agent/AgentRuntime", ["UpgradeDomain", "ContentDigest", "AgentProtocol", "CLinux"]),
         ("agent/lockflight-agent", ["AgentRuntime"]),
         ("inventory/Inventory", ["UpgradeDomain"]),
         ("coordinator/CoordinatorRuntime", ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol"]),
