@@ -36,4 +36,10 @@ import Testing
         #expect(codes.count > 30)
         expectNone(PageRules.missing(codes, in: try tree.file("docs/operator-guide.md")))
     }
+
+    @Test func everyTestThatTheRunbookMappingNamesExists() throws {
+        let page = try tree.file("docs/runbook-mapping.md")
+        #expect(PageRules.namedTests(in: page).count > 10)
+        expectNone(PageRules.unknownTests(in: page, known: PageRules.testNames(in: tree.files)))
+    }
 }
