@@ -37,6 +37,13 @@ import Testing
         expectNone(PageRules.missing(codes, in: try tree.file("docs/operator-guide.md")))
     }
 
+    @Test func theReadmeAndTheGuideListEveryExitCode() throws {
+        let codes = PageRules.exitCodes(in: try tree.file("coordinator/Commands/Output/ExitStatus.swift"))
+        #expect(codes.count >= 9)
+        expectNone(PageRules.missingRows(codes, in: try tree.file("README.md")))
+        expectNone(PageRules.missingRows(codes, in: try tree.file("docs/operator-guide.md")))
+    }
+
     @Test func everyTestThatTheRunbookMappingNamesExists() throws {
         let page = try tree.file("docs/runbook-mapping.md")
         #expect(PageRules.namedTests(in: page).count > 10)

@@ -51,6 +51,18 @@ enum PageRules {
         file.text.matches(of: /case \w+ = "([a-z-]+)"/).map { String($0.1) }
     }
 
+    /// The numbers that ExitStatus.swift declares.
+    static func exitCodes(in file: SourceFile) -> [String] {
+        file.text.matches(of: /case \w+ = ([0-9]+)/).map { String($0.1) }
+    }
+
+    /// Exit codes without a row of their own in the page's table.
+    static func missingRows(_ codes: [String], in file: SourceFile) -> [Violation] {
+        codes.filter { !file.text.contains("\n| \($0) | ") }.map {
+            Violation(path: file.path, line: 1, problem: "exit code \($0) has no row")
+        }
+    }
+
     static func missing(_ words: [String], in file: SourceFile) -> [Violation] {
         words.filter { !file.text.contains("`\($0)`") }.map {
             Violation(path: file.path, line: 1, problem: "`\($0)` is not explained")

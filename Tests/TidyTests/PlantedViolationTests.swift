@@ -132,6 +132,13 @@ import Testing
         #expect(PageRules.missing(codes, in: page).map(\.problem) == ["`path-failed` is not explained"])
     }
 
+    @Test func anExitCodeWithoutARowIsFound() {
+        let codes = PageRules.exitCodes(in: SourceFile(path: "A.swift", text: "case a = 0\ncase b = 13\ncase c = 1"))
+        #expect(codes == ["0", "13", "1"])
+        let page = SourceFile(path: "docs/a.md", text: "text 1\n| 0 | done |\n| 13 | refused |")
+        #expect(PageRules.missingRows(codes, in: page).map(\.problem) == ["exit code 1 has no row"])
+    }
+
     @Test func aTestThatDoesNotExistIsFound() {
         let known = PageRules.testNames(in: [
             SourceFile(path: "Tests/A/A.swift", text: "struct ATests {\n@Test func holds() {}\n}")
