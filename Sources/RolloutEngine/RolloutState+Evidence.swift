@@ -94,6 +94,8 @@ extension RolloutState {
             if let problem = verdict.problem {
                 placements[placement]?.problem = problem
             } else {
+                if state.rerun != nil { resolveFailures(of: placement, as: .rerunPassed) }
+                placements[placement]?.rerun = nil
                 placements[placement]?.enter(.soaking, moment)
                 advanceMark = moment.monotonic
             }
@@ -181,9 +183,8 @@ extension RolloutState {
             placements[placement]?.enter(.waiting, moment)
             return
         }
-        resolveFailures(of: placement, as: state.rerun == nil ? .repairedByHand : .rerunPassed)
-        placements[placement]?.repairedByHand = state.rerun == nil
-        placements[placement]?.rerun = nil
+        resolveFailures(of: placement, as: .repairedByHand)
+        placements[placement]?.repairedByHand = true
         let stepCount = plan.layer(placement.layer).map { steps(of: $0, for: placement.host).count } ?? 0
         placements[placement]?.stepsDone = stepCount
         placements[placement]?.recorded = .target

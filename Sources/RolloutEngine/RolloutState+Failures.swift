@@ -13,6 +13,7 @@ extension RolloutState {
                 problem: problem, operation: operation, at: moment.wall))
         placements[placement]?.enter(.failed, moment)
         placements[placement]?.problem = problem
+        placements[placement]?.rerun = nil
     }
 
     mutating func fail(host: HostName, _ problem: Problem, _ moment: Moment) {

@@ -180,11 +180,10 @@ extension RolloutState {
             // It ended after its boundary had closed.
             postFailurePending.insert(placement)
         } else if isLast {
-            // A permitted rerun passed; only evidence resolves the failure.
-            placements[placement]?.enter(.failed, moment)
-            recheckPending.insert(.placement(placement))
+            // A permitted rerun passed; only evidence, taken while it warms up, resolves the failure.
+            placements[placement]?.enter(.warmingUp, moment)
         } else {
-            resolveFailures(of: placement.host, as: .rerunPassed)
+            resolveFailures(of: placement, as: .rerunPassed)
             placements[placement]?.enter(.changing, moment)
         }
     }

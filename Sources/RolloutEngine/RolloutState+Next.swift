@@ -92,6 +92,10 @@ extension RolloutState {
         for placement in rerunPending.sorted() where !isOpen(placement) {
             intendStep(placement, driver, &decision)
         }
+        for placement in rerunsWarmingUp {
+            guard let state = placements[placement], let layer = plan.layer(placement.layer) else { continue }
+            warmUp(placement, state, layer, now, &decision)
+        }
         let drained = openOperations.allSatisfy { lostHosts[operations[$0]?.intent.placement.host ?? ""] != nil }
         if isHeld, drained {
             for placement in postFailurePending.sorted() { order(.placement(placement), .postFailure, &decision) }
@@ -132,10 +136,7 @@ extension RolloutState {
                 order(.placement(placement), .drift(attempt: state.attempt), &decision)
             case .checked, .changing:
                 if !isOpen(placement) { intendStep(placement, driver, &decision) }
-            case .warmingUp:
-                sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
-                let limit = Duration.seconds(layer.healthyWithinSeconds)
-                expire(.healthy, placement, state, since: state.phaseMark, limit: limit, now, &decision)
+            case .warmingUp: warmUp(placement, state, layer, now, &decision)
             case .soaking: soak(placement, state, layer, now, &decision)
             case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired: break
             }
@@ -150,6 +151,15 @@ extension RolloutState {
             nil:
             false
         }
+    }
+
+    private func warmUp(
+        _ placement: Placement, _ state: PlacementState, _ layer: PlanLayer, _ now: MonotonicTime,
+        _ decision: inout Decision
+    ) {
+        sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
+        let limit = Duration.seconds(layer.healthyWithinSeconds)
+        expire(.healthy, placement, state, since: state.phaseMark, limit: limit, now, &decision)
     }
 
     private func soak(

@@ -142,6 +142,14 @@ public struct RolloutState: Hashable, Sendable {
         }
     }
 
+    /// Placements whose permitted rerun passed and whose evidence is being awaited, held or not.
+    var rerunsWarmingUp: [Placement] {
+        guard isHeld else { return [] }
+        return unresolvedFailures.compactMap(\.placement).filter {
+            placements[$0]?.rerun != nil && placements[$0]?.phase == .warmingUp
+        }
+    }
+
     func layerIndex(of name: LayerName) -> Int? { plan.layers.firstIndex { $0.name == name } }
 
     func isRetired(_ host: HostName) -> Bool { retired[host] != nil }

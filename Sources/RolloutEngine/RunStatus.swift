@@ -81,7 +81,7 @@ extension RolloutState {
         guard openOperations.isEmpty, postFailurePending.isEmpty, recheckPending.isEmpty, rerunPending.isEmpty else {
             return false
         }
-        if campaignLayer != nil { return false }
+        if campaignLayer != nil || !rerunsWarmingUp.isEmpty { return false }
         if stage == .preflight && !unheardHosts.isEmpty && !isAborted { return false }
         if stage == .baseline && !unheardSubjects.isEmpty && !isAborted { return false }
         switch status {

@@ -9,7 +9,7 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
     public var environment: [String: String]
     public var timeoutSeconds: Int
     /// The script whose content is the instrument: its SHA-256 is recorded with each execution. Nil means the
-    /// first argument that is a path (contains a slash), or the executable.
+    /// first argument that looks like a path (a slash, no white space), or the executable.
     public var script: String?
 
     public init(
@@ -25,7 +25,8 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
 
     /// The path of the script this command executes, as written in the plan.
     public var scriptPath: String {
-        script ?? arguments.first { $0.contains("/") && !$0.hasPrefix("-") } ?? arguments[0]
+        script ?? arguments.first { $0.contains("/") && !$0.hasPrefix("-") && !$0.contains(where: \.isWhitespace) }
+            ?? arguments[0]
     }
 }
 

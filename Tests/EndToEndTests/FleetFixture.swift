@@ -115,10 +115,11 @@ struct FleetFixture: Sendable {
         let text = try String(contentsOfFile: lab.planPath(to: version), encoding: .utf8)
         let path = "\(folder)/plan.yaml"
         try change(text).write(toFile: path, atomically: true, encoding: .utf8)
-        try await expect(.verified, "plan", "add", path, sourceLocation: sourceLocation)
+        let added = try await expect(.verified, "plan", "add", path, "--json", sourceLocation: sourceLocation)
+        let digest = try #require(try added.document().value(at: "/digest")?.scalarText)
         for layer in lab.layout.layers {
             try await expect(
-                .verified, "plan", "approve", "lab-\(version)", "--as", "\(layer)-owner", sourceLocation: sourceLocation)
+                .verified, "plan", "approve", digest, "--as", "\(layer)-owner", sourceLocation: sourceLocation)
         }
     }
 
@@ -181,5 +182,45 @@ extension TerminationStatus {
         case .exited(let code): code
         case .signaled(let signal): 128 + signal
         }
+    }
+}
+
+// MARK: Commands in the background, and the processes of hosts
+
+extension FleetFixture {
+    /// Runs a command while the body does something to it; returns how it ended.
+    @discardableResult
+    func withRunning(
+        _ arguments: String..., body: (pid_t) async throws -> Void
+    ) async throws -> Outcome {
+        let output = "\(folder)/output-\(UUID().uuidString)"
+        let files = try [output, output + ".errors"].map {
+            try FileDescriptor.open(FilePath($0), .writeOnly, options: [.create], permissions: .ownerReadWrite)
+        }
+        let result = try await Subprocess.run(
+            .path(FilePath(FleetFixture.executable)), arguments: Arguments(arguments), environment: environment,
+            input: .none, output: .fileDescriptor(files[0], closeAfterSpawningProcess: true),
+            error: .fileDescriptor(files[1], closeAfterSpawningProcess: true)
+        ) { execution in
+            let process = pid_t(execution.processIdentifier.value)
+            do {
+                try await body(process)
+            } catch {
+                kill(process, SIGKILL)
+                throw error
+            }
+        }
+        return Outcome(
+            code: result.terminationStatus.exitCode, output: try String(contentsOfFile: output, encoding: .utf8),
+            errors: try String(contentsOfFile: output + ".errors", encoding: .utf8))
+    }
+
+    /// The server processes of a host's connections, found below its listener.
+    func sessions(of host: LabHost) async throws -> [pid_t] {
+        let listener = try String(contentsOfFile: host.root + "/sshd/sshd.pid", encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        let record = try await Subprocess.run(
+            .name("pgrep"), arguments: ["-P", listener], output: .string(limit: 65_536), error: .discarded)
+        return record.standardOutput.split(separator: "\n").compactMap { pid_t($0) }
     }
 }

@@ -120,17 +120,24 @@ struct RolloutTests {
 
     @Test func aWrongPlanIsLeftThroughASuccessor() async throws {
         try await FleetFixture.with { fleet in
-            // The wrong plan: its path does not exist, so the first host that moves can never be proved.
+            // The wrong plan: it asks core for a release that does not exist.
             try await fleet.approvePlan(to: "1.5.0") {
-                $0.replacingOccurrences(of: "- core\n", with: "- core\n")
-                    .replacingOccurrences(of: "failedWhen:", with: "expects: []\n  failedWhen:")
+                $0.replacingOccurrences(
+                    of: "  - name: core\n",
+                    with: """
+                          - name: core
+                            steps:
+                              - name: redeploy
+                                run: [bash, ./scripts/redeploy-host-stack.sh, --layer, core, --to, "9.9.9"]
+                                timeoutSeconds: 20
+
+                        """)
             }
-            try await fleet.lab.inject(.guardrailRefuses, on: "core-1", target: "1.5.0")
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             let old = try #require(try await fleet.status().value(at: "/run")?.scalarText)
-            try await fleet.lab.mend("core-1")
-            try await fleet.approvePlan(to: "1.5.0")
-            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0", "--succeeds", old)
+            #expect(try await fleet.holdCode() == "step-failed")
+            try await fleet.approvePlan(to: "1.5.0") { $0.replacingOccurrences(of: "name: lab-1.5.0", with: "name: right") }
+            try await fleet.expect(.verified, "rollout", "start", "right", "--succeeds", old)
             let placements = try await fleet.status()
             #expect(placements.value(at: "/placements/0/adopted") == .bool(true))
             #expect(try fleet.journal(of: "data-1").count == 1)

@@ -1,0 +1,159 @@
+import AgentProtocol
+import Foundation
+import LabFleet
+import SSHTransport
+import Subprocess
+import SystemPackage
+import Testing
+import UpgradeDomain
+
+/// Coordinators that die or are stopped, and messages that arrive too late.
+@Suite(.serialized)
+struct CrashTests {
+    static let three = LabLayout(
+        layers: ["core"], members: (1...3).map { .init(HostName("core-\($0)"), layers: ["core"]) })
+
+    /// A redeploy that counts its runs on the host, outside of everything that Lockflight writes.
+    private func counting(_ plan: String) -> String {
+        plan.replacingOccurrences(
+            of: "run: [bash, ./scripts/redeploy-host-stack.sh, --layer, \"${layer}\", --to, \"${to}\"]",
+            with: "run: [bash, -c, 'echo ran >>../redeploys; exec bash ./scripts/redeploy-host-stack.sh --layer ${layer} --to ${to}']")
+    }
+
+    private func redeploys(_ fleet: FleetFixture, _ host: HostName) throws -> Int {
+        let text = try? String(contentsOfFile: try fleet.lab.host(host).root + "/redeploys", encoding: .utf8)
+        return text?.split(separator: "\n").count ?? 0
+    }
+
+    @Test func aCoordinatorKilledDuringARedeployResumesAndTheScriptRanOnce() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            // The script waits for a lock that a real process holds, so the kill comes in its middle.
+            try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")
+            try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await fleet.wait(for: "the redeploy to begin") { try redeploys(fleet, "core-1") == 1 }
+                kill(process, SIGKILL)
+            }
+            #expect(try await fleet.version("core-1", "core") == "1.4.0")
+            try await fleet.lab.mend("core-1")
+            try await fleet.wait(for: "the redeploy to go on alone") { try await fleet.version("core-1", "core") == "1.5.0" }
+            try await fleet.expect(.verified, "rollout", "resume")
+            for host in fleet.lab.hosts {
+                #expect(try redeploys(fleet, host.name) == 1)
+                #expect(try await fleet.version(host.name, "core") == "1.5.0")
+            }
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    @Test func ctrlCStopsStartingWorkAndSaysHowToGoOn() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
+                kill(process, SIGINT)
+            }
+            #expect(outcome.code == FleetFixture.Exit.detached.rawValue)
+            #expect(try redeploys(fleet, "core-3") == 0)
+            let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix("next: ") })
+            let resumed = try await fleet.runVerbatim(String(line.dropFirst("next: ".count)))
+            #expect(resumed.code == FleetFixture.Exit.verified.rawValue, "\(resumed.output)\(resumed.errors)")
+            for host in fleet.lab.hosts { #expect(try redeploys(fleet, host.name) == 1) }
+        }
+    }
+
+    @Test func aSecondTerminalPausesARunThatAnotherDrives() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { _ in
+                try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
+                try await fleet.expect(.verified, "rollout", "pause")
+            }
+            #expect(outcome.code == FleetFixture.Exit.held.rawValue)
+            #expect(try redeploys(fleet, "core-3") == 0)
+            #expect(try await fleet.status().value(at: "/status")?.scalarText == "paused")
+            try await fleet.expect(.verified, "rollout", "resume")
+            for host in fleet.lab.hosts { #expect(try redeploys(fleet, host.name) == 1) }
+        }
+    }
+
+    @Test func aRequestThatArrivesAfterSettleIsRefused() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.expect(.verified, "inventory", "check")
+            let host = try fleet.lab.host("core-1")
+            let client = SSHClient()
+            let late = try await AgentTalk(client, fleet, host)
+            let hello = HelloRequest(ledger: "test-ledger", epoch: 1)
+            guard case .hello = try await late.ask(.hello(hello)) else { throw CancellationError() }
+
+            // The server side of the first connection stops reading: what is sent now is buffered.
+            let session = try #require(try await fleet.sessions(of: host).first)
+            kill(session, SIGSTOP)
+            let marker = "\(host.root)/ran-late"
+            try await late.send(.start(request(for: "late-operation", marker: marker)))
+
+            let second = try await AgentTalk(client, fleet, host)
+            guard case .hello = try await second.ask(.hello(hello)) else { throw CancellationError() }
+            let settled = try await second.ask(.settle(SettleRequest(operation: "late-operation")))
+            #expect(settled == .tombstoned(id: "late-operation"))
+
+            kill(session, SIGCONT)
+            guard case .refused(let refusal) = try await late.receive() else { throw CancellationError() }
+            #expect(refusal.code == .operationSeen)
+            #expect(!FileManager.default.fileExists(atPath: marker))
+            await client.shutdown()
+        }
+    }
+
+    private func request(for id: OperationID, marker: String) -> StartRequest {
+        let intent = OperationIntent(
+            id: id, placement: Placement(host: "core-1", layer: "core"), action: .step(name: "redeploy"), attempt: 1,
+            boundary: .batch(layer: "core", index: 0), planDigest: "sha256:00", epoch: 1)
+        return StartRequest(
+            intent: intent, run: "r-late", chainHead: "sha256:00", workingDirectory: "/tmp", guardrails: [],
+            command: ScriptCommand(arguments: ["/usr/bin/touch", marker], timeoutSeconds: 10), usesPreservedScript: false)
+    }
+}
+
+/// A conversation with the agent that a coordinator brought to a host.
+private struct AgentTalk {
+    let exec: SSHExec
+    let connection: SSHConnection
+    private let lines = Lines()
+
+    private actor Lines {
+        var splitter = LineSplitter()
+        var ready: [[UInt8]] = []
+        var nextID: UInt32 = 0
+        func id() -> UInt32 { nextID += 1; return nextID }
+        func take(_ bytes: [UInt8]) { ready += splitter.receive(bytes).compactMap { try? $0.get() } }
+        func pop() -> [UInt8]? { ready.isEmpty ? nil : ready.removeFirst() }
+    }
+
+    init(_ client: SSHClient, _ fleet: FleetFixture, _ host: LabHost) async throws {
+        let line = try String(contentsOfFile: host.root + "/sshd/host_key.pub", encoding: .utf8)
+        let key = try #require(SSHHostKey(openSSH: line))
+        connection = try await client.connect(
+            to: SSHTarget(
+                host: host.name.rawValue, address: host.address, port: host.sshPort, user: NSUserName(), hostKeys: [key],
+                identity: try SSHIdentity.load(path: fleet.lab.identityPath)))
+        exec = try await connection.execute("exec \"$HOME\"/.local/lib/lockflight/agent-* serve")
+    }
+
+    func send(_ request: AgentRequest) async throws {
+        try await exec.write(try LineCodec.encode(RequestFrame(id: await lines.id(), request: request)))
+    }
+
+    func receive() async throws -> AgentReply {
+        while true {
+            if let line = await lines.pop() { return try LineCodec.decode(ReplyFrame.self, from: line).reply }
+            guard let bytes = try await exec.read(timeout: .seconds(20)) else { throw CancellationError() }
+            await lines.take(bytes)
+        }
+    }
+
+    func ask(_ request: AgentRequest) async throws -> AgentReply {
+        try await send(request)
+        return try await receive()
+    }
+}
