@@ -129,9 +129,7 @@ extension RolloutState {
         else { return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back") }
         let steps = steps(of: layer, for: host)
         let step = steps[min(state.stepsDone, steps.count - 1)]
-        if let owner, !owners(of: layer.name).contains(owner) {
-            return RequestRefusal("\(owner) is not an owner who approved layer \(layer.name)", remedy: "sign off as one of its owners")
-        }
+        if let owner, let refusal = strangerRefusal(owner, layers: [layer.name]) { return refusal }
         if !step.idempotent && owner == nil {
             return RequestRefusal(
                 "step \(step.name) is not declared idempotent", remedy: "sign it off with --sign-off OWNER --reason, or roll back")
@@ -139,8 +137,14 @@ extension RolloutState {
         return nil
     }
 
-    /// The owners whose approvals this run stands on.
-    public func owners(of layer: LayerName) -> [Owner] { definition.approvals.map(\.owner) }
+    /// Why an owner may not decide over layers; nil when one of them is theirs.
+    private func strangerRefusal(_ owner: Owner, layers: [LayerName]) -> RequestRefusal? {
+        let owners = Set(layers.flatMap { definition.owners[$0] ?? [] })
+        if owners.contains(owner) { return nil }
+        let names = owners.sorted().map(\.rawValue).joined(separator: " or ")
+        return RequestRefusal(
+            "\(owner) does not own \(layers.map(\.rawValue).joined(separator: ", "))", remedy: "decide it as \(names)")
+    }
 
     private func signOffRefusal(_ hosts: [HostName], _ owner: Owner) -> RequestRefusal? {
         guard let campaign, !campaignIsDone(verified: true) else {
@@ -150,17 +154,13 @@ extension RolloutState {
         if let stranger = hosts.first(where: { !members.contains($0) }) {
             return RequestRefusal("\(stranger) is not part of the rollback", remedy: "name hosts that it left unverified")
         }
-        if !definition.approvals.contains(where: { $0.owner == owner }) {
-            return RequestRefusal("\(owner) approved nothing in this run", remedy: "sign off as an approving owner")
-        }
-        return nil
+        let layers = Set(campaign.layers.joined().filter { hosts.contains($0.host) }.map(\.layer))
+        return strangerRefusal(owner, layers: layers.sorted())
     }
 
     private func retireRefusal(_ host: HostName, _ owner: Owner) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
-        if !definition.approvals.contains(where: { $0.owner == owner }) {
-            return RequestRefusal("\(owner) approved nothing in this run", remedy: "retire it as an approving owner")
-        }
+        if let refusal = strangerRefusal(owner, layers: placements(of: host).map(\.layer)) { return refusal }
         return hosts.count - retired.count > 1
             ? nil : RequestRefusal("\(host) is the last host of the run", remedy: "abort the run instead")
     }

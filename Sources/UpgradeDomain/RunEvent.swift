@@ -53,11 +53,13 @@ public struct RunDefinition: Codable, Hashable, Sendable {
     public var hosts: [Host]
     public var hostsDigest: Digest
     public var approvals: [Approval]
+    /// Who answers for each layer of the plan, as the inventory had it.
+    public var owners: [LayerName: [Owner]]
     public var succession: Succession?
 
     public init(
         run: RunID, ledger: LedgerID, plan: Plan, planDigest: Digest, hosts: [Host], hostsDigest: Digest,
-        approvals: [Approval], succession: Succession? = nil
+        approvals: [Approval], owners: [LayerName: [Owner]] = [:], succession: Succession? = nil
     ) {
         self.run = run
         self.ledger = ledger
@@ -66,6 +68,7 @@ public struct RunDefinition: Codable, Hashable, Sendable {
         self.hosts = hosts
         self.hostsDigest = hostsDigest
         self.approvals = approvals
+        self.owners = owners
         self.succession = succession
     }
 

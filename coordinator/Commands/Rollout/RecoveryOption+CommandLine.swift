@@ -36,8 +36,9 @@ extension RolloutState {
     /// The next commands, narrowest first.
     func nextCommands() -> [(command: String, why: String)] {
         let run = definition.run
-        let owner = definition.approvals.first?.owner
-        if let record = boundaryRecord { return record.options.map { $0.commandLine(run: run, owner: owner) } }
+        if let record = boundaryRecord {
+            return record.options.map { $0.commandLine(run: run, owner: decider(of: $0)) }
+        }
         switch status {
         case .verified, .verifiedExcept:
             return [
@@ -53,6 +54,18 @@ extension RolloutState {
         case .finalized, .superseded: return []
         }
     }
+
+    /// An owner who may decide an option that needs one.
+    private func decider(of option: RecoveryOption) -> Owner? {
+        switch option {
+        case .rerun(let host, _), .retire(let host): placements(of: host).last.flatMap { ownerOf($0.layer) }
+        case .signOff(let hosts):
+            hosts.first.flatMap { host in placements(of: host).last }.flatMap { ownerOf($0.layer) }
+        case .recheck, .rollback, .resume: nil
+        }
+    }
+
+    private func ownerOf(_ layer: LayerName) -> Owner? { definition.owners[layer]?.first }
 
     /// The exit code that says what the run is.
     var exitStatus: ExitStatus {

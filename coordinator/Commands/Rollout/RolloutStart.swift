@@ -38,6 +38,7 @@ struct RolloutStart: LockflightCommand {
             run: RunID.random(), ledger: ledger.id, plan: stored.plan, planDigest: stored.digest, hosts: hosts,
             hostsDigest: hostsDigest,
             approvals: try ledger.approvals(of: stored.digest).filter { $0.hostsDigest == hostsDigest },
+            owners: Dictionary(inventory.layers.map { ($0.name, $0.owners) }) { first, _ in first },
             succession: predecessor.map { $0.succession })
         _ = try ledger.startRun(
             definition, after: predecessor?.sequence, by: context.user, at: Context.clock.wall())

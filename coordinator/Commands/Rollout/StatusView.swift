@@ -149,7 +149,8 @@ struct StatusView {
         guard let record = state.boundaryRecord, let failure = state.holdingFailure else { return [] }
         var lines = ["", style.red(style.bold("held at \(record.stopped): \(failure.problem.code.rawValue)"))]
         let whom = failure.placement?.description ?? failure.host?.rawValue ?? failure.subject?.description ?? "the run"
-        lines += wrap("  where      ", "\(whom): \(failure.problem.detail)")
+        let answer = failure.resolution.map { "  (answered: \($0.words))" } ?? ""
+        lines += wrap("  where      ", "\(whom): \(failure.problem.detail)\(answer)")
         if let item = failure.problem.item {
             lines += wrap("  divergent  ", "\(item.surface) \(item.item): \(item.before ?? "(none)") -> \(item.after ?? "(gone)")  [\(item.verdict.rawValue)]")
         }
@@ -194,6 +195,19 @@ struct StatusView {
         case ..<100: "\(seconds)s"
         case ..<6_000: "\(seconds / 60)m"
         default: "\(seconds / 3_600)h"
+        }
+    }
+}
+
+extension Resolution {
+    /// How a failure was answered, for people.
+    fileprivate var words: String {
+        switch self {
+        case .repairedByHand: "repaired by hand"
+        case .rerunPassed: "rerun, proved"
+        case .rolledBackVerified: "rolled back, verified"
+        case .retired: "retired"
+        case .checkedAgain: "checked again"
         }
     }
 }
