@@ -127,7 +127,7 @@ extension Lab {
 
     /// A process of its own that holds a lock until it is ended.
     private func hold(_ lock: String, of host: LabHost, _ fault: LabFault) async throws(LabError) {
-        let script = "setsid flock \"$0\" sleep 86400 </dev/null >/dev/null 2>&1 & echo $!"
+        let script = "setsid flock --close \"$0\" sleep 86400 </dev/null >/dev/null 2>&1 & echo $!"
         let output = try await LabCommand.require("bash", ["-c", script, lock], in: host.root)
         try mark(host, fault, output.trimmingCharacters(in: .whitespacesAndNewlines))
         let clock = ContinuousClock()

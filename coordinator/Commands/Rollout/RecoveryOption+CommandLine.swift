@@ -36,6 +36,12 @@ extension RolloutState {
     /// The next commands, narrowest first.
     func nextCommands() -> [(command: String, why: String)] {
         let run = definition.run
+        if status == .rolledBack(.verified) {
+            return [
+                ("lockflight rollout finalize \(run)", "close the run as it is now"),
+                ("lockflight rollout resume \(run)", "give every host a new attempt"),
+            ]
+        }
         if let record = boundaryRecord {
             return record.options.map { $0.commandLine(run: run, owner: decider(of: $0)) }
         }
@@ -45,7 +51,6 @@ extension RolloutState {
                 ("lockflight rollout finalize \(run)", "end the rollback window"),
                 ("lockflight rollback \(run) --all", "take the whole run back"),
             ]
-        case .rolledBack(.verified): return [("lockflight rollout finalize \(run)", "close the run")]
         case .paused: return [("lockflight rollout resume \(run)", "go on")]
         case .aborted:
             return touchedPlacements.isEmpty ? [] : [("lockflight rollback \(run) --all", "take every touched host back")]
