@@ -105,6 +105,7 @@ let package = Package(
         .executableTarget(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
         tests("EndToEndTests", ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
+        tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),
         tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
         tests("TidyTests", []),
     ]

@@ -1,0 +1,256 @@
+import RolloutEngine
+import UpgradeDomain
+
+/// A run over a model fleet: asks the engine what is next, carries it out on the model, appends what was learnt.
+///
+/// The truth (what each placement runs, how often each operation was started) is kept here, outside of the engine.
+struct EngineHarness {
+    /// What the model does when a script is started on a placement.
+    enum Script { case passes, ends(OperationOutcome), neverArrives, losesItsEnd }
+
+    /// One placement of the model.
+    struct Machine {
+        var version: Version = "1"
+        var statuses = ["api": "up", "store": "up"]
+        var materialization = 0
+        var path = 200
+        var instrument: Digest = "sha256:aa"
+        var isReachable = true
+        var agent: AgentIdentity?
+        var unknown: UnknownReason?
+        var script = Script.passes
+        var rollback = Script.passes
+        /// Applied when its version becomes the target.
+        var afterUpgrade: (@Sendable (inout Machine) -> Void)?
+    }
+
+    static let stepLimit = 2_000
+
+    let definition: RunDefinition
+    private(set) var state: RolloutState
+    private(set) var log: [RecordedEvent] = []
+    var machines: [Placement: Machine]
+    /// How often each operation's script began.
+    private(set) var starts: [OperationID: Int] = [:]
+    /// Placements in the order in which their scripts began.
+    private(set) var order: [Placement] = []
+    private(set) var widest = 0
+    var now = MonotonicTime.zero
+    private var wall = WallTime(milliseconds: 1_000_000)
+    private var epoch: UInt64 = 0
+
+    init(_ definition: RunDefinition) {
+        self.definition = definition
+        let first = RecordedEvent(sequence: 1, recordedAt: wall, event: .runStarted(definition), hash: "sha256:1")
+        log = [first]
+        state = RolloutState(definition: definition, startedAt: wall, hash: "sha256:1", at: now)
+        machines = Dictionary(uniqueKeysWithValues: state.orderedPlacements.map { ($0, Machine()) })
+    }
+
+    // MARK: The log
+
+    mutating func append(_ event: RunEvent) {
+        wall.milliseconds += 1
+        let sequence = UInt64(log.count + 1)
+        let recorded = RecordedEvent(sequence: sequence, recordedAt: wall, event: event, hash: Digest("sha256:\(sequence)"))
+        log.append(recorded)
+        state.apply(recorded, at: now)
+    }
+
+    mutating func attach() {
+        epoch += 1
+        append(.driverAttached(Driver(epoch: epoch, user: "op", machine: "desk", processID: 1)))
+    }
+
+    mutating func request(_ action: RequestedAction) { append(.requested(Request(action: action, by: "op"))) }
+
+    /// The coordinator dies with everything it knew after `count` events, and another one takes over.
+    mutating func crash(keeping count: Int) {
+        log = Array(log.prefix(count))
+        state = RolloutState.fold(log, at: now) ?? state
+        attach()
+    }
+
+    // MARK: Driving
+
+    mutating func withState(_ change: (inout RolloutState) -> Void) { change(&state) }
+
+    /// Drives until the run is at rest or `isEnough`.
+    mutating func run(until isEnough: (EngineHarness) -> Bool = { _ in false }) {
+        if state.driver == nil || state.isDetached { attach() }
+        for _ in 0..<EngineHarness.stepLimit {
+            if isEnough(self) || state.isAtRest { return }
+            let decision = state.next(at: now)
+            let running = Set(state.openOperations.compactMap { state.operations[$0]?.intent.placement })
+            widest = max(widest, running.count)
+            if let effect = decision.effects.first {
+                carryOut(effect)
+            } else if let wakeAt = decision.wakeAt {
+                now = max(wakeAt, now + .milliseconds(1))
+            } else {
+                return
+            }
+        }
+    }
+
+    private mutating func carryOut(_ effect: Effect) {
+        switch effect {
+        case .record(let event): append(event)
+        case .preflight(let host): append(preflight(host))
+        case .capture(let order): append(capture(order))
+        case .start(let intent): start(intent)
+        case .settle(let intent): settle(intent)
+        }
+    }
+
+    private func lost(_ host: HostName) -> RunEvent {
+        .hostLost(HostLoss(host: host, code: .hostUnreachable, detail: "no route"))
+    }
+
+    private func isReachable(_ host: HostName) -> Bool {
+        machines.allSatisfy { $0.key.host != host || $0.value.isReachable }
+    }
+
+    private func preflight(_ host: HostName) -> RunEvent {
+        guard isReachable(host) else { return lost(host) }
+        let agent = machines.first { $0.key.host == host }?.value.agent ?? AgentIdentity("agent-\(host)")
+        let facts = PreflightFacts(
+            agent: agent, bootID: "boot", hostTime: wall, coordinatorTime: wall, freeDiskMebibytes: 1_000,
+            missingScripts: [], missingPaths: [])
+        return .preflightRecorded(state.preflightRecord(of: host, facts))
+    }
+
+    private func capture(_ order: CaptureOrder) -> RunEvent {
+        guard isReachable(order.host) else { return lost(order.host) }
+        let readings = state.surfaces(for: order).map { surface in read(surface, order) }
+        return .captured(
+            CaptureRecord(purpose: order.purpose, capture: Capture(subject: order.subject, takenAt: wall, surfaces: readings)))
+    }
+
+    private func read(_ order: SurfaceOrder, _ capture: CaptureOrder) -> SurfaceReading {
+        var machine = Machine()
+        if case .placement(let placement) = capture.subject { machine = machines[placement] ?? machine }
+        func item(_ key: String, _ value: String, _ isHealthy: Bool) -> EvidenceItem {
+            EvidenceItem(key: key, value: value, health: isHealthy ? .healthy : .unhealthy)
+        }
+        var reading = SurfaceReading(name: order.surface.name, role: order.role, durationMilliseconds: 1)
+        switch order.role {
+        case .version: reading.items = [item(order.surface.reader.key, machine.version.rawValue, true)]
+        case .materialization:
+            reading.items = [item("result", "\(machine.materialization)", machine.materialization == 0)]
+            reading.instrumentDigest = machine.instrument
+        case .family:
+            reading.unknown = machine.unknown
+            reading.items = machine.statuses.sorted { $0.key < $1.key }.map { item($0.key, $0.value, $0.value == "up") }
+        case .path: reading.items = [item("result", "\(machine.path)", machine.path == 200)]
+        }
+        return reading
+    }
+
+    private mutating func start(_ intent: OperationIntent) {
+        guard state.mayDispatch(intent.id) else { return }
+        state.markDispatched(intent.id)
+        guard isReachable(intent.placement.host) else {
+            append(lost(intent.placement.host))
+            return
+        }
+        if case .neverArrives = script(of: intent) {
+            append(.operationUncertain(id: intent.id, detail: "connection lost"))
+            return
+        }
+        execute(intent)
+        append(.operationStarted(id: intent.id))
+        if case .losesItsEnd = script(of: intent) {
+            append(.operationUncertain(id: intent.id, detail: "connection lost"))
+        } else {
+            append(.operationEnded(OperationRecord(id: intent.id, outcome: outcome(of: intent))))
+        }
+    }
+
+    /// The agent's journal decides: what began has a record, what never arrived gets a tombstone.
+    private mutating func settle(_ intent: OperationIntent) {
+        guard isReachable(intent.placement.host) else {
+            append(lost(intent.placement.host))
+            return
+        }
+        if starts[intent.id] == nil {
+            if case .neverArrives = script(of: intent) { machines[intent.placement]?.script = .passes }
+            append(.operationTombstoned(id: intent.id))
+        } else {
+            append(.operationEnded(OperationRecord(id: intent.id, outcome: outcome(of: intent))))
+        }
+    }
+
+    private func script(of intent: OperationIntent) -> Script {
+        let machine = machines[intent.placement] ?? Machine()
+        return intent.action == .rollback ? machine.rollback : machine.script
+    }
+
+    private func outcome(of intent: OperationIntent) -> OperationOutcome {
+        if case .ends(let outcome) = script(of: intent) { outcome } else { .exited(code: 0) }
+    }
+
+    private mutating func execute(_ intent: OperationIntent) {
+        switch outcome(of: intent) {
+        case .guardrailRefused, .notStarted: return
+        case .exited, .signaled, .timedOut, .interrupted: break
+        }
+        starts[intent.id, default: 0] += 1
+        order.append(intent.placement)
+        guard outcome(of: intent) == .exited(code: 0) else { return }
+        let isRollback = intent.action == .rollback
+        machines[intent.placement]?.version = isRollback ? "1" : "2"
+        if isRollback {
+            machines[intent.placement]?.statuses = Machine().statuses
+        } else if let change = machines[intent.placement]?.afterUpgrade {
+            change(&machines[intent.placement, default: Machine()])
+        }
+    }
+}
+
+/// Plans and fleets in few words.
+enum Model {
+    static let command = ScriptCommand(arguments: ["bash", "./x.sh"], timeoutSeconds: 10)
+
+    static func layer(_ name: LayerName, change: (inout PlanLayer) -> Void = { _ in }) -> PlanLayer {
+        let version = VersionChange(from: "1", to: "2")
+        let observe = SurfaceSource.http(HTTPSource(url: "${baseURL}/version", timeoutSeconds: 5))
+        var layer = PlanLayer(
+            name: name, version: version,
+            components: [Component(name: "app", version: version, observe: observe, pointer: "/version")],
+            steps: [Step(name: "redeploy", command: command)],
+            rollback: RollbackPosture(command: command, boundary: .untilFinalize), batches: [.count(1), .percent(100)],
+            maxInFlight: 1, soakSeconds: 10, sampleSeconds: 5, healthyWithinSeconds: 30, progressDeadlineSeconds: 600,
+            failedWhen: ["it does not answer"])
+        change(&layer)
+        return layer
+    }
+
+    /// A run over layers and hosts; `hosts` names each host's layers.
+    static func run(
+        _ layers: [PlanLayer] = [layer("data"), layer("core"), layer("edge")],
+        hosts: [(HostName, [LayerName])] = [
+            ("d1", ["data"]), ("d2", ["data"]), ("c1", ["core"]), ("c2", ["core"]), ("c3", ["core"]), ("e1", ["edge"]),
+        ], succession: Succession? = nil, change: (inout Plan) -> Void = { _ in }
+    ) -> RunDefinition {
+        let services = Surface(
+            name: "services", source: .http(HTTPSource(url: "${baseURL}/s", timeoutSeconds: 5)),
+            reader: Reader(shape: .statusMap))
+        let path = Surface(
+            name: "smoke", source: .http(HTTPSource(url: "${baseURL}/smoke", timeoutSeconds: 5)), reader: Reader(shape: .result))
+        var plan = Plan(
+            name: "model", version: VersionChange(from: "1", to: "2"), changeClass: .minor,
+            reviews: [Review(title: "notes", reference: "url")], evidence: [services], materialization: command,
+            guardrails: [command], representativePath: path, layers: layers)
+        change(&plan)
+        let machines = hosts.map { name, layers in
+            Host(
+                name: name, address: "\(name)", user: "u", workingDirectory: "/srv",
+                placements: layers.map { HostPlacement(layer: $0, baseURL: "http://127.0.0.1:1") })
+        }
+        let owners = Dictionary(uniqueKeysWithValues: layers.map { ($0.name, [Owner("own-\($0.name)")]) })
+        return RunDefinition(
+            run: "r-1", ledger: "l", plan: plan, planDigest: "sha256:p", hosts: machines, hostsDigest: "sha256:h",
+            approvals: [], owners: owners, succession: succession)
+    }
+}

@@ -1,0 +1,177 @@
+import RolloutEngine
+import Testing
+import UpgradeDomain
+
+/// What follows a failed boundary: repair, rerun, rollback, and only then going on.
+struct RecoveryTests {
+    static let c2 = Placement(host: "c2", layer: "core")
+
+    private func held(_ damage: (inout EngineHarness.Machine) -> Void) -> EngineHarness {
+        var harness = EngineHarness(Model.run())
+        damage(&harness.machines[RecoveryTests.c2, default: .init()])
+        harness.run()
+        return harness
+    }
+
+    @Test func aHostThatWentBackIsTriedAgainFirst() {
+        var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
+        harness.request(.rollback(scope: .host(name: "c2")))
+        harness.run()
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.verified))
+        #expect(harness.machines[RecoveryTests.c2]?.version == "1")
+        #expect(harness.state.refusal(of: .resume) == nil)
+        harness.machines[RecoveryTests.c2]?.afterUpgrade = nil
+        let before = harness.order.count
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.order[before] == RecoveryTests.c2)
+        #expect(harness.state.status == .verified)
+    }
+
+    @Test func aRepairIsProvedWithTheWholeFamily() {
+        var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
+        harness.request(.recheck(host: "c2"))
+        harness.run()
+        #expect(harness.state.refusal(of: .resume) != nil)
+        harness.machines[RecoveryTests.c2]?.statuses["store"] = "up"
+        harness.request(.recheck(host: "c2"))
+        harness.run()
+        #expect(harness.state.placements[RecoveryTests.c2]?.repairedByHand == true)
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verified)
+        #expect(harness.starts["r-1.c2.core.redeploy.2"] == nil)
+    }
+
+    @Test func aRerunNeedsIdempotenceOrAnOwnersSignOff() {
+        var harness = held { $0.script = .ends(.exited(code: 1)) }
+        #expect(harness.state.refusal(of: .rerun(host: "c2", signedOffBy: nil)) != nil)
+        #expect(harness.state.refusal(of: .rerun(host: "c2", signedOffBy: "own-data")) != nil)
+        #expect(harness.state.refusal(of: .rerun(host: "c1", signedOffBy: "own-core")) != nil)
+        harness.machines[RecoveryTests.c2]?.script = .passes
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
+        harness.run()
+        #expect(harness.starts["r-1.c2.core.redeploy.2"] == 1)
+        #expect(harness.state.refusal(of: .resume) == nil)
+        #expect(!harness.order.contains(Placement(host: "c3", layer: "core")))
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verified)
+    }
+
+    @Test func aRerunThatDoesNotHealKeepsTheRunHeld() {
+        var harness = held { $0.script = .ends(.exited(code: 1)) }
+        harness.machines[RecoveryTests.c2]?.script = .passes
+        harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["api"] = "down" }
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
+        harness.run()
+        #expect(harness.state.refusal(of: .resume) != nil)
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .failed)
+    }
+
+    @Test func aWholeRollbackGoesTopLayerFirst() {
+        var harness = EngineHarness(Model.run())
+        harness.run()
+        let forward = harness.order.count
+        harness.request(.rollback(scope: .all))
+        harness.run()
+        #expect(harness.state.status == .rolledBack(.verified))
+        #expect(harness.order.dropFirst(forward).map(\.layer) == ["edge", "core", "core", "core", "data", "data"])
+        #expect(harness.state.refusal(of: .finalize) == nil)
+    }
+
+    @Test func everyHostOfALayerIsAttemptedAndTheLowerLayerWaitsForASignOff() {
+        var harness = EngineHarness(Model.run())
+        harness.run()
+        harness.machines[RecoveryTests.c2]?.rollback = .ends(.exited(code: 1))
+        harness.request(.rollback(scope: .all))
+        harness.run()
+        #expect(harness.machines[Placement(host: "c3", layer: "core")]?.version == "1")
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.failed))
+        #expect(harness.machines[Placement(host: "d1", layer: "data")]?.version == "2")
+        #expect(harness.state.hostsAwaitingSignOff == ["c2"])
+        #expect(harness.state.refusal(of: .signOff(hosts: ["c2"], owner: "own-edge")) != nil)
+        harness.request(.signOff(hosts: ["c2"], owner: "own-core"))
+        harness.run()
+        #expect(harness.machines[Placement(host: "d1", layer: "data")]?.version == "1")
+        #expect(harness.state.status == .rolledBack(.failed))
+    }
+
+    @Test func aRollbackThatLeavesADifferenceIsUnverified() {
+        var harness = held { $0.afterUpgrade = { $0.materialization = 1 } }
+        harness.request(.rollback(scope: .host(name: "c2")))
+        harness.run()
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.unverified))
+        #expect(harness.state.refusal(of: .resume) != nil)
+        harness.machines[RecoveryTests.c2]?.materialization = 0
+        harness.request(.recheck(host: "c2"))
+        harness.run()
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.verified))
+    }
+
+    @Test func aHostInAllLayersGoesBackTopDown() {
+        var harness = EngineHarness(Model.run(hosts: [("box", ["data", "core", "edge"])]))
+        harness.run()
+        #expect(harness.state.status == .verified)
+        harness.request(.rollback(scope: .host(name: "box")))
+        harness.run()
+        #expect(harness.order.suffix(3).map(\.layer) == ["edge", "core", "data"])
+        #expect(harness.state.status == .rolledBack(.verified))
+    }
+
+    @Test func aOneWayLayerAndWhatIsBelowItDoNotGoBack() {
+        let layers = [Model.layer("data"), Model.layer("core") { $0.rollback.boundary = .oneWay }, Model.layer("edge")]
+        var harness = EngineHarness(Model.run(layers))
+        harness.run()
+        #expect(harness.state.refusal(of: .rollback(scope: .all)) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "edge"))) == nil)
+    }
+
+    @Test func aLayerThatMayGoBackOnlyUntilTheNextMovesIsRefusedAfterwards() {
+        let layers = [Model.layer("data") { $0.rollback.boundary = .untilNextLayer }, Model.layer("core")]
+        var harness = EngineHarness(Model.run(layers, hosts: [("d1", ["data"]), ("c1", ["core"])]))
+        harness.run { $0.order.count == 1 && $0.state.placements[Placement(host: "d1", layer: "data")]?.phase == .soaked }
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) == nil)
+        harness.run()
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .all)) == nil)
+    }
+
+    @Test func aRetiredHostLeavesTheRunVerifiedExcept() {
+        var harness = held { $0.afterUpgrade = { $0.isReachable = false } }
+        #expect(harness.state.refusal(of: .retire(host: "c2", owner: "own-data")) != nil)
+        harness.request(.retire(host: "c2", owner: "own-core"))
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verifiedExcept(["c2"]))
+    }
+
+    @Test func onlyAVerifiedOrWhollyRolledBackRunIsFinalized() {
+        var harness = held { $0.script = .ends(.exited(code: 1)) }
+        #expect(harness.state.refusal(of: .finalize) != nil)
+        harness.request(.finalize)
+        #expect(!harness.state.isFinalized)
+        harness.request(.rollback(scope: .all))
+        harness.run()
+        harness.request(.finalize)
+        #expect(harness.state.status == .finalized)
+        #expect(harness.state.refusal(of: .pause) != nil)
+    }
+
+    @Test func aSuccessorAdoptsWhatIsAtTheTargetAndChangesTheRest() {
+        var first = held { $0.script = .ends(.exited(code: 1)) }
+        first.request(.abort)
+        let succession = Succession(
+            predecessor: "r-0", baselines: first.state.baselines,
+            attempts: first.state.placements.mapValues(\.attempt))
+        var second = EngineHarness(Model.run(succession: succession))
+        second.machines = first.machines
+        second.machines[RecoveryTests.c2]?.script = .passes
+        second.run()
+        #expect(second.state.status == .verified)
+        #expect(second.order.map(\.description) == ["c2/core", "c3/core", "e1/edge"])
+        #expect(second.state.placements[Placement(host: "d1", layer: "data")]?.adopted == true)
+        #expect(second.starts["r-1.c2.core.redeploy.2"] == 1)
+    }
+}
