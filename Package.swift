@@ -104,7 +104,9 @@ let package = Package(
         // bench/: what `make bench` measures beside a plain C program.
         .executableTarget(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
-        tests("EndToEndTests", ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
+        tests(
+            "EndToEndTests",
+            ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
         tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),
         tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
         tests("TidyTests", []),

@@ -24,17 +24,22 @@ extension Lab {
             try await hold("\(place)/run/deploy.lock", of: host, fault)
         case .serviceUnhealthy:
             try LabFile.makeFolder("\(place)/data/store-folder")
-            try await change("settings.json", of: target, on: host, fault, LabStack.settings(store: "store-folder", workers: LabStack.workers))
+            try await change(
+                "settings.json", of: target, on: host, fault,
+                LabStack.settings(store: "store-folder", workers: LabStack.workers))
         case .serviceMissing:
-            try await change("settings.json", of: target, on: host, fault, LabStack.settings(store: "store.db", workers: ["ingest"]))
+            try await change(
+                "settings.json", of: target, on: host, fault, LabStack.settings(store: "store.db", workers: ["ingest"]))
         case .readinessStale:
-            let prober = try LabFile.read("\(release)/prober.py").replacingOccurrences(of: "time.sleep(0.5)", with: "time.sleep(86400)")
+            let prober = try LabFile.read("\(release)/prober.py").replacingOccurrences(
+                of: "time.sleep(0.5)", with: "time.sleep(86400)")
             try await change("prober.py", of: target, on: host, fault, prober)
         case .oldProcessServes:
             try await decoy("\(place)/run/service.pid", of: host, fault)
         case .materializationDrift:
             try keep("\(release)/prober.py", of: host, fault)
-            try LabFile.write(try LabFile.read("\(release)/prober.py") + "# edited by hand\n", to: "\(release)/prober.py")
+            try LabFile.write(
+                try LabFile.read("\(release)/prober.py") + "# edited by hand\n", to: "\(release)/prober.py")
         case .guardrailRefuses:
             try mark(host, fault, "\(place)/data")
             chmod("\(place)/data", 0o777)
@@ -100,7 +105,8 @@ extension Lab {
         do {
             try FileManager.default.copyItem(atPath: path, toPath: kept)
         } catch {
-            throw LabError(.fileSystem, "\(path) could not be kept: \(error.localizedDescription); is the fault there already?")
+            throw LabError(
+                .fileSystem, "\(path) could not be kept: \(error.localizedDescription); is the fault there already?")
         }
     }
 
@@ -108,7 +114,8 @@ extension Lab {
         let kept = "\(faultFolder(host, fault))/kept"
         for case let name as String in FileManager.default.enumerator(atPath: kept) ?? .init() {
             var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: "\(kept)/\(name)", isDirectory: &isFolder), !isFolder.boolValue else { continue }
+            guard FileManager.default.fileExists(atPath: "\(kept)/\(name)", isDirectory: &isFolder), !isFolder.boolValue
+            else { continue }
             try LabFile.remove("\(host.root)/\(name)")
             try LabFile.move("\(kept)/\(name)", to: "\(host.root)/\(name)")
         }

@@ -25,7 +25,9 @@ public struct Lab: Sendable {
 
     public func host(_ name: HostName) throws(LabError) -> LabHost {
         guard let host = hosts.first(where: { $0.name == name }) else {
-            throw LabError(.unknownHost, "the lab has no host \(name); it has \(hosts.map(\.name.rawValue).joined(separator: ", "))")
+            throw LabError(
+                .unknownHost,
+                "the lab has no host \(name); it has \(hosts.map(\.name.rawValue).joined(separator: ", "))")
         }
         return host
     }
@@ -42,7 +44,9 @@ public struct Lab: Sendable {
         if LabFile.exists("\(folder)/\(recordName)") {
             throw LabError(.folderInUse, "there is a lab in \(folder) already; `lockflight lab down` ends it")
         }
-        for program in [LabServer.program, "ssh-keygen", "python3", "curl", "flock"] { try await requireProgram(program) }
+        for program in [LabServer.program, "ssh-keygen", "python3", "curl", "flock"] {
+            try await requireProgram(program)
+        }
         try LabFile.makeFolder(folder)
         let hosts = layout.members.enumerated().map { index, member in
             LabHost(
@@ -99,7 +103,8 @@ public struct Lab: Sendable {
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-            try LabFile.write([UInt8](try encoder.encode(Record(layout: layout, hosts: hosts))), to: "\(folder)/\(Lab.recordName)")
+            try LabFile.write(
+                [UInt8](try encoder.encode(Record(layout: layout, hosts: hosts))), to: "\(folder)/\(Lab.recordName)")
         } catch let error as LabError {
             throw error
         } catch {

@@ -27,7 +27,8 @@ enum LabCommand {
                 succeeded: record.terminationStatus.isSuccess, output: record.standardOutput,
                 errors: record.standardError)
         } catch {
-            throw LabError(.missingProgram, "\(program) could not be run: \(error); `make setup` installs what the lab needs")
+            throw LabError(
+                .missingProgram, "\(program) could not be run: \(error); `make setup` installs what the lab needs")
         }
     }
 

@@ -9,11 +9,14 @@ struct LabFiles {
             "# The inventory of this lab.", "version: 1", "defaults:", "  user: \(LabUser.name)",
             "  port: \(lab.hosts.first?.sshPort ?? 22)", "  identityFile: \(lab.identityPath)", "layers:",
         ]
-        for layer in lab.layout.layers { lines += ["  - name: \(layer)", "    owners: [\(LabFiles.owner(of: layer))]"] }
+        for layer in lab.layout.layers {
+            lines += ["  - name: \(layer)", "    owners: [\(LabFiles.owner(of: layer))]"]
+        }
         lines.append("hosts:")
         for host in lab.hosts {
             lines += [
-                "  - name: \(host.name)", "    address: \(host.address)", "    workingDirectory: \(host.workingDirectory)",
+                "  - name: \(host.name)", "    address: \(host.address)",
+                "    workingDirectory: \(host.workingDirectory)",
                 "    layers:",
             ]
             for layer in lab.layout.layers where host.layers.contains(layer) {

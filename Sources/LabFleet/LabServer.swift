@@ -73,7 +73,8 @@ struct LabServer {
     var isRunning: Bool { runningProcess != nil }
 
     private var runningProcess: pid_t? {
-        guard let text = try? LabFile.read(pidPath), let pid = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)),
+        guard let text = try? LabFile.read(pidPath),
+            let pid = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)),
             LabProcess.commandLine(of: pid).contains(configurationPath)
         else { return nil }
         return pid
@@ -121,7 +122,8 @@ enum LabProcess {
             guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else { return false }
             let text = String(decoding: data, as: UTF8.self)
             guard let close = text.lastIndex(of: ")") else { return false }
-            return text[text.index(close, offsetBy: 2)...].split(separator: " ").dropFirst().first.flatMap { pid_t($0) } == parent
+            return text[text.index(close, offsetBy: 2)...].split(separator: " ").dropFirst().first.flatMap { pid_t($0) }
+                == parent
         }.flatMap { [$0] + children(of: $0) }
     }
 

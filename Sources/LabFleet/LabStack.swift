@@ -34,7 +34,8 @@ struct LabStack {
         try LabFile.write("\(version)\n", to: "\(folder)/VERSION")
         try LabFile.write(PackageResources.service_py, to: "\(folder)/service.py")
         try LabFile.write(PackageResources.prober_py, to: "\(folder)/prober.py")
-        try LabFile.write(LabStack.settings(store: "store.db", workers: LabStack.workers), to: "\(folder)/settings.json")
+        try LabFile.write(
+            LabStack.settings(store: "store.db", workers: LabStack.workers), to: "\(folder)/settings.json")
         try await writeManifest(version)
     }
 

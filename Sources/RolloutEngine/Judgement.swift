@@ -54,12 +54,14 @@ struct Judgement {
     func drift(_ capture: Capture, since accepted: Capture, expects: Expectation) -> GateVerdict {
         let verdict = compare(capture, with: accepted, expects: expects, expected: [])
         guard let found = verdict.problem else { return .pass }
-        let unknown = switch verdict {
-        case .inconclusive: true
-        case .pass, .fail: false
-        }
+        let unknown =
+            switch verdict {
+            case .inconclusive: true
+            case .pass, .fail: false
+            }
         if unknown { return verdict }
-        let problem = Problem(.baselineDrift, "changed since its last accepted capture: \(found.detail)", item: found.item)
+        let problem = Problem(
+            .baselineDrift, "changed since its last accepted capture: \(found.detail)", item: found.item)
         return .fail(problem)
     }
 

@@ -77,7 +77,9 @@ extension RolloutState {
 
     /// The command of an operation and the guardrails before it, placeholders replaced.
     public func script(of intent: OperationIntent) -> OperationScript? {
-        guard let host = hosts[intent.placement.host], let layer = plan.layer(intent.placement.layer) else { return nil }
+        guard let host = hosts[intent.placement.host], let layer = plan.layer(intent.placement.layer) else {
+            return nil
+        }
         let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
         let guardrails = plan.guardrails.map(values.expand)
         switch intent.action {

@@ -12,7 +12,9 @@ extension RolloutState {
         case .postFailure:
             if case .placement(let placement) = subject { postFailurePending.remove(placement) }
         case .beforeRollback:
-            guard case .placement(let placement) = subject, placements[placement]?.phase == .rollbackPending else { return }
+            guard case .placement(let placement) = subject, placements[placement]?.phase == .rollbackPending else {
+                return
+            }
             placements[placement]?.beforeRollback = record.capture
             placements[placement]?.enter(.rollingBack, moment)
         case .rollbackVerification(let attempt): takeRollbackSample(record.capture, attempt: attempt, moment)

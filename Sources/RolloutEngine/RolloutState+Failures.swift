@@ -3,7 +3,9 @@ public import UpgradeDomain
 extension RolloutState {
     /// The failure that a placement has to recover from; a failure of its host counts.
     public func unresolvedFailure(of placement: Placement) -> Failure? {
-        failures.first { $0.resolution == nil && ($0.placement == placement || ($0.placement == nil && $0.host == placement.host)) }
+        failures.first {
+            $0.resolution == nil && ($0.placement == placement || ($0.placement == nil && $0.host == placement.host))
+        }
     }
 
     mutating func fail(placement: Placement, _ problem: Problem, operation: OperationID? = nil, _ moment: Moment) {

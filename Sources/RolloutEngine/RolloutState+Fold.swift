@@ -74,7 +74,8 @@ extension RolloutState {
     private mutating func take(_ record: PreflightRecord, _ moment: Moment) {
         let host = record.host
         if let earlier = preflight[host], earlier.agent != record.agent {
-            fail(host: host, Problem(.machineChanged, "\(host) answers with another agent identity than before"), moment)
+            fail(
+                host: host, Problem(.machineChanged, "\(host) answers with another agent identity than before"), moment)
             return
         }
         if let twin = preflight.values.first(where: { $0.agent == record.agent && $0.host != host }) {
@@ -212,17 +213,21 @@ extension RolloutState {
             resolveFailures(of: placement, as: .rolledBackVerified)
             if campaignIsDone(verified: true) { resolveRollbackRequests() }
         case .unverified, .failed:
-            if let problem { latch(Failure(
-                boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
-                problem: problem, at: moment.wall)) }
+            if let problem {
+                latch(
+                    Failure(
+                        boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
+                        problem: problem, at: moment.wall))
+            }
         }
     }
 
     private func problem(of record: OperationRecord, _ intent: OperationIntent) -> Problem? {
-        let what = switch intent.action {
-        case .step(let name): "step \(name)"
-        case .rollback: "rollback"
-        }
+        let what =
+            switch intent.action {
+            case .step(let name): "step \(name)"
+            case .rollback: "rollback"
+            }
         switch record.outcome {
         case .exited(0): return nil
         case .exited(let code): return Problem(.stepFailed, "\(what) exited \(code)")
@@ -272,7 +277,8 @@ extension RolloutState {
         recheckPending.subtract(own.map(EvidenceSubject.placement))
         let rolling = own.filter { [.rollbackPending, .rollingBack, .provingRollback].contains(placements[$0]?.phase) }
         for placement in rolling where campaign != nil {
-            settleRollback(placement, .failed, Problem(.rollbackFailed, "\(loss.code.rawValue): \(loss.detail)"), moment)
+            settleRollback(
+                placement, .failed, Problem(.rollbackFailed, "\(loss.code.rawValue): \(loss.detail)"), moment)
         }
         guard rolling.isEmpty else { return }
         let active = own.first { placement in

@@ -147,7 +147,8 @@ extension RolloutState {
     private func isInFlight(_ placement: Placement) -> Bool {
         switch placements[placement]?.phase {
         case .checked, .changing, .warmingUp: true
-        case .waiting, .soaking, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired,
+        case .waiting, .soaking, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack,
+            .retired,
             nil:
             false
         }

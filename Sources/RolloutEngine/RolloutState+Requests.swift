@@ -20,7 +20,8 @@ extension RolloutState {
         case .pause: return pauseRefusal
         case .resume: return resumeRefusal
         case .abort:
-            return isAborted ? RequestRefusal("the run is aborted already", remedy: "roll back, or leave it as it is") : nil
+            return isAborted
+                ? RequestRefusal("the run is aborted already", remedy: "roll back, or leave it as it is") : nil
         case .rollback(let scope): return rollbackRefusal(scope)
         case .recheck(let host): return recheckRefusal(host)
         case .rerun(let host, let owner): return rerunRefusal(host, signedOffBy: owner)
@@ -31,7 +32,9 @@ extension RolloutState {
         case .finalize: return finalizeRefusal
         case .supersede:
             return openOperations.isEmpty
-                ? nil : RequestRefusal("operations are still open", remedy: "settle them with `rollout resume` or abort and wait")
+                ? nil
+                : RequestRefusal(
+                    "operations are still open", remedy: "settle them with `rollout resume` or abort and wait")
         }
     }
 
@@ -48,13 +51,18 @@ extension RolloutState {
     }
 
     private var resumeRefusal: RequestRefusal? {
-        if isAborted { return RequestRefusal("an aborted run never goes forward again", remedy: "roll back, or start a run that succeeds it") }
+        if isAborted {
+            return RequestRefusal(
+                "an aborted run never goes forward again", remedy: "roll back, or start a run that succeeds it")
+        }
         if let campaign, !campaignIsDone(verified: false) {
-            return RequestRefusal("the rollback of \(campaign.scope.description) has not ended", remedy: "`rollout watch` shows it")
+            return RequestRefusal(
+                "the rollback of \(campaign.scope.description) has not ended", remedy: "`rollout watch` shows it")
         }
         if !openOperations.isEmpty, isHeld, driver != nil, !isDetached {
             let names = openOperations.sorted().map(\.rawValue).joined(separator: ", ")
-            return RequestRefusal("operations are not settled: \(names)", remedy: "wait for them; `rollout watch` shows it")
+            return RequestRefusal(
+                "operations are not settled: \(names)", remedy: "wait for them; `rollout watch` shows it")
         }
         switch stage {
         case .preflight, .baseline: return nil
@@ -81,7 +89,8 @@ extension RolloutState {
 
     private func rollbackRefusal(_ scope: RollbackScope) -> RequestRefusal? {
         if let campaign, !campaignIsDone(verified: false) {
-            return RequestRefusal("a rollback of \(campaign.scope.description) is under way", remedy: "`rollout watch` shows it")
+            return RequestRefusal(
+                "a rollback of \(campaign.scope.description) is under way", remedy: "`rollout watch` shows it")
         }
         let targets = rollbackTargets(scope)
         if targets.isEmpty {
@@ -96,7 +105,8 @@ extension RolloutState {
             switch layer.rollback.boundary {
             case .untilFinalize: break
             case .oneWay where below:
-                return RequestRefusal("layer \(layer.name) is declared one-way and has moved", remedy: "repair forward: recheck or rerun")
+                return RequestRefusal(
+                    "layer \(layer.name) is declared one-way and has moved", remedy: "repair forward: recheck or rerun")
             case .oneWay: break
             case .untilNextLayer:
                 let higherMoved = moved.contains {
@@ -132,7 +142,8 @@ extension RolloutState {
         if let owner, let refusal = strangerRefusal(owner, layers: [layer.name]) { return refusal }
         if !step.idempotent && owner == nil {
             return RequestRefusal(
-                "step \(step.name) is not declared idempotent", remedy: "sign it off with --sign-off OWNER --reason, or roll back")
+                "step \(step.name) is not declared idempotent",
+                remedy: "sign it off with --sign-off OWNER --reason, or roll back")
         }
         return nil
     }
@@ -152,7 +163,8 @@ extension RolloutState {
         }
         let members = Set(campaign.layers.joined().map(\.host))
         if let stranger = hosts.first(where: { !members.contains($0) }) {
-            return RequestRefusal("\(stranger) is not part of the rollback", remedy: "name hosts that it left unverified")
+            return RequestRefusal(
+                "\(stranger) is not part of the rollback", remedy: "name hosts that it left unverified")
         }
         let layers = Set(campaign.layers.joined().filter { hosts.contains($0.host) }.map(\.layer))
         return strangerRefusal(owner, layers: layers.sorted())
@@ -267,7 +279,9 @@ extension RolloutState {
 
     func failedStepPlacement(of host: HostName) -> Placement? {
         placements(of: host).first { placement in
-            guard placements[placement]?.phase == .failed, let failure = unresolvedFailure(of: placement) else { return false }
+            guard placements[placement]?.phase == .failed, let failure = unresolvedFailure(of: placement) else {
+                return false
+            }
             return failure.operation != nil
         }
     }

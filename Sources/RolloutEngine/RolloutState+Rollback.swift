@@ -66,7 +66,8 @@ extension RolloutState {
             let open = layer.filter { placement in
                 switch placements[placement]?.phase {
                 case .rollbackPending, .rollingBack, .provingRollback: true
-                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rolledBack, .retired, nil: false
+                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rolledBack, .retired, nil:
+                    false
                 }
             }
             if !open.isEmpty { return open }
@@ -74,7 +75,8 @@ extension RolloutState {
                 switch placements[placement]?.phase {
                 case .rolledBack(.verified), .retired, nil: false
                 case .rolledBack: !campaign.signedOff.contains(placement.host)
-                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
+                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending,
+                    .rollingBack,
                     .provingRollback:
                     false
                 }

@@ -71,7 +71,10 @@ public enum Placeholder {
     /// The names in a text, in order of appearance.
     public static func names(in text: String) -> [String] {
         var names: [String] = []
-        _ = replace(in: text) { names.append($0); return nil }
+        _ = replace(in: text) {
+            names.append($0)
+            return nil
+        }
         return names
     }
 

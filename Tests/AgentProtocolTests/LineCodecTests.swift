@@ -14,15 +14,21 @@ import UpgradeDomain
             boundary: .batch(layer: "l", index: 1), planDigest: digest, epoch: 9)
         return [
             .hello(HelloRequest(ledger: "a", epoch: nil)),
-            .preflight(PreflightRequest(
-                run: "r", workingDirectory: "/w", commands: [command], requires: ["p"], preserve: ["s"])),
-            .capture(CaptureRequest(workingDirectory: "/w", surfaces: [
-                SurfaceRequest(name: "a", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1))),
-                SurfaceRequest(name: "b", source: .command(command)),
-            ])),
-            .start(StartRequest(
-                intent: intent, run: "r", chainHead: digest, workingDirectory: "/w", guardrails: [command],
-                command: command, usesPreservedScript: true)),
+            .preflight(
+                PreflightRequest(
+                    run: "r", workingDirectory: "/w", commands: [command], requires: ["p"], preserve: ["s"])),
+            .capture(
+                CaptureRequest(
+                    workingDirectory: "/w",
+                    surfaces: [
+                        SurfaceRequest(
+                            name: "a", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1))),
+                        SurfaceRequest(name: "b", source: .command(command)),
+                    ])),
+            .start(
+                StartRequest(
+                    intent: intent, run: "r", chainHead: digest, workingDirectory: "/w", guardrails: [command],
+                    command: command, usesPreservedScript: true)),
             .attach(AttachRequest(operation: "op", fromByte: 7)), .settle(SettleRequest(operation: "op")), .journal,
         ]
     }
@@ -33,21 +39,26 @@ import UpgradeDomain
             .guardrailRefused(guardrail: "g", code: 2), .notStarted(detail: "y"),
         ]
         return [
-            .hello(HelloReply(
-                protocolVersion: 1, agentVersion: "v", identity: "i", owner: nil, highestEpoch: .max, bootID: "b",
-                architecture: "x86_64", hostTime: WallTime(milliseconds: 5))),
-            .preflight(PreflightReply(
-                missingScripts: ["a"], missingPaths: [], freeDiskMebibytes: 3, hostTime: WallTime(milliseconds: 5))),
-            .surface(SurfaceReply(
-                name: "s", durationMilliseconds: 1, hostTime: WallTime(milliseconds: 5), resultCode: nil,
-                body: Bytes([0, 255, 10]), truncated: true, instrumentDigest: digest,
-                failure: UnknownReason(.timedOut, "late"))),
+            .hello(
+                HelloReply(
+                    protocolVersion: 1, agentVersion: "v", identity: "i", owner: nil, highestEpoch: .max, bootID: "b",
+                    architecture: "x86_64", hostTime: WallTime(milliseconds: 5))),
+            .preflight(
+                PreflightReply(
+                    missingScripts: ["a"], missingPaths: [], freeDiskMebibytes: 3, hostTime: WallTime(milliseconds: 5))),
+            .surface(
+                SurfaceReply(
+                    name: "s", durationMilliseconds: 1, hostTime: WallTime(milliseconds: 5), resultCode: nil,
+                    body: Bytes([0, 255, 10]), truncated: true, instrumentDigest: digest,
+                    failure: UnknownReason(.timedOut, "late"))),
             .captured, .started(id: "op"), .running(id: "op"),
             .output(OutputReply(operation: "op", fromByte: 3, bytes: Bytes(Array("é\n".utf8)))),
             .tombstoned(id: "op"),
-            .journal(JournalReply(entries: [
-                JournalEntry(operation: "op", state: .ended(.exited(code: 0)), planDigest: digest, chainHead: digest)
-            ])),
+            .journal(
+                JournalReply(entries: [
+                    JournalEntry(
+                        operation: "op", state: .ended(.exited(code: 0)), planDigest: digest, chainHead: digest)
+                ])),
             .refused(Refusal(.busy, "later")),
         ] + outcomes.map { .ended(OperationRecord(id: "op", outcome: $0, outputTail: "a\u{0}b")) }
     }

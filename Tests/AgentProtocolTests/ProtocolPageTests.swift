@@ -26,7 +26,8 @@ import Testing
 
     @Test func everyExampleRequestIsOneThatTheAgentReads() throws {
         for line in examples(">") { try expectSame(RequestFrame.self, line) }
-        let verbs = examples(">").compactMap { line in RequestFrame.verbs.first { line.contains("\"verb\":\"\($0)\"") } }
+        let verbs = examples(">").compactMap { line in RequestFrame.verbs.first { line.contains("\"verb\":\"\($0)\"") }
+        }
         #expect(Set(verbs) == Set(RequestFrame.verbs))
     }
 
@@ -34,7 +35,9 @@ import Testing
         #expect(examples("<").count >= 9)
         for line in examples("<") {
             try expectSame(ReplyFrame.self, line)
-            #expect(try LineCodec.encode(LineCodec.decode(ReplyFrame.self, from: Array(line.utf8))) == Array((line + "\n").utf8))
+            #expect(
+                try LineCodec.encode(LineCodec.decode(ReplyFrame.self, from: Array(line.utf8)))
+                    == Array((line + "\n").utf8))
         }
     }
 
@@ -48,8 +51,9 @@ import Testing
             ProtocolLimits.outputSliceBytes, Int(ProtocolLimits.operationOutputBytes), ProtocolLimits.listEntries,
         ] {
             let digits = Array(String(limit).reversed())
-            let grouped = String(stride(from: 0, to: digits.count, by: 3)
-                .map { String(digits[$0..<min($0 + 3, digits.count)]) }.joined(separator: ",").reversed())
+            let grouped = String(
+                stride(from: 0, to: digits.count, by: 3)
+                    .map { String(digits[$0..<min($0 + 3, digits.count)]) }.joined(separator: ",").reversed())
             #expect(page.contains("| \(grouped)"), "\(grouped)")
         }
     }

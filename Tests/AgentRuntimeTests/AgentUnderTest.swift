@@ -186,7 +186,9 @@ final class AgentUnderTest {
         while true {
             switch try reply(to: request) {
             case .output(let slice):
-                guard slice.fromByte == fromByte + Int64(bytes.count) else { throw Surprise("a gap at \(slice.fromByte)") }
+                guard slice.fromByte == fromByte + Int64(bytes.count) else {
+                    throw Surprise("a gap at \(slice.fromByte)")
+                }
                 bytes += slice.bytes.elements
             case .ended(let record): return (record, String(decoding: bytes, as: UTF8.self))
             case let other: throw Surprise("attach was answered with \(other)")

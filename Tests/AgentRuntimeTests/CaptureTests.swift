@@ -7,8 +7,11 @@ import UpgradeDomain
 @Suite struct CaptureTests {
     private func http(_ port: UInt16, _ path: String = "/", timeoutSeconds: Int = 10) -> SurfaceRequest {
         SurfaceRequest(
-            name: "web", source: .http(HTTPSource(
-                url: "http://127.0.0.1:\(port)\(path)", headers: ["X-Probe": "yes"], timeoutSeconds: timeoutSeconds)))
+            name: "web",
+            source: .http(
+                HTTPSource(
+                    url: "http://127.0.0.1:\(port)\(path)", headers: ["X-Probe": "yes"], timeoutSeconds: timeoutSeconds)
+            ))
     }
 
     private func command(_ shell: String, timeoutSeconds: Int = 10) -> SurfaceRequest {
@@ -53,7 +56,8 @@ import UpgradeDomain
     }
 
     @Test(arguments: [
-        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut off", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut off",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab",
         "SSH-2.0-OpenSSH_9.2\r\n", "", "HTTP/1.1 200 OK\r\nX: ",
     ])
     func halfAnAnswerIsNone(answer: String) throws {
@@ -64,7 +68,9 @@ import UpgradeDomain
     }
 
     @Test func aRedirectIsTheAnswer() throws {
-        let server = try CannedServer(["HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"])
+        let server = try CannedServer([
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+        ])
         #expect(try take(http(server.port), from: HostUnderTest()).resultCode == 302)
     }
 
@@ -87,7 +93,8 @@ import UpgradeDomain
 
     @Test func aNameGoesThroughTheHostsCurl() throws {
         let host = try HostUnderTest()
-        try FileManager.default.createDirectory(at: host.folder.appending(path: "bin"), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: host.folder.appending(path: "bin"), withIntermediateDirectories: true)
         let surface = SurfaceRequest(
             name: "web", source: .http(HTTPSource(url: "https://stack.example/x", timeoutSeconds: 2)))
         let session = try host.session(epoch: nil)

@@ -8,7 +8,10 @@ import UpgradeDomain
 /// The agent's decisions, without processes.
 @Suite struct DecisionTests {
     @Test(arguments: [
-        (HostFence.unowned, UInt64(0), false, HostFence?.some(HostFence(owner: "a", highestEpoch: 0)), Refusal.Code?.none),
+        (
+            HostFence.unowned, UInt64(0), false, HostFence?.some(HostFence(owner: "a", highestEpoch: 0)),
+            Refusal.Code?.none
+        ),
         (HostFence(owner: "a", highestEpoch: 3), 3, false, HostFence(owner: "a", highestEpoch: 3), nil),
         (HostFence(owner: "a", highestEpoch: 3), 4, false, HostFence(owner: "a", highestEpoch: 4), nil),
         (HostFence(owner: "a", highestEpoch: 3), 2, false, nil, .staleEpoch),
@@ -35,9 +38,11 @@ import UpgradeDomain
             tombstoned: Bool = false, intent: JournaledIntent? = intent, hasRecord: Bool = false,
             record: OperationRecord? = nil, lives: Bool = false, boot: String = "b1"
         ) -> OperationStanding {
-            OperationStanding(.init(
-                isTombstoned: tombstoned, intent: intent, hasRecord: hasRecord, record: record, supervisorLives: lives,
-                bootID: boot))
+            OperationStanding(
+                .init(
+                    isTombstoned: tombstoned, intent: intent, hasRecord: hasRecord, record: record,
+                    supervisorLives: lives,
+                    bootID: boot))
         }
         #expect(standing(intent: nil) == .unknown)
         #expect(standing(tombstoned: true, intent: nil) == .tombstoned)
@@ -49,7 +54,9 @@ import UpgradeDomain
         #expect(damaged.outcome == .interrupted(detail: "its record on the host is damaged"))
     }
 
-    @Test(arguments: ["", ".", "..", ".hidden", "a/b", "../x", "a b", "é", "sha256-x", String(repeating: "a", count: 201)])
+    @Test(arguments: [
+        "", ".", "..", ".hidden", "a/b", "../x", "a b", "é", "sha256-x", String(repeating: "a", count: 201),
+    ])
     func anUnusualIDBecomesAPlainFileName(text: String) {
         let name = OperationJournal.fileName(of: text)
         #expect(name.hasPrefix("sha256-"))
@@ -85,7 +92,8 @@ import UpgradeDomain
     }
 
     @Test(arguments: [
-        "", "127.0.0.1", "ftp://x/", "http:/x", "http:///x", "http://a b/", "http://u@h/", "http://h:0/", "http://h:65536/",
+        "", "127.0.0.1", "ftp://x/", "http:/x", "http:///x", "http://a b/", "http://u@h/", "http://h:0/",
+        "http://h:65536/",
         "http://[::1/", "http://h:x/", "http://h/\r\nX: y", "file:///etc/passwd",
     ])
     func anythingElseIsNoURL(text: String) { #expect(HTTPTarget(url: text) == nil) }

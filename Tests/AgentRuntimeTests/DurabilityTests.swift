@@ -79,7 +79,9 @@ import UpgradeDomain
             if case .started = try session.ask(.start(host.start("next", "true"))) { return true }
             return false
         }
-        #expect(try session.ask(.start(host.start("op", "echo $$ > leader; echo begun; exec sleep 60"))) == .started(id: "op"))
+        #expect(
+            try session.ask(.start(host.start("op", "echo $$ > leader; echo begun; exec sleep 60")))
+                == .started(id: "op"))
         #expect(try session.follow("op").record == record)
     }
 
@@ -192,7 +194,9 @@ import UpgradeDomain
             let record = try session.follow(id).record
             // The script may outlive its supervisor; the host is busy until it has ended.
             try host.eventually("the host is quiet") {
-                if case .started = try session.ask(.start(host.start(OperationID("after-\(id)"), "true"))) { return true }
+                if case .started = try session.ask(.start(host.start(OperationID("after-\(id)"), "true"))) {
+                    return true
+                }
                 return false
             }
             _ = try session.follow(OperationID("after-\(id)"))

@@ -29,10 +29,12 @@ import UpgradeDomain
             code: .limitExceeded),
         Line(name: "long", text: String(repeating: "x", count: 3_000_000), code: .limitExceeded),
         Line(
-            name: "negative offset", text: "{\"id\":7,\"verb\":\"attach\",\"body\":{\"operation\":\"op\",\"fromByte\":-1}}",
+            name: "negative offset",
+            text: "{\"id\":7,\"verb\":\"attach\",\"body\":{\"operation\":\"op\",\"fromByte\":-1}}",
             code: .malformed, id: 7),
         Line(
-            name: "no operation", text: "{\"id\":7,\"verb\":\"settle\",\"body\":{\"operation\":\"\"}}", code: .malformed,
+            name: "no operation", text: "{\"id\":7,\"verb\":\"settle\",\"body\":{\"operation\":\"\"}}",
+            code: .malformed,
             id: 7),
         Line(
             name: "zero byte", text: "{\"id\":7,\"verb\":\"settle\",\"body\":{\"operation\":\"a\\u0000b\"}}",
@@ -56,7 +58,9 @@ import UpgradeDomain
         let session = try host.session()
         var random = SeededGenerator(seed: 42)
         for _ in 0..<50 {
-            let noise = (0..<Int.random(in: 1...300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let noise = (0..<Int.random(in: 1...300, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             try session.send(noise.filter { $0 != 0x0a } + [0x0a])
         }
         #expect(try session.ask(.journal) == .journal(JournalReply(entries: [])))
@@ -99,9 +103,14 @@ import UpgradeDomain
     @Test func theEndOfInputEndsTheSessionButAnswersWhatWasAsked() throws {
         let host = try HostUnderTest()
         let session = try host.session()
-        let capture = try session.send(.capture(CaptureRequest(
-            workingDirectory: "/",
-            surfaces: [SurfaceRequest(name: "x", source: .command(ScriptCommand(arguments: ["true"], timeoutSeconds: 5)))])))
+        let capture = try session.send(
+            .capture(
+                CaptureRequest(
+                    workingDirectory: "/",
+                    surfaces: [
+                        SurfaceRequest(
+                            name: "x", source: .command(ScriptCommand(arguments: ["true"], timeoutSeconds: 5)))
+                    ])))
         try session.endInput()
         guard case .surface = try session.reply(to: capture), .captured == (try session.reply(to: capture)) else {
             throw Surprise("the capture was dropped")

@@ -8,7 +8,8 @@ import UpgradeDomain
     @Test func aScriptRunsAndItsRecordTellsHowItEnded() throws {
         let host = try HostUnderTest()
         let (record, output) = try host.session().run(
-            host.start("op", "echo one; echo two >&2; printf %s \"$LOCKFLIGHT_OPERATION $SHADE\"; exit 3",
+            host.start(
+                "op", "echo one; echo two >&2; printf %s \"$LOCKFLIGHT_OPERATION $SHADE\"; exit 3",
                 environment: ["SHADE": "blue"]))
         #expect(record.outcome == .exited(code: 3))
         #expect(output == "one\ntwo\nop blue")
@@ -21,8 +22,9 @@ import UpgradeDomain
         let host = try HostUnderTest()
         let (_, output) = try host.session().run(host.start("op", "env | sed 's/=.*//' | sort; cat; ls /proc/$$/fd"))
         let names = output.split(separator: "\n").map(String.init)
-        #expect(Set(names).subtracting(["PWD", "OLDPWD", "_", "SHLVL"])
-            == ["HOME", "LANG", "LOCKFLIGHT_OPERATION", "LOCKFLIGHT_RUN", "PATH", "0", "1", "2"])
+        #expect(
+            Set(names).subtracting(["PWD", "OLDPWD", "_", "SHLVL"])
+                == ["HOME", "LANG", "LOCKFLIGHT_OPERATION", "LOCKFLIGHT_RUN", "PATH", "0", "1", "2"])
     }
 
     @Test func aSignalIsTheOutcome() throws {
@@ -65,7 +67,8 @@ import UpgradeDomain
 
     @Test func aDeadlineEndsTheGroupButNotWhatLeftIt() throws {
         let host = try HostUnderTest()
-        let script = "setsid sh -c 'echo $$ > service; exec sleep 60' & echo $$ > leader; sleep 60 & echo $! > member; wait"
+        let script =
+            "setsid sh -c 'echo $$ > service; exec sleep 60' & echo $$ > leader; sleep 60 & echo $! > member; wait"
         let (record, _) = try host.session().run(host.start("op", script, timeoutSeconds: 1))
         #expect(record.outcome == .timedOut(survivors: false))
         func isAlive(_ file: String) throws -> Bool {

@@ -6,9 +6,10 @@ import UpgradeDomain
 /// What is checked, and kept, before a run changes anything.
 @Suite struct PreflightTests {
     private func preflight(_ host: HostUnderTest, _ command: ScriptCommand, preserve: [String] = []) -> AgentRequest {
-        .preflight(PreflightRequest(
-            run: "r-1", workingDirectory: host.folder.path, commands: [command], requires: ["boot-id", "nowhere"],
-            preserve: preserve))
+        .preflight(
+            PreflightRequest(
+                run: "r-1", workingDirectory: host.folder.path, commands: [command], requires: ["boot-id", "nowhere"],
+                preserve: preserve))
     }
 
     private let rollback = ScriptCommand(arguments: ["sh", "./rollback.sh", "now"], timeoutSeconds: 10)

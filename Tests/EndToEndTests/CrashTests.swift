@@ -17,7 +17,9 @@ struct CrashTests {
     private func counting(_ plan: String) -> String {
         plan.replacingOccurrences(
             of: "run: [bash, ./scripts/redeploy-host-stack.sh, --layer, \"${layer}\", --to, \"${to}\"]",
-            with: "run: [bash, -c, 'echo ran >>../redeploys; exec bash ./scripts/redeploy-host-stack.sh --layer ${layer} --to ${to}']")
+            with:
+                "run: [bash, -c, 'echo ran >>../redeploys; exec bash ./scripts/redeploy-host-stack.sh --layer ${layer} --to ${to}']"
+        )
     }
 
     private func redeploys(_ fleet: FleetFixture, _ host: HostName) throws -> Int {
@@ -36,7 +38,9 @@ struct CrashTests {
             }
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
             try await fleet.lab.mend("core-1")
-            try await fleet.wait(for: "the redeploy to go on alone") { try await fleet.version("core-1", "core") == "1.5.0" }
+            try await fleet.wait(for: "the redeploy to go on alone") {
+                try await fleet.version("core-1", "core") == "1.5.0"
+            }
             try await fleet.expect(.verified, "rollout", "resume")
             for host in fleet.lab.hosts {
                 #expect(try redeploys(fleet, host.name) == 1)
@@ -111,7 +115,8 @@ struct CrashTests {
             boundary: .batch(layer: "core", index: 0), planDigest: "sha256:00", epoch: 1)
         return StartRequest(
             intent: intent, run: "r-late", chainHead: "sha256:00", workingDirectory: "/tmp", guardrails: [],
-            command: ScriptCommand(arguments: ["/usr/bin/touch", marker], timeoutSeconds: 10), usesPreservedScript: false)
+            command: ScriptCommand(arguments: ["/usr/bin/touch", marker], timeoutSeconds: 10),
+            usesPreservedScript: false)
     }
 }
 
@@ -125,7 +130,10 @@ private struct AgentTalk {
         var splitter = LineSplitter()
         var ready: [[UInt8]] = []
         var nextID: UInt32 = 0
-        func id() -> UInt32 { nextID += 1; return nextID }
+        func id() -> UInt32 {
+            nextID += 1
+            return nextID
+        }
         func take(_ bytes: [UInt8]) { ready += splitter.receive(bytes).compactMap { try? $0.get() } }
         func pop() -> [UInt8]? { ready.isEmpty ? nil : ready.removeFirst() }
     }
@@ -135,7 +143,8 @@ private struct AgentTalk {
         let key = try #require(SSHHostKey(openSSH: line))
         connection = try await client.connect(
             to: SSHTarget(
-                host: host.name.rawValue, address: host.address, port: host.sshPort, user: NSUserName(), hostKeys: [key],
+                host: host.name.rawValue, address: host.address, port: host.sshPort, user: NSUserName(),
+                hostKeys: [key],
                 identity: try SSHIdentity.load(path: fleet.lab.identityPath)))
         exec = try await connection.execute("exec \"$HOME\"/.local/lib/lockflight/agent-* serve")
     }

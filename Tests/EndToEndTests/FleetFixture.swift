@@ -63,12 +63,17 @@ struct FleetFixture: Sendable {
     static var executable: String {
         let beside = "/proc/self/exe"
         let resolved = (try? FileManager.default.destinationOfSymbolicLink(atPath: beside)) ?? products
-        let candidates = [products, URL(fileURLWithPath: resolved).deletingLastPathComponent().path, repository + "/.build/debug"]
-        return candidates.map { $0 + "/lockflight" }.first { FileManager.default.isExecutableFile(atPath: $0) } ?? "lockflight"
+        let candidates = [
+            products, URL(fileURLWithPath: resolved).deletingLastPathComponent().path, repository + "/.build/debug",
+        ]
+        return candidates.map { $0 + "/lockflight" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+            ?? "lockflight"
     }
 
     var environment: Environment {
-        let agents = ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository + "/.build-agent/out"
+        let agents =
+            ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository
+            + "/.build-agent/out"
         return .inherit.updating([
             "LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite", "LOCKFLIGHT_AGENT_DIRECTORY": agents,
             "PATH": URL(fileURLWithPath: FleetFixture.executable).deletingLastPathComponent().path + ":"
@@ -82,7 +87,8 @@ struct FleetFixture: Sendable {
             arguments: Arguments(["\(FleetFixture.commandTimeoutSeconds)", FleetFixture.executable] + arguments),
             environment: environment,
             output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
-        return Outcome(code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+        return Outcome(
+            code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
     }
 
     @discardableResult
@@ -103,7 +109,8 @@ struct FleetFixture: Sendable {
             .name("timeout"), arguments: ["\(FleetFixture.commandTimeoutSeconds)", "sh", "-c", line],
             environment: environment,
             output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
-        return Outcome(code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+        return Outcome(
+            code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
     }
 
     // MARK: Plans
@@ -171,7 +178,12 @@ enum LabNetwork {
     private final class Counter: @unchecked Sendable {
         private let lock = NSLock()
         private var value = 0
-        func next() -> Int { lock.withLock { value += 1; return value % 250 } }
+        func next() -> Int {
+            lock.withLock {
+                value += 1
+                return value % 250
+            }
+        }
     }
 }
 

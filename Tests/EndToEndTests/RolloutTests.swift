@@ -85,15 +85,22 @@ struct RolloutTests {
     }
 
     @Test func oneHostInAllLayersMovesAndGoesBackTopDown() async throws {
-        let single = LabLayout(layers: ["data", "core", "edge"], members: [.init("box-1", layers: ["data", "core", "edge"])])
+        let single = LabLayout(
+            layers: ["data", "core", "edge"], members: [.init("box-1", layers: ["data", "core", "edge"])])
         try await FleetFixture.with(single) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
-            for layer in ["data", "core", "edge"] as [LayerName] { #expect(try await fleet.version("box-1", layer) == "1.5.0") }
+            for layer in ["data", "core", "edge"] as [LayerName] {
+                #expect(try await fleet.version("box-1", layer) == "1.5.0")
+            }
             try await fleet.expect(.rolledBackVerified, "rollback", "--host", "box-1")
-            for layer in ["data", "core", "edge"] as [LayerName] { #expect(try await fleet.version("box-1", layer) == "1.4.0") }
+            for layer in ["data", "core", "edge"] as [LayerName] {
+                #expect(try await fleet.version("box-1", layer) == "1.4.0")
+            }
             let events = try await fleet.run(["events"]).output
-            let order = ["edge", "core", "data"].compactMap { events.range(of: "started r-\(runSuffix(events)).box-1.\($0).rollback!")?.lowerBound }
+            let order = ["edge", "core", "data"].compactMap {
+                events.range(of: "started r-\(runSuffix(events)).box-1.\($0).rollback!")?.lowerBound
+            }
             #expect(order.count == 3)
             #expect(order == order.sorted())
         }
@@ -136,7 +143,9 @@ struct RolloutTests {
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             let old = try #require(try await fleet.status().value(at: "/run")?.scalarText)
             #expect(try await fleet.holdCode() == "step-failed")
-            try await fleet.approvePlan(to: "1.5.0") { $0.replacingOccurrences(of: "name: lab-1.5.0", with: "name: right") }
+            try await fleet.approvePlan(to: "1.5.0") {
+                $0.replacingOccurrences(of: "name: lab-1.5.0", with: "name: right")
+            }
             try await fleet.expect(.verified, "rollout", "start", "right", "--succeeds", old)
             let placements = try await fleet.status()
             #expect(placements.value(at: "/placements/0/adopted") == .bool(true))

@@ -12,14 +12,17 @@ struct DiagramTests {
 
     /// The arrows of the n-th mermaid block, start and end nodes left out.
     private func arrows(of block: Int) throws -> Set<[String]> {
-        let blocks = try page().components(separatedBy: "```mermaid").dropFirst().map { $0.components(separatedBy: "```")[0] }
+        let blocks = try page().components(separatedBy: "```mermaid").dropFirst().map {
+            $0.components(separatedBy: "```")[0]
+        }
         let lines = blocks[block].split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         return Set(lines.filter { $0.count == 3 && $0[1] == "-->" && $0[0] != "[*]" }.map { [$0[0], $0[2]] })
     }
 
     @Test func thePlacementDiagramHasExactlyTheTransitionsOfTheCode() throws {
         let drawn = try arrows(of: 0)
-        let coded = Set(PlacementPhase.transitions.flatMap { from, targets in targets.map { [from.rawValue, $0.rawValue] } })
+        let coded = Set(
+            PlacementPhase.transitions.flatMap { from, targets in targets.map { [from.rawValue, $0.rawValue] } })
         #expect(drawn.subtracting(coded).isEmpty)
         #expect(coded.subtracting(drawn).isEmpty)
         #expect(Set(PlacementPhase.transitions.keys) == Set(PlacementPhase.Kind.allCases))
@@ -27,7 +30,9 @@ struct DiagramTests {
 
     @Test func everyPhaseHasASentence() throws {
         let page = try page()
-        for kind in PlacementPhase.Kind.allCases { #expect(page.contains("| `\(kind.rawValue)` |"), "\(kind.rawValue)") }
+        for kind in PlacementPhase.Kind.allCases {
+            #expect(page.contains("| `\(kind.rawValue)` |"), "\(kind.rawValue)")
+        }
     }
 
     @Test func theStagesOfARunAreThoseOfTheDiagram() throws {
@@ -41,7 +46,9 @@ struct DiagramTests {
         seen.append(String("\(harness.state.stage)".prefix { $0 != "(" }))
         let drawn = try arrows(of: 1)
         for (from, to) in zip(seen, seen.dropFirst()) where from != to && to != "complete" {
-            #expect(drawn.contains([from, to]) || from == "batch" && to == "layerBoundary" || from == "batch" && to == "batch", "\(from) -> \(to)")
+            #expect(
+                drawn.contains([from, to]) || from == "batch" && to == "layerBoundary"
+                    || from == "batch" && to == "batch", "\(from) -> \(to)")
         }
         #expect(seen.first == "preflight")
         #expect(seen.last == "complete")

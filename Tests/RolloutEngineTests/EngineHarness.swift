@@ -6,7 +6,11 @@ import UpgradeDomain
 /// The truth (what each placement runs, how often each operation was started) is kept here, outside of the engine.
 struct EngineHarness {
     /// What the model does when a script is started on a placement.
-    enum Script { case passes, ends(OperationOutcome), neverArrives, losesItsEnd }
+    enum Script {
+        case passes
+        case ends(OperationOutcome)
+        case neverArrives, losesItsEnd
+    }
 
     /// One placement of the model.
     struct Machine {
@@ -52,7 +56,8 @@ struct EngineHarness {
     mutating func append(_ event: RunEvent) {
         wall.milliseconds += 1
         let sequence = UInt64(log.count + 1)
-        let recorded = RecordedEvent(sequence: sequence, recordedAt: wall, event: event, hash: Digest("sha256:\(sequence)"))
+        let recorded = RecordedEvent(
+            sequence: sequence, recordedAt: wall, event: event, hash: Digest("sha256:\(sequence)"))
         log.append(recorded)
         state.apply(recorded, at: now)
     }
@@ -124,7 +129,8 @@ struct EngineHarness {
         guard isReachable(order.host) else { return lost(order.host) }
         let readings = state.surfaces(for: order).map { surface in read(surface, order) }
         return .captured(
-            CaptureRecord(purpose: order.purpose, capture: Capture(subject: order.subject, takenAt: wall, surfaces: readings)))
+            CaptureRecord(
+                purpose: order.purpose, capture: Capture(subject: order.subject, takenAt: wall, surfaces: readings)))
     }
 
     private func read(_ order: SurfaceOrder, _ capture: CaptureOrder) -> SurfaceReading {
@@ -237,7 +243,8 @@ enum Model {
             name: "services", source: .http(HTTPSource(url: "${baseURL}/s", timeoutSeconds: 5)),
             reader: Reader(shape: .statusMap))
         let path = Surface(
-            name: "smoke", source: .http(HTTPSource(url: "${baseURL}/smoke", timeoutSeconds: 5)), reader: Reader(shape: .result))
+            name: "smoke", source: .http(HTTPSource(url: "${baseURL}/smoke", timeoutSeconds: 5)),
+            reader: Reader(shape: .result))
         var plan = Plan(
             name: "model", version: VersionChange(from: "1", to: "2"), changeClass: .minor,
             reviews: [Review(title: "notes", reference: "url")], evidence: [services], materialization: command,

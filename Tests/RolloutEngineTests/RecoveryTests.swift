@@ -131,7 +131,9 @@ struct RecoveryTests {
     @Test func aLayerThatMayGoBackOnlyUntilTheNextMovesIsRefusedAfterwards() {
         let layers = [Model.layer("data") { $0.rollback.boundary = .untilNextLayer }, Model.layer("core")]
         var harness = EngineHarness(Model.run(layers, hosts: [("d1", ["data"]), ("c1", ["core"])]))
-        harness.run { $0.order.count == 1 && $0.state.placements[Placement(host: "d1", layer: "data")]?.phase == .soaked }
+        harness.run {
+            $0.order.count == 1 && $0.state.placements[Placement(host: "d1", layer: "data")]?.phase == .soaked
+        }
         #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) == nil)
         harness.run()
         #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) != nil)

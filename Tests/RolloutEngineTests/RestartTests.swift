@@ -106,7 +106,7 @@ struct RestartTests {
         var harness = EngineHarness(Model.run())
         let first = Placement(host: "d1", layer: "data")
         harness.run { !$0.state.openOperations.isEmpty }
-        harness.state.openOperations.forEach { harness.dispatchSilently($0) }
+        for id in harness.state.openOperations { harness.dispatchSilently(id) }
         harness.now = harness.now + .seconds(601)
         harness.run { $0.state.isHeld }
         #expect(harness.state.holdingFailure?.problem.code == .progressDeadline)

@@ -147,7 +147,8 @@ struct SequenceTests {
                 Model.run { plan in
                     guard let expires else { return }
                     plan.waivers = [
-                        Waiver(surface: "services", item: "store", owner: "o", reason: "r", expiresAtMilliseconds: expires)
+                        Waiver(
+                            surface: "services", item: "store", owner: "o", reason: "r", expiresAtMilliseconds: expires)
                     ]
                 })
             for placement in harness.machines.keys { harness.machines[placement]?.statuses["store"] = "down" }
@@ -162,7 +163,8 @@ struct SequenceTests {
     @Test func stepsRunInOrderAndAOnceStepOnTheFirstHostOnly() {
         let layer = Model.layer("core") {
             $0.steps = [
-                Step(name: "migrate", command: Model.command, once: true), Step(name: "redeploy", command: Model.command),
+                Step(name: "migrate", command: Model.command, once: true),
+                Step(name: "redeploy", command: Model.command),
             ]
         }
         var harness = EngineHarness(Model.run([layer], hosts: [("c1", ["core"]), ("c2", ["core"])]))
@@ -178,7 +180,8 @@ struct SequenceTests {
             plan.evidence.append(
                 Surface(
                     name: "queue", scope: .fleet(vantage: "d1"),
-                    source: .http(HTTPSource(url: "${baseURL}/q", timeoutSeconds: 1)), reader: Reader(shape: .statusMap)))
+                    source: .http(HTTPSource(url: "${baseURL}/q", timeoutSeconds: 1)), reader: Reader(shape: .statusMap)
+                ))
         }
         var harness = EngineHarness(definition)
         harness.run()

@@ -37,7 +37,8 @@ public enum AgentProgram {
             loop.run()
             return 0
         case ["version"]:
-            let text = "lockflight-agent \(version) protocol \(ProtocolLimits.versions.map(String.init).joined(separator: ",")) \(architecture)\n"
+            let text =
+                "lockflight-agent \(version) protocol \(ProtocolLimits.versions.map(String.init).joined(separator: ",")) \(architecture)\n"
             return writeAll(STDOUT_FILENO, Array(text.utf8)) == 0 ? 0 : 74
         case let words where words.count == 2 && words[0] == "supervise":
             return supervise(words[1])

@@ -16,7 +16,9 @@ struct HTTPTarget: Hashable, Sendable {
 
     /// Reads an absolute `http` or `https` URL; nil for anything else, as for spaces and control characters.
     init?(url: String) {
-        guard url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let colon = url.firstIndex(of: ":") else { return nil }
+        guard url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let colon = url.firstIndex(of: ":") else {
+            return nil
+        }
         let scheme = url[..<colon].lowercased()
         let rest = url[url.index(after: colon)...]
         guard ["http", "https"].contains(scheme), rest.hasPrefix("//") else { return nil }
@@ -46,7 +48,8 @@ struct HTTPTarget: Hashable, Sendable {
         }
         guard !host.isEmpty else { return nil }
         guard let portText, !portText.isEmpty else { return (String(host), nil) }
-        guard portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(portText), (1...65_535).contains(port)
+        guard portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(portText),
+            (1...65_535).contains(port)
         else { return nil }
         return (String(host), port)
     }

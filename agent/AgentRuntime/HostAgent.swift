@@ -43,7 +43,8 @@ struct HostAgent: Sendable {
             }
             switch try journal.concluded(id) {
             case .unknown: break
-            case .tombstoned: throw Refusal(.operationSeen, "operation \(id) was settled as never run; it can not start")
+            case .tombstoned:
+                throw Refusal(.operationSeen, "operation \(id) was settled as never run; it can not start")
             case .running(let journaled), .ended(let journaled, _), .lost(let journaled, _):
                 guard journaled.request == request else {
                     throw Refusal(.operationSeen, "operation \(id) was begun with another request; its id is used up")
@@ -137,7 +138,8 @@ struct HostAgent: Sendable {
     }
 
     /// Waits for output or a record, but looks at the supervisor's life at least once in a hand-over time.
-    private func waitForMore(in output: OutputFile, from position: Int64, resultIn folder: Folder, isWanted: () -> Bool) {
+    private func waitForMore(in output: OutputFile, from position: Int64, resultIn folder: Folder, isWanted: () -> Bool)
+    {
         let deadline = Deadline(after: AgentLimits.livenessInterval)
         while isWanted(), !deadline.hasPassed, output.keptBytes <= position, !folder.contains("result.json") {
             pauseBeforeNextLook()

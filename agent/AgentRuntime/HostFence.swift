@@ -36,6 +36,7 @@ struct HostFence: Codable, Hashable, Sendable {
     private func staleEpoch(_ epoch: UInt64) -> Refusal {
         Refusal(
             .staleEpoch,
-            "epoch \(epoch) is not the newest (\(highestEpoch)) that has driven this host; a newer coordinator took over")
+            "epoch \(epoch) is not the newest (\(highestEpoch)) that has driven this host; a newer coordinator took over"
+        )
     }
 }

@@ -85,7 +85,8 @@ struct OperationJournal: Sendable {
         let supervisorLives = isLast && !holdsMutationLock ? try mutationLockIsHeld() : false
         let facts = OperationStanding.Facts(
             isTombstoned: isTombstoned(id), intent: try folder.value(JournaledIntent.self, of: "intent.json"),
-            hasRecord: folder.contains("result.json"), record: try folder.value(OperationRecord.self, of: "result.json"),
+            hasRecord: folder.contains("result.json"),
+            record: try folder.value(OperationRecord.self, of: "result.json"),
             supervisorLives: supervisorLives, bootID: state.bootID())
         return OperationStanding(facts)
     }
@@ -160,7 +161,8 @@ struct OperationJournal: Sendable {
 
     /// The journal's entries, the newest first, at most ``AgentLimits/journalEntries``.
     func entries() throws(Refusal) -> [JournalEntry] {
-        let newest = (state.operations.names().map { (state.operations.subfolder($0), $0) }
+        let newest =
+            (state.operations.names().map { (state.operations.subfolder($0), $0) }
             + state.tombstones.names().map { (state.tombstones, $0) })
             .map { (folder: $0.0, name: $0.1, time: modificationTime(of: $0.0, $0.1)) }
             .sorted { ($0.time, $0.name) > ($1.time, $1.name) }

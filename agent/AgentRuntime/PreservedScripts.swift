@@ -37,7 +37,8 @@ struct PreservedScripts: Sendable {
         guard let position = setting.arguments.firstIndex(of: word) else {
             throw Refusal(
                 .internalFailure,
-                "\(setting.script) has changed since the run began, and is no argument that its kept copy could replace")
+                "\(setting.script) has changed since the run began, and is no argument that its kept copy could replace"
+            )
         }
         let copy = folder.path(of: kept.rawValue)
         guard Digest.ofFile(copy) == kept else {

@@ -69,7 +69,8 @@ public struct FleetCheck: Sendable {
         let reply = try await session.single(
             .preflight(
                 PreflightRequest(
-                    run: nil, workingDirectory: host.workingDirectory, commands: needs.commands, requires: needs.requires,
+                    run: nil, workingDirectory: host.workingDirectory, commands: needs.commands,
+                    requires: needs.requires,
                     preserve: [])), timeout: HostWork.requestTimeout)
         guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
         report.clockOffsetMilliseconds = found.hostTime.milliseconds - clock.wall().milliseconds

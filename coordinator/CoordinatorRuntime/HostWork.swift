@@ -137,8 +137,11 @@ struct HostWork: Sendable {
         }
         switch refusal.code {
         case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol, .staleEpoch:
-            return [.operationEnded(
-                OperationRecord(id: intent.id, outcome: .notStarted(detail: "\(refusal.code.rawValue): \(refusal.message)")))]
+            return [
+                .operationEnded(
+                    OperationRecord(
+                        id: intent.id, outcome: .notStarted(detail: "\(refusal.code.rawValue): \(refusal.message)")))
+            ]
         case .operationSeen, .malformed, .unknownVerb, .unknownOperation, .internalFailure:
             return [.operationUncertain(id: intent.id, detail: "\(refusal.code.rawValue): \(refusal.message)")]
         }

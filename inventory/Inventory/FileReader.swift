@@ -79,7 +79,8 @@ struct Section {
     /// - Parameter known: every key this mapping may have; any other is refused.
     init?(_ field: Field, known: [String], _ reader: FileReader) {
         guard case .mapping(let mapping) = field.node else {
-            reader.report(field.line, "\(field.name) is not a mapping", "write keys and values: \(known.joined(separator: ", "))")
+            reader.report(
+                field.line, "\(field.name) is not a mapping", "write keys and values: \(known.joined(separator: ", "))")
             return nil
         }
         self.reader = reader
@@ -90,7 +91,8 @@ struct Section {
             let text = key.scalar?.string ?? "?"
             let keyLine = key.mark?.line ?? field.line
             guard known.contains(text) else {
-                reader.report(keyLine, "\(field.name) has no key '\(text)'", Section.suggestion(for: text, among: known))
+                reader.report(
+                    keyLine, "\(field.name) has no key '\(text)'", Section.suggestion(for: text, among: known))
                 continue
             }
             fields[text] = Field(name: "\(field.name).\(text)", node: value, line: keyLine)
@@ -173,7 +175,9 @@ extension FileReader {
             report(field.line, "\(field.name) is not a text", "write a single value")
             return nil
         }
-        if scalar.string.unicodeScalars.contains(where: { $0.value < 0x20 && $0 != "\n" && $0 != "\t" || $0.value == 0x7f }) {
+        if scalar.string.unicodeScalars.contains(where: {
+            $0.value < 0x20 && $0 != "\n" && $0 != "\t" || $0.value == 0x7f
+        }) {
             report(field.line, "\(field.name) contains a control character", "remove it")
             return nil
         }
@@ -182,11 +186,15 @@ extension FileReader {
 
     func integer(_ field: Field, in range: ClosedRange<Int>) -> Int? {
         guard let value = field.node.scalar.flatMap({ Int($0.string) }) else {
-            report(field.line, "\(field.name) is not a whole number", "write a number from \(range.lowerBound) to \(range.upperBound)")
+            report(
+                field.line, "\(field.name) is not a whole number",
+                "write a number from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         guard range.contains(value) else {
-            report(field.line, "\(field.name) is \(value)", "write a number from \(range.lowerBound) to \(range.upperBound)")
+            report(
+                field.line, "\(field.name) is \(value)",
+                "write a number from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         return value

@@ -50,13 +50,16 @@ private struct InventoryReading {
 
     private func readDefaults() -> Defaults {
         var defaults = Defaults()
-        guard let field = section.field("defaults"), let own = Section(field, known: InventoryFile.defaultKeys, reader) else {
+        guard let field = section.field("defaults"), let own = Section(field, known: InventoryFile.defaultKeys, reader)
+        else {
             return defaults
         }
         defaults.user = own.text("user")
         defaults.port = own.integer("port", in: 1...65_535) ?? 22
         defaults.identityFile = own.text("identityFile")
-        defaults.workingDirectory = own.text("workingDirectory").flatMap { absolute($0, own.line(of: "workingDirectory")) }
+        defaults.workingDirectory = own.text("workingDirectory").flatMap {
+            absolute($0, own.line(of: "workingDirectory"))
+        }
         defaults.baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) }
         defaults.variables = own.textMap("variables") ?? [:]
         defaults.labels = own.textMap("labels") ?? [:]
@@ -66,22 +69,30 @@ private struct InventoryReading {
     private typealias Placed<Value> = (value: Value, line: Int)
 
     private func readLayers() -> [Placed<InventoryLayer>] {
-        guard let field = section.required("layers", "list the layers in the order in which they move") else { return [] }
+        guard let field = section.required("layers", "list the layers in the order in which they move") else {
+            return []
+        }
         var layers: [Placed<InventoryLayer>] = []
         for element in reader.list(field) {
             guard let own = Section(element, known: InventoryFile.layerKeys, reader),
-                let name = own.requiredText("name", "name the layer").flatMap({ named($0, own.line(of: "name"), "layer") })
+                let name = own.requiredText("name", "name the layer").flatMap({
+                    named($0, own.line(of: "name"), "layer")
+                })
             else { continue }
             let owners = own.texts("owners") ?? []
             if owners.isEmpty {
-                reader.report(own.line(of: "owners"), "layer \(name) has no owner", "write 'owners: [NAME]': someone must approve changes to it")
+                reader.report(
+                    own.line(of: "owners"), "layer \(name) has no owner",
+                    "write 'owners: [NAME]': someone must approve changes to it")
             }
             if layers.contains(where: { $0.value.name.rawValue == name }) {
                 reader.report(own.line(of: "name"), "layer \(name) stands twice", "give each layer its own name")
             }
             layers.append((InventoryLayer(name: LayerName(name), owners: owners.map { Owner($0) }), own.line))
         }
-        if layers.isEmpty { reader.report(field.line, "there are no layers", "list at least one layer with its owners") }
+        if layers.isEmpty {
+            reader.report(field.line, "there are no layers", "list at least one layer with its owners")
+        }
         return layers
     }
 
@@ -98,28 +109,39 @@ private struct InventoryReading {
         else { return nil }
         let address = own.requiredText("address", "write the IP address or DNS name of \(name)") ?? ""
         if address.contains(where: { $0.isWhitespace || $0 == "/" || $0 == "@" }) {
-            reader.report(own.line(of: "address"), "'\(address)' is no address", "write an IP address or a DNS name alone")
+            reader.report(
+                own.line(of: "address"), "'\(address)' is no address", "write an IP address or a DNS name alone")
         }
         let user = own.text("user") ?? defaults.user
-        if user == nil { reader.report(own.line, "host \(name) has no user", "write 'user: NAME', here or under defaults") }
-        let folder = own.text("workingDirectory").map { absolute($0, own.line(of: "workingDirectory")) } ?? defaults.workingDirectory
+        if user == nil {
+            reader.report(own.line, "host \(name) has no user", "write 'user: NAME', here or under defaults")
+        }
+        let folder =
+            own.text("workingDirectory").map { absolute($0, own.line(of: "workingDirectory")) }
+            ?? defaults.workingDirectory
         if folder == nil {
-            reader.report(own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
+            reader.report(
+                own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
         }
         let baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? defaults.baseURL
         let host = Host(
             name: HostName(name), address: address, port: own.integer("port", in: 1...65_535) ?? defaults.port,
             user: user ?? "", jump: own.text("jump").map { HostName($0) },
             identityFile: own.text("identityFile") ?? defaults.identityFile,
-            labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 }, workingDirectory: (folder ?? nil) ?? "",
+            labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
+            workingDirectory: (folder ?? nil) ?? "",
             variables: defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 },
             placements: placements(own, name, baseURL, layers))
         return (host, own.line)
     }
 
     /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` where the layers answer at different places.
-    private func placements(_ own: Section, _ host: String, _ baseURL: String?, _ layers: Set<LayerName>) -> [HostPlacement] {
-        guard let field = own.required("layers", "name the layers that \(host) stands in: layers: [NAME]") else { return [] }
+    private func placements(_ own: Section, _ host: String, _ baseURL: String?, _ layers: Set<LayerName>)
+        -> [HostPlacement]
+    {
+        guard let field = own.required("layers", "name the layers that \(host) stands in: layers: [NAME]") else {
+            return []
+        }
         var entries: [(name: String, url: String?, line: Int)] = []
         if field.isMapping {
             for (layer, value) in reader.pairs(field) {
@@ -128,19 +150,25 @@ private struct InventoryReading {
                 entries.append((layer, own ?? baseURL, value.line))
             }
         } else {
-            entries = reader.list(field).compactMap { element in reader.text(element).map { ($0, baseURL, element.line) } }
+            entries = reader.list(field).compactMap { element in
+                reader.text(element).map { ($0, baseURL, element.line) }
+            }
         }
         var placements: [HostPlacement] = []
         for entry in entries {
             let layer = LayerName(entry.name)
             if !layers.contains(layer) {
-                reader.report(entry.line, "host \(host) stands in an unknown layer '\(layer)'", "use one of: \(layers.sorted().map(\.rawValue).joined(separator: ", "))")
+                reader.report(
+                    entry.line, "host \(host) stands in an unknown layer '\(layer)'",
+                    "use one of: \(layers.sorted().map(\.rawValue).joined(separator: ", "))")
             } else if placements.contains(where: { $0.layer == layer }) {
                 reader.report(entry.line, "host \(host) names layer \(layer) twice", "name it once")
             } else if let url = entry.url {
                 placements.append(HostPlacement(layer: layer, baseURL: url))
             } else {
-                reader.report(entry.line, "host \(host) has no baseURL in layer \(layer)", "write where its platform API answers, such as http://127.0.0.1:8080")
+                reader.report(
+                    entry.line, "host \(host) has no baseURL in layer \(layer)",
+                    "write where its platform API answers, such as http://127.0.0.1:8080")
             }
         }
         return placements
@@ -153,16 +181,20 @@ private struct InventoryReading {
         var addresses: [String: HostName] = [:]
         for (host, line) in hosts {
             if let first = seen[host.name] {
-                reader.report(line, "host \(host.name) stands twice", "rename it, or remove it: the first is in line \(first)")
+                reader.report(
+                    line, "host \(host.name) stands twice", "rename it, or remove it: the first is in line \(first)")
             }
             seen[host.name] = seen[host.name] ?? line
             if let twin = addresses["\(host.address):\(host.port)"], twin != host.name {
-                reader.report(line, "hosts \(twin) and \(host.name) have the same address and port", "one machine is one host: put all its layers on one entry")
+                reader.report(
+                    line, "hosts \(twin) and \(host.name) have the same address and port",
+                    "one machine is one host: put all its layers on one entry")
             }
             addresses["\(host.address):\(host.port)"] = host.name
             if let jump = host.jump {
                 if !names.contains(jump) {
-                    reader.report(line, "host \(host.name) jumps through an unknown host '\(jump)'", "name a host of this file")
+                    reader.report(
+                        line, "host \(host.name) jumps through an unknown host '\(jump)'", "name a host of this file")
                 } else if jumpsInCircle(host.name, hosts.map(\.value)) {
                     reader.report(line, "host \(host.name) jumps through itself", "break the circle of jumps")
                 }
@@ -192,7 +224,9 @@ private struct InventoryReading {
     private func named(_ text: String, _ line: Int, _ kind: String) -> String? {
         let allowed = text.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-" || $0 == ".") }
         guard allowed, text.count <= 63, let first = text.first, first != "-", first != "." else {
-            reader.report(line, "'\(text)' is no \(kind) name", "use lower-case letters, digits, '-' and '.', at most 63, beginning with a letter or digit")
+            reader.report(
+                line, "'\(text)' is no \(kind) name",
+                "use lower-case letters, digits, '-' and '.', at most 63, beginning with a letter or digit")
             return nil
         }
         return text
@@ -207,7 +241,9 @@ private struct InventoryReading {
     private func url(_ text: String, _ line: Int) -> String? {
         let rest = text.hasPrefix("http://") ? text.dropFirst(7) : text.hasPrefix("https://") ? text.dropFirst(8) : ""
         guard !rest.isEmpty, !rest.hasSuffix("/"), !rest.contains(where: \.isWhitespace) else {
-            reader.report(line, "baseURL '\(text)' is not usable", "write scheme, host and port without a final slash, such as http://127.0.0.1:8080")
+            reader.report(
+                line, "baseURL '\(text)' is not usable",
+                "write scheme, host and port without a final slash, such as http://127.0.0.1:8080")
             return nil
         }
         return text

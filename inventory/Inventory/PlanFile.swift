@@ -29,7 +29,10 @@ public enum PlanFile {
         }
         try reader.finish()
         guard let plan else {
-            throw FileProblems([FileProblem(file: file, line: 1, message: "there is no plan", remedy: "start from the commented example")])
+            throw FileProblems([
+                FileProblem(
+                    file: file, line: 1, message: "there is no plan", remedy: "start from the commented example")
+            ])
         }
         return plan
     }
@@ -49,16 +52,25 @@ private struct PlanReading {
         let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
         let guardrails = section.list("guardrails").compactMap(readCommand)
         if guardrails.isEmpty {
-            reader.report(section.line(of: "guardrails"), "the plan has no guardrails", "list at least one check that runs before every mutation")
+            reader.report(
+                section.line(of: "guardrails"), "the plan has no guardrails",
+                "list at least one check that runs before every mutation")
         }
         let reviews = section.list("reviews").compactMap(readReview)
         if reviews.isEmpty {
-            reader.report(section.line(of: "reviews"), "the plan names no review", "list what was read: release notes, compatibility, tickets")
+            reader.report(
+                section.line(of: "reviews"), "the plan names no review",
+                "list what was read: release notes, compatibility, tickets")
         }
-        let materialization = section.required("materialization", "give the command that compares repo truth with runtime truth").flatMap(readCommand)
-        let path = section.required("representativePath", "give one path that a user or operator really takes").flatMap(readSurface)
+        let materialization = section.required(
+            "materialization", "give the command that compares repo truth with runtime truth"
+        ).flatMap(readCommand)
+        let path = section.required("representativePath", "give one path that a user or operator really takes").flatMap(
+            readSurface)
         let name = section.requiredText("name", "name the plan")
-        let changeClass = section.requiredText("changeClass", "write one of: \(ChangeClass.allCases.map(\.rawValue).joined(separator: ", "))").flatMap {
+        let changeClass = section.requiredText(
+            "changeClass", "write one of: \(ChangeClass.allCases.map(\.rawValue).joined(separator: ", "))"
+        ).flatMap {
             choice($0, ChangeClass.self, section.line(of: "changeClass"))
         }
         let disk = section.integer("minimumFreeDiskMebibytes", in: 1...1_048_576) ?? 64
@@ -78,7 +90,8 @@ private struct PlanReading {
         switch place {
         case .root(let key): section.line(of: key)
         case .layer(let index):
-            section.list("layers").indices.contains(index) ? section.list("layers")[index].line : section.line(of: "layers")
+            section.list("layers").indices.contains(index)
+                ? section.list("layers")[index].line : section.line(of: "layers")
         }
     }
 
@@ -88,14 +101,17 @@ private struct PlanReading {
         let from = own.text("from").map { Version($0) } ?? fallback?.from
         let to = own.text("to").map { Version($0) } ?? fallback?.to
         guard let from, let to else {
-            reader.report(own.line, "\(own.name) has no explicit source and target version", "write 'from: X' and 'to: Y'")
+            reader.report(
+                own.line, "\(own.name) has no explicit source and target version", "write 'from: X' and 'to: Y'")
             return nil
         }
         for (key, version) in [("from", from), ("to", to)] where version.isFloating {
-            reader.report(own.line(of: key), "version '\(version)' is floating", "write one exact version such as 1.5.0")
+            reader.report(
+                own.line(of: key), "version '\(version)' is floating", "write one exact version such as 1.5.0")
         }
         if from == to {
-            reader.report(own.line(of: "to"), "source and target version are both \(to)", "write the version to move to")
+            reader.report(
+                own.line(of: "to"), "source and target version are both \(to)", "write the version to move to")
         }
         return VersionChange(from: from, to: to)
     }
@@ -106,7 +122,9 @@ private struct PlanReading {
         _ text: String, _ type: Choice.Type, _ line: Int
     ) -> Choice? where Choice.RawValue == String {
         if let value = Choice(rawValue: text) { return value }
-        reader.report(line, "'\(text)' is not one of the words here", "write one of: \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        reader.report(
+            line, "'\(text)' is not one of the words here",
+            "write one of: \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         return nil
     }
 
@@ -125,7 +143,9 @@ private struct PlanReading {
                 let reason = own.requiredText("reason", "say why it is left out")
             else { return nil }
             if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
-                reader.report(own.line, "the inventory has no host '\(host)' to exclude", "correct the name, or remove the exclusion")
+                reader.report(
+                    own.line, "the inventory has no host '\(host)' to exclude",
+                    "correct the name, or remove the exclusion")
             }
             return Exclusion(host: HostName(host), reason: reason)
         }
@@ -140,7 +160,9 @@ private struct PlanReading {
             let expires = own.requiredText("expires", "write a time such as 2026-12-31T00:00:00Z")
         else { return nil }
         if !evidence.contains(where: { $0.name.rawValue == surface }) {
-            reader.report(own.line(of: "surface"), "no surface is named '\(surface)'", "use one of: \(evidence.map(\.name.rawValue).joined(separator: ", "))")
+            reader.report(
+                own.line(of: "surface"), "no surface is named '\(surface)'",
+                "use one of: \(evidence.map(\.name.rawValue).joined(separator: ", "))")
         }
         if !inventory.layers.contains(where: { $0.owners.contains(Owner(owner)) }) {
             reader.report(own.line(of: "owner"), "'\(owner)' owns no layer", "name an owner of the inventory")
@@ -177,7 +199,9 @@ private struct PlanReading {
     private func readEvidence() -> [Surface] {
         let surfaces = section.list("evidence").compactMap(readSurface)
         if surfaces.isEmpty {
-            reader.report(section.line(of: "evidence"), "the plan has no evidence", "list the surfaces to compare before and after")
+            reader.report(
+                section.line(of: "evidence"), "the plan has no evidence",
+                "list the surfaces to compare before and after")
         }
         return surfaces
     }
@@ -194,14 +218,17 @@ private struct PlanReading {
         guard let field = own.field("scope") else { return .host }
         guard field.isMapping else {
             if reader.text(field) != "host" {
-                reader.report(field.line, "this is no scope", "write 'host', '{layer: HOST}' or '{fleet: HOST}', naming who captures it")
+                reader.report(
+                    field.line, "this is no scope",
+                    "write 'host', '{layer: HOST}' or '{fleet: HOST}', naming who captures it")
             }
             return .host
         }
         for (key, value) in reader.pairs(field) {
             guard let host = reader.text(value) else { continue }
             if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
-                reader.report(value.line, "the inventory has no host '\(host)' to capture from", "name a host of the inventory")
+                reader.report(
+                    value.line, "the inventory has no host '\(host)' to capture from", "name a host of the inventory")
             }
             switch key {
             case "layer": return .layer(vantage: HostName(host))
@@ -227,7 +254,9 @@ private struct PlanReading {
         guard let own = Section(field, known: PlanFile.httpKeys, reader),
             let url = own.requiredText("url", "write the URL, such as \"${baseURL}/api/v1/platform/services\"")
         else { return nil }
-        let statuses = own.field("acceptedStatuses").map { reader.list($0).compactMap { reader.integer($0, in: 100...599) } }
+        let statuses = own.field("acceptedStatuses").map {
+            reader.list($0).compactMap { reader.integer($0, in: 100...599) }
+        }
         return HTTPSource(
             url: url, headers: own.textMap("headers") ?? [:], acceptedStatuses: statuses ?? [200],
             timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? 10)
@@ -235,7 +264,8 @@ private struct PlanReading {
 
     private func readReader(_ field: Field) -> Reader? {
         guard let own = Section(field, known: PlanFile.readerKeys, reader),
-            let word = own.requiredText("shape", "write one of: \(ReaderShape.allCases.map(\.rawValue).joined(separator: ", "))"),
+            let word = own.requiredText(
+                "shape", "write one of: \(ReaderShape.allCases.map(\.rawValue).joined(separator: ", "))"),
             let shape = choice(word, ReaderShape.self, own.line(of: "shape"))
         else { return nil }
         var result = Reader(shape: shape)
@@ -269,7 +299,9 @@ private struct PlanReading {
 
     private func readLayers(_ version: VersionChange?) -> [PlanLayer] {
         let defaults = section.field("layerDefaults").flatMap { Section($0, known: PlanFile.layerDefaultKeys, reader) }
-        guard let field = section.required("layers", "list the layers in the order in which they move") else { return [] }
+        guard let field = section.required("layers", "list the layers in the order in which they move") else {
+            return []
+        }
         return reader.list(field).compactMap { element in
             guard let own = Section(element, known: PlanFile.layerKeys, reader),
                 let name = own.requiredText("name", "name a layer of the inventory")
@@ -282,7 +314,9 @@ private struct PlanReading {
         let excluded = Set(exclusions.map(\.host))
         for host in inventory.hosts where !excluded.contains(host.name) && !host.placements.isEmpty {
             if !host.placements.contains(where: { layers.contains($0.layer) }) {
-                reader.report(section.line(of: "layers"), "host \(host.name) stands in no layer of the plan", "add its layer, or name it under exclusions with a reason")
+                reader.report(
+                    section.line(of: "layers"), "host \(host.name) stands in no layer of the plan",
+                    "add its layer, or name it under exclusions with a reason")
             }
         }
     }
@@ -301,7 +335,9 @@ private struct PlanReading {
             let version = plan.versionChange(own, fallback: fallback)
             let components = own.list("components").compactMap { readComponent($0, version) }
             if components.isEmpty {
-                reader.report(own.line(of: "components"), "layer \(name) has no components", "list what has a version, and how the running process reports it")
+                reader.report(
+                    own.line(of: "components"), "layer \(name) has no components",
+                    "list what has a version, and how the running process reports it")
             }
             let steps = section(having: "steps").list("steps").compactMap(readStep)
             let rollback = readRollback()
@@ -310,13 +346,17 @@ private struct PlanReading {
             let progress = number("progressDeadlineSeconds", 1...86_400, "say how long a batch may stand still")
             let failedWhen = section(having: "failedWhen").texts("failedWhen") ?? []
             if failedWhen.isEmpty {
-                reader.report(own.line, "layer \(name) does not say what counts as a failed intermediate step", "write 'failedWhen: [...]'")
+                reader.report(
+                    own.line, "layer \(name) does not say what counts as a failed intermediate step",
+                    "write 'failedWhen: [...]'")
             }
             guard let version, let rollback, let soak, let healthy, let progress else { return nil }
             return PlanLayer(
                 name: LayerName(name), version: version, components: components, steps: steps, rollback: rollback,
-                batches: readBatches(), maxInFlight: section(having: "maxInFlight").integer("maxInFlight", in: 1...1_000) ?? 1,
-                soakSeconds: soak, sampleSeconds: section(having: "sampleSeconds").integer("sampleSeconds", in: 1...3_600) ?? 5,
+                batches: readBatches(),
+                maxInFlight: section(having: "maxInFlight").integer("maxInFlight", in: 1...1_000) ?? 1,
+                soakSeconds: soak,
+                sampleSeconds: section(having: "sampleSeconds").integer("sampleSeconds", in: 1...3_600) ?? 5,
                 healthyWithinSeconds: healthy, progressDeadlineSeconds: progress, failedWhen: failedWhen,
                 expects: section(having: "expects").list("expects").compactMap(readExpectation))
         }
@@ -326,7 +366,9 @@ private struct PlanReading {
         }
 
         private func readComponent(_ field: Field, _ version: VersionChange?) -> Component? {
-            guard let section = Section(field, known: ["name", "from", "to", "allowed", "http", "command", "pointer"], reader),
+            guard
+                let section = Section(
+                    field, known: ["name", "from", "to", "allowed", "http", "command", "pointer"], reader),
                 let name = section.requiredText("name", "name the component"),
                 let source = plan.readSource(section),
                 let change = plan.versionChange(section, fallback: version)
@@ -351,9 +393,12 @@ private struct PlanReading {
         private func commandField(_ section: Section, _ field: Field) -> Field { field.keeping(PlanFile.commandKeys) }
 
         private func readRollback() -> RollbackPosture? {
-            guard let field = section(having: "rollback").required("rollback", "say how layer \(name) goes back, and how far"),
+            guard
+                let field = section(having: "rollback").required(
+                    "rollback", "say how layer \(name) goes back, and how far"),
                 let section = Section(field, known: ["boundary", "requires"] + PlanFile.commandKeys, reader),
-                let word = section.requiredText("boundary", "write one of: \(RollbackBoundary.allCases.map(\.rawValue).joined(separator: ", "))"),
+                let word = section.requiredText(
+                    "boundary", "write one of: \(RollbackBoundary.allCases.map(\.rawValue).joined(separator: ", "))"),
                 let boundary = plan.choice(word, RollbackBoundary.self, section.line(of: "boundary")),
                 let command = plan.readCommand(commandField(section, field))
             else { return nil }
@@ -362,18 +407,23 @@ private struct PlanReading {
 
         private func readBatches() -> [BatchSize] {
             let section = section(having: "batches")
-            guard let field = section.required("batches", "write how it widens: batches: [1, 25%, 100%]") else { return [] }
+            guard let field = section.required("batches", "write how it widens: batches: [1, 25%, 100%]") else {
+                return []
+            }
             let sizes = reader.list(field).compactMap { element -> BatchSize? in
                 guard let text = reader.text(element) else { return nil }
                 if let size = BatchSize(text) { return size }
-                reader.report(element.line, "'\(text)' is no batch size", "write a number of hosts or a percentage such as 25%")
+                reader.report(
+                    element.line, "'\(text)' is no batch size", "write a number of hosts or a percentage such as 25%")
                 return nil
             }
             if let last = sizes.last, last != .percent(100) {
                 reader.report(field.line, "the last batch of layer \(name) is \(last)", "end the list with 100%")
             }
             for (earlier, later) in zip(sizes, sizes.dropFirst()) where !isAscending(earlier, later) {
-                reader.report(field.line, "batch \(later) is not larger than \(earlier)", "sizes are cumulative: write them ascending")
+                reader.report(
+                    field.line, "batch \(later) is not larger than \(earlier)",
+                    "sizes are cumulative: write them ascending")
             }
             return sizes
         }

@@ -26,23 +26,37 @@ enum PlanRules {
         var last = -1
         for (index, layer) in plan.layers.enumerated() {
             guard let position = order.firstIndex(of: layer.name) else {
-                problems.append(.init(place: .layer(index), message: "the inventory has no layer '\(layer.name)'", remedy: "use one of: \(order.map(\.rawValue).joined(separator: ", "))"))
+                problems.append(
+                    .init(
+                        place: .layer(index), message: "the inventory has no layer '\(layer.name)'",
+                        remedy: "use one of: \(order.map(\.rawValue).joined(separator: ", "))"))
                 continue
             }
             if position <= last {
-                problems.append(.init(place: .layer(index), message: "layer \(layer.name) is out of order", remedy: "keep the inventory's order: \(order.map(\.rawValue).joined(separator: ", "))"))
+                problems.append(
+                    .init(
+                        place: .layer(index), message: "layer \(layer.name) is out of order",
+                        remedy: "keep the inventory's order: \(order.map(\.rawValue).joined(separator: ", "))"))
             }
             last = max(last, position)
             let hosts = inventory.hosts(in: layer.name).filter { !excluded.contains($0.name) }
             if hosts.isEmpty {
-                problems.append(.init(place: .layer(index), message: "layer \(layer.name) has no hosts left", remedy: "remove the layer or an exclusion"))
+                problems.append(
+                    .init(
+                        place: .layer(index), message: "layer \(layer.name) has no hosts left",
+                        remedy: "remove the layer or an exclusion"))
             }
             if !layer.steps.contains(where: { $0.name == "redeploy" && !$0.once }) {
-                problems.append(.init(place: .layer(index), message: "layer \(layer.name) has no step 'redeploy' that runs on every host", remedy: "add it: redeploy is the minimum"))
+                problems.append(
+                    .init(
+                        place: .layer(index),
+                        message: "layer \(layer.name) has no step 'redeploy' that runs on every host",
+                        remedy: "add it: redeploy is the minimum"))
             }
         }
         if plan.layers.isEmpty {
-            problems.append(.init(place: .root("layers"), message: "the plan moves no layer", remedy: "list at least one"))
+            problems.append(
+                .init(place: .root("layers"), message: "the plan moves no layer", remedy: "list at least one"))
         }
         return problems
     }
@@ -52,13 +66,18 @@ enum PlanRules {
         func check(_ names: [String], _ what: String, _ place: Place) {
             var seen: Set<String> = []
             for name in names where !seen.insert(name).inserted {
-                problems.append(.init(place: place, message: "\(what) '\(name)' stands twice", remedy: "give each its own name"))
+                problems.append(
+                    .init(place: place, message: "\(what) '\(name)' stands twice", remedy: "give each its own name"))
             }
         }
-        check(plan.evidence.map(\.name.rawValue) + [plan.representativePath.name.rawValue], "surface", .root("evidence"))
+        check(
+            plan.evidence.map(\.name.rawValue) + [plan.representativePath.name.rawValue], "surface", .root("evidence"))
         check(plan.layers.map(\.name.rawValue), "layer", .root("layers"))
         for reserved in ["materialization"] where plan.evidence.contains(where: { $0.name.rawValue == reserved }) {
-            problems.append(.init(place: .root("evidence"), message: "surface name '\(reserved)' is reserved", remedy: "choose another name"))
+            problems.append(
+                .init(
+                    place: .root("evidence"), message: "surface name '\(reserved)' is reserved",
+                    remedy: "choose another name"))
         }
         for (index, layer) in plan.layers.enumerated() {
             check(layer.steps.map(\.name.rawValue), "step", .layer(index))
@@ -70,15 +89,22 @@ enum PlanRules {
     /// Every placeholder must have a value on every host it will be used for.
     private static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var problems: [PlanProblem] = []
-        let shared = plan.guardrails.flatMap(texts) + texts(plan.materialization) + plan.evidence.flatMap(texts)
+        let shared =
+            plan.guardrails.flatMap(texts) + texts(plan.materialization) + plan.evidence.flatMap(texts)
             + texts(plan.representativePath)
         for (index, layer) in plan.layers.enumerated() {
-            let own = layer.steps.flatMap { texts($0.command) } + texts(layer.rollback.command)
+            let own =
+                layer.steps.flatMap { texts($0.command) } + texts(layer.rollback.command)
                 + layer.components.flatMap { texts($0.observe) } + layer.rollback.requires
             for host in inventory.hosts(in: layer.name) {
                 let values = PlaceholderValues(host: host, layer: layer, run: "r")
                 for name in Set((shared + own).flatMap(values.unknownNames)).sorted() {
-                    problems.append(.init(place: .layer(index), message: "'${\(name)}' has no value on host \(host.name)", remedy: "use host, layer, run, from, to, baseURL, workingDirectory, or var.NAME with a variable of the host"))
+                    problems.append(
+                        .init(
+                            place: .layer(index), message: "'${\(name)}' has no value on host \(host.name)",
+                            remedy:
+                                "use host, layer, run, from, to, baseURL, workingDirectory, or var.NAME with a variable of the host"
+                        ))
                 }
             }
         }
@@ -101,16 +127,20 @@ enum PlanRules {
         }
         var problems: [PlanProblem] = []
         if fleet.count > 1 {
-            problems.append(.init(place: .root("evidence"), message: "several hosts capture for the fleet", remedy: "name one"))
+            problems.append(
+                .init(place: .root("evidence"), message: "several hosts capture for the fleet", remedy: "name one"))
         }
         for (layer, hosts) in layers.sorted(by: { $0.key < $1.key }) where hosts.count > 1 {
-            problems.append(.init(place: .root("evidence"), message: "several hosts capture for layer \(layer)", remedy: "name one"))
+            problems.append(
+                .init(place: .root("evidence"), message: "several hosts capture for layer \(layer)", remedy: "name one")
+            )
         }
         return problems
     }
 
     private static func texts(_ command: ScriptCommand) -> [String] {
-        command.arguments + command.environment.values.sorted() + [command.workingDirectory, command.script].compactMap { $0 }
+        command.arguments + command.environment.values.sorted()
+            + [command.workingDirectory, command.script].compactMap { $0 }
     }
 
     private static func texts(_ surface: Surface) -> [String] { texts(surface.source) }

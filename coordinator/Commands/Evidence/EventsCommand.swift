@@ -16,7 +16,10 @@ struct EventsCommand: LockflightCommand {
         let control = try context.control(target, readOnly: true)
         let events = try await control.log.events(of: control.run, after: after)
         let rows = events.map { recorded in
-            ["\(recorded.sequence)", recorded.recordedAt.rfc3339, recorded.hash.short, TerminalText.escaped(recorded.event.sentence)]
+            [
+                "\(recorded.sequence)", recorded.recordedAt.rfc3339, recorded.hash.short,
+                TerminalText.escaped(recorded.event.sentence),
+            ]
         }
         let table = TextTable(headers: ["#", "TIME", "HASH", "EVENT"], rows: rows)
         return CommandResult(lines: table.lines(width: context.width, style: context.style), document: events)
@@ -29,13 +32,15 @@ extension RunEvent {
         switch self {
         case .runStarted(let definition):
             "run started: \(definition.plan.name) over \(definition.hosts.count) hosts, approved by "
-                + definition.approvals.map { "\($0.owner) (unsigned, claimed by \($0.claimedBy))" }.joined(separator: ", ")
+                + definition.approvals.map { "\($0.owner) (unsigned, claimed by \($0.claimedBy))" }.joined(
+                    separator: ", ")
         case .driverAttached(let driver): "driver attached: \(driver.user)@\(driver.machine) epoch \(driver.epoch)"
         case .driverDetached(let reason): "driver detached: \(reason)"
         case .requested(let request):
             "\(request.by) asked for \(request.action.sentence)" + (request.reason.map { ": \($0)" } ?? "")
         case .preflightRecorded(let record):
-            "preflight of \(record.host): " + (record.problems.isEmpty ? "ok" : record.problems.map(\.detail).joined(separator: "; "))
+            "preflight of \(record.host): "
+                + (record.problems.isEmpty ? "ok" : record.problems.map(\.detail).joined(separator: "; "))
         case .captured(let record): "captured \(record.capture.subject) for \(record.purpose.sentence)"
         case .operationIntended(let intent): "intended \(intent.id)"
         case .operationWithdrawn(let id, let reason): "withdrew \(id): \(reason)"
@@ -44,7 +49,8 @@ extension RunEvent {
         case .operationEnded(let record): "ended \(record.id): \(record.outcome.sentence)"
         case .operationTombstoned(let id): "tombstoned \(id): it never ran"
         case .placementSoaked(let placement, _): "\(placement) stayed healthy for its soak"
-        case .deadlinePassed(let record): "\(record.placement) passed its \(record.kind.rawValue) deadline: \(record.waitingFor)"
+        case .deadlinePassed(let record):
+            "\(record.placement) passed its \(record.kind.rawValue) deadline: \(record.waitingFor)"
         case .hostLost(let loss): "lost \(loss.host): \(loss.code.rawValue): \(loss.detail)"
         }
     }
@@ -72,7 +78,8 @@ extension RequestedAction {
         case .rollback(let scope): "a rollback of \(scope.description)"
         case .recheck(let host): "a recheck of \(host)"
         case .rerun(let host, let owner): "a rerun on \(host)" + (owner.map { ", signed off by \($0)" } ?? "")
-        case .signOff(let hosts, let owner): "going past \(hosts.map(\.rawValue).joined(separator: ", ")), signed off by \(owner)"
+        case .signOff(let hosts, let owner):
+            "going past \(hosts.map(\.rawValue).joined(separator: ", ")), signed off by \(owner)"
         case .rebind(let host, let address, let port, _): "reaching \(host) at \(address):\(port)"
         case .retire(let host, let owner): "retiring \(host), decided by \(owner)"
         case .finalize: "the end of the rollback window"

@@ -6,7 +6,8 @@ import UpgradeDomain
 struct EvidenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evidence", abstract: "What was seen on the hosts, and what changed.",
-        discussion: "Example: lockflight evidence diff --host core-2", subcommands: [EvidenceShow.self, EvidenceDiff.self])
+        discussion: "Example: lockflight evidence diff --host core-2",
+        subcommands: [EvidenceShow.self, EvidenceDiff.self])
 }
 
 struct EvidenceShow: LockflightCommand {
@@ -30,7 +31,9 @@ struct EvidenceShow: LockflightCommand {
             lines += [context.style.bold("\(placement)") + "  taken \(capture.takenAt.rfc3339)"]
             for reading in capture.surfaces {
                 lines.append("  " + reading.sentence)
-                lines += reading.items.map { "      \(TerminalText.escaped("\($0.key)  \($0.value)"))  \($0.health.rawValue)" }
+                lines += reading.items.map {
+                    "      \(TerminalText.escaped("\($0.key)  \($0.value)"))  \($0.health.rawValue)"
+                }
                 if raw, let digest = reading.rawDigest, let bytes = try control.ledger.blob(digest) {
                     lines += TerminalText.escaped(String(decoding: bytes, as: UTF8.self), keepingNewlines: true)
                         .split(separator: "\n").map { "      | \($0)" }
@@ -98,7 +101,8 @@ extension RolloutState {
     func known(_ host: String) throws -> [Placement] {
         let found = placements(of: HostName(host))
         guard !found.isEmpty else {
-            throw CommandError(.refused, "\(host) takes no part in \(definition.run)", next: "lockflight status \(definition.run)")
+            throw CommandError(
+                .refused, "\(host) takes no part in \(definition.run)", next: "lockflight status \(definition.run)")
         }
         return found
     }

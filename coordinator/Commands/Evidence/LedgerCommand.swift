@@ -22,7 +22,9 @@ struct LedgerVerify: LockflightCommand {
         var lines: [String] = []
         for chain in verification.chains {
             let head = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"
-            lines.append(chain.faults.isEmpty ? "\(head)  " + context.style.green("sound") : "\(head)  " + context.style.red("broken"))
+            lines.append(
+                chain.faults.isEmpty
+                    ? "\(head)  " + context.style.green("sound") : "\(head)  " + context.style.red("broken"))
             lines += chain.faults.map { "  " + TerminalText.escaped($0.sentence) }
         }
         lines += verification.faults.map { context.style.red(TerminalText.escaped($0.sentence)) }
@@ -46,7 +48,9 @@ struct LedgerVerify: LockflightCommand {
         init(_ verification: Verification) {
             isSound = verification.isSound
             chains = verification.chains.map {
-                Chain(run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash, faults: $0.faults.map(\.sentence))
+                Chain(
+                    run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash,
+                    faults: $0.faults.map(\.sentence))
             }
             faults = verification.faults.map(\.sentence)
         }

@@ -10,7 +10,8 @@ struct AgentBinaries: Sendable {
     static func standard(environment: [String: String], executable: String) -> AgentBinaries {
         let beside = URL(fileURLWithPath: executable).deletingLastPathComponent()
         let installed = beside.deletingLastPathComponent().appending(path: "libexec/lockflight").path
-        let checkout = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).appending(path: ".build-agent/out")
+        let checkout = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).appending(
+            path: ".build-agent/out")
         let chosen = environment["LOCKFLIGHT_AGENT_DIRECTORY"].map { [$0] } ?? []
         return AgentBinaries(folders: chosen + [beside.path, installed, checkout.path])
     }

@@ -8,7 +8,8 @@ struct FleetConnection {
     let connector: SSHConnector
 
     init(_ context: Context) {
-        let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let executable =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         connector = SSHConnector(
             client: client, binaries: .standard(environment: context.environment, executable: executable))
     }

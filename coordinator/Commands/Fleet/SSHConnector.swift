@@ -46,7 +46,9 @@ final class SSHConnector: HostConnector {
     private func target(for host: UpgradeDomain.Host) throws(SSHError) -> SSHTarget {
         var keys: [SSHHostKey] = []
         for key in host.hostKeys {
-            if let blob = Data(base64Encoded: key.base64), let pinned = SSHHostKey(blob: [UInt8](blob)) { keys.append(pinned) }
+            if let blob = Data(base64Encoded: key.base64), let pinned = SSHHostKey(blob: [UInt8](blob)) {
+                keys.append(pinned)
+            }
         }
         return SSHTarget(
             host: host.name.rawValue, address: host.address, port: host.port, user: host.user, hostKeys: keys,
@@ -64,7 +66,9 @@ final class SSHConnector: HostConnector {
     // MARK: The agent
 
     /// The agent's path below the login's home, after making sure that it is there with the right content.
-    private func bringAgent(to host: UpgradeDomain.Host, over connection: SSHConnection) async throws(SSHError) -> String {
+    private func bringAgent(to host: UpgradeDomain.Host, over connection: SSHConnection) async throws(SSHError)
+        -> String
+    {
         let architecture = try await line(of: "uname -m", on: connection)
         guard let agent = agent(for: architecture) else {
             throw SSHError(

@@ -21,7 +21,8 @@ struct InventoryTrust: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let path = (knownHosts as NSString).expandingTildeInPath
         guard FileManager.default.isReadableFile(atPath: path) else {
-            throw CommandError(.refused, "\(path) can not be read", consequence: "No key was pinned.", next: "ls -l \(path)")
+            throw CommandError(
+                .refused, "\(path) can not be read", consequence: "No key was pinned.", next: "ls -l \(path)")
         }
         let ledger = try context.ledger()
         var inventory = try context.inventory(of: ledger)
@@ -46,7 +47,9 @@ struct InventoryTrust: LockflightCommand {
             status: rows.allSatisfy(\.ok) ? .verified : .refused)
     }
 
-    private func decide(_ host: UpgradeDomain.Host, _ match: KnownHosts.Match) -> (text: String, ok: Bool, isPinned: Bool) {
+    private func decide(_ host: UpgradeDomain.Host, _ match: KnownHosts.Match) -> (
+        text: String, ok: Bool, isPinned: Bool
+    ) {
         let remarks = match.remarks.isEmpty ? "" : " (\(match.remarks.joined(separator: "; ")))"
         if match.isRevoked { return ("refused: revoked in the file\(remarks)", false, false) }
         if match.keys.isEmpty { return ("no usable key in the file\(remarks)", false, false) }

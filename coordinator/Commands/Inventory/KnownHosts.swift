@@ -20,11 +20,13 @@ struct KnownHosts {
         let name = host.port == 22 ? host.address : "[\(host.address)]:\(host.port)"
         do {
             let record = try await Subprocess.run(
-                .name("ssh-keygen"), arguments: ["-F", name, "-f", path], output: .string(limit: KnownHosts.outputBytes),
+                .name("ssh-keygen"), arguments: ["-F", name, "-f", path],
+                output: .string(limit: KnownHosts.outputBytes),
                 error: .string(limit: KnownHosts.outputBytes))
             return KnownHosts.read(record.standardOutput)
         } catch {
-            throw CommandError(.failure, "ssh-keygen could not be run: \(error)", next: "apt-get install openssh-client")
+            throw CommandError(
+                .failure, "ssh-keygen could not be run: \(error)", next: "apt-get install openssh-client")
         }
     }
 

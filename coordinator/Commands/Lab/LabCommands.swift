@@ -34,7 +34,9 @@ struct LabUp: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let made = try await Lab.up(at: lab.folder, layout: .standard(hosts: hosts), network: network, sshPort: port)
         return CommandResult(
-            lines: made.hosts.map { "\($0.name)  \($0.address):\($0.sshPort)  \($0.layers.map(\.rawValue).joined(separator: ", "))" },
+            lines: made.hosts.map {
+                "\($0.name)  \($0.address):\($0.sshPort)  \($0.layers.map(\.rawValue).joined(separator: ", "))"
+            },
             document: made.hosts,
             remarks: [
                 "next: lockflight inventory import \(made.inventoryPath)",
@@ -45,7 +47,8 @@ struct LabUp: LockflightCommand {
 
 struct LabStatusCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "What runs on each lab host now.", discussion: "Example: lockflight lab status")
+        commandName: "status", abstract: "What runs on each lab host now.", discussion: "Example: lockflight lab status"
+    )
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var lab: LabOptions
@@ -99,7 +102,8 @@ struct LabBreak: LockflightCommand {
 
     func validate() throws {
         guard LabFault(rawValue: fault) != nil else {
-            throw ValidationError("'\(fault)' is no fault; use one of: \(LabFault.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw ValidationError(
+                "'\(fault)' is no fault; use one of: \(LabFault.allCases.map(\.rawValue).joined(separator: ", "))")
         }
     }
 
@@ -108,14 +112,17 @@ struct LabBreak: LockflightCommand {
         try await Lab.open(at: lab.folder).inject(
             chosen, on: HostName(host), layer: layer.map { LayerName($0) }, target: Version(target))
         return CommandResult(
-            lines: ["\(host) now has the fault \(fault); a rollout to \(target) will be held with \(chosen.expectedHoldCode)"],
+            lines: [
+                "\(host) now has the fault \(fault); a rollout to \(target) will be held with \(chosen.expectedHoldCode)"
+            ],
             document: ["host": host, "fault": fault, "expectedHoldCode": chosen.expectedHoldCode])
     }
 }
 
 struct LabMend: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "mend", abstract: "Undo every fault of a lab host.", discussion: "Example: lockflight lab mend core-2")
+        commandName: "mend", abstract: "Undo every fault of a lab host.",
+        discussion: "Example: lockflight lab mend core-2")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var lab: LabOptions

@@ -63,7 +63,8 @@ enum Renderer {
 
         init(_ error: CommandError) {
             self.error = Body(
-                message: error.message, consequence: error.consequence, next: error.next, exitCode: error.status.rawValue)
+                message: error.message, consequence: error.consequence, next: error.next,
+                exitCode: error.status.rawValue)
         }
     }
 }

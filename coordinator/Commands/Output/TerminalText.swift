@@ -5,7 +5,8 @@ enum TerminalText {
         var result = ""
         for scalar in text.unicodeScalars {
             let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
-            let hides = (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+            let hides =
+                (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
                 || [0x200b, 0x200e, 0x200f, 0x2028, 0x2029, 0xfeff].contains(scalar.value)
             if scalar == "\n", keepingNewlines {
                 result.unicodeScalars.append(scalar)
@@ -39,7 +40,8 @@ enum TerminalText {
         case .nonspacingMark, .enclosingMark, .format: return 0
         default: break
         }
-        let isWide = (0x1100...0x115f).contains(scalar.value) || (0x2e80...0xa4cf).contains(scalar.value)
+        let isWide =
+            (0x1100...0x115f).contains(scalar.value) || (0x2e80...0xa4cf).contains(scalar.value)
             || (0xac00...0xd7a3).contains(scalar.value) || (0xf900...0xfaff).contains(scalar.value)
             || (0xfe30...0xfe6f).contains(scalar.value) || (0xff00...0xff60).contains(scalar.value)
             || (0x1f300...0x1faff).contains(scalar.value) || (0x20000...0x3fffd).contains(scalar.value)

@@ -21,7 +21,9 @@ struct PlanApprove: LockflightCommand {
         let ledger = try context.ledger()
         let inventory = try context.inventory(of: ledger)
         let stored = try ledger.plan(matching: plan)
-        let owners = stored.plan.layers.flatMap { layer in inventory.layers.first { $0.name == layer.name }?.owners ?? [] }
+        let owners = stored.plan.layers.flatMap { layer in
+            inventory.layers.first { $0.name == layer.name }?.owners ?? []
+        }
         guard owners.contains(Owner(owner)) else {
             throw CommandError(
                 .refused, "'\(owner)' owns no layer of \(stored.plan.name)", consequence: "Nothing was approved.",
@@ -39,9 +41,12 @@ struct PlanApprove: LockflightCommand {
             case .void, .missing: true
             }
         }
-        let next = open.isEmpty
+        let next =
+            open.isEmpty
             ? "next: lockflight rollout start \(stored.plan.name) --watch"
-            : "still needs: " + open.map { "\($0.layer) (\($0.owners.map(\.rawValue).joined(separator: " or ")))" }.joined(separator: ", ")
+            : "still needs: "
+                + open.map { "\($0.layer) (\($0.owners.map(\.rawValue).joined(separator: " or ")))" }.joined(
+                    separator: ", ")
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by \(owner)"

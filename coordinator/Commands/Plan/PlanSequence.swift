@@ -33,31 +33,42 @@ struct PlanSequence {
             case .fleet(let host): "\(surface.name) (once, from \(host))"
             }
         }
-        return (["versions", "materialization"] + surfaces + ["\(plan.representativePath.name)"]).joined(separator: ", ")
+        return (["versions", "materialization"] + surfaces + ["\(plan.representativePath.name)"]).joined(
+            separator: ", ")
     }
 
     private func draw(_ layer: PlanLayer, _ index: Int, _ hosts: [Host], _ style: Style) -> [String] {
         let names = hosts.filter { host in host.placements.contains { $0.layer == layer.name } }.map(\.name)
-        var lines = ["", style.bold("layer \(index + 1)    \(layer.name)") + "  \(layer.version.from) -> \(layer.version.to)" + approval(layer.name, style)]
+        var lines = [
+            "",
+            style.bold("layer \(index + 1)    \(layer.name)") + "  \(layer.version.from) -> \(layer.version.to)"
+                + approval(layer.name, style),
+        ]
         for component in layer.components {
             let own = component.version == layer.version ? "" : "  \(component.version.from) -> \(component.version.to)"
             lines.append("  component  \(component.name)\(own)")
         }
         for step in layer.steps {
             let marks = (step.once ? ", once" : "") + (step.idempotent ? ", idempotent" : "")
-            lines.append("  step       \(step.name): \(step.command.arguments.joined(separator: " "))  (at most \(step.command.timeoutSeconds) s\(marks))")
+            lines.append(
+                "  step       \(step.name): \(step.command.arguments.joined(separator: " "))  (at most \(step.command.timeoutSeconds) s\(marks))"
+            )
         }
         for batch in layer.batches(over: names) {
             let members = batch.placements.map(\.host.rawValue).joined(separator: ", ")
             lines.append("  batch \(batch.index + 1)    \(members)" + (batch.index == 0 ? "  (canary)" : ""))
-            lines.append("  " + style.dim("boundary   drift check, guardrails, steps, verify, soak \(layer.soakSeconds) s, gate"))
+            lines.append(
+                "  " + style.dim("boundary   drift check, guardrails, steps, verify, soak \(layer.soakSeconds) s, gate")
+            )
         }
         lines += [
             "  in flight  at most \(layer.maxInFlight); healthy within \(layer.healthyWithinSeconds) s; progress within \(layer.progressDeadlineSeconds) s",
             "  fails on   non-zero exit, signal, timeout, lost result, unknown or regressed evidence",
         ]
         lines += layer.failedWhen.map { "             \($0)" }
-        lines += ["  rollback   \(reach(layer.rollback.boundary)): \(layer.rollback.command.arguments.joined(separator: " "))"]
+        lines += [
+            "  rollback   \(reach(layer.rollback.boundary)): \(layer.rollback.command.arguments.joined(separator: " "))"
+        ]
         lines.append("  " + style.dim("boundary   every placement touched so far is proved again"))
         return lines
     }
@@ -74,7 +85,8 @@ struct PlanSequence {
         guard let own = standing?.layers.first(where: { $0.layer == layer }) else { return "" }
         let owners = own.owners.map(\.rawValue).joined(separator: " or ")
         return switch own.verdict {
-        case .approved(let owner, let user): "  " + style.green("approved by \(owner)") + " (unsigned, claimed by OS user \(user))"
+        case .approved(let owner, let user):
+            "  " + style.green("approved by \(owner)") + " (unsigned, claimed by OS user \(user))"
         case .void(let owner, let changed): "  " + style.red("void") + ": \(owner) approved another \(changed)"
         case .missing: "  " + style.yellow("needs approval by \(owners)")
         }

@@ -7,12 +7,19 @@ extension RecoveryOption {
         let someone = owner?.rawValue ?? "OWNER"
         switch self {
         case .recheck(let host):
-            return ("lockflight rollout recheck \(run) --host \(host)", "repaired by hand: capture and compare it again")
+            return (
+                "lockflight rollout recheck \(run) --host \(host)", "repaired by hand: capture and compare it again"
+            )
         case .rerun(let host, let needsSignOff):
             return needsSignOff
-                ? ("lockflight rollout rerun \(run) --host \(host) --sign-off \(someone) --reason 'checked on the host'",
-                    "run the failed step again, with an owner's sign-off")
-                : ("lockflight rollout rerun \(run) --host \(host)", "run the failed step again: it is declared idempotent")
+                ? (
+                    "lockflight rollout rerun \(run) --host \(host) --sign-off \(someone) --reason 'checked on the host'",
+                    "run the failed step again, with an owner's sign-off"
+                )
+                : (
+                    "lockflight rollout rerun \(run) --host \(host)",
+                    "run the failed step again: it is declared idempotent"
+                )
         case .rollback(.host(let host)):
             return ("lockflight rollback \(run) --host \(host)", "take this host back")
         case .rollback(.layer(let layer)):
@@ -21,13 +28,17 @@ extension RecoveryOption {
             return ("lockflight rollback \(run) --all", "take every touched host back, top layer first")
         case .signOff(let hosts):
             let list = hosts.map { "--host \($0)" }.joined(separator: " ")
-            return ("lockflight rollout sign-off \(run) \(list) --as \(someone) --reason 'accepted as it is'",
-                "let the lower layers go past these hosts")
+            return (
+                "lockflight rollout sign-off \(run) \(list) --as \(someone) --reason 'accepted as it is'",
+                "let the lower layers go past these hosts"
+            )
         case .resume:
             return ("lockflight rollout resume \(run)", "every failure is answered: go on")
         case .retire(let host):
-            return ("lockflight rollout retire \(run) --host \(host) --as \(someone) --reason 'machine is gone'",
-                "take the host out of the run")
+            return (
+                "lockflight rollout retire \(run) --host \(host) --as \(someone) --reason 'machine is gone'",
+                "take the host out of the run"
+            )
         }
     }
 }
@@ -53,7 +64,8 @@ extension RolloutState {
             ]
         case .paused: return [("lockflight rollout resume \(run)", "go on")]
         case .aborted:
-            return touchedPlacements.isEmpty ? [] : [("lockflight rollback \(run) --all", "take every touched host back")]
+            return touchedPlacements.isEmpty
+                ? [] : [("lockflight rollback \(run) --all", "take every touched host back")]
         case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
             return [("lockflight rollout resume \(run)", "drive it on from here")]
         case .finalized, .superseded: return []

@@ -25,7 +25,9 @@ struct RollbackCommand: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let scope: RollbackScope =
-            if let host { .host(name: HostName(host)) } else if let layer { .layer(name: LayerName(layer)) } else { .all }
+            if let host { .host(name: HostName(host)) } else if let layer { .layer(name: LayerName(layer)) } else {
+                .all
+            }
         let control = try context.control(target)
         var result = try await control.requestAndFollow(.rollback(scope: scope), reason: reason)
         let state = try await control.state()

@@ -49,11 +49,14 @@ struct RolloutStart: LockflightCommand {
         let open = standing.layers.compactMap { layer -> String? in
             switch layer.verdict {
             case .approved: nil
-            case .missing: "layer \(layer.layer) needs an approval by \(layer.owners.map(\.rawValue).joined(separator: " or "))"
-            case .void(let owner, let changed): "layer \(layer.layer): the approval by \(owner) is void, the \(changed) changed since"
+            case .missing:
+                "layer \(layer.layer) needs an approval by \(layer.owners.map(\.rawValue).joined(separator: " or "))"
+            case .void(let owner, let changed):
+                "layer \(layer.layer): the approval by \(owner) is void, the \(changed) changed since"
             }
         }
-        let owner = standing.layers.first { if case .approved = $0.verdict { false } else { true } }?.owners.first?.rawValue
+        let owner = standing.layers.first { if case .approved = $0.verdict { false } else { true } }?.owners.first?
+            .rawValue
         return CommandError(
             .refused, "\(stored.plan.name) is not approved: \(open.joined(separator: "; "))",
             consequence: "Nothing was started.",
@@ -65,7 +68,8 @@ struct RolloutStart: LockflightCommand {
         let control = try RunControl(context, ledger, run: succeeds)
         if let driver = try ledger.currentDriver(of: control.run) {
             throw CommandError(
-                .refused, "\(control.run) is driven by process \(driver.processID)", consequence: "Nothing was started.",
+                .refused, "\(control.run) is driven by process \(driver.processID)",
+                consequence: "Nothing was started.",
                 next: "lockflight rollout abort \(control.run)")
         }
         let state = try await control.state()

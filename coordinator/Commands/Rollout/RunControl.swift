@@ -26,7 +26,9 @@ struct RunControl {
 
     func state() async throws -> RolloutState {
         let events = try await log.events(of: run, after: 0)
-        guard let state = RolloutState.fold(events, at: Context.clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
+        guard let state = RolloutState.fold(events, at: Context.clock.monotonic()) else {
+            throw RuntimeError.noSuchRun(run)
+        }
         return state
     }
 
@@ -43,7 +45,8 @@ struct RunControl {
         for _ in 0..<RunControl.requestAttempts {
             let state = try await state()
             if let refusal = state.refusal(of: action) {
-                throw CommandError(.refused, refusal.message, consequence: "Nothing was recorded.", next: refusal.remedy)
+                throw CommandError(
+                    .refused, refusal.message, consequence: "Nothing was recorded.", next: refusal.remedy)
             }
             let event = RunEvent.requested(Request(action: action, by: context.user, reason: reason))
             switch try await log.append([event], to: run, after: state.sequence, epoch: nil) {
@@ -78,7 +81,8 @@ struct RunControl {
             for await signal in TerminalSignal.stream() {
                 switch signal {
                 case .interrupt:
-                    view.remark("stopping: nothing new starts; operations in flight finish (Ctrl-C again lets go at once)")
+                    view.remark(
+                        "stopping: nothing new starts; operations in flight finish (Ctrl-C again lets go at once)")
                     await driver.requestStop()
                 case .hangUp, .terminate: await driver.requestDetach()
                 case .resized: view.redraw()
@@ -106,7 +110,8 @@ struct RunControl {
         case .atRest(let state): return view.finish(state, status: state.exitStatus)
         case .detached(let state, let inFlight):
             var result = view.finish(state, status: .detached)
-            let going = inFlight.isEmpty
+            let going =
+                inFlight.isEmpty
                 ? "nothing is in flight"
                 : "still running on their hosts: \(inFlight.map(\.rawValue).joined(separator: ", "))"
             result.remarks = ["stopped; \(going)", "next: lockflight rollout resume \(run)"]
@@ -191,7 +196,8 @@ final class RunView: @unchecked Sendable {
     }
 
     private func lines(of state: RolloutState, _ driver: String?) -> [String] {
-        StatusView(state: state, now: Context.clock.wall(), width: context.width, style: context.style, driver: driver).lines()
+        StatusView(state: state, now: Context.clock.wall(), width: context.width, style: context.style, driver: driver)
+            .lines()
     }
 
     /// The last view; on a terminal it takes the place of the live one.

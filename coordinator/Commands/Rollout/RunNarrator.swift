@@ -13,13 +13,16 @@ struct RunNarrator {
         var lines: [String] = []
         if last?.status != state.status { lines.append("\(time) \(state.definition.run) \(state.status)") }
         for placement in state.orderedPlacements {
-            guard let own = state.placements[placement], own.phase != last?.placements[placement]?.phase, last != nil else { continue }
+            guard let own = state.placements[placement], own.phase != last?.placements[placement]?.phase, last != nil
+            else { continue }
             lines.append("\(time) \(placement) \(own.phase.kind.rawValue)\(particulars(own))")
         }
         // What failed before this command is in the status; here only what happens now.
         for failure in state.failures.dropFirst(last?.failures.count ?? state.failures.count) {
             let whom = failure.placement?.description ?? failure.host?.rawValue ?? "run"
-            lines.append("\(time) \(whom) FAILED \(failure.problem.code.rawValue): \(TerminalText.escaped(failure.problem.detail))")
+            lines.append(
+                "\(time) \(whom) FAILED \(failure.problem.code.rawValue): \(TerminalText.escaped(failure.problem.detail))"
+            )
         }
         return lines
     }

@@ -62,7 +62,9 @@ struct StatusView {
     private func layerLines(_ layer: PlanLayer, _ batches: [Batch]) -> [String] {
         let members = batches.flatMap(\.placements)
         let done = members.filter { isDone($0) }.count
-        var lines = ["", style.bold("layer \(layer.name)") + "  \(bar(done, members.count, 12))  \(done)/\(members.count)"]
+        var lines = [
+            "", style.bold("layer \(layer.name)") + "  \(bar(done, members.count, 12))  \(done)/\(members.count)",
+        ]
         let names = max(4, min(20, members.map { $0.host.rawValue.count }.max() ?? 4))
         let phases = max(9, min(22, width - names - 38))
         lines.append(
@@ -78,7 +80,9 @@ struct StatusView {
         return lines
     }
 
-    private func cell(_ placement: Placement, _ layer: PlanLayer, _ label: String, _ names: Int, _ phases: Int) -> String {
+    private func cell(_ placement: Placement, _ layer: PlanLayer, _ label: String, _ names: Int, _ phases: Int)
+        -> String
+    {
         guard let own = state.placements[placement] else { return "" }
         let recorded =
             switch own.recorded {
@@ -131,7 +135,8 @@ struct StatusView {
         switch own.phase {
         case .failed, .rolledBack(.failed), .rolledBack(.unverified): style.red(text)
         case .soaked, .rolledBack(.verified): style.green(text)
-        case .changing, .warmingUp, .soaking, .checked, .rollbackPending, .rollingBack, .provingRollback: style.cyan(text)
+        case .changing, .warmingUp, .soaking, .checked, .rollbackPending, .rollingBack, .provingRollback:
+            style.cyan(text)
         case .waiting, .retired: style.dim(text)
         }
     }
@@ -152,7 +157,10 @@ struct StatusView {
         let answer = failure.resolution.map { "  (answered: \($0.words))" } ?? ""
         lines += wrap("  where      ", "\(whom): \(failure.problem.detail)\(answer)")
         if let item = failure.problem.item {
-            lines += wrap("  divergent  ", "\(item.surface) \(item.item): \(item.before ?? "(none)") -> \(item.after ?? "(gone)")  [\(item.verdict.rawValue)]")
+            lines += wrap(
+                "  divergent  ",
+                "\(item.surface) \(item.item): \(item.before ?? "(none)") -> \(item.after ?? "(gone)")  [\(item.verdict.rawValue)]"
+            )
         }
         lines += wrap("  completed  ", record.completed?.description ?? "nothing")
         lines += wrap("  touched    ", names(record.touched))
@@ -161,7 +169,9 @@ struct StatusView {
         if !record.inFlight.isEmpty {
             lines += wrap("  in flight  ", record.inFlight.map(\.intent.id.rawValue).joined(separator: ", "))
         }
-        lines += wrap("  in place   ", record.isSafeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet")
+        lines += wrap(
+            "  in place   ",
+            record.isSafeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet")
         let others = state.unresolvedFailures.filter { $0 != failure }
         for other in others.prefix(10) {
             let name = other.placement?.description ?? other.host?.rawValue ?? "the run"
@@ -175,7 +185,8 @@ struct StatusView {
     }
 
     private func wrap(_ label: String, _ text: String) -> [String] {
-        TerminalText.wrapped(label + TerminalText.escaped(text), to: width, indent: String(repeating: " ", count: label.count))
+        TerminalText.wrapped(
+            label + TerminalText.escaped(text), to: width, indent: String(repeating: " ", count: label.count))
     }
 
     // MARK: Forms
@@ -187,7 +198,8 @@ struct StatusView {
 
     private func bar(_ done: Int, _ total: Int, _ columns: Int) -> String {
         let filled = total == 0 ? 0 : done * columns / total
-        return "[" + style.green(String(repeating: "#", count: filled)) + String(repeating: "-", count: columns - filled) + "]"
+        return "[" + style.green(String(repeating: "#", count: filled))
+            + String(repeating: "-", count: columns - filled) + "]"
     }
 
     private func age(_ seconds: Int64) -> String {
