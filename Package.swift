@@ -107,6 +107,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
+        tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
+        tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
         tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),
         tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
         tests("TidyTests", []),

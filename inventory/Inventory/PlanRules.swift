@@ -16,7 +16,19 @@ enum PlanRules {
 
     static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + duplicateProblems(plan) + placeholderProblems(plan, inventory)
-            + scopeProblems(plan, inventory)
+            + scopeProblems(plan, inventory) + expectationProblems(plan)
+    }
+
+    private static func expectationProblems(_ plan: Plan) -> [PlanProblem] {
+        let known = Set(plan.evidence.map(\.name) + [plan.representativePath.name, "materialization"])
+        return plan.layers.enumerated().flatMap { index, layer in
+            layer.expects.filter { !known.contains($0.surface) }.map {
+                PlanProblem(
+                    place: .layer(index),
+                    message: "layer \(layer.name) expects a change of an unknown surface '\($0.surface)'",
+                    remedy: "use one of: \(known.sorted().map(\.rawValue).joined(separator: ", "))")
+            }
+        }
     }
 
     private static func layerProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {

@@ -1,0 +1,48 @@
+import Foundation
+import Inventory
+import UpgradeDomain
+
+/// The commented examples, which double as valid files to break.
+enum Examples {
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "inventory")
+
+    static func text(_ name: String) throws -> String {
+        try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+    }
+
+    static func inventory() throws -> FleetInventory {
+        try InventoryFile.read(text: try text("examples/inventory.yaml"), file: "inventory.yaml")
+    }
+
+    static func plan(_ text: String) throws -> Plan {
+        try PlanFile.read(text: text, file: "plan.yaml", inventory: try inventory())
+    }
+
+    /// What is wrong with an inventory; empty when nothing is.
+    static func problems(inventory text: String) -> [FileProblem] {
+        do throws(FileProblems) {
+            _ = try InventoryFile.read(text: text, file: "inventory.yaml")
+            return []
+        } catch {
+            return error.problems
+        }
+    }
+
+    static func problems(plan text: String) throws -> [FileProblem] {
+        let inventory = try inventory()
+        do throws(FileProblems) {
+            _ = try PlanFile.read(text: text, file: "plan.yaml", inventory: inventory)
+            return []
+        } catch {
+            return error.problems
+        }
+    }
+}
+
+extension String {
+    /// The line, from 1, that first holds a text.
+    func line(of text: String) -> Int {
+        split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.contains(text) }.map { $0 + 1 } ?? 0
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Inventory
+import Testing
+import UpgradeDomain
+
+struct InventoryFileTests {
+    @Test func theExampleIsReadWithItsDefaults() throws {
+        let inventory = try Examples.inventory()
+        #expect(inventory.layers.map(\.name) == ["data", "core", "edge"])
+        #expect(inventory.layers[1].owners == ["platform-team", "ana"])
+        let data = try #require(inventory.hosts.first { $0.name == "data-1" })
+        #expect(data.user == "deploy")
+        #expect(data.port == 22)
+        #expect(data.jump == "bastion-1")
+        #expect(data.variables == ["site": "ams"])
+        #expect(data.baseURL(in: "data") == "http://127.0.0.1:8080")
+        #expect(inventory.hosts.first { $0.name == "core-1" }?.variables == ["site": "fra"])
+        #expect(inventory.hosts.first { $0.name == "edge-1" }?.baseURL(in: "edge") == "http://127.0.0.1:8090")
+        #expect(inventory.hosts(in: "core").map(\.name) == ["core-1", "core-2", "edge-1"])
+    }
+
+    /// What is replaced in the example by what, and the problem that must follow, reported at the line of `at`.
+    static let refusals: [(from: String, to: String, at: String, message: String)] = [
+        ("version: 1", "version: 2", "version: 2", "is 2"),
+        ("    owners: [ana]\n", "", "- name: data", "layer data has no owner"),
+        ("  - name: core-1\n", "  - name: data-1\n", "core-1", "host data-1 stands twice"),
+        ("address: 192.0.2.21", "address: 192.0.2.11", "name: core-1", "have the same address and port"),
+        ("port: 2222", "port: 70000", "port: 70000", "is 70000"),
+        ("port: 2222", "port: many", "port: many", "is not a whole number"),
+        ("port: 2222", "prot: 2222", "prot: 2222", "has no key 'prot'"),
+        ("    jump: bastion-1\n    labels", "    jump: nowhere\n    labels", "name: data-1", "unknown host 'nowhere'"),
+        ("layers: [data]", "layers: [date]", "layers: [date]", "unknown layer 'date'"),
+        ("layers: [data]", "layers: []", "name: data-1", "host data-1 stands in no layer"),
+        ("workingDirectory: /srv/stack", "workingDirectory: srv", "workingDirectory: srv", "is not absolute"),
+        ("baseURL: http://127.0.0.1:8080 ", "baseURL: http://127.0.0.1:8080/ ", "8080/", "is not usable"),
+        ("- name: core-2", "- name: Core_2", "Core_2", "is no host name"),
+        ("address: core-2.example.net", "address: \"me@there\"", "me@there", "is no address"),
+        ("  user: deploy\n", "", "- name: bastion-1", "host bastion-1 has no user"),
+    ]
+
+    @Test(arguments: refusals.indices)
+    func aBadInventoryIsRefusedWithLineAndRemedy(_ index: Int) throws {
+        let (from, to, at, message) = InventoryFileTests.refusals[index]
+        let good = try Examples.text("examples/inventory.yaml")
+        #expect(good.contains(from), "the example no longer holds \(from)")
+        let bad = good.replacingOccurrences(of: from, with: to)
+        let problems = Examples.problems(inventory: bad)
+        let found = try #require(
+            problems.first { $0.message.contains(message) }, "\(message): \(problems.map(\.description))")
+        let expected = at == "core-1" ? good.line(of: "- name: core-1") : bad.line(of: at)
+        #expect(found.line == expected, "\(found)")
+        #expect(!found.remedy.isEmpty)
+        #expect(found.description.hasPrefix("inventory.yaml:\(found.line): "))
+    }
+
+    @Test func everyProblemIsReportedAtOnceInTheOrderOfTheLines() throws {
+        let bad = try Examples.text("examples/inventory.yaml")
+            .replacingOccurrences(of: "port: 2222", with: "port: 0")
+            .replacingOccurrences(of: "layers: [data]", with: "layers: [date]")
+            .replacingOccurrences(of: "owners: [network-team]", with: "owner: [network-team]")
+        let problems = Examples.problems(inventory: bad)
+        #expect(problems.count >= 4)
+        #expect(problems.map(\.line) == problems.map(\.line).sorted())
+        #expect(problems.contains { $0.remedy == "did you mean 'owners'?" })
+    }
+
+    @Test(arguments: [
+        ("", "empty"), ("version: [", "not YAML"), ("a: 1\na: 2\n", "stand twice"), ("- x", "not a mapping"),
+    ])
+    func whatIsNoInventoryIsOneClearProblem(_ text: String, _ message: String) {
+        let problems = Examples.problems(inventory: text)
+        #expect(problems.contains { $0.message.contains(message) }, "\(problems)")
+    }
+
+    @Test func aFileThatIsTooLargeIsNotRead() {
+        let problems = Examples.problems(inventory: "# " + String(repeating: "x", count: 1_100_000))
+        #expect(problems.count == 1)
+        #expect(problems.first?.message.contains("bytes") == true)
+    }
+
+    @Test func anImportSaysWhatChangedAndKeepsPinsOfHostsThatStay() throws {
+        var old = try Examples.inventory()
+        for index in old.hosts.indices { old.hosts[index].hostKeys = [HostKey(type: "ssh-ed25519", base64: "AAAA")] }
+        let text = try Examples.text("examples/inventory.yaml")
+            .replacingOccurrences(of: "192.0.2.21", with: "192.0.2.22")
+            .replacingOccurrences(of: "owners: [ana]", with: "owners: [eve]")
+        let new = try InventoryFile.read(text: text, file: "f").keepingPins(of: old)
+        let difference = InventoryDifference(from: old, to: new)
+        #expect(
+            difference.changes == [
+                "layer data: owners ana -> eve", "host core-1: address 192.0.2.21 -> 192.0.2.22",
+                "host core-1: host keys 1 pinned -> 0 pinned",
+            ])
+        #expect(new.hosts.first { $0.name == "core-1" }?.hostKeys.isEmpty == true)
+        #expect(new.hosts.first { $0.name == "data-1" }?.hostKeys.count == 1)
+    }
+}

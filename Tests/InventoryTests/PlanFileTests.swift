@@ -1,0 +1,129 @@
+import ContentDigest
+import Foundation
+import Testing
+import UpgradeDomain
+
+@testable import Inventory
+
+struct PlanFileTests {
+    @Test func theExampleIsReadWithItsLayerDefaults() throws {
+        let plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
+        #expect(plan.layers.map(\.name) == ["data", "core", "edge"])
+        #expect(plan.layers[0].steps.map(\.name) == ["backup", "redeploy"])
+        #expect(plan.layers[0].steps[0].once)
+        #expect(plan.layers[1].steps.map(\.name) == ["redeploy"])
+        #expect(plan.layers[1].batches == [.count(1), .percent(25), .percent(100)])
+        #expect(plan.layers[2].maxInFlight == 2)
+        #expect(plan.layers[2].components[0].version == VersionChange(from: "2.1", to: "2.2"))
+        #expect(plan.layers[2].version == VersionChange(from: "1.4.0", to: "1.5.0"))
+        #expect(plan.evidence[2].scope == .fleet(vantage: "data-1"))
+        #expect(plan.waivers.first?.expiresAtMilliseconds == 1_801_353_600_000)
+    }
+
+    @Test func theDigestDoesNotDependOnKeyOrderOrComments() throws {
+        let text = try Examples.text("examples/plan.yaml")
+        let stripped = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(separator: "\n")
+        let reordered =
+            stripped.replacingOccurrences(of: "name: stack-1.5.0\n", with: "") + "\nname: stack-1.5.0 # at the end\n"
+        let digest = try Digest.canonical(of: Examples.plan(text))
+        #expect(try Digest.canonical(of: Examples.plan(reordered)) == digest)
+        let changed = text.replacingOccurrences(of: "soakSeconds: 60", with: "soakSeconds: 61")
+        #expect(try Digest.canonical(of: Examples.plan(changed)) != digest)
+    }
+
+    /// What is replaced in the example by what, where the problem is reported, and what it says.
+    static let refusals: [(from: String, to: String, at: String, message: String)] = [
+        ("to: \"1.5.0\"\n", "to: latest\n", "to: latest", "version 'latest' is floating"),
+        ("to: \"1.5.0\"\n", "to: \"1.4.0\"\n", "to: \"1.4.0\"", "are both 1.4.0"),
+        ("from: \"1.4.0\"  ", "frm: \"1.4.0\"  ", "frm:", "has no key 'frm'"),
+        ("changeClass: minor", "changeClass: huge", "changeClass: huge", "is not one of the words"),
+        ("    boundary: untilFinalize", "    # boundary", "rollback:", "has no 'boundary'"),
+        ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch of layer data is 25%"),
+        ("batches: [1, 25%, 100%]", "batches: [3, 2, 100%]", "batches:", "is not larger than 3"),
+        ("batches: [1, 25%, 100%]", "batches: [1, half]", "batches:", "'half' is no batch size"),
+        ("  failedWhen:\n", "  # failedWhen:\n", "", "is not YAML"),
+        ("  - name: edge\n    maxInFlight", "  - name: rim\n    maxInFlight", "name: rim", "has no layer 'rim'"),
+        ("      - name: api\n", "      - nam: api\n", "nam: api", "has no key 'nam'"),
+        ("exclusions: []", "exclusions: [{host: nobody, reason: r}]", "exclusions:", "has no host 'nobody'"),
+        ("exclusions: []", "exclusions: [{host: data-1}]", "exclusions:", "has no 'reason'"),
+        ("exclusions: []", "exclusions: [{host: data-1, reason: r}]", "- name: data", "layer data has no hosts left"),
+        ("owner: ana\n    reason", "owner: bob\n    reason", "owner: bob", "'bob' owns no layer"),
+        ("surface: services\n", "surface: servces\n", "servces", "no surface is named 'servces'"),
+        ("expires: 2027-01-31T00:00:00Z", "expires: soon", "expires: soon", "'soon' is no time"),
+        (
+            "${baseURL}/api/v1/orders", "${baseUrl}/api/v1/orders", "- name: data",
+            "'${baseUrl}' has no value on host data-1"
+        ),
+        ("shape: statusList ", "shape: list ", "shape: list", "is not one of the words"),
+        (
+            "healthy: [healthy, up]", "healthy: [healthy, down]", "healthy: [healthy, down]",
+            "means both healthy and unhealthy"
+        ),
+        ("items: /checks", "items: checks", "items: checks", "is no JSON Pointer"),
+        ("{fleet: data-1}", "{fleet: data-9}", "data-9", "has no host 'data-9'"),
+        ("soakSeconds: 60", "soakSeconds: -1", "soakSeconds: -1", "is -1"),
+        (
+            "{surface: services, item: scheduler}", "{surface: servces, item: x}", "- name: core",
+            "unknown surface 'servces'"
+        ),
+        ("{name: redeploy, run", "{name: deploy, run", "- name: data", "no step 'redeploy' that runs on every host"),
+        ("    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n", "", "rollback:", "has no 'run'"),
+    ]
+
+    @Test(arguments: refusals.indices)
+    func aBadPlanIsRefusedWithLineAndRemedy(_ index: Int) throws {
+        let (from, to, at, message) = PlanFileTests.refusals[index]
+        let good = try Examples.text("examples/plan.yaml")
+        #expect(good.contains(from), "the example no longer holds \(from)")
+        let bad = good.replacingOccurrences(of: from, with: to)
+        let problems = try Examples.problems(plan: bad)
+        let found = try #require(
+            problems.first { $0.message.contains(message) }, "\(message): \(problems.map(\.description))")
+        if !at.isEmpty { #expect(found.line == bad.line(of: at), "\(found)") }
+        #expect(!found.remedy.isEmpty)
+    }
+
+    @Test func whatIsMissingIsNamed() throws {
+        let problems = try Examples.problems(plan: "version: 1\nname: empty\n")
+        let messages = problems.map(\.message).joined(separator: "\n")
+        for part in [
+            "source and target version", "evidence", "guardrails", "review", "materialization", "representativePath",
+            "layers", "changeClass",
+        ] {
+            #expect(messages.contains(part), "\(part) is not named in\n\(messages)")
+        }
+    }
+
+    @Test func aHostInNoLayerOfThePlanMustBeExcludedByName() throws {
+        let text = try Examples.text("examples/plan.yaml")
+        let start = try #require(text.range(of: "  - name: data\n    steps"))
+        let end = try #require(text.range(of: "  - name: core\n    components"))
+        let without = text.replacingCharacters(in: start.lowerBound..<end.lowerBound, with: "")
+        let problems = try Examples.problems(plan: without)
+        #expect(problems.contains { $0.message.contains("host data-1 stands in no layer of the plan") })
+        let named = without.replacingOccurrences(
+            of: "exclusions: []", with: "exclusions: [{host: data-1, reason: later}]")
+        #expect(try Examples.problems(plan: named).isEmpty)
+    }
+
+    @Test func theSchemasKnowExactlyTheKeysThatTheReadersKnow() throws {
+        func keys(_ file: String, _ definition: String?) throws -> Set<String> {
+            let document = try JSONDecoder().decode(
+                JSONValue.self, from: Data(try Examples.text("schema/\(file).schema.json").utf8))
+            let pointer = definition.map { "/$defs/\($0)/properties" } ?? "/properties"
+            guard case .object(let members)? = document.value(at: pointer) else { return [] }
+            return Set(members.keys)
+        }
+        #expect(try keys("inventory", nil) == Set(InventoryFile.rootKeys))
+        #expect(try keys("inventory", "defaults") == Set(InventoryFile.defaultKeys))
+        #expect(try keys("inventory", "layer") == Set(InventoryFile.layerKeys))
+        #expect(try keys("inventory", "host") == Set(InventoryFile.hostKeys))
+        #expect(try keys("plan", nil) == Set(PlanFile.rootKeys))
+        #expect(try keys("plan", "command") == Set(PlanFile.commandKeys))
+        #expect(try keys("plan", "surface") == Set(PlanFile.surfaceKeys))
+        #expect(try keys("plan", "http") == Set(PlanFile.httpKeys))
+        #expect(try keys("plan", "read") == Set(PlanFile.readerKeys))
+        #expect(try keys("plan", "layerDefaults") == Set(PlanFile.layerDefaultKeys))
+        #expect(try keys("plan", "layer") == Set(PlanFile.layerKeys))
+    }
+}
