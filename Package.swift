@@ -16,7 +16,6 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 /// A library target; `folder` is its place in the tree, next to what it belongs to.
 func library(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -40,7 +39,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -79,12 +77,12 @@ let package = Package(
         // coordinator/: what the operator runs.
         library(
             "CoordinatorRuntime", in: "coordinator",
-            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", logging]),
+            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol"]),
         library(
             "Commands", in: "coordinator",
             [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "CLinux", subprocess, system, logging,
+                "LabFleet", "Inventory", "CoordinatorRuntime", "CLinux", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -107,6 +105,9 @@ let package = Package(
         tests(
             "EndToEndTests",
             ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
+        tests(
+            "CommandsTests",
+            ["Commands", "RolloutEngine", "UpgradeDomain", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
         tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),

@@ -189,15 +189,19 @@ extension RolloutState {
     }
 
     private func sampleWhilePaused(_ now: MonotonicTime, _ decision: inout Decision) {
-        for placement in activePlacements {
+        for placement in activePlacements where isSampled(placement) {
             guard let state = placements[placement], let layer = plan.layer(placement.layer) else { continue }
-            switch state.phase {
-            case .warmingUp, .soaking:
-                sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
-            case .waiting, .checked, .changing, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback,
-                .rolledBack, .retired:
-                break
-            }
+            sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
+        }
+    }
+
+    /// Whether a placement has changed and is being watched.
+    func isSampled(_ placement: Placement) -> Bool {
+        switch placements[placement]?.phase {
+        case .warmingUp, .soaking: true
+        case .waiting, .checked, .changing, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback,
+            .rolledBack, .retired, nil:
+            false
         }
     }
 

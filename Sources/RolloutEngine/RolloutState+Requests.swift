@@ -19,6 +19,8 @@ extension RolloutState {
         switch action {
         case .pause: return pauseRefusal
         case .resume: return resumeRefusal
+        case .abort where stage == .complete:
+            return RequestRefusal("there is no forward work left to end", remedy: "finalize the run, or roll it back")
         case .abort:
             return isAborted
                 ? RequestRefusal("the run is aborted already", remedy: "roll back, or leave it as it is") : nil

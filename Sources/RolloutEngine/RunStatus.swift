@@ -85,7 +85,8 @@ extension RolloutState {
         if stage == .preflight && !unheardHosts.isEmpty && !isAborted { return false }
         if stage == .baseline && !unheardSubjects.isEmpty && !isAborted { return false }
         switch status {
-        case .held, .paused, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .superseded: return true
+        case .paused: return !activePlacements.contains(where: isSampled)
+        case .held, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .superseded: return true
         case .preflight, .baseline, .changing, .proving, .rollingBack: return false
         }
     }

@@ -148,6 +148,12 @@ struct FleetFixture: Sendable {
         return try outcome.document()
     }
 
+    /// The number of the run's last event.
+    func sequence() async throws -> Int64 {
+        guard case .integer(let number)? = try await status().value(at: "/sequence") else { return 0 }
+        return number
+    }
+
     func holdCode() async throws -> String? { try await status().value(at: "/hold/code")?.scalarText }
 
     /// Polls until a condition on the outside world holds.

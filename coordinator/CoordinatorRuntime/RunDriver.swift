@@ -156,11 +156,14 @@ public actor RunDriver {
 
     // MARK: The log
 
+    /// Appends until nothing waits: what arrives during an append belongs before the next decision as well, or the
+    /// effect that reported it would be due again.
     private func drainInbox() async throws {
-        guard !inbox.isEmpty else { return }
-        let events = inbox
-        inbox = []
-        try await append(events)
+        while !inbox.isEmpty, !isDeposed {
+            let events = inbox
+            inbox = []
+            try await append(events)
+        }
     }
 
     private func append(_ events: [RunEvent]) async throws {

@@ -10,6 +10,9 @@ struct StatusView {
     /// Who drives, or that nobody does; nil where that is not known.
     var driver: String?
 
+    /// What every line takes beside the host's name and its phase.
+    private static let fixedColumns = 38
+
     func lines() -> [String] {
         var lines = header
         for (index, layer) in state.plan.layers.enumerated() { lines += layerLines(layer, state.batches[index]) }
@@ -31,9 +34,10 @@ struct StatusView {
         var lines = [
             style.bold("\(state.definition.run)") + "  \(plan.name)  \(plan.version.from) -> \(plan.version.to)",
             statusWord + "  " + style.dim("at \(state.boundary)"),
-            "\(bar(done, total, 24))  \(done)/\(total) placements   observed \(fleetVersion)",
+            "\(bar(done, total, 24))  \(done)/\(total) placements",
+            "observed  \(fleetVersion)",
         ]
-        if let driver { lines.append(style.dim(driver)) }
+        if let driver { lines += TerminalText.wrapped(driver, to: width).map(style.dim) }
         return lines
     }
 
@@ -65,12 +69,13 @@ struct StatusView {
         var lines = [
             "", style.bold("layer \(layer.name)") + "  \(bar(done, members.count, 12))  \(done)/\(members.count)",
         ]
-        let names = max(4, min(20, members.map { $0.host.rawValue.count }.max() ?? 4))
-        let phases = max(9, min(22, width - names - 38))
+        let longest = members.map { $0.host.rawValue.count }.max() ?? 0
+        let names = max(4, min(longest, max(10, width - StatusView.fixedColumns - 22)))
+        let phases = max(9, min(22, width - StatusView.fixedColumns - names))
         lines.append(
             style.dim(
-                "     " + column("host", names) + column("phase", phases) + column("for", 5) + column("intended", 9)
-                    + column("recorded", 9) + "observed"))
+                "     " + column("host", names) + column("phase", phases) + column("for", 4) + column("intended", 8)
+                    + column("recorded", 8) + "observed"))
         for batch in batches {
             for (position, placement) in batch.placements.enumerated() {
                 let label = position == 0 ? "b\(batch.index + 1)" : ""
@@ -92,10 +97,11 @@ struct StatusView {
             }
         let seconds = max(0, (now.milliseconds - own.phaseSince.milliseconds) / 1_000)
         let seen = observed(placement)
-        let text = column(label, 3) + mark(own) + " " + column(placement.host.rawValue, names)
-        let middle = column(phase(own, placement), phases) + column(age(seconds), 5)
-        let versions = column("\(layer.version.to)", 9) + column(recorded, 9)
-        return text + tint(own, middle) + versions + (seen == recorded || seen == "-" ? seen : style.yellow(seen))
+        let text = column(label, 2) + mark(own) + " " + column(placement.host.rawValue, names)
+        let middle = column(phase(own, placement), phases) + column(age(seconds), 4)
+        let versions = column("\(layer.version.to)", 8) + column(recorded, 8)
+        let clipped = TerminalText.clipped(seen, to: 8)
+        return text + tint(own, middle) + versions + (seen == recorded || seen == "-" ? clipped : style.yellow(clipped))
     }
 
     private func phase(_ own: PlacementState, _ placement: Placement) -> String {

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import Commands
+
+/// Every command explains itself with an example.
+struct HelpTests {
+    private func all(_ command: any ParsableCommand.Type) -> [any ParsableCommand.Type] {
+        [command] + command.configuration.subcommands.flatMap(all)
+    }
+
+    @Test func everyCommandHasAnAbstractAndAnExample() {
+        let commands = all(Lockflight.self).dropFirst()
+        #expect(commands.count > 30)
+        for command in commands {
+            let configuration = command.configuration
+            #expect(!configuration.abstract.isEmpty, "\(command)")
+            #expect(configuration.discussion.contains("Example: lockflight "), "\(command)")
+        }
+    }
+
+    @Test func theExamplesParse() throws {
+        for command in all(Lockflight.self).dropFirst() where command.configuration.subcommands.isEmpty {
+            let discussion = command.configuration.discussion
+            guard let start = discussion.range(of: "Example: lockflight ")?.upperBound else { continue }
+            let line = discussion[start...].prefix { $0 != "\n" }
+            let words = line.replacing(/'([^']*)'/) { $0.output.1.replacing(" ", with: "_") }.split(separator: " ").map(String.init)
+            #expect(throws: Never.self, "\(line)") { _ = try Lockflight.parseAsRoot(words) }
+        }
+    }
+
+    @Test(arguments: [
+        ["rollback"], ["rollback", "--host", "a", "--all"], ["rollout", "rerun", "--host", "a", "--sign-off", "o"],
+        ["lab", "break", "h", "no-such-fault"], ["lab", "up", "--hosts", "0"], ["nonsense"], ["plan", "approve", "p"],
+    ])
+    func contradictionsAreRefusedAsUsageErrors(_ words: [String]) {
+        do {
+            _ = try Lockflight.parseAsRoot(words)
+            Issue.record("\(words) was taken")
+        } catch {
+            #expect(Lockflight.exitCode(for: error).rawValue == ExitStatus.usage.rawValue)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import RolloutEngine
+import Testing
+import UpgradeDomain
+
+@testable import Commands
+
+/// The status of a run, as narrow and as wide as terminals are.
+struct StatusViewTests {
+    private static func state() -> RolloutState? {
+        let command = ScriptCommand(arguments: ["bash", "./redeploy.sh"], timeoutSeconds: 10)
+        let version = VersionChange(from: "1.4.0", to: "1.5.0")
+        let source = SurfaceSource.http(HTTPSource(url: "${baseURL}/version", timeoutSeconds: 5))
+        let layers = (["data", "core"] as [LayerName]).map { name in
+            PlanLayer(
+                name: name, version: version,
+                components: [Component(name: "app", version: version, observe: source, pointer: "/version")],
+                steps: [Step(name: "redeploy", command: command)],
+                rollback: RollbackPosture(command: command, boundary: .untilFinalize), batches: [.count(1), .percent(100)],
+                soakSeconds: 1, sampleSeconds: 1, healthyWithinSeconds: 5, progressDeadlineSeconds: 60, failedWhen: ["no answer"])
+        }
+        let path = Surface(name: "smoke", source: source, reader: Reader(shape: .result))
+        let plan = Plan(
+            name: "stack-1.5.0", version: version, changeClass: .minor, reviews: [], evidence: [path], materialization: command,
+            guardrails: [command], representativePath: path, layers: layers)
+        let hosts = [("data-1", "data"), ("core-1", "core"), ("core-with-a-rather-long-name-2", "core")].map { name, layer in
+            Host(
+                name: HostName(name), address: name, user: "u", workingDirectory: "/srv",
+                placements: [HostPlacement(layer: LayerName(layer), baseURL: "http://127.0.0.1:1")])
+        }
+        let definition = RunDefinition(
+            run: "r-abc123", ledger: "l", plan: plan, planDigest: "sha256:00", hosts: hosts, hostsDigest: "sha256:01", approvals: [])
+        let detail = "core-1 could not be reached: \u{1b}[31mno route to host\u{1b}[0m after three attempts within the patience"
+        let events: [RunEvent] = [
+            .runStarted(definition), .driverAttached(Driver(epoch: 1, user: "u", machine: "m", processID: 1)),
+            .hostLost(HostLoss(host: "core-1", code: .hostUnreachable, detail: detail)),
+        ]
+        let recorded = events.enumerated().map {
+            RecordedEvent(
+                sequence: UInt64($0 + 1), recordedAt: WallTime(milliseconds: 0), event: $1, hash: Digest("sha256:\($0)"))
+        }
+        return RolloutState.fold(recorded, at: .zero)
+    }
+
+    private func lines(width: Int, style: Style = .plain) throws -> [String] {
+        let state = try #require(StatusViewTests.state())
+        return StatusView(state: state, now: WallTime(milliseconds: 65_000), width: width, style: style).lines()
+    }
+
+    @Test(arguments: [60, 80, 200])
+    func noLineIsWiderThanTheTerminal(_ width: Int) throws {
+        // A command is never broken: it must stay one line to be copied.
+        for line in try lines(width: width) where !line.hasPrefix("  lockflight ") {
+            #expect(TerminalText.width(line) <= width, "\(line)")
+        }
+    }
+
+    @Test func hostileTextNeverReachesTheTerminalRaw() throws {
+        #expect(try !lines(width: 80).joined().contains("\u{1b}"))
+        #expect(try lines(width: 80).joined(separator: " ").contains("\\u{1b}[31mno"))
+    }
+
+    @Test func coloursChangeNothingButColours() throws {
+        let plain = try lines(width: 100)
+        let coloured = try lines(width: 100, style: Style(isEnabled: true))
+        let stripped = coloured.map { $0.replacing(/\u{1b}\[[0-9]+m/, with: "") }
+        #expect(stripped == plain)
+        #expect(coloured != plain)
+    }
+
+    @Test func theHoldNamesWhereWhyAndWhatNext() throws {
+        let text = try lines(width: 200).joined(separator: "\n")
+        #expect(text.contains("held at preflight: host-unreachable"))
+        #expect(text.contains("untouched  data-1/data, core-1/core"))
+        #expect(text.contains("lockflight rollout resume r-abc123"))
+    }
+}
