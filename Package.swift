@@ -110,6 +110,7 @@ let package = Package(
             ["Commands", "RolloutEngine", "UpgradeDomain", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
+        tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
         tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),
         tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
         tests("TidyTests", []),

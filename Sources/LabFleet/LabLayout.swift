@@ -23,8 +23,8 @@ public struct LabLayout: Codable, Hashable, Sendable {
     /// `count` hosts spread over data, core and edge, a quarter of them in data.
     public static func standard(hosts count: Int) -> LabLayout {
         let data = max(1, count / 4)
-        let core = max(1, (count - data) / 2)
-        let edge = max(0, count - data - core)
+        let core = min(count - data, max(1, (count - data) / 2))
+        let edge = count - data - core
         let parts: [(LayerName, Int)] = [("data", data), ("core", core), ("edge", edge)].filter { $0.1 > 0 }
         let members = parts.flatMap { layer, size in
             (1...size).map { Member(HostName("\(layer)-\($0)"), layers: [layer]) }

@@ -25,7 +25,8 @@ struct HelpTests {
             let discussion = command.configuration.discussion
             guard let start = discussion.range(of: "Example: lockflight ")?.upperBound else { continue }
             let line = discussion[start...].prefix { $0 != "\n" }
-            let words = line.replacing(/'([^']*)'/) { $0.output.1.replacing(" ", with: "_") }.split(separator: " ").map(String.init)
+            let words = line.replacing(/'([^']*)'/) { $0.output.1.replacing(" ", with: "_") }.split(separator: " ").map(
+                String.init)
             #expect(throws: Never.self, "\(line)") { _ = try Lockflight.parseAsRoot(words) }
         }
     }

@@ -9,7 +9,8 @@ import UpgradeDomain
 struct OutputTests {
     @Test(arguments: [
         ("\u{1b}[2J\u{1b}]0;owned\u{7}", "\\u{1b}[2J\\u{1b}]0;owned\\u{7}"), ("a\rb\nc\td", "a\\u{d}b\\u{a}c\\u{9}d"),
-        ("\u{9b}31m", "\\u{9b}31m"), ("abc\u{202e}txt.exe", "abc\\u{202e}txt.exe"), ("zero\u{200b}width", "zero\\u{200b}width"),
+        ("\u{9b}31m", "\\u{9b}31m"), ("abc\u{202e}txt.exe", "abc\\u{202e}txt.exe"),
+        ("zero\u{200b}width", "zero\\u{200b}width"),
         ("plain é 漢", "plain é 漢"), ("\u{2028}", "\\u{2028}"), ("\u{0}\u{7f}", "\\u{0}\\u{7f}"),
     ])
     func untrustedTextIsEscaped(_ text: String, _ shown: String) { #expect(TerminalText.escaped(text) == shown) }
@@ -34,7 +35,9 @@ struct OutputTests {
 
     @Test(arguments: [60, 200])
     func aTableFitsItsWidth(_ width: Int) {
-        let rows = [["core-1", "ok", Array(repeating: "detail", count: 20).joined(separator: " ")], ["c", "failed", "short"]]
+        let rows = [
+            ["core-1", "ok", Array(repeating: "detail", count: 20).joined(separator: " ")], ["c", "failed", "short"],
+        ]
         let lines = TextTable(headers: ["HOST", "RESULT", "PROBLEM"], rows: rows).lines(width: width, style: .plain)
         #expect(lines.allSatisfy { TerminalText.width($0) <= width })
         #expect(lines[0] == "HOST    RESULT  PROBLEM")

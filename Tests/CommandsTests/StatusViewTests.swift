@@ -15,28 +15,35 @@ struct StatusViewTests {
                 name: name, version: version,
                 components: [Component(name: "app", version: version, observe: source, pointer: "/version")],
                 steps: [Step(name: "redeploy", command: command)],
-                rollback: RollbackPosture(command: command, boundary: .untilFinalize), batches: [.count(1), .percent(100)],
-                soakSeconds: 1, sampleSeconds: 1, healthyWithinSeconds: 5, progressDeadlineSeconds: 60, failedWhen: ["no answer"])
+                rollback: RollbackPosture(command: command, boundary: .untilFinalize),
+                batches: [.count(1), .percent(100)],
+                soakSeconds: 1, sampleSeconds: 1, healthyWithinSeconds: 5, progressDeadlineSeconds: 60,
+                failedWhen: ["no answer"])
         }
         let path = Surface(name: "smoke", source: source, reader: Reader(shape: .result))
         let plan = Plan(
-            name: "stack-1.5.0", version: version, changeClass: .minor, reviews: [], evidence: [path], materialization: command,
+            name: "stack-1.5.0", version: version, changeClass: .minor, reviews: [], evidence: [path],
+            materialization: command,
             guardrails: [command], representativePath: path, layers: layers)
-        let hosts = [("data-1", "data"), ("core-1", "core"), ("core-with-a-rather-long-name-2", "core")].map { name, layer in
+        let hosts = [("data-1", "data"), ("core-1", "core"), ("core-with-a-rather-long-name-2", "core")].map {
+            name, layer in
             Host(
                 name: HostName(name), address: name, user: "u", workingDirectory: "/srv",
                 placements: [HostPlacement(layer: LayerName(layer), baseURL: "http://127.0.0.1:1")])
         }
         let definition = RunDefinition(
-            run: "r-abc123", ledger: "l", plan: plan, planDigest: "sha256:00", hosts: hosts, hostsDigest: "sha256:01", approvals: [])
-        let detail = "core-1 could not be reached: \u{1b}[31mno route to host\u{1b}[0m after three attempts within the patience"
+            run: "r-abc123", ledger: "l", plan: plan, planDigest: "sha256:00", hosts: hosts, hostsDigest: "sha256:01",
+            approvals: [])
+        let detail =
+            "core-1 could not be reached: \u{1b}[31mno route to host\u{1b}[0m after three attempts within the patience"
         let events: [RunEvent] = [
             .runStarted(definition), .driverAttached(Driver(epoch: 1, user: "u", machine: "m", processID: 1)),
             .hostLost(HostLoss(host: "core-1", code: .hostUnreachable, detail: detail)),
         ]
         let recorded = events.enumerated().map {
             RecordedEvent(
-                sequence: UInt64($0 + 1), recordedAt: WallTime(milliseconds: 0), event: $1, hash: Digest("sha256:\($0)"))
+                sequence: UInt64($0 + 1), recordedAt: WallTime(milliseconds: 0), event: $1, hash: Digest("sha256:\($0)")
+            )
         }
         return RolloutState.fold(recorded, at: .zero)
     }
