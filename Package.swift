@@ -107,7 +107,10 @@ let package = Package(
             ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
         tests(
             "CommandsTests",
-            ["Commands", "RolloutEngine", "UpgradeDomain", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            [
+                "Commands", "RolloutEngine", "UpgradeDomain",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
