@@ -31,7 +31,7 @@ extension PlacementPhase {
         .soaking: [.soaked, .warmingUp, .failed, .rollbackPending, .retired],
         .soaked: [.failed, .rollbackPending, .retired],
         .failed: [.failed, .changing, .warmingUp, .waiting, .rollbackPending, .retired],
-        .rollbackPending: [.rollbackPending, .rollingBack, .rolledBack, .retired],
+        .rollbackPending: [.rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired],
         .rollingBack: [.rollingBack, .provingRollback, .rollbackPending, .rolledBack, .retired],
         .provingRollback: [.rolledBack, .rollbackPending, .retired],
         .rolledBack: [.rolledBack, .waiting, .rollbackPending, .retired],

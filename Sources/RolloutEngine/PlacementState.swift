@@ -77,6 +77,8 @@ public struct PlacementState: Hashable, Sendable {
     }
 
     mutating func enter(_ next: PlacementPhase, _ moment: Moment) {
+        // What is learnt of a retired placement, such as the end of its last operation, moves it no more.
+        if phase == .retired { return }
         assert(
             PlacementPhase.transitions[phase.kind]?.contains(next.kind) == true,
             "no transition from \(phase) to \(next)")

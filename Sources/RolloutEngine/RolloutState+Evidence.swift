@@ -16,7 +16,9 @@ extension RolloutState {
                 return
             }
             placements[placement]?.beforeRollback = record.capture
-            placements[placement]?.enter(.rollingBack, moment)
+            // Where it turned out that no forward operation ever ran, there is nothing to undo, only to prove.
+            let wasChanged = placements[placement]?.touched == true
+            placements[placement]?.enter(wasChanged ? .rollingBack : .provingRollback, moment)
         case .rollbackVerification(let attempt): takeRollbackSample(record.capture, attempt: attempt, moment)
         case .recheck: takeRecheck(record.capture, moment)
         case .reproof: takeReproof(record.capture, moment)

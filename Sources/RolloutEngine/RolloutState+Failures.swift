@@ -42,6 +42,7 @@ extension RolloutState {
 
     /// Closes the boundary. Whoever had begun gets one capture, so that nobody decides without fresh evidence.
     mutating func latch(_ failure: Failure) {
+        if let host = failure.host, isRetired(host) { return }
         let repeats = failures.contains {
             $0.resolution == nil && $0.host == failure.host && $0.placement == failure.placement
                 && $0.subject == failure.subject && $0.problem.code == failure.problem.code

@@ -137,16 +137,18 @@ extension RolloutState {
         let placement = operation.intent.placement
         switch operation.intent.action {
         case .step:
+            placements[placement]?.attempt += 1
+            // A rollback that was asked for meanwhile goes on.
+            guard !isRollingBack(placement) else { return }
             let stepsDone = placements[placement]?.stepsDone ?? 0
             if unresolvedFailure(of: placement) != nil {
                 placements[placement]?.enter(.failed, moment)
             } else {
                 placements[placement]?.enter(stepsDone == 0 ? .waiting : .changing, moment)
             }
-            placements[placement]?.attempt += 1
         case .rollback:
-            placements[placement]?.enter(.rollingBack, moment)
-            placements[placement]?.rollbackAttempt += 1
+            let next = max(placements[placement]?.rollbackAttempt ?? 1, operation.intent.attempt + 1)
+            placements[placement]?.rollbackAttempt = next
         }
     }
 
@@ -167,6 +169,11 @@ extension RolloutState {
     private mutating func endStep(_ intent: OperationIntent, _ problem: Problem?, _ moment: Moment) {
         let placement = intent.placement
         guard let layer = plan.layer(placement.layer) else { return }
+        if isRollingBack(placement) {
+            // The rollback that was asked for meanwhile undoes it, unless something of it lives on.
+            if let problem, problem.code == .hostBlocked { settleRollback(placement, .failed, problem, moment) }
+            return
+        }
         if let problem {
             fail(placement: placement, problem, operation: intent.id, moment)
             return
@@ -191,13 +198,22 @@ extension RolloutState {
 
     private mutating func endRollback(_ intent: OperationIntent, _ problem: Problem?, _ moment: Moment) {
         let placement = intent.placement
-        guard let problem else {
-            placements[placement]?.recorded = .source
-            placements[placement]?.enter(.provingRollback, moment)
-            return
+        if problem == nil { placements[placement]?.recorded = .source }
+        switch placements[placement]?.phase {
+        case .rollingBack, .rollbackPending:
+            if let problem {
+                let code: HoldCode = problem.code == .guardrailRefused ? .guardrailRefused : .rollbackFailed
+                settleRollback(placement, .failed, Problem(code, problem.detail), moment)
+            } else {
+                // Also where it was asked for again while its end was unknown: a rollback that passed is proved, not
+                // run twice.
+                placements[placement]?.enter(.provingRollback, moment)
+            }
+        case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .provingRollback, .rolledBack,
+            .retired, nil:
+            // Its host was lost meanwhile, and the rollback counted as failed: a recheck proves what it did.
+            break
         }
-        let code: HoldCode = problem.code == .guardrailRefused ? .guardrailRefused : .rollbackFailed
-        settleRollback(placement, .failed, Problem(code, problem.detail), moment)
     }
 
     mutating func settleRollback(

@@ -96,8 +96,7 @@ extension RolloutState {
             guard let state = placements[placement], let layer = plan.layer(placement.layer) else { continue }
             warmUp(placement, state, layer, now, &decision)
         }
-        let drained = openOperations.allSatisfy { lostHosts[operations[$0]?.intent.placement.host ?? ""] != nil }
-        if isHeld, drained {
+        if isHeld, awaitedOperations.isEmpty {
             for placement in postFailurePending.sorted() { order(.placement(placement), .postFailure, &decision) }
         }
     }

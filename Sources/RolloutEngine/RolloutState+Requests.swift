@@ -61,8 +61,8 @@ extension RolloutState {
             return RequestRefusal(
                 "the rollback of \(campaign.scope.description) has not ended", remedy: "`rollout watch` shows it")
         }
-        if !openOperations.isEmpty, isHeld, driver != nil, !isDetached {
-            let names = openOperations.sorted().map(\.rawValue).joined(separator: ", ")
+        if !awaitedOperations.isEmpty, isHeld, driver != nil, !isDetached {
+            let names = awaitedOperations.sorted().map(\.rawValue).joined(separator: ", ")
             return RequestRefusal(
                 "operations are not settled: \(names)", remedy: "wait for them; `rollout watch` shows it")
         }
@@ -90,11 +90,20 @@ extension RolloutState {
     }
 
     private func rollbackRefusal(_ scope: RollbackScope) -> RequestRefusal? {
-        if let campaign, !campaignIsDone(verified: false) {
-            return RequestRefusal(
-                "a rollback of \(campaign.scope.description) is under way", remedy: "`rollout watch` shows it")
-        }
         let targets = rollbackTargets(scope)
+        if let campaign, !campaignIsDone(verified: false) {
+            let waiting = hostsAwaitingSignOff.map(\.rawValue).joined(separator: ", ")
+            if waiting.isEmpty {
+                return RequestRefusal(
+                    "a rollback of \(campaign.scope.description) is under way", remedy: "`rollout watch` shows it")
+            }
+            // It may be tried again, but nobody may be left half way.
+            if !campaign.layers.joined().filter({ isTouchedOrOpen($0) }).allSatisfy(targets.contains) {
+                return RequestRefusal(
+                    "the rollback of \(campaign.scope.description) waits for \(waiting)",
+                    remedy: "try the whole of it again, or sign off \(waiting)")
+            }
+        }
         if targets.isEmpty {
             return RequestRefusal("nothing in \(scope.description) was changed by this run", remedy: "see `status`")
         }
@@ -175,6 +184,11 @@ extension RolloutState {
     private func retireRefusal(_ host: HostName, _ owner: Owner) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
         if let refusal = strangerRefusal(owner, layers: placements(of: host).map(\.layer)) { return refusal }
+        if fleetVantage == host || plan.layers.contains(where: { vantage(of: $0.name) == host }) {
+            return RequestRefusal(
+                "\(host) takes evidence for others, which nobody else can take",
+                remedy: "repair it, or abort and start a plan that names another host: `rollout start PLAN --succeeds`")
+        }
         return hosts.count - retired.count > 1
             ? nil : RequestRefusal("\(host) is the last host of the run", remedy: "abort the run instead")
     }
@@ -211,7 +225,6 @@ extension RolloutState {
             hosts[host]?.port = port
             hosts[host]?.hostKeys = keys
             lostHosts[host] = nil
-            preflight[host] = nil
         case .retire(let host, let owner): retire(host, owner, moment)
         case .finalize: isFinalized = true
         case .supersede(let run): supersededBy = run

@@ -13,14 +13,17 @@ extension RollbackScope: CustomStringConvertible {
 extension RolloutState {
     /// What a rollback of this scope would reverse: everything there that was or may have been changed.
     public func rollbackTargets(_ scope: RollbackScope) -> [Placement] {
-        let changed = orderedPlacements.filter { placement in
-            !isRetired(placement.host) && (placements[placement]?.touched == true || isOpen(placement))
-        }
+        let changed = orderedPlacements.filter(isTouchedOrOpen)
         switch scope {
         case .host(let name): return changed.filter { $0.host == name }
         case .layer(let name): return changed.filter { $0.layer == name }
         case .all: return changed
         }
+    }
+
+    /// Whether this run changed a placement, or may still do so.
+    func isTouchedOrOpen(_ placement: Placement) -> Bool {
+        !isRetired(placement.host) && (placements[placement]?.touched == true || isOpen(placement))
     }
 
     mutating func beginRollback(_ scope: RollbackScope, by user: String, _ moment: Moment) {
@@ -42,6 +45,13 @@ extension RolloutState {
             rerunPending.remove(placement)
             reproofPending.remove(placement)
             lostHosts[placement.host] = nil
+        }
+    }
+
+    func isRollingBack(_ placement: Placement) -> Bool {
+        switch placements[placement]?.phase {
+        case .rollbackPending, .rollingBack, .provingRollback, .rolledBack: true
+        case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .retired, nil: false
         }
     }
 

@@ -154,6 +154,11 @@ public struct RolloutState: Hashable, Sendable {
 
     func isRetired(_ host: HostName) -> Bool { retired[host] != nil }
 
+    /// Operations that can end or be settled now; those of a lost host wait for a person.
+    var awaitedOperations: [OperationID] {
+        openOperations.filter { id in operations[id].map { lostHosts[$0.intent.placement.host] == nil } ?? false }
+    }
+
     func isOpen(_ placement: Placement) -> Bool {
         openOperations.contains { operations[$0]?.intent.placement == placement }
     }

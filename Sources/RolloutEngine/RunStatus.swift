@@ -46,7 +46,9 @@ extension RolloutState {
             if !campaignIsDone(verified: false), hostsAwaitingSignOff.isEmpty { return .rollingBack(campaign.scope) }
             if let outcome = wholeRollbackOutcome { return .rolledBack(outcome) }
         }
-        if isHeld { return .held(holdingFailure?.problem.code ?? .evidenceUnknown) }
+        if isHeld, !isAborted || !unresolvedFailures.isEmpty {
+            return .held(holdingFailure?.problem.code ?? .evidenceUnknown)
+        }
         if isAborted { return .aborted }
         if isPaused { return .paused }
         switch stage {
@@ -78,12 +80,15 @@ extension RolloutState {
 
     /// Whether nothing will happen unless a person acts: the driver may end.
     public var isAtRest: Bool {
-        guard openOperations.isEmpty, postFailurePending.isEmpty, recheckPending.isEmpty, rerunPending.isEmpty else {
+        if isClosed { return true }
+        guard awaitedOperations.isEmpty, postFailurePending.isEmpty, recheckPending.isEmpty, rerunPending.isEmpty else {
             return false
         }
         if campaignLayer != nil || !rerunsWarmingUp.isEmpty { return false }
-        if stage == .preflight && !unheardHosts.isEmpty && !isAborted { return false }
-        if stage == .baseline && !unheardSubjects.isEmpty && !isAborted { return false }
+        if isHeld, !isAborted {
+            if stage == .preflight && !unheardHosts.isEmpty { return false }
+            if stage == .baseline && !unheardSubjects.isEmpty { return false }
+        }
         switch status {
         case .paused: return !activePlacements.contains(where: isSampled)
         case .held, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .superseded: return true

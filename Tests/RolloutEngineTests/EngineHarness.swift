@@ -98,7 +98,7 @@ struct EngineHarness {
         }
     }
 
-    private mutating func carryOut(_ effect: Effect) {
+    mutating func carryOut(_ effect: Effect) {
         switch effect {
         case .record(let event): append(event)
         case .preflight(let host): append(preflight(host))
@@ -154,12 +154,12 @@ struct EngineHarness {
     }
 
     private mutating func start(_ intent: OperationIntent) {
-        guard state.mayDispatch(intent.id) else { return }
-        state.markDispatched(intent.id)
         guard isReachable(intent.placement.host) else {
             append(lost(intent.placement.host))
             return
         }
+        guard state.mayDispatch(intent.id) else { return }
+        state.markDispatched(intent.id)
         if case .neverArrives = script(of: intent) {
             append(.operationUncertain(id: intent.id, detail: "connection lost"))
             return

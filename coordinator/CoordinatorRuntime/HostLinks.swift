@@ -12,13 +12,19 @@ actor HostLinks {
     private let connector: any HostConnector
     private let ledger: LedgerID
     private let epoch: UInt64
-    private var links: [HostName: Task<Link, any Error>] = [:]
+    private var links: [HostName: Entry] = [:]
     private var connecting = 0
     private var queue: [CheckedContinuation<Void, Never>] = []
 
     struct Link: Sendable {
         let session: AgentSession
         let hello: HelloReply
+    }
+
+    /// A connection, made or being made, and the address and keys that it is made with.
+    private struct Entry {
+        let host: Host
+        let task: Task<Link, any Error>
     }
 
     init(connector: any HostConnector, ledger: LedgerID, epoch: UInt64) {
@@ -45,17 +51,25 @@ actor HostLinks {
 
     private func attempt(_ host: Host) async throws(ContactFailure) -> Link {
         if let existing = links[host.name] {
-            if let link = try? await existing.value, await link.session.isOpen { return link }
-            if links[host.name] == existing { links[host.name] = nil }
+            if existing.host == host, let link = try? await existing.task.value, await link.session.isOpen {
+                return link
+            }
+            await drop(existing)
         }
-        let task = links[host.name] ?? Task { try await self.connect(host) }
-        links[host.name] = task
+        let entry = links[host.name] ?? Entry(host: host, task: Task { try await self.connect(host) })
+        links[host.name] = entry
         do {
-            return try await task.value
+            return try await entry.task.value
         } catch {
-            if links[host.name] == task { links[host.name] = nil }
+            await drop(entry)
             throw (error as? ContactFailure) ?? ContactFailure(.hostUnreachable, "\(error)")
         }
+    }
+
+    /// Forgets a connection that failed, or whose host is reached another way now.
+    private func drop(_ entry: Entry) async {
+        if links[entry.host.name]?.task == entry.task { links[entry.host.name] = nil }
+        if let link = try? await entry.task.value { await link.session.close() }
     }
 
     private func connect(_ host: Host) async throws(ContactFailure) -> Link {
@@ -87,9 +101,9 @@ actor HostLinks {
     func closeAll() async {
         let open = links.values
         links = [:]
-        for task in open {
-            task.cancel()
-            if let link = try? await task.value { await link.session.close() }
+        for entry in open {
+            entry.task.cancel()
+            if let link = try? await entry.task.value { await link.session.close() }
         }
     }
 }

@@ -67,7 +67,7 @@ public actor RunDriver {
             let decision = state.next(at: clock.monotonic())
             let records = decision.effects.compactMap(\.recorded)
             if !records.isEmpty, stop == .none {
-                try await append(records)
+                try await commit(records)
                 continue
             }
             for effect in decision.effects { launch(effect) }
@@ -166,19 +166,26 @@ public actor RunDriver {
         }
     }
 
+    /// Appends facts, whatever was requested meanwhile: what has happened stays true.
     private func append(_ events: [RunEvent]) async throws {
-        for _ in 0..<RunDriver.appendAttempts {
-            switch try await log.append(events, to: run, after: state.sequence, epoch: driver.epoch) {
-            case .appended(let recorded):
-                take(recorded)
-                return
-            case .conflict: try await readRequests()
-            case .deposed:
-                isDeposed = true
-                return
-            }
+        for _ in 0..<RunDriver.appendAttempts where !isDeposed {
+            if try await commit(events) { return }
         }
-        throw RuntimeError.appendStarved(run)
+        if !isDeposed { throw RuntimeError.appendStarved(run) }
+    }
+
+    /// Appends at the sequence number that the state stands at. False when a request came in between: a decision
+    /// made before it is void, and the engine is asked again.
+    @discardableResult
+    private func commit(_ events: [RunEvent]) async throws -> Bool {
+        switch try await log.append(events, to: run, after: state.sequence, epoch: driver.epoch) {
+        case .appended(let recorded):
+            take(recorded)
+            return true
+        case .conflict: try await readRequests()
+        case .deposed: isDeposed = true
+        }
+        return false
     }
 
     private func readRequests() async throws {

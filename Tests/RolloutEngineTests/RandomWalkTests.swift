@@ -1,0 +1,241 @@
+import Foundation
+import RolloutEngine
+import Testing
+import UpgradeDomain
+
+/// Whatever operators ask for, in whatever order hosts fail, vanish and come back, and wherever the coordinator dies:
+/// nothing runs twice, nothing new starts behind a closed boundary, and there is always a way out.
+struct RandomWalkTests {
+    /// `SEED=N` walks one seed alone.
+    static let seeds: Range<UInt64> = {
+        let chosen = ProcessInfo.processInfo.environment["SEED"].flatMap(UInt64.init)
+        return chosen.map { $0..<($0 + 1) } ?? 0..<500
+    }()
+    static let stepLimit = 800
+
+    @Test(arguments: [0, 1, 2, 3])
+    func everyWalkKeepsItsPromises(quarter: Int) {
+        for seed in RandomWalkTests.seeds where seed % 4 == UInt64(quarter) {
+            var walk = Walk(seed: seed)
+            walk.run()
+            #expect(walk.violation == nil, "seed \(seed): \(walk.violation ?? "")\n\(walk.story)")
+        }
+    }
+}
+
+/// One seeded walk: a fleet, its faults, its operators.
+private struct Walk {
+    private(set) var harness: EngineHarness
+    private(set) var violation: String?
+    private(set) var requests: [String] = []
+    private var dice: Dice
+    private let hosts: [HostName]
+
+    init(seed: UInt64) {
+        dice = Dice(state: seed)
+        let layers = [
+            Model.layer("data") { $0.maxInFlight = 2 },
+            Model.layer("core") { layer in
+                layer.steps = [
+                    Step(name: "drain", command: Model.command, once: true),
+                    Step(name: "redeploy", command: Model.command, idempotent: true),
+                ]
+            }, Model.layer("edge"),
+        ]
+        let fleet: [(HostName, [LayerName])] = [
+            ("d1", ["data"]), ("all", ["data", "core", "edge"]), ("c1", ["core"]), ("c2", ["core"]), ("e1", ["edge"]),
+        ]
+        hosts = fleet.map(\.0)
+        harness = EngineHarness(Model.run(layers, hosts: fleet))
+        for placement in harness.state.orderedPlacements where dice.oneIn(6) { damage(placement) }
+    }
+
+    /// Where the walk stands and how it came there, for a failing seed.
+    var story: String {
+        let state = harness.state
+        let phases = state.orderedPlacements.map { "\($0) \(state.placements[$0]?.phase.kind.rawValue ?? "")" }
+        let failures = state.unresolvedFailures.map {
+            "\($0.subject?.description ?? $0.host?.rawValue ?? "") \($0.problem.code.rawValue)"
+        }
+        let events = harness.log.suffix(40).map { event in
+            "\(event.sequence) \(event.event)".replacing("UpgradeDomain.", with: "").prefix(130)
+        }
+        return """
+            \(state.status), at \(state.boundary), resume: \(state.refusal(of: .resume)?.message ?? "may go")
+            \(phases.joined(separator: "; "))
+            open: \(failures.joined(separator: "; ")); operations: \(state.openOperations.sorted())
+            \(events.joined(separator: "\n"))
+            """
+    }
+
+    mutating func run() {
+        harness.attach()
+        for _ in 0..<RandomWalkTests.stepLimit where violation == nil && !harness.state.isClosed {
+            if dice.oneIn(12) { disturb() }
+            step()
+            check()
+            if harness.state.isAtRest, dice.oneIn(3) { request() }
+        }
+        guard violation == nil else { return }
+        settle()
+    }
+
+    // MARK: Steps
+
+    private mutating func step() {
+        let decision = harness.state.next(at: harness.now)
+        if let effect = decision.effects.randomElement(using: &dice) {
+            harness.carryOut(effect)
+        } else if let wakeAt = decision.wakeAt {
+            harness.now = max(wakeAt, harness.now + .milliseconds(1))
+        } else if !harness.state.isAtRest {
+            violation = "nothing to do and not at rest: \(harness.state.status)"
+        }
+    }
+
+    private mutating func disturb() {
+        guard let host = hosts.randomElement(using: &dice) else { return }
+        switch dice.roll(6) {
+        case 0: setReachable(host, false)
+        case 1: setReachable(host, true)
+        case 2: harness.crash(keeping: harness.log.count)
+        case 3: for placement in harness.state.placements(of: host) { damage(placement) }
+        case 4: for placement in harness.state.placements(of: host) { heal(placement) }
+        default: request()
+        }
+    }
+
+    private mutating func request() {
+        guard let host = hosts.randomElement(using: &dice) else { return }
+        let actions: [RequestedAction] = [
+            .pause, .resume, .resume, .resume, .recheck(host: host), .rerun(host: host, signedOffBy: "own-core"),
+            .rollback(scope: .host(name: host)), .rollback(scope: .layer(name: "core")), .rollback(scope: .all),
+            .signOff(hosts: [host], owner: "own-core"), .rebind(host: host, address: "new", port: 22, hostKeys: []),
+        ]
+        let rare: [RequestedAction] = [.abort, .retire(host: host, owner: "own-data"), .finalize]
+        guard let action = (dice.oneIn(25) ? rare : actions).randomElement(using: &dice),
+            harness.state.refusal(of: action) == nil
+        else { return }
+        harness.request(action)
+    }
+
+    private mutating func damage(_ placement: Placement) {
+        harness.machines[placement]?.script = [
+            .passes, .passes, .ends(.exited(code: 1)), .ends(.timedOut(survivors: false)), .neverArrives,
+            .losesItsEnd, .ends(.guardrailRefused(guardrail: "g", code: 3)),
+        ].randomElement(using: &dice, or: .passes)
+        harness.machines[placement]?.rollback = [.passes, .passes, .ends(.exited(code: 1)), .losesItsEnd]
+            .randomElement(using: &dice, or: .passes)
+        if dice.oneIn(3) { harness.machines[placement]?.statuses["api"] = "down" }
+        if dice.oneIn(4) { harness.machines[placement]?.unknown = UnknownReason(.stale, "old") }
+    }
+
+    private mutating func heal(_ placement: Placement) {
+        let version = harness.machines[placement]?.version ?? "1"
+        harness.machines[placement] = .init(version: version)
+    }
+
+    private mutating func setReachable(_ host: HostName, _ isReachable: Bool) {
+        for placement in harness.state.placements(of: host) { harness.machines[placement]?.isReachable = isReachable }
+    }
+
+    // MARK: Promises
+
+    private var lastOrder = 0
+    private var wasClosed = false
+
+    private mutating func check() {
+        let state = harness.state
+        if let twice = harness.starts.first(where: { $0.value > 1 }) { violation = "\(twice.key) ran twice" }
+        for (placement, own) in state.placements {
+            guard let machine = harness.machines[placement] else { continue }
+            if own.phase == .rolledBack(.verified), machine.version != "1" {
+                violation = "\(placement) counts as rolled back and runs \(machine.version)"
+            }
+            if own.phase == .soaked, machine.version != "2" { violation = "\(placement) counts as done at the source" }
+        }
+        // An intent that was decided before the boundary closed may be recorded, but is never sent after it.
+        let started = harness.order.dropFirst(lastOrder)
+        lastOrder = harness.order.count
+        if wasClosed, state.campaign == nil, let late = started.first, state.placements[late]?.rerun == nil,
+            state.unresolvedFailure(of: late) == nil
+        {
+            violation = "\(late) was changed behind a closed boundary"
+        }
+        wasClosed = state.isHeld || state.isAborted || state.isPaused
+        if state.isAtRest, !state.isClosed { checkWayOut(state) }
+    }
+
+    private mutating func checkWayOut(_ state: RolloutState) {
+        let actions =
+            [RequestedAction.resume, .rollback(scope: .all), .finalize, .abort]
+            + hosts.flatMap { host in
+                [
+                    RequestedAction.recheck(host: host), .rerun(host: host, signedOffBy: "own-core"),
+                    .rollback(scope: .host(name: host)), .signOff(hosts: [host], owner: "own-core"),
+                ]
+            }
+        if !state.isAborted, actions.allSatisfy({ state.refusal(of: $0) != nil }) {
+            violation = "no way out of \(state.status)"
+        }
+    }
+
+    /// With every fault mended, the narrowest recoveries lead to the end; what was folded again is the same.
+    private mutating func settle() {
+        for placement in harness.state.orderedPlacements { heal(placement) }
+        for _ in 0..<20 where !harness.state.isClosed && violation == nil {
+            for _ in 0..<RandomWalkTests.stepLimit where !harness.state.isAtRest && violation == nil {
+                step()
+                check()
+            }
+            if harness.state.isAborted { return }
+            switch harness.state.status {
+            case .verified, .verifiedExcept, .rolledBack(.verified): harness.request(.finalize)
+            case .paused: harness.request(.resume)
+            case .held, .rolledBack, .preflight, .baseline, .changing, .proving, .rollingBack, .finalized, .superseded,
+                .aborted:
+                recover()
+            }
+        }
+        if violation == nil, !harness.state.isClosed { violation = "never came to an end: \(harness.state.status)" }
+    }
+
+    private mutating func recover() {
+        let failedHosts = Set(harness.state.unresolvedFailures.compactMap(\.host))
+        let scopes = hosts.filter(failedHosts.contains).map { RollbackScope.host(name: $0) } + [.all]
+        let failed = scopes.first {
+            !failedHosts.isEmpty && harness.state.refusal(of: .rollback(scope: $0)) == nil
+        }
+        if let failed {
+            harness.request(.rollback(scope: failed))
+        } else if harness.state.refusal(of: .resume) == nil {
+            harness.request(.resume)
+        } else if let host = harness.state.unresolvedFailures.compactMap(\.host).first {
+            harness.request(.recheck(host: host))
+        } else {
+            violation = "no way forward from \(harness.state.status)"
+        }
+    }
+}
+
+/// SplitMix64: small, seeded, the same on every machine.
+private struct Dice: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func roll(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &self) }
+    mutating func oneIn(_ sides: Int) -> Bool { roll(sides) == 0 }
+}
+
+extension Array {
+    fileprivate func randomElement(using dice: inout Dice, or other: Element) -> Element {
+        randomElement(using: &dice) ?? other
+    }
+}
