@@ -52,7 +52,9 @@ extension RolloutState {
 
     private var recoveryOptions: [RecoveryOption] {
         if !hostsAwaitingSignOff.isEmpty {
-            return hostsAwaitingSignOff.map { .recheck(host: $0) } + [.signOff(hosts: hostsAwaitingSignOff)]
+            let again = [campaign?.scope].compactMap { $0 }.filter { refusal(of: .rollback(scope: $0)) == nil }
+            return hostsAwaitingSignOff.map { .recheck(host: $0) } + again.map { .rollback(scope: $0) }
+                + [.signOff(hosts: hostsAwaitingSignOff)]
         }
         if refusal(of: .resume) == nil { return [.resume] + rollbackOptions(for: failedHosts) }
         let hosts = failedHosts
@@ -61,7 +63,12 @@ extension RolloutState {
             guard failedStepPlacement(of: host) != nil else { return nil }
             return .rerun(host: host, needsSignOff: refusal(of: .rerun(host: host, signedOffBy: nil)) != nil)
         }
-        return rechecks + reruns + rollbackOptions(for: hosts)
+        let gone = hosts.filter { host in
+            lostHosts[host] != nil
+                && placements(of: host).last.flatMap { definition.owners[$0.layer]?.first }
+                    .map { refusal(of: .retire(host: host, owner: $0)) == nil } == true
+        }
+        return rechecks + reruns + rollbackOptions(for: hosts) + gone.map { .retire(host: $0) }
     }
 
     private var failedHosts: [HostName] {

@@ -98,7 +98,7 @@ struct Judgement {
         _ capture: Capture, as code: HoldCode, roles: Set<SurfaceRole> = [.version, .materialization, .family, .path]
     ) -> Problem? {
         for reading in capture.surfaces where roles.contains(reading.role) {
-            if let reason = reading.unknown {
+            if let reason = unknown(reading) {
                 let delta = ItemDelta(
                     surface: reading.name, item: "", before: nil, after: reason.detail, verdict: .unknown)
                 return Problem(
@@ -106,6 +106,11 @@ struct Judgement {
             }
         }
         return nil
+    }
+
+    /// Why a reading says nothing; one without items never counts as an answer.
+    private func unknown(_ reading: SurfaceReading) -> UnknownReason? {
+        reading.unknown ?? (reading.items.isEmpty ? UnknownReason(.noItems, "it holds no item") : nil)
     }
 
     private func versionProblem(_ capture: Capture, expects: Expectation, mismatch: HoldCode) -> Problem? {
@@ -155,7 +160,7 @@ struct Judgement {
 
     private func pathProblem(_ capture: Capture) -> Problem? {
         for reading in capture.surfaces where reading.role == .path {
-            if let reason = reading.unknown { return Problem(.pathFailed, "\(reading.name): \(reason.detail)") }
+            if let reason = unknown(reading) { return Problem(.pathFailed, "\(reading.name): \(reason.detail)") }
             for item in reading.items where item.health != .healthy {
                 let delta = ItemDelta(
                     surface: reading.name, item: item.key, before: nil, after: item.value, verdict: .regressed)

@@ -24,11 +24,18 @@ public enum DeltaVerdict: String, Codable, Hashable, Sendable, CaseIterable {
 public enum EvidenceComparison {
     /// One delta per item of the family and path surfaces, in the order of the surfaces.
     ///
-    /// A surface that is unknown on either side gives one delta with an empty item and the verdict *unknown*.
+    /// A surface that is unknown or absent on either side gives one delta with an empty item and the verdict *unknown*.
     public static func deltas(before: Capture, after: Capture, expects: [ExpectedChange]) -> [ItemDelta] {
-        after.surfaces.filter { $0.role == .family || $0.role == .path }.flatMap { reading in
+        let taken = after.surfaces.filter { $0.role == .family || $0.role == .path }.flatMap { reading in
             surfaceDeltas(before: before.surface(reading.name), after: reading, expects: expects)
         }
+        let left = before.surfaces.filter { reading in
+            (reading.role == .family || reading.role == .path) && after.surface(reading.name) == nil
+        }
+        return taken
+            + left.map {
+                ItemDelta(surface: $0.name, item: "", before: nil, after: "not captured", verdict: .unknown)
+            }
     }
 
     private static func surfaceDeltas(

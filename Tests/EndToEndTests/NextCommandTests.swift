@@ -1,3 +1,4 @@
+import Foundation
 import LabFleet
 import Testing
 import UpgradeDomain
@@ -54,6 +55,69 @@ struct NextCommandTests {
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
             #expect(try await fleet.version("data-1", "data") == "1.4.0")
             #expect(try await fleet.version("edge-1", "edge") == "1.5.0")
+        }
+    }
+
+    /// The commands that an outcome names, word for word.
+    private func named(_ outcome: FleetFixture.Outcome) -> [String] {
+        outcome.errors.split(separator: "\n").compactMap { line in
+            line.range(of: "next: ").map { String(line[$0.upperBound...]) }
+        }
+    }
+
+    /// Gives a command, then every command that its outcome names; none of those may be wrongly spelled.
+    private func followAll(
+        _ fleet: FleetFixture, _ exit: FleetFixture.Exit, _ arguments: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let outcome = try await fleet.run(arguments)
+        #expect(outcome.code == exit.rawValue, "\(arguments): \(outcome.errors)", sourceLocation: sourceLocation)
+        let commands = named(outcome)
+        #expect(!commands.isEmpty, "\(arguments) names no command: \(outcome.errors)", sourceLocation: sourceLocation)
+        for command in commands {
+            let given = try await fleet.runVerbatim(command)
+            #expect(
+                ![FleetFixture.Exit.usage.rawValue, 126, 127].contains(given.code),
+                "\(command): exit \(given.code) \(given.errors)", sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test func everyRefusalNamesACommandThatCanBeGiven() async throws {
+        try await FleetFixture.with { fleet in
+            try await followAll(fleet, .refused, "rollout", "resume")
+            try await followAll(fleet, .refused, "inventory", "show", "nobody")
+            try await followAll(fleet, .refused, "inventory", "trust", "nobody", "--known-hosts", "/etc/hosts")
+            try await followAll(fleet, .refused, "inventory", "trust", "--known-hosts", "\(fleet.folder)/absent")
+            try await followAll(fleet, .refused, "plan", "check", "\(fleet.folder)/absent")
+            try await fleet.approvePlan(to: "1.5.0")
+            try await followAll(fleet, .refused, "plan", "approve", "lab-1.5.0", "--as", "stranger")
+
+            // Hosts at another address lose their pins, and with them the approval.
+            let moved = "\(fleet.folder)/moved.yaml"
+            try String(contentsOfFile: fleet.lab.inventoryPath, encoding: .utf8)
+                .replacingOccurrences(of: "2222", with: "2223").write(toFile: moved, atomically: true, encoding: .utf8)
+            try await followAll(fleet, .verified, "inventory", "import", moved)
+            try await followAll(fleet, .refused, "rollout", "start", "lab-1.5.0")
+            for layer in fleet.lab.layout.layers {
+                try await fleet.expect(.verified, "plan", "approve", "lab-1.5.0", "--as", "\(layer)-owner")
+            }
+            try await followAll(fleet, .refused, "rollout", "start", "lab-1.5.0")
+        }
+    }
+
+    @Test func fromThePlanFileToTheEndEachCommandNamesTheNext() async throws {
+        try await FleetFixture.with { fleet in
+            var outcome = try await fleet.run(["plan", "add", fleet.lab.planPath(to: "1.5.0")])
+            var given: [String] = []
+            while let command = named(outcome).first, given.count < 10 {
+                given.append(command)
+                outcome = try await fleet.runVerbatim(command)
+                #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(command): \(outcome.errors)")
+            }
+            #expect(given.last == "lockflight rollout start lab-1.5.0 --watch")
+            for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, host.layers[0]) == "1.5.0") }
+            try await followAll(fleet, .refused, "rollout", "pause")
+            try await followAll(fleet, .refused, "rollout", "recheck", "--host", "nobody")
         }
     }
 

@@ -125,6 +125,32 @@ struct RolloutTests {
         }
     }
 
+    @Test func aHostWithANewKeyIsTakenBackIntoTheRunDeliberately() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            try await fleet.lab.mend("core-1")
+            try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
+            try await fleet.expect(
+                .held, "rollout", "rerun", "--host", "core-1", "--sign-off", "core-owner", "--reason", "x")
+            // Nothing was sent to whoever answers there now.
+            #expect(try fleet.journal(of: "core-1").count == 1)
+
+            let host = try fleet.lab.host("core-1")
+            let scanned = "\(fleet.folder)/scanned"
+            let scan = try await fleet.runVerbatim("ssh-keyscan -p 2222 \(host.address) > \(scanned)")
+            #expect(scan.code == 0)
+            try await fleet.expect(.refused, "inventory", "trust", "core-1", "--known-hosts", scanned)
+            try await fleet.expect(.verified, "inventory", "trust", "core-1", "--known-hosts", scanned, "--replace")
+            try await fleet.expect(.verified, "rollout", "rebind", "--host", "core-1", "--reason", "new key")
+            try await fleet.expect(
+                .held, "rollout", "rerun", "--host", "core-1", "--sign-off", "core-owner", "--reason", "x")
+            try await fleet.expect(.verified, "rollout", "resume")
+            #expect(try await fleet.version("core-1", "core") == "1.5.0")
+        }
+    }
+
     @Test func aWrongPlanIsLeftThroughASuccessor() async throws {
         try await FleetFixture.with { fleet in
             // The wrong plan: it asks core for a release that does not exist.

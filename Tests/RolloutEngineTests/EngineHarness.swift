@@ -22,6 +22,10 @@ struct EngineHarness {
         var isReachable = true
         var agent: AgentIdentity?
         var unknown: UnknownReason?
+        /// Its surfaces of this part answer without a single item.
+        var emptyRole: SurfaceRole?
+        /// Its captures hold no surface at all.
+        var isMute = false
         var script = Script.passes
         var rollback = Script.passes
         /// Applied when its version becomes the target.
@@ -127,7 +131,8 @@ struct EngineHarness {
 
     private func capture(_ order: CaptureOrder) -> RunEvent {
         guard isReachable(order.host) else { return lost(order.host) }
-        let readings = state.surfaces(for: order).map { surface in read(surface, order) }
+        let isMute = machines.contains { EvidenceSubject.placement($0.key) == order.subject && $0.value.isMute }
+        let readings = isMute ? [] : state.surfaces(for: order).map { surface in read(surface, order) }
         return .captured(
             CaptureRecord(
                 purpose: order.purpose, capture: Capture(subject: order.subject, takenAt: wall, surfaces: readings)))
@@ -150,6 +155,7 @@ struct EngineHarness {
             reading.items = machine.statuses.sorted { $0.key < $1.key }.map { item($0.key, $0.value, $0.value == "up") }
         case .path: reading.items = [item("result", "\(machine.path)", machine.path == 200)]
         }
+        if machine.emptyRole == order.role { reading.items = [] }
         return reading
     }
 

@@ -55,6 +55,11 @@ struct SequenceTests {
         ("materialization", .materializationFailed, { $0.afterUpgrade = { $0.materialization = 1 } }),
         ("path", .pathFailed, { $0.afterUpgrade = { $0.path = 500 } }),
         ("instrument", .instrumentChanged, { $0.afterUpgrade = { $0.instrument = "sha256:bb" } }),
+        ("no surface", .evidenceUnknown, { $0.afterUpgrade = { $0.isMute = true } }),
+        ("no version", .evidenceUnknown, { $0.afterUpgrade = { $0.emptyRole = .version } }),
+        ("no check", .evidenceUnknown, { $0.afterUpgrade = { $0.emptyRole = .materialization } }),
+        ("no items", .evidenceMissing, { $0.afterUpgrade = { $0.emptyRole = .family } }),
+        ("no path", .pathFailed, { $0.afterUpgrade = { $0.emptyRole = .path } }),
         ("lost", .hostUnreachable, { $0.afterUpgrade = { $0.isReachable = false } }),
     ]
 
@@ -94,6 +99,17 @@ struct SequenceTests {
         harness.request(.resume)
         harness.run()
         #expect(harness.state.status == .verified)
+    }
+
+    @Test(arguments: [SurfaceRole.version, .materialization, .family, .path, nil])
+    func aBaselineThatHoldsNothingIsNoBaseline(_ role: SurfaceRole?) {
+        var harness = EngineHarness(Model.run())
+        harness.machines[Placement(host: "c1", layer: "core"), default: .init()].emptyRole = role
+        harness.machines[Placement(host: "c1", layer: "core"), default: .init()].isMute = role == nil
+        harness.run()
+        #expect(harness.state.boundary == .baseline)
+        #expect(harness.state.isHeld)
+        #expect(harness.order.isEmpty)
     }
 
     @Test func oneMachineUnderTwoNamesHolds() {

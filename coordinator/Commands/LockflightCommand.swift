@@ -103,7 +103,7 @@ extension Context {
 
     func inventory(of ledger: Ledger) throws -> FleetInventory {
         guard let inventory = try ledger.currentInventory() else {
-            throw CommandError(.refused, "the ledger holds no inventory", next: "lockflight inventory import FILE")
+            throw CommandError(.refused, "the ledger holds no inventory", next: "lockflight inventory import --help")
         }
         return inventory
     }

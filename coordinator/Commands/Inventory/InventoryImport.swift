@@ -26,7 +26,7 @@ struct InventoryImport: LockflightCommand {
         let unpinned = inventory.hosts.filter(\.hostKeys.isEmpty).count
         var remarks: [String] = []
         if unpinned > 0 {
-            remarks.append("\(unpinned) hosts have no pinned key; next: lockflight inventory trust --known-hosts FILE")
+            remarks = ["\(unpinned) hosts have no pinned key", "next: lockflight inventory trust"]
         }
         return CommandResult(
             lines: changes.map { TerminalText.escaped($0) },

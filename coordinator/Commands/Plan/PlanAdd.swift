@@ -22,8 +22,6 @@ struct PlanAdd: LockflightCommand {
         let digest = try ledger.addPlan(plan, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),
-            remarks: [
-                "next: lockflight plan show \(digest.short), then lockflight plan approve \(digest.short) --as OWNER"
-            ])
+            remarks: ["next: lockflight plan show \(digest.short)"])
     }
 }

@@ -26,8 +26,10 @@ struct PlanApprove: LockflightCommand {
         }
         guard owners.contains(Owner(owner)) else {
             throw CommandError(
-                .refused, "'\(owner)' owns no layer of \(stored.plan.name)", consequence: "Nothing was approved.",
-                next: "approve as one of: \(Set(owners).sorted().map(\.rawValue).joined(separator: ", "))")
+                .refused, "'\(owner)' owns no layer of \(stored.plan.name)",
+                consequence: "Nothing was approved. Its layers are owned by "
+                    + Set(owners).sorted().map(\.rawValue).joined(separator: ", ") + ".",
+                next: stored.nextCommand(try ledger.standing(of: stored, inventory)))
         }
         let hosts = stored.plan.selectedHosts(of: inventory)
         let approval = Approval(
@@ -35,22 +37,19 @@ struct PlanApprove: LockflightCommand {
             claimedBy: context.user, approvedAt: Context.clock.wall())
         try ledger.approve(approval)
         let standing = try ledger.standing(of: stored, inventory)
-        let open = standing.layers.filter { layer in
-            switch layer.verdict {
-            case .approved: false
-            case .void, .missing: true
-            }
-        }
-        let next =
-            open.isEmpty
-            ? "next: lockflight rollout start \(stored.plan.name) --watch"
-            : "still needs: "
-                + open.map { "\($0.layer) (\($0.owners.map(\.rawValue).joined(separator: " or ")))" }.joined(
-                    separator: ", ")
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by \(owner)"
                     + " (unsigned, claimed by OS user \(context.user))"
-            ], document: approval, remarks: [next])
+            ], document: approval, remarks: ["next: " + stored.nextCommand(standing)])
+    }
+}
+
+extension StoredPlan {
+    /// What brings it nearer to its run: an approval that is still open, else the start.
+    func nextCommand(_ standing: ApprovalStanding) -> String {
+        let open = standing.layers.first { if case .approved = $0.verdict { false } else { true } }
+        guard let open else { return "lockflight rollout start \(plan.name) --watch" }
+        return "lockflight plan approve \(digest.short) --as \(open.owners.first?.rawValue ?? "OWNER")"
     }
 }

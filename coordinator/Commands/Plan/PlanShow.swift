@@ -21,7 +21,8 @@ struct PlanShow: LockflightCommand {
         let standing = try ledger.standing(of: stored, inventory)
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
-            lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing))
+            lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),
+            remarks: ["next: " + stored.nextCommand(standing)])
     }
 }
 

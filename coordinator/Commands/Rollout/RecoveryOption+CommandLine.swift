@@ -43,6 +43,15 @@ extension RecoveryOption {
     }
 }
 
+extension CommandError {
+    /// A refused request, with what would make it possible and the narrowest command that can be given now.
+    init(_ refusal: RequestRefusal, of state: RolloutState, consequence: String) {
+        self.init(
+            .refused, refusal.message, consequence: "\(consequence): \(refusal.remedy).",
+            next: state.nextCommands().first?.command ?? "lockflight status \(state.definition.run)")
+    }
+}
+
 extension RolloutState {
     /// The next commands, narrowest first.
     func nextCommands() -> [(command: String, why: String)] {

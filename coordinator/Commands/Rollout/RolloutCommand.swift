@@ -22,7 +22,7 @@ extension Context {
     func control(_ argument: RunArgument, readOnly: Bool = false) throws -> RunControl {
         let ledger = readOnly ? try existingLedger() : try ledger()
         guard let run = try argument.run ?? ledger.runs().first?.id.rawValue else {
-            throw CommandError(.refused, "the ledger holds no run", next: "lockflight rollout start PLAN")
+            throw CommandError(.refused, "the ledger holds no run", next: "lockflight plan list")
         }
         return try RunControl(self, ledger, run: run)
     }

@@ -30,7 +30,7 @@ struct RolloutStart: LockflightCommand {
         if let bare = hosts.first(where: \.hostKeys.isEmpty) {
             throw CommandError(
                 .refused, "\(bare.name) has no pinned host key", consequence: "Nothing was started.",
-                next: "lockflight inventory trust --known-hosts FILE")
+                next: "lockflight inventory trust \(bare.name)")
         }
         let predecessor = try await predecessorState(context, ledger)
         let hostsDigest = try Digest.canonical(of: hosts)
@@ -55,12 +55,10 @@ struct RolloutStart: LockflightCommand {
                 "layer \(layer.layer): the approval by \(owner) is void, the \(changed) changed since"
             }
         }
-        let owner = standing.layers.first { if case .approved = $0.verdict { false } else { true } }?.owners.first?
-            .rawValue
         return CommandError(
             .refused, "\(stored.plan.name) is not approved: \(open.joined(separator: "; "))",
             consequence: "Nothing was started.",
-            next: "lockflight plan approve \(stored.digest.short) --as \(owner ?? "OWNER")")
+            next: stored.nextCommand(standing))
     }
 
     private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {
@@ -74,7 +72,7 @@ struct RolloutStart: LockflightCommand {
         }
         let state = try await control.state()
         if let refusal = state.refusal(of: .supersede(by: "successor")) {
-            throw CommandError(.refused, refusal.message, consequence: "Nothing was started.", next: refusal.remedy)
+            throw CommandError(refusal, of: state, consequence: "Nothing was started")
         }
         return state
     }

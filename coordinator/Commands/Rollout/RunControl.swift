@@ -45,8 +45,7 @@ struct RunControl {
         for _ in 0..<RunControl.requestAttempts {
             let state = try await state()
             if let refusal = state.refusal(of: action) {
-                throw CommandError(
-                    .refused, refusal.message, consequence: "Nothing was recorded.", next: refusal.remedy)
+                throw CommandError(refusal, of: state, consequence: "Nothing was recorded")
             }
             let event = RunEvent.requested(Request(action: action, by: context.user, reason: reason))
             switch try await log.append([event], to: run, after: state.sequence, epoch: nil) {
