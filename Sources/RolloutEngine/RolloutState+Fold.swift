@@ -304,7 +304,13 @@ extension RolloutState {
             case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired, nil: false
             }
         }
-        let problem = Problem(loss.code, loss.detail)
+        let unsettled = openOperations.sorted().first { id in
+            operations[id].map { $0.intent.placement.host == loss.host && $0.fate != .intended } ?? false
+        }
+        let problem =
+            unsettled.map {
+                Problem(.operationUnsettled, "what became of \($0) is unknown: \(loss.code.rawValue), \(loss.detail)")
+            } ?? Problem(loss.code, loss.detail)
         if let active { fail(placement: active, problem, moment) } else { fail(host: loss.host, problem, moment) }
     }
 }

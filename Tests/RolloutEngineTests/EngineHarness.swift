@@ -80,6 +80,14 @@ struct EngineHarness {
         attach()
     }
 
+    /// What was captured for a purpose, in order.
+    func captures(_ purpose: CapturePurpose) -> [EvidenceSubject] {
+        log.compactMap {
+            guard case .captured(let record) = $0.event, record.purpose == purpose else { return nil }
+            return record.capture.subject
+        }
+    }
+
     // MARK: Driving
 
     mutating func withState(_ change: (inout RolloutState) -> Void) { change(&state) }

@@ -60,6 +60,25 @@ struct RestartTests {
         #expect(harness.order == [first])
     }
 
+    @Test func aHostThatIsLostDuringItsOperationIsUnsettledAndRestsUntilItAnswers() {
+        var harness = EngineHarness(Model.run())
+        let first = Placement(host: "d1", layer: "data")
+        harness.machines[first]?.script = .losesItsEnd
+        harness.machines[first]?.afterUpgrade = { $0.isReachable = false }
+        harness.run()
+        #expect(harness.state.status == .held(.operationUnsettled))
+        #expect(harness.state.isAtRest)
+        #expect(harness.state.openOperations == ["r-1.d1.data.redeploy.1"])
+        #expect(harness.state.refusal(of: .resume) != nil)
+        harness.machines[first]?.isReachable = true
+        harness.request(.recheck(host: "d1"))
+        harness.run()
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verified)
+        #expect(harness.starts["r-1.d1.data.redeploy.1"] == 1)
+    }
+
     @Test func anUnsentIntentIsWithdrawnWhenItsBoundaryCloses() {
         let layer = Model.layer("core") {
             $0.maxInFlight = 2

@@ -77,6 +77,8 @@ struct SequenceTests {
         #expect(!harness.order.contains(Placement(host: "c3", layer: "core")))
         #expect(!harness.order.contains(Placement(host: "e1", layer: "edge")))
         #expect(harness.state.openOperations.isEmpty)
+        // Whoever can still be asked was looked at once more before anybody decides.
+        #expect(harness.captures(.postFailure).contains(.placement(faulty)) == (code != .hostUnreachable), "\(name)")
         let record = try #require(harness.state.boundaryRecord)
         #expect(record.completed == .batch(layer: "core", index: 0))
         #expect(harness.state.refusal(of: .resume) != nil)
