@@ -60,7 +60,7 @@ extension RolloutState {
         let hosts = failedHosts
         let rechecks = hosts.filter { refusal(of: .recheck(host: $0)) == nil }.map { RecoveryOption.recheck(host: $0) }
         let reruns = hosts.compactMap { host -> RecoveryOption? in
-            guard failedStepPlacement(of: host) != nil else { return nil }
+            guard failedStepPlacement(of: host) != nil, !isAborted else { return nil }
             return .rerun(host: host, needsSignOff: refusal(of: .rerun(host: host, signedOffBy: nil)) != nil)
         }
         let gone = hosts.filter { host in

@@ -145,6 +145,9 @@ extension RolloutState {
 
     private func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
+        if isAborted {
+            return RequestRefusal("an aborted run never goes forward again", remedy: "recheck it or roll it back")
+        }
         guard let placement = failedStepPlacement(of: host), let layer = plan.layer(placement.layer),
             let state = placements[placement]
         else { return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back") }
@@ -211,7 +214,9 @@ extension RolloutState {
         switch request.action {
         case .pause: isPaused = true
         case .resume: resume(moment)
-        case .abort: isAborted = true
+        case .abort:
+            isAborted = true
+            rerunPending = []
         case .rollback(let scope): beginRollback(scope, by: request.by, moment)
         case .recheck(let host): recheck(host)
         case .rerun(let host, _):

@@ -50,6 +50,28 @@ struct CrashTests {
         }
     }
 
+    @Test func aHostLostDuringItsRedeployIsSettledOnceItAnswersAndTheScriptRanOnce() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")
+            let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { _ in
+                try await fleet.wait(for: "the redeploy to begin") { try redeploys(fleet, "core-1") == 1 }
+                try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
+            }
+            #expect(outcome.code == FleetFixture.Exit.unreachable.rawValue)
+            #expect(try await fleet.holdCode() == "operation-unsettled")
+            try await fleet.expect(.refused, "rollout", "resume")
+            try await fleet.lab.mend("core-1")
+            try await fleet.wait(for: "the redeploy to go on alone") {
+                try await fleet.version("core-1", "core") == "1.5.0"
+            }
+            try await fleet.expect(.held, "rollout", "recheck", "--host", "core-1")
+            try await fleet.expect(.verified, "rollout", "resume")
+            for host in fleet.lab.hosts { #expect(try redeploys(fleet, host.name) == 1) }
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
     @Test func ctrlCStopsStartingWorkAndSaysHowToGoOn() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: counting)

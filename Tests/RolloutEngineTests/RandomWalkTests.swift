@@ -154,6 +154,11 @@ private struct Walk {
             }
             if own.phase == .soaked, machine.version != "2" { violation = "\(placement) counts as done at the source" }
         }
+        if state.isAborted, case .operationIntended(let intent)? = harness.log.last?.event,
+            intent.action != .rollback
+        {
+            violation = "\(intent.id) was intended after the abort"
+        }
         // An intent that was decided before the boundary closed may be recorded, but is never sent after it.
         let started = harness.order.dropFirst(lastOrder)
         lastOrder = harness.order.count

@@ -97,7 +97,7 @@ extension RolloutState {
     var exitStatus: ExitStatus {
         switch status {
         case .verified, .verifiedExcept, .finalized, .superseded: .verified
-        case .held(.hostUnreachable), .held(.operationUnsettled): .unreachable
+        case .held(.hostUnreachable), .held(.operationUnsettled): unresolvedFailures.isEmpty ? .held : .unreachable
         case .held, .paused, .aborted: .held
         case .rolledBack(.verified): .rolledBackVerified
         case .rolledBack: .rolledBackNotVerified
