@@ -111,6 +111,9 @@ let package = Package(
                 "Commands", "RolloutEngine", "UpgradeDomain",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        tests(
+            "CoordinatorRuntimeTests",
+            ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "UpgradeDomain"]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),

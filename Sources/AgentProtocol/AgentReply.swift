@@ -80,13 +80,15 @@ public struct SurfaceReply: Codable, Hashable, Sendable {
     /// The body, or the command's standard output; base64 on the wire.
     public var body: Bytes
     public var truncated: Bool
+    /// The Content-Type of an HTTP answer.
+    public var contentType: String?
     /// SHA-256 of the script of a command surface.
     public var instrumentDigest: Digest?
     public var failure: UnknownReason?
 
     public init(
         name: SurfaceName, durationMilliseconds: Int64, hostTime: WallTime, resultCode: Int?, body: Bytes,
-        truncated: Bool, instrumentDigest: Digest? = nil, failure: UnknownReason? = nil
+        truncated: Bool, contentType: String? = nil, instrumentDigest: Digest? = nil, failure: UnknownReason? = nil
     ) {
         self.name = name
         self.durationMilliseconds = durationMilliseconds
@@ -94,6 +96,7 @@ public struct SurfaceReply: Codable, Hashable, Sendable {
         self.resultCode = resultCode
         self.body = body
         self.truncated = truncated
+        self.contentType = contentType
         self.instrumentDigest = instrumentDigest
         self.failure = failure
     }

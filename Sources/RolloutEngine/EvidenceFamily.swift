@@ -5,6 +5,11 @@ public struct SurfaceOrder: Hashable, Sendable {
     public var surface: Surface
     public var role: SurfaceRole
 
+    public init(surface: Surface, role: SurfaceRole) {
+        self.surface = surface
+        self.role = role
+    }
+
     /// The result codes that count as an answer.
     public var acceptedCodes: [Int] {
         switch surface.source {
@@ -14,53 +19,91 @@ public struct SurfaceOrder: Hashable, Sendable {
     }
 }
 
-extension RolloutState {
+/// What a plan asks of a host, for each subject.
+public struct EvidenceFamily: Sendable {
+    public let plan: Plan
+    public let run: RunID
+
+    public init(plan: Plan, run: RunID) {
+        self.plan = plan
+        self.run = run
+    }
+
     /// What a capture of a subject consists of: the versions, the materialization check, the evidence family and
     /// the representative path for a placement; the family's surfaces of that scope for a layer or the fleet.
-    public func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
-        guard let host = hosts[order.host] else { return [] }
-        switch order.subject {
+    public func surfaces(of subject: EvidenceSubject, from host: Host) -> [SurfaceOrder] {
+        switch subject {
         case .placement(let placement):
             guard let layer = plan.layer(placement.layer) else { return [] }
-            let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
             let versions = layer.components.map { component in
                 SurfaceOrder(
                     surface: Surface(
                         name: Judgement.versionSurface(component.name), source: component.observe,
-                        reader: Reader(shape: .value, items: component.pointer, key: component.name.rawValue)),
+                        reader: Reader(shape: .value, items: component.pointer, key: [component.name.rawValue])),
                     role: .version)
             }
             let check = SurfaceOrder(
                 surface: Surface(
                     name: "materialization", source: .command(plan.materialization), reader: Reader(shape: .result)),
                 role: .materialization)
-            let family = plan.evidence.filter { $0.scope == .host }.map { SurfaceOrder(surface: $0, role: .family) }
             let path = SurfaceOrder(surface: plan.representativePath, role: .path)
-            return (versions + [check] + family + [path]).map { expand($0, values) }
+            return expanded(versions + [check] + family(.host) + [path], layer, host)
         case .layer(let name):
             guard let layer = plan.layer(name) else { return [] }
-            let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
-            return plan.evidence.filter { $0.scope == .layer(vantage: order.host) }
-                .map { expand(SurfaceOrder(surface: $0, role: .family), values) }
+            return expanded(family(.layer(vantage: host.name)), layer, host)
         case .fleet:
             guard let place = host.placements.first, let layer = plan.layer(place.layer) else { return [] }
-            let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
-            return plan.evidence.filter { $0.scope == .fleet(vantage: order.host) }
-                .map { expand(SurfaceOrder(surface: $0, role: .family), values) }
+            return expanded(family(.fleet(vantage: host.name)), layer, host)
         }
     }
 
-    private func expand(_ order: SurfaceOrder, _ values: PlaceholderValues) -> SurfaceOrder {
-        var expanded = order
-        switch order.surface.source {
-        case .http(var http):
-            http.url = values.expand(http.url)
-            http.headers = http.headers.mapValues(values.expand)
-            expanded.surface.source = .http(http)
-        case .command(let command):
-            expanded.surface.source = .command(values.expand(command))
+    /// The subjects that a host speaks for, in the order of the plan.
+    public func subjects(from host: Host) -> [EvidenceSubject] {
+        let own = plan.layers.map(\.name).filter { layer in host.placements.contains { $0.layer == layer } }
+        let placements = own.map { EvidenceSubject.placement(Placement(host: host.name, layer: $0)) }
+        let layers = family(.layer(vantage: host.name)).isEmpty ? [] : own.map(EvidenceSubject.layer)
+        return placements + layers + (family(.fleet(vantage: host.name)).isEmpty ? [] : [.fleet])
+    }
+
+    /// Why a capture could not be the baseline of a run; nil when it could.
+    public func baselineProblem(of capture: Capture, at wall: WallTime) -> Problem? {
+        let judge =
+            if case .placement(let placement) = capture.subject {
+                Judgement(plan: plan, layer: plan.layer(placement.layer), host: placement.host, wall: wall)
+            } else {
+                Judgement(plan: plan, layer: nil, host: nil, wall: wall)
+            }
+        return judge.baseline(capture, allowsTarget: false).problem
+    }
+
+    private func family(_ scope: SurfaceScope) -> [SurfaceOrder] {
+        plan.evidence.filter { $0.scope == scope }.map { SurfaceOrder(surface: $0, role: .family) }
+    }
+
+    private func expanded(_ orders: [SurfaceOrder], _ layer: PlanLayer, _ host: Host) -> [SurfaceOrder] {
+        let values = PlaceholderValues(host: host, layer: layer, run: run)
+        return orders.map { order in
+            var expanded = order
+            switch order.surface.source {
+            case .http(var http):
+                http.url = values.expand(http.url)
+                http.headers = http.headers.mapValues(values.expand)
+                http.secretHeaders = http.secretHeaders.mapValues { secret in
+                    SecretReference(file: values.expand(secret.file), prefix: secret.prefix)
+                }
+                expanded.surface.source = .http(http)
+            case .command(let command):
+                expanded.surface.source = .command(values.expand(command))
+            }
+            return expanded
         }
-        return expanded
+    }
+}
+
+extension RolloutState {
+    public func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
+        guard let host = hosts[order.host] else { return [] }
+        return EvidenceFamily(plan: plan, run: definition.run).surfaces(of: order.subject, from: host)
     }
 
     /// The capture orders for a subject: one per host that has something to take there.

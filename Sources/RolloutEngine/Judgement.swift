@@ -26,7 +26,8 @@ struct Judgement {
 
     /// Whether a first capture is a baseline to compare with.
     func baseline(_ capture: Capture, allowsTarget: Bool) -> GateVerdict {
-        if let problem = vacuity(capture) ?? unknownSurface(capture, as: .baselineIncomplete) {
+        if let problem = vacuity(capture) ?? unknownSurface(capture, as: .baselineIncomplete) ?? contradiction(capture)
+        {
             return .inconclusive(problem)
         }
         if let problem = versionProblem(capture, expects: .source, mismatch: .sourceVersionMismatch) {
@@ -67,7 +68,7 @@ struct Judgement {
 
     /// Whether a changed (or rolled back) placement is what it should be, against the capture before.
     func compare(
-        _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ExpectedChange]
+        _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ItemReference]
     ) -> GateVerdict {
         if let problem = vacuity(capture) { return .inconclusive(problem) }
         let versionsOrInstruments =
@@ -79,7 +80,10 @@ struct Judgement {
         {
             return .fail(problem)
         }
-        for delta in EvidenceComparison.deltas(before: reference, after: capture, expects: expected) {
+        if let problem = contradiction(capture) { return .inconclusive(problem) }
+        let deltas = EvidenceComparison.deltas(
+            before: reference, after: capture, expects: expected, measures: plan.measures)
+        for delta in deltas {
             if let problem = problem(of: delta, in: capture) {
                 return problem.code == .evidenceRegressed || problem.code == .evidenceMissing
                     ? .fail(problem) : .inconclusive(problem)
@@ -113,6 +117,22 @@ struct Judgement {
         reading.unknown ?? (reading.items.isEmpty ? UnknownReason(.noItems, "it holds no item") : nil)
     }
 
+    /// Two items that the plan declares to tell the same, and that do not: neither is believed.
+    private func contradiction(_ capture: Capture) -> Problem? {
+        for agreement in plan.agreements {
+            guard let one = capture.item(agreement.one), let other = capture.item(agreement.other) else { continue }
+            guard one.health != other.health else { continue }
+            let delta = ItemDelta(
+                surface: agreement.other.surface, item: agreement.other.item, before: nil, after: other.value,
+                verdict: .unknown)
+            return Problem(
+                .evidenceContradictory,
+                "\(agreement.one) is \(one.health.rawValue) and \(agreement.other) is \(other.health.rawValue)",
+                item: delta)
+        }
+        return nil
+    }
+
     private func versionProblem(_ capture: Capture, expects: Expectation, mismatch: HoldCode) -> Problem? {
         guard let layer else { return nil }
         for component in layer.components {
@@ -144,11 +164,11 @@ struct Judgement {
     }
 
     private func instrumentProblem(
-        _ capture: Capture, reference: Capture, expected: [ExpectedChange]
+        _ capture: Capture, reference: Capture, expected: [ItemReference]
     ) -> Problem? {
         for reading in capture.surfaces {
             guard let now = reading.instrumentDigest, let before = reference.surface(reading.name)?.instrumentDigest,
-                now != before, !expected.contains(ExpectedChange(surface: reading.name, item: "instrument"))
+                now != before, !expected.contains(ItemReference(surface: reading.name, item: "instrument"))
             else { continue }
             let delta = ItemDelta(
                 surface: reading.name, item: "instrument", before: before.short, after: now.short, verdict: .changed)

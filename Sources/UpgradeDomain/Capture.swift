@@ -12,6 +12,10 @@ public struct Capture: Codable, Hashable, Sendable {
     }
 
     public func surface(_ name: SurfaceName) -> SurfaceReading? { surfaces.first { $0.name == name } }
+
+    public func item(_ reference: ItemReference) -> EvidenceItem? {
+        surface(reference.surface)?.items.first { $0.key == reference.item }
+    }
 }
 
 /// What a capture speaks for.
@@ -97,9 +101,10 @@ public enum SurfaceRole: String, Codable, Hashable, Sendable {
 }
 
 /// Why a surface could not be read; every one of these blocks.
-public struct UnknownReason: Codable, Hashable, Sendable {
+public struct UnknownReason: Error, Codable, Hashable, Sendable {
     public enum Code: String, Codable, Hashable, Sendable {
-        case unreachable, timedOut, unacceptedStatus, truncated, unparsable, noItems, stale, notRun
+        case unreachable, timedOut, unacceptedStatus, wrongContentType, truncated, unparsable, errorBody, noItems, stale
+        case contradictory, notRun
     }
     public var code: Code
     public var detail: String
@@ -123,6 +128,17 @@ public struct EvidenceItem: Codable, Hashable, Sendable {
     }
 }
 
-public enum Health: String, Codable, Hashable, Sendable {
+public enum Health: String, Codable, Hashable, Sendable, Comparable {
     case healthy, unhealthy, unknown
+
+    /// The worse of two is the larger. Unknown is the worst: a waiver never covers it.
+    public static func < (left: Health, right: Health) -> Bool { left.rank < right.rank }
+
+    private var rank: Int {
+        switch self {
+        case .healthy: 0
+        case .unhealthy: 1
+        case .unknown: 2
+        }
+    }
 }

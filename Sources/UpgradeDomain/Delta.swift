@@ -25,9 +25,14 @@ public enum EvidenceComparison {
     /// One delta per item of the family and path surfaces, in the order of the surfaces.
     ///
     /// A surface that is unknown or absent on either side gives one delta with an empty item and the verdict *unknown*.
-    public static func deltas(before: Capture, after: Capture, expects: [ExpectedChange]) -> [ItemDelta] {
+    ///
+    /// - Parameter measures: how far numbers may move; from ``Plan/measures``.
+    public static func deltas(
+        before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:]
+    ) -> [ItemDelta] {
         let taken = after.surfaces.filter { $0.role == .family || $0.role == .path }.flatMap { reading in
-            surfaceDeltas(before: before.surface(reading.name), after: reading, expects: expects)
+            surfaceDeltas(
+                before: before.surface(reading.name), after: reading, expects: Set(expects), measures: measures)
         }
         let left = before.surfaces.filter { reading in
             (reading.role == .family || reading.role == .path) && after.surface(reading.name) == nil
@@ -39,7 +44,8 @@ public enum EvidenceComparison {
     }
 
     private static func surfaceDeltas(
-        before: SurfaceReading?, after: SurfaceReading, expects: [ExpectedChange]
+        before: SurfaceReading?, after: SurfaceReading, expects: Set<ItemReference>,
+        measures: [ItemReference: Measure]
     ) -> [ItemDelta] {
         let surface = after.name
         func unknown(before: String? = nil, after: String? = nil) -> [ItemDelta] {
@@ -52,13 +58,15 @@ public enum EvidenceComparison {
         let earlier = Dictionary(before.items.map { ($0.key, $0) }) { first, _ in first }
         let later = Set(after.items.map(\.key))
         let present = after.items.map { item in
-            let expected = expects.contains(ExpectedChange(surface: after.name, item: item.key))
+            let reference = ItemReference(surface: after.name, item: item.key)
             return ItemDelta(
                 surface: after.name, item: item.key, before: earlier[item.key]?.value, after: item.value,
-                verdict: verdict(before: earlier[item.key], after: item, expected: expected))
+                verdict: verdict(
+                    before: earlier[item.key], after: item, expected: expects.contains(reference),
+                    measure: measures[reference]))
         }
         let gone = before.items.filter { !later.contains($0.key) }.map { item in
-            let expected = expects.contains(ExpectedChange(surface: after.name, item: item.key))
+            let expected = expects.contains(ItemReference(surface: after.name, item: item.key))
             return ItemDelta(
                 surface: after.name, item: item.key, before: item.value, after: nil,
                 verdict: expected ? .changedAsExpected : .missing)
@@ -66,7 +74,9 @@ public enum EvidenceComparison {
         return present + gone
     }
 
-    private static func verdict(before: EvidenceItem?, after: EvidenceItem, expected: Bool) -> DeltaVerdict {
+    private static func verdict(
+        before: EvidenceItem?, after: EvidenceItem, expected: Bool, measure: Measure?
+    ) -> DeltaVerdict {
         guard after.health != .unknown else { return .unknown }
         guard let before else {
             return after.health == .healthy ? (expected ? .changedAsExpected : .added) : .regressed
@@ -77,6 +87,10 @@ public enum EvidenceComparison {
         case (.unhealthy, .healthy): return .recovered
         case (.healthy, .healthy), (.unknown, .healthy):
             if before.value == after.value { return .same }
+            if let measure, let earlier = Double(before.value), let later = Double(after.value) {
+                if measure.tolerates(before: earlier, after: later) { return .same }
+                return expected ? .changedAsExpected : .regressed
+            }
             return expected ? .changedAsExpected : .changed
         case (_, .unknown): return .unknown
         }

@@ -22,6 +22,7 @@ public enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     case materializationFailed = "materialization-failed"
     case evidenceUnknown = "evidence-unknown"
     case evidenceStale = "evidence-stale"
+    case evidenceContradictory = "evidence-contradictory"
     case evidenceMissing = "evidence-missing"
     case evidenceRegressed = "evidence-regressed"
     case pathFailed = "path-failed"

@@ -30,6 +30,25 @@ public enum JSONValue: Hashable, Sendable {
         return current
     }
 
+    /// A field by its bare name, or what a pointer (one that begins with `/`) names.
+    public func member(_ path: String) -> JSONValue? {
+        if path.hasPrefix("/") { return value(at: path) }
+        guard case .object(let members) = self else { return nil }
+        return members[path]
+    }
+
+    public var isNumber: Bool {
+        switch self {
+        case .integer, .number: true
+        case .null, .bool, .string, .array, .object: false
+        }
+    }
+
+    /// A member's name as a token of a pointer.
+    static func escape(_ name: String) -> String {
+        name.reduce(into: "") { $0 += $1 == "~" ? "~0" : $1 == "/" ? "~1" : String($1) }
+    }
+
     private static func unescape(_ token: Substring) -> String {
         var result = ""
         var escaped = false

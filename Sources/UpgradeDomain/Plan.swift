@@ -21,6 +21,8 @@ public struct Plan: Codable, Hashable, Sendable {
     public var layers: [PlanLayer]
     public var exclusions: [Exclusion]
     public var waivers: [Waiver]
+    /// Items that must tell the same: where one is healthy and the other is not, both are *unknown*.
+    public var agreements: [Agreement]
     /// Free space required in the working directory of every host before anything starts.
     public var minimumFreeDiskMebibytes: Int
 
@@ -30,7 +32,8 @@ public struct Plan: Codable, Hashable, Sendable {
         schemaVersion: Int = Plan.currentSchemaVersion, name: String, version: VersionChange,
         changeClass: ChangeClass, reviews: [Review], evidence: [Surface], materialization: ScriptCommand,
         guardrails: [ScriptCommand], representativePath: Surface, layers: [PlanLayer],
-        exclusions: [Exclusion] = [], waivers: [Waiver] = [], minimumFreeDiskMebibytes: Int = 64
+        exclusions: [Exclusion] = [], waivers: [Waiver] = [], agreements: [Agreement] = [],
+        minimumFreeDiskMebibytes: Int = 64
     ) {
         self.schemaVersion = schemaVersion
         self.name = name
@@ -44,7 +47,19 @@ public struct Plan: Codable, Hashable, Sendable {
         self.layers = layers
         self.exclusions = exclusions
         self.waivers = waivers
+        self.agreements = agreements
         self.minimumFreeDiskMebibytes = minimumFreeDiskMebibytes
+    }
+
+    /// The numbers of the family and of the representative path.
+    public var measures: [ItemReference: Measure] {
+        var measures: [ItemReference: Measure] = [:]
+        for surface in evidence + [representativePath] {
+            for measure in surface.reader.measures {
+                measures[ItemReference(surface: surface.name, item: measure.name)] = measure
+            }
+        }
+        return measures
     }
 
     public func layer(_ name: LayerName) -> PlanLayer? { layers.first { $0.name == name } }
@@ -75,6 +90,17 @@ public struct Review: Codable, Hashable, Sendable {
     public init(title: String, reference: String) {
         self.title = title
         self.reference = reference
+    }
+}
+
+/// Two items that can not honestly differ, such as a service's health and its readiness.
+public struct Agreement: Codable, Hashable, Sendable {
+    public var one: ItemReference
+    public var other: ItemReference
+
+    public init(_ one: ItemReference, _ other: ItemReference) {
+        self.one = one
+        self.other = other
     }
 }
 
@@ -138,13 +164,13 @@ public struct PlanLayer: Codable, Hashable, Sendable {
     /// that always count; shown with the plan and with the boundary record.
     public var failedWhen: [String]
     /// What the change is expected to alter beyond versions.
-    public var expects: [ExpectedChange]
+    public var expects: [ItemReference]
 
     public init(
         name: LayerName, version: VersionChange, components: [Component], steps: [Step],
         rollback: RollbackPosture, batches: [BatchSize], maxInFlight: Int = 1, soakSeconds: Int,
         sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int, failedWhen: [String],
-        expects: [ExpectedChange] = []
+        expects: [ItemReference] = []
     ) {
         self.name = name
         self.version = version
@@ -266,8 +292,8 @@ extension BatchSize: Codable {
     }
 }
 
-/// An item that a layer's change is expected to alter.
-public struct ExpectedChange: Codable, Hashable, Sendable {
+/// An item of a surface, by name.
+public struct ItemReference: Codable, Hashable, Sendable, CustomStringConvertible {
     public var surface: SurfaceName
     public var item: String
 
@@ -275,4 +301,6 @@ public struct ExpectedChange: Codable, Hashable, Sendable {
         self.surface = surface
         self.item = item
     }
+
+    public var description: String { "\(surface) \(item)" }
 }

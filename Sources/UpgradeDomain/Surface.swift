@@ -34,80 +34,75 @@ public struct HTTPSource: Codable, Hashable, Sendable {
     /// May hold placeholders; usually `${baseURL}/...`.
     public var url: String
     public var headers: [String: String]
+    /// Headers whose values stand in files on the host; they are read there and never leave it.
+    public var secretHeaders: [String: SecretReference]
     /// The statuses that count as an answer; any other is *unknown*.
     public var acceptedStatuses: [Int]
+    /// For all attempts together.
     public var timeoutSeconds: Int
-
-    public init(url: String, headers: [String: String] = [:], acceptedStatuses: [Int] = [200], timeoutSeconds: Int) {
-        self.url = url
-        self.headers = headers
-        self.acceptedStatuses = acceptedStatuses
-        self.timeoutSeconds = timeoutSeconds
-    }
-}
-
-/// How a raw answer becomes typed items.
-///
-/// A value that no rule maps is *unknown*, and unknown blocks.
-public struct Reader: Codable, Hashable, Sendable {
-    public var shape: ReaderShape
-    /// JSON Pointer (RFC 6901) to where the items are; `""` is the whole document.
-    public var items: String
-    /// The field that names an item in a `statusList`.
-    public var key: String
-    /// The field that holds an item's status in a `statusList` or `statusObjects`.
-    public var status: String
-    /// Status words that mean healthy, compared without case.
-    public var healthy: [String]
-    /// Status words that mean unhealthy, compared without case.
-    public var unhealthy: [String]
-    /// Items that have no health check by design: present is enough.
-    public var uncheckedKeys: [String]
-    public var timestamp: TimestampRule?
+    /// How often a 429 is asked again, after the pause that it names; then it is an answer like any other.
+    public var retriesWhenLimited: Int
+    /// How many requests the whole fleet may send in a second, for hosts that share one API; nil for no limit.
+    public var fleetRequestsPerSecond: Int?
+    /// For `https`; nil trusts what the host trusts.
+    public var tls: TLSOptions?
 
     public init(
-        shape: ReaderShape, items: String = "", key: String = "name", status: String = "status",
-        healthy: [String] = Reader.commonHealthyWords, unhealthy: [String] = Reader.commonUnhealthyWords,
-        uncheckedKeys: [String] = [], timestamp: TimestampRule? = nil
+        url: String, headers: [String: String] = [:], secretHeaders: [String: SecretReference] = [:],
+        acceptedStatuses: [Int] = [200], timeoutSeconds: Int, retriesWhenLimited: Int = 2,
+        fleetRequestsPerSecond: Int? = nil, tls: TLSOptions? = nil
     ) {
-        self.shape = shape
-        self.items = items
-        self.key = key
-        self.status = status
-        self.healthy = healthy
-        self.unhealthy = unhealthy
-        self.uncheckedKeys = uncheckedKeys
-        self.timestamp = timestamp
+        self.url = url
+        self.headers = headers
+        self.secretHeaders = secretHeaders
+        self.acceptedStatuses = acceptedStatuses
+        self.timeoutSeconds = timeoutSeconds
+        self.retriesWhenLimited = retriesWhenLimited
+        self.fleetRequestsPerSecond = fleetRequestsPerSecond
+        self.tls = tls
     }
-
-    public static let commonHealthyWords = ["healthy", "ok", "up", "ready", "running", "pass", "true"]
-    public static let commonUnhealthyWords = [
-        "unhealthy", "down", "error", "failed", "fail", "degraded", "not_ready", "stopped", "false",
-    ]
 }
 
-/// The common shapes of an answer.
-public enum ReaderShape: String, Codable, Hashable, Sendable, CaseIterable {
-    /// An array of `{name, status}` objects.
-    case statusList
-    /// An object of name -> status.
-    case statusMap
-    /// An object of name -> object with a status.
-    case statusObjects
-    /// One value, such as a version; its health is presence, its meaning the engine's to judge.
-    case value
-    /// The exit status of a command or the HTTP status alone: one item named `result`.
-    case result
+extension HTTPSource {
+    /// What is left out has its default, so that a person can type a request.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        func value<Value: Decodable>(_ key: CodingKeys, or fallback: Value) throws -> Value {
+            try container.decodeIfPresent(Value.self, forKey: key) ?? fallback
+        }
+        self.init(
+            url: try container.decode(String.self, forKey: .url), headers: try value(.headers, or: [:]),
+            secretHeaders: try value(.secretHeaders, or: [:]),
+            acceptedStatuses: try value(.acceptedStatuses, or: [200]),
+            timeoutSeconds: try container.decode(Int.self, forKey: .timeoutSeconds),
+            retriesWhenLimited: try value(.retriesWhenLimited, or: 2),
+            fleetRequestsPerSecond: try container.decodeIfPresent(Int.self, forKey: .fleetRequestsPerSecond),
+            tls: try container.decodeIfPresent(TLSOptions.self, forKey: .tls))
+    }
 }
 
-/// Where an answer says when it was made, and how old that may be.
-public struct TimestampRule: Codable, Hashable, Sendable {
-    /// JSON Pointer to an RFC 3339 time or to seconds since 1970.
-    public var pointer: String
-    public var maxAgeSeconds: Int
+/// A secret by reference: where it stands on the host, never what it is.
+public struct SecretReference: Codable, Hashable, Sendable {
+    /// An absolute path on the host; the file's text without the white space around it.
+    public var file: String
+    /// Put in front, such as `Bearer `.
+    public var prefix: String
 
-    public init(pointer: String, maxAgeSeconds: Int) {
-        self.pointer = pointer
-        self.maxAgeSeconds = maxAgeSeconds
+    public init(file: String, prefix: String = "") {
+        self.file = file
+        self.prefix = prefix
+    }
+}
+
+/// What a TLS connection trusts and shows, as files on the host. Verification can not be turned off.
+public struct TLSOptions: Codable, Hashable, Sendable {
+    public var caFile: String?
+    public var certificateFile: String?
+    public var keyFile: String?
+
+    public init(caFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil) {
+        self.caFile = caFile
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
     }
 }

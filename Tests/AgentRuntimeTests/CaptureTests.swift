@@ -67,6 +67,45 @@ import UpgradeDomain
         #expect(reply.failure?.code == .unreachable)
     }
 
+    @Test func aLimitedRequestIsAskedAgainABoundedNumberOfTimes() throws {
+        let limited = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+        let answered = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+        let patient = try CannedServer([limited, limited, answered])
+        let reply = try take(http(patient.port), from: HostUnderTest())
+        #expect(reply.resultCode == 200)
+        #expect(reply.contentType == "text/plain")
+        let stubborn = try CannedServer([limited, limited, limited, answered])
+        #expect(try take(http(stubborn.port), from: HostUnderTest()).resultCode == 429)
+        #expect(stubborn.requests.count == 3)
+    }
+
+    @Test func aPauseLongerThanTheTimeoutIsNotWaitedFor() throws {
+        let server = try CannedServer(["HTTP/1.1 429 Slow Down\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"])
+        let reply = try take(http(server.port, timeoutSeconds: 2), from: HostUnderTest())
+        #expect(reply.resultCode == 429)
+        #expect(reply.durationMilliseconds < 2_000)
+    }
+
+    @Test func aSecretGoesToTheServerAndNowhereElse() throws {
+        let host = try HostUnderTest()
+        let file = host.folder.appending(path: "token").path
+        try "s3cret-token\n".write(toFile: file, atomically: true, encoding: .utf8)
+        func surface(_ port: UInt16, _ file: String) -> SurfaceRequest {
+            let source = HTTPSource(
+                url: "http://127.0.0.1:\(port)/",
+                secretHeaders: ["Authorization": SecretReference(file: file, prefix: "Bearer ")], timeoutSeconds: 5)
+            return SurfaceRequest(name: "web", source: .http(source))
+        }
+        let echo = "you sent s3cret-token, s3cret-token"
+        let server = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: \(echo.utf8.count)\r\n\r\n\(echo)"])
+        let reply = try take(surface(server.port, file), from: host)
+        #expect(server.requests.first?.contains("Authorization: Bearer s3cret-token\r\n") == true)
+        #expect(String(decoding: reply.body.elements, as: UTF8.self) == "you sent ***, ***")
+        let missing = try take(surface(server.port, file + "-absent"), from: host)
+        #expect(missing.failure?.code == .notRun)
+        #expect(missing.failure?.detail.contains("token-absent can not be read") == true)
+    }
+
     @Test func aRedirectIsTheAnswer() throws {
         let server = try CannedServer([
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"

@@ -154,7 +154,7 @@ struct EngineHarness {
         }
         var reading = SurfaceReading(name: order.surface.name, role: order.role, durationMilliseconds: 1)
         switch order.role {
-        case .version: reading.items = [item(order.surface.reader.key, machine.version.rawValue, true)]
+        case .version: reading.items = [item(order.surface.reader.key[0], machine.version.rawValue, true)]
         case .materialization:
             reading.items = [item("result", "\(machine.materialization)", machine.materialization == 0)]
             reading.instrumentDigest = machine.instrument

@@ -9,16 +9,17 @@ struct RandomWalkTests {
     /// `SEED=N` walks one seed alone.
     static let seeds: Range<UInt64> = {
         let chosen = ProcessInfo.processInfo.environment["SEED"].flatMap(UInt64.init)
-        return chosen.map { $0..<($0 + 1) } ?? 0..<500
+        return chosen.map { $0..<($0 + 1) } ?? 0..<300
     }()
     static let stepLimit = 800
 
-    @Test(arguments: [0, 1, 2, 3])
-    func everyWalkKeepsItsPromises(quarter: Int) {
-        for seed in RandomWalkTests.seeds where seed % 4 == UInt64(quarter) {
+    @Test func everyWalkKeepsItsPromises() async {
+        for seed in RandomWalkTests.seeds {
             var walk = Walk(seed: seed)
             walk.run()
             #expect(walk.violation == nil, "seed \(seed): \(walk.violation ?? "")\n\(walk.story)")
+            // Tests that wait for real servers share these threads.
+            await Task.yield()
         }
     }
 }

@@ -114,6 +114,18 @@ struct SequenceTests {
         #expect(harness.order.isEmpty)
     }
 
+    @Test func itemsThatContradictEachOtherAreNotBelieved() {
+        let pair = Agreement(
+            ItemReference(surface: "services", item: "api"), ItemReference(surface: "services", item: "store"))
+        var harness = EngineHarness(Model.run { $0.agreements = [pair] })
+        harness.machines[RecoveryTests.c2, default: .init()].afterUpgrade = { $0.statuses["store"] = "down" }
+        harness.run()
+        #expect(harness.state.status == .held(.evidenceContradictory))
+        var agreeing = EngineHarness(Model.run { $0.agreements = [pair] })
+        agreeing.run()
+        #expect(agreeing.state.status == .verified)
+    }
+
     @Test func oneMachineUnderTwoNamesHolds() {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "c1", layer: "core")]?.agent = "twin"

@@ -36,7 +36,7 @@ struct ReadingTests {
             health(read(Reader(shape: .statusObjects, uncheckedKeys: ["cron"]), objects)) == [
                 "api": .healthy, "cron": .healthy,
             ])
-        #expect(health(read(Reader(shape: .value, items: "/v", key: "app"), #"{"v": "1.5"}"#)) == ["app": .healthy])
+        #expect(health(read(Reader(shape: .value, items: "/v", key: ["app"]), #"{"v": "1.5"}"#)) == ["app": .healthy])
         #expect(health(read(Reader(shape: .result), "", code: 500)) == ["result": .unhealthy])
     }
 
@@ -90,7 +90,7 @@ struct ReadingTests {
         let deltas = EvidenceComparison.deltas(before: capture(before), after: capture(after), expects: [])
         #expect(deltas.first { $0.item == "it" }?.verdict == verdict)
         let expected = EvidenceComparison.deltas(
-            before: capture(before), after: capture(after), expects: [ExpectedChange(surface: "s", item: "it")])
+            before: capture(before), after: capture(after), expects: [ItemReference(surface: "s", item: "it")])
         let softened: [DeltaVerdict: DeltaVerdict] = [
             .changed: .changedAsExpected, .missing: .changedAsExpected, .added: .changedAsExpected,
         ]

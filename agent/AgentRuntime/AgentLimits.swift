@@ -28,6 +28,12 @@ enum AgentLimits {
     static let operationTimeoutSeconds = 604_800
     /// The longest timeout of one surface.
     static let surfaceTimeoutSeconds = 3_600
+    /// The pause after the first 429 that names none; it doubles with each.
+    static let limitedPauseSeconds = 1
+    /// The largest file that a secret is read from.
+    static let secretFileBytes = 65_536
+    /// The shortest secret that is looked for in an answer to blot it out.
+    static let redactedSecretBytes = 4
     /// The longest explanation kept in a record.
     static let detailCharacters = 1_000
 }

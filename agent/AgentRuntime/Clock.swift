@@ -22,6 +22,9 @@ struct Deadline: Sendable {
 
     var hasPassed: Bool { ContinuousClock.now >= instant }
 
+    /// What is left in whole seconds, rounded down, at least zero.
+    var remainingWholeSeconds: Int { max(0, Int(ContinuousClock.now.duration(to: instant).components.seconds)) }
+
     /// What is left, at least zero and at most `most`, in whole milliseconds rounded up.
     func remainingMilliseconds(atMost most: Duration) -> Int32 {
         let left = min(ContinuousClock.now.duration(to: instant), most)

@@ -10,19 +10,60 @@ struct HTTPAnswer: Sendable {
     /// The first bytes of the body.
     var body: [UInt8] = []
     var isTruncated = false
+    var contentType: String?
+    /// How long a 429 asks to wait.
+    var retryAfterSeconds: Int?
     var failure: UnknownReason?
+
+    /// Reads a Retry-After in seconds; a date counts as none.
+    static func seconds(_ text: String) -> Int? { Int(text).map { min(max($0, 0), AgentLimits.surfaceTimeoutSeconds) } }
 
     static func failed(_ code: UnknownReason.Code, _ detail: String) -> HTTPAnswer {
         HTTPAnswer(failure: UnknownReason(code, String(detail.prefix(AgentLimits.detailCharacters))))
     }
 }
 
-/// One GET from the host itself. Redirects are an answer, not followed.
+/// One GET from the host itself, asked again only where a 429 says so. Redirects are an answer, not followed.
 enum HTTPCapture {
     private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
-    /// Takes an answer within the source's timeout, from connecting to the body's last byte.
+    /// Takes an answer within the source's timeout, from the first attempt's connecting to the body's last byte.
     static func run(_ source: HTTPSource, workingDirectory: String, isWanted: () -> Bool) -> HTTPAnswer {
+        let secrets: HostSecrets
+        do throws(UnknownReason) {
+            secrets = try HostSecrets(source.secretHeaders)
+        } catch {
+            return HTTPAnswer(failure: error)
+        }
+        var attempt = source
+        attempt.headers.merge(secrets.headers) { _, secret in secret }
+        let deadline = Deadline(after: .seconds(source.timeoutSeconds))
+        var retries = 0
+        while true {
+            var answer = once(attempt, workingDirectory: workingDirectory, isWanted: isWanted)
+            let pause = answer.retryAfterSeconds ?? AgentLimits.limitedPauseSeconds << min(retries, 8)
+            let left = deadline.remainingWholeSeconds - pause
+            guard answer.status == 429, retries < source.retriesWhenLimited, left >= 1,
+                wait(seconds: pause, isWanted: isWanted)
+            else {
+                answer.body = secrets.redacted(answer.body)
+                return answer
+            }
+            retries += 1
+            attempt.timeoutSeconds = left
+        }
+    }
+
+    private static func wait(seconds: Int, isWanted: () -> Bool) -> Bool {
+        let deadline = Deadline(after: .seconds(seconds))
+        while !deadline.hasPassed {
+            guard isWanted() else { return false }
+            pauseBeforeNextLook()
+        }
+        return true
+    }
+
+    private static func once(_ source: HTTPSource, workingDirectory: String, isWanted: () -> Bool) -> HTTPAnswer {
         guard let target = HTTPTarget(url: source.url) else {
             return .failed(.notRun, "'\(source.url)' is no URL of an HTTP service")
         }
@@ -99,7 +140,10 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             // 1xx are announcements; the answer follows.
-            if head.status.code >= 200 { partial.status = Int(head.status.code) }
+            guard head.status.code >= 200 else { break }
+            partial.status = Int(head.status.code)
+            partial.contentType = head.headers.first(name: "Content-Type")
+            partial.retryAfterSeconds = head.headers.first(name: "Retry-After").flatMap(HTTPAnswer.seconds)
         case .body(let buffer):
             let room = ProtocolLimits.surfaceBytes - partial.body.count
             partial.body += buffer.readableBytesView.prefix(room)

@@ -42,7 +42,22 @@ enum RequestCheck {
         case .command(let command): try check(command, AgentLimits.surfaceTimeoutSeconds)
         case .http(let http):
             try timeout(http.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
-            try count(http.headers.count, "headers")
+            try count(http.headers.count + http.secretHeaders.count, "headers")
+            guard (0...10).contains(http.retriesWhenLimited) else {
+                throw Refusal(.limitExceeded, "\(http.retriesWhenLimited) retries; it must be 0 to 10")
+            }
+            let files =
+                http.secretHeaders.values.map(\.file)
+                + [http.tls?.caFile, http.tls?.certificateFile, http.tls?.keyFile].compactMap { $0 }
+            try text(files + http.headers.map { $0.key + $0.value })
+            guard files.allSatisfy({ $0.hasPrefix("/") }) else {
+                throw Refusal(.malformed, "a file of a request is not an absolute path")
+            }
+            let names = Array(http.headers.keys) + Array(http.secretHeaders.keys)
+            let lines = names + Array(http.headers.values)
+            guard names.allSatisfy({ !$0.isEmpty && !$0.contains(":") }),
+                lines.allSatisfy({ !$0.utf8.contains(0x0a) && !$0.utf8.contains(0x0d) })
+            else { throw Refusal(.malformed, "a header is no line of text") }
         }
     }
 

@@ -14,6 +14,7 @@ enum SurfaceCapture {
             reply.resultCode = answer.status
             reply.body = Bytes(answer.body)
             reply.truncated = answer.isTruncated
+            reply.contentType = answer.contentType
             reply.failure = answer.failure
         case .command(let command):
             let setting = CommandSetting(command, hostDirectory: workingDirectory)

@@ -28,9 +28,8 @@ enum EvidenceAssembly {
         }
         let text = String(decoding: reply.body.elements, as: UTF8.self)
         let answer = RawAnswer(
-            resultCode: resultCode, document: document(reply.body.elements),
-            text: text, truncated: reply.truncated,
-            hostTime: reply.hostTime)
+            resultCode: resultCode, document: document(reply.body.elements, order.surface.reader.format), text: text,
+            truncated: reply.truncated, contentType: reply.contentType, hostTime: reply.hostTime)
         switch order.surface.reader.read(answer, acceptedCodes: order.acceptedCodes) {
         case .success(let items): reading.items = items
         case .failure(let failure): reading.unknown = failure.reason
@@ -38,7 +37,18 @@ enum EvidenceAssembly {
         return reading
     }
 
-    private static func document(_ bytes: [UInt8]) -> JSONValue? {
-        try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+    static func document(_ bytes: [UInt8], _ format: BodyFormat) -> JSONValue? {
+        let whole = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        switch (format, whole) {
+        case (.json, _), (.jsonLines, .array?): return whole
+        case (.jsonLines, _):
+            let lines = bytes.split(separator: UInt8(ascii: "\n")).filter { $0.contains { $0 > 0x20 } }
+            var elements: [JSONValue] = []
+            for line in lines {
+                guard let element = try? JSONDecoder().decode(JSONValue.self, from: Data(line)) else { return nil }
+                elements.append(element)
+            }
+            return .array(elements)
+        }
     }
 }

@@ -15,12 +15,7 @@ struct HostWork: Sendable {
     let links: HostLinks
     let log: any RunLog
     let clock: RuntimeClock
-
-    /// What the operation runner needs to know of the run at the moment of sending.
-    struct Dispatch: Sendable {
-        let chainHead: Digest
-        let request: StartRequest
-    }
+    let spacing = RequestSpacing()
 
     // MARK: Preflight
 
@@ -50,7 +45,8 @@ struct HostWork: Sendable {
         let surfaces = state.surfaces(for: order)
         do throws(ContactFailure) {
             let link = try await trusted(host, state, patience: HostWork.patience)
-            let replies = try await answers(surfaces, host, link.session)
+            try await wait(for: surfaces)
+            let replies = try await link.session.answers(to: surfaces, in: host.workingDirectory)
             var readings: [SurfaceReading] = []
             for surface in surfaces {
                 let reply = replies[surface.surface.name]
@@ -65,39 +61,20 @@ struct HostWork: Sendable {
         }
     }
 
+    private func wait(for surfaces: [SurfaceOrder]) async throws(ContactFailure) {
+        do {
+            try await spacing.wait(for: surfaces.map(\.surface))
+        } catch {
+            throw ContactFailure(.hostUnreachable, "the capture was given up before its turn")
+        }
+    }
+
     private func store(_ bytes: [UInt8]) async throws(ContactFailure) -> Digest {
         do {
             return try await log.store(evidence: bytes)
         } catch {
             throw ContactFailure(.evidenceUnknown, "the evidence could not be stored: \(error)")
         }
-    }
-
-    private func answers(
-        _ surfaces: [SurfaceOrder], _ host: Host, _ session: AgentSession
-    ) async throws(ContactFailure) -> [SurfaceName: SurfaceReply] {
-        let request = CaptureRequest(
-            workingDirectory: host.workingDirectory,
-            surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) })
-        let seconds = surfaces.reduce(0) { $0 + $1.timeoutSeconds }
-        var replies: [SurfaceName: SurfaceReply] = [:]
-        do {
-            let stream = try await session.replies(
-                to: .capture(request), timeout: .seconds(seconds) + HostWork.requestTimeout)
-            for try await reply in stream {
-                switch reply {
-                case .surface(let surface): replies[surface.name] = surface
-                case .captured: break
-                case .hello, .preflight, .started, .running, .output, .ended, .tombstoned, .journal, .refused:
-                    throw unexpected(reply, to: "capture")
-                }
-            }
-        } catch let failure as ContactFailure {
-            throw failure
-        } catch {
-            throw ContactFailure(.hostUnreachable, "\(error)")
-        }
-        return replies
     }
 
     // MARK: Operations
@@ -220,14 +197,5 @@ struct HostWork: Sendable {
 
     private func lost(_ host: HostName, _ failure: ContactFailure) -> RunEvent {
         .hostLost(HostLoss(host: host, code: failure.code, detail: failure.message))
-    }
-}
-
-extension SurfaceOrder {
-    var timeoutSeconds: Int {
-        switch surface.source {
-        case .http(let http): http.timeoutSeconds
-        case .command(let command): command.timeoutSeconds
-        }
     }
 }

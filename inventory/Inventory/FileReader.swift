@@ -62,6 +62,10 @@ struct Field {
     let node: Node
     let line: Int
 
+    var isList: Bool {
+        if case .sequence = node { true } else { false }
+    }
+
     var isMapping: Bool {
         if case .mapping = node { true } else { false }
     }
@@ -143,6 +147,16 @@ struct Section {
 
     func requiredInteger(_ key: String, in range: ClosedRange<Int>, _ remedy: String) -> Int? {
         required(key, remedy).flatMap { reader.integer($0, in: range) }
+    }
+
+    func number(_ key: String) -> Double? {
+        field(key).flatMap { field in
+            guard let value = field.node.scalar.flatMap({ Double($0.string) }), value.isFinite else {
+                reader.report(field.line, "\(field.name) is not a number", "write a number such as 250 or 0.5")
+                return nil
+            }
+            return value
+        }
     }
 
     func flag(_ key: String) -> Bool? {

@@ -5,13 +5,9 @@ public enum PlanFile {
     static let rootKeys = [
         "version", "name", "from", "to", "changeClass", "reviews", "evidence", "materialization", "guardrails",
         "representativePath", "minimumFreeDiskMebibytes", "layerDefaults", "layers", "exclusions", "waivers",
+        "agreements",
     ]
     static let commandKeys = ["run", "workingDirectory", "environment", "timeoutSeconds", "script"]
-    static let surfaceKeys = ["name", "scope", "http", "command", "read"]
-    static let httpKeys = ["url", "headers", "acceptedStatuses", "timeoutSeconds"]
-    static let readerKeys = [
-        "shape", "items", "key", "status", "healthy", "unhealthy", "uncheckedKeys", "timestamp",
-    ]
     static let layerDefaultKeys = [
         "steps", "rollback", "batches", "maxInFlight", "soakSeconds", "sampleSeconds", "healthyWithinSeconds",
         "progressDeadlineSeconds", "failedWhen", "expects",
@@ -39,7 +35,7 @@ public enum PlanFile {
 }
 
 /// One reading of a plan's root mapping.
-private struct PlanReading {
+struct PlanReading {
     let section: Section
     let inventory: FleetInventory
     var reader: FileReader { section.reader }
@@ -50,6 +46,7 @@ private struct PlanReading {
         let layers = readLayers(version)
         let evidence = readEvidence()
         let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
+        let agreements = section.list("agreements").compactMap { readAgreement($0, evidence) }
         let guardrails = section.list("guardrails").compactMap(readCommand)
         if guardrails.isEmpty {
             reader.report(
@@ -79,7 +76,7 @@ private struct PlanReading {
         let plan = Plan(
             name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence,
             materialization: materialization, guardrails: guardrails, representativePath: path, layers: layers,
-            exclusions: exclusions, waivers: waivers, minimumFreeDiskMebibytes: disk)
+            exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk)
         for problem in PlanRules.problems(of: plan, over: inventory) {
             reader.report(line(of: problem.place), problem.message, problem.remedy)
         }
@@ -97,7 +94,7 @@ private struct PlanReading {
 
     // MARK: Versions
 
-    private func versionChange(_ own: Section, fallback: VersionChange?) -> VersionChange? {
+    func versionChange(_ own: Section, fallback: VersionChange?) -> VersionChange? {
         let from = own.text("from").map { Version($0) } ?? fallback?.from
         let to = own.text("to").map { Version($0) } ?? fallback?.to
         guard let from, let to else {
@@ -118,7 +115,7 @@ private struct PlanReading {
 
     // MARK: Small parts
 
-    private func choice<Choice: RawRepresentable & CaseIterable>(
+    func choice<Choice: RawRepresentable & CaseIterable>(
         _ text: String, _ type: Choice.Type, _ line: Int
     ) -> Choice? where Choice.RawValue == String {
         if let value = Choice(rawValue: text) { return value }
@@ -176,7 +173,7 @@ private struct PlanReading {
             reason: reason, expiresAtMilliseconds: time.milliseconds)
     }
 
-    private func readCommand(_ field: Field) -> ScriptCommand? {
+    func readCommand(_ field: Field) -> ScriptCommand? {
         guard let own = Section(field, known: PlanFile.commandKeys, reader),
             let run = own.required("run", "write the arguments as a list: run: [bash, ./scripts/x.sh]")
         else { return nil }
@@ -192,107 +189,6 @@ private struct PlanReading {
         return ScriptCommand(
             arguments: arguments, workingDirectory: own.text("workingDirectory"),
             environment: own.textMap("environment") ?? [:], timeoutSeconds: timeout ?? 1, script: own.text("script"))
-    }
-
-    // MARK: Evidence
-
-    private func readEvidence() -> [Surface] {
-        let surfaces = section.list("evidence").compactMap(readSurface)
-        if surfaces.isEmpty {
-            reader.report(
-                section.line(of: "evidence"), "the plan has no evidence",
-                "list the surfaces to compare before and after")
-        }
-        return surfaces
-    }
-
-    private func readSurface(_ field: Field) -> Surface? {
-        guard let own = Section(field, known: PlanFile.surfaceKeys, reader),
-            let name = own.requiredText("name", "name the surface"), let source = readSource(own)
-        else { return nil }
-        let read = own.field("read").flatMap(readReader) ?? Reader(shape: .result)
-        return Surface(name: SurfaceName(name), scope: readScope(own), source: source, reader: read)
-    }
-
-    private func readScope(_ own: Section) -> SurfaceScope {
-        guard let field = own.field("scope") else { return .host }
-        guard field.isMapping else {
-            if reader.text(field) != "host" {
-                reader.report(
-                    field.line, "this is no scope",
-                    "write 'host', '{layer: HOST}' or '{fleet: HOST}', naming who captures it")
-            }
-            return .host
-        }
-        for (key, value) in reader.pairs(field) {
-            guard let host = reader.text(value) else { continue }
-            if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
-                reader.report(
-                    value.line, "the inventory has no host '\(host)' to capture from", "name a host of the inventory")
-            }
-            switch key {
-            case "layer": return .layer(vantage: HostName(host))
-            case "fleet": return .fleet(vantage: HostName(host))
-            default: reader.report(value.line, "'\(key)' is no scope", "write layer or fleet")
-            }
-        }
-        return .host
-    }
-
-    /// Either `http` or `command`, never both.
-    private func readSource(_ own: Section) -> SurfaceSource? {
-        switch (own.field("http"), own.field("command")) {
-        case (let http?, nil): return readHTTP(http).map(SurfaceSource.http)
-        case (nil, let command?): return readCommand(command).map(SurfaceSource.command)
-        case (nil, nil), (_?, _?):
-            reader.report(own.line, "\(own.name) needs one source", "write either 'http:' or 'command:'")
-            return nil
-        }
-    }
-
-    private func readHTTP(_ field: Field) -> HTTPSource? {
-        guard let own = Section(field, known: PlanFile.httpKeys, reader),
-            let url = own.requiredText("url", "write the URL, such as \"${baseURL}/api/v1/platform/services\"")
-        else { return nil }
-        let statuses = own.field("acceptedStatuses").map {
-            reader.list($0).compactMap { reader.integer($0, in: 100...599) }
-        }
-        return HTTPSource(
-            url: url, headers: own.textMap("headers") ?? [:], acceptedStatuses: statuses ?? [200],
-            timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? 10)
-    }
-
-    private func readReader(_ field: Field) -> Reader? {
-        guard let own = Section(field, known: PlanFile.readerKeys, reader),
-            let word = own.requiredText(
-                "shape", "write one of: \(ReaderShape.allCases.map(\.rawValue).joined(separator: ", "))"),
-            let shape = choice(word, ReaderShape.self, own.line(of: "shape"))
-        else { return nil }
-        var result = Reader(shape: shape)
-        result.items = pointer(own, "items") ?? result.items
-        result.key = own.text("key") ?? result.key
-        result.status = own.text("status") ?? result.status
-        result.healthy = own.texts("healthy") ?? result.healthy
-        result.unhealthy = own.texts("unhealthy") ?? result.unhealthy
-        result.uncheckedKeys = own.texts("uncheckedKeys") ?? []
-        let both = Set(result.healthy.map { $0.lowercased() }).intersection(result.unhealthy.map { $0.lowercased() })
-        if let word = both.sorted().first {
-            reader.report(own.line(of: "healthy"), "'\(word)' means both healthy and unhealthy", "keep it on one side")
-        }
-        if let field = own.field("timestamp"), let time = Section(field, known: ["pointer", "maxAgeSeconds"], reader),
-            let pointer = pointer(time, "pointer"),
-            let age = time.requiredInteger("maxAgeSeconds", in: 1...86_400, "say how old it may be")
-        {
-            result.timestamp = TimestampRule(pointer: pointer, maxAgeSeconds: age)
-        }
-        return result
-    }
-
-    private func pointer(_ own: Section, _ key: String) -> String? {
-        guard let text = own.text(key) else { return nil }
-        if text.isEmpty || text.hasPrefix("/") { return text }
-        reader.report(own.line(of: key), "'\(text)' is no JSON Pointer", "write it as /data/services")
-        return nil
     }
 
     // MARK: Layers
@@ -436,12 +332,6 @@ private struct PlanReading {
             }
         }
 
-        private func readExpectation(_ field: Field) -> ExpectedChange? {
-            guard let section = Section(field, known: ["surface", "item"], reader),
-                let surface = section.requiredText("surface", "name the surface"),
-                let item = section.requiredText("item", "name the item")
-            else { return nil }
-            return ExpectedChange(surface: SurfaceName(surface), item: item)
-        }
+        private func readExpectation(_ field: Field) -> ItemReference? { plan.readReference(field) }
     }
 }

@@ -159,7 +159,7 @@ enum PlanRules {
 
     private static func texts(_ source: SurfaceSource) -> [String] {
         switch source {
-        case .http(let http): [http.url] + http.headers.values.sorted()
+        case .http(let http): [http.url] + http.headers.values.sorted() + http.secretHeaders.values.map(\.file).sorted()
         case .command(let command): texts(command)
         }
     }

@@ -7,7 +7,7 @@ struct EvidenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evidence", abstract: "What was seen on the hosts, and what changed.",
         discussion: "Example: lockflight evidence diff --host core-2",
-        subcommands: [EvidenceShow.self, EvidenceDiff.self])
+        subcommands: [EvidenceTry.self, EvidenceShow.self, EvidenceDiff.self])
 }
 
 struct EvidenceShow: LockflightCommand {
@@ -63,7 +63,8 @@ struct EvidenceDiff: LockflightCommand {
             guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
                 let layer = state.plan.layer(placement.layer)
             else { continue }
-            let deltas = EvidenceComparison.deltas(before: before, after: after, expects: layer.expects)
+            let deltas = EvidenceComparison.deltas(
+                before: before, after: after, expects: layer.expects, measures: state.plan.measures)
             documents.append(Document(placement: placement, deltas: deltas))
             for delta in deltas {
                 let cells = ["\(placement)", "\(delta.surface)", delta.item, delta.before ?? "-", delta.after ?? "-"]
@@ -89,7 +90,8 @@ struct EvidenceDiff: LockflightCommand {
 }
 
 extension SurfaceReading {
-    fileprivate var sentence: String {
+    /// How it answered, in a line.
+    var sentence: String {
         let code = resultCode.map { "  result \($0)" } ?? ""
         let why = unknown.map { "  unknown: \($0.code.rawValue): \(TerminalText.escaped($0.detail))" } ?? ""
         return "\(name)  (\(role.rawValue), \(durationMilliseconds) ms)\(code)\(why)"

@@ -1,0 +1,133 @@
+import AgentProtocol
+import Foundation
+import Inventory
+import RolloutEngine
+import Testing
+import UpgradeDomain
+
+@testable import CoordinatorRuntime
+
+/// Answers in the shapes that common systems publish, read with plan data alone, from the file to the typed items.
+struct ReaderTests {
+    static let noon = WallTime(milliseconds: 1_795_435_200_000)  // 2026-11-23T12:00:00Z
+
+    static func text(_ path: String) throws -> String {
+        let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        return try String(contentsOf: here.appending(path: path).standardized, encoding: .utf8)
+    }
+
+    /// The example plan with the surfaces of Bodies/readers.yaml in front of its own.
+    static func plan() throws -> Plan {
+        let inventory = try InventoryFile.read(
+            text: try text("../../inventory/examples/inventory.yaml"), file: "inventory.yaml")
+        let readers = try text("Bodies/readers.yaml")
+        let plan = try text("../../inventory/examples/plan.yaml")
+            .replacingOccurrences(of: "\nevidence:\n", with: "\nevidence:\n\(readers)")
+        return try PlanFile.read(text: plan, file: "plan.yaml", inventory: inventory)
+    }
+
+    static func read(
+        _ surface: SurfaceName, _ change: (String) -> String = { $0 }, status: Int? = nil, contentType: String? = nil
+    ) throws -> SurfaceReading {
+        let surface = try #require(try plan().evidence.first { $0.name == surface })
+        let isHTTP = if case .http = surface.source { true } else { false }
+        let body = change(try text("Bodies/\(surface.name).json"))
+        let reply = SurfaceReply(
+            name: surface.name, durationMilliseconds: 1, hostTime: noon, resultCode: status ?? (isHTTP ? 200 : 0),
+            body: Bytes(Array(body.utf8)), truncated: false,
+            contentType: contentType ?? (isHTTP ? "application/json; charset=utf-8" : nil))
+        return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil)
+    }
+
+    @Test(
+        arguments: [
+            (
+                "spring",
+                ["db": .healthy, "diskSpace": .healthy, "mail": .unhealthy, "ping": .healthy, "vault": .unknown]
+            ),
+            ("kubernetes", ["scheduler": .healthy, "controller-manager": .healthy, "etcd-0": .unhealthy]),
+            (
+                "compose",
+                ["api": .healthy, "db": .healthy, "worker": .unhealthy, "migrate": .unhealthy, "mirror": .unknown]
+            ),
+            (
+                "consul",
+                [
+                    "core-1/serfHealth": .healthy, "core-2/serfHealth": .unhealthy, "core-2/service:redis": .unhealthy,
+                    "core-2/_node_maintenance": .unknown,
+                ]
+            ),
+            ("prometheus", ["prometheus/127.0.0.1:9090": .healthy, "node/127.0.0.1:9100": .unhealthy]),
+            ("queue", ["depth": .healthy, "p99 ms": .healthy, "workers": .healthy]),
+        ] as [(SurfaceName, [String: Health])])
+    func aPublishedShapeIsReadWithPlanDataAlone(_ surface: SurfaceName, _ expected: [String: Health]) throws {
+        let reading = try ReaderTests.read(surface)
+        #expect(reading.unknown == nil)
+        #expect(Dictionary(uniqueKeysWithValues: reading.items.map { ($0.key, $0.health) }) == expected)
+    }
+
+    /// What is changed in an answer, and why it then says nothing.
+    static let failures: [(SurfaceName, from: String, to: String, UnknownReason.Code)] = [
+        ("spring", #""status": "UP","#, #""status": "DOWN","#, .errorBody),
+        ("spring", #""components""#, #""component""#, .unparsable),
+        ("kubernetes", "ComponentStatusList", "Status", .errorBody),
+        ("kubernetes", #"{"name": "etcd-0"}"#, "{}", .unparsable),
+        ("kubernetes", "etcd-0", "scheduler", .unparsable),
+        ("compose", #"{"Command":"\"migrate\"""#, #"{"Command:"\"migrate\"""#, .unparsable),
+        ("consul", "serfHealth\", \"Name", "service:redis\", \"Name", .unparsable),
+        ("prometheus", "success", "error", .errorBody),
+        ("prometheus", "11:59:48", "11:57:48", .stale),
+        ("prometheus", #""lastScrape": "2026-11-23T11:59:31.503Z", "#, "", .stale),
+    ]
+
+    @Test(arguments: failures.indices)
+    func anAnswerThatDoesNotHoldIsUnknown(_ index: Int) throws {
+        let (surface, from, to, code) = ReaderTests.failures[index]
+        let reading = try ReaderTests.read(surface) { body in
+            #expect(body.contains(from), "\(surface) no longer holds \(from)")
+            return body.replacingOccurrences(of: from, with: to)
+        }
+        #expect(reading.unknown?.code == code, "\(String(describing: reading.unknown))")
+        #expect(reading.items.isEmpty)
+    }
+
+    @Test func aWrongContentTypeAndAWrongStatusAreUnknown() throws {
+        #expect(try ReaderTests.read("spring", contentType: "text/html").unknown?.code == .wrongContentType)
+        #expect(try ReaderTests.read("spring", contentType: "application/vnd.spring+json").unknown == nil)
+        #expect(try ReaderTests.read("spring", status: 503).unknown == nil)
+        #expect(try ReaderTests.read("spring", status: 429).unknown?.code == .unacceptedStatus)
+        #expect(try ReaderTests.read("prometheus", { _ in "" }).unknown?.code == .unparsable)
+        #expect(try ReaderTests.read("compose", { _ in "" }).unknown?.code == .noItems)
+        #expect(try ReaderTests.read("consul", { _ in "[]" }).unknown?.code == .noItems)
+    }
+
+    /// What a number becomes, and the verdict over the change.
+    @Test(
+        arguments: [
+            ("\"depth\": 40", "\"depth\": 60", "depth", .same), ("\"depth\": 40", "\"depth\": 61", "depth", .regressed),
+            ("\"depth\": 40", "\"depth\": 0", "depth", .same),
+            ("\"depth\": 40", "\"depth\": 1001", "depth", .regressed),
+            ("\"depth\": 40", "\"depth\": \"40\"", "depth", .unknown), ("\"depth\"", "\"deep\"", "depth", .unknown),
+            ("21.5", "23.6", "p99 ms", .same), ("21.5", "23.7", "p99 ms", .regressed),
+            ("\"workers\": 4", "\"workers\": 5", "workers", .same),
+            ("\"workers\": 4", "\"workers\": 3", "workers", .regressed),
+            ("\"workers\": 4", "\"workers\": 0", "workers", .regressed),
+        ] as [(String, String, String, DeltaVerdict)])
+    func aNumberMayMoveWithinItsTolerance(_ from: String, _ to: String, _ item: String, _ verdict: DeltaVerdict) throws
+    {
+        func capture(_ reading: SurfaceReading) -> Capture {
+            Capture(subject: .fleet, takenAt: ReaderTests.noon, surfaces: [reading])
+        }
+        let before = capture(try ReaderTests.read("queue"))
+        let after = capture(try ReaderTests.read("queue") { $0.replacingOccurrences(of: from, with: to) })
+        let deltas = EvidenceComparison.deltas(
+            before: before, after: after, expects: [], measures: try ReaderTests.plan().measures)
+        #expect(deltas.first { $0.item == item }?.verdict == verdict)
+    }
+}
+
+extension ReaderTests {
+    @Test func thePageShowsTheReadersThatAreTested() throws {
+        #expect(try ReaderTests.text("../../docs/evidence.md").contains(try ReaderTests.text("Bodies/readers.yaml")))
+    }
+}

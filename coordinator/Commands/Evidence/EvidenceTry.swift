@@ -1,0 +1,80 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Inventory
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+struct EvidenceTry: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "try", abstract: "Take a plan file's evidence from one host and show how each item is read.",
+        discussion: """
+            For writing a plan against the real stack: nothing is stored, claimed or changed. Where a surface can not be
+            read, the beginning of its answer is shown.
+            Example: lockflight evidence try upgrade.yaml --host core-2
+            """)
+
+    /// How much of an unreadable answer is shown.
+    static let shownCharacters = 400
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The plan file.", completion: .file()) var file: String
+    @Option(name: .long, help: "The host.") var host: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.ledger()
+        let inventory = try context.inventory(of: ledger)
+        let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
+        guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
+            throw CommandError(.refused, "the inventory has no host '\(host)'", next: "lockflight inventory list")
+        }
+        let connection = FleetConnection(context)
+        let trial = EvidenceTrial(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
+        let taken: [EvidenceTrial.Taken]
+        do {
+            taken = try await trial.take(plan, from: entry)
+            await connection.close()
+        } catch {
+            await connection.close()
+            throw error
+        }
+        let isFit = taken.allSatisfy { $0.problem == nil }
+        return CommandResult(
+            lines: taken.flatMap { lines(of: $0, context.style) }, document: taken.map(Document.init),
+            status: isFit ? .verified : .held)
+    }
+
+    private func lines(of taken: EvidenceTrial.Taken, _ style: Style) -> [String] {
+        var lines = [style.bold("\(taken.capture.subject)")]
+        for reading in taken.capture.surfaces {
+            lines.append("  " + reading.sentence)
+            lines += reading.items.map { item in
+                let health = item.health == .healthy ? style.green("healthy") : style.red(item.health.rawValue)
+                return "      \(TerminalText.escaped("\(item.key)  \(item.value)"))  \(health)"
+            }
+            if reading.unknown != nil, let answer = taken.answers[reading.name], !answer.isEmpty {
+                let shown = String(answer.prefix(EvidenceTry.shownCharacters))
+                lines += TerminalText.escaped(shown, keepingNewlines: true).split(separator: "\n").map {
+                    "      | \($0)"
+                }
+            }
+        }
+        let verdict = taken.problem.map { style.red("no: \($0.code.rawValue), \(TerminalText.escaped($0.detail))") }
+        lines.append("  a baseline: " + (verdict ?? style.green("yes")))
+        return lines
+    }
+
+    private struct Document: Encodable {
+        var capture: Capture
+        var answers: [String: String]
+        var code: HoldCode?
+        var problem: String?
+
+        init(_ taken: EvidenceTrial.Taken) {
+            capture = taken.capture
+            answers = Dictionary(uniqueKeysWithValues: taken.answers.map { ($0.key.rawValue, $0.value) })
+            code = taken.problem?.code
+            problem = taken.problem?.detail
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import AgentProtocol
+import RolloutEngine
+import UpgradeDomain
+
+extension AgentSession {
+    /// The raw answers of surfaces, taken one after the other on the host; those without an answer are left out.
+    func answers(
+        to surfaces: [SurfaceOrder], in workingDirectory: String
+    ) async throws(ContactFailure) -> [SurfaceName: SurfaceReply] {
+        let request = CaptureRequest(
+            workingDirectory: workingDirectory,
+            surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) })
+        let seconds = surfaces.reduce(0) { $0 + $1.timeoutSeconds }
+        var answers: [SurfaceName: SurfaceReply] = [:]
+        do {
+            let stream = try await replies(
+                to: .capture(request), timeout: .seconds(seconds) + HostWork.requestTimeout)
+            for try await reply in stream {
+                switch reply {
+                case .surface(let surface): answers[surface.name] = surface
+                case .captured: break
+                case .hello, .preflight, .started, .running, .output, .ended, .tombstoned, .journal, .refused:
+                    throw unexpected(reply, to: "capture")
+                }
+            }
+        } catch let failure as ContactFailure {
+            throw failure
+        } catch {
+            throw ContactFailure(.hostUnreachable, "\(error)")
+        }
+        return answers
+    }
+}
+
+extension SurfaceOrder {
+    fileprivate var timeoutSeconds: Int {
+        switch surface.source {
+        case .http(let http): http.timeoutSeconds
+        case .command(let command): command.timeoutSeconds
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import UpgradeDomain
+
+/// Spaces the requests of a whole fleet to a surface that all hosts share, so that taking evidence does not become load.
+actor RequestSpacing {
+    private let now: @Sendable () -> ContinuousClock.Instant
+    private var free: [SurfaceName: ContinuousClock.Instant] = [:]
+
+    init(now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }) { self.now = now }
+
+    /// Takes the next turn of each limited surface.
+    /// - Returns: when the last of them may be sent.
+    func turn(for surfaces: [Surface]) -> ContinuousClock.Instant {
+        var last = now()
+        for surface in surfaces {
+            guard case .http(let http) = surface.source, let perSecond = http.fleetRequestsPerSecond else { continue }
+            let start = max(now(), free[surface.name] ?? now())
+            free[surface.name] = start + .seconds(1) / max(1, perSecond)
+            last = max(last, start)
+        }
+        return last
+    }
+
+    /// Waits for that turn.
+    nonisolated func wait(for surfaces: [Surface]) async throws(CancellationError) {
+        let start = await turn(for: surfaces)
+        do {
+            try await Task.sleep(until: start, clock: .continuous)
+        } catch {
+            throw CancellationError()
+        }
+    }
+}

@@ -1,0 +1,214 @@
+import UpgradeDomain
+
+extension PlanFile {
+    static let surfaceKeys = ["name", "scope", "http", "command", "read"]
+    static let httpKeys = [
+        "url", "headers", "secretHeaders", "acceptedStatuses", "timeoutSeconds", "retriesWhenLimited",
+        "fleetRequestsPerSecond", "tls",
+    ]
+    static let secretKeys = ["file", "prefix"]
+    static let tlsKeys = ["caFile", "certificateFile", "keyFile"]
+    static let readerKeys = [
+        "shape", "format", "contentTypes", "require", "items", "key", "status", "whenPresent", "healthy", "unhealthy",
+        "uncheckedKeys", "measures", "timestamp",
+    ]
+    static let measureKeys = ["name", "pointer", "atLeast", "atMost", "rise", "fall"]
+    static let toleranceKeys = ["absolute", "percent"]
+    static let timestampKeys = ["pointer", "maxAgeSeconds", "perItem"]
+    static let referenceKeys = ["surface", "item"]
+}
+
+/// The evidence family: sources and readers.
+extension PlanReading {
+    func readEvidence() -> [Surface] {
+        let surfaces = section.list("evidence").compactMap(readSurface)
+        if surfaces.isEmpty {
+            reader.report(
+                section.line(of: "evidence"), "the plan has no evidence",
+                "list the surfaces to compare before and after")
+        }
+        return surfaces
+    }
+
+    func readSurface(_ field: Field) -> Surface? {
+        guard let own = Section(field, known: PlanFile.surfaceKeys, reader),
+            let name = own.requiredText("name", "name the surface"), let source = readSource(own)
+        else { return nil }
+        let read = own.field("read").flatMap(readReader) ?? Reader(shape: .result)
+        return Surface(name: SurfaceName(name), scope: readScope(own), source: source, reader: read)
+    }
+
+    private func readScope(_ own: Section) -> SurfaceScope {
+        guard let field = own.field("scope") else { return .host }
+        guard field.isMapping else {
+            if reader.text(field) != "host" {
+                reader.report(
+                    field.line, "this is no scope",
+                    "write 'host', '{layer: HOST}' or '{fleet: HOST}', naming who captures it")
+            }
+            return .host
+        }
+        for (key, value) in reader.pairs(field) {
+            guard let host = reader.text(value) else { continue }
+            if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
+                reader.report(
+                    value.line, "the inventory has no host '\(host)' to capture from", "name a host of the inventory")
+            }
+            switch key {
+            case "layer": return .layer(vantage: HostName(host))
+            case "fleet": return .fleet(vantage: HostName(host))
+            default: reader.report(value.line, "'\(key)' is no scope", "write layer or fleet")
+            }
+        }
+        return .host
+    }
+
+    /// Two items of the family that must tell the same.
+    func readAgreement(_ field: Field, _ evidence: [Surface]) -> Agreement? {
+        let references = reader.list(field).compactMap(readReference)
+        guard references.count == 2 else {
+            reader.report(
+                field.line, "\(field.name) does not name two items",
+                "write [{surface: A, item: X}, {surface: B, item: X}]")
+            return nil
+        }
+        for reference in references where !evidence.contains(where: { $0.name == reference.surface }) {
+            reader.report(
+                field.line, "no surface is named '\(reference.surface)'",
+                "use one of: \(evidence.map(\.name.rawValue).joined(separator: ", "))")
+        }
+        return Agreement(references[0], references[1])
+    }
+
+    func readReference(_ field: Field) -> ItemReference? {
+        guard let own = Section(field, known: PlanFile.referenceKeys, reader),
+            let surface = own.requiredText("surface", "name the surface"),
+            let item = own.requiredText("item", "name the item")
+        else { return nil }
+        return ItemReference(surface: SurfaceName(surface), item: item)
+    }
+
+    // MARK: Sources
+
+    /// Either `http` or `command`, never both.
+    func readSource(_ own: Section) -> SurfaceSource? {
+        switch (own.field("http"), own.field("command")) {
+        case (let http?, nil): return readHTTP(http).map(SurfaceSource.http)
+        case (nil, let command?): return readCommand(command).map(SurfaceSource.command)
+        case (nil, nil), (_?, _?):
+            reader.report(own.line, "\(own.name) needs one source", "write either 'http:' or 'command:'")
+            return nil
+        }
+    }
+
+    private func readHTTP(_ field: Field) -> HTTPSource? {
+        guard let own = Section(field, known: PlanFile.httpKeys, reader),
+            let url = own.requiredText("url", "write the URL, such as \"${baseURL}/api/v1/platform/services\"")
+        else { return nil }
+        let statuses = own.field("acceptedStatuses").map {
+            reader.list($0).compactMap { reader.integer($0, in: 100...599) }
+        }
+        var source = HTTPSource(
+            url: url, headers: own.textMap("headers") ?? [:], acceptedStatuses: statuses ?? [200],
+            timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? 10,
+            fleetRequestsPerSecond: own.integer("fleetRequestsPerSecond", in: 1...1_000))
+        source.retriesWhenLimited = own.integer("retriesWhenLimited", in: 0...10) ?? source.retriesWhenLimited
+        let secrets = own.field("secretHeaders").map { reader.pairs($0) } ?? []
+        for header in secrets {
+            guard let secret = Section(header.value, known: PlanFile.secretKeys, reader),
+                let file = secret.requiredText("file", "name a file on the host that holds the secret")
+            else { continue }
+            source.secretHeaders[header.key] = SecretReference(file: file, prefix: secret.text("prefix") ?? "")
+        }
+        if let tls = own.field("tls").flatMap({ Section($0, known: PlanFile.tlsKeys, reader) }) {
+            source.tls = TLSOptions(
+                caFile: tls.text("caFile"), certificateFile: tls.text("certificateFile"), keyFile: tls.text("keyFile"))
+        }
+        return source
+    }
+
+    // MARK: Readers
+
+    private func readReader(_ field: Field) -> Reader? {
+        guard let own = Section(field, known: PlanFile.readerKeys, reader),
+            let word = own.requiredText(
+                "shape", "write one of: \(ReaderShape.allCases.map(\.rawValue).joined(separator: ", "))"),
+            let shape = choice(word, ReaderShape.self, own.line(of: "shape"))
+        else { return nil }
+        var result = Reader(shape: shape)
+        if let format = own.text("format") {
+            result.format = choice(format, BodyFormat.self, own.line(of: "format")) ?? .json
+        }
+        result.contentTypes = own.texts("contentTypes") ?? []
+        result.require = own.textMap("require") ?? [:]
+        for pointer in result.require.keys.sorted() { checkPointer(pointer, own.line(of: "require")) }
+        result.items = pointer(own, "items") ?? result.items
+        result.key = own.field("key").map { readKey($0) } ?? result.key
+        result.status = own.text("status") ?? result.status
+        result.whenPresent = own.texts("whenPresent") ?? []
+        result.healthy = own.texts("healthy") ?? result.healthy
+        result.unhealthy = own.texts("unhealthy") ?? result.unhealthy
+        result.uncheckedKeys = own.texts("uncheckedKeys") ?? []
+        result.measures = own.list("measures").compactMap(readMeasure)
+        let both = Set(result.healthy.map { $0.lowercased() }).intersection(result.unhealthy.map { $0.lowercased() })
+        if let word = both.sorted().first {
+            reader.report(own.line(of: "healthy"), "'\(word)' means both healthy and unhealthy", "keep it on one side")
+        }
+        if shape == .measures, result.measures.isEmpty {
+            reader.report(own.line, "\(field.name) measures nothing", "list at least one of 'measures'")
+        }
+        result.timestamp = own.field("timestamp").flatMap(readTimestamp)
+        return result
+    }
+
+    private func readKey(_ field: Field) -> [String] {
+        if field.isList { return reader.list(field).compactMap(reader.text) }
+        return reader.text(field).map { [$0] } ?? []
+    }
+
+    private func readMeasure(_ field: Field) -> Measure? {
+        guard let own = Section(field, known: PlanFile.measureKeys, reader),
+            let name = own.requiredText("name", "name the number"),
+            own.required("pointer", "say where it stands, such as /queue/depth") != nil,
+            let pointer = pointer(own, "pointer")
+        else { return nil }
+        let measure = Measure(
+            name: name, pointer: pointer, atLeast: own.number("atLeast"), atMost: own.number("atMost"),
+            rise: own.field("rise").flatMap(readTolerance), fall: own.field("fall").flatMap(readTolerance))
+        if measure.atLeast == nil, measure.atMost == nil, measure.rise == nil, measure.fall == nil {
+            reader.report(field.line, "\(field.name) bounds nothing", "write atLeast, atMost, rise or fall")
+        }
+        if let least = measure.atLeast, let most = measure.atMost, least > most {
+            reader.report(field.line, "\(field.name) can never hold: \(least) is more than \(most)", "swap them")
+        }
+        return measure
+    }
+
+    private func readTolerance(_ field: Field) -> Tolerance? {
+        guard let own = Section(field, known: PlanFile.toleranceKeys, reader) else { return nil }
+        let tolerance = Tolerance(absolute: own.number("absolute"), percent: own.number("percent"))
+        let bounds = [tolerance.absolute, tolerance.percent].compactMap { $0 }
+        if bounds.isEmpty || bounds.contains(where: { $0 < 0 }) {
+            reader.report(field.line, "\(field.name) is no distance", "write absolute, percent or both, 0 or more")
+        }
+        return tolerance
+    }
+
+    private func readTimestamp(_ field: Field) -> TimestampRule? {
+        guard let own = Section(field, known: PlanFile.timestampKeys, reader), let pointer = pointer(own, "pointer"),
+            let age = own.requiredInteger("maxAgeSeconds", in: 1...86_400, "say how old it may be")
+        else { return nil }
+        return TimestampRule(pointer: pointer, maxAgeSeconds: age, perItem: own.flag("perItem") ?? false)
+    }
+
+    func pointer(_ own: Section, _ key: String) -> String? {
+        guard let text = own.text(key) else { return nil }
+        checkPointer(text, own.line(of: key))
+        return text
+    }
+
+    private func checkPointer(_ text: String, _ line: Int) {
+        if text.isEmpty || text.hasPrefix("/") { return }
+        reader.report(line, "'\(text)' is no JSON Pointer", "write it as /data/services")
+    }
+}
