@@ -22,7 +22,11 @@ say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 run() {
     local expected=$1 status=0
     shift
-    printf '$ lockflight %s\n' "$*" | sed "s#$folder#DEMO#g"
+    printf '$ lockflight'
+    for word in "$@"; do
+        case $word in *' '*) printf " '%s'" "$word" ;; *) printf ' %s' "${word//$folder/DEMO}" ;; esac
+    done
+    echo
     lockflight "$@" || status=$?
     if [ "$status" -ne "$expected" ]; then
         echo "demo: exit code $status, expected $expected" >&2
@@ -58,7 +62,7 @@ run 0 evidence diff --host core-2
 run 0 lab status --folder "$lab"
 
 say "core-2 goes back, and is compared with what it was before"
-run 11 rollback --host core-2
+run 11 rollback --host core-2 --reason 'its store can not be repaired in place'
 
 say "The fleet is mixed, and says so; the record proves itself"
 run 0 status

@@ -10,6 +10,8 @@ public struct BoundaryRecord: Hashable, Sendable {
     /// Changed by this run and taken back, verified.
     public var rolledBack: [Placement]
     public var untouched: [Placement]
+    /// Untouched ones whose turn did not come; in scope of the next resume.
+    public var skipped: [Placement]
     /// Operations that have not ended, or whose fate is unknown.
     public var inFlight: [OperationState]
     /// Whether evidence can be taken where the fleet stands, without moving anything.
@@ -33,6 +35,33 @@ public enum RecoveryOption: Hashable, Sendable {
     case retire(host: HostName)
 }
 
+extension RecoveryOption {
+    /// How far it reaches; the options of a record are in this order.
+    public var width: Int {
+        switch self {
+        case .resume: 0
+        case .recheck: 1
+        case .rerun: 2
+        case .rollback(.host): 3
+        case .rollback(.layer): 4
+        case .rollback(.all): 5
+        case .signOff: 6
+        case .retire: 7
+        }
+    }
+
+    var words: String {
+        switch self {
+        case .resume: "resume"
+        case .recheck(let host): "recheck \(host)"
+        case .rerun(let host, _): "rerun the step of \(host)"
+        case .rollback(let scope): "roll back \(scope.description)"
+        case .signOff(let hosts): "sign off \(hosts.map(\.rawValue).joined(separator: ", "))"
+        case .retire(let host): "retire \(host)"
+        }
+    }
+}
+
 extension RolloutState {
     /// The record of the boundary where the run is held; nil when it is not.
     public var boundaryRecord: BoundaryRecord? {
@@ -45,7 +74,7 @@ extension RolloutState {
             rolledBack: orderedPlacements.filter { placements[$0]?.phase == .rolledBack(.verified) },
             untouched: orderedPlacements.filter {
                 placements[$0]?.touched != true && placements[$0]?.phase != .rolledBack(.verified)
-            }, inFlight: open,
+            }, skipped: orderedPlacements.filter { placements[$0]?.phase == .waiting }, inFlight: open,
             isSafeToVerifyInPlace: open.isEmpty && lostHosts.isEmpty, options: recoveryOptions,
             failedWhen: layer?.failedWhen ?? [])
     }

@@ -14,6 +14,41 @@ public struct Problem: Hashable, Sendable {
     }
 }
 
+/// What kind of failure it was; each asks for another answer.
+public enum FailureClass: String, Hashable, Sendable, CaseIterable {
+    /// It ran, or was compared, and is wrong.
+    case failed
+    /// The host, or what became of an operation there, could not be learnt.
+    case unreachable
+    /// Something declined before anything changed.
+    case refused
+    case timedOut
+    case interrupted
+    /// The evidence does not say; never taken as good.
+    case inconclusive
+    /// Not tried, because an earlier boundary closed; in scope of the next resume.
+    case skipped
+}
+
+extension HoldCode {
+    public var failureClass: FailureClass {
+        switch self {
+        case .hostUnreachable, .operationUnsettled: .unreachable
+        case .hostKeyChanged, .hostKeyUnknown, .authenticationRefused, .agentUnusable, .hostOwnedElsewhere,
+            .machineChanged, .machineDuplicated, .scriptMissing, .rollbackPrerequisiteMissing, .diskFull,
+            .guardrailRefused, .operationRefused, .hostBlocked, .rollbackRequested:
+            .refused
+        case .sourceVersionMismatch, .baselineUnhealthy, .baselineDrift, .versionMismatch, .materializationFailed,
+            .evidenceMissing, .evidenceRegressed, .pathFailed, .stepFailed, .rollbackFailed, .rollbackUnverified:
+            .failed
+        case .stepTimedOut, .progressDeadline: .timedOut
+        case .stepInterrupted: .interrupted
+        case .baselineIncomplete, .evidenceUnknown, .evidenceStale, .evidenceContradictory, .instrumentChanged:
+            .inconclusive
+        }
+    }
+}
+
 /// A failed boundary's cause. Latched: only a recorded recovery resolves it.
 public struct Failure: Hashable, Sendable {
     public var boundary: Boundary

@@ -14,6 +14,27 @@ public struct RequestRefusal: Error, Hashable, Sendable {
 extension RolloutState {
     /// Why a request can not be taken now; nil when it can. Whoever appends a request asks this first, at the same
     /// sequence number.
+    public func refusal(of request: Request) -> RequestRefusal? {
+        if let refusal = refusal(of: request.action) { return refusal }
+        guard request.reason?.isEmpty != false, let width = width(of: request.action), isHeld,
+            let narrowest = boundaryRecord?.options.first, width > narrowest.width
+        else { return nil }
+        return RequestRefusal(
+            "a narrower way is open: \(narrowest.words)", remedy: "take that one, or say why with --reason")
+    }
+
+    /// How far an action reaches, as ``RecoveryOption/width``; nil for those that recover nothing.
+    private func width(of action: RequestedAction) -> Int? {
+        switch action {
+        case .recheck(let host): RecoveryOption.recheck(host: host).width
+        case .rerun(let host, _): RecoveryOption.rerun(host: host, needsSignOff: false).width
+        case .rollback(let scope): RecoveryOption.rollback(scope: scope).width
+        case .retire(let host, _): RecoveryOption.retire(host: host).width
+        case .pause, .resume, .abort, .signOff, .rebind, .finalize, .supersede: nil
+        }
+    }
+
+    /// The same for the action alone, whatever its reason.
     public func refusal(of action: RequestedAction) -> RequestRefusal? {
         if isClosed { return RequestRefusal("the run is closed and never changes", remedy: "start a new run") }
         switch action {
@@ -210,7 +231,7 @@ extension RolloutState {
     // MARK: Taking
 
     mutating func take(_ request: Request, _ moment: Moment) {
-        guard refusal(of: request.action) == nil else { return }
+        guard refusal(of: request) == nil else { return }
         switch request.action {
         case .pause: isPaused = true
         case .resume: resume(moment)

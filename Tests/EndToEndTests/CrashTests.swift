@@ -65,7 +65,7 @@ struct CrashTests {
             try await fleet.wait(for: "the redeploy to go on alone") {
                 try await fleet.version("core-1", "core") == "1.5.0"
             }
-            try await fleet.expect(.held, "rollout", "recheck", "--host", "core-1")
+            try await fleet.expect(.held, "recover", "recheck", "core-1")
             try await fleet.expect(.verified, "rollout", "resume")
             for host in fleet.lab.hosts { #expect(try redeploys(fleet, host.name) == 1) }
             try await fleet.expect(.verified, "ledger", "verify")

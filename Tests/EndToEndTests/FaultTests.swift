@@ -49,11 +49,11 @@ struct FaultTests {
             try await fleet.lab.inject(.rollbackFails, on: "core-1", target: "1.5.0")
             try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
-            try await fleet.expect(.rolledBackNotVerified, "rollback", "--host", "core-1")
+            try await fleet.expect(.rolledBackNotVerified, "rollback", "--host", "core-1", "--reason", "test")
             let failures = try await fleet.run(["status"]).output
             #expect(failures.contains(LabFault.rollbackFails.expectedHoldCode))
             try await fleet.lab.mend("core-1")
-            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "core-1")
+            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "core-1", "--reason", "test")
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
         }
     }

@@ -32,10 +32,10 @@ struct NextCommandTests {
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             // Narrowest first.
             let offered = try await next(fleet).map { $0.split(separator: " ").prefix(3).joined(separator: " ") }
-            #expect(offered.prefix(2) == ["lockflight rollout recheck", "lockflight rollout rerun"])
-            #expect(try await follow(fleet, "rollout recheck") == FleetFixture.Exit.held.rawValue)
+            #expect(offered.prefix(2) == ["lockflight recover recheck", "lockflight recover rerun"])
+            #expect(try await follow(fleet, "recover recheck") == FleetFixture.Exit.held.rawValue)
             try await fleet.lab.mend("core-1")
-            #expect(try await follow(fleet, "rollout rerun") == FleetFixture.Exit.held.rawValue)
+            #expect(try await follow(fleet, "recover rerun") == FleetFixture.Exit.held.rawValue)
             #expect(try await follow(fleet, "rollout resume") == FleetFixture.Exit.verified.rawValue)
             #expect(try await follow(fleet, "rollback") == FleetFixture.Exit.rolledBackVerified.rawValue)
             for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, host.layers[0]) == "1.4.0") }
@@ -50,8 +50,8 @@ struct NextCommandTests {
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
             #expect(try await follow(fleet, "rollback") == FleetFixture.Exit.rolledBackNotVerified.rawValue)
             #expect(try await fleet.version("core-1", "core") == "1.5.0")
-            #expect(try await follow(fleet, "rollout recheck") == FleetFixture.Exit.held.rawValue)
-            #expect(try await follow(fleet, "rollout sign-off") == FleetFixture.Exit.rolledBackNotVerified.rawValue)
+            #expect(try await follow(fleet, "recover recheck") == FleetFixture.Exit.held.rawValue)
+            #expect(try await follow(fleet, "recover sign-off") == FleetFixture.Exit.rolledBackNotVerified.rawValue)
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
             #expect(try await fleet.version("data-1", "data") == "1.4.0")
             #expect(try await fleet.version("edge-1", "edge") == "1.5.0")
@@ -117,7 +117,7 @@ struct NextCommandTests {
             #expect(given.last == "lockflight rollout start lab-1.5.0 --watch")
             for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, host.layers[0]) == "1.5.0") }
             try await followAll(fleet, .refused, "rollout", "pause")
-            try await followAll(fleet, .refused, "rollout", "recheck", "--host", "nobody")
+            try await followAll(fleet, .refused, "recover", "recheck", "nobody")
         }
     }
 

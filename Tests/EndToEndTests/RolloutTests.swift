@@ -30,7 +30,17 @@ struct RolloutTests {
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             #expect(try await fleet.holdCode() == "evidence-regressed")
             try await fleet.expect(.refused, "rollout", "resume")
-            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "core-2")
+            // A narrower way is open, so a rollback says why it is taken.
+            try await fleet.expect(.refused, "rollback", "--host", "core-2")
+            let page = "\(fleet.folder)/boundary.md"
+            try await fleet.expect(.held, "recover", "--output", page)
+            let text = try String(contentsOfFile: page, encoding: .utf8)
+            for part in [
+                "**evidence-regressed** (failed)", "| services | store | up | down | regressed |", "core-owner",
+            ] {
+                #expect(text.contains(part), "not in the boundary record: \(part)\n\(text)")
+            }
+            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "core-2", "--reason", "store is damaged")
             #expect(try await fleet.version("core-2", "core") == "1.4.0")
             let view = try await fleet.run(["status"]).output
             #expect(view.contains("mixed"))
@@ -133,7 +143,7 @@ struct RolloutTests {
             try await fleet.lab.mend("core-1")
             try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
             try await fleet.expect(
-                .held, "rollout", "rerun", "--host", "core-1", "--sign-off", "core-owner", "--reason", "x")
+                .held, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
             // Nothing was sent to whoever answers there now.
             #expect(try fleet.journal(of: "core-1").count == 1)
 
@@ -145,7 +155,7 @@ struct RolloutTests {
             try await fleet.expect(.verified, "inventory", "trust", "core-1", "--known-hosts", scanned, "--replace")
             try await fleet.expect(.verified, "rollout", "rebind", "--host", "core-1", "--reason", "new key")
             try await fleet.expect(
-                .held, "rollout", "rerun", "--host", "core-1", "--sign-off", "core-owner", "--reason", "x")
+                .held, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
             try await fleet.expect(.verified, "rollout", "resume")
             #expect(try await fleet.version("core-1", "core") == "1.5.0")
         }

@@ -71,7 +71,9 @@ struct EngineHarness {
         append(.driverAttached(Driver(epoch: epoch, user: "op", machine: "desk", processID: 1)))
     }
 
-    mutating func request(_ action: RequestedAction) { append(.requested(Request(action: action, by: "op"))) }
+    mutating func request(_ action: RequestedAction) {
+        append(.requested(Request(action: action, by: "op", reason: "model")))
+    }
 
     /// The coordinator dies with everything it knew after `count` events, and another one takes over.
     mutating func crash(keeping count: Int) {

@@ -69,6 +69,21 @@ struct RecoveryTests {
         #expect(harness.state.placements[RecoveryTests.c2]?.phase == .failed)
     }
 
+    @Test func aWiderWayThanTheNarrowestNeedsAReason() {
+        let harness = held { $0.script = .ends(.exited(code: 1)) }
+        func refusal(_ action: RequestedAction, _ reason: String?) -> RequestRefusal? {
+            harness.state.refusal(of: Request(action: action, by: "op", reason: reason))
+        }
+        #expect(harness.state.boundaryRecord?.options.first == .recheck(host: "c2"))
+        #expect(refusal(.recheck(host: "c2"), nil) == nil)
+        for scope in [RollbackScope.host(name: "c2"), .layer(name: "core"), .all] {
+            #expect(refusal(.rollback(scope: scope), nil) != nil)
+            #expect(refusal(.rollback(scope: scope), "") != nil)
+            #expect(refusal(.rollback(scope: scope), "the disk is gone") == nil)
+        }
+        #expect(refusal(.pause, nil) == harness.state.refusal(of: .pause))
+    }
+
     @Test func aWholeRollbackGoesTopLayerFirst() {
         var harness = EngineHarness(Model.run())
         harness.run()

@@ -19,8 +19,8 @@ public struct Lockflight: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RollbackCommand.self, StatusCommand.self,
-            EvidenceCommand.self, EventsCommand.self, LedgerCommand.self, LabCommands.self,
+            InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self, RollbackCommand.self,
+            StatusCommand.self, EvidenceCommand.self, EventsCommand.self, LedgerCommand.self, LabCommands.self,
         ])
 
     public init() {}

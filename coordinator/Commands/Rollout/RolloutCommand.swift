@@ -8,8 +8,7 @@ struct RolloutCommand: ParsableCommand {
         discussion: "Example: lockflight rollout start upgrade-1.5.0 --watch",
         subcommands: [
             RolloutStart.self, RolloutWatch.self, RolloutPause.self, RolloutResume.self, RolloutAbort.self,
-            RolloutRecheck.self, RolloutRerun.self, RolloutSignOff.self, RolloutRebind.self, RolloutRetire.self,
-            RolloutFinalize.self,
+            RolloutRebind.self, RolloutRetire.self, RolloutFinalize.self,
         ])
 }
 
@@ -18,10 +17,21 @@ struct RunArgument: ParsableArguments {
     @Argument(help: "The run's id or its first characters. (default: the last one started)") var run: String?
 }
 
+/// The same where the argument is a host.
+struct RunOption: ParsableArguments {
+    @Option(name: .long, help: "The run's id or its first characters. (default: the last one started)") var run: String?
+}
+
 extension Context {
     func control(_ argument: RunArgument, readOnly: Bool = false) throws -> RunControl {
+        try control(argument.run, readOnly: readOnly)
+    }
+
+    func control(_ option: RunOption) throws -> RunControl { try control(option.run, readOnly: false) }
+
+    private func control(_ named: String?, readOnly: Bool) throws -> RunControl {
         let ledger = readOnly ? try existingLedger() : try ledger()
-        guard let run = try argument.run ?? ledger.runs().first?.id.rawValue else {
+        guard let run = try named ?? ledger.runs().first?.id.rawValue else {
             throw CommandError(.refused, "the ledger holds no run", next: "lockflight plan list")
         }
         return try RunControl(self, ledger, run: run)

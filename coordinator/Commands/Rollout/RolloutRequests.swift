@@ -62,61 +62,6 @@ struct RolloutAbort: LockflightCommand {
     }
 }
 
-struct RolloutRecheck: LockflightCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "recheck", abstract: "Someone repaired a host: capture and compare its full family again.",
-        discussion: "Example: lockflight rollout recheck r-7k3fq2 --host core-2")
-
-    @OptionGroup var options: GlobalOptions
-    @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "The repaired host.") var host: String
-
-    func perform(_ context: Context) async throws -> CommandResult {
-        try await context.control(target).requestAndFollow(.recheck(host: HostName(host)))
-    }
-}
-
-struct RolloutRerun: LockflightCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "rerun", abstract: "Run the failed step of a host again.",
-        discussion: """
-            Only for steps that the plan declares idempotent, or with an owner's recorded sign-off.
-            Example: lockflight rollout rerun r-7k3fq2 --host core-2 --sign-off ana --reason 'disk was full'
-            """)
-
-    @OptionGroup var options: GlobalOptions
-    @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "The host.") var host: String
-    @Option(name: .long, help: "The owner who signs it off.") var signOff: String?
-    @Option(name: .long, help: "Why; recorded.") var reason: String?
-
-    func validate() throws {
-        if signOff != nil, reason == nil { throw ValidationError("--sign-off needs --reason") }
-    }
-
-    func perform(_ context: Context) async throws -> CommandResult {
-        let action = RequestedAction.rerun(host: HostName(host), signedOffBy: signOff.map { Owner($0) })
-        return try await context.control(target).requestAndFollow(action, reason: reason)
-    }
-}
-
-struct RolloutSignOff: LockflightCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "sign-off", abstract: "Let a rollback's lower layers go past hosts that are not verified.",
-        discussion: "Example: lockflight rollout sign-off r-7k3fq2 --host core-2 --as ana --reason 'machine is lost'")
-
-    @OptionGroup var options: GlobalOptions
-    @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "A host that the rollback left unverified; repeat for more.") var host: [String]
-    @Option(name: .customLong("as"), help: "The owner who signs off.") var owner: String
-    @Option(name: .long, help: "Why; recorded.") var reason: String
-
-    func perform(_ context: Context) async throws -> CommandResult {
-        let action = RequestedAction.signOff(hosts: host.map { HostName($0) }, owner: Owner(owner))
-        return try await context.control(target).requestAndFollow(action, reason: reason)
-    }
-}
-
 struct RolloutRebind: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "rebind", abstract: "Take a host's new address and key from the inventory into a live run.",

@@ -44,11 +44,11 @@ struct RunControl {
     func request(_ action: RequestedAction, reason: String? = nil) async throws -> RolloutState {
         for _ in 0..<RunControl.requestAttempts {
             let state = try await state()
-            if let refusal = state.refusal(of: action) {
+            let request = Request(action: action, by: context.user, reason: reason)
+            if let refusal = state.refusal(of: request) {
                 throw CommandError(refusal, of: state, consequence: "Nothing was recorded")
             }
-            let event = RunEvent.requested(Request(action: action, by: context.user, reason: reason))
-            switch try await log.append([event], to: run, after: state.sequence, epoch: nil) {
+            switch try await log.append([.requested(request)], to: run, after: state.sequence, epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
             }

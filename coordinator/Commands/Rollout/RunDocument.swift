@@ -19,6 +19,7 @@ struct RunDocument: Encodable {
     }
     struct HoldDocument: Encodable {
         var code: String
+        var failureClass: String
         var boundary: String
         var completed: String?
         var host: HostName?
@@ -28,6 +29,7 @@ struct RunDocument: Encodable {
         var touched: [Placement]
         var rolledBack: [Placement]
         var untouched: [Placement]
+        var skipped: [Placement]
         var inFlight: [OperationID]
         var safeToVerifyInPlace: Bool
     }
@@ -83,10 +85,12 @@ struct RunDocument: Encodable {
     private static func hold(_ state: RolloutState) -> HoldDocument? {
         guard let record = state.boundaryRecord, let failure = state.holdingFailure else { return nil }
         return HoldDocument(
-            code: failure.problem.code.rawValue, boundary: record.stopped.description,
+            code: failure.problem.code.rawValue, failureClass: failure.problem.code.failureClass.rawValue,
+            boundary: record.stopped.description,
             completed: record.completed?.description, host: failure.host, layer: failure.placement?.layer,
             detail: failure.problem.detail, divergent: failure.problem.item, touched: record.touched,
-            rolledBack: record.rolledBack, untouched: record.untouched, inFlight: record.inFlight.map(\.intent.id),
+            rolledBack: record.rolledBack, untouched: record.untouched, skipped: record.skipped,
+            inFlight: record.inFlight.map(\.intent.id),
             safeToVerifyInPlace: record.isSafeToVerifyInPlace)
     }
 }

@@ -16,13 +16,18 @@ struct StatusView {
     func lines() -> [String] {
         var lines = header
         for (index, layer) in state.plan.layers.enumerated() { lines += layerLines(layer, state.batches[index]) }
-        lines += holdLines
+        if state.boundaryRecord != nil { lines += [""] + holdLines }
+        return state.isAtRest || driver == nil ? lines + nextLines : lines
+    }
+
+    /// The boundary record and the ways on, alone.
+    var recoveryLines: [String] { holdLines + nextLines }
+
+    private var nextLines: [String] {
         let next = state.nextCommands()
-        if !next.isEmpty, state.isAtRest || driver == nil {
-            lines += ["", style.bold("next, narrowest first")]
-            for (command, why) in next { lines += ["  " + style.cyan(command), "      " + style.dim(why)] }
-        }
-        return lines
+        guard !next.isEmpty else { return [] }
+        return ["", style.bold("next, narrowest first")]
+            + next.flatMap { ["  " + style.cyan($0.command), "      " + style.dim($0.why)] }
     }
 
     // MARK: Head
@@ -113,7 +118,7 @@ struct StatusView {
             case .warmingUp: state.isHeld ? "not verified" : "warming up"
             case .soaking: "soaking"
             case .soaked: "verified"
-            case .failed: "failed"
+            case .failed: own.problem?.code.failureClass.words ?? "failed"
             case .rollbackPending: "to roll back"
             case .rollingBack: "rolling back"
             case .provingRollback: "proving"
@@ -158,7 +163,9 @@ struct StatusView {
 
     private var holdLines: [String] {
         guard let record = state.boundaryRecord, let failure = state.holdingFailure else { return [] }
-        var lines = ["", style.red(style.bold("held at \(record.stopped): \(failure.problem.code.rawValue)"))]
+        let code = failure.problem.code
+        var lines = [style.red(style.bold("held at \(record.stopped): \(code.rawValue)"))]
+        if code.failureClass != .failed { lines += wrap("  class      ", code.failureClass.words) }
         let whom = failure.placement?.description ?? failure.host?.rawValue ?? failure.subject?.description ?? "the run"
         let answer = failure.resolution.map { "  (answered: \($0.words))" } ?? ""
         lines += wrap("  where      ", "\(whom): \(failure.problem.detail)\(answer)")
@@ -217,9 +224,19 @@ struct StatusView {
     }
 }
 
+extension FailureClass {
+    /// As people read it.
+    var words: String {
+        switch self {
+        case .timedOut: "timed out"
+        case .failed, .unreachable, .refused, .interrupted, .inconclusive, .skipped: rawValue
+        }
+    }
+}
+
 extension Resolution {
     /// How a failure was answered, for people.
-    fileprivate var words: String {
+    var words: String {
         switch self {
         case .repairedByHand: "repaired by hand"
         case .rerunPassed: "rerun, proved"

@@ -3,33 +3,36 @@ import UpgradeDomain
 
 extension RecoveryOption {
     /// The exact command, and what it is for.
-    func commandLine(run: RunID, owner: Owner?) -> (command: String, why: String) {
+    ///
+    /// - Parameter narrowest: the first option of the record; a wider one is recorded with a reason.
+    func commandLine(run: RunID, owner: Owner?, narrowest: RecoveryOption) -> (command: String, why: String) {
         let someone = owner?.rawValue ?? "OWNER"
+        let because = width > narrowest.width ? " --reason 'a narrower way did not do'" : ""
         switch self {
         case .recheck(let host):
             return (
-                "lockflight rollout recheck \(run) --host \(host)", "repaired by hand: capture and compare it again"
+                "lockflight recover recheck \(host) --run \(run)", "repaired by hand: capture and compare it again"
             )
         case .rerun(let host, let needsSignOff):
             return needsSignOff
                 ? (
-                    "lockflight rollout rerun \(run) --host \(host) --sign-off \(someone) --reason 'checked on the host'",
+                    "lockflight recover rerun \(host) --run \(run) --sign-off \(someone) --reason 'checked on the host'",
                     "run the failed step again, with an owner's sign-off"
                 )
                 : (
-                    "lockflight rollout rerun \(run) --host \(host)",
+                    "lockflight recover rerun \(host) --run \(run)\(because)",
                     "run the failed step again: it is declared idempotent"
                 )
         case .rollback(.host(let host)):
-            return ("lockflight rollback \(run) --host \(host)", "take this host back")
+            return ("lockflight rollback \(run) --host \(host)\(because)", "take this host back")
         case .rollback(.layer(let layer)):
-            return ("lockflight rollback \(run) --layer \(layer)", "take the layer back")
+            return ("lockflight rollback \(run) --layer \(layer)\(because)", "take the layer back")
         case .rollback(.all):
-            return ("lockflight rollback \(run) --all", "take every touched host back, top layer first")
+            return ("lockflight rollback \(run) --all\(because)", "take every touched host back, top layer first")
         case .signOff(let hosts):
-            let list = hosts.map { "--host \($0)" }.joined(separator: " ")
+            let list = hosts.map(\.rawValue).joined(separator: " ")
             return (
-                "lockflight rollout sign-off \(run) \(list) --as \(someone) --reason 'accepted as it is'",
+                "lockflight recover sign-off \(list) --run \(run) --as \(someone) --reason 'accepted as it is'",
                 "let the lower layers go past these hosts"
             )
         case .resume:
@@ -62,8 +65,8 @@ extension RolloutState {
                 ("lockflight rollout resume \(run)", "give every host a new attempt"),
             ]
         }
-        if let record = boundaryRecord {
-            return record.options.map { $0.commandLine(run: run, owner: decider(of: $0)) }
+        if let options = boundaryRecord?.options, let narrowest = options.first {
+            return options.map { $0.commandLine(run: run, owner: decider(of: $0), narrowest: narrowest) }
         }
         switch status {
         case .verified, .verifiedExcept:

@@ -1,0 +1,111 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Foundation
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+struct RecoverCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recover", abstract: "Read the boundary record of a held run, and answer it.",
+        discussion: """
+            The options are printed narrowest first; a wider one than the narrowest needs a --reason, which is recorded.
+            Example: lockflight recover
+            """,
+        subcommands: [RecoverShow.self, RecoverRecheck.self, RecoverRerun.self, RecoverSignOff.self],
+        defaultSubcommand: RecoverShow.self)
+}
+
+struct RecoverShow: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "The boundary record: where it stopped, why, who was touched, the ways on.",
+        discussion: """
+            With --output it is written to a file that needs neither the ledger nor this program to be read: the record,
+            the evidence before and after, and the approvals.
+            Example: lockflight recover show r-7k3fq2 --output boundary.md
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .shortAndLong, help: "Write it to this file.", completion: .file()) var output: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target, readOnly: true)
+        let state = try await control.state()
+        guard let record = state.boundaryRecord else {
+            throw CommandError(
+                .refused, "\(control.run) is \(state.status); it is not held at a boundary",
+                next: "lockflight status \(control.run)")
+        }
+        let document = BoundaryDocument(record, of: state, at: Context.clock.wall())
+        var remarks: [String] = []
+        if let output {
+            do {
+                try document.page.write(toFile: output, atomically: true, encoding: .utf8)
+            } catch {
+                throw CommandError(
+                    .failure, "\(output) could not be written: \(error.localizedDescription)",
+                    consequence: "Nothing was written.", next: "lockflight recover show \(control.run)")
+            }
+            remarks.append("written to \(output)")
+        }
+        let view = StatusView(
+            state: state, now: Context.clock.wall(), width: context.width, style: context.style, driver: nil)
+        return CommandResult(lines: view.recoveryLines, document: document, status: state.exitStatus, remarks: remarks)
+    }
+}
+
+struct RecoverRecheck: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recheck", abstract: "Someone repaired a host: capture and compare its full family again.",
+        discussion: "Example: lockflight recover recheck core-2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @Argument(help: "The repaired host.") var host: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).requestAndFollow(.recheck(host: HostName(host)))
+    }
+}
+
+struct RecoverRerun: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rerun", abstract: "Run the failed step of a host again.",
+        discussion: """
+            Only for steps that the plan declares idempotent, or with an owner's recorded sign-off.
+            Example: lockflight recover rerun core-2 --sign-off ana --reason 'disk was full'
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @Argument(help: "The host.") var host: String
+    @Option(name: .long, help: "The owner who signs it off.") var signOff: String?
+    @Option(name: .long, help: "Why; recorded.") var reason: String?
+
+    func validate() throws {
+        if signOff != nil, reason == nil { throw ValidationError("--sign-off needs --reason") }
+    }
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let action = RequestedAction.rerun(host: HostName(host), signedOffBy: signOff.map { Owner($0) })
+        return try await context.control(target).requestAndFollow(action, reason: reason)
+    }
+}
+
+struct RecoverSignOff: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sign-off", abstract: "Let a rollback's lower layers go past hosts that are not verified.",
+        discussion: "Example: lockflight recover sign-off core-2 --as ana --reason 'machine is lost'")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @Argument(help: "Hosts that the rollback left unverified.") var hosts: [String]
+    @Option(name: .customLong("as"), help: "The owner who signs off.") var owner: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let action = RequestedAction.signOff(hosts: hosts.map { HostName($0) }, owner: Owner(owner))
+        return try await context.control(target).requestAndFollow(action, reason: reason)
+    }
+}
