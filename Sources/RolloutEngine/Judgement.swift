@@ -52,8 +52,10 @@ struct Judgement {
     }
 
     /// Whether nothing has moved since the last accepted capture.
-    func drift(_ capture: Capture, since accepted: Capture, expects: Expectation) -> GateVerdict {
-        let verdict = compare(capture, with: accepted, expects: expects, expected: [])
+    func drift(
+        _ capture: Capture, since accepted: Capture, expects: Expectation, expected: [ItemReference]
+    ) -> GateVerdict {
+        let verdict = compare(capture, with: accepted, expects: expects, expected: expected)
         guard let found = verdict.problem else { return .pass }
         let unknown =
             switch verdict {

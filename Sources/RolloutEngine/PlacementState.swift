@@ -63,6 +63,10 @@ public struct PlacementState: Hashable, Sendable {
     public internal(set) var rerun: OperationID?
     public internal(set) var adopted = false
     public internal(set) var repairedByHand = false
+    /// The event that began the phase: evidence ordered before it does not count.
+    var phaseSequence: UInt64 = 0
+    /// What was true of it before its last forward operation, for the one that turns out to have changed nothing.
+    var beforeOperation: Standing?
     /// When the phase began on the monotonic clock; starts again after a restart.
     var phaseMark: MonotonicTime
     var lastSampleMark: MonotonicTime?
@@ -85,13 +89,21 @@ public struct PlacementState: Hashable, Sendable {
         phase = next
         phaseSince = moment.wall
         phaseMark = moment.monotonic
+        phaseSequence = moment.sequence
         lastSampleMark = nil
         problem = nil
     }
 }
 
+/// What the facts put on a placement, apart from its phase.
+struct Standing: Hashable, Sendable {
+    var touched: Bool
+    var recorded: RecordedVersion
+}
+
 /// When an event is folded: the wall time it was recorded, and the monotonic time it is learnt of.
 struct Moment {
+    var sequence: UInt64
     var wall: WallTime
     var monotonic: MonotonicTime
 }

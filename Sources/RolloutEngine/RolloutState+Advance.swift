@@ -5,6 +5,7 @@ extension RolloutState {
     mutating func advance(_ moment: Moment) {
         while pending.isEmpty, !isHeld, !isAborted, stage != .complete {
             enter(stage(after: stage))
+            stageSequence = moment.sequence
             advanceMark = moment.monotonic
         }
     }

@@ -4,11 +4,13 @@ extension RolloutState {
     mutating func take(_ record: CaptureRecord, _ moment: Moment) {
         let subject = record.capture.subject
         if case .placement(let placement) = subject { placements[placement]?.latest = record.capture }
+        guard record.orderedAfter >= evidenceBegins(record.purpose, subject) else { return }
         switch record.purpose {
         case .baseline: takeBaseline(record.capture, moment)
         case .drift(let attempt): takeDrift(record.capture, attempt: attempt, moment)
         case .verification(let attempt): takeSample(record.capture, attempt: attempt, moment)
         case .boundary(let boundary): takeBoundary(record.capture, boundary, moment)
+        case .rollbackProof: takeRollbackProof(record.capture, moment)
         case .postFailure:
             if case .placement(let placement) = subject { postFailurePending.remove(placement) }
         case .beforeRollback:
@@ -22,6 +24,22 @@ extension RolloutState {
         case .rollbackVerification(let attempt): takeRollbackSample(record.capture, attempt: attempt, moment)
         case .recheck: takeRecheck(record.capture, moment)
         case .reproof: takeReproof(record.capture, moment)
+        }
+    }
+
+    /// The event from which on evidence for a purpose counts; older evidence never decides.
+    private func evidenceBegins(_ purpose: CapturePurpose, _ subject: EvidenceSubject) -> UInt64 {
+        switch purpose {
+        case .baseline, .boundary: return stageSequence
+        case .drift, .verification, .beforeRollback, .rollbackVerification:
+            guard case .placement(let placement) = subject else { return 0 }
+            return placements[placement]?.phaseSequence ?? 0
+        case .recheck:
+            guard case .placement(let placement) = subject else { return 0 }
+            return recheckSequence[placement.host] ?? 0
+        case .reproof: return reproofSequence
+        case .rollbackProof: return campaign?.proofSequence ?? 0
+        case .postFailure: return 0
         }
     }
 
@@ -46,7 +64,9 @@ extension RolloutState {
         let judge = judgement(of: capture.subject, at: moment.wall)
         if definition.succession != nil, let reference = reference(for: placement),
             let layer = plan.layer(placement.layer),
-            judge.compare(capture, with: reference, expects: .target, expected: layer.expects) == .pass
+            judge.compare(
+                capture, with: reference, expects: .target,
+                expected: layer.expects + expectedChanges(at: placement, including: true)) == .pass
         {
             // Already at the target through the run before: proved, adopted, never redeployed.
             placements[placement]?.adopted = true
@@ -56,7 +76,8 @@ extension RolloutState {
             placements[placement]?.enter(.warmingUp, moment)
             return
         }
-        let verdict = judge.drift(capture, since: accepted, expects: .source)
+        let verdict = judge.drift(
+            capture, since: accepted, expects: .source, expected: expectedChanges(at: placement, including: false))
         if let problem = verdict.problem {
             fail(placement: placement, problem, moment)
             return
@@ -68,11 +89,12 @@ extension RolloutState {
 
     /// A changed placement against its baseline, at the target.
     private func targetVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> GateVerdict {
-        guard let layer = plan.layer(placement.layer), let reference = reference(for: placement) else {
+        guard let reference = reference(for: placement) else {
             return .inconclusive(Problem(.baselineIncomplete, "there is no baseline to compare with"))
         }
         return judgement(of: .placement(placement), at: wall)
-            .compare(capture, with: reference, expects: .target, expected: layer.expects)
+            .compare(
+                capture, with: reference, expects: .target, expected: expectedChanges(at: placement, including: true))
     }
 
     /// An untouched placement against its last accepted capture, at the source.
@@ -80,7 +102,8 @@ extension RolloutState {
         guard let reference = accepted[.placement(placement)] ?? reference(for: placement) else {
             return .inconclusive(Problem(.baselineIncomplete, "there is no baseline to compare with"))
         }
-        return judgement(of: .placement(placement), at: wall).drift(capture, since: reference, expects: .source)
+        return judgement(of: .placement(placement), at: wall).drift(
+            capture, since: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
     }
 
     private func verdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> GateVerdict {
@@ -119,7 +142,7 @@ extension RolloutState {
 
     private mutating func takeBoundary(_ capture: Capture, _ boundary: Boundary, _ moment: Moment) {
         let subject = capture.subject
-        guard boundary == self.boundary, pending.contains(subject) else { return }
+        guard boundary == self.boundary, pending.contains(subject), campaign == nil else { return }
         let verdict: GateVerdict
         switch subject {
         case .placement(let placement): verdict = self.verdict(capture, placement, moment.wall)
@@ -149,13 +172,13 @@ extension RolloutState {
             placements[placement]?.problem = Problem(.baselineIncomplete, "there is no state before the change")
             return
         }
-        let verdict = judgement(of: capture.subject, at: moment.wall)
-            .compare(capture, with: reference, expects: .source, expected: [])
+        let verdict = judgement(of: capture.subject, at: moment.wall).compare(
+            capture, with: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
         if let problem = verdict.problem {
             placements[placement]?.problem = problem
         } else {
-            settleRollback(placement, .verified, nil, moment)
             accepted[capture.subject] = capture
+            settleRollback(placement, .verified, nil, moment)
         }
     }
 
@@ -171,41 +194,52 @@ extension RolloutState {
         guard recheckPending.remove(capture.subject) != nil else { return }
         guard case .placement(let placement) = capture.subject, let state = placements[placement] else { return }
         lostHosts[placement.host] = nil
-        if case .rolledBack = state.phase {
-            recheckRollback(capture, placement, moment)
-            return
-        }
-        if let problem = verdict(capture, placement, moment.wall).problem {
+        if let problem = recheckVerdict(capture, placement, state, moment.wall).problem {
             placements[placement]?.problem = problem
-            return
-        }
-        let rest = placements(of: placement.host).map(EvidenceSubject.placement)
-        if recheckPending.isDisjoint(with: rest) { resolveHostFailures(of: placement.host) }
-        guard state.phase == .failed else { return }
-        guard state.touched else {
+            recheckFailed.insert(placement.host)
+        } else if case .rolledBack = state.phase {
+            placements[placement]?.repairedByHand = true
+            accepted[capture.subject] = capture
+            settleRollback(placement, .verified, nil, moment)
+        } else if state.phase == .failed {
             resolveFailures(of: placement, as: .repairedByHand)
+            returnRepaired(placement, state, moment)
+        }
+        // A failure of the host as a whole is answered when all that was asked of it passed.
+        let rest = placements(of: placement.host).map(EvidenceSubject.placement)
+        if recheckPending.isDisjoint(with: rest), !recheckFailed.contains(placement.host) {
+            resolveHostFailures(of: placement.host)
+        }
+    }
+
+    private func recheckVerdict(
+        _ capture: Capture, _ placement: Placement, _ state: PlacementState, _ wall: WallTime
+    ) -> GateVerdict {
+        if case .rolledBack = state.phase {
+            guard let reference = rollbackReference(for: placement) else {
+                return .inconclusive(Problem(.baselineIncomplete, "there is no state before the change"))
+            }
+            return judgement(of: capture.subject, at: wall).compare(
+                capture, with: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
+        }
+        let found = verdict(capture, placement, wall)
+        // A successor may meet what the run before it had already changed.
+        let isAdoptable = definition.succession != nil && !state.touched && found != .pass
+        return isAdoptable && targetVerdict(capture, placement, wall) == .pass ? .pass : found
+    }
+
+    /// A failed placement whose evidence is good again goes on from where it is.
+    private mutating func returnRepaired(_ placement: Placement, _ state: PlacementState, _ moment: Moment) {
+        guard state.touched else {
             placements[placement]?.enter(.waiting, moment)
+            placements[placement]?.attempt += 1
             return
         }
-        resolveFailures(of: placement, as: .repairedByHand)
         placements[placement]?.repairedByHand = true
         let stepCount = plan.layer(placement.layer).map { steps(of: $0, for: placement.host).count } ?? 0
         placements[placement]?.stepsDone = stepCount
         placements[placement]?.recorded = .target
         placements[placement]?.enter(.warmingUp, moment)
-    }
-
-    private mutating func recheckRollback(_ capture: Capture, _ placement: Placement, _ moment: Moment) {
-        guard let reference = rollbackReference(for: placement) else { return }
-        let verdict = judgement(of: capture.subject, at: moment.wall)
-            .compare(capture, with: reference, expects: .source, expected: [])
-        if let problem = verdict.problem {
-            placements[placement]?.problem = problem
-        } else {
-            placements[placement]?.repairedByHand = true
-            settleRollback(placement, .verified, nil, moment)
-            accepted[capture.subject] = capture
-        }
     }
 
     private mutating func takeReproof(_ capture: Capture, _ moment: Moment) {

@@ -9,6 +9,8 @@ extension RolloutState {
     }
 
     mutating func fail(placement: Placement, _ problem: Problem, operation: OperationID? = nil, _ moment: Moment) {
+        // What was ordered before a rollback was asked for no longer decides.
+        guard !isRollingBack(placement) else { return }
         latch(
             Failure(
                 boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
@@ -59,12 +61,26 @@ extension RolloutState {
         if let placement = failure.placement, lostHosts[placement.host] == nil { postFailurePending.insert(placement) }
     }
 
+    /// Answers the failures of a placement, and those of its host as a whole once no placement there is failed.
     mutating func resolveFailures(of placement: Placement, as resolution: Resolution) {
-        for index in failures.indices where failures[index].resolution == nil {
-            let failure = failures[index]
-            if failure.placement == placement || (failure.placement == nil && failure.host == placement.host) {
-                failures[index].resolution = resolution
-            }
+        for index in failures.indices
+        where failures[index].resolution == nil && failures[index].placement == placement {
+            failures[index].resolution = resolution
+        }
+        guard placements(of: placement.host).allSatisfy({ $0 == placement || !isFailed($0) }) else { return }
+        for index in failures.indices
+        where failures[index].resolution == nil && failures[index].placement == nil
+            && failures[index].host == placement.host
+        {
+            failures[index].resolution = resolution
+        }
+    }
+
+    private func isFailed(_ placement: Placement) -> Bool {
+        switch placements[placement]?.phase {
+        case .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack(.unverified), .rolledBack(.failed):
+            true
+        case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .rolledBack(.verified), .retired, nil: false
         }
     }
 

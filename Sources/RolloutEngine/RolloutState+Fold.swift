@@ -17,7 +17,7 @@ extension RolloutState {
         sequence = recorded.sequence
         chainHead = recorded.hash
         lastEventAt = recorded.recordedAt
-        let moment = Moment(wall: recorded.recordedAt, monotonic: now)
+        let moment = Moment(sequence: recorded.sequence, wall: recorded.recordedAt, monotonic: now)
         switch recorded.event {
         case .runStarted: break
         case .driverAttached(let driver): attach(driver, moment)
@@ -63,7 +63,10 @@ extension RolloutState {
                 placements[placement]?.phaseMark = moment.monotonic
                 placements[placement]?.lastSampleMark = nil
             case .soaked:
-                if stage != .complete { reproofPending.insert(placement) }
+                if stage != .complete {
+                    reproofPending.insert(placement)
+                    reproofSequence = moment.sequence
+                }
             case .waiting, .failed, .rollbackPending, .rollingBack, .rolledBack, .retired: break
             }
         }
@@ -101,6 +104,10 @@ extension RolloutState {
         switch intent.action {
         case .step:
             let isRerun = unresolvedFailure(of: intent.placement) != nil
+            if let state = placements[intent.placement] {
+                placements[intent.placement]?.beforeOperation = Standing(
+                    touched: state.touched, recorded: state.recorded)
+            }
             placements[intent.placement]?.rerun = isRerun ? intent.id : nil
             placements[intent.placement]?.enter(.changing, moment)
             placements[intent.placement]?.attempt = intent.attempt
@@ -159,7 +166,12 @@ extension RolloutState {
         advanceMark = moment.monotonic
         let intent = operation.intent
         let problem = problem(of: record, intent)
-        if record.outcome.mayHaveChangedHost { touch(intent) }
+        if record.outcome.mayHaveChangedHost {
+            touch(intent)
+        } else if case .step = intent.action, let before = placements[intent.placement]?.beforeOperation {
+            placements[intent.placement]?.touched = before.touched
+            placements[intent.placement]?.recorded = before.recorded
+        }
         switch intent.action {
         case .step: endStep(intent, problem, moment)
         case .rollback: endRollback(intent, problem, moment)
@@ -227,7 +239,7 @@ extension RolloutState {
             placements[placement]?.stepsDone = 0
             placements[placement]?.adopted = false
             resolveFailures(of: placement, as: .rolledBackVerified)
-            if campaignIsDone(verified: true) { resolveRollbackRequests() }
+            if campaignIsDone(verified: true) { proveWholeRollback(moment) }
         case .unverified, .failed:
             if let problem {
                 latch(
@@ -288,6 +300,7 @@ extension RolloutState {
 
     private mutating func take(_ loss: HostLoss, _ moment: Moment) {
         lostHosts[loss.host] = loss
+        loseProof(of: loss, moment)
         let own = placements(of: loss.host)
         postFailurePending.subtract(own)
         recheckPending.subtract(own.map(EvidenceSubject.placement))
@@ -311,7 +324,11 @@ extension RolloutState {
             unsettled.map {
                 Problem(.operationUnsettled, "what became of \($0) is unknown: \(loss.code.rawValue), \(loss.detail)")
             } ?? Problem(loss.code, loss.detail)
-        if let active { fail(placement: active, problem, moment) } else { fail(host: loss.host, problem, moment) }
+        if let active {
+            fail(placement: active, problem, operation: unsettled, moment)
+        } else {
+            fail(host: loss.host, problem, moment)
+        }
     }
 }
 

@@ -73,23 +73,35 @@ extension RolloutState {
     /// and a permitted rerun are not bound to the forward sequence.
     public func mayDispatch(_ id: OperationID) -> Bool {
         guard let operation = operations[id], operation.fate == .intended, !operation.isDispatched else { return false }
+        let placement = operation.intent.placement
+        guard !isRetired(placement.host) else { return false }
         switch operation.intent.action {
-        case .rollback: return true
+        case .rollback: return campaign != nil && placements[placement]?.phase == .rollingBack
         case .step:
-            guard campaign == nil, lostHosts[operation.intent.placement.host] == nil else { return false }
-            return placements[operation.intent.placement]?.rerun == id || (!isHeld && !isAborted && !isPaused)
+            guard !isAborted, campaignIsDone(verified: false), lostHosts[placement.host] == nil else { return false }
+            return placements[placement]?.rerun == id || (!isHeld && !isPaused && campaign == nil)
         }
+    }
+
+    private func isOpen(_ subject: EvidenceSubject) -> Bool {
+        guard case .placement(let placement) = subject else { return false }
+        return isOpen(placement)
     }
 
     // MARK: Recovery
 
     private func recover(_ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
-        for subject in recheckPending.sortedForDisplay { order(subject, .recheck, &decision) }
+        for subject in recheckPending.sortedForDisplay where !isOpen(subject) { order(subject, .recheck, &decision) }
         if campaign != nil {
             rollBack(driver, now, &decision)
             guard campaignLayer == nil else { return }
+            if isProvingWholeRollback {
+                for subject in (campaign?.proofPending ?? []).sortedForDisplay {
+                    order(subject, .rollbackProof, &decision)
+                }
+            }
         }
-        for placement in rerunPending.sorted() where !isOpen(placement) {
+        for placement in rerunPending.sorted() where !isOpen(placement) && !postFailurePending.contains(placement) {
             intendStep(placement, driver, &decision)
         }
         for placement in rerunsWarmingUp {
@@ -125,7 +137,13 @@ extension RolloutState {
     private func change(_ batch: Batch, _ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
         guard let layer = plan.layer(batch.layer) else { return }
         let open = batch.placements.filter { pending.contains(.placement($0)) }
-        var slots = layer.maxInFlight - open.count { isInFlight($0) }
+        // Where the canary may have been retired, one at a time until another of the layer has proved itself.
+        let isProved =
+            retired.isEmpty
+            || touchedPlacements.contains {
+                $0.layer == layer.name && placements[$0]?.phase == .soaked
+            }
+        var slots = (isProved ? layer.maxInFlight : 1) - open.count { isInFlight($0) }
         for placement in open {
             guard let state = placements[placement] else { continue }
             switch state.phase {

@@ -54,10 +54,11 @@ extension RolloutState {
         case .retire(let host, let owner): return retireRefusal(host, owner)
         case .finalize: return finalizeRefusal
         case .supersede:
-            return openOperations.isEmpty
+            return openOperations.allSatisfy { operations[$0].map { isRetired($0.intent.placement.host) } ?? true }
                 ? nil
                 : RequestRefusal(
-                    "operations are still open", remedy: "settle them with `rollout resume` or abort and wait")
+                    "operations are still open",
+                    remedy: "settle them with `rollout resume`, or retire hosts that are gone")
         }
     }
 
@@ -128,7 +129,9 @@ extension RolloutState {
         if targets.isEmpty {
             return RequestRefusal("nothing in \(scope.description) was changed by this run", remedy: "see `status`")
         }
-        let moved = plan.layers.filter { layer in touchedPlacements.contains { $0.layer == layer.name } }
+        let moved = plan.layers.filter { layer in
+            orderedPlacements.contains { $0.layer == layer.name && isTouchedOrOpen($0) }
+        }
         for layer in moved {
             let affected = targets.contains { $0.layer == layer.name }
             let below = targets.contains { target in
@@ -169,6 +172,13 @@ extension RolloutState {
         if isAborted {
             return RequestRefusal("an aborted run never goes forward again", remedy: "recheck it or roll it back")
         }
+        if let campaign, !campaignIsDone(verified: false) {
+            return RequestRefusal(
+                "the rollback of \(campaign.scope.description) has not ended", remedy: "`rollout watch` shows it")
+        }
+        if let open = openOperations.sorted().first(where: { operations[$0]?.intent.placement.host == host }) {
+            return RequestRefusal("\(open) is not settled", remedy: "recheck \(host) settles it")
+        }
         guard let placement = failedStepPlacement(of: host), let layer = plan.layer(placement.layer),
             let state = placements[placement]
         else { return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back") }
@@ -196,29 +206,45 @@ extension RolloutState {
         guard let campaign, !campaignIsDone(verified: true) else {
             return RequestRefusal("no rollback waits for a sign-off", remedy: "see `status`")
         }
-        let members = Set(campaign.layers.joined().map(\.host))
-        if let stranger = hosts.first(where: { !members.contains($0) }) {
+        let waiting = placementsAwaitingSignOff
+        if let stranger = hosts.first(where: { host in !waiting.contains { $0.host == host } }) {
             return RequestRefusal(
-                "\(stranger) is not part of the rollback", remedy: "name hosts that it left unverified")
+                "the rollback of \(campaign.scope.description) does not wait for \(stranger)",
+                remedy: "name hosts that it left unverified")
         }
-        let layers = Set(campaign.layers.joined().filter { hosts.contains($0.host) }.map(\.layer))
-        return strangerRefusal(owner, layers: layers.sorted())
+        return strangerRefusal(owner, layers: Set(waiting.filter { hosts.contains($0.host) }.map(\.layer)).sorted())
     }
 
     private func retireRefusal(_ host: HostName, _ owner: Owner) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
         if let refusal = strangerRefusal(owner, layers: placements(of: host).map(\.layer)) { return refusal }
-        if fleetVantage == host || plan.layers.contains(where: { vantage(of: $0.name) == host }) {
+        if !isAborted, fleetVantage == host || plan.layers.contains(where: { vantage(of: $0.name) == host }) {
             return RequestRefusal(
                 "\(host) takes evidence for others, which nobody else can take",
                 remedy: "repair it, or abort and start a plan that names another host: `rollout start PLAN --succeeds`")
         }
-        return hosts.count - retired.count > 1
-            ? nil : RequestRefusal("\(host) is the last host of the run", remedy: "abort the run instead")
+        for layer in placements(of: host).compactMap({ plan.layer($0.layer) }) where !isAborted {
+            let others = definition.hostNames(in: layer.name).filter { $0 != host && !isRetired($0) }
+            if others.isEmpty {
+                return RequestRefusal(
+                    "\(host) is the last host of layer \(layer.name)", remedy: "abort the run instead")
+            }
+            let once = layer.steps.filter(\.once)
+            let isDue = placements[Placement(host: host, layer: layer.name)]?.recorded != .target
+            if let step = once.first, definition.hostNames(in: layer.name).first == host, isDue {
+                return RequestRefusal(
+                    "\(host) runs step \(step.name) for the whole of layer \(layer.name)",
+                    remedy: "repair it, or abort the run")
+            }
+        }
+        return nil
     }
 
     private var finalizeRefusal: RequestRefusal? {
-        switch status {
+        if let open = openOperations.sorted().first {
+            return RequestRefusal("\(open) is not settled", remedy: "settle it with `rollout resume`")
+        }
+        return switch status {
         case .verified, .verifiedExcept, .rolledBack(.verified): nil
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
             .rolledBack(.failed), .aborted, .finalized, .superseded:
@@ -231,7 +257,8 @@ extension RolloutState {
     // MARK: Taking
 
     mutating func take(_ request: Request, _ moment: Moment) {
-        guard refusal(of: request) == nil else { return }
+        // Its reason was asked for when it was appended; what is recorded happened.
+        guard refusal(of: request.action) == nil else { return }
         switch request.action {
         case .pause: isPaused = true
         case .resume: resume(moment)
@@ -239,13 +266,15 @@ extension RolloutState {
             isAborted = true
             rerunPending = []
         case .rollback(let scope): beginRollback(scope, by: request.by, moment)
-        case .recheck(let host): recheck(host)
+        case .recheck(let host): recheck(host, moment)
         case .rerun(let host, _):
             if let placement = failedStepPlacement(of: host) {
                 rerunPending.insert(placement)
                 placements[placement]?.attempt += 1
             }
-        case .signOff(let hosts, _): campaign?.signedOff.formUnion(hosts)
+        case .signOff(let hosts, _):
+            let accepted = placementsAwaitingSignOff.filter { hosts.contains($0.host) }
+            campaign?.signedOff.formUnion(accepted)
         case .rebind(let host, let address, let port, let keys):
             hosts[host]?.address = address
             hosts[host]?.port = port
@@ -267,6 +296,7 @@ extension RolloutState {
         campaign = nil
         restartClocks(moment)
         guard wasHeld else { return }
+        stageSequence = moment.sequence
         for index in failures.indices where failures[index].resolution == nil {
             failures[index].resolution = .checkedAgain
         }
@@ -289,7 +319,9 @@ extension RolloutState {
         }
     }
 
-    private mutating func recheck(_ host: HostName) {
+    private mutating func recheck(_ host: HostName, _ moment: Moment) {
+        recheckSequence[host] = moment.sequence
+        recheckFailed.remove(host)
         for placement in placements(of: host) where !isRetired(host) {
             let concerned: Bool
             switch placements[placement]?.phase {
@@ -320,10 +352,8 @@ extension RolloutState {
 
     func failedStepPlacement(of host: HostName) -> Placement? {
         placements(of: host).first { placement in
-            guard placements[placement]?.phase == .failed, let failure = unresolvedFailure(of: placement) else {
-                return false
-            }
-            return failure.operation != nil
+            placements[placement]?.phase == .failed
+                && unresolvedFailures.contains { $0.placement == placement && $0.operation != nil }
         }
     }
 

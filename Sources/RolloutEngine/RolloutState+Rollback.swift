@@ -84,7 +84,7 @@ extension RolloutState {
             let blocks = layer.contains { placement in
                 switch placements[placement]?.phase {
                 case .rolledBack(.verified), .retired, nil: false
-                case .rolledBack: !campaign.signedOff.contains(placement.host)
+                case .rolledBack: !campaign.signedOff.contains(placement)
                 case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending,
                     .rollingBack,
                     .provingRollback:
@@ -96,16 +96,78 @@ extension RolloutState {
         return nil
     }
 
-    /// The hosts whose unverified rollback keeps the lower layers waiting.
-    public var hostsAwaitingSignOff: [HostName] {
+    /// The placements whose unverified rollback keeps the lower layers waiting.
+    var placementsAwaitingSignOff: [Placement] {
         guard let campaign, campaignLayer == nil, !campaignIsDone(verified: false) else { return [] }
         return campaign.layers.joined().filter { placement in
             switch placements[placement]?.phase {
-            case .rolledBack(.unverified), .rolledBack(.failed): !campaign.signedOff.contains(placement.host)
+            case .rolledBack(.unverified), .rolledBack(.failed): !campaign.signedOff.contains(placement)
             case .rolledBack(.verified), .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed,
                 .rollbackPending, .rollingBack, .provingRollback, .retired, nil:
                 false
             }
-        }.map(\.host)
+        }
+    }
+
+    public var hostsAwaitingSignOff: [HostName] { placementsAwaitingSignOff.map(\.host) }
+
+    // MARK: The rollback as a whole
+
+    /// Every placement went back. Going back one by one proves each at its time; a rollback of everything is proved
+    /// once more together, with what layers and fleet say.
+    mutating func proveWholeRollback(_ moment: Moment) {
+        guard let campaign, campaign.scope == .all else {
+            resolveRollbackRequests()
+            return
+        }
+        let members = campaign.layers.joined().map(EvidenceSubject.placement)
+        let scopes = baselines.keys.filter { subject in
+            switch subject {
+            case .layer, .fleet: true
+            case .placement: false
+            }
+        }
+        self.campaign?.proofPending = Set(members + scopes)
+        self.campaign?.proofSequence = moment.sequence
+    }
+
+    /// Whether the placements went back one by one, but not yet together.
+    var isProvingWholeRollback: Bool { campaign?.proofPending?.isEmpty == false && campaignIsDone(verified: true) }
+
+    mutating func takeRollbackProof(_ capture: Capture, _ moment: Moment) {
+        guard isProvingWholeRollback, campaign?.proofPending?.contains(capture.subject) == true else { return }
+        let reference = baselines[capture.subject]
+        let verdict = reference.map {
+            judgement(of: capture.subject, at: moment.wall).compare(capture, with: $0, expects: .source, expected: [])
+        }
+        campaign?.proofPending?.remove(capture.subject)
+        if let problem = verdict?.problem {
+            let found = Problem(
+                .rollbackUnverified, "after everything went back: \(problem.detail)", item: problem.item)
+            if case .placement(let placement) = capture.subject {
+                settleRollback(placement, .unverified, found, moment)
+            } else {
+                campaign?.proofPending = []
+                latch(Failure(boundary: boundary, subject: capture.subject, problem: found, at: moment.wall))
+            }
+        } else if campaign?.proofPending?.isEmpty == true, campaignIsDone(verified: true) {
+            resolveRollbackRequests()
+        }
+    }
+
+    /// A host that can not be asked can not be proved.
+    mutating func loseProof(of loss: HostLoss, _ moment: Moment) {
+        guard isProvingWholeRollback else { return }
+        let asked = (campaign?.proofPending ?? []).filter { captureOrder($0, .rollbackProof)?.host == loss.host }
+        for subject in asked.sortedForDisplay {
+            let problem = Problem(.rollbackUnverified, "\(loss.code.rawValue): \(loss.detail)")
+            campaign?.proofPending?.remove(subject)
+            if case .placement(let placement) = subject {
+                settleRollback(placement, .unverified, problem, moment)
+            } else {
+                campaign?.proofPending = []
+                latch(Failure(boundary: boundary, subject: subject, problem: problem, at: moment.wall))
+            }
+        }
     }
 }

@@ -35,6 +35,8 @@ public struct RolloutState: Hashable, Sendable {
     public internal(set) var isDetached = false
 
     public internal(set) var stage = Stage.preflight
+    /// The event that began the stage: evidence ordered before it does not count.
+    var stageSequence: UInt64 = 1
     /// What the stage still waits for. In preflight a host is waited for through its placements.
     public internal(set) var pending: Set<EvidenceSubject> = []
     public internal(set) var preflight: [HostName: PreflightRecord] = [:]
@@ -59,10 +61,15 @@ public struct RolloutState: Hashable, Sendable {
     /// Placements of which evidence must be taken because their boundary failed.
     public internal(set) var postFailurePending: Set<Placement> = []
     public internal(set) var recheckPending: Set<EvidenceSubject> = []
+    /// The event that asked for the recheck of a host.
+    var recheckSequence: [HostName: UInt64] = [:]
+    /// Hosts of which a capture of the last recheck did not pass.
+    var recheckFailed: Set<HostName> = []
     /// Placements whose failed step may run again.
     public internal(set) var rerunPending: Set<Placement> = []
     /// Placements done before a restart or a pause that must be proved again before anything new starts.
     public internal(set) var reproofPending: Set<Placement> = []
+    var reproofSequence: UInt64 = 0
     /// When a placement of the active batch last got further, on the monotonic clock.
     var advanceMark: MonotonicTime
 
@@ -137,8 +144,8 @@ public struct RolloutState: Hashable, Sendable {
         let failed = Set(unresolvedFailures.compactMap(\.subject))
         let lost = Set(unresolvedFailures.filter { $0.subject == nil }.compactMap(\.host))
         return pending.sortedForDisplay.filter { subject in
-            if case .placement(let placement) = subject, lost.contains(placement.host) { return false }
-            return !failed.contains(subject)
+            guard let host = captureOrder(subject, .baseline)?.host else { return false }
+            return !lost.contains(host) && !failed.contains(subject)
         }
     }
 
@@ -173,6 +180,14 @@ public struct RolloutState: Hashable, Sendable {
         baselines[.placement(placement)]
     }
 
+    /// What changes elsewhere on its host are expected to alter there as well: the evidence of a host that stands in
+    /// several layers shows them all.
+    func expectedChanges(at placement: Placement, including own: Bool) -> [ItemReference] {
+        placements(of: placement.host).filter { other in
+            other == placement ? own : placements[other]?.touched == true
+        }.flatMap { plan.layer($0.layer)?.expects ?? [] }
+    }
+
     func judgement(of subject: EvidenceSubject, at wall: WallTime) -> Judgement {
         switch subject {
         case .placement(let placement):
@@ -192,6 +207,9 @@ public struct RollbackCampaign: Hashable, Sendable {
     public let requestedBy: String
     /// The placements of each layer, top layer first.
     public let layers: [[Placement]]
-    /// Hosts that an owner let the lower layers go past.
-    public internal(set) var signedOff: Set<HostName> = []
+    /// Placements that an owner let the lower layers go past.
+    public internal(set) var signedOff: Set<Placement> = []
+    /// What must equal the baseline once every placement went back: a rollback of everything is proved as a whole.
+    var proofPending: Set<EvidenceSubject>?
+    var proofSequence: UInt64 = 0
 }

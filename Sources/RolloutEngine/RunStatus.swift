@@ -44,6 +44,7 @@ extension RolloutState {
         if isFinalized { return .finalized }
         if let campaign {
             if !campaignIsDone(verified: false), hostsAwaitingSignOff.isEmpty { return .rollingBack(campaign.scope) }
+            if isProvingWholeRollback { return .rollingBack(campaign.scope) }
             if let outcome = wholeRollbackOutcome { return .rolledBack(outcome) }
         }
         if isHeld, !isAborted || !unresolvedFailures.isEmpty {
@@ -65,10 +66,16 @@ extension RolloutState {
     /// The worst outcome where every placement that the run changed was rolled back.
     private var wholeRollbackOutcome: RollbackOutcome? {
         var outcomes: [RollbackOutcome] = []
+        if unresolvedFailures.contains(where: { $0.problem.code == .rollbackUnverified }) {
+            outcomes.append(.unverified)
+        }
         for (_, state) in placements {
             switch state.phase {
             case .rolledBack(let outcome): outcomes.append(outcome)
-            case .retired, .waiting: break
+            case .waiting: break
+            case .retired:
+                // Nobody can say what a machine runs that left after it was changed.
+                if state.touched { outcomes.append(.unverified) }
             case .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
                 .provingRollback:
                 if state.touched { return nil }
@@ -84,7 +91,7 @@ extension RolloutState {
         guard awaitedOperations.isEmpty, postFailurePending.isEmpty, recheckPending.isEmpty, rerunPending.isEmpty else {
             return false
         }
-        if campaignLayer != nil || !rerunsWarmingUp.isEmpty { return false }
+        if campaignLayer != nil || isProvingWholeRollback || !rerunsWarmingUp.isEmpty { return false }
         if isHeld, !isAborted {
             if stage == .preflight && !unheardHosts.isEmpty { return false }
             if stage == .baseline && !unheardSubjects.isEmpty { return false }

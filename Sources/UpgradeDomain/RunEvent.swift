@@ -203,10 +203,13 @@ public struct PreflightProblem: Codable, Hashable, Sendable {
 public struct CaptureRecord: Codable, Hashable, Sendable {
     public var purpose: CapturePurpose
     public var capture: Capture
+    /// The last event that was known when it was ordered: it says nothing of what happened after that.
+    public var orderedAfter: UInt64
 
-    public init(purpose: CapturePurpose, capture: Capture) {
+    public init(purpose: CapturePurpose, capture: Capture, orderedAfter: UInt64) {
         self.purpose = purpose
         self.capture = capture
+        self.orderedAfter = orderedAfter
     }
 }
 
@@ -223,6 +226,8 @@ public enum CapturePurpose: Codable, Hashable, Sendable {
     case postFailure
     case beforeRollback(attempt: Int)
     case rollbackVerification(attempt: Int)
+    /// Everything went back: the placements once more, and what layers and fleet say.
+    case rollbackProof
     case recheck
     /// After a restart: is what was done still true?
     case reproof(epoch: UInt64)

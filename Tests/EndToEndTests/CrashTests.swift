@@ -72,6 +72,29 @@ struct CrashTests {
         }
     }
 
+    @Test func aCoordinatorKilledDuringARollbackIsFollowedByTheCommandThatIsPrinted() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            try await fleet.withRunning("rollback", "--all") { process in
+                try await fleet.wait(for: "the first to go back") {
+                    for host in fleet.lab.hosts where try await fleet.version(host.name, "core") == "1.4.0" {
+                        return true
+                    }
+                    return false
+                }
+                kill(process, SIGKILL)
+            }
+            guard case .array(let next)? = try await fleet.status().value(at: "/next"),
+                let line = next.first?.scalarText
+            else { throw CancellationError() }
+            #expect(line.hasPrefix("lockflight rollout resume"))
+            let resumed = try await fleet.runVerbatim(line)
+            #expect(resumed.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(resumed.output)\(resumed.errors)")
+            for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, "core") == "1.4.0") }
+        }
+    }
+
     @Test func ctrlCStopsStartingWorkAndSaysHowToGoOn() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: counting)
@@ -81,6 +104,8 @@ struct CrashTests {
             }
             #expect(outcome.code == FleetFixture.Exit.detached.rawValue)
             #expect(try redeploys(fleet, "core-3") == 0)
+            // Letting go says nothing about a host.
+            #expect(try await fleet.holdCode() == nil)
             let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix("next: ") })
             let resumed = try await fleet.runVerbatim(String(line.dropFirst("next: ".count)))
             #expect(resumed.code == FleetFixture.Exit.verified.rawValue, "\(resumed.output)\(resumed.errors)")

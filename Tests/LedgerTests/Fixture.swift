@@ -83,7 +83,8 @@ final class Fixture: Sendable {
                 PreflightRecord(
                     host: "core-1", agent: "a-1", bootID: "b-1", clockOffsetMilliseconds: -7, freeDiskMebibytes: 900,
                     problems: [PreflightProblem(code: .diskFull, detail: "12 MiB are free")])),
-            .captured(CaptureRecord(purpose: .boundary(.batch(layer: "core", index: 0)), capture: capture)),
+            .captured(
+                CaptureRecord(purpose: .boundary(.batch(layer: "core", index: 0)), capture: capture, orderedAfter: 3)),
             .operationIntended(
                 OperationIntent(
                     id: id, placement: placement, action: .step(name: "redeploy"), attempt: 1,

@@ -40,9 +40,13 @@ struct EngineHarness {
     var machines: [Placement: Machine]
     /// How often each operation's script began.
     private(set) var starts: [OperationID: Int] = [:]
+    /// What the agents have a record of.
+    private var journal: Set<OperationID> = []
     /// Placements in the order in which their scripts began.
     private(set) var order: [Placement] = []
     private(set) var widest = 0
+    /// What layers and the fleet say.
+    var fleet = Machine()
     var now = MonotonicTime.zero
     private var wall = WallTime(milliseconds: 1_000_000)
     private var epoch: UInt64 = 0
@@ -113,10 +117,15 @@ struct EngineHarness {
     }
 
     mutating func carryOut(_ effect: Effect) {
+        for event in perform(effect) { append(event) }
+    }
+
+    /// Carries an effect out on the model; what is learnt of it may be told at once or later.
+    mutating func perform(_ effect: Effect) -> [RunEvent] {
         switch effect {
-        case .record(let event): append(event)
-        case .preflight(let host): append(preflight(host))
-        case .capture(let order): append(capture(order))
+        case .record(let event): [event]
+        case .preflight(let host): [preflight(host)]
+        case .capture(let order): [capture(order)]
         case .start(let intent): start(intent)
         case .settle(let intent): settle(intent)
         }
@@ -145,11 +154,12 @@ struct EngineHarness {
         let readings = isMute ? [] : state.surfaces(for: order).map { surface in read(surface, order) }
         return .captured(
             CaptureRecord(
-                purpose: order.purpose, capture: Capture(subject: order.subject, takenAt: wall, surfaces: readings)))
+                purpose: order.purpose, capture: Capture(subject: order.subject, takenAt: wall, surfaces: readings),
+                orderedAfter: state.sequence))
     }
 
     private func read(_ order: SurfaceOrder, _ capture: CaptureOrder) -> SurfaceReading {
-        var machine = Machine()
+        var machine = fleet
         if case .placement(let placement) = capture.subject { machine = machines[placement] ?? machine }
         func item(_ key: String, _ value: String, _ isHealthy: Bool) -> EvidenceItem {
             EvidenceItem(key: key, value: value, health: isHealthy ? .healthy : .unhealthy)
@@ -162,45 +172,45 @@ struct EngineHarness {
             reading.instrumentDigest = machine.instrument
         case .family:
             reading.unknown = machine.unknown
-            reading.items = machine.statuses.sorted { $0.key < $1.key }.map { item($0.key, $0.value, $0.value == "up") }
+            reading.items = machine.statuses.sorted { $0.key < $1.key }.map {
+                item($0.key, $0.value, ["up", "ready"].contains($0.value))
+            }
         case .path: reading.items = [item("result", "\(machine.path)", machine.path == 200)]
         }
         if machine.emptyRole == order.role { reading.items = [] }
         return reading
     }
 
-    private mutating func start(_ intent: OperationIntent) {
-        guard isReachable(intent.placement.host) else {
-            append(lost(intent.placement.host))
-            return
-        }
-        guard state.mayDispatch(intent.id) else { return }
+    private mutating func start(_ intent: OperationIntent) -> [RunEvent] {
+        guard isReachable(intent.placement.host) else { return [lost(intent.placement.host)] }
+        guard state.mayDispatch(intent.id) else { return [] }
         state.markDispatched(intent.id)
         if case .neverArrives = script(of: intent) {
-            append(.operationUncertain(id: intent.id, detail: "connection lost"))
-            return
+            return [.operationUncertain(id: intent.id, detail: "connection lost")]
         }
         execute(intent)
-        append(.operationStarted(id: intent.id))
         if case .losesItsEnd = script(of: intent) {
-            append(.operationUncertain(id: intent.id, detail: "connection lost"))
-        } else {
-            append(.operationEnded(OperationRecord(id: intent.id, outcome: outcome(of: intent))))
+            return [
+                .operationStarted(id: intent.id), .operationUncertain(id: intent.id, detail: "connection lost"),
+            ]
         }
+        let record = OperationRecord(id: intent.id, outcome: outcome(of: intent))
+        return [.operationStarted(id: intent.id), .operationEnded(record)]
     }
 
     /// The agent's journal decides: what began has a record, what never arrived gets a tombstone.
-    private mutating func settle(_ intent: OperationIntent) {
+    private mutating func settle(_ intent: OperationIntent) -> [RunEvent] {
+        state.markDispatched(intent.id)
         guard isReachable(intent.placement.host) else {
-            append(lost(intent.placement.host))
-            return
+            return [
+                .operationUncertain(id: intent.id, detail: "connection lost"), lost(intent.placement.host),
+            ]
         }
-        if starts[intent.id] == nil {
-            if case .neverArrives = script(of: intent) { machines[intent.placement]?.script = .passes }
-            append(.operationTombstoned(id: intent.id))
-        } else {
-            append(.operationEnded(OperationRecord(id: intent.id, outcome: outcome(of: intent))))
+        if journal.contains(intent.id) {
+            return [.operationEnded(OperationRecord(id: intent.id, outcome: outcome(of: intent)))]
         }
+        if case .neverArrives = script(of: intent) { machines[intent.placement]?.script = .passes }
+        return [.operationTombstoned(id: intent.id)]
     }
 
     private func script(of intent: OperationIntent) -> Script {
@@ -213,6 +223,7 @@ struct EngineHarness {
     }
 
     private mutating func execute(_ intent: OperationIntent) {
+        journal.insert(intent.id)
         switch outcome(of: intent) {
         case .guardrailRefused, .notStarted: return
         case .exited, .signaled, .timedOut, .interrupted: break

@@ -6,10 +6,10 @@ import UpgradeDomain
 /// Whatever operators ask for, in whatever order hosts fail, vanish and come back, and wherever the coordinator dies:
 /// nothing runs twice, nothing new starts behind a closed boundary, and there is always a way out.
 struct RandomWalkTests {
-    /// `SEED=N` walks one seed alone.
+    /// `SEED=N` walks one seed alone, `SEEDS=N` that many.
     static let seeds: Range<UInt64> = {
-        let chosen = ProcessInfo.processInfo.environment["SEED"].flatMap(UInt64.init)
-        return chosen.map { $0..<($0 + 1) } ?? 0..<300
+        func number(_ name: String) -> UInt64? { ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } }
+        return number("SEED").map { $0..<($0 + 1) } ?? 0..<(number("SEEDS") ?? 300)
     }()
     static let stepLimit = 800
 
@@ -30,10 +30,14 @@ private struct Walk {
     private(set) var violation: String?
     private(set) var requests: [String] = []
     private var dice: Dice
+    /// Effects under way, and what they will have learnt: requests, crashes and losses come in between.
+    private var inFlight: [(effect: Effect, learnt: [RunEvent])] = []
+    private let isInterleaved: Bool
     private let hosts: [HostName]
 
     init(seed: UInt64) {
         dice = Dice(state: seed)
+        isInterleaved = seed % 4 != 0
         let layers = [
             Model.layer("data") { $0.maxInFlight = 2 },
             Model.layer("core") { layer in
@@ -75,7 +79,7 @@ private struct Walk {
             if dice.oneIn(12) { disturb() }
             step()
             check()
-            if harness.state.isAtRest, dice.oneIn(3) { request() }
+            if harness.state.isAtRest, inFlight.isEmpty, dice.oneIn(3) { request() }
         }
         guard violation == nil else { return }
         settle()
@@ -83,10 +87,19 @@ private struct Walk {
 
     // MARK: Steps
 
+    /// Lets one thing happen: an effect begins, or what an earlier one learnt is told.
     private mutating func step() {
         let decision = harness.state.next(at: harness.now)
-        if let effect = decision.effects.randomElement(using: &dice) {
-            harness.carryOut(effect)
+        let records = decision.effects.filter { if case .record = $0 { true } else { false } }
+        let begun = Set(inFlight.map(\.effect))
+        let ready = decision.effects.filter { !begun.contains($0) }
+        if let record = records.first {
+            harness.carryOut(record)
+        } else if let effect = ready.randomElement(using: &dice), inFlight.isEmpty || !dice.oneIn(3) {
+            let learnt = harness.perform(effect)
+            if isInterleaved { inFlight.append((effect, learnt)) } else { learnt.forEach { harness.append($0) } }
+        } else if !inFlight.isEmpty {
+            tell(dice.roll(inFlight.count))
         } else if let wakeAt = decision.wakeAt {
             harness.now = max(wakeAt, harness.now + .milliseconds(1))
         } else if !harness.state.isAtRest {
@@ -94,12 +107,20 @@ private struct Walk {
         }
     }
 
+    private mutating func tell(_ index: Int) {
+        if let event = inFlight[index].learnt.first { harness.append(event) }
+        inFlight[index].learnt = Array(inFlight[index].learnt.dropFirst())
+        if inFlight[index].learnt.isEmpty { inFlight.remove(at: index) }
+    }
+
     private mutating func disturb() {
         guard let host = hosts.randomElement(using: &dice) else { return }
         switch dice.roll(6) {
         case 0: setReachable(host, false)
         case 1: setReachable(host, true)
-        case 2: harness.crash(keeping: harness.log.count)
+        case 2:
+            harness.crash(keeping: harness.log.count)
+            inFlight = []
         case 3: for placement in harness.state.placements(of: host) { damage(placement) }
         case 4: for placement in harness.state.placements(of: host) { heal(placement) }
         default: request()
@@ -190,7 +211,8 @@ private struct Walk {
     private mutating func settle() {
         for placement in harness.state.orderedPlacements { heal(placement) }
         for _ in 0..<20 where !harness.state.isClosed && violation == nil {
-            for _ in 0..<RandomWalkTests.stepLimit where !harness.state.isAtRest && violation == nil {
+            for _ in 0..<RandomWalkTests.stepLimit
+            where (!harness.state.isAtRest || !inFlight.isEmpty) && violation == nil {
                 step()
                 check()
             }

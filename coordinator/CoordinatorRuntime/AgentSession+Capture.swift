@@ -3,7 +3,7 @@ import RolloutEngine
 import UpgradeDomain
 
 extension AgentSession {
-    /// The raw answers of surfaces, taken one after the other on the host; those without an answer are left out.
+    /// The raw answers of surfaces, taken one after the other on the host. All of them, or an error.
     func answers(
         to surfaces: [SurfaceOrder], in workingDirectory: String
     ) async throws(ContactFailure) -> [SurfaceName: SurfaceReply] {
@@ -12,13 +12,14 @@ extension AgentSession {
             surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) })
         let seconds = surfaces.reduce(0) { $0 + $1.timeoutSeconds }
         var answers: [SurfaceName: SurfaceReply] = [:]
+        var isComplete = false
         do {
             let stream = try await replies(
                 to: .capture(request), timeout: .seconds(seconds) + HostWork.requestTimeout)
             for try await reply in stream {
                 switch reply {
                 case .surface(let surface): answers[surface.name] = surface
-                case .captured: break
+                case .captured: isComplete = true
                 case .hello, .preflight, .started, .running, .output, .ended, .tombstoned, .journal, .refused:
                     throw unexpected(reply, to: "capture")
                 }
@@ -28,6 +29,7 @@ extension AgentSession {
         } catch {
             throw ContactFailure(.hostUnreachable, "\(error)")
         }
+        guard isComplete else { throw ContactFailure(.hostUnreachable, "the capture ended before its last answer") }
         return answers
     }
 }

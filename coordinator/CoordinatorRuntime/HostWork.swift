@@ -46,6 +46,7 @@ struct HostWork: Sendable {
         do throws(ContactFailure) {
             let link = try await trusted(host, state, patience: HostWork.patience)
             try await wait(for: surfaces)
+            let begun = clock.wall()
             let replies = try await link.session.answers(to: surfaces, in: host.workingDirectory)
             var readings: [SurfaceReading] = []
             for surface in surfaces {
@@ -54,8 +55,8 @@ struct HostWork: Sendable {
                 if let reply, !reply.body.elements.isEmpty { digest = try await store(reply.body.elements) }
                 readings.append(EvidenceAssembly.reading(surface, reply, rawDigest: digest))
             }
-            let capture = Capture(subject: order.subject, takenAt: clock.wall(), surfaces: readings)
-            return [.captured(CaptureRecord(purpose: order.purpose, capture: capture))]
+            let capture = Capture(subject: order.subject, takenAt: begun, surfaces: readings)
+            return [.captured(CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence))]
         } catch {
             return [lost(host.name, error)]
         }

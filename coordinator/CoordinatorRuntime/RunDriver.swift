@@ -149,7 +149,9 @@ public actor RunDriver {
             guardrails: script.guardrails, command: script.command, usesPreservedScript: script.usesPreserved)
     }
 
+    /// Takes what an effect learnt; nothing from one that was given up, as it says more of us than of the host.
     private func post(_ events: [RunEvent]) {
+        if Task.isCancelled { return }
         inbox += events
         wake()
     }

@@ -98,6 +98,7 @@ extension CapturePurpose {
         case .postFailure: "the failed boundary"
         case .beforeRollback: "the state before rollback"
         case .rollbackVerification: "the proof of the rollback"
+        case .rollbackProof: "the proof of the whole rollback"
         case .recheck: "a recheck"
         case .reproof: "proof after a restart"
         }

@@ -65,6 +65,7 @@ extension RolloutState {
                 ("lockflight rollout resume \(run)", "give every host a new attempt"),
             ]
         }
+        if !isAtRest { return [("lockflight rollout resume \(run)", "drive it on from here")] }
         if let options = boundaryRecord?.options, let narrowest = options.first {
             return options.map { $0.commandLine(run: run, owner: decider(of: $0), narrowest: narrowest) }
         }

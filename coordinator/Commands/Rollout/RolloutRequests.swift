@@ -38,8 +38,11 @@ struct RolloutResume: LockflightCommand {
         if state.isClosed {
             throw CommandError(.refused, "\(control.run) is \(state.status)", next: "lockflight status \(control.run)")
         }
-        if state.isHeld || state.isPaused { return try await control.requestAndFollow(.resume) }
-        if let driver = try control.ledger.currentDriver(of: control.run) {
+        let driver = try control.ledger.currentDriver(of: control.run)
+        // What was begun is seen to its end first; only at rest is there a decision to take back.
+        let isDecided = state.isPaused || (state.isHeld && (driver != nil || state.isAtRest))
+        if isDecided { return try await control.requestAndFollow(.resume) }
+        if let driver {
             throw CommandError(
                 .refused, "\(control.run) is driven by process \(driver.processID) on \(driver.machine)",
                 consequence: "Nothing was recorded.", next: "lockflight rollout watch \(control.run)")
