@@ -97,7 +97,11 @@ private struct Walk {
             harness.carryOut(record)
         } else if let effect = ready.randomElement(using: &dice), inFlight.isEmpty || !dice.oneIn(3) {
             let learnt = harness.perform(effect)
-            if isInterleaved { inFlight.append((effect, learnt)) } else { learnt.forEach { harness.append($0) } }
+            if isInterleaved {
+                inFlight.append((effect, learnt))
+            } else {
+                for event in learnt { harness.append(event) }
+            }
         } else if !inFlight.isEmpty {
             tell(dice.roll(inFlight.count))
         } else if let wakeAt = decision.wakeAt {
