@@ -81,7 +81,9 @@ extension RolloutState {
 
     private var recoveryOptions: [RecoveryOption] {
         if !hostsAwaitingSignOff.isEmpty {
-            let again = [campaign?.scope].compactMap { $0 }.filter { refusal(of: .rollback(scope: $0)) == nil }
+            let again = [campaign?.scope].compactMap { $0 }.filter {
+                refusal(of: .rollback(scope: $0, breakGlass: nil)) == nil
+            }
             return hostsAwaitingSignOff.map { .recheck(host: $0) } + again.map { .rollback(scope: $0) }
                 + [.signOff(hosts: hostsAwaitingSignOff)]
         }
@@ -108,7 +110,7 @@ extension RolloutState {
     private func rollbackOptions(for hosts: [HostName]) -> [RecoveryOption] {
         let byHost = hosts.map { RollbackScope.host(name: $0) }
         let byLayer = holdingFailure?.placement.map { [RollbackScope.layer(name: $0.layer)] } ?? []
-        return (byHost + byLayer + [.all]).filter { refusal(of: .rollback(scope: $0)) == nil }
+        return (byHost + byLayer + [.all]).filter { refusal(of: .rollback(scope: $0, breakGlass: nil)) == nil }
             .map { .rollback(scope: $0) }
     }
 

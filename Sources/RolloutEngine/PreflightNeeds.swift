@@ -44,7 +44,7 @@ extension RolloutState {
             let rollback = values.expand(layer.rollback.command)
             let check = values.expand(plan.materialization)
             let commands = steps(of: layer, for: host).map { values.expand($0.command) } + [rollback, check]
-            needs.commands += commands + plan.guardrails.map(values.expand)
+            needs.commands += commands + (plan.guardrails + (plan.rollbackGuardrails ?? [])).map(values.expand)
             needs.requires += layer.rollback.requires.map(values.expand)
             needs.preserve += [rollback.scriptPath, check.scriptPath]
         }
@@ -81,15 +81,18 @@ extension RolloutState {
             return nil
         }
         let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
-        let guardrails = plan.guardrails.map(values.expand)
         switch intent.action {
         case .rollback:
+            let isForced = campaign?.breakGlass != nil
+            let guardrails = isForced ? [] : (plan.rollbackGuardrails ?? plan.guardrails).map(values.expand)
             return OperationScript(
                 command: values.expand(layer.rollback.command), guardrails: guardrails,
                 usesPreserved: !hasFailedRollback(intent.placement))
         case .step(let name):
             return layer.steps.first { $0.name == name }.map {
-                OperationScript(command: values.expand($0.command), guardrails: guardrails, usesPreserved: false)
+                OperationScript(
+                    command: values.expand($0.command), guardrails: plan.guardrails.map(values.expand),
+                    usesPreserved: false)
             }
         }
     }

@@ -55,7 +55,7 @@ extension RolloutState {
             let intent = operation.intent
             let isLost = lostHosts[intent.placement.host] != nil
             switch operation.fate {
-            case .intended where intent.epoch == driver.epoch:
+            case .intended where isUnsent(operation):
                 if !mayDispatch(id) {
                     decision.effects.append(
                         .record(.operationWithdrawn(id: id, reason: "the boundary closed before it was sent")))

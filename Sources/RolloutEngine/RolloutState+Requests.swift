@@ -28,7 +28,7 @@ extension RolloutState {
         switch action {
         case .recheck(let host): RecoveryOption.recheck(host: host).width
         case .rerun(let host, _): RecoveryOption.rerun(host: host, needsSignOff: false).width
-        case .rollback(let scope): RecoveryOption.rollback(scope: scope).width
+        case .rollback(let scope, _): RecoveryOption.rollback(scope: scope).width
         case .retire(let host, _): RecoveryOption.retire(host: host).width
         case .pause, .resume, .abort, .signOff, .rebind, .finalize, .supersede: nil
         }
@@ -45,7 +45,7 @@ extension RolloutState {
         case .abort:
             return isAborted
                 ? RequestRefusal("the run is aborted already", remedy: "roll back, or leave it as it is") : nil
-        case .rollback(let scope): return rollbackRefusal(scope)
+        case .rollback(let scope, let owner): return rollbackRefusal(scope) ?? breakGlassRefusal(scope, owner)
         case .recheck(let host): return recheckRefusal(host)
         case .rerun(let host, let owner): return rerunRefusal(host, signedOffBy: owner)
         case .signOff(let hosts, let owner): return signOffRefusal(hosts, owner)
@@ -134,6 +134,7 @@ extension RolloutState {
         }
         for layer in moved {
             let affected = targets.contains { $0.layer == layer.name }
+            if affected, let refusal = compatibilityRefusal(layer, moved, targets) { return refusal }
             let below = targets.contains { target in
                 (layerIndex(of: target.layer) ?? 0) <= (layerIndex(of: layer.name) ?? 0)
             }
@@ -158,8 +159,27 @@ extension RolloutState {
         return nil
     }
 
+    /// A lower layer goes back alone only where every moved layer above it works with its older version.
+    private func compatibilityRefusal(_ layer: PlanLayer, _ moved: [PlanLayer], _ targets: [Placement])
+        -> RequestRefusal?
+    {
+        for higher in moved where (layerIndex(of: higher.name) ?? 0) > (layerIndex(of: layer.name) ?? 0) {
+            guard !isWholly(layer: higher.name, in: targets) else { continue }
+            if higher.worksWith[layer.name]?.contains(layer.version.from) == true { continue }
+            return RequestRefusal(
+                "layer \(higher.name) has moved and is not declared to work with \(layer.name) \(layer.version.from)",
+                remedy: "roll \(higher.name) back first, or use --all")
+        }
+        return nil
+    }
+
+    /// Only an owner of what goes back may let it go past the guardrails.
+    private func breakGlassRefusal(_ scope: RollbackScope, _ owner: Owner?) -> RequestRefusal? {
+        owner.flatMap { strangerRefusal($0, layers: Set(rollbackTargets(scope).map(\.layer)).sorted()) }
+    }
+
     private func isWholly(layer: LayerName, in targets: [Placement]) -> Bool {
-        touchedPlacements.filter { $0.layer == layer }.allSatisfy(targets.contains)
+        orderedPlacements.filter { $0.layer == layer && isTouchedOrOpen($0) }.allSatisfy(targets.contains)
     }
 
     private func recheckRefusal(_ host: HostName) -> RequestRefusal? {
@@ -265,7 +285,7 @@ extension RolloutState {
         case .abort:
             isAborted = true
             rerunPending = []
-        case .rollback(let scope): beginRollback(scope, by: request.by, moment)
+        case .rollback(let scope, let owner): beginRollback(scope, by: request.by, breakGlass: owner, moment)
         case .recheck(let host): recheck(host, moment)
         case .rerun(let host, _):
             if let placement = failedStepPlacement(of: host) {

@@ -26,10 +26,13 @@ extension RolloutState {
         !isRetired(placement.host) && (placements[placement]?.touched == true || isOpen(placement))
     }
 
-    mutating func beginRollback(_ scope: RollbackScope, by user: String, _ moment: Moment) {
+    mutating func beginRollback(
+        _ scope: RollbackScope, by user: String, breakGlass: Owner?, _ moment: Moment
+    ) {
         let targets = rollbackTargets(scope)
         let layers = plan.layers.reversed().map { layer in targets.filter { $0.layer == layer.name } }
-        campaign = RollbackCampaign(scope: scope, requestedBy: user, layers: layers.filter { !$0.isEmpty })
+        campaign = RollbackCampaign(
+            scope: scope, requestedBy: user, breakGlass: breakGlass, layers: layers.filter { !$0.isEmpty })
         if !isHeld {
             latch(
                 Failure(

@@ -161,9 +161,17 @@ public struct RolloutState: Hashable, Sendable {
 
     func isRetired(_ host: HostName) -> Bool { retired[host] != nil }
 
-    /// Operations that can end or be settled now; those of a lost host wait for a person.
+    /// Operations that can end, be settled or be withdrawn now; others of a lost host wait for a person.
     var awaitedOperations: [OperationID] {
-        openOperations.filter { id in operations[id].map { lostHosts[$0.intent.placement.host] == nil } ?? false }
+        openOperations.filter { id in
+            guard let operation = operations[id] else { return false }
+            return lostHosts[operation.intent.placement.host] == nil || isUnsent(operation)
+        }
+    }
+
+    /// Whether this driver recorded it and has not sent it.
+    func isUnsent(_ operation: OperationState) -> Bool {
+        operation.fate == .intended && !operation.isDispatched && operation.intent.epoch == driver?.epoch
     }
 
     func isOpen(_ placement: Placement) -> Bool {
@@ -205,6 +213,8 @@ public struct RolloutState: Hashable, Sendable {
 public struct RollbackCampaign: Hashable, Sendable {
     public let scope: RollbackScope
     public let requestedBy: String
+    /// The owner who let it go past guardrails.
+    public let breakGlass: Owner?
     /// The placements of each layer, top layer first.
     public let layers: [[Placement]]
     /// Placements that an owner let the lower layers go past.

@@ -15,6 +15,8 @@ public struct Plan: Codable, Hashable, Sendable {
     public var materialization: ScriptCommand
     /// Checks that run on the host right before each mutation; exit 0 permits it.
     public var guardrails: [ScriptCommand]
+    /// What runs before a rollback instead; nil for the same.
+    public var rollbackGuardrails: [ScriptCommand]?
     /// One path that a user or operator really takes.
     public var representativePath: Surface
     /// In the order in which they move.
@@ -31,7 +33,8 @@ public struct Plan: Codable, Hashable, Sendable {
     public init(
         schemaVersion: Int = Plan.currentSchemaVersion, name: String, version: VersionChange,
         changeClass: ChangeClass, reviews: [Review], evidence: [Surface], materialization: ScriptCommand,
-        guardrails: [ScriptCommand], representativePath: Surface, layers: [PlanLayer],
+        guardrails: [ScriptCommand], rollbackGuardrails: [ScriptCommand]? = nil,
+        representativePath: Surface, layers: [PlanLayer],
         exclusions: [Exclusion] = [], waivers: [Waiver] = [], agreements: [Agreement] = [],
         minimumFreeDiskMebibytes: Int = 64
     ) {
@@ -43,6 +46,7 @@ public struct Plan: Codable, Hashable, Sendable {
         self.evidence = evidence
         self.materialization = materialization
         self.guardrails = guardrails
+        self.rollbackGuardrails = rollbackGuardrails
         self.representativePath = representativePath
         self.layers = layers
         self.exclusions = exclusions
@@ -165,12 +169,15 @@ public struct PlanLayer: Codable, Hashable, Sendable {
     public var failedWhen: [String]
     /// What the change is expected to alter beyond versions.
     public var expects: [ItemReference]
+    /// The versions of lower layers that this one is declared to work with, before and after its own change. Without
+    /// a word for a lower layer, that one does not go back alone once this one has moved.
+    public var worksWith: [LayerName: [Version]]
 
     public init(
         name: LayerName, version: VersionChange, components: [Component], steps: [Step],
         rollback: RollbackPosture, batches: [BatchSize], maxInFlight: Int = 1, soakSeconds: Int,
         sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int, failedWhen: [String],
-        expects: [ItemReference] = []
+        expects: [ItemReference] = [], worksWith: [LayerName: [Version]] = [:]
     ) {
         self.name = name
         self.version = version
@@ -185,6 +192,7 @@ public struct PlanLayer: Codable, Hashable, Sendable {
         self.progressDeadlineSeconds = progressDeadlineSeconds
         self.failedWhen = failedWhen
         self.expects = expects
+        self.worksWith = worksWith
     }
 }
 

@@ -145,7 +145,8 @@ public enum RequestedAction: Codable, Hashable, Sendable {
     case pause
     case resume
     case abort
-    case rollback(scope: RollbackScope)
+    /// `breakGlass` is the owner who lets it go past guardrails that refuse it.
+    case rollback(scope: RollbackScope, breakGlass: Owner?)
     /// Someone repaired the host: capture and compare the full family again.
     case recheck(host: HostName)
     /// Run the failed step of a host again; `signedOffBy` is needed unless the step is declared idempotent.

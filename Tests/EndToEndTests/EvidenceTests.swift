@@ -1,3 +1,4 @@
+import Foundation
 import LabFleet
 import Testing
 import UpgradeDomain
@@ -5,6 +6,44 @@ import UpgradeDomain
 /// Evidence as an operator meets it.
 @Suite(.serialized)
 struct EvidenceTests {
+    /// What is changed in an exported file, and where it then does not hold.
+    static let forgeries: [(from: String, to: String, place: String)] = [
+        (#"\"code\":0"#, #"\"code\":1"#, "event"),
+        (#""kind":"operationStarted""#, #""kind":"operationEnded""#, "event"),
+        ("ready", "never", "the evidence"),
+        (#""status":"rolled back: verified""#, #""status":"verified""#, "the conclusions"),
+        ("lockflight-evidence-1", "lockflight-evidence-9", "the format"),
+    ]
+
+    @Test func whatIsExportedProvesItselfAndNamesTheFirstThingThatWasForged() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "test")
+            let file = "\(fleet.folder)/bundle.json"
+            try await fleet.expect(.verified, "evidence", "export", "--output", file)
+            // No ledger is needed to read it.
+            let elsewhere = "\(fleet.folder)/nowhere/ledger.sqlite"
+            let proved = try await fleet.expect(.verified, "evidence", "verify", file, "--ledger", elsewhere)
+            #expect(proved.output.contains("sound"))
+            #expect(!FileManager.default.fileExists(atPath: elsewhere))
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            // The redeploy's own words are in it, not only its exit code.
+            #expect(text.contains("core: moving to 1.5.0"))
+            for (from, to, place) in EvidenceTests.forgeries {
+                #expect(text.contains(from), "nothing to forge: \(from)")
+                let range = try #require(text.range(of: from))
+                let forged = "\(fleet.folder)/forged.json"
+                try text.replacingCharacters(in: range, with: to).write(
+                    toFile: forged, atomically: true, encoding: .utf8)
+                let refused = try await fleet.run(["evidence", "verify", forged])
+                #expect(refused.code == 70, "\(from) -> \(to) was not noticed")
+                #expect(refused.errors.contains("does not hold, at \(place)"), "\(refused.errors)")
+            }
+        }
+    }
+
     @Test func aPlanIsTriedAgainstTheRealStackWithoutTouchingIt() async throws {
         try await FleetFixture.with { fleet in
             let plan = fleet.lab.planPath(to: "1.5.0")

@@ -61,6 +61,8 @@ struct PlanFileTests {
         ),
         ("items: /checks", "items: checks", "items: checks", "is no JSON Pointer"),
         ("{fleet: data-1}", "{fleet: data-9}", "data-9", "has no host 'data-9'"),
+        ("data: [\"1.4.0\", \"1.5.0\"]", "data: [\"1.5.0\"]", "- name: core", "meets data 1.4.0 on the way"),
+        ("data: [\"1.4.0\", \"1.5.0\"]", "edge: [\"1.4.0\"]", "- name: core", "which is no layer below it"),
         ("soakSeconds: 60", "soakSeconds: -1", "soakSeconds: -1", "is -1"),
         (
             "{surface: services, item: scheduler}", "{surface: servces, item: x}", "- name: core",

@@ -99,7 +99,7 @@ final class Fixture: Sendable {
                 DeadlineRecord(kind: .healthy, placement: placement, waitedSeconds: 10, waitingFor: "services")),
             .hostLost(HostLoss(host: "core-2", code: .hostUnreachable, detail: "connection refused")),
             .driverDetached(reason: "Ctrl-C"),
-            request(.rollback(scope: .host(name: "core-1"))),
+            request(.rollback(scope: .host(name: "core-1"), breakGlass: nil)),
         ]
     }
 }

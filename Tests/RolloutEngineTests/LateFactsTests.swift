@@ -21,7 +21,7 @@ struct LateFactsTests {
                 if case .capture(let order) = effect { order.subject == .placement(LateFactsTests.c1) } else { false }
             })
         let late = harness.perform(capture)
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         for event in late { harness.append(event) }
         #expect(harness.state.placements[LateFactsTests.c1]?.phase == .rollbackPending)
         harness.run()
@@ -50,7 +50,7 @@ struct LateFactsTests {
         harness.machines[LateFactsTests.c1]?.script = .losesItsEnd
         harness.machines[LateFactsTests.c1]?.afterUpgrade = { $0.isReachable = false }
         harness.run()
-        harness.request(.rollback(scope: .host(name: "c1")))
+        harness.request(.rollback(scope: .host(name: "c1"), breakGlass: nil))
         harness.run()
         #expect(harness.state.placements[LateFactsTests.c1]?.phase == .rolledBack(.failed))
         harness.machines[LateFactsTests.c1]?.isReachable = true
@@ -68,14 +68,14 @@ struct LateFactsTests {
         var harness = EngineHarness(Model.run { $0.evidence.append(LateFactsTests.fleetSurface) })
         harness.run()
         harness.fleet.statuses["api"] = "down"
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         #expect(harness.state.status == .rolledBack(.unverified))
         #expect(harness.state.refusal(of: .finalize) != nil)
         harness.fleet.statuses["api"] = "up"
         var again = EngineHarness(Model.run { $0.evidence.append(LateFactsTests.fleetSurface) })
         again.run()
-        again.request(.rollback(scope: .all))
+        again.request(.rollback(scope: .all, breakGlass: nil))
         again.run()
         #expect(again.state.status == .rolledBack(.verified))
         #expect(Set(again.captures(.rollbackProof)).contains(.fleet))
@@ -86,7 +86,7 @@ struct LateFactsTests {
         var harness = EngineHarness(Model.run())
         harness.run()
         harness.request(.retire(host: "c2", owner: "own-core"))
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         #expect(harness.state.status == .rolledBack(.unverified))
     }
@@ -98,8 +98,8 @@ struct LateFactsTests {
             $0.order.last?.layer == "data" && $0.state.openOperations.contains { $0.rawValue.contains("core") }
         }
         #expect(harness.state.placements[LateFactsTests.c1]?.touched == false)
-        #expect(harness.state.refusal(of: .rollback(scope: .all)) != nil)
-        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .all, breakGlass: nil)) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"), breakGlass: nil)) != nil)
     }
 
     @Test func anAbortKeepsARecordedRerunFromBeingSent() {
@@ -146,7 +146,7 @@ struct LateFactsTests {
         }
         for event in sent.joined() { harness.append(event) }
         harness.run()
-        harness.request(.rollback(scope: .host(name: "c1")))
+        harness.request(.rollback(scope: .host(name: "c1"), breakGlass: nil))
         harness.run()
         for placement in [LateFactsTests.c1, LateFactsTests.c2] { harness.machines[placement]?.script = .passes }
         harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
@@ -163,7 +163,7 @@ struct LateFactsTests {
         harness.run()
         #expect(harness.state.status == .held(.guardrailRefused))
         #expect(harness.state.placements[LateFactsTests.c1]?.touched == false)
-        #expect(harness.state.refusal(of: .rollback(scope: .host(name: "c1"))) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .host(name: "c1"), breakGlass: nil)) != nil)
         harness.machines[LateFactsTests.c1]?.script = .passes
         harness.request(.recheck(host: "c1"))
         harness.run()
@@ -193,7 +193,7 @@ struct LateFactsTests {
         harness.run()
         let (edge, core) = (Placement(host: "box", layer: "edge"), Placement(host: "box", layer: "core"))
         for placement in [edge, core] { harness.machines[placement]?.rollback = .ends(.exited(code: 1)) }
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         harness.request(.signOff(hosts: ["box"], owner: "own-edge"))
         harness.run()

@@ -135,7 +135,9 @@ private struct Walk {
         guard let host = hosts.randomElement(using: &dice) else { return }
         let actions: [RequestedAction] = [
             .pause, .resume, .resume, .resume, .recheck(host: host), .rerun(host: host, signedOffBy: "own-core"),
-            .rollback(scope: .host(name: host)), .rollback(scope: .layer(name: "core")), .rollback(scope: .all),
+            .rollback(scope: .host(name: host), breakGlass: nil),
+            .rollback(scope: .layer(name: "core"), breakGlass: nil),
+            .rollback(scope: .all, breakGlass: nil),
             .signOff(hosts: [host], owner: "own-core"), .rebind(host: host, address: "new", port: 22, hostKeys: []),
         ]
         let rare: [RequestedAction] = [.abort, .retire(host: host, owner: "own-data"), .finalize]
@@ -195,15 +197,23 @@ private struct Walk {
         }
         wasClosed = state.isHeld || state.isAborted || state.isPaused
         if state.isAtRest, !state.isClosed { checkWayOut(state) }
+        if state.isAtRest, inFlight.isEmpty, !state.isClosed,
+            let unsent = state.operations.values.first(where: { operation in
+                operation.fate == .intended && !operation.isDispatched
+                    && operation.intent.epoch == state.driver?.epoch
+            })
+        {
+            violation = "at rest with the unsent intent \(unsent.intent.id)"
+        }
     }
 
     private mutating func checkWayOut(_ state: RolloutState) {
         let actions =
-            [RequestedAction.resume, .rollback(scope: .all), .finalize, .abort]
+            [RequestedAction.resume, .rollback(scope: .all, breakGlass: nil), .finalize, .abort]
             + hosts.flatMap { host in
                 [
                     RequestedAction.recheck(host: host), .rerun(host: host, signedOffBy: "own-core"),
-                    .rollback(scope: .host(name: host)), .signOff(hosts: [host], owner: "own-core"),
+                    .rollback(scope: .host(name: host), breakGlass: nil), .signOff(hosts: [host], owner: "own-core"),
                 ]
             }
         if !state.isAborted, actions.allSatisfy({ state.refusal(of: $0) != nil }) {
@@ -236,10 +246,10 @@ private struct Walk {
         let failedHosts = Set(harness.state.unresolvedFailures.compactMap(\.host))
         let scopes = hosts.filter(failedHosts.contains).map { RollbackScope.host(name: $0) } + [.all]
         let failed = scopes.first {
-            !failedHosts.isEmpty && harness.state.refusal(of: .rollback(scope: $0)) == nil
+            !failedHosts.isEmpty && harness.state.refusal(of: .rollback(scope: $0, breakGlass: nil)) == nil
         }
         if let failed {
-            harness.request(.rollback(scope: failed))
+            harness.request(.rollback(scope: failed, breakGlass: nil))
         } else if harness.state.refusal(of: .resume) == nil {
             harness.request(.resume)
         } else if let host = harness.state.unresolvedFailures.compactMap(\.host).first {

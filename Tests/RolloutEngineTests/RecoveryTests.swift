@@ -15,7 +15,7 @@ struct RecoveryTests {
 
     @Test func aHostThatWentBackIsTriedAgainFirst() {
         var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
-        harness.request(.rollback(scope: .host(name: "c2")))
+        harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
         harness.run()
         #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.verified))
         #expect(harness.machines[RecoveryTests.c2]?.version == "1")
@@ -77,18 +77,53 @@ struct RecoveryTests {
         #expect(harness.state.boundaryRecord?.options.first == .recheck(host: "c2"))
         #expect(refusal(.recheck(host: "c2"), nil) == nil)
         for scope in [RollbackScope.host(name: "c2"), .layer(name: "core"), .all] {
-            #expect(refusal(.rollback(scope: scope), nil) != nil)
-            #expect(refusal(.rollback(scope: scope), "") != nil)
-            #expect(refusal(.rollback(scope: scope), "the disk is gone") == nil)
+            #expect(refusal(.rollback(scope: scope, breakGlass: nil), nil) != nil)
+            #expect(refusal(.rollback(scope: scope, breakGlass: nil), "") != nil)
+            #expect(refusal(.rollback(scope: scope, breakGlass: nil), "the disk is gone") == nil)
         }
         #expect(refusal(.pause, nil) == harness.state.refusal(of: .pause))
+    }
+
+    @Test func aRollbackHasGuardrailsOfItsOwnAndOnlyAnOwnersBreakGlassPassesThem() throws {
+        let own = ScriptCommand(arguments: ["bash", "./before-rollback.sh"], timeoutSeconds: 5)
+        var harness = EngineHarness(Model.run { $0.rollbackGuardrails = [own] })
+        harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
+        harness.machines[RecoveryTests.c2]?.rollback = .ends(.guardrailRefused(guardrail: "g", code: 2))
+        harness.run()
+        let forward = try #require(harness.state.operations.values.first { $0.intent.action != .rollback })
+        #expect(harness.state.script(of: forward.intent)?.guardrails == [Model.command])
+        harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
+        harness.run()
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.failed))
+        #expect(harness.state.placements[RecoveryTests.c2]?.problem?.code.failureClass == .refused)
+        let refused = try #require(harness.state.operations.values.first { $0.intent.action == .rollback })
+        #expect(harness.state.script(of: refused.intent)?.guardrails == [own])
+
+        #expect(harness.state.refusal(of: .rollback(scope: .host(name: "c2"), breakGlass: "own-data")) != nil)
+        harness.request(.rollback(scope: .host(name: "c2"), breakGlass: "own-core"))
+        harness.run { $0.state.openOperations.contains("r-1.c2.core.rollback!.2") }
+        let forced = try #require(harness.state.operations["r-1.c2.core.rollback!.2"])
+        #expect(harness.state.script(of: forced.intent)?.guardrails == [])
+    }
+
+    @Test func aLowerLayerGoesBackAloneOnlyUnderLayersThatWorkWithItsOlderVersion() {
+        func refusal(_ change: (inout PlanLayer) -> Void) -> RequestRefusal? {
+            let layers = [Model.layer("data"), Model.layer("core", change: change)]
+            var harness = EngineHarness(Model.run(layers, hosts: [("d1", ["data"]), ("c1", ["core"])]))
+            harness.run()
+            #expect(harness.state.refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil)
+            return harness.state.refusal(of: .rollback(scope: .host(name: "d1"), breakGlass: nil))
+        }
+        #expect(refusal { _ in }?.message.contains("not declared to work with data 1") == true)
+        #expect(refusal { $0.worksWith = ["data": ["2"]] } != nil)
+        #expect(refusal { $0.worksWith = ["data": ["1", "2"]] } == nil)
     }
 
     @Test func aWholeRollbackGoesTopLayerFirst() {
         var harness = EngineHarness(Model.run())
         harness.run()
         let forward = harness.order.count
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         #expect(harness.state.status == .rolledBack(.verified))
         #expect(harness.order.dropFirst(forward).map(\.layer) == ["edge", "core", "core", "core", "data", "data"])
@@ -99,7 +134,7 @@ struct RecoveryTests {
         var harness = EngineHarness(Model.run())
         harness.run()
         harness.machines[RecoveryTests.c2]?.rollback = .ends(.exited(code: 1))
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         #expect(harness.machines[Placement(host: "c3", layer: "core")]?.version == "1")
         #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.failed))
@@ -114,7 +149,7 @@ struct RecoveryTests {
 
     @Test func aRollbackThatLeavesADifferenceIsUnverified() {
         var harness = held { $0.afterUpgrade = { $0.materialization = 1 } }
-        harness.request(.rollback(scope: .host(name: "c2")))
+        harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
         harness.run()
         #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.unverified))
         #expect(harness.state.refusal(of: .resume) != nil)
@@ -128,7 +163,7 @@ struct RecoveryTests {
         var harness = EngineHarness(Model.run(hosts: [("box", ["data", "core", "edge"])]))
         harness.run()
         #expect(harness.state.status == .verified)
-        harness.request(.rollback(scope: .host(name: "box")))
+        harness.request(.rollback(scope: .host(name: "box"), breakGlass: nil))
         harness.run()
         #expect(harness.order.suffix(3).map(\.layer) == ["edge", "core", "data"])
         #expect(harness.state.status == .rolledBack(.verified))
@@ -138,9 +173,9 @@ struct RecoveryTests {
         let layers = [Model.layer("data"), Model.layer("core") { $0.rollback.boundary = .oneWay }, Model.layer("edge")]
         var harness = EngineHarness(Model.run(layers))
         harness.run()
-        #expect(harness.state.refusal(of: .rollback(scope: .all)) != nil)
-        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) != nil)
-        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "edge"))) == nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .all, breakGlass: nil)) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"), breakGlass: nil)) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "edge"), breakGlass: nil)) == nil)
     }
 
     @Test func aLayerThatMayGoBackOnlyUntilTheNextMovesIsRefusedAfterwards() {
@@ -149,10 +184,10 @@ struct RecoveryTests {
         harness.run {
             $0.order.count == 1 && $0.state.placements[Placement(host: "d1", layer: "data")]?.phase == .soaked
         }
-        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) == nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"), breakGlass: nil)) == nil)
         harness.run()
-        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"))) != nil)
-        #expect(harness.state.refusal(of: .rollback(scope: .all)) == nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .layer(name: "data"), breakGlass: nil)) != nil)
+        #expect(harness.state.refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil)
     }
 
     @Test func aRetiredHostLeavesTheRunVerifiedExcept() {
@@ -169,7 +204,7 @@ struct RecoveryTests {
         #expect(harness.state.refusal(of: .finalize) != nil)
         harness.request(.finalize)
         #expect(!harness.state.isFinalized)
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         harness.request(.finalize)
         #expect(harness.state.status == .finalized)

@@ -115,7 +115,7 @@ struct RestartTests {
         #expect(harness.state.status == .aborted)
         #expect(harness.state.refusal(of: .resume) != nil)
         #expect(harness.order.count == 2)
-        harness.request(.rollback(scope: .all))
+        harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         #expect(harness.state.status == .rolledBack(.verified))
         #expect(harness.machines.values.allSatisfy { $0.version == "1" })

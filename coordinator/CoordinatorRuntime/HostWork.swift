@@ -9,6 +9,8 @@ struct HostWork: Sendable {
     /// The same where an operation's fate hangs on it.
     static let settlePatience = Duration.seconds(20)
     static let requestTimeout = Duration.seconds(30)
+    /// The longest output of an operation that is kept with its run.
+    static let keptOutputBytes = 1_048_576
     /// What a script may take beyond its own timeout: guardrails, grace and the way back.
     static let supervisionSlack = Duration.seconds(60)
 
@@ -159,10 +161,16 @@ struct HostWork: Sendable {
             let stream = try await session.replies(
                 to: .attach(AttachRequest(operation: intent.id, fromByte: 0)),
                 timeout: .seconds(seconds) + HostWork.supervisionSlack)
+            var output: [UInt8] = []
             for try await reply in stream {
                 switch reply {
-                case .output: break
+                case .output(let piece):
+                    if output.count <= HostWork.keptOutputBytes { output += piece.bytes.elements }
                 case .ended(let record):
+                    // The output is kept where it came whole; a longer one stays on its host.
+                    if Int64(output.count) == record.outputBytes, !output.isEmpty {
+                        _ = try await log.store(evidence: output)
+                    }
                     await post([ended(record, intent)])
                     return
                 case .hello, .preflight, .surface, .captured, .started, .running, .tombstoned, .journal, .refused:

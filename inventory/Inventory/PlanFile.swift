@@ -4,6 +4,7 @@ public import UpgradeDomain
 public enum PlanFile {
     static let rootKeys = [
         "version", "name", "from", "to", "changeClass", "reviews", "evidence", "materialization", "guardrails",
+        "rollbackGuardrails",
         "representativePath", "minimumFreeDiskMebibytes", "layerDefaults", "layers", "exclusions", "waivers",
         "agreements",
     ]
@@ -12,7 +13,7 @@ public enum PlanFile {
         "steps", "rollback", "batches", "maxInFlight", "soakSeconds", "sampleSeconds", "healthyWithinSeconds",
         "progressDeadlineSeconds", "failedWhen", "expects",
     ]
-    static let layerKeys = ["name", "from", "to", "components"] + layerDefaultKeys
+    static let layerKeys = ["name", "from", "to", "components", "worksWith"] + layerDefaultKeys
 
     /// The plan that a text describes.
     /// - Throws: every problem at once: the file's own, and those that show only against the inventory.
@@ -53,6 +54,7 @@ struct PlanReading {
                 section.line(of: "guardrails"), "the plan has no guardrails",
                 "list at least one check that runs before every mutation")
         }
+        let rollbackGuardrails = section.field("rollbackGuardrails").map { reader.list($0).compactMap(readCommand) }
         let reviews = section.list("reviews").compactMap(readReview)
         if reviews.isEmpty {
             reader.report(
@@ -75,7 +77,8 @@ struct PlanReading {
         guard let version, let materialization, let path, let name, let changeClass else { return nil }
         let plan = Plan(
             name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence,
-            materialization: materialization, guardrails: guardrails, representativePath: path, layers: layers,
+            materialization: materialization, guardrails: guardrails, rollbackGuardrails: rollbackGuardrails,
+            representativePath: path, layers: layers,
             exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk)
         for problem in PlanRules.problems(of: plan, over: inventory) {
             reader.report(line(of: problem.place), problem.message, problem.remedy)
@@ -254,7 +257,17 @@ struct PlanReading {
                 soakSeconds: soak,
                 sampleSeconds: section(having: "sampleSeconds").integer("sampleSeconds", in: 1...3_600) ?? 5,
                 healthyWithinSeconds: healthy, progressDeadlineSeconds: progress, failedWhen: failedWhen,
-                expects: section(having: "expects").list("expects").compactMap(readExpectation))
+                expects: section(having: "expects").list("expects").compactMap(readExpectation),
+                worksWith: readWorksWith())
+        }
+
+        /// Lower layer -> the versions of it that this layer works with.
+        private func readWorksWith() -> [LayerName: [Version]] {
+            var versions: [LayerName: [Version]] = [:]
+            for entry in own.field("worksWith").map({ reader.pairs($0) }) ?? [] {
+                versions[LayerName(entry.key)] = reader.list(entry.value).compactMap(reader.text).map { Version($0) }
+            }
+            return versions
         }
 
         private func number(_ key: String, _ range: ClosedRange<Int>, _ remedy: String) -> Int? {

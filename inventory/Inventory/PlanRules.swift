@@ -16,7 +16,7 @@ enum PlanRules {
 
     static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + duplicateProblems(plan) + placeholderProblems(plan, inventory)
-            + scopeProblems(plan, inventory) + expectationProblems(plan)
+            + scopeProblems(plan, inventory) + expectationProblems(plan) + passageProblems(plan, inventory)
     }
 
     private static func expectationProblems(_ plan: Plan) -> [PlanProblem] {
@@ -28,6 +28,40 @@ enum PlanRules {
                     message: "layer \(layer.name) expects a change of an unknown surface '\($0.surface)'",
                     remedy: "use one of: \(known.sorted().map(\.rawValue).joined(separator: ", "))")
             }
+        }
+    }
+
+    /// Every state that the fleet passes through: while a layer is mixed, those above it meet both of its versions,
+    /// at their own old version and, going back, at their new one.
+    private static func passageProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
+        plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
+            let lower = plan.layers[..<index]
+            let below = Set(inventory.layers.map(\.name).prefix { $0 != layer.name })
+            let strangers = layer.worksWith.keys.filter { !below.contains($0) }.sorted().map {
+                PlanProblem(
+                    place: .layer(index), message: "layer \(layer.name) works with '\($0)', which is no layer below it",
+                    remedy: "name lower layers: \(below.sorted().map(\.rawValue).joined(separator: ", "))")
+            }
+            let gaps = lower.flatMap { moving -> [PlanProblem] in
+                guard let declared = layer.worksWith[moving.name] else { return [] }
+                return [moving.version.from, moving.version.to].filter { !declared.contains($0) }.map { version in
+                    PlanProblem(
+                        place: .layer(index),
+                        message:
+                            "layer \(layer.name) meets \(moving.name) \(version) on the way, and is not declared to work "
+                            + "with it", remedy: "add it to worksWith if it does; else this order can not be taken")
+                }
+            }
+            let ranges = layer.components.flatMap { component -> [PlanProblem] in
+                guard !component.allowed.isEmpty else { return [] }
+                return [component.version.from, component.version.to].filter { !component.allowed.contains($0) }.map {
+                    PlanProblem(
+                        place: .layer(index),
+                        message: "component \(component.name) passes \($0), outside of its allowed versions",
+                        remedy: "allow it, or choose another version")
+                }
+            }
+            return strangers + gaps + ranges
         }
     }
 
@@ -102,7 +136,8 @@ enum PlanRules {
     private static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         let shared =
-            plan.guardrails.flatMap(texts) + texts(plan.materialization) + plan.evidence.flatMap(texts)
+            (plan.guardrails + (plan.rollbackGuardrails ?? [])).flatMap(texts) + texts(plan.materialization)
+            + plan.evidence.flatMap(texts)
             + texts(plan.representativePath)
         for (index, layer) in plan.layers.enumerated() {
             let own =

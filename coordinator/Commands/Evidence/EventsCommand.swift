@@ -75,7 +75,8 @@ extension RequestedAction {
         case .pause: "a pause"
         case .resume: "going on"
         case .abort: "an abort"
-        case .rollback(let scope): "a rollback of \(scope.description)"
+        case .rollback(let scope, let owner):
+            "a rollback of \(scope.description)" + (owner.map { ", past its guardrails by \($0)" } ?? "")
         case .recheck(let host): "a recheck of \(host)"
         case .rerun(let host, let owner): "a rerun on \(host)" + (owner.map { ", signed off by \($0)" } ?? "")
         case .signOff(let hosts, let owner):

@@ -16,9 +16,12 @@ struct RollbackCommand: LockflightCommand {
     @Option(name: .long, help: "Only this host, all its layers.") var host: String?
     @Option(name: .long, help: "Only this layer.") var layer: String?
     @Flag(name: .long, help: "Everything this run touched.") var all = false
+    @Option(name: .long, help: "The owner who lets it go past guardrails that refuse it; needs --reason.")
+    var breakGlass: String?
     @Option(name: .long, help: "Why; recorded.") var reason: String?
 
     func validate() throws {
+        if breakGlass != nil, reason == nil { throw ValidationError("--break-glass needs --reason") }
         let chosen = (host == nil ? 0 : 1) + (layer == nil ? 0 : 1) + (all ? 1 : 0)
         guard chosen == 1 else { throw ValidationError("choose one of --host, --layer and --all") }
     }
@@ -29,7 +32,8 @@ struct RollbackCommand: LockflightCommand {
                 .all
             }
         let control = try context.control(target)
-        var result = try await control.requestAndFollow(.rollback(scope: scope), reason: reason)
+        var result = try await control.requestAndFollow(
+            .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason)
         let state = try await control.state()
         if result.status != .detached, let status = outcome(of: scope, state) { result.status = status }
         return result

@@ -1,0 +1,203 @@
+import ContentDigest
+import FoundationEssentials
+import GRDB
+public import UpgradeDomain
+
+/// Everything recorded of one run in one document, which is proved without the ledger that it came from.
+public struct EvidenceBundle: Codable, Hashable, Sendable {
+    public static let currentFormat = "lockflight-evidence-1"
+
+    /// One link of the chain, as the ledger stores it.
+    public struct Event: Codable, Hashable, Sendable {
+        public var sequence: UInt64
+        public var recordedAtMilliseconds: Int64
+        public var kind: String
+        public var version: Int64
+        public var previousHash: Digest
+        public var hash: Digest
+        /// The stored bytes: canonical JSON.
+        public var payload: String
+    }
+
+    /// Raw evidence or an operation's output.
+    public struct Blob: Codable, Hashable, Sendable {
+        public var digest: Digest
+        /// The bytes as text where they are UTF-8, else base64.
+        public var text: String?
+        public var base64: String?
+
+        init(_ bytes: [UInt8], digest: Digest) {
+            self.digest = digest
+            if let text = String(validating: bytes, as: UTF8.self) {
+                self.text = text
+            } else {
+                base64 = Data(bytes).base64EncodedString()
+            }
+        }
+
+        var bytes: [UInt8]? {
+            text.map { Array($0.utf8) } ?? base64.flatMap { Data(base64Encoded: $0) }.map { [UInt8]($0) }
+        }
+    }
+
+    public var format: String
+    /// What wrote it, such as `lockflight 0.1.0`.
+    public var tool: String
+    public var run: RunID
+    public var ledger: LedgerID
+    public var events: [Event]
+    public var blobs: [Blob]
+    /// What whoever wrote it concluded from the events; whoever reads it concludes again.
+    public var conclusions: JSONValue
+
+    /// The first thing of a bundle that does not hold.
+    public struct Fault: Error, Hashable, Sendable {
+        /// Where: `the format`, `event 12`, `the evidence 4f2c…`.
+        public var place: String
+        public var message: String
+
+        public init(_ place: String, _ message: String) {
+            self.place = place
+            self.message = message
+        }
+    }
+
+    /// Proves the chain, the digests of plan, hosts, approvals and evidence.
+    ///
+    /// It can not tell a whole bundle that somebody wrote anew from a true one: compare the chain's head with what the
+    /// agents journal.
+    /// - Returns: The events, each of them proven.
+    public func prove() throws(Fault) -> [RecordedEvent] {
+        guard format == EvidenceBundle.currentFormat else {
+            throw Fault("the format", "it is '\(format)', and this build reads '\(EvidenceBundle.currentFormat)'")
+        }
+        var proven = EventChain.Head.beforeFirst
+        var recorded: [RecordedEvent] = []
+        for event in events {
+            recorded.append(try event.proven(after: proven, run: run))
+            proven = EventChain.Head(sequence: event.sequence, hash: event.hash)
+        }
+        try proveDefinition(recorded)
+        try proveEvidence(recorded)
+        return recorded
+    }
+
+    private func proveDefinition(_ events: [RecordedEvent]) throws(Fault) {
+        guard case .runStarted(let definition)? = events.first?.event else {
+            throw Fault("event 1", "it does not define the run")
+        }
+        guard definition.run == run, definition.ledger == ledger else {
+            throw Fault("event 1", "it defines the run \(definition.run) of the ledger \(definition.ledger)")
+        }
+        guard (try? Digest.canonical(of: definition.plan)) == definition.planDigest else {
+            throw Fault("the plan", "it does not have the digest \(definition.planDigest.short) that was approved")
+        }
+        guard (try? Digest.canonical(of: definition.hosts)) == definition.hostsDigest else {
+            throw Fault("the hosts", "they do not have the digest \(definition.hostsDigest.short) that was approved")
+        }
+        for layer in definition.plan.layers {
+            let isApproved = definition.approvals.contains { approval in
+                definition.owners[layer.name]?.contains(approval.owner) == true
+                    && approval.planDigest == definition.planDigest && approval.hostsDigest == definition.hostsDigest
+            }
+            guard isApproved else { throw Fault("layer \(layer.name)", "no owner approved this plan over these hosts") }
+        }
+    }
+
+    private func proveEvidence(_ events: [RecordedEvent]) throws(Fault) {
+        var held: Set<Digest> = []
+        for blob in blobs {
+            guard let bytes = blob.bytes, Digest.sha256(of: bytes) == blob.digest else {
+                throw Fault("the evidence \(blob.digest.short)", "its bytes do not have its digest")
+            }
+            held.insert(blob.digest)
+        }
+        var cited: Set<Digest> = []
+        for event in events {
+            for digest in event.event.citedEvidence {
+                cited.insert(digest)
+                if case .captured = event.event, !held.contains(digest) {
+                    throw Fault("event \(event.sequence)", "its evidence \(digest.short) is missing")
+                }
+            }
+        }
+        if let stray = held.subtracting(cited).sorted().first {
+            throw Fault("the evidence \(stray.short)", "no event refers to it")
+        }
+    }
+}
+
+extension EvidenceBundle.Event {
+    fileprivate func proven(after previous: EventChain.Head, run: RunID) throws(EvidenceBundle.Fault) -> RecordedEvent {
+        let place = "event \(sequence)"
+        guard sequence == previous.sequence + 1 else {
+            throw EvidenceBundle.Fault("event \(previous.sequence + 1)", "it is missing; the next one is \(sequence)")
+        }
+        guard previousHash == previous.hash else {
+            throw EvidenceBundle.Fault(place, "it does not follow event \(previous.sequence)")
+        }
+        let bytes = Array(payload.utf8)
+        let link = EventChain.Link(
+            kind: kind, payloadDigest: Digest.sha256(of: bytes), previousHash: previousHash,
+            recordedAtMilliseconds: recordedAtMilliseconds, run: run, sequence: sequence, version: version)
+        guard (try? link.hash()) == hash else {
+            throw EvidenceBundle.Fault(place, "it does not have its hash: it was edited")
+        }
+        guard version <= EventChain.eventVersion, let event = try? CanonicalJSON.decode(RunEvent.self, from: bytes),
+            event.kind == kind
+        else { throw EvidenceBundle.Fault(place, "this build can not read its shape \(version)") }
+        return RecordedEvent(
+            sequence: sequence, recordedAt: WallTime(milliseconds: recordedAtMilliseconds), event: event, hash: hash)
+    }
+}
+
+extension RunEvent {
+    /// The digests of the raw bytes that it refers to.
+    fileprivate var citedEvidence: [Digest] {
+        switch self {
+        case .captured(let record): record.capture.surfaces.compactMap(\.rawDigest)
+        case .operationEnded(let record): [record.outputDigest].compactMap { $0 }
+        case .runStarted, .driverAttached, .driverDetached, .requested, .preflightRecorded, .operationIntended,
+            .operationWithdrawn, .operationStarted, .operationUncertain, .operationTombstoned, .placementSoaked,
+            .deadlinePassed, .hostLost:
+            []
+        }
+    }
+}
+
+extension Ledger {
+    /// The chain of one run with the raw bytes that its events refer to, read in one consistent state.
+    /// - Parameter conclusions: what the events say, from their fold.
+    public func bundle(
+        of run: RunID, tool: String, conclusions: ([RecordedEvent]) -> JSONValue
+    ) throws(LedgerError) -> EvidenceBundle {
+        try read("bundle the run \(run)") { db in
+            _ = try db.existingRun(run)
+            let rows = try Row.fetchCursor(
+                db, sql: "SELECT * FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
+            var events: [EvidenceBundle.Event] = []
+            var recorded: [RecordedEvent] = []
+            var blobs: [EvidenceBundle.Blob] = []
+            var seen: Set<Digest> = []
+            let statement = try db.cachedStatement(sql: "SELECT bytes FROM blobs WHERE digest = ?")
+            while let row = try rows.next() {
+                let event = try RecordedEvent(row: row, run: run)
+                recorded.append(event)
+                events.append(
+                    EvidenceBundle.Event(
+                        sequence: event.sequence, recordedAtMilliseconds: event.recordedAt.milliseconds,
+                        kind: row["kind"], version: row["version"], previousHash: row.name("previous_hash"),
+                        hash: event.hash, payload: String(decoding: row.bytes("payload"), as: UTF8.self)))
+                for digest in event.event.citedEvidence where seen.insert(digest).inserted {
+                    guard let bytes = try Row.fetchOne(statement, arguments: [digest.rawValue])?.bytes("bytes") else {
+                        continue
+                    }
+                    blobs.append(EvidenceBundle.Blob(bytes, digest: digest))
+                }
+            }
+            return EvidenceBundle(
+                format: EvidenceBundle.currentFormat, tool: tool, run: run, ledger: id, events: events, blobs: blobs,
+                conclusions: conclusions(recorded))
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import ArgumentParser
+import ContentDigest
+import CoordinatorRuntime
+import Foundation
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+struct EvidenceExport: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write everything recorded of a run into one file that proves itself.",
+        discussion: """
+            Plan, hosts, approvals, every event with its hash chain, raw answers and outputs, deltas and boundary records.
+            `lockflight evidence verify` checks it anywhere, without the ledger.
+            Example: lockflight evidence export r-7k3fq2 --output r-7k3fq2.json
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .shortAndLong, help: "The file to write.", completion: .file()) var output: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target, readOnly: true)
+        let bundle = try control.ledger.bundle(
+            of: control.run, tool: "lockflight \(Lockflight.configuration.version)", conclusions: RunConclusions.json)
+        let bytes = try CanonicalJSON.encode(bundle)
+        do {
+            try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)
+        } catch {
+            throw CommandError(
+                .failure, "\(output) could not be written: \(error.localizedDescription)",
+                consequence: "Nothing was written.")
+        }
+        return CommandResult(
+            lines: [
+                "\(control.run)  \(bundle.events.count) events, \(bundle.blobs.count) pieces of evidence, \(bytes.count) bytes"
+            ],
+            document: Summary(bundle), remarks: ["next: lockflight evidence verify \(output)"])
+    }
+
+    struct Summary: Encodable {
+        var run: RunID
+        var events: Int
+        var evidence: Int
+        var chainHead: Digest?
+
+        init(_ bundle: EvidenceBundle) {
+            run = bundle.run
+            events = bundle.events.count
+            evidence = bundle.blobs.count
+            chainHead = bundle.events.last?.hash
+        }
+    }
+}
+
+struct EvidenceVerify: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Prove an exported file, or name the first thing that does not hold.",
+        discussion: """
+            Needs no ledger: recomputes the hash chain, the digests of plan, hosts and evidence, and draws every
+            conclusion again from the events.
+            Example: lockflight evidence verify r-7k3fq2.json
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The exported file.", completion: .file()) var file: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let bundle: EvidenceBundle
+        do {
+            bundle = try CanonicalJSON.decode(EvidenceBundle.self, from: Array(try context.readFile(file).utf8))
+        } catch let error as CommandError {
+            throw error
+        } catch {
+            throw CommandError(.refused, "\(file) is no evidence bundle: \(error)", consequence: "Nothing was proved.")
+        }
+        do throws(EvidenceBundle.Fault) {
+            let events = try bundle.prove()
+            guard RunConclusions.json(events) == bundle.conclusions else {
+                throw EvidenceBundle.Fault("the conclusions", "they are not those that the events lead to")
+            }
+        } catch {
+            throw CommandError(
+                .failure, "\(file) does not hold, at \(error.place): \(error.message)",
+                consequence: "Nothing from there on is proved.")
+        }
+        let head = bundle.events.last?.hash.short ?? "none"
+        return CommandResult(
+            lines: [
+                "\(bundle.run)  \(bundle.events.count) events, head \(head), \(bundle.blobs.count) pieces of evidence  "
+                    + context.style.green("sound")
+            ], document: EvidenceExport.Summary(bundle), remarks: [Verification.undetectable])
+    }
+}
+
+/// What the events of a run say, for people and programs that have nothing but them.
+struct RunConclusions: Encodable {
+    struct Comparison: Encodable {
+        var placement: Placement
+        var deltas: [ItemDelta]
+    }
+
+    var run: RunDocument
+    /// Each placement's baseline against its last capture.
+    var comparisons: [Comparison]
+    /// Every boundary at which the run was held, as it stood then.
+    var boundaries: [BoundaryDocument]
+
+    init?(_ events: [RecordedEvent]) {
+        guard var state = RolloutState.fold(Array(events.prefix(1)), at: .zero) else { return nil }
+        boundaries = []
+        for event in events.dropFirst() {
+            let wasHeld = state.isHeld
+            state.apply(event, at: .zero)
+            if !wasHeld, let record = state.boundaryRecord {
+                boundaries.append(BoundaryDocument(record, of: state, at: event.recordedAt))
+            }
+        }
+        run = RunDocument(state)
+        comparisons = state.orderedPlacements.compactMap { placement in
+            guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
+                let layer = state.plan.layer(placement.layer)
+            else { return nil }
+            let deltas = EvidenceComparison.deltas(
+                before: before, after: after, expects: layer.expects, measures: state.plan.measures)
+            return Comparison(placement: placement, deltas: deltas)
+        }
+    }
+
+    /// The conclusions as a JSON value; null where the events define no run.
+    static func json(_ events: [RecordedEvent]) -> JSONValue {
+        guard let conclusions = RunConclusions(events), let bytes = try? CanonicalJSON.encode(conclusions),
+            let value = try? CanonicalJSON.decode(JSONValue.self, from: bytes)
+        else { return .null }
+        return value
+    }
+}
