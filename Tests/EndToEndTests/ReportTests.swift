@@ -1,0 +1,84 @@
+import Foundation
+import LabFleet
+import Subprocess
+import SystemPackage
+import Testing
+import UpgradeDomain
+
+/// The change record of a run that was held and taken back, as text and as a page in a real browser.
+@Suite(.serialized)
+struct ReportTests {
+    static let browser = ["/usr/bin/chromium", "/usr/bin/google-chrome"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
+    /// A lab whose run was held at core and taken back.
+    private func withRun(_ body: (FleetFixture) async throws -> Void) async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "<b>not</b> | today")
+            try await body(fleet)
+        }
+    }
+
+    @Test func theRecordSaysWhoApprovedWhatHappenedAndWhatDiffers() async throws {
+        try await withRun { fleet in
+            let report = try await fleet.expect(.verified, "report").output
+            for part in [
+                "# lab-1.5.0: 1.4.0 to 1.5.0", "**rolled back: verified**", "core-owner", "held: evidence-regressed",
+                "core-1/core", "<b>not</b> \\| today", "services store: up -> down",
+                "none: every item is as it was before",
+            ] {
+                #expect(report.contains(part), "not in the record: \(part)\n\(report)")
+            }
+            let page = "\(fleet.folder)/report.html"
+            try await fleet.expect(.verified, "report", "--format", "html", "--output", page)
+            let html = try String(contentsOfFile: page, encoding: .utf8)
+            #expect(html.contains("&lt;b&gt;not&lt;/b&gt; | today"))
+            #expect(!html.contains("http://") && !html.contains("https://example"), "something from elsewhere")
+        }
+    }
+
+    /// Laid out by a browser: nothing but tables may be wider than the window, and the two schemes differ.
+    @Test(.enabled(if: browser != nil, "needs chromium"))
+    func thePageFitsAPhoneAndADesk() async throws {
+        try await withRun { fleet in
+            let page = "\(fleet.folder)/report.html"
+            try await fleet.expect(.verified, "report", "--format", "html", "--output", page)
+            let probe = """
+                <script>addEventListener("load",()=>{document.title=[document.documentElement.scrollWidth,innerWidth,\
+                document.querySelectorAll("svg rect").length,\
+                getComputedStyle(document.body).backgroundColor].join(";")})</script></body>
+                """
+            try String(contentsOfFile: page, encoding: .utf8).replacingOccurrences(of: "</body>", with: probe)
+                .write(toFile: page, atomically: true, encoding: .utf8)
+            for width in [360, 1_400] {
+                let light = try await layout(of: page, fleet, width: width, [])
+                #expect(light.count == 4, "\(light)")
+                let (inside, window) = (try #require(Int(light[0])), try #require(Int(light[1])))
+                #expect(inside <= window, "the page is \(inside) wide in a window of \(window)")
+                #expect(try #require(Int(light[2])) >= 4)
+                let dark = try await layout(of: page, fleet, width: width, ["--blink-settings=preferredColorScheme=0"])
+                #expect(light[3] == "rgb(255, 255, 255)")
+                #expect(dark[3] == "rgb(20, 23, 26)")
+            }
+        }
+    }
+
+    private func layout(
+        of page: String, _ fleet: FleetFixture, width: Int, _ options: [String]
+    ) async throws -> [String] {
+        let arguments =
+            ["60", ReportTests.browser ?? "", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+            + options + [
+                "--user-data-dir=\(fleet.folder)/browser", "--window-size=\(width),900", "--dump-dom", "file://\(page)",
+            ]
+        let record = try await Subprocess.run(
+            .name("timeout"), arguments: Arguments(arguments), output: .string(limit: 4_194_304), error: .discarded)
+        let title = record.standardOutput.split(separator: "<title>").dropFirst().first?.split(separator: "</title>")
+            .first
+        return title.map { $0.split(separator: ";").map(String.init) } ?? []
+    }
+}

@@ -1,0 +1,160 @@
+import RolloutEngine
+import UpgradeDomain
+
+/// What a change board asks for: what changed, by whose approval, what was seen before and after, what went wrong.
+struct ChangeRecord {
+    /// A stretch of the run under one status.
+    struct Stretch {
+        enum Kind: String { case forward, held, back, rest }
+        var words: String
+        var kind: Kind
+        var from: WallTime
+        var until: WallTime
+    }
+    /// A table of the record.
+    struct Table {
+        var title: String
+        var headers: [String]
+        var rows: [[String]]
+        /// What stands where there are no rows.
+        var empty: String
+    }
+
+    var title: String
+    var verdict: String
+    var isGood: Bool
+    var facts: [(name: String, value: String)]
+    var stretches: [Stretch] = []
+    var tables: [Table] = []
+
+    /// Nil where the events define no run.
+    init?(_ events: [RecordedEvent]) {
+        guard var state = RolloutState.fold(Array(events.prefix(1)), at: .zero) else { return nil }
+        var requests: [[String]] = []
+        var last = state.startedAt
+        var stretch = Stretch(state, from: last)
+        for event in events.dropFirst() {
+            state.apply(event, at: .zero)
+            if case .requested(let request) = event.event {
+                requests.append([event.recordedAt.rfc3339, request.by, request.action.sentence, request.reason ?? ""])
+            }
+            let now = Stretch(state, from: event.recordedAt)
+            if now.words != stretch.words {
+                stretch.until = event.recordedAt
+                stretches.append(stretch)
+                stretch = now
+            }
+            last = event.recordedAt
+        }
+        stretch.until = last
+        stretches.append(stretch)
+
+        let definition = state.definition
+        let plan = state.plan
+        title = "\(plan.name): \(plan.version.from) to \(plan.version.to)"
+        verdict = state.status.description
+        switch state.status {
+        case .verified, .finalized, .rolledBack(.verified): isGood = true
+        case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack, .aborted,
+            .verifiedExcept, .superseded:
+            isGood = false
+        }
+        facts = [
+            ("run", "\(definition.run)"), ("outcome", verdict), ("change class", plan.changeClass.rawValue),
+            ("started", state.startedAt.rfc3339), ("last event", last.rfc3339), ("plan", "\(definition.planDigest)"),
+            ("hosts", "\(definition.hosts.count), \(definition.hostsDigest)"),
+            ("record", "ledger \(definition.ledger), \(state.sequence) events, head \(state.chainHead)"),
+        ]
+        tables = ChangeRecord.approvalTables(state) + ChangeRecord.evidenceTables(state)
+        tables.append(
+            Table(title: "Asked for", headers: ["at", "by", "what", "reason"], rows: requests, empty: "nothing"))
+    }
+
+    private static func approvalTables(_ state: RolloutState) -> [Table] {
+        let definition = state.definition
+        let plan = state.plan
+        return [
+            Table(
+                title: "Approved by", headers: ["owner", "layers", "claimed by", "at"],
+                rows: definition.approvals.map { approval in
+                    let layers = plan.layers.filter { definition.owners[$0.name]?.contains(approval.owner) == true }
+                    return [
+                        "\(approval.owner)", layers.map(\.name.rawValue).joined(separator: ", "),
+                        "\(approval.claimedBy) (unsigned)", approval.approvedAt.rfc3339,
+                    ]
+                }, empty: "nobody"),
+            Table(
+                title: "Read and agreed before", headers: ["review", "reference"],
+                rows: plan.reviews.map { [$0.title, $0.reference] }, empty: "nothing"),
+            Table(
+                title: "Left out or accepted", headers: ["what", "by", "reason"],
+                rows: plan.exclusions.map { ["host \($0.host)", "the plan", $0.reason] }
+                    + plan.waivers.map { ["\($0.surface) \($0.item)", "\($0.owner)", $0.reason] }, empty: "nothing"),
+        ]
+    }
+
+    private static func evidenceTables(_ state: RolloutState) -> [Table] {
+        [
+            Table(
+                title: "Placements", headers: ["placement", "from", "intended", "recorded", "observed", "phase"],
+                rows: state.orderedPlacements.map { ChangeRecord.row(of: $0, state) }, empty: "none"),
+            Table(
+                title: "Differences from the baseline",
+                headers: ["placement", "surface", "item", "before", "after", "verdict"],
+                rows: state.orderedPlacements.flatMap { ChangeRecord.differences(of: $0, state) },
+                empty: "none: every item is as it was before"),
+            Table(
+                title: "Failed boundaries", headers: ["at", "boundary", "whom", "code", "class", "detail", "answered"],
+                rows: state.failures.map { failure in
+                    [
+                        failure.at.rfc3339, failure.boundary.description,
+                        failure.subject?.description ?? failure.host?.rawValue ?? "the run",
+                        failure.problem.code.rawValue, failure.problem.code.failureClass.words, failure.problem.detail,
+                        failure.resolution?.words ?? "no",
+                    ]
+                }, empty: "none"),
+        ]
+    }
+
+    private static func row(of placement: Placement, _ state: RolloutState) -> [String] {
+        guard let own = state.placements[placement], let layer = state.plan.layer(placement.layer) else { return [] }
+        let recorded =
+            switch own.recorded {
+            case .source: "\(layer.version.from)"
+            case .between: "between"
+            case .target: "\(layer.version.to)"
+            }
+        let observed = Set(own.observed.values).sorted().map(\.rawValue).joined(separator: ", ")
+        var phase = own.phase.kind.rawValue
+        if case .rolledBack(let outcome) = own.phase { phase = "rolled back: \(outcome.rawValue)" }
+        return [
+            "\(placement)", "\(layer.version.from)", "\(layer.version.to)", recorded, observed.isEmpty ? "-" : observed,
+            phase,
+        ]
+    }
+
+    private static func differences(of placement: Placement, _ state: RolloutState) -> [[String]] {
+        guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
+            let layer = state.plan.layer(placement.layer)
+        else { return [] }
+        return EvidenceComparison.deltas(
+            before: before, after: after, expects: layer.expects, measures: state.plan.measures
+        ).filter { $0.verdict != .same }.map {
+            ["\(placement)", "\($0.surface)", $0.item, $0.before ?? "-", $0.after ?? "-", $0.verdict.rawValue]
+        }
+    }
+}
+
+extension ChangeRecord.Stretch {
+    fileprivate init(_ state: RolloutState, from: WallTime) {
+        words = state.status.description
+        switch state.status {
+        case .preflight, .baseline, .changing, .proving, .verified: kind = .forward
+        case .held, .paused, .aborted, .verifiedExcept: kind = .held
+        case .rollingBack, .rolledBack: kind = .back
+        case .finalized, .superseded: kind = .rest
+        }
+        self.from = from
+        until = from
+    }
+}

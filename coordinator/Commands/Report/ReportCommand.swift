@@ -1,0 +1,46 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Foundation
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+struct ReportCommand: LockflightCommand {
+    enum Format: String, ExpressibleByArgument, CaseIterable { case markdown, html }
+
+    static let configuration = CommandConfiguration(
+        commandName: "report", abstract: "The change record of a run, for a change board.",
+        discussion: """
+            Who approved what, the timeline of boundaries, versions, what differs from before, failures and answers.
+            Example: lockflight report r-7k3fq2 --format html --output r-7k3fq2.html
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "markdown or html.") var format = Format.markdown
+    @Option(name: .shortAndLong, help: "Write it to this file.", completion: .file()) var output: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target, readOnly: true)
+        let events = try await control.log.events(of: control.run, after: 0)
+        guard let record = ChangeRecord(events) else { throw RuntimeError.noSuchRun(control.run) }
+        let page =
+            switch format {
+            case .markdown: record.markdown
+            case .html: record.html
+            }
+        guard let output else {
+            return CommandResult(
+                lines: page.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init),
+                document: RunConclusions(events))
+        }
+        do {
+            try page.write(toFile: output, atomically: true, encoding: .utf8)
+        } catch {
+            throw CommandError(
+                .failure, "\(output) could not be written: \(error.localizedDescription)",
+                consequence: "Nothing was written.")
+        }
+        return CommandResult(lines: ["written to \(output)"], document: RunConclusions(events))
+    }
+}
