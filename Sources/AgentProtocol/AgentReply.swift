@@ -58,13 +58,19 @@ public struct PreflightReply: Codable, Hashable, Sendable {
     /// Executables and scripts that are not there or can not be read.
     public var missingScripts: [String]
     public var missingPaths: [String]
+    /// What is there and not what it should be, in words.
+    public var differingPaths: [String]
     /// Free space in the working directory or in the agent's state folder, whichever is less.
     public var freeDiskMebibytes: Int64
     public var hostTime: WallTime
 
-    public init(missingScripts: [String], missingPaths: [String], freeDiskMebibytes: Int64, hostTime: WallTime) {
+    public init(
+        missingScripts: [String], missingPaths: [String], differingPaths: [String] = [], freeDiskMebibytes: Int64,
+        hostTime: WallTime
+    ) {
         self.missingScripts = missingScripts
         self.missingPaths = missingPaths
+        self.differingPaths = differingPaths
         self.freeDiskMebibytes = freeDiskMebibytes
         self.hostTime = hostTime
     }

@@ -54,13 +54,14 @@ public struct PreflightRequest: Codable, Hashable, Sendable {
     public var workingDirectory: String
     /// Commands whose executable and script must be there.
     public var commands: [ScriptCommand]
-    /// Paths that must exist, relative to the working directory unless absolute.
-    public var requires: [String]
+    /// What must be there, and hold what it should; paths relative to the working directory unless absolute.
+    public var requires: [RollbackArtifact]
     /// Scripts whose content now is to be kept for the run: rollback and checks.
     public var preserve: [String]
 
     public init(
-        run: RunID?, workingDirectory: String, commands: [ScriptCommand], requires: [String], preserve: [String]
+        run: RunID?, workingDirectory: String, commands: [ScriptCommand], requires: [RollbackArtifact],
+        preserve: [String]
     ) {
         self.run = run
         self.workingDirectory = workingDirectory

@@ -24,16 +24,15 @@ extension Lab {
             try await hold("\(place)/run/deploy.lock", of: host, fault)
         case .serviceUnhealthy:
             try LabFile.makeFolder("\(place)/data/store-folder")
-            try await change(
-                "settings.json", of: target, on: host, fault,
-                LabStack.settings(store: "store-folder", workers: LabStack.workers))
+            try change(of: target, on: host, fault, LabStack.settings(store: "store-folder"))
         case .serviceMissing:
-            try await change(
-                "settings.json", of: target, on: host, fault, LabStack.settings(store: "store.db", workers: ["ingest"]))
+            try change(of: target, on: host, fault, LabStack.settings(workers: ["ingest"]))
         case .readinessStale:
-            let prober = try LabFile.read("\(release)/prober.py").replacingOccurrences(
-                of: "time.sleep(0.5)", with: "time.sleep(86400)")
-            try await change("prober.py", of: target, on: host, fault, prober)
+            try change(of: target, on: host, fault, LabStack.settings(probeSeconds: 86_400))
+        case .unapprovedBuild:
+            for part in ["service.py", "manifest.sha256"] { try keep("\(release)/\(part)", of: host, fault) }
+            try LabFile.write(try LabFile.read("\(release)/service.py") + "# rebuilt\n", to: "\(release)/service.py")
+            try await LabStack(host: host).writeManifest(target)
         case .oldProcessServes:
             try await decoy("\(place)/run/service.pid", of: host, fault)
         case .materializationDrift:
@@ -77,8 +76,8 @@ extension Lab {
             case .sshdDown: break
             case .redeployHangs, .oldProcessServes: if let pid = pid_t(record) { LabProcess.end(pid) }
             case .diskFull: try await unmount(host)
-            case .redeployFails, .serviceUnhealthy, .serviceMissing, .readinessStale, .materializationDrift,
-                .hostKeyChanged, .rollbackFails:
+            case .redeployFails, .serviceUnhealthy, .serviceMissing, .readinessStale, .unapprovedBuild,
+                .materializationDrift, .hostKeyChanged, .rollbackFails:
                 try restore(host, fault)
             }
             if fault == .hostKeyChanged { try LabServer(host: host).stop() }
@@ -121,13 +120,12 @@ extension Lab {
         }
     }
 
-    /// Changes a file of a release together with its manifest: a bad build, not a broken copy.
+    /// Gives a release of a host other settings.
     private func change(
-        _ name: String, of version: Version, on host: LabHost, _ fault: LabFault, _ text: String
-    ) async throws(LabError) {
-        for part in [name, "manifest.sha256"] { try keep("\(host.release(version))/\(part)", of: host, fault) }
-        try LabFile.write(text, to: "\(host.release(version))/\(name)")
-        try await LabStack(host: host).writeManifest(version)
+        of version: Version, on host: LabHost, _ fault: LabFault, _ settings: String
+    ) throws(LabError) {
+        try keep("\(host.release(version))/settings.json", of: host, fault)
+        try LabFile.write(settings, to: "\(host.release(version))/settings.json")
     }
 
     // MARK: Processes

@@ -86,7 +86,11 @@ public struct Lab: Sendable {
             for layer in host.layers { try await stack.deploy("1.4.0", layer: layer) }
         }
         try writeKnownHosts()
-        let files = LabFiles(lab: self)
+        var manifests: [Version: String] = [:]
+        for version in LabStack.versions {
+            manifests[version] = try await LabStack(host: hosts[0]).manifestDigest(version)
+        }
+        let files = LabFiles(lab: self, manifests: manifests)
         try LabFile.write(files.inventory(), to: inventoryPath)
         for (source, target) in zip(LabStack.versions, LabStack.versions.dropFirst()) {
             try LabFile.write(files.plan(from: source, to: target), to: planPath(to: target))

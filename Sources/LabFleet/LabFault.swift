@@ -5,14 +5,16 @@ public enum LabFault: String, Codable, Hashable, Sendable, CaseIterable {
     case redeployFails = "redeploy-fails"
     /// Another process holds the deploy lock.
     case redeployHangs = "redeploy-hangs"
-    /// The target release looks for its store where a folder is.
+    /// The target release is told to look for its store where a folder is.
     case serviceUnhealthy = "service-unhealthy"
-    /// The target release comes without one of its workers.
+    /// The target release is told to run without one of its workers.
     case serviceMissing = "service-missing"
-    /// The target release's prober hangs after its first round.
+    /// The target release's prober is told to rest for a day after its first round.
     case readinessStale = "readiness-stale"
     /// The pid file names another process, so the old one keeps the port and goes on serving.
     case oldProcessServes = "old-process-serves"
+    /// The target release was built again: the same version, another program, a manifest that agrees with it.
+    case unapprovedBuild = "unapproved-build"
     /// A file of the target release is not what its manifest says.
     case materializationDrift = "materialization-drift"
     /// The data folder is writable by everyone.
@@ -35,6 +37,7 @@ public enum LabFault: String, Codable, Hashable, Sendable, CaseIterable {
         case .serviceMissing: "evidence-missing"
         case .readinessStale: "evidence-stale"
         case .oldProcessServes: "version-mismatch"
+        case .unapprovedBuild: "runtime-mismatch"
         case .materializationDrift: "materialization-failed"
         case .guardrailRefuses: "guardrail-refused"
         case .sshdDown: "host-unreachable"

@@ -3,6 +3,8 @@ import UpgradeDomain
 /// The inventory and the plans of a lab, as an operator would write them.
 struct LabFiles {
     let lab: Lab
+    /// The SHA-256 of each release's manifest; the same on every host.
+    let manifests: [Version: String]
 
     func inventory() -> String {
         var lines = [
@@ -68,7 +70,8 @@ struct LabFiles {
             boundary: untilFinalize
             run: [bash, ./scripts/rollback-host-stack.sh, --layer, "${layer}", --to, "${from}"]
             timeoutSeconds: 20
-            requires: ["releases/${from}/manifest.sha256"]
+            requires:
+              - {manifest: "releases/${from}/manifest.sha256", sha256: \(manifests[source] ?? "")}
           batches: [1, 100%]
           maxInFlight: 2
           soakSeconds: 2
@@ -80,16 +83,22 @@ struct LabFiles {
             - old and new release answer on one host
         layers:
 
-        """ + lab.layout.layers.map(layer).joined()
+        """ + lab.layout.layers.map { layer($0, from: source, to: target) }.joined()
     }
 
-    private func layer(_ name: LayerName) -> String {
+    private func layer(_ name: LayerName, from source: Version, to target: Version) -> String {
         """
           - name: \(name)
             components:
               - name: \(name)-service
                 http: {url: "${baseURL}/version", timeoutSeconds: 5}
                 pointer: /version
+                runtime:
+                  manifest: "layers/${layer}/current/manifest.sha256"
+                  ports: ["${port}"]
+                  approved:
+                    "\(source)": {manifest: \(manifests[source] ?? "")}
+                    "\(target)": {manifest: \(manifests[target] ?? "")}
 
         """
     }

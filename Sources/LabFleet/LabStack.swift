@@ -34,21 +34,28 @@ struct LabStack {
         try LabFile.write("\(version)\n", to: "\(folder)/VERSION")
         try LabFile.write(PackageResources.service_py, to: "\(folder)/service.py")
         try LabFile.write(PackageResources.prober_py, to: "\(folder)/prober.py")
-        try LabFile.write(
-            LabStack.settings(store: "store.db", workers: LabStack.workers), to: "\(folder)/settings.json")
+        try LabFile.write(LabStack.settings(), to: "\(folder)/settings.json")
         try await writeManifest(version)
     }
 
-    static func settings(store: String, workers: [String]) -> String {
+    static func settings(
+        store: String = "store.db", workers: [String] = LabStack.workers, probeSeconds: Double = 0.5
+    ) -> String {
         let names = workers.map { "\"\($0)\"" }.joined(separator: ", ")
-        return "{\"store\": \"\(store)\", \"workers\": [\(names)]}\n"
+        return "{\"store\": \"\(store)\", \"workers\": [\(names)], \"probeSeconds\": \(probeSeconds)}\n"
     }
 
-    /// Makes the release's manifest say what is on disk now.
+    /// Makes the release's manifest say what is on disk now. The settings are the host's own and no part of it.
     func writeManifest(_ version: Version) async throws(LabError) {
-        let names = ["VERSION", "prober.py", "service.py", "settings.json"]
+        let names = ["VERSION", "prober.py", "service.py"]
         let manifest = try await LabCommand.require("sha256sum", names, in: host.release(version))
         try LabFile.write(manifest, to: "\(host.release(version))/manifest.sha256")
+    }
+
+    /// The SHA-256 of a release's manifest.
+    func manifestDigest(_ version: Version) async throws(LabError) -> String {
+        let output = try await LabCommand.require("sha256sum", ["manifest.sha256"], in: host.release(version))
+        return String(output.prefix(64))
     }
 
     /// Brings a layer to a version with the stack's own script.

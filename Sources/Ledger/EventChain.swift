@@ -72,7 +72,9 @@ extension RunEvent {
             switch request.action {
             case .finalize: .finalized
             case .supersede(let successor): .superseded(by: successor)
-            case .pause, .resume, .abort, .rollback, .recheck, .rerun, .signOff, .rebind, .retire: nil
+            case .pause, .resume, .abort, .rollback, .recheck, .rerun, .signOff, .rebind, .retire,
+                .approveRecovery:
+                nil
             }
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,

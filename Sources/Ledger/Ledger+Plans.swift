@@ -91,12 +91,14 @@ extension Ledger {
             guard try db.hasPlan(approval.planDigest) else { throw LedgerError.unknownPlan(approval.planDigest) }
             try db.execute(
                 sql: """
-                    INSERT INTO approvals (plan_digest, hosts_digest, owner, claimed_by, approved_at_milliseconds)
-                    VALUES (?, ?, ?, ?, ?)
+                    INSERT INTO approvals (
+                        plan_digest, hosts_digest, owner, claimed_by, approved_at_milliseconds,
+                        rollback_until_milliseconds)
+                    VALUES (?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     approval.planDigest.rawValue, approval.hostsDigest.rawValue, approval.owner.rawValue,
-                    approval.claimedBy, approval.approvedAt.milliseconds,
+                    approval.claimedBy, approval.approvedAt.milliseconds, approval.rollbackUntil?.milliseconds,
                 ])
         }
     }
@@ -110,7 +112,8 @@ extension Ledger {
                 Approval(
                     owner: row.name("owner"), planDigest: row.name("plan_digest"),
                     hostsDigest: row.name("hosts_digest"), claimedBy: row["claimed_by"],
-                    approvedAt: row.time("approved_at_milliseconds"))
+                    approvedAt: row.time("approved_at_milliseconds"),
+                    rollbackUntil: (row["rollback_until_milliseconds"] as Int64?).map(WallTime.init(milliseconds:)))
             }
         }
     }

@@ -42,7 +42,7 @@ enum Schema {
         }
     }
 
-    private static let migrations = [version1]
+    private static let migrations = [version1, version2]
 
     private static let version1 = """
         CREATE TABLE meta (
@@ -129,5 +129,9 @@ enum Schema {
             BEGIN SELECT RAISE(ABORT, 'leases are append-only'); END;
         CREATE TRIGGER leases_keep_delete BEFORE DELETE ON leases
             BEGIN SELECT RAISE(ABORT, 'leases are append-only'); END;
+        """
+
+    private static let version2 = """
+        ALTER TABLE approvals ADD COLUMN rollback_until_milliseconds INTEGER;
         """
 }

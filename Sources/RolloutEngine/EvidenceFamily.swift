@@ -14,7 +14,7 @@ public struct SurfaceOrder: Hashable, Sendable {
     public var acceptedCodes: [Int] {
         switch surface.source {
         case .http(let http): http.acceptedStatuses
-        case .command: [0]
+        case .command, .runtime: [0]
         }
     }
 }
@@ -29,7 +29,7 @@ public struct EvidenceFamily: Sendable {
         self.run = run
     }
 
-    /// What a capture of a subject consists of: the versions, the materialization check, the evidence family and
+    /// What a capture of a subject consists of: the versions, the runtime proofs, the materialization check, the evidence family and
     /// the representative path for a placement; the family's surfaces of that scope for a layer or the fleet.
     public func surfaces(of subject: EvidenceSubject, from host: Host) -> [SurfaceOrder] {
         switch subject {
@@ -42,12 +42,21 @@ public struct EvidenceFamily: Sendable {
                         reader: Reader(shape: .value, items: component.pointer, key: [component.name.rawValue])),
                     role: .version)
             }
+            let runtimes = layer.components.compactMap { component in
+                component.runtime.map {
+                    SurfaceOrder(
+                        surface: Surface(
+                            name: Judgement.runtimeSurface(component.name), source: .runtime($0.source),
+                            reader: Reader(shape: .items)),
+                        role: .runtime)
+                }
+            }
             let check = SurfaceOrder(
                 surface: Surface(
                     name: "materialization", source: .command(plan.materialization), reader: Reader(shape: .result)),
                 role: .materialization)
             let path = SurfaceOrder(surface: plan.representativePath, role: .path)
-            return expanded(versions + [check] + family(.host) + [path], layer, host)
+            return expanded(versions + runtimes + [check] + family(.host) + [path], layer, host)
         case .layer(let name):
             guard let layer = plan.layer(name) else { return [] }
             return expanded(family(.layer(vantage: host.name)), layer, host)
@@ -94,6 +103,8 @@ public struct EvidenceFamily: Sendable {
                 expanded.surface.source = .http(http)
             case .command(let command):
                 expanded.surface.source = .command(values.expand(command))
+            case .runtime(let runtime):
+                expanded.surface.source = .runtime(runtime.mapTexts(values.expand))
             }
             return expanded
         }

@@ -38,7 +38,8 @@ extension HoldCode {
             .machineChanged, .machineDuplicated, .scriptMissing, .rollbackPrerequisiteMissing, .diskFull,
             .guardrailRefused, .operationRefused, .hostBlocked, .rollbackRequested:
             .refused
-        case .sourceVersionMismatch, .baselineUnhealthy, .baselineDrift, .versionMismatch, .materializationFailed,
+        case .sourceVersionMismatch, .baselineUnhealthy, .baselineDrift, .versionMismatch, .runtimeMismatch,
+            .materializationFailed,
             .evidenceMissing, .evidenceRegressed, .pathFailed, .stepFailed, .rollbackFailed, .rollbackUnverified:
             .failed
         case .stepTimedOut, .progressDeadline: .timedOut

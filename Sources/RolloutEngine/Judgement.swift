@@ -34,9 +34,11 @@ struct Judgement {
             let isAdopted = allowsTarget && versionProblem(capture, expects: .target, mismatch: .versionMismatch) == nil
             if !isAdopted { return .fail(problem) }
         }
-        if let problem = materializationProblem(capture, reference: nil) ?? pathProblem(capture) {
-            return .fail(problem)
-        }
+        if let problem = materializationProblem(capture, reference: nil) { return .fail(problem) }
+        let isSource = versionProblem(capture, expects: .source, mismatch: .sourceVersionMismatch) == nil
+        let runtime = runtimeVerdict(capture, expects: isSource ? .source : .target, changedAt: nil)
+        if runtime != .pass { return runtime }
+        if let problem = pathProblem(capture) { return .fail(problem) }
         for reading in capture.surfaces where reading.role == .family {
             for item in reading.items where item.health != .healthy && !isWaived(reading.name, item.key) {
                 let delta = ItemDelta(
@@ -69,12 +71,15 @@ struct Judgement {
     }
 
     /// Whether a changed (or rolled back) placement is what it should be, against the capture before.
+    ///
+    /// - Parameter changedAt: the host's time when its change began; processes that the change replaces must be younger.
     func compare(
-        _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ItemReference]
+        _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ItemReference],
+        changedAt: WallTime? = nil
     ) -> GateVerdict {
         if let problem = vacuity(capture) { return .inconclusive(problem) }
         let versionsOrInstruments =
-            unknownSurface(capture, as: .evidenceUnknown, roles: [.version, .materialization])
+            unknownSurface(capture, as: .evidenceUnknown, roles: [.version, .runtime, .materialization])
             ?? instrumentProblem(capture, reference: reference, expected: expected)
         if let problem = versionsOrInstruments { return .inconclusive(problem) }
         if let problem = versionProblem(capture, expects: expects, mismatch: .versionMismatch)
@@ -82,6 +87,8 @@ struct Judgement {
         {
             return .fail(problem)
         }
+        let runtime = runtimeVerdict(capture, expects: expects, changedAt: changedAt)
+        if runtime != .pass { return runtime }
         if let problem = contradiction(capture) { return .inconclusive(problem) }
         let deltas = EvidenceComparison.deltas(
             before: reference, after: capture, expects: expected, measures: plan.measures)
@@ -101,7 +108,8 @@ struct Judgement {
     }
 
     private func unknownSurface(
-        _ capture: Capture, as code: HoldCode, roles: Set<SurfaceRole> = [.version, .materialization, .family, .path]
+        _ capture: Capture, as code: HoldCode,
+        roles: Set<SurfaceRole> = [.version, .runtime, .materialization, .family, .path]
     ) -> Problem? {
         for reading in capture.surfaces where roles.contains(reading.role) {
             if let reason = unknown(reading) {
@@ -150,6 +158,32 @@ struct Judgement {
         return nil
     }
 
+    /// Whether what runs is what was approved, link by link.
+    private func runtimeVerdict(_ capture: Capture, expects: Expectation, changedAt: WallTime?) -> GateVerdict {
+        for component in layer?.components ?? [] {
+            guard let proof = component.runtime else { continue }
+            let name = Judgement.runtimeSurface(component.name)
+            let version = expects == .source ? component.version.from : component.version.to
+            let items = Dictionary((capture.surface(name)?.items ?? []).map { ($0.key, $0) }) { first, _ in first }
+            for link in proof.source.links {
+                let item = items[link.description]
+                let finding = RuntimeFinding(
+                    of: item, link, approved: proof.approved[version], notBefore: proof.restarts ? changedAt : nil)
+                var delta = ItemDelta(
+                    surface: name, item: link.description, before: nil, after: item?.value, verdict: .regressed)
+                let place = "\(component.name) \(version), \(link)"
+                switch finding {
+                case .holds: continue
+                case .differs(let words): return .fail(Problem(.runtimeMismatch, "\(place): \(words)", item: delta))
+                case .unknown(let words):
+                    delta.verdict = .unknown
+                    return .inconclusive(Problem(.evidenceUnknown, "\(place): \(words)", item: delta))
+                }
+            }
+        }
+        return .pass
+    }
+
     private func materializationProblem(_ capture: Capture, reference: Capture?) -> Problem? {
         for reading in capture.surfaces where reading.role == .materialization {
             for item in reading.items where item.health != .healthy {
@@ -195,7 +229,8 @@ struct Judgement {
     private func problem(of delta: ItemDelta, in capture: Capture) -> Problem? {
         let role = capture.surface(delta.surface)?.role
         let change = "\(delta.surface) \(delta.item): \(delta.before ?? "(none)") -> \(delta.after ?? "(gone)")"
-        if role == .path { return nil }
+        // Judged by rules of their own.
+        if role == .path || role == .runtime { return nil }
         switch delta.verdict {
         case .same, .changedAsExpected, .recovered, .added: return nil
         case .stillUnhealthy:
@@ -214,6 +249,8 @@ struct Judgement {
                 && $0.expiresAtMilliseconds > wall.milliseconds
         }
     }
+
+    static func runtimeSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("runtime:\(component)") }
 
     static func versionSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("version:\(component)") }
 }

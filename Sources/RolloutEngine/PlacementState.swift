@@ -30,6 +30,8 @@ public enum PlacementPhase: Hashable, Sendable {
 /// What a comparison with the state before the change says of a rollback.
 public enum RollbackOutcome: String, Codable, Hashable, Sendable, CaseIterable {
     case verified, unverified, failed
+    /// A guardrail did not let it begin: nothing was changed.
+    case refused
 }
 
 /// Which version the recorded facts put on a placement, whatever is observed.
@@ -52,10 +54,14 @@ public struct PlacementState: Hashable, Sendable {
     public internal(set) var stepsDone = 0
     /// A forward operation ran or may have run here, and no verified rollback has undone it.
     public internal(set) var touched = false
-    public internal(set) var recorded: RecordedVersion = .source
+    public private(set) var recorded: RecordedVersion = .source
+    /// Since when the facts say so.
+    public private(set) var recordedSince: WallTime
     public internal(set) var latest: Capture?
     /// The accepted state right before the change: what a one-host rollback is compared with.
     public internal(set) var beforeChange: Capture?
+    /// The host's time when the first operation that may have changed it began; nil while it is as it was.
+    public internal(set) var changedAt: WallTime?
     public internal(set) var beforeRollback: Capture?
     /// What the last judgement found, when it was not a pass.
     public internal(set) var problem: Problem?
@@ -70,6 +76,17 @@ public struct PlacementState: Hashable, Sendable {
     /// When the phase began on the monotonic clock; starts again after a restart.
     var phaseMark: MonotonicTime
     var lastSampleMark: MonotonicTime?
+
+    init(attempt: Int, since start: Moment) {
+        self.attempt = attempt
+        (phaseSince, recordedSince, phaseMark) = (start.wall, start.wall, start.monotonic)
+    }
+
+    mutating func record(_ version: RecordedVersion, _ moment: Moment) {
+        guard recorded != version else { return }
+        recorded = version
+        recordedSince = moment.wall
+    }
 
     /// The version that each component was last seen running.
     public var observed: [ComponentName: Version] {

@@ -4,75 +4,110 @@ public import UpgradeDomain
 public struct PreflightNeeds: Hashable, Sendable {
     /// Commands whose executable and script must be there, placeholders replaced.
     public var commands: [ScriptCommand]
-    /// Paths that a rollback needs.
-    public var requires: [String]
+    /// What a rollback needs.
+    public var requires: [RollbackArtifact]
     /// Scripts to keep a copy of: rollback and checks, which a redeploy may replace.
     public var preserve: [String]
+
+    init() { (commands, requires, preserve) = ([], [], []) }
+
+    /// - Parameters:
+    ///   - layers: those of the plan that the host stands in.
+    ///   - steps: those of a layer that run on the host.
+    public init(
+        of host: Host, _ plan: Plan, _ layers: [PlanLayer], run: RunID, steps: (PlanLayer) -> [Step] = { $0.steps }
+    ) {
+        self.init()
+        for layer in layers {
+            let values = PlaceholderValues(host: host, layer: layer, run: run)
+            let rollback = values.expand(layer.rollback.command)
+            let check = values.expand(plan.materialization)
+            commands += steps(layer).map { values.expand($0.command) } + [rollback, check]
+            commands += (plan.guardrails + (plan.rollbackGuardrails ?? [])).map(values.expand)
+            requires += layer.rollback.requires.map {
+                RollbackArtifact(path: values.expand($0.path), sha256: $0.sha256, isManifest: $0.isManifest)
+            }
+            preserve += [rollback.scriptPath, check.scriptPath]
+        }
+    }
 }
 
 /// What the agent found.
 public struct PreflightFacts: Hashable, Sendable {
     public var agent: AgentIdentity
+    public var agentVersion: String
     public var bootID: String
     public var hostTime: WallTime
     public var coordinatorTime: WallTime
     public var freeDiskMebibytes: Int64
     public var missingScripts: [String]
     public var missingPaths: [String]
+    /// What a rollback needs and is not what the plan says, in words.
+    public var differingPaths: [String]
 
     public init(
-        agent: AgentIdentity, bootID: String, hostTime: WallTime, coordinatorTime: WallTime,
-        freeDiskMebibytes: Int64, missingScripts: [String], missingPaths: [String]
+        agent: AgentIdentity, agentVersion: String = "", bootID: String, hostTime: WallTime, coordinatorTime: WallTime,
+        freeDiskMebibytes: Int64, missingScripts: [String], missingPaths: [String],
+        differingPaths: [String] = []
     ) {
         self.agent = agent
+        self.agentVersion = agentVersion
         self.bootID = bootID
         self.hostTime = hostTime
         self.coordinatorTime = coordinatorTime
         self.freeDiskMebibytes = freeDiskMebibytes
         self.missingScripts = missingScripts
         self.missingPaths = missingPaths
+        self.differingPaths = differingPaths
+    }
+
+    /// The host's wall clock minus the coordinator's.
+    public var clockOffsetMilliseconds: Int64 { hostTime.milliseconds - coordinatorTime.milliseconds }
+
+    /// Why the host may not take part; empty when it may.
+    public func problems(minimumFreeDiskMebibytes: Int) -> [PreflightProblem] {
+        var problems: [PreflightProblem] = []
+        if !missingScripts.isEmpty {
+            let names = missingScripts.joined(separator: ", ")
+            problems.append(PreflightProblem(code: .scriptMissing, detail: "not found on the host: \(names)"))
+        }
+        if !missingPaths.isEmpty {
+            let names = missingPaths.joined(separator: ", ")
+            problems.append(
+                PreflightProblem(code: .rollbackPrerequisiteMissing, detail: "a rollback would need \(names)"))
+        }
+        if !differingPaths.isEmpty {
+            let words = differingPaths.joined(separator: "; ")
+            problems.append(
+                PreflightProblem(
+                    code: .rollbackPrerequisiteMissing, detail: "a rollback would not find what was approved: \(words)")
+            )
+        }
+        if freeDiskMebibytes < Int64(minimumFreeDiskMebibytes) {
+            problems.append(
+                PreflightProblem(
+                    code: .diskFull,
+                    detail: "\(freeDiskMebibytes) MiB free, the plan asks for \(minimumFreeDiskMebibytes)"))
+        }
+        return problems
     }
 }
 
 extension RolloutState {
     public func preflightNeeds(of host: HostName) -> PreflightNeeds {
-        var needs = PreflightNeeds(commands: [], requires: [], preserve: [])
-        guard let target = hosts[host] else { return needs }
-        for placement in placements(of: host) {
-            guard let layer = plan.layer(placement.layer) else { continue }
-            let values = PlaceholderValues(host: target, layer: layer, run: definition.run)
-            let rollback = values.expand(layer.rollback.command)
-            let check = values.expand(plan.materialization)
-            let commands = steps(of: layer, for: host).map { values.expand($0.command) } + [rollback, check]
-            needs.commands += commands + (plan.guardrails + (plan.rollbackGuardrails ?? [])).map(values.expand)
-            needs.requires += layer.rollback.requires.map(values.expand)
-            needs.preserve += [rollback.scriptPath, check.scriptPath]
-        }
-        return needs
+        guard let target = hosts[host] else { return PreflightNeeds() }
+        return PreflightNeeds(
+            of: target, plan, placements(of: host).compactMap { plan.layer($0.layer) }, run: definition.run
+        ) { steps(of: $0, for: host) }
     }
 
     /// Turns what an agent found into a record; a host with problems may not take part.
     public func preflightRecord(of host: HostName, _ facts: PreflightFacts) -> PreflightRecord {
-        var problems: [PreflightProblem] = []
-        if !facts.missingScripts.isEmpty {
-            let names = facts.missingScripts.joined(separator: ", ")
-            problems.append(PreflightProblem(code: .scriptMissing, detail: "not found on the host: \(names)"))
-        }
-        if !facts.missingPaths.isEmpty {
-            let names = facts.missingPaths.joined(separator: ", ")
-            problems.append(
-                PreflightProblem(code: .rollbackPrerequisiteMissing, detail: "a rollback would need \(names)"))
-        }
-        if facts.freeDiskMebibytes < Int64(plan.minimumFreeDiskMebibytes) {
-            problems.append(
-                PreflightProblem(
-                    code: .diskFull,
-                    detail: "\(facts.freeDiskMebibytes) MiB free, the plan asks for \(plan.minimumFreeDiskMebibytes)"))
-        }
-        return PreflightRecord(
-            host: host, agent: facts.agent, bootID: facts.bootID,
-            clockOffsetMilliseconds: facts.hostTime.milliseconds - facts.coordinatorTime.milliseconds,
-            freeDiskMebibytes: facts.freeDiskMebibytes, problems: problems)
+        PreflightRecord(
+            host: host, agent: facts.agent, agentVersion: facts.agentVersion, bootID: facts.bootID,
+            clockOffsetMilliseconds: facts.clockOffsetMilliseconds,
+            freeDiskMebibytes: facts.freeDiskMebibytes,
+            problems: facts.problems(minimumFreeDiskMebibytes: plan.minimumFreeDiskMebibytes))
     }
 
     /// The command of an operation and the guardrails before it, placeholders replaced.

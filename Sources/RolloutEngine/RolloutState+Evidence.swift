@@ -71,7 +71,7 @@ extension RolloutState {
             // Already at the target through the run before: proved, adopted, never redeployed.
             placements[placement]?.adopted = true
             placements[placement]?.touched = true
-            placements[placement]?.recorded = .target
+            placements[placement]?.record(.target, moment)
             placements[placement]?.beforeChange = reference
             placements[placement]?.enter(.warmingUp, moment)
             return
@@ -94,7 +94,8 @@ extension RolloutState {
         }
         return judgement(of: .placement(placement), at: wall)
             .compare(
-                capture, with: reference, expects: .target, expected: expectedChanges(at: placement, including: true))
+                capture, with: reference, expects: .target, expected: expectedChanges(at: placement, including: true),
+                changedAt: placements[placement]?.changedAt)
     }
 
     /// An untouched placement against its last accepted capture, at the source.
@@ -238,7 +239,7 @@ extension RolloutState {
         placements[placement]?.repairedByHand = true
         let stepCount = plan.layer(placement.layer).map { steps(of: $0, for: placement.host).count } ?? 0
         placements[placement]?.stepsDone = stepCount
-        placements[placement]?.recorded = .target
+        placements[placement]?.record(.target, moment)
         placements[placement]?.enter(.warmingUp, moment)
     }
 

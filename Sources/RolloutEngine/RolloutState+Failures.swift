@@ -78,7 +78,8 @@ extension RolloutState {
 
     private func isFailed(_ placement: Placement) -> Bool {
         switch placements[placement]?.phase {
-        case .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack(.unverified), .rolledBack(.failed):
+        case .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack(.unverified), .rolledBack(.failed),
+            .rolledBack(.refused):
             true
         case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .rolledBack(.verified), .retired, nil: false
         }

@@ -121,7 +121,7 @@ extension RolloutState {
     private mutating func run(_ id: OperationID, _ moment: Moment) {
         guard let operation = operations[id], operation.isOpen else { return }
         operations[id]?.fate = .running
-        touch(operation.intent)
+        touch(operation.intent, moment)
     }
 
     private mutating func doubt(_ id: OperationID) {
@@ -130,10 +130,10 @@ extension RolloutState {
         operations[id]?.isDispatched = false
     }
 
-    private mutating func touch(_ intent: OperationIntent) {
+    private mutating func touch(_ intent: OperationIntent, _ moment: Moment) {
         guard case .step = intent.action else { return }
         placements[intent.placement]?.touched = true
-        placements[intent.placement]?.recorded = .between
+        placements[intent.placement]?.record(.between, moment)
     }
 
     /// The operation never ran: its placement is where it was before the intent.
@@ -167,10 +167,13 @@ extension RolloutState {
         let intent = operation.intent
         let problem = problem(of: record, intent)
         if record.outcome.mayHaveChangedHost {
-            touch(intent)
+            touch(intent, moment)
+            if case .step = intent.action, placements[intent.placement]?.changedAt == nil {
+                placements[intent.placement]?.changedAt = record.startedAt
+            }
         } else if case .step = intent.action, let before = placements[intent.placement]?.beforeOperation {
             placements[intent.placement]?.touched = before.touched
-            placements[intent.placement]?.recorded = before.recorded
+            placements[intent.placement]?.record(before.recorded, moment)
         }
         switch intent.action {
         case .step: endStep(intent, problem, moment)
@@ -193,7 +196,7 @@ extension RolloutState {
         placements[placement]?.stepsDone += 1
         let done = placements[placement]?.stepsDone ?? 0
         let isLast = done >= steps(of: layer, for: placement.host).count
-        if isLast { placements[placement]?.recorded = .target }
+        if isLast { placements[placement]?.record(.target, moment) }
         if unresolvedFailure(of: placement) == nil {
             placements[placement]?.enter(isLast ? .warmingUp : .changing, moment)
         } else if placements[placement]?.rerun != intent.id {
@@ -210,12 +213,14 @@ extension RolloutState {
 
     private mutating func endRollback(_ intent: OperationIntent, _ problem: Problem?, _ moment: Moment) {
         let placement = intent.placement
-        if problem == nil { placements[placement]?.recorded = .source }
+        if problem == nil { placements[placement]?.record(.source, moment) }
         switch placements[placement]?.phase {
         case .rollingBack, .rollbackPending:
             if let problem {
-                let code: HoldCode = problem.code == .guardrailRefused ? .guardrailRefused : .rollbackFailed
-                settleRollback(placement, .failed, Problem(code, problem.detail), moment)
+                let isRefused = problem.code == .guardrailRefused
+                settleRollback(
+                    placement, isRefused ? .refused : .failed,
+                    Problem(isRefused ? .guardrailRefused : .rollbackFailed, problem.detail), moment)
             } else {
                 // Also where it was asked for again while its end was unknown: a rollback that passed is proved, not
                 // run twice.
@@ -236,11 +241,12 @@ extension RolloutState {
         switch outcome {
         case .verified:
             placements[placement]?.touched = false
+            placements[placement]?.changedAt = nil
             placements[placement]?.stepsDone = 0
             placements[placement]?.adopted = false
             resolveFailures(of: placement, as: .rolledBackVerified)
             if campaignIsDone(verified: true) { proveWholeRollback(moment) }
-        case .unverified, .failed:
+        case .unverified, .failed, .refused:
             if let problem {
                 latch(
                     Failure(

@@ -14,8 +14,12 @@ public struct RequestRefusal: Error, Hashable, Sendable {
 extension RolloutState {
     /// Why a request can not be taken now; nil when it can. Whoever appends a request asks this first, at the same
     /// sequence number.
-    public func refusal(of request: Request) -> RequestRefusal? {
-        if let refusal = refusal(of: request.action) { return refusal }
+    ///
+    /// - Parameter wall: decides whether approvals still hold.
+    public func refusal(of request: Request, at wall: WallTime) -> RequestRefusal? {
+        if let refusal = refusal(of: request.action) ?? prematureRefusal(of: request.action, at: wall) {
+            return refusal
+        }
         guard request.reason?.isEmpty != false, let width = width(of: request.action), isHeld,
             let narrowest = boundaryRecord?.options.first, width > narrowest.width
         else { return nil }
@@ -30,7 +34,7 @@ extension RolloutState {
         case .rerun(let host, _): RecoveryOption.rerun(host: host, needsSignOff: false).width
         case .rollback(let scope, _): RecoveryOption.rollback(scope: scope).width
         case .retire(let host, _): RecoveryOption.retire(host: host).width
-        case .pause, .resume, .abort, .signOff, .rebind, .finalize, .supersede: nil
+        case .pause, .resume, .abort, .signOff, .rebind, .finalize, .supersede, .approveRecovery: nil
         }
     }
 
@@ -53,6 +57,7 @@ extension RolloutState {
             return hosts[host] == nil ? unknown(host) : nil
         case .retire(let host, let owner): return retireRefusal(host, owner)
         case .finalize: return finalizeRefusal
+        case .approveRecovery(let approval): return approvalRefusal(approval)
         case .supersede:
             return openOperations.allSatisfy { operations[$0].map { isRetired($0.intent.placement.host) } ?? true }
                 ? nil
@@ -62,7 +67,7 @@ extension RolloutState {
         }
     }
 
-    private func unknown(_ host: HostName) -> RequestRefusal {
+    func unknown(_ host: HostName) -> RequestRefusal {
         RequestRefusal("\(host) takes no part in this run", remedy: "see `status` for its hosts")
     }
 
@@ -127,7 +132,7 @@ extension RolloutState {
             }
         }
         if targets.isEmpty {
-            return RequestRefusal("nothing in \(scope.description) was changed by this run", remedy: "see `status`")
+            return RequestRefusal("this run has changed nothing on \(scope.description)", remedy: "see `status`")
         }
         let moved = plan.layers.filter { layer in
             orderedPlacements.contains { $0.layer == layer.name && isTouchedOrOpen($0) }
@@ -139,7 +144,7 @@ extension RolloutState {
                 (layerIndex(of: target.layer) ?? 0) <= (layerIndex(of: layer.name) ?? 0)
             }
             switch layer.rollback.boundary {
-            case .untilFinalize: break
+            case .reversible, .untilFinalize: break
             case .oneWay where below:
                 return RequestRefusal(
                     "layer \(layer.name) is declared one-way and has moved", remedy: "repair forward: recheck or rerun")
@@ -214,7 +219,7 @@ extension RolloutState {
     }
 
     /// Why an owner may not decide over layers; nil when one of them is theirs.
-    private func strangerRefusal(_ owner: Owner, layers: [LayerName]) -> RequestRefusal? {
+    func strangerRefusal(_ owner: Owner, layers: [LayerName]) -> RequestRefusal? {
         let owners = Set(layers.flatMap { definition.owners[$0] ?? [] })
         if owners.contains(owner) { return nil }
         let names = owners.sorted().map(\.rawValue).joined(separator: " or ")
@@ -267,7 +272,7 @@ extension RolloutState {
         return switch status {
         case .verified, .verifiedExcept, .rolledBack(.verified): nil
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
-            .rolledBack(.failed), .aborted, .finalized, .superseded:
+            .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .superseded:
             RequestRefusal(
                 "the run is \(status.description); only a verified or a wholly rolled back run can be finalized",
                 remedy: "see `status`")
@@ -303,6 +308,7 @@ extension RolloutState {
         case .retire(let host, let owner): retire(host, owner, moment)
         case .finalize: isFinalized = true
         case .supersede(let run): supersededBy = run
+        case .approveRecovery(let approval): recoveryApprovals.append(approval)
         }
     }
 
@@ -317,6 +323,7 @@ extension RolloutState {
         restartClocks(moment)
         guard wasHeld else { return }
         stageSequence = moment.sequence
+        recoveryApprovals = []
         for index in failures.indices where failures[index].resolution == nil {
             failures[index].resolution = .checkedAgain
         }
@@ -345,7 +352,8 @@ extension RolloutState {
         for placement in placements(of: host) where !isRetired(host) {
             let concerned: Bool
             switch placements[placement]?.phase {
-            case .failed, .rolledBack(.unverified), .rolledBack(.failed): concerned = true
+            case .failed, .rolledBack(.unverified), .rolledBack(.failed), .rolledBack(.refused):
+                concerned = true
             case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .rollbackPending, .rollingBack,
                 .provingRollback, .rolledBack(.verified), .retired, nil:
                 concerned = false

@@ -104,7 +104,8 @@ extension RolloutState {
         guard let campaign, campaignLayer == nil, !campaignIsDone(verified: false) else { return [] }
         return campaign.layers.joined().filter { placement in
             switch placements[placement]?.phase {
-            case .rolledBack(.unverified), .rolledBack(.failed): !campaign.signedOff.contains(placement)
+            case .rolledBack(.unverified), .rolledBack(.failed), .rolledBack(.refused):
+                !campaign.signedOff.contains(placement)
             case .rolledBack(.verified), .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed,
                 .rollbackPending, .rollingBack, .provingRollback, .retired, nil:
                 false

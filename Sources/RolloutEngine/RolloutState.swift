@@ -57,6 +57,8 @@ public struct RolloutState: Hashable, Sendable {
     public internal(set) var lostHosts: [HostName: HostLoss] = [:]
     public internal(set) var retired: [HostName: Owner] = [:]
 
+    /// Owners' words for recoveries at the boundary that the run is held at.
+    public internal(set) var recoveryApprovals: [RecoveryApproval] = []
     public internal(set) var campaign: RollbackCampaign?
     /// Placements of which evidence must be taken because their boundary failed.
     public internal(set) var postFailurePending: Set<Placement> = []
@@ -88,7 +90,7 @@ public struct RolloutState: Hashable, Sendable {
         for placement in batches.joined().flatMap(\.placements) {
             let earlier = definition.succession?.attempts[placement] ?? 0
             placements[placement] = PlacementState(
-                phaseSince: startedAt, attempt: earlier + 1, phaseMark: now)
+                attempt: earlier + 1, since: Moment(sequence: 1, wall: startedAt, monotonic: now))
         }
         self.placements = placements
         pending = Set(placements.keys.map(EvidenceSubject.placement))

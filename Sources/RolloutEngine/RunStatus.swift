@@ -82,6 +82,7 @@ extension RolloutState {
             }
         }
         if outcomes.contains(.failed) { return .failed }
+        if outcomes.contains(.refused) { return .refused }
         return outcomes.contains(.unverified) ? .unverified : outcomes.isEmpty ? nil : .verified
     }
 

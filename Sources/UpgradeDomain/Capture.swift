@@ -92,6 +92,8 @@ public struct SurfaceReading: Codable, Hashable, Sendable {
 public enum SurfaceRole: String, Codable, Hashable, Sendable {
     /// The running version of a component.
     case version
+    /// The chain from the approved release to the running process.
+    case runtime
     /// The materialization check.
     case materialization
     /// A member of the evidence family.

@@ -19,6 +19,7 @@ public enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     case baselineUnhealthy = "baseline-unhealthy"
     case baselineDrift = "baseline-drift"
     case versionMismatch = "version-mismatch"
+    case runtimeMismatch = "runtime-mismatch"
     case materializationFailed = "materialization-failed"
     case evidenceUnknown = "evidence-unknown"
     case evidenceStale = "evidence-stale"

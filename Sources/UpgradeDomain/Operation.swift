@@ -49,6 +49,8 @@ public struct OperationIntent: Codable, Hashable, Sendable {
 public struct OperationRecord: Codable, Hashable, Sendable {
     public var id: OperationID
     public var outcome: OperationOutcome
+    /// The host's wall clock before its first command; nil when it is not known.
+    public var startedAt: WallTime?
     public var durationMilliseconds: Int64
     public var outputBytes: Int64
     public var outputDigest: Digest?
@@ -60,11 +62,13 @@ public struct OperationRecord: Codable, Hashable, Sendable {
     public static let maximumTailBytes = 2_048
 
     public init(
-        id: OperationID, outcome: OperationOutcome, durationMilliseconds: Int64 = 0, outputBytes: Int64 = 0,
+        id: OperationID, outcome: OperationOutcome, startedAt: WallTime? = nil, durationMilliseconds: Int64 = 0,
+        outputBytes: Int64 = 0,
         outputDigest: Digest? = nil, scriptDigest: Digest? = nil, outputTail: String = ""
     ) {
         self.id = id
         self.outcome = outcome
+        self.startedAt = startedAt
         self.durationMilliseconds = durationMilliseconds
         self.outputBytes = outputBytes
         self.outputDigest = outputDigest

@@ -206,16 +206,19 @@ public struct Component: Codable, Hashable, Sendable {
     public var observe: SurfaceSource
     /// JSON Pointer to the version in the answer; `""` takes the trimmed text of a command.
     public var pointer: String
+    /// What proves that the running process is the approved release; nil where only its own word is taken.
+    public var runtime: RuntimeProof?
 
     public init(
         name: ComponentName, version: VersionChange, allowed: [Version] = [], observe: SurfaceSource,
-        pointer: String
+        pointer: String, runtime: RuntimeProof? = nil
     ) {
         self.name = name
         self.version = version
         self.allowed = allowed
         self.observe = observe
         self.pointer = pointer
+        self.runtime = runtime
     }
 }
 
@@ -240,19 +243,68 @@ public struct Step: Codable, Hashable, Sendable {
 public struct RollbackPosture: Codable, Hashable, Sendable {
     public var command: ScriptCommand
     public var boundary: RollbackBoundary
-    /// Paths that must exist on the host before anything changes, such as the source release.
-    public var requires: [String]
+    /// What must be on the host before anything changes, such as the source release.
+    public var requires: [RollbackArtifact]
 
-    public init(command: ScriptCommand, boundary: RollbackBoundary, requires: [String] = []) {
+    public init(command: ScriptCommand, boundary: RollbackBoundary, requires: [RollbackArtifact] = []) {
         self.command = command
         self.boundary = boundary
         self.requires = requires
     }
 }
 
+/// A path that a rollback needs, and what it must hold where the plan says so.
+public struct RollbackArtifact: Hashable, Sendable, ExpressibleByStringLiteral {
+    /// Relative to the host's working directory unless absolute; may hold placeholders.
+    public var path: String
+    /// The SHA-256 of the file.
+    public var sha256: Digest?
+    /// The path is a manifest as `sha256sum` writes it: every file that it lists must be what it says.
+    public var isManifest: Bool
+
+    public init(path: String, sha256: Digest? = nil, isManifest: Bool = false) {
+        self.path = path
+        self.sha256 = sha256
+        self.isManifest = isManifest
+    }
+
+    public init(stringLiteral path: String) { self.init(path: path) }
+}
+
+extension RollbackArtifact: Codable {
+    private enum CodingKeys: String, CodingKey { case path, sha256, isManifest }
+
+    /// A bare path is written as a string.
+    public init(from decoder: any Decoder) throws {
+        if let path = try? decoder.singleValueContainer().decode(String.self) {
+            self.init(path: path)
+            return
+        }
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            path: try container.decode(String.self, forKey: .path),
+            sha256: try container.decodeIfPresent(Digest.self, forKey: .sha256),
+            isManifest: try container.decodeIfPresent(Bool.self, forKey: .isManifest) ?? false)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        if sha256 == nil, !isManifest {
+            var container = encoder.singleValueContainer()
+            try container.encode(path)
+            return
+        }
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(path, forKey: .path)
+        try container.encodeIfPresent(sha256, forKey: .sha256)
+        if isManifest { try container.encode(isManifest, forKey: .isManifest) }
+    }
+}
+
 /// How far back a layer can go.
 public enum RollbackBoundary: String, Codable, Hashable, Sendable, CaseIterable {
-    /// Until the run is finalized.
+    /// By this run until it is finalized, and later by a plan of its own.
+    case reversible
+    /// Until the run is finalized; then what it needs is gone.
     case untilFinalize
     /// Only as long as no higher layer has moved.
     case untilNextLayer

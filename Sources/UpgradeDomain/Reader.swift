@@ -70,6 +70,8 @@ public enum ReaderShape: String, Codable, Hashable, Sendable, CaseIterable {
     case value
     /// The exit status of a command or the HTTP status alone: one item named `result`.
     case result
+    /// An array of `{key, value, health}` objects, typed by whoever wrote it; health is healthy, unhealthy or unknown.
+    case items
 }
 
 /// How a body is written.

@@ -139,12 +139,19 @@ extension Reader {
                         key: clipped(name), value: clipped(value.scalarText ?? "(none)"),
                         health: uncheckedKeys.contains(name) ? .healthy : health(of: value)))
             }
+        case (.items, .array(let elements)):
+            for (index, element) in elements.enumerated() {
+                guard let key = element.member("key")?.scalarText, let value = element.member("value")?.scalarText,
+                    let word = element.member("health")?.scalarText, let health = Health(rawValue: word)
+                else { throw ReadingFailure(.unparsable, "element \(index) is no {key, value, health}") }
+                result.append(EvidenceItem(key: clipped(key), value: clipped(value), health: health))
+            }
         case (.value, _):
             guard let text = found.scalarText else {
                 throw ReadingFailure(.unparsable, "'\(items)' is no single value")
             }
             result = [EvidenceItem(key: name(joining: key), value: clipped(text), health: .healthy)]
-        case (.statusList, _), (.statusMap, _), (.statusObjects, _), (.measures, _), (.result, _):
+        case (.statusList, _), (.statusMap, _), (.statusObjects, _), (.measures, _), (.items, _), (.result, _):
             throw ReadingFailure(.unparsable, "'\(items)' does not have the shape \(shape.rawValue)")
         }
         return result

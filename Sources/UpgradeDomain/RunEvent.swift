@@ -80,24 +80,6 @@ public struct RunDefinition: Codable, Hashable, Sendable {
     }
 }
 
-/// An owner's approval, bound to the digests of the plan and of the selected hosts.
-public struct Approval: Codable, Hashable, Sendable {
-    public var owner: Owner
-    public var planDigest: Digest
-    public var hostsDigest: Digest
-    /// Until signatures exist an approval is a claim of this operating-system user.
-    public var claimedBy: String
-    public var approvedAt: WallTime
-
-    public init(owner: Owner, planDigest: Digest, hostsDigest: Digest, claimedBy: String, approvedAt: WallTime) {
-        self.owner = owner
-        self.planDigest = planDigest
-        self.hostsDigest = hostsDigest
-        self.claimedBy = claimedBy
-        self.approvedAt = approvedAt
-    }
-}
-
 /// What a run inherits from the run that it supersedes.
 public struct Succession: Codable, Hashable, Sendable {
     public var predecessor: RunID
@@ -157,6 +139,8 @@ public enum RequestedAction: Codable, Hashable, Sendable {
     case retire(host: HostName, owner: Owner)
     case finalize
     case supersede(by: RunID)
+    /// An owner's word for one recovery, before or together with it.
+    case approveRecovery(RecoveryApproval)
 }
 
 public enum RollbackScope: Codable, Hashable, Sendable {
@@ -169,6 +153,8 @@ public enum RollbackScope: Codable, Hashable, Sendable {
 public struct PreflightRecord: Codable, Hashable, Sendable {
     public var host: HostName
     public var agent: AgentIdentity
+    /// Of the agent's program; nil in records of older coordinators.
+    public var agentVersion: String?
     /// The kernel's boot id; a change means a reboot.
     public var bootID: String
     /// The host's wall clock minus the coordinator's.
@@ -178,11 +164,12 @@ public struct PreflightRecord: Codable, Hashable, Sendable {
     public var problems: [PreflightProblem]
 
     public init(
-        host: HostName, agent: AgentIdentity, bootID: String, clockOffsetMilliseconds: Int64,
-        freeDiskMebibytes: Int64, problems: [PreflightProblem]
+        host: HostName, agent: AgentIdentity, agentVersion: String? = nil, bootID: String,
+        clockOffsetMilliseconds: Int64, freeDiskMebibytes: Int64, problems: [PreflightProblem]
     ) {
         self.host = host
         self.agent = agent
+        self.agentVersion = agentVersion
         self.bootID = bootID
         self.clockOffsetMilliseconds = clockOffsetMilliseconds
         self.freeDiskMebibytes = freeDiskMebibytes

@@ -23,10 +23,21 @@ public enum SurfaceScope: Codable, Hashable, Sendable {
     case fleet(vantage: HostName)
 }
 
-/// Where a surface's raw answer comes from; both are captured by the agent, on the host.
+/// Where a surface's raw answer comes from; all are captured by the agent, on the host.
 public enum SurfaceSource: Codable, Hashable, Sendable {
     case http(HTTPSource)
     case command(ScriptCommand)
+    /// The agent looks at files, processes and sockets itself; answers items.
+    case runtime(RuntimeSource)
+
+    /// For the whole answer.
+    public var timeoutSeconds: Int {
+        switch self {
+        case .http(let http): http.timeoutSeconds
+        case .command(let command): command.timeoutSeconds
+        case .runtime(let runtime): runtime.timeoutSeconds
+        }
+    }
 }
 
 /// An HTTP GET from the host itself.

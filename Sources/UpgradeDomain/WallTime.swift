@@ -70,6 +70,13 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
         return era * 146_097 + dayOfEra - 719_468
     }
 
+    /// `2026-11-23T12:00:00.125Z`.
+    public var rfc3339Milliseconds: String {
+        let fraction = ((milliseconds % 1_000) + 1_000) % 1_000
+        let digits = String(1_000 + fraction).dropFirst()
+        return "\(rfc3339.dropLast()).\(digits)Z"
+    }
+
     /// `2026-11-23T12:00:00Z`, whole seconds.
     public var rfc3339: String {
         let totalSeconds = milliseconds >= 0 ? milliseconds / 1_000 : (milliseconds - 999) / 1_000

@@ -121,6 +121,32 @@ struct NextCommandTests {
         }
     }
 
+    @Test func aRollbackThatTheRunsApprovalDoesNotCoverIsApprovedByItsOwners() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.expect(.verified, "plan", "add", fleet.lab.planPath(to: "1.5.0"))
+            for layer in fleet.lab.layout.layers {
+                try await fleet.expect(
+                    .verified, "plan", "approve", "lab-1.5.0", "--as", "\(layer)-owner", "--rollback-hours", "0")
+            }
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            let rollback = ["rollback", "--host", "core-1", "--reason", "test"]
+            let refused = try await fleet.run(rollback)
+            #expect(refused.code == FleetFixture.Exit.refused.rawValue)
+            #expect(refused.errors.contains("no owner of core has approved it"))
+            #expect(try await fleet.run(rollback + ["--as", "edge-owner"]).code == FleetFixture.Exit.refused.rawValue)
+            #expect(try await fleet.version("core-1", "core") == "1.5.0")
+            try await followAll(fleet, .refused, "recover", "approve", "rerun", "core-1", "--as", "core-owner")
+            try await fleet.expect(
+                .verified, "recover", "approve", "rollback", "--host", "core-1", "--as", "core-owner")
+            #expect(try await fleet.run(rollback).code == FleetFixture.Exit.rolledBackVerified.rawValue)
+            // The printed way for the whole fleet carries the owners that it still needs.
+            let next = try await fleet.run(["recover"]).output
+            #expect(next.contains("--all --as data-owner"), "\(next)")
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
     @Test func aLostHostIsRecheckedAndTheRunGoesOn() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")

@@ -12,6 +12,8 @@ struct ReportTests {
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
+    static let dark = ["--blink-settings=preferredColorScheme=0"]
+
     /// A lab whose run was held at core and taken back.
     private func withRun(_ body: (FleetFixture) async throws -> Void) async throws {
         try await FleetFixture.with { fleet in
@@ -60,9 +62,12 @@ struct ReportTests {
                 let (inside, window) = (try #require(Int(light[0])), try #require(Int(light[1])))
                 #expect(inside <= window, "the page is \(inside) wide in a window of \(window)")
                 #expect(try #require(Int(light[2])) >= 4)
-                let dark = try await layout(of: page, fleet, width: width, ["--blink-settings=preferredColorScheme=0"])
+                let dark = try await layout(of: page, fleet, width: width, ReportTests.dark)
                 #expect(light[3] == "rgb(255, 255, 255)")
                 #expect(dark[3] == "rgb(20, 23, 26)")
+                let lightShot = try await screenshot(of: page, fleet, width: width, [], "light")
+                let darkShot = try await screenshot(of: page, fleet, width: width, ReportTests.dark, "dark")
+                #expect(lightShot != darkShot, "both schemes look the same")
             }
         }
     }
@@ -70,15 +75,32 @@ struct ReportTests {
     private func layout(
         of page: String, _ fleet: FleetFixture, width: Int, _ options: [String]
     ) async throws -> [String] {
+        let page = try await browse(page, fleet, width: width, options + ["--dump-dom"])
+        let title = page.split(separator: "<title>").dropFirst().first?.split(separator: "</title>").first
+        return title.map { $0.split(separator: ";").map(String.init) } ?? []
+    }
+
+    /// What the browser paints, as PNG of the asked width; kept in $LOCKFLIGHT_SCREENSHOTS where that is set.
+    private func screenshot(
+        of page: String, _ fleet: FleetFixture, width: Int, _ options: [String], _ scheme: String
+    ) async throws -> Data {
+        let folder = ProcessInfo.processInfo.environment["LOCKFLIGHT_SCREENSHOTS"] ?? fleet.folder
+        let file = "\(folder)/report-\(width)-\(scheme).png"
+        _ = try await browse(page, fleet, width: width, options + ["--screenshot=\(file)"])
+        let image = try Data(contentsOf: URL(fileURLWithPath: file))
+        // The IHDR chunk: width in bytes 16 to 19, big-endian (PNG, 11.2.2).
+        #expect(image.dropFirst(16).prefix(4).reduce(0) { $0 << 8 | Int($1) } == width)
+        return image
+    }
+
+    private func browse(
+        _ page: String, _ fleet: FleetFixture, width: Int, _ options: [String]
+    ) async throws -> String {
         let arguments =
             ["60", ReportTests.browser ?? "", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-            + options + [
-                "--user-data-dir=\(fleet.folder)/browser", "--window-size=\(width),900", "--dump-dom", "file://\(page)",
-            ]
+            + options + ["--user-data-dir=\(fleet.folder)/browser", "--window-size=\(width),900", "file://\(page)"]
         let record = try await Subprocess.run(
             .name("timeout"), arguments: Arguments(arguments), output: .string(limit: 4_194_304), error: .discarded)
-        let title = record.standardOutput.split(separator: "<title>").dropFirst().first?.split(separator: "</title>")
-            .first
-        return title.map { $0.split(separator: ";").map(String.init) } ?? []
+        return record.standardOutput
     }
 }

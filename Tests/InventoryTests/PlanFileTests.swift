@@ -14,6 +14,9 @@ struct PlanFileTests {
         #expect(plan.layers[1].steps.map(\.name) == ["redeploy"])
         #expect(plan.layers[1].batches == [.count(1), .percent(25), .percent(100)])
         #expect(plan.layers[2].maxInFlight == 2)
+        let proof = try #require(plan.layers[1].components[0].runtime)
+        #expect(proof.source.links == [.manifest, .files, .process, .mappings, .started, .program, .port(1), .unit])
+        #expect(proof.restarts && proof.approved["1.5.0"]?.manifest?.rawValue.hasPrefix("sha256:2c26") == true)
         #expect(plan.layers[2].components[0].version == VersionChange(from: "2.1", to: "2.2"))
         #expect(plan.layers[2].version == VersionChange(from: "1.4.0", to: "1.5.0"))
         #expect(plan.evidence[2].scope == .fleet(vantage: "data-1"))
@@ -63,6 +66,20 @@ struct PlanFileTests {
         ("{fleet: data-1}", "{fleet: data-9}", "data-9", "has no host 'data-9'"),
         ("data: [\"1.4.0\", \"1.5.0\"]", "data: [\"1.5.0\"]", "- name: core", "meets data 1.4.0 on the way"),
         ("data: [\"1.4.0\", \"1.5.0\"]", "edge: [\"1.4.0\"]", "- name: core", "which is no layer below it"),
+        (
+            "            \"1.5.0\": {manifest", "            \"1.6.0\": {manifest", "- name: core",
+            "does not say what 1.5.0 is"
+        ),
+        ("manifest: 486ea462", "manifest: 486ea46x", "\"1.4.0\": {manifest", "is not a SHA-256"),
+        (
+            "          unit: stack-api.service\n", "          container: {engine: lxd, name: api}\n", "container:",
+            "is not one of the words"
+        ),
+        (
+            "          unit: stack-api.service\n", "          container: {engine: docker, name: api}\n", "- name: core",
+            "no image"
+        ),
+        ("requires: [\"releases/${from}\"]  ", "requires: [{path: x}]  ", "requires:", "has no 'sha256'"),
         ("soakSeconds: 60", "soakSeconds: -1", "soakSeconds: -1", "is -1"),
         (
             "{surface: services, item: scheduler}", "{surface: servces, item: x}", "- name: core",
@@ -125,6 +142,7 @@ struct PlanFileTests {
         #expect(try keys("plan", "surface") == Set(PlanFile.surfaceKeys))
         #expect(try keys("plan", "http") == Set(PlanFile.httpKeys))
         #expect(try keys("plan", "read") == Set(PlanFile.readerKeys))
+        #expect(try keys("plan", "runtime") == Set(PlanFile.runtimeKeys))
         #expect(try keys("plan", "layerDefaults") == Set(PlanFile.layerDefaultKeys))
         #expect(try keys("plan", "layer") == Set(PlanFile.layerKeys))
     }

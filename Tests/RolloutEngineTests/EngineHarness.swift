@@ -18,6 +18,13 @@ struct EngineHarness {
         var statuses = ["api": "up", "store": "up"]
         var materialization = 0
         var path = 200
+        /// The manifest that is found; nil for that of its version.
+        var manifest: String?
+        /// What links of its runtime proof say instead; nil for a link that the answer leaves out.
+        var links: [RuntimeLink: EvidenceItem?] = [:]
+        var begunAt = WallTime(milliseconds: 1)
+        /// The script changes what is on disk and leaves the process as it is.
+        var keepsProcess = false
         var instrument: Digest = "sha256:aa"
         var isReachable = true
         var agent: AgentIdentity?
@@ -30,6 +37,10 @@ struct EngineHarness {
         var rollback = Script.passes
         /// Applied when its version becomes the target.
         var afterUpgrade: (@Sendable (inout Machine) -> Void)?
+
+        mutating func says(_ link: RuntimeLink, _ value: String, _ health: Health) {
+            links[link] = EvidenceItem(key: link.description, value: value, health: health)
+        }
     }
 
     static let stepLimit = 2_000
@@ -40,8 +51,8 @@ struct EngineHarness {
     var machines: [Placement: Machine]
     /// How often each operation's script began.
     private(set) var starts: [OperationID: Int] = [:]
-    /// What the agents have a record of.
-    private var journal: Set<OperationID> = []
+    /// What the agents have a record of, and when it began.
+    private var journal: [OperationID: WallTime] = [:]
     /// Placements in the order in which their scripts began.
     private(set) var order: [Placement] = []
     private(set) var widest = 0
@@ -167,6 +178,7 @@ struct EngineHarness {
         var reading = SurfaceReading(name: order.surface.name, role: order.role, durationMilliseconds: 1)
         switch order.role {
         case .version: reading.items = [item(order.surface.reader.key[0], machine.version.rawValue, true)]
+        case .runtime: reading.items = links(of: machine)
         case .materialization:
             reading.items = [item("result", "\(machine.materialization)", machine.materialization == 0)]
             reading.instrumentDigest = machine.instrument
@@ -179,6 +191,21 @@ struct EngineHarness {
         }
         if machine.emptyRole == order.role { reading.items = [] }
         return reading
+    }
+
+    private func links(of machine: Machine) -> [EvidenceItem] {
+        Model.proof.source.links.compactMap { link in
+            if let said = machine.links[link] { return said }
+            switch link {
+            case .manifest:
+                let manifest = machine.manifest ?? Model.proof.approved[machine.version]?.manifest?.rawValue ?? ""
+                return EvidenceItem(key: "manifest", value: manifest, health: .healthy)
+            case .started:
+                return EvidenceItem(key: "started", value: machine.begunAt.rfc3339Milliseconds, health: .healthy)
+            case .files, .process, .program, .mappings, .port, .commit, .worktree, .container, .image, .unit:
+                return EvidenceItem(key: link.description, value: "as it should be", health: .healthy)
+            }
+        }
     }
 
     private mutating func start(_ intent: OperationIntent) -> [RunEvent] {
@@ -194,7 +221,7 @@ struct EngineHarness {
                 .operationStarted(id: intent.id), .operationUncertain(id: intent.id, detail: "connection lost"),
             ]
         }
-        let record = OperationRecord(id: intent.id, outcome: outcome(of: intent))
+        let record = OperationRecord(id: intent.id, outcome: outcome(of: intent), startedAt: wall)
         return [.operationStarted(id: intent.id), .operationEnded(record)]
     }
 
@@ -206,8 +233,8 @@ struct EngineHarness {
                 .operationUncertain(id: intent.id, detail: "connection lost"), lost(intent.placement.host),
             ]
         }
-        if journal.contains(intent.id) {
-            return [.operationEnded(OperationRecord(id: intent.id, outcome: outcome(of: intent)))]
+        if let begun = journal[intent.id] {
+            return [.operationEnded(OperationRecord(id: intent.id, outcome: outcome(of: intent), startedAt: begun))]
         }
         if case .neverArrives = script(of: intent) { machines[intent.placement]?.script = .passes }
         return [.operationTombstoned(id: intent.id)]
@@ -223,7 +250,7 @@ struct EngineHarness {
     }
 
     private mutating func execute(_ intent: OperationIntent) {
-        journal.insert(intent.id)
+        journal[intent.id] = wall
         switch outcome(of: intent) {
         case .guardrailRefused, .notStarted: return
         case .exited, .signaled, .timedOut, .interrupted: break
@@ -233,6 +260,7 @@ struct EngineHarness {
         guard outcome(of: intent) == .exited(code: 0) else { return }
         let isRollback = intent.action == .rollback
         machines[intent.placement]?.version = isRollback ? "1" : "2"
+        if machines[intent.placement]?.keepsProcess == false { machines[intent.placement]?.begunAt = wall }
         if isRollback {
             machines[intent.placement]?.statuses = Machine().statuses
         } else if let change = machines[intent.placement]?.afterUpgrade {
@@ -245,12 +273,23 @@ struct EngineHarness {
 enum Model {
     static let command = ScriptCommand(arguments: ["bash", "./x.sh"], timeoutSeconds: 10)
 
+    /// Well after what any test takes.
+    static let rollbackUntil = WallTime(milliseconds: 1_000_000_000)
+
+    static let proof = RuntimeProof(
+        source: RuntimeSource(manifest: "current/manifest", pidFile: "run/pid", ports: ["80"]),
+        approved: [
+            "1": ApprovedRelease(manifest: "sha256:m1"), "2": ApprovedRelease(manifest: "sha256:m2"),
+        ])
+
     static func layer(_ name: LayerName, change: (inout PlanLayer) -> Void = { _ in }) -> PlanLayer {
         let version = VersionChange(from: "1", to: "2")
         let observe = SurfaceSource.http(HTTPSource(url: "${baseURL}/version", timeoutSeconds: 5))
         var layer = PlanLayer(
             name: name, version: version,
-            components: [Component(name: "app", version: version, observe: observe, pointer: "/version")],
+            components: [
+                Component(name: "app", version: version, observe: observe, pointer: "/version", runtime: proof)
+            ],
             steps: [Step(name: "redeploy", command: command)],
             rollback: RollbackPosture(command: command, boundary: .untilFinalize), batches: [.count(1), .percent(100)],
             maxInFlight: 1, soakSeconds: 10, sampleSeconds: 5, healthyWithinSeconds: 30, progressDeadlineSeconds: 600,
@@ -285,6 +324,10 @@ enum Model {
         let owners = Dictionary(uniqueKeysWithValues: layers.map { ($0.name, [Owner("own-\($0.name)")]) })
         return RunDefinition(
             run: "r-1", ledger: "l", plan: plan, planDigest: "sha256:p", hosts: machines, hostsDigest: "sha256:h",
-            approvals: [], owners: owners, succession: succession)
+            approvals: layers.map {
+                Approval(
+                    owner: Owner("own-\($0.name)"), planDigest: "sha256:p", hostsDigest: "sha256:h", claimedBy: "op",
+                    approvedAt: WallTime(milliseconds: 0), rollbackUntil: Model.rollbackUntil)
+            }, owners: owners, succession: succession)
     }
 }

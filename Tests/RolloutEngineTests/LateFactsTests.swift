@@ -82,6 +82,33 @@ struct LateFactsTests {
         #expect(again.captures(.rollbackProof).count == again.state.orderedPlacements.count + 1)
     }
 
+    @Test func aProcessThatTheChangeDoesNotReplaceMayBeOlderThanIt() {
+        let layer = Model.layer("core") { $0.components[0].runtime?.restarts = false }
+        var harness = EngineHarness(Model.run([layer], hosts: [("c1", ["core"])]))
+        harness.machines[LateFactsTests.c1]?.keepsProcess = true
+        harness.run()
+        #expect(harness.state.status == .verified)
+    }
+
+    @Test func aRollbackMayLeaveAProcessAloneThatTheChangeNeverReached() {
+        var harness = EngineHarness(Model.run())
+        harness.machines[LateFactsTests.c1]?.script = .ends(.exited(code: 1))
+        harness.machines[LateFactsTests.c1]?.keepsProcess = true
+        harness.run()
+        harness.request(.rollback(scope: .all, breakGlass: nil))
+        harness.run()
+        #expect(harness.state.status == .rolledBack(.verified))
+    }
+
+    @Test func aFleetThatDoesNotRunWhatWasApprovedHasNoBaseline() {
+        var harness = EngineHarness(Model.run())
+        harness.machines[LateFactsTests.c1]?.manifest = "sha256:other"
+        harness.run()
+        #expect(harness.state.status == .held(.runtimeMismatch))
+        #expect(harness.state.boundary == .baseline)
+        #expect(harness.order.isEmpty)
+    }
+
     @Test func aRetiredHostThatWasChangedKeepsARollbackFromBeingVerified() {
         var harness = EngineHarness(Model.run())
         harness.run()

@@ -72,7 +72,7 @@ struct RecoveryTests {
     @Test func aWiderWayThanTheNarrowestNeedsAReason() {
         let harness = held { $0.script = .ends(.exited(code: 1)) }
         func refusal(_ action: RequestedAction, _ reason: String?) -> RequestRefusal? {
-            harness.state.refusal(of: Request(action: action, by: "op", reason: reason))
+            harness.state.refusal(of: Request(action: action, by: "op", reason: reason), at: .beforeExpiry)
         }
         #expect(harness.state.boundaryRecord?.options.first == .recheck(host: "c2"))
         #expect(refusal(.recheck(host: "c2"), nil) == nil)
@@ -94,7 +94,7 @@ struct RecoveryTests {
         #expect(harness.state.script(of: forward.intent)?.guardrails == [Model.command])
         harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
         harness.run()
-        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.failed))
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.refused))
         #expect(harness.state.placements[RecoveryTests.c2]?.problem?.code.failureClass == .refused)
         let refused = try #require(harness.state.operations.values.first { $0.intent.action == .rollback })
         #expect(harness.state.script(of: refused.intent)?.guardrails == [own])
@@ -117,6 +117,97 @@ struct RecoveryTests {
         #expect(refusal { _ in }?.message.contains("not declared to work with data 1") == true)
         #expect(refusal { $0.worksWith = ["data": ["2"]] } != nil)
         #expect(refusal { $0.worksWith = ["data": ["1", "2"]] } == nil)
+    }
+
+    /// What is missing for a request, at a time.
+    private func refusal(
+        _ state: RolloutState, _ action: RequestedAction, at wall: WallTime
+    ) -> String? {
+        state.refusal(of: Request(action: action, by: "op", reason: "test"), at: wall)?.message
+    }
+
+    @Test func aRollbackIsApprovedWithTheRunForATimeAndByItsOwnersAfterwards() throws {
+        var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
+        let host = RequestedAction.rollback(scope: .host(name: "c2"), breakGlass: nil)
+        let layer = RequestedAction.rollback(scope: .layer(name: "core"), breakGlass: nil)
+        let all = RequestedAction.rollback(scope: .all, breakGlass: nil)
+        #expect(refusal(harness.state, all, at: .beforeExpiry) == nil)
+        #expect(refusal(harness.state, all, at: .afterExpiry)?.contains("no owner of data, core") == true)
+        #expect(
+            refusal(harness.state, .rollback(scope: .host(name: "c2"), breakGlass: "own-core"), at: .afterExpiry) == nil
+        )
+
+        let approval = try #require(harness.state.recoveryApproval(of: host, by: "own-core"))
+        #expect(approval.hosts == ["c2"])
+        harness.request(.approveRecovery(approval))
+        #expect(refusal(harness.state, host, at: .afterExpiry) == nil)
+        // Bound to its hosts and its action.
+        #expect(refusal(harness.state, layer, at: .afterExpiry) != nil)
+        #expect(refusal(harness.state, all, at: .afterExpiry) != nil)
+        let rerun = RecoveryApproval(owner: "own-core", action: .rerun, boundary: harness.state.boundary, hosts: ["c1"])
+        harness.request(.approveRecovery(rerun))
+        #expect(refusal(harness.state, layer, at: .afterExpiry) != nil)
+        // Bound to its boundary: once the run has gone on, it says nothing.
+        harness.request(host)
+        harness.run()
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.isHeld)
+        #expect(refusal(harness.state, host, at: .afterExpiry) != nil)
+    }
+
+    @Test func onlyWhoOwnsALayerApprovesItsRecoveryAtTheBoundaryOfToday() {
+        let harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
+        func refusal(_ owner: Owner, _ boundary: Boundary, _ hosts: [HostName]) -> RequestRefusal? {
+            let approval = RecoveryApproval(owner: owner, action: .rollback, boundary: boundary, hosts: hosts)
+            return harness.state.refusal(of: .approveRecovery(approval))
+        }
+        #expect(refusal("own-core", harness.state.boundary, ["c2"]) == nil)
+        #expect(refusal("own-data", harness.state.boundary, ["c2"]) != nil)
+        #expect(refusal("own-core", .end, ["c2"]) != nil)
+        #expect(refusal("own-core", harness.state.boundary, ["nobody"]) != nil)
+        #expect(refusal("own-core", harness.state.boundary, []) != nil)
+    }
+
+    @Test func aRerunIsApprovedByAnOwnerAlsoWhereItIsDeclaredIdempotent() throws {
+        let layer = Model.layer("core") { $0.steps[0].idempotent = true }
+        var harness = EngineHarness(Model.run([layer], hosts: [("c1", ["core"]), ("c2", ["core"])]))
+        harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
+        harness.run()
+        let rerun = RequestedAction.rerun(host: "c2", signedOffBy: nil)
+        #expect(refusal(harness.state, rerun, at: .beforeExpiry)?.contains("no owner of core") == true)
+        #expect(refusal(harness.state, .rerun(host: "c2", signedOffBy: "own-core"), at: .beforeExpiry) == nil)
+        harness.request(.approveRecovery(try #require(harness.state.recoveryApproval(of: rerun, by: "own-core"))))
+        #expect(refusal(harness.state, rerun, at: .beforeExpiry) == nil)
+    }
+
+    @Test func evidenceOfTheFailureComesBeforeAnyRecovery() {
+        var harness = EngineHarness(Model.run())
+        harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
+        harness.run { $0.state.isHeld }
+        #expect(!harness.state.postFailurePending.isEmpty)
+        for action: RequestedAction in [
+            .recheck(host: "c2"), .rerun(host: "c2", signedOffBy: "own-core"), .rollback(scope: .all, breakGlass: nil),
+        ] {
+            #expect(refusal(harness.state, action, at: .beforeExpiry)?.contains("not recorded yet") == true)
+        }
+        harness.run()
+        #expect(refusal(harness.state, .rollback(scope: .all, breakGlass: nil), at: .beforeExpiry) == nil)
+    }
+
+    @Test func aHostThatRefusesItsRollbackDoesNotKeepTheOthersOfItsLayer() {
+        var harness = EngineHarness(Model.run())
+        harness.machines[RecoveryTests.c2]?.rollback = .ends(.guardrailRefused(guardrail: "g", code: 2))
+        harness.run()
+        harness.request(.rollback(scope: .all, breakGlass: nil))
+        harness.run()
+        for (host, outcome) in [("c1", RollbackOutcome.verified), ("c2", .refused), ("c3", .verified)] {
+            let placement = Placement(host: HostName(host), layer: "core")
+            #expect(harness.state.placements[placement]?.phase == .rolledBack(outcome))
+        }
+        // The next lower layer waits.
+        #expect(harness.state.hostsAwaitingSignOff == ["c2"])
+        #expect(harness.machines[Placement(host: "d1", layer: "data")]?.version == "2")
     }
 
     @Test func aWholeRollbackGoesTopLayerFirst() {
@@ -226,4 +317,9 @@ struct RecoveryTests {
         #expect(second.state.placements[Placement(host: "d1", layer: "data")]?.adopted == true)
         #expect(second.starts["r-1.c2.core.redeploy.2"] == 1)
     }
+}
+
+extension WallTime {
+    fileprivate static let beforeExpiry = WallTime(milliseconds: Model.rollbackUntil.milliseconds - 1)
+    fileprivate static let afterExpiry = WallTime(milliseconds: Model.rollbackUntil.milliseconds + 1)
 }

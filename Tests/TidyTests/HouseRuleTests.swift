@@ -48,5 +48,6 @@ import Testing
         let page = try tree.file("docs/runbook-mapping.md")
         #expect(PageRules.namedTests(in: page).count > 10)
         expectNone(PageRules.unknownTests(in: page, known: PageRules.testNames(in: tree.files)))
+        expectNone(PageRules.rulesWithoutExamples(in: page))
     }
 }

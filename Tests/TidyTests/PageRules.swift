@@ -91,6 +91,21 @@ enum PageRules {
         }
     }
 
+    /// Rows of the table of rules that do not name a test for what is stopped, or nothing for what is let through.
+    static func rulesWithoutExamples(in file: SourceFile) -> [Violation] {
+        var isInside = false
+        return file.code.enumerated().compactMap { index, line in
+            if line.hasPrefix("#") { isInside = line.hasSuffix("rule by rule") }
+            guard isInside, line.hasPrefix("| "), !line.hasPrefix("| rule") else { return nil }
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            let isStopped = cells.count == 3 && cells[1].contains(/`\w+Tests\.\w+`/)
+            let isLetThrough =
+                cells.count == 3 && (cells[2].contains(/`\w+Tests\.\w+`/) || cells[2].hasPrefix("the same test ("))
+            guard !isStopped || !isLetThrough else { return nil }
+            return Violation(path: file.path, line: index + 1, problem: "a rule without an example on each side")
+        }
+    }
+
     static func unknownTests(in file: SourceFile, known: Set<String>) -> [Violation] {
         namedTests(in: file).filter { !known.contains($0.name) }
             .map { Violation(path: file.path, line: $0.line, problem: "there is no test \($0.name)") }

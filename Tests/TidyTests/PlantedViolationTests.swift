@@ -146,4 +146,14 @@ import Testing
         let page = SourceFile(path: "docs/a.md", text: "| `ATests.holds` |\n| `ATests.invented`, `Type.member` |\n")
         #expect(PageRules.unknownTests(in: page, known: known).map(\.line) == [2])
     }
+
+    @Test func aRuleWithoutAnExampleOnEachSideIsFound() {
+        let rows = [
+            "| a | `ATests.b` | `ATests.c` |", "| a | `ATests.b` | the same test (c) |", "| a | b | `ATests.c` |",
+        ]
+        let lines =
+            ["# Evidence, rule by rule", "| rule | stopped | let through |", "|---|---|---|"] + rows + ["| a | b |"]
+        let page = SourceFile(path: "docs/a.md", text: lines.joined(separator: "\n"))
+        #expect(PageRules.rulesWithoutExamples(in: page).map(\.line) == [6, 7])
+    }
 }

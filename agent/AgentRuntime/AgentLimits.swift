@@ -34,6 +34,11 @@ enum AgentLimits {
     static let secretFileBytes = 65_536
     /// The shortest secret that is looked for in an answer to blot it out.
     static let redactedSecretBytes = 4
+    /// The largest manifest of a release, and the most files that one lists.
+    static let manifestBytes = 4_194_304
+    static let manifestFiles = 20_000
+    /// The largest table of the kernel that is read for a runtime proof.
+    static let processTableBytes = 16_777_216
     /// The longest explanation kept in a record.
     static let detailCharacters = 1_000
 }

@@ -48,7 +48,9 @@ enum OperationStanding: Hashable, Sendable {
             self = .ended(intent, record)
         } else if facts.hasRecord {
             let outcome = OperationOutcome.interrupted(detail: "its record on the host is damaged")
-            self = .ended(intent, OperationRecord(id: intent.request.intent.id, outcome: outcome))
+            self = .ended(
+                intent,
+                OperationRecord(id: intent.request.intent.id, outcome: outcome, startedAt: intent.begunAt))
         } else if intent.bootID != facts.bootID {
             self = .lost(intent, reason: "the host was rebooted while it ran")
         } else if facts.supervisorLives {
@@ -95,7 +97,7 @@ struct OperationJournal: Sendable {
     func concluded(_ id: OperationID, holdsMutationLock: Bool = false) throws(Refusal) -> OperationStanding {
         let standing = try standing(of: id, holdsMutationLock: holdsMutationLock)
         guard case .lost(let intent, let reason) = standing else { return standing }
-        var record = OperationRecord(id: id, outcome: .interrupted(detail: reason))
+        var record = OperationRecord(id: id, outcome: .interrupted(detail: reason), startedAt: intent.begunAt)
         OutputFile(path: folder(of: id).path(of: OutputFile.name)).describe(in: &record)
         return try conclude(record) ? .ended(intent, record) : try self.standing(of: id)
     }

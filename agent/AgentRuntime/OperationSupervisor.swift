@@ -29,7 +29,8 @@ struct OperationSupervisor {
     /// Runs the operation and writes its record.
     mutating func run() throws(Refusal) {
         let begun = ContinuousClock.now
-        var record = OperationRecord(id: journaled.request.intent.id, outcome: .notStarted(detail: ""))
+        var record = OperationRecord(
+            id: journaled.request.intent.id, outcome: .notStarted(detail: ""), startedAt: journaled.begunAt)
         do {
             try carryOut(&record)
         } catch {

@@ -27,8 +27,29 @@ extension HostAgent {
         var named: Set<String> = []
         return PreflightReply(
             missingScripts: missing.filter { named.insert($0).inserted },
-            missingPaths: request.requires.filter { access(absolutePath($0, in: request.workingDirectory), F_OK) != 0 },
+            missingPaths: request.requires.map(\.path).filter {
+                access(absolutePath($0, in: request.workingDirectory), F_OK) != 0
+            }, differingPaths: request.requires.compactMap { difference(in: $0, request.workingDirectory) },
             freeDiskMebibytes: freeMebibytes(near: request.workingDirectory), hostTime: .now)
+    }
+
+    /// Why a path that is there is not what it should be; nil when it is, or when nothing is asked of it.
+    private func difference(in artifact: RollbackArtifact, _ directory: String) -> String? {
+        let path = absolutePath(artifact.path, in: directory)
+        guard artifact.sha256 != nil || artifact.isManifest, access(path, F_OK) == 0 else { return nil }
+        if let wanted = artifact.sha256 {
+            guard let found = Digest.ofFile(path) else {
+                return "\(artifact.path) can not be read: \(systemErrorText(errno))"
+            }
+            if found != wanted { return "\(artifact.path) is \(found.short), not \(wanted.short)" }
+        }
+        guard artifact.isManifest else { return nil }
+        do {
+            let item = try ReleaseManifest(path: path).files(isWanted: { true })
+            return item.health == .healthy ? nil : "\(artifact.path): \(item.value)"
+        } catch {
+            return "\(artifact.path): \(error.detail)"
+        }
     }
 
     /// The free space that an ordinary user has; 0 for a folder that is not there.

@@ -12,6 +12,7 @@ struct ProcessIdentity: Codable, Hashable, Sendable {
 struct ProcessStatus: Hashable, Sendable {
     var pid: Int32
     var state: Character
+    var parent: Int32
     var group: Int32
     var startTicks: UInt64
 
@@ -27,11 +28,13 @@ struct ProcessStatus: Hashable, Sendable {
     init?(pid: Int32, stat bytes: [UInt8]) {
         guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-        guard fields.count > 19, let state = fields[0].first, let group = Int32(fields[2]),
+        guard fields.count > 19, let state = fields[0].first, let parent = Int32(fields[1]),
+            let group = Int32(fields[2]),
             let startTicks = UInt64(fields[19])
         else { return nil }
         self.pid = pid
         self.state = state
+        self.parent = parent
         self.group = group
         self.startTicks = startTicks
     }
@@ -46,6 +49,22 @@ enum ProcessTable {
     static func isAlive(_ process: ProcessIdentity) -> Bool {
         guard let status = ProcessStatus(pid: process.pid) else { return false }
         return status.startTicks == process.startTicks && status.isAlive
+    }
+
+    /// A process and all that descend from it, itself first.
+    static func family(of pid: Int32) -> [Int32] {
+        var children: [Int32: [Int32]] = [:]
+        for name in Folder(path: "/proc").names() {
+            guard let other = Int32(name), let status = ProcessStatus(pid: other) else { continue }
+            children[status.parent, default: []].append(other)
+        }
+        var family = [pid]
+        var next = 0
+        while next < family.count {
+            family += children[family[next]] ?? []
+            next += 1
+        }
+        return family
     }
 
     /// Whether a process group has a member that has not ended, started no earlier than its leader.

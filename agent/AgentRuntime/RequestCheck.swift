@@ -13,7 +13,7 @@ enum RequestCheck {
             try count(preflight.commands.count + preflight.requires.count + preflight.preserve.count, "paths")
             try directory(preflight.workingDirectory)
             for command in preflight.commands { try check(command, AgentLimits.operationTimeoutSeconds) }
-            try text(preflight.requires + preflight.preserve)
+            try text(preflight.requires.map(\.path) + preflight.preserve)
             guard preflight.preserve.isEmpty || preflight.run != nil else {
                 throw Refusal(.malformed, "scripts can only be preserved for a run")
             }
@@ -40,6 +40,13 @@ enum RequestCheck {
     private static func check(_ source: SurfaceSource) throws(Refusal) {
         switch source {
         case .command(let command): try check(command, AgentLimits.surfaceTimeoutSeconds)
+        case .runtime(let runtime):
+            try timeout(runtime.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
+            try count(runtime.ports.count, "ports")
+            try text(runtime.texts)
+            guard runtime.container?.name.hasPrefix("-") != true, runtime.unit?.hasPrefix("-") != true else {
+                throw Refusal(.malformed, "a name begins with '-'")
+            }
         case .http(let http):
             try timeout(http.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
             try count(http.headers.count + http.secretHeaders.count, "headers")

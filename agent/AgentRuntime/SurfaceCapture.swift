@@ -3,7 +3,9 @@ import UpgradeDomain
 
 /// Takes surfaces one after the other, each within its own bounds.
 enum SurfaceCapture {
-    static func take(_ surface: SurfaceRequest, workingDirectory: String, isWanted: () -> Bool) -> SurfaceReply {
+    static func take(_ surface: SurfaceRequest, workingDirectory: String, isWanted: @escaping () -> Bool)
+        -> SurfaceReply
+    {
         let begun = ContinuousClock.now
         var reply = SurfaceReply(
             name: surface.name, durationMilliseconds: 0, hostTime: .now, resultCode: nil, body: Bytes([]),
@@ -28,6 +30,14 @@ enum SurfaceCapture {
             case .signaled(let signal):
                 reply.failure = reply.failure ?? UnknownReason(.notRun, "the command was ended by signal \(signal)")
             case nil: break
+            }
+        case .runtime(let source):
+            let items = RuntimeCapture(source, workingDirectory: workingDirectory, isWanted: isWanted).items()
+            do {
+                reply.body = Bytes(try Folder.json(items))
+                reply.resultCode = 0
+            } catch {
+                reply.failure = UnknownReason(.notRun, "\(error)")
             }
         }
         reply.hostTime = .now

@@ -10,7 +10,7 @@ extension AgentSession {
         let request = CaptureRequest(
             workingDirectory: workingDirectory,
             surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) })
-        let seconds = surfaces.reduce(0) { $0 + $1.timeoutSeconds }
+        let seconds = surfaces.reduce(0) { $0 + $1.surface.source.timeoutSeconds }
         var answers: [SurfaceName: SurfaceReply] = [:]
         var isComplete = false
         do {
@@ -31,14 +31,5 @@ extension AgentSession {
         }
         guard isComplete else { throw ContactFailure(.hostUnreachable, "the capture ended before its last answer") }
         return answers
-    }
-}
-
-extension SurfaceOrder {
-    fileprivate var timeoutSeconds: Int {
-        switch surface.source {
-        case .http(let http): http.timeoutSeconds
-        case .command(let command): command.timeoutSeconds
-        }
     }
 }

@@ -1,4 +1,5 @@
 import AgentProtocol
+import RolloutEngine
 public import UpgradeDomain
 
 /// Connects to hosts and looks, without claiming or changing them.
@@ -65,36 +66,20 @@ public struct FleetCheck: Sendable {
         if let owner = hello.owner, owner != ledger {
             throw ContactFailure(.hostOwnedElsewhere, "\(host.name) is driven by the ledger \(owner)")
         }
-        let needs = needs(of: host, plan)
+        let layers = (plan?.layers ?? []).filter { host.baseURL(in: $0.name) != nil }
+        let needs = plan.map { PreflightNeeds(of: host, $0, layers, run: "check") }
         let reply = try await session.single(
             .preflight(
                 PreflightRequest(
-                    run: nil, workingDirectory: host.workingDirectory, commands: needs.commands,
-                    requires: needs.requires,
-                    preserve: [])), timeout: HostWork.requestTimeout)
+                    run: nil, workingDirectory: host.workingDirectory, commands: needs?.commands ?? [],
+                    requires: [RollbackArtifact(path: host.workingDirectory)] + (needs?.requires ?? []), preserve: [])),
+            timeout: HostWork.preflightTimeout)
         guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-        report.clockOffsetMilliseconds = found.hostTime.milliseconds - clock.wall().milliseconds
-        report.freeDiskMebibytes = found.freeDiskMebibytes
-        let missing = found.missingScripts + found.missingPaths
-        if !missing.isEmpty {
-            throw ContactFailure(.scriptMissing, "not found on the host: \(missing.joined(separator: ", "))")
+        let facts = PreflightFacts(found, of: hello, at: clock.wall())
+        report.clockOffsetMilliseconds = facts.clockOffsetMilliseconds
+        report.freeDiskMebibytes = facts.freeDiskMebibytes
+        if let problem = facts.problems(minimumFreeDiskMebibytes: plan?.minimumFreeDiskMebibytes ?? 0).first {
+            throw ContactFailure(problem.code, problem.detail)
         }
-        if let plan, found.freeDiskMebibytes < Int64(plan.minimumFreeDiskMebibytes) {
-            throw ContactFailure(
-                .diskFull, "\(found.freeDiskMebibytes) MiB free, the plan asks for \(plan.minimumFreeDiskMebibytes)")
-        }
-    }
-
-    private func needs(of host: Host, _ plan: Plan?) -> (commands: [ScriptCommand], requires: [String]) {
-        var commands: [ScriptCommand] = []
-        var requires = [host.workingDirectory]
-        for layer in plan?.layers ?? [] where host.baseURL(in: layer.name) != nil {
-            guard let plan else { continue }
-            let values = PlaceholderValues(host: host, layer: layer, run: "check")
-            let own = layer.steps.map(\.command) + [layer.rollback.command, plan.materialization] + plan.guardrails
-            commands += own.map(values.expand)
-            requires += layer.rollback.requires.map(values.expand)
-        }
-        return (commands, requires)
     }
 }

@@ -9,6 +9,8 @@ struct HostWork: Sendable {
     /// The same where an operation's fate hangs on it.
     static let settlePatience = Duration.seconds(20)
     static let requestTimeout = Duration.seconds(30)
+    /// Preflight reads whole releases where the plan says what they must hold.
+    static let preflightTimeout = Duration.seconds(600)
     /// The longest output of an operation that is kept with its run.
     static let keptOutputBytes = 1_048_576
     /// What a script may take beyond its own timeout: guardrails, grace and the way back.
@@ -29,12 +31,9 @@ struct HostWork: Sendable {
                 .preflight(
                     PreflightRequest(
                         run: state.definition.run, workingDirectory: host.workingDirectory, commands: needs.commands,
-                        requires: needs.requires, preserve: needs.preserve)), timeout: HostWork.requestTimeout)
+                        requires: needs.requires, preserve: needs.preserve)), timeout: HostWork.preflightTimeout)
             guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-            let facts = PreflightFacts(
-                agent: link.hello.identity, bootID: link.hello.bootID, hostTime: found.hostTime,
-                coordinatorTime: clock.wall(), freeDiskMebibytes: found.freeDiskMebibytes,
-                missingScripts: found.missingScripts, missingPaths: found.missingPaths)
+            let facts = PreflightFacts(found, of: link.hello, at: clock.wall())
             return [.preflightRecorded(state.preflightRecord(of: host.name, facts))]
         } catch {
             return [lost(host.name, error)]
@@ -206,5 +205,15 @@ struct HostWork: Sendable {
 
     private func lost(_ host: HostName, _ failure: ContactFailure) -> RunEvent {
         .hostLost(HostLoss(host: host, code: failure.code, detail: failure.message))
+    }
+}
+
+extension PreflightFacts {
+    init(_ found: PreflightReply, of agent: HelloReply, at now: WallTime) {
+        self.init(
+            agent: agent.identity, agentVersion: agent.agentVersion, bootID: agent.bootID, hostTime: found.hostTime,
+            coordinatorTime: now,
+            freeDiskMebibytes: found.freeDiskMebibytes, missingScripts: found.missingScripts,
+            missingPaths: found.missingPaths, differingPaths: found.differingPaths)
     }
 }

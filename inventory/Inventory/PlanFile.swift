@@ -277,7 +277,7 @@ struct PlanReading {
         private func readComponent(_ field: Field, _ version: VersionChange?) -> Component? {
             guard
                 let section = Section(
-                    field, known: ["name", "from", "to", "allowed", "http", "command", "pointer"], reader),
+                    field, known: ["name", "from", "to", "allowed", "http", "command", "pointer", "runtime"], reader),
                 let name = section.requiredText("name", "name the component"),
                 let source = plan.readSource(section),
                 let change = plan.versionChange(section, fallback: version)
@@ -285,7 +285,8 @@ struct PlanReading {
             return Component(
                 name: ComponentName(name), version: change,
                 allowed: section.texts("allowed")?.map { Version($0) } ?? [], observe: source,
-                pointer: plan.pointer(section, "pointer") ?? "")
+                pointer: plan.pointer(section, "pointer") ?? "",
+                runtime: section.field("runtime").flatMap(plan.readRuntime))
         }
 
         private func readStep(_ field: Field) -> Step? {
@@ -311,7 +312,8 @@ struct PlanReading {
                 let boundary = plan.choice(word, RollbackBoundary.self, section.line(of: "boundary")),
                 let command = plan.readCommand(commandField(section, field))
             else { return nil }
-            return RollbackPosture(command: command, boundary: boundary, requires: section.texts("requires") ?? [])
+            return RollbackPosture(
+                command: command, boundary: boundary, requires: section.list("requires").compactMap(plan.readArtifact))
         }
 
         private func readBatches() -> [BatchSize] {

@@ -17,6 +17,7 @@ enum PlanRules {
     static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + duplicateProblems(plan) + placeholderProblems(plan, inventory)
             + scopeProblems(plan, inventory) + expectationProblems(plan) + passageProblems(plan, inventory)
+            + runtimeProblems(plan)
     }
 
     private static func expectationProblems(_ plan: Plan) -> [PlanProblem] {
@@ -142,7 +143,8 @@ enum PlanRules {
         for (index, layer) in plan.layers.enumerated() {
             let own =
                 layer.steps.flatMap { texts($0.command) } + texts(layer.rollback.command)
-                + layer.components.flatMap { texts($0.observe) } + layer.rollback.requires
+                + layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
+                + layer.rollback.requires.map(\.path)
             for host in inventory.hosts(in: layer.name) {
                 let values = PlaceholderValues(host: host, layer: layer, run: "r")
                 for name in Set((shared + own).flatMap(values.unknownNames)).sorted() {
@@ -150,7 +152,7 @@ enum PlanRules {
                         .init(
                             place: .layer(index), message: "'${\(name)}' has no value on host \(host.name)",
                             remedy:
-                                "use host, layer, run, from, to, baseURL, workingDirectory, or var.NAME with a variable of the host"
+                                "use host, layer, run, from, to, baseURL, port, workingDirectory, or var.NAME with a variable of the host"
                         ))
                 }
             }
@@ -196,6 +198,7 @@ enum PlanRules {
         switch source {
         case .http(let http): [http.url] + http.headers.values.sorted() + http.secretHeaders.values.map(\.file).sorted()
         case .command(let command): texts(command)
+        case .runtime(let runtime): runtime.texts
         }
     }
 }

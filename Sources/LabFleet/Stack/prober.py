@@ -7,6 +7,8 @@ import urllib.request
 from datetime import datetime, timezone
 
 base, target = sys.argv[1], sys.argv[2]
+with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "settings.json")) as file:
+    PAUSE = json.load(file)["probeSeconds"]
 
 
 def status(path):
@@ -23,4 +25,4 @@ while True:
     with open(target + ".new", "w") as file:
         json.dump(report, file)
     os.replace(target + ".new", target)
-    time.sleep(0.5)
+    time.sleep(PAUSE)

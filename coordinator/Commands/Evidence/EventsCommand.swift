@@ -85,7 +85,15 @@ extension RequestedAction {
         case .retire(let host, let owner): "retiring \(host), decided by \(owner)"
         case .finalize: "the end of the rollback window"
         case .supersede(let run): "being superseded by \(run)"
+        case .approveRecovery(let approval): "\(approval.sentence) (unsigned)"
         }
+    }
+}
+
+extension RecoveryApproval {
+    var sentence: String {
+        let names = hosts.map(\.rawValue).joined(separator: ", ")
+        return "\(owner)'s approval of a \(action.rawValue) on \(names) at \(boundary)"
     }
 }
 

@@ -10,10 +10,16 @@ struct AgentBinaries: Sendable {
     static func standard(environment: [String: String], executable: String) -> AgentBinaries {
         let beside = URL(fileURLWithPath: executable).deletingLastPathComponent()
         let installed = beside.deletingLastPathComponent().appending(path: "libexec/lockflight").path
-        let checkout = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).appending(
-            path: ".build-agent/out")
         let chosen = environment["LOCKFLIGHT_AGENT_DIRECTORY"].map { [$0] } ?? []
-        return AgentBinaries(folders: chosen + [beside.path, installed, checkout.path])
+        return AgentBinaries(
+            folders: chosen + [beside.path, installed] + [checkout(around: beside)].compactMap(\.self))
+    }
+
+    /// Where `make agent` puts its builds, if the executable lies in a checkout's `.build`.
+    private static func checkout(around folder: URL) -> String? {
+        let parts = folder.pathComponents
+        guard let build = parts.lastIndex(of: ".build") else { return nil }
+        return NSString.path(withComponents: parts.prefix(build) + [".build-agent", "out"])
     }
 
     /// The build for what `uname -m` prints on the host; nil when there is none.

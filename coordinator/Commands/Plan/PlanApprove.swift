@@ -9,13 +9,20 @@ struct PlanApprove: LockflightCommand {
         commandName: "approve", abstract: "Approve exactly this plan over exactly these hosts.",
         discussion: """
             Bound to the digests of the plan and of the selected hosts: any change to either voids it. Unsigned for now:
-            a claim of the operating-system user.
+            a claim of the operating-system user. For a time it also covers going back to the declared boundary, so that
+            nobody is locked out at night.
             Example: lockflight plan approve upgrade-1.5.0 --as ana
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
     @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(name: .long, help: "For how many hours from now a rollback needs no further approval; 0 for none.")
+    var rollbackHours = 72
+
+    func validate() throws {
+        guard (0...8_760).contains(rollbackHours) else { throw ValidationError("--rollback-hours takes 0 to 8760") }
+    }
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try context.ledger()
@@ -32,15 +39,20 @@ struct PlanApprove: LockflightCommand {
                 next: stored.nextCommand(try ledger.standing(of: stored, inventory)))
         }
         let hosts = stored.plan.selectedHosts(of: inventory)
+        let now = Context.clock.wall()
+        let rollbackUntil =
+            rollbackHours == 0 ? nil : WallTime(milliseconds: now.milliseconds + Int64(rollbackHours) * 3_600_000)
         let approval = Approval(
             owner: Owner(owner), planDigest: stored.digest, hostsDigest: try Digest.canonical(of: hosts),
-            claimedBy: context.user, approvedAt: Context.clock.wall())
+            claimedBy: context.user, approvedAt: now, rollbackUntil: rollbackUntil)
         try ledger.approve(approval)
         let standing = try ledger.standing(of: stored, inventory)
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by \(owner)"
-                    + " (unsigned, claimed by OS user \(context.user))"
+                    + " (unsigned, claimed by OS user \(context.user))",
+                rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" }
+                    ?? "going back will need an approval of its own",
             ], document: approval, remarks: ["next: " + stored.nextCommand(standing)])
     }
 }

@@ -75,7 +75,8 @@ struct PlanSequence {
 
     private func reach(_ boundary: RollbackBoundary) -> String {
         switch boundary {
-        case .untilFinalize: "possible until the run is finalized"
+        case .reversible: "possible until the run is finalized, and later by a plan of its own"
+        case .untilFinalize: "possible until the run is finalized, not afterwards"
         case .untilNextLayer: "possible until the next layer moves"
         case .oneWay: "never: one-way, nothing below it goes back either"
         }

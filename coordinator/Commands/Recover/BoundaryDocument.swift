@@ -44,6 +44,7 @@ struct BoundaryDocument: Encodable {
     var safeToVerifyInPlace: Bool
     var evidence: [Evidence]
     var approvals: [Approval]
+    var recoveryApprovals: [RecoveryApproval]
     /// Narrowest first.
     var options: [Option]
 
@@ -87,7 +88,8 @@ struct BoundaryDocument: Encodable {
             return Evidence(placement: placement, before: before, after: after, deltas: deltas)
         }
         approvals = state.definition.approvals
-        options = state.nextCommands().map { Option(command: $0.command, why: $0.why) }
+        recoveryApprovals = state.recoveryApprovals
+        options = state.nextCommands(at: now).map { Option(command: $0.command, why: $0.why) }
     }
 
     // MARK: The page
@@ -125,8 +127,11 @@ struct BoundaryDocument: Encodable {
                 cells(["\($0.surface)", $0.item, $0.before ?? "-", $0.after ?? "-", $0.verdict.rawValue])
             }
         }
-        lines += ["", "## Approved by", "", "| owner | claimed by | at |", "|---|---|---|"]
-        lines += approvals.map { cells(["\($0.owner)", $0.claimedBy, $0.approvedAt.rfc3339]) }
+        lines += ["", "## Approved by", "", "| owner | claimed by | at | rollback until |", "|---|---|---|---|"]
+        lines += approvals.map {
+            cells(["\($0.owner)", $0.claimedBy, $0.approvedAt.rfc3339, $0.rollbackUntil?.rfc3339 ?? "not approved"])
+        }
+        lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \(text($0.sentence))" }
         lines += ["", "## Ways on, narrowest first", ""]
         lines += options.map { "- `\($0.command)`: \($0.why)" }
         return lines.joined(separator: "\n") + "\n"

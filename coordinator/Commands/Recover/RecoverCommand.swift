@@ -12,7 +12,9 @@ struct RecoverCommand: ParsableCommand {
             The options are printed narrowest first; a wider one than the narrowest needs a --reason, which is recorded.
             Example: lockflight recover
             """,
-        subcommands: [RecoverShow.self, RecoverRecheck.self, RecoverRerun.self, RecoverSignOff.self],
+        subcommands: [
+            RecoverShow.self, RecoverRecheck.self, RecoverRerun.self, RecoverSignOff.self, RecoverApprove.self,
+        ],
         defaultSubcommand: RecoverShow.self)
 }
 
@@ -73,14 +75,17 @@ struct RecoverRerun: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "rerun", abstract: "Run the failed step of a host again.",
         discussion: """
-            Only for steps that the plan declares idempotent, or with an owner's recorded sign-off.
+            Only for steps that the plan declares idempotent, or with an owner's recorded sign-off; an owner approves it
+            either way.
             Example: lockflight recover rerun core-2 --sign-off ana --reason 'disk was full'
             """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @Argument(help: "The host.") var host: String
-    @Option(name: .long, help: "The owner who signs it off.") var signOff: String?
+    @Option(name: .customLong("as"), help: "An owner who approves it, where nobody has yet.") var owner: String?
+    @Option(name: .long, help: "The owner who signs it off: approves a step that is not declared idempotent.")
+    var signOff: String?
     @Option(name: .long, help: "Why; recorded.") var reason: String?
 
     func validate() throws {
@@ -89,7 +94,52 @@ struct RecoverRerun: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let action = RequestedAction.rerun(host: HostName(host), signedOffBy: signOff.map { Owner($0) })
-        return try await context.control(target).requestAndFollow(action, reason: reason)
+        return try await context.control(target).requestAndFollow(
+            action, reason: reason, approvedBy: [owner].compactMap { $0.map { Owner($0) } })
+    }
+}
+
+struct RecoverApprove: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "approve", abstract: "Approve a recovery that somebody else will carry out.",
+        discussion: """
+            Bound to the boundary that the run is held at, to the hosts and to the action; it ends when the run goes on.
+            Example: lockflight recover approve rollback --host core-2 --as ana
+            """,
+        subcommands: [RecoverApproveRollback.self, RecoverApproveRerun.self])
+}
+
+struct RecoverApproveRollback: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Approve a rollback.",
+        discussion: "Example: lockflight recover approve rollback --layer core --as ana")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @OptionGroup var chosen: RollbackScopeOptions
+    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).approve(
+            .rollback(scope: chosen.scope, breakGlass: nil), by: Owner(owner), reason: reason)
+    }
+}
+
+struct RecoverApproveRerun: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rerun", abstract: "Approve running a host's failed step again.",
+        discussion: "Example: lockflight recover approve rerun core-2 --as ana")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @Argument(help: "The host.") var host: String
+    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).approve(
+            .rerun(host: HostName(host), signedOffBy: nil), by: Owner(owner), reason: reason)
     }
 }
 

@@ -4,10 +4,17 @@ import UpgradeDomain
 extension RecoveryOption {
     /// The exact command, and what it is for.
     ///
-    /// - Parameter narrowest: the first option of the record; a wider one is recorded with a reason.
-    func commandLine(run: RunID, owner: Owner?, narrowest: RecoveryOption) -> (command: String, why: String) {
+    /// - Parameters:
+    ///   - owner: who may decide what takes an owner's decision.
+    ///   - approvers: owners whose approval is still open.
+    ///   - narrowest: the first option of the record; a wider one is recorded with a reason.
+    func commandLine(
+        run: RunID, owner: Owner?, approvers: [Owner], narrowest: RecoveryOption
+    ) -> (command: String, why: String) {
         let someone = owner?.rawValue ?? "OWNER"
-        let because = width > narrowest.width ? " --reason 'a narrower way did not do'" : ""
+        let because =
+            approvers.map { " --as \($0)" }.joined()
+            + (width > narrowest.width ? " --reason 'a narrower way did not do'" : "")
         switch self {
         case .recheck(let host):
             return (
@@ -36,7 +43,9 @@ extension RecoveryOption {
                 "let the lower layers go past these hosts"
             )
         case .resume:
-            return ("lockflight rollout resume \(run)", "every failure is answered: go on")
+            return (
+                "lockflight rollout resume \(run)", "nobody waits for an answer: check again what failed, and go on"
+            )
         case .retire(let host):
             return (
                 "lockflight rollout retire \(run) --host \(host) --as \(someone) --reason 'machine is gone'",
@@ -48,16 +57,18 @@ extension RecoveryOption {
 
 extension CommandError {
     /// A refused request, with what would make it possible and the narrowest command that can be given now.
-    init(_ refusal: RequestRefusal, of state: RolloutState, consequence: String) {
+    init(_ refusal: RequestRefusal, of state: RolloutState, at wall: WallTime, consequence: String) {
         self.init(
             .refused, refusal.message, consequence: "\(consequence): \(refusal.remedy).",
-            next: state.nextCommands().first?.command ?? "lockflight status \(state.definition.run)")
+            next: state.nextCommands(at: wall).first?.command ?? "lockflight status \(state.definition.run)")
     }
 }
 
 extension RolloutState {
     /// The next commands, narrowest first.
-    func nextCommands() -> [(command: String, why: String)] {
+    ///
+    /// - Parameter wall: decides whose approvals still hold.
+    func nextCommands(at wall: WallTime) -> [(command: String, why: String)] {
         let run = definition.run
         if status == .rolledBack(.verified) {
             return [
@@ -67,22 +78,40 @@ extension RolloutState {
         }
         if !isAtRest { return [("lockflight rollout resume \(run)", "drive it on from here")] }
         if let options = boundaryRecord?.options, let narrowest = options.first {
-            return options.map { $0.commandLine(run: run, owner: decider(of: $0), narrowest: narrowest) }
+            return options.map { option in
+                option.commandLine(
+                    run: run, owner: decider(of: option), approvers: approvers(of: option, at: wall),
+                    narrowest: narrowest)
+            }
         }
+        let approvals = approvers(of: .rollback(scope: .all), at: wall).map { " --as \($0)" }.joined()
         switch status {
         case .verified, .verifiedExcept:
             return [
                 ("lockflight rollout finalize \(run)", "end the rollback window"),
-                ("lockflight rollback \(run) --all", "take the whole run back"),
+                ("lockflight rollback \(run) --all\(approvals)", "take the whole run back"),
             ]
         case .paused: return [("lockflight rollout resume \(run)", "go on")]
         case .aborted:
             return touchedPlacements.isEmpty
-                ? [] : [("lockflight rollback \(run) --all", "take every touched host back")]
+                ? [] : [("lockflight rollback \(run) --all\(approvals)", "take every touched host back")]
         case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
             return [("lockflight rollout resume \(run)", "drive it on from here")]
         case .finalized, .superseded: return []
         }
+    }
+
+    /// One owner of each layer that has not agreed yet.
+    private func approvers(of option: RecoveryOption, at wall: WallTime) -> [Owner] {
+        let action: RequestedAction? =
+            switch option {
+            case .rerun(let host, let needsSignOff): needsSignOff ? nil : .rerun(host: host, signedOffBy: nil)
+            case .rollback(let scope): .rollback(scope: scope, breakGlass: nil)
+            case .recheck, .signOff, .resume, .retire: nil
+            }
+        let owners = action.map { layersWithoutApproval(for: $0, at: wall).compactMap(ownerOf) } ?? []
+        var seen: Set<Owner> = []
+        return owners.filter { seen.insert($0).inserted }
     }
 
     /// An owner who may decide an option that needs one.

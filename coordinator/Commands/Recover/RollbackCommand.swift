@@ -2,6 +2,23 @@ import ArgumentParser
 import RolloutEngine
 import UpgradeDomain
 
+/// One host, one layer or everything.
+struct RollbackScopeOptions: ParsableArguments {
+    @Option(name: .long, help: "Only this host, all its layers.") var host: String?
+    @Option(name: .long, help: "Only this layer.") var layer: String?
+    @Flag(name: .long, help: "Everything this run touched.") var all = false
+
+    func validate() throws {
+        let chosen = (host == nil ? 0 : 1) + (layer == nil ? 0 : 1) + (all ? 1 : 0)
+        guard chosen == 1 else { throw ValidationError("choose one of --host, --layer and --all") }
+    }
+
+    var scope: RollbackScope {
+        if let host { return .host(name: HostName(host)) }
+        return layer.map { .layer(name: LayerName($0)) } ?? .all
+    }
+}
+
 struct RollbackCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback", abstract: "Take one host, one layer or everything touched back, and prove it.",
@@ -13,27 +30,24 @@ struct RollbackCommand: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "Only this host, all its layers.") var host: String?
-    @Option(name: .long, help: "Only this layer.") var layer: String?
-    @Flag(name: .long, help: "Everything this run touched.") var all = false
+    @OptionGroup var chosen: RollbackScopeOptions
+    @Option(
+        name: .customLong("as"), help: "An owner who approves it, where no approval covers it yet; repeat for more.")
+    var owners: [String] = []
     @Option(name: .long, help: "The owner who lets it go past guardrails that refuse it; needs --reason.")
     var breakGlass: String?
     @Option(name: .long, help: "Why; recorded.") var reason: String?
 
     func validate() throws {
         if breakGlass != nil, reason == nil { throw ValidationError("--break-glass needs --reason") }
-        let chosen = (host == nil ? 0 : 1) + (layer == nil ? 0 : 1) + (all ? 1 : 0)
-        guard chosen == 1 else { throw ValidationError("choose one of --host, --layer and --all") }
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let scope: RollbackScope =
-            if let host { .host(name: HostName(host)) } else if let layer { .layer(name: LayerName(layer)) } else {
-                .all
-            }
+        let scope = chosen.scope
         let control = try context.control(target)
         var result = try await control.requestAndFollow(
-            .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason)
+            .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason,
+            approvedBy: owners.map { Owner($0) })
         let state = try await control.state()
         if result.status != .detached, let status = outcome(of: scope, state) { result.status = status }
         return result

@@ -6,7 +6,7 @@ extension ChangeRecord {
         var lines = ["# \(text(title))", "", "**\(text(verdict))**", "", "| | |", "|---|---|"]
         lines += facts.map { row([$0.name, $0.value]) }
         lines += ["", "## Timeline", "", "| from | until | for | status |", "|---|---|---|---|"]
-        lines += stretches.map { row([$0.from.rfc3339, $0.until.rfc3339, "\($0.seconds) s", $0.words]) }
+        lines += stretches.map { row([$0.from.rfc3339, $0.until.rfc3339, $0.duration, $0.words]) }
         for table in tables {
             lines += ["", "## \(table.title)", ""]
             guard !table.rows.isEmpty else {
@@ -66,7 +66,7 @@ extension ChangeRecord {
             let (x, width) = (left * 1_000 / total, max(2, stretch.width * 1_000 / total))
             return """
                 <rect class="\(stretch.kind.rawValue)" x="\(x)" y="0" width="\(width)" height="40">\
-                <title>\(escaped(stretch.words)), \(stretch.seconds) s</title></rect>
+                <title>\(escaped(stretch.words)), \(stretch.duration)</title></rect>
                 """
         }
         return """
@@ -78,7 +78,7 @@ extension ChangeRecord {
     private var legend: String {
         let rows = stretches.map { stretch in
             "<li class=\"\(stretch.kind.rawValue)\"><time>\(stretch.from.rfc3339)</time> "
-                + "<span>\(escaped(stretch.words))</span> <em>\(stretch.seconds) s</em></li>"
+                + "<span>\(escaped(stretch.words))</span> <em>\(stretch.duration)</em></li>"
         }
         return "<ol>\(rows.joined(separator: "\n"))</ol>"
     }
@@ -128,7 +128,12 @@ extension ChangeRecord {
 }
 
 extension ChangeRecord.Stretch {
-    var seconds: Int64 { max(0, (until.milliseconds - from.milliseconds) / 1_000) }
+    /// `0.4 s`, `73 s`: tenths of a second where a second says little.
+    var duration: String {
+        let milliseconds = max(0, until.milliseconds - from.milliseconds)
+        return milliseconds < 10_000
+            ? "\(milliseconds / 1_000).\(milliseconds % 1_000 / 100) s" : "\(milliseconds / 1_000) s"
+    }
 
     /// Its share of the drawing; the shortest still shows.
     fileprivate var width: Int { Int(clamping: max(200, until.milliseconds - from.milliseconds)) }

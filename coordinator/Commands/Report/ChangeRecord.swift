@@ -60,7 +60,7 @@ struct ChangeRecord {
             isGood = false
         }
         facts = [
-            ("run", "\(definition.run)"), ("outcome", verdict), ("change class", plan.changeClass.rawValue),
+            ("run", "\(definition.run)"), ("change class", plan.changeClass.rawValue),
             ("started", state.startedAt.rfc3339), ("last event", last.rfc3339), ("plan", "\(definition.planDigest)"),
             ("hosts", "\(definition.hosts.count), \(definition.hostsDigest)"),
             ("record", "ledger \(definition.ledger), \(state.sequence) events, head \(state.chainHead)"),
@@ -75,12 +75,13 @@ struct ChangeRecord {
         let plan = state.plan
         return [
             Table(
-                title: "Approved by", headers: ["owner", "layers", "claimed by", "at"],
+                title: "Approved by", headers: ["owner", "layers", "claimed by", "at", "rollback until"],
                 rows: definition.approvals.map { approval in
                     let layers = plan.layers.filter { definition.owners[$0.name]?.contains(approval.owner) == true }
                     return [
                         "\(approval.owner)", layers.map(\.name.rawValue).joined(separator: ", "),
                         "\(approval.claimedBy) (unsigned)", approval.approvedAt.rfc3339,
+                        approval.rollbackUntil?.rfc3339 ?? "not approved",
                     ]
                 }, empty: "nobody"),
             Table(
@@ -128,8 +129,9 @@ struct ChangeRecord {
         var phase = own.phase.kind.rawValue
         if case .rolledBack(let outcome) = own.phase { phase = "rolled back: \(outcome.rawValue)" }
         return [
-            "\(placement)", "\(layer.version.from)", "\(layer.version.to)", recorded, observed.isEmpty ? "-" : observed,
-            phase,
+            "\(placement)", "\(layer.version.from)", "\(layer.version.to)",
+            "\(recorded), \(own.recordedSince.rfc3339)",
+            observed.isEmpty ? "-" : observed + (own.latest.map { ", \($0.takenAt.rfc3339)" } ?? ""), phase,
         ]
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoordinatorRuntime
 import Ledger
 import RolloutEngine
 import UpgradeDomain
@@ -86,7 +87,8 @@ struct RolloutRebind: LockflightCommand {
         let state = try await control.request(action, reason: reason)
         return CommandResult(
             lines: ["\(host) is now reached at \(entry.address):\(entry.port) in \(control.run)"],
-            document: RunDocument(state), remarks: state.nextCommands().map { "next: \($0.command)" })
+            document: RunDocument(state),
+            remarks: state.nextCommands(at: Context.clock.wall()).map { "next: \($0.command)" })
     }
 }
 
@@ -106,7 +108,7 @@ struct RolloutRetire: LockflightCommand {
         let state = try await control.request(.retire(host: HostName(host), owner: Owner(owner)), reason: reason)
         return CommandResult(
             lines: ["\(host) is retired from \(control.run)"], document: RunDocument(state),
-            remarks: state.nextCommands().map { "next: \($0.command)" })
+            remarks: state.nextCommands(at: Context.clock.wall()).map { "next: \($0.command)" })
     }
 }
 
@@ -121,6 +123,9 @@ struct RolloutFinalize: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target)
         let state = try await control.request(.finalize)
-        return CommandResult(lines: ["\(control.run) is finalized"], document: RunDocument(state))
+        let final = state.plan.layers.filter { $0.rollback.boundary == .untilFinalize }.map(\.name.rawValue)
+        let lines =
+            ["\(control.run) is finalized"] + (final.isEmpty ? [] : ["no way back: \(final.joined(separator: ", "))"])
+        return CommandResult(lines: lines, document: RunDocument(state))
     }
 }

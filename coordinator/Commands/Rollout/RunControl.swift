@@ -41,13 +41,21 @@ struct RunControl {
     // MARK: Requests
 
     /// Appends a request, after asking the engine whether it can be taken at that very point of the chain.
-    func request(_ action: RequestedAction, reason: String? = nil) async throws -> RolloutState {
+    ///
+    /// - Parameter owners: those who approve it with the same command; recorded before it.
+    func request(
+        _ action: RequestedAction, reason: String? = nil, approvedBy owners: [Owner] = []
+    ) async throws -> RolloutState {
+        for owner in owners {
+            let state = try await state()
+            if let refusal = state.refusal(of: action) { throw refused(refusal, state) }
+            guard let approval = state.recoveryApproval(of: action, by: owner) else { continue }
+            _ = try await request(.approveRecovery(approval), reason: reason)
+        }
         for _ in 0..<RunControl.requestAttempts {
             let state = try await state()
             let request = Request(action: action, by: context.user, reason: reason)
-            if let refusal = state.refusal(of: request) {
-                throw CommandError(refusal, of: state, consequence: "Nothing was recorded")
-            }
+            if let refusal = state.refusal(of: request, at: Context.clock.wall()) { throw refused(refusal, state) }
             switch try await log.append([.requested(request)], to: run, after: state.sequence, epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
@@ -56,9 +64,28 @@ struct RunControl {
         throw RuntimeError.appendStarved(run)
     }
 
+    /// Records an owner's word for a recovery, and leaves it to others.
+    func approve(_ action: RequestedAction, by owner: Owner, reason: String?) async throws -> CommandResult {
+        let state = try await state()
+        if let refusal = state.refusal(of: action) { throw refused(refusal, state) }
+        guard let approval = state.recoveryApproval(of: action, by: owner) else {
+            throw CommandError(.refused, "this needs no approval", next: "lockflight recover show \(run)")
+        }
+        let after = try await request(.approveRecovery(approval), reason: reason)
+        return CommandResult(
+            lines: ["\(approval.sentence) is recorded (unsigned, claimed by OS user \(context.user))"],
+            document: approval, remarks: after.nextCommands(at: Context.clock.wall()).map { "next: \($0.command)" })
+    }
+
+    private func refused(_ refusal: RequestRefusal, _ state: RolloutState) -> CommandError {
+        CommandError(refusal, of: state, at: Context.clock.wall(), consequence: "Nothing was recorded")
+    }
+
     /// Asks for something and sees it through: by driving where nobody does, else by watching who does.
-    func requestAndFollow(_ action: RequestedAction, reason: String? = nil) async throws -> CommandResult {
-        _ = try await request(action, reason: reason)
+    func requestAndFollow(
+        _ action: RequestedAction, reason: String? = nil, approvedBy owners: [Owner] = []
+    ) async throws -> CommandResult {
+        _ = try await request(action, reason: reason, approvedBy: owners)
         if try ledger.currentDriver(of: run) != nil { return try await watch() }
         return try await drive()
     }

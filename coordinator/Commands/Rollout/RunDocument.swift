@@ -1,3 +1,4 @@
+import CoordinatorRuntime
 import RolloutEngine
 import UpgradeDomain
 
@@ -11,7 +12,9 @@ struct RunDocument: Encodable {
         var phaseSinceMilliseconds: Int64
         var attempt: Int
         var intended: Version
+        var intendedSinceMilliseconds: Int64
         var recorded: String
+        var recordedSinceMilliseconds: Int64
         var observed: [ComponentName: Version]
         var observedAtMilliseconds: Int64?
         var repairedByHand: Bool
@@ -56,16 +59,18 @@ struct RunDocument: Encodable {
         placements = zip(state.plan.layers, state.batches).flatMap { layer, batches in
             batches.flatMap { batch in
                 batch.placements.compactMap { placement in
-                    state.placements[placement].map { RunDocument.placement(placement, $0, layer, batch.index) }
+                    state.placements[placement].map {
+                        RunDocument.placement(placement, $0, layer, batch.index, startedAt: state.startedAt)
+                    }
                 }
             }
         }
         hold = RunDocument.hold(state)
-        next = state.nextCommands().map(\.command)
+        next = state.nextCommands(at: Context.clock.wall()).map(\.command)
     }
 
     private static func placement(
-        _ placement: Placement, _ own: PlacementState, _ layer: PlanLayer, _ batch: Int
+        _ placement: Placement, _ own: PlacementState, _ layer: PlanLayer, _ batch: Int, startedAt: WallTime
     ) -> PlacementDocument {
         let recorded =
             switch own.recorded {
@@ -78,7 +83,9 @@ struct RunDocument: Encodable {
         return PlacementDocument(
             host: placement.host, layer: placement.layer, batch: batch + 1, phase: phase,
             phaseSinceMilliseconds: own.phaseSince.milliseconds, attempt: own.attempt, intended: layer.version.to,
-            recorded: recorded, observed: own.observed, observedAtMilliseconds: own.latest?.takenAt.milliseconds,
+            intendedSinceMilliseconds: startedAt.milliseconds, recorded: recorded,
+            recordedSinceMilliseconds: own.recordedSince.milliseconds, observed: own.observed,
+            observedAtMilliseconds: own.latest?.takenAt.milliseconds,
             repairedByHand: own.repairedByHand, adopted: own.adopted)
     }
 

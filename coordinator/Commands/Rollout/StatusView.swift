@@ -11,7 +11,10 @@ struct StatusView {
     var driver: String?
 
     /// What every line takes beside the host's name and its phase.
-    private static let fixedColumns = 38
+    private var fixedColumns: Int { 14 + 3 * versionColumn }
+    /// Each version has its age beside it where there is room.
+    private var hasAges: Bool { width >= 100 }
+    private var versionColumn: Int { hasAges ? 14 : 8 }
 
     func lines() -> [String] {
         var lines = header
@@ -24,7 +27,7 @@ struct StatusView {
     var recoveryLines: [String] { holdLines + nextLines }
 
     private var nextLines: [String] {
-        let next = state.nextCommands()
+        let next = state.nextCommands(at: now)
         guard !next.isEmpty else { return [] }
         return ["", style.bold("next, narrowest first")]
             + next.flatMap { ["  " + style.cyan($0.command), "      " + style.dim($0.why)] }
@@ -75,12 +78,13 @@ struct StatusView {
             "", style.bold("layer \(layer.name)") + "  \(bar(done, members.count, 12))  \(done)/\(members.count)",
         ]
         let longest = members.map { $0.host.rawValue.count }.max() ?? 0
-        let names = max(4, min(longest, max(10, width - StatusView.fixedColumns - 22)))
-        let phases = max(9, min(22, width - StatusView.fixedColumns - names))
+        let names = max(4, min(longest, max(10, width - fixedColumns - 22)))
+        let phases = max(9, min(22, width - fixedColumns - names))
         lines.append(
             style.dim(
-                "     " + column("host", names) + column("phase", phases) + column("for", 4) + column("intended", 8)
-                    + column("recorded", 8) + "observed"))
+                "     " + column("host", names) + column("phase", phases) + column("for", 4)
+                    + column("intended", versionColumn)
+                    + column("recorded", versionColumn) + "observed"))
         for batch in batches {
             for (position, placement) in batch.placements.enumerated() {
                 let label = position == 0 ? "b\(batch.index + 1)" : ""
@@ -100,14 +104,22 @@ struct StatusView {
             case .between: "between"
             case .target: "\(layer.version.to)"
             }
-        let seconds = max(0, (now.milliseconds - own.phaseSince.milliseconds) / 1_000)
         let seen = observed(placement)
         let text = column(label, 2) + mark(own) + " " + column(placement.host.rawValue, names)
-        let middle = column(phase(own, placement), phases) + column(age(seconds), 4)
-        let versions = column("\(layer.version.to)", 8) + column(recorded, 8)
-        let clipped = TerminalText.clipped(seen, to: 8)
+        let middle = column(phase(own, placement), phases) + column(age(since: own.phaseSince), 4)
+        let versions =
+            column(aged("\(layer.version.to)", state.startedAt), versionColumn)
+            + column(aged(recorded, own.recordedSince), versionColumn)
+        let clipped = TerminalText.clipped(aged(seen, own.latest?.takenAt), to: versionColumn)
         return text + tint(own, middle) + versions + (seen == recorded || seen == "-" ? clipped : style.yellow(clipped))
     }
+
+    private func aged(_ version: String, _ time: WallTime?) -> String {
+        guard hasAges, let time else { return version }
+        return "\(version) \(age(since: time))"
+    }
+
+    private func age(since time: WallTime) -> String { age(max(0, (now.milliseconds - time.milliseconds) / 1_000)) }
 
     private func phase(_ own: PlacementState, _ placement: Placement) -> String {
         let word =
@@ -125,6 +137,7 @@ struct StatusView {
             case .rolledBack(.verified): "back, verified"
             case .rolledBack(.unverified): "back, unverified"
             case .rolledBack(.failed): "rollback failed"
+            case .rolledBack(.refused): "rollback refused"
             case .retired: "retired"
             }
         return word + (own.repairedByHand ? " (by hand)" : own.adopted ? " (adopted)" : "")
@@ -133,7 +146,7 @@ struct StatusView {
     private func mark(_ own: PlacementState) -> String {
         switch own.phase {
         case .soaked: style.green("+")
-        case .failed, .rolledBack(.failed), .rolledBack(.unverified): style.red("!")
+        case .failed, .rolledBack(.failed), .rolledBack(.unverified), .rolledBack(.refused): style.red("!")
         case .rolledBack(.verified): style.green("<")
         case .changing, .warmingUp, .soaking, .checked: style.cyan("*")
         case .rollbackPending, .rollingBack, .provingRollback: style.yellow("<")
@@ -144,7 +157,7 @@ struct StatusView {
 
     private func tint(_ own: PlacementState, _ text: String) -> String {
         switch own.phase {
-        case .failed, .rolledBack(.failed), .rolledBack(.unverified): style.red(text)
+        case .failed, .rolledBack(.failed), .rolledBack(.unverified), .rolledBack(.refused): style.red(text)
         case .soaked, .rolledBack(.verified): style.green(text)
         case .changing, .warmingUp, .soaking, .checked, .rollbackPending, .rollingBack, .provingRollback:
             style.cyan(text)

@@ -1,0 +1,92 @@
+public import UpgradeDomain
+
+/// Recovery changes hosts, so it needs the word of those who own them: given with the run's approval until a time, or
+/// for this boundary, these hosts and this action.
+extension RolloutState {
+    /// What an owner would have to say for an action; nil for actions that need no such word.
+    public func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
+        switch action {
+        case .rerun(let host, _):
+            RecoveryApproval(owner: owner, action: .rerun, boundary: boundary, hosts: [host])
+        case .rollback(let scope, _):
+            RecoveryApproval(
+                owner: owner, action: .rollback, boundary: boundary,
+                hosts: definition.hosts.map(\.name).filter { host in
+                    rollbackTargets(scope).contains { $0.host == host && owns(owner, $0.layer) }
+                })
+        case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .supersede, .approveRecovery: nil
+        }
+    }
+
+    /// The layers whose owners have not yet agreed to an action.
+    public func layersWithoutApproval(for action: RequestedAction, at wall: WallTime) -> [LayerName] {
+        switch action {
+        case .rerun(let host, let signedOffBy):
+            guard signedOffBy == nil, let placement = failedStepPlacement(of: host) else { return [] }
+            return isApproved(.rerun, [placement], at: wall) ? [] : [placement.layer]
+        case .rollback(let scope, let breakGlass):
+            let targets = rollbackTargets(scope)
+            return plan.layers.map(\.name).filter { layer in
+                let own = targets.filter { $0.layer == layer }
+                let isForced = breakGlass.map { owns($0, layer) } ?? false
+                return !own.isEmpty && !isForced && !isApproved(.rollback, own, at: wall)
+            }
+        case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .supersede, .approveRecovery:
+            return []
+        }
+    }
+
+    private func isApproved(
+        _ action: RecoveryApproval.Action, _ placements: [Placement], at wall: WallTime
+    ) -> Bool {
+        placements.allSatisfy { placement in
+            let isForeseen =
+                action == .rollback
+                && definition.approvals.contains { approval in
+                    owns(approval.owner, placement.layer) && approval.rollbackUntil.map { $0 > wall } == true
+                }
+            return isForeseen
+                || recoveryApprovals.contains { approval in
+                    approval.action == action && approval.boundary == boundary
+                        && owns(approval.owner, placement.layer) && approval.hosts.contains(placement.host)
+                }
+        }
+    }
+
+    private func owns(_ owner: Owner, _ layer: LayerName) -> Bool {
+        definition.owners[layer]?.contains(owner) == true
+    }
+
+    func approvalRefusal(_ approval: RecoveryApproval) -> RequestRefusal? {
+        if approval.boundary != boundary {
+            return RequestRefusal(
+                "the run is at \(boundary), not at \(approval.boundary)", remedy: "approve what is due now: `recover`")
+        }
+        if let stranger = approval.hosts.first(where: { hosts[$0] == nil }) { return unknown(stranger) }
+        let concerned = approval.hosts.flatMap(placements(of:)).filter { owns(approval.owner, $0.layer) }
+        guard concerned.isEmpty else { return nil }
+        let layers = Set(approval.hosts.flatMap(placements(of:)).map(\.layer)).sorted()
+        return layers.isEmpty
+            ? RequestRefusal("there is nothing to approve for \(approval.owner)", remedy: "see `recover`")
+            : strangerRefusal(approval.owner, layers: layers)
+    }
+
+    /// Why a recovery can not begin yet, although it could be taken as such.
+    func prematureRefusal(of action: RequestedAction, at wall: WallTime) -> RequestRefusal? {
+        switch action {
+        case .recheck, .rerun, .rollback: break
+        case .pause, .resume, .abort, .signOff, .rebind, .retire, .finalize, .supersede, .approveRecovery: return nil
+        }
+        if isHeld, campaign == nil, let placement = postFailurePending.sorted().first {
+            return RequestRefusal(
+                "what \(placement) looks like after the failure is not recorded yet",
+                remedy: "`rollout resume` records it, then decide")
+        }
+        let open = layersWithoutApproval(for: action, at: wall)
+        guard let layer = open.first else { return nil }
+        let owners = (definition.owners[layer] ?? []).map(\.rawValue).joined(separator: " or ")
+        return RequestRefusal(
+            "no owner of \(open.map(\.rawValue).joined(separator: ", ")) has approved it",
+            remedy: "let \(owners) agree: --as OWNER, or `recover approve` beforehand")
+    }
+}

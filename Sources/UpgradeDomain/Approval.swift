@@ -1,0 +1,45 @@
+/// An owner's approval of a run, bound to the digests of the plan and of the selected hosts.
+public struct Approval: Codable, Hashable, Sendable {
+    public var owner: Owner
+    public var planDigest: Digest
+    public var hostsDigest: Digest
+    /// Until signatures exist an approval is a claim of this operating-system user.
+    public var claimedBy: String
+    public var approvedAt: WallTime
+    /// Until then the owner's layers may go back to the declared boundary without another word; nil for not at all.
+    public var rollbackUntil: WallTime?
+
+    public init(
+        owner: Owner, planDigest: Digest, hostsDigest: Digest, claimedBy: String, approvedAt: WallTime,
+        rollbackUntil: WallTime? = nil
+    ) {
+        self.owner = owner
+        self.planDigest = planDigest
+        self.hostsDigest = hostsDigest
+        self.claimedBy = claimedBy
+        self.approvedAt = approvedAt
+        self.rollbackUntil = rollbackUntil
+    }
+}
+
+/// An owner's approval of one recovery, bound to the boundary that failed, the hosts and the action; not to a digest of
+/// evidence, which moves with each capture.
+public struct RecoveryApproval: Codable, Hashable, Sendable {
+    public enum Action: String, Codable, Hashable, Sendable {
+        /// The failed step once more.
+        case rerun
+        case rollback
+    }
+    public var owner: Owner
+    public var action: Action
+    public var boundary: Boundary
+    /// In inventory order; only what the owner's layers have there is covered.
+    public var hosts: [HostName]
+
+    public init(owner: Owner, action: Action, boundary: Boundary, hosts: [HostName]) {
+        self.owner = owner
+        self.action = action
+        self.boundary = boundary
+        self.hosts = hosts
+    }
+}

@@ -1,0 +1,148 @@
+/// What must hold of a running component beyond what it says of itself: the chain from an approved commit over the
+/// files on disk to the process that serves.
+public struct RuntimeProof: Codable, Hashable, Sendable {
+    public var source: RuntimeSource
+    /// What each version is made of; at least for source and target.
+    public var approved: [Version: ApprovedRelease]
+    /// Whether the change replaces the process, which then has to have begun after the change did.
+    public var restarts: Bool
+
+    public init(source: RuntimeSource, approved: [Version: ApprovedRelease], restarts: Bool = true) {
+        self.source = source
+        self.approved = approved
+        self.restarts = restarts
+    }
+}
+
+/// The identity of one version, as whoever approved the plan approved it.
+public struct ApprovedRelease: Codable, Hashable, Sendable {
+    /// SHA-256 of the manifest file, and through it of every file that it lists.
+    public var manifest: Digest?
+    /// The commit that the checkout stands at, in full.
+    public var commit: String?
+    /// The container image: its id, or a repository digest such as `registry/name@sha256:...`.
+    public var image: String?
+
+    public init(manifest: Digest? = nil, commit: String? = nil, image: String? = nil) {
+        self.manifest = manifest
+        self.commit = commit
+        self.image = image
+    }
+}
+
+/// The links of the chain that are there to be looked at. The agent looks by itself, without a script of the host.
+///
+/// Paths are relative to the host's working directory unless absolute; every text may hold placeholders.
+public struct RuntimeSource: Codable, Hashable, Sendable {
+    /// A file as `sha256sum` writes it; its names are relative to the folder that it really lies in.
+    public var manifest: String?
+    /// A git working copy.
+    public var checkout: String?
+    /// A file that holds the id of the process.
+    public var pidFile: String?
+    /// TCP ports that the process or a child of it must listen on.
+    public var ports: [String]
+    public var container: ContainerReference?
+    /// A systemd unit of the system manager.
+    public var unit: String?
+    /// For all links together.
+    public var timeoutSeconds: Int
+
+    public init(
+        manifest: String? = nil, checkout: String? = nil, pidFile: String? = nil, ports: [String] = [],
+        container: ContainerReference? = nil, unit: String? = nil, timeoutSeconds: Int = 30
+    ) {
+        self.manifest = manifest
+        self.checkout = checkout
+        self.pidFile = pidFile
+        self.ports = ports
+        self.container = container
+        self.unit = unit
+        self.timeoutSeconds = timeoutSeconds
+    }
+
+    /// What names a process, so that there is one to look at.
+    public var namesProcess: Bool { pidFile != nil || !ports.isEmpty || container != nil || unit != nil }
+
+    /// The items that an answer must hold: a link that nobody looked at is no proof.
+    public var links: [RuntimeLink] {
+        var links: [RuntimeLink] = []
+        if checkout != nil { links += [.commit, .worktree] }
+        if manifest != nil { links += [.manifest, .files] }
+        if namesProcess { links += [.process, .mappings, .started] }
+        if manifest != nil, namesProcess, container == nil { links.append(.program) }
+        links += ports.indices.map { .port($0 + 1) }
+        if container != nil { links += [.container, .image] }
+        if unit != nil { links.append(.unit) }
+        return links
+    }
+
+    /// The source with every text replaced.
+    public func mapTexts(_ replace: (String) -> String) -> RuntimeSource {
+        var source = self
+        source.manifest = manifest.map(replace)
+        source.checkout = checkout.map(replace)
+        source.pidFile = pidFile.map(replace)
+        source.ports = ports.map(replace)
+        source.container?.name = replace(container?.name ?? "")
+        source.unit = unit.map(replace)
+        return source
+    }
+
+    /// Every text that may hold placeholders.
+    public var texts: [String] { [manifest, checkout, pidFile, container?.name, unit].compactMap(\.self) + ports }
+}
+
+/// A container of one engine on the host, looked at through the engine's command.
+public struct ContainerReference: Codable, Hashable, Sendable {
+    public enum Engine: String, Codable, Hashable, Sendable, CaseIterable { case docker, podman }
+    public var engine: Engine
+    public var name: String
+
+    public init(engine: Engine, name: String) {
+        self.engine = engine
+        self.name = name
+    }
+}
+
+/// One link of the chain; its description is the key of its item.
+public enum RuntimeLink: Hashable, Sendable, CustomStringConvertible {
+    /// The checkout stands at this commit.
+    case commit
+    /// No tracked file of the checkout differs from the commit.
+    case worktree
+    /// The SHA-256 of the manifest.
+    case manifest
+    /// Every file of the manifest is what the manifest says.
+    case files
+    /// There is such a process.
+    case process
+    /// The process runs a file of the manifest, written before it began.
+    case program
+    /// No program or library that the process has mapped was replaced on disk.
+    case mappings
+    /// When the process began.
+    case started
+    /// The process listens on the port that stands at this place of the list, from 1.
+    case port(Int)
+    case container
+    case image
+    case unit
+
+    public var description: String {
+        switch self {
+        case .commit: "commit"
+        case .worktree: "worktree"
+        case .manifest: "manifest"
+        case .files: "files"
+        case .process: "process"
+        case .program: "program"
+        case .mappings: "mappings"
+        case .started: "started"
+        case .port(let place): "port \(place)"
+        case .container: "container"
+        case .image: "image"
+        case .unit: "unit"
+        }
+    }
+}

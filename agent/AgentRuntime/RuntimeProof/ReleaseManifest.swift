@@ -1,0 +1,92 @@
+import AgentProtocol
+import Glibc
+import UpgradeDomain
+
+/// What a release consists of: a file as `sha256sum` writes it, a digest and a name on each line.
+struct ReleaseManifest {
+    /// The folder that the manifest really lies in, links resolved.
+    let folder: String
+    /// The SHA-256 of the manifest itself.
+    let digest: Digest
+    /// Absolute path -> the digest that the file should have.
+    let digests: [String: Digest]
+
+    init(path: String) throws(UnknownReason) {
+        guard let real = RunningProcess.realPath(path) else {
+            throw UnknownReason(.notRun, "\(path) can not be found: \(systemErrorText(errno))")
+        }
+        let folder = Folder(path: real).parent
+        let name = String(real.dropFirst(folder.path == "/" ? 1 : folder.path.count + 1))
+        let bytes: [UInt8]
+        do {
+            bytes = try folder.read(name, limitBytes: AgentLimits.manifestBytes) ?? []
+        } catch {
+            throw UnknownReason(.notRun, error.message)
+        }
+        guard let digest = Digest.ofFile(real) else {
+            throw UnknownReason(.notRun, "\(real) can not be read: \(systemErrorText(errno))")
+        }
+        self.folder = folder.path
+        self.digest = digest
+        digests = try ReleaseManifest.parse(String(decoding: bytes, as: UTF8.self), folder: folder.path)
+    }
+
+    /// Reads `sha256sum` output: 64 digits, a space, a space or `*`, the name; a line that begins with a backslash has
+    /// its name escaped (sha256sum(1)).
+    static func parse(_ text: String, folder: String) throws(UnknownReason) -> [String: Digest] {
+        var digests: [String: Digest] = [:]
+        for (index, line) in text.split(separator: "\n").enumerated() {
+            let isEscaped = line.hasPrefix("\\")
+            let body = isEscaped ? line.dropFirst() : line
+            let digits = body.prefix(64)
+            let rest = body.dropFirst(64)
+            guard digits.count == 64, digits.allSatisfy(\.isHexDigit), rest.count > 2, rest.hasPrefix(" "),
+                ["*", " "].contains(rest.dropFirst().first)
+            else { throw UnknownReason(.unparsable, "line \(index + 1) of the manifest is not as sha256sum writes it") }
+            let name = isEscaped ? unescaped(rest.dropFirst(2)) : String(rest.dropFirst(2))
+            digests[absolutePath(name, in: folder)] = Digest("sha256:\(digits.lowercased())")
+        }
+        guard !digests.isEmpty else { throw UnknownReason(.noItems, "the manifest lists no file") }
+        guard digests.count <= AgentLimits.manifestFiles else {
+            throw UnknownReason(.truncated, "\(digests.count) files, more than \(AgentLimits.manifestFiles)")
+        }
+        return digests
+    }
+
+    private static func unescaped(_ name: Substring) -> String {
+        var result = ""
+        var isAfterBackslash = false
+        for character in name {
+            if isAfterBackslash {
+                result.append(character == "n" ? "\n" : character)
+                isAfterBackslash = false
+            } else if character == "\\" {
+                isAfterBackslash = true
+            } else {
+                result.append(character)
+            }
+        }
+        return result
+    }
+
+    /// Whether every file is what the manifest says.
+    func files(isWanted: () -> Bool) -> EvidenceItem {
+        for (path, wanted) in digests.sorted(by: { $0.key < $1.key }) {
+            guard isWanted() else { return .unknown(.files, "no time was left to read them all") }
+            errno = 0
+            guard let found = Digest.ofFile(path) else {
+                let cause = errno
+                return cause == ENOENT
+                    ? .fails(.files, "\(name(of: path)) is missing")
+                    : .unknown(.files, "\(name(of: path)) can not be read: \(systemErrorText(cause))")
+            }
+            if found != wanted { return .fails(.files, "\(name(of: path)) is not what the manifest says") }
+        }
+        return .holds(.files, "\(digests.count) as the manifest says")
+    }
+
+    /// A path as the manifest names it.
+    func name(of path: String) -> String {
+        path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
+    }
+}

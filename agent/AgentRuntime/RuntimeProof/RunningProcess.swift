@@ -1,0 +1,184 @@
+import Glibc
+import UpgradeDomain
+
+/// One process as the kernel shows it: what it runs, since when, what it listens on (proc(5)).
+struct RunningProcess {
+    let pid: Int32
+    private let status: ProcessStatus
+    /// The program's path as the kernel has it; ` (deleted)` at its end means that the file is gone or replaced.
+    private let executable: String
+
+    /// - Throws: *unknown* where this user may not look at the process.
+    init(pid: Int32) throws(LinkFailure) {
+        guard let status = ProcessStatus(pid: pid), status.isAlive else {
+            throw LinkFailure(isUnknown: false, "process \(pid) does not run")
+        }
+        guard let executable = RunningProcess.link("/proc/\(pid)/exe") else {
+            throw LinkFailure(
+                isUnknown: true,
+                "process \(pid) can not be looked at: \(systemErrorText(errno)); the agent needs its user or root")
+        }
+        self.pid = pid
+        self.status = status
+        self.executable = executable
+    }
+
+    /// Its program's path, if another file lies there now, or none.
+    private var replacedProgram: String? {
+        executable.hasSuffix(" (deleted)") ? String(executable.dropLast(" (deleted)".count)) : nil
+    }
+
+    var item: EvidenceItem { .holds(.process, "\(pid), \(executable)") }
+
+    /// Its start on the wall clock; the kernel counts in ticks, so this is the end of the tick in which it began.
+    var started: WallTime {
+        var sinceBoot = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
+        let ticksPerSecond = UInt64(sysconf(Int32(_SC_CLK_TCK)))
+        let begun = Int64((status.startTicks + 1) * 1_000 / ticksPerSecond)
+        let uptime = Int64(sinceBoot.tv_sec) * 1_000 + Int64(sinceBoot.tv_nsec) / 1_000_000
+        return WallTime(milliseconds: WallTime.now.milliseconds - max(0, uptime - begun))
+    }
+
+    var startedItem: EvidenceItem { .holds(.started, started.rfc3339Milliseconds) }
+
+    /// Whether a program or library that it executes from was replaced on disk since. What programs themselves make
+    /// and unlink (shared memory, files of just-in-time compilers) is none.
+    func mappings() -> EvidenceItem {
+        guard let maps = RunningProcess.text(of: "/proc/\(pid)/maps", limitBytes: AgentLimits.processTableBytes),
+            !maps.isEmpty
+        else { return .unknown(.mappings, "the mappings of \(pid) can not be read: \(systemErrorText(errno))") }
+        if let path = replacedProgram ?? RunningProcess.replacedMapping(in: maps) {
+            return .fails(.mappings, "\(path) was replaced after process \(pid) began")
+        }
+        return .holds(.mappings, "none was replaced")
+    }
+
+    static func replacedMapping(in maps: String) -> String? {
+        let temporary = ["/memfd:", "/dev/", "/tmp/", "/var/tmp/", "/run/", "/SYSV", "/[aio]", "/anon_hugepage"]
+        for line in maps.split(separator: "\n") where line.hasSuffix(" (deleted)") {
+            // address perms offset dev inode path
+            let fields = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
+            guard fields.count == 6, fields[1].contains("x") else { continue }
+            let path = fields[5].drop { $0 == " " }.dropLast(" (deleted)".count)
+            if !temporary.contains(where: path.hasPrefix) { return String(path) }
+        }
+        return nil
+    }
+
+    /// Whether it runs a file of the release: its program, or for an interpreter the file that it was given.
+    func program(of release: ReleaseManifest) -> EvidenceItem {
+        if let path = replacedProgram {
+            return .fails(.program, "\(path) was replaced after process \(pid) began")
+        }
+        if let wanted = release.digests[executable] {
+            guard let found = Digest.ofFile("/proc/\(pid)/exe") else {
+                return .unknown(.program, "\(executable) can not be read: \(systemErrorText(errno))")
+            }
+            guard found == wanted else { return .fails(.program, "\(executable) is not what the manifest says") }
+            return written(executable, release, by: nil)
+        }
+        let directory = RunningProcess.link("/proc/\(pid)/cwd") ?? "/"
+        let words = (RunningProcess.text(of: "/proc/\(pid)/cmdline") ?? "").split(separator: "\0").dropFirst()
+        for word in words where !word.hasPrefix("-") {
+            guard let path = RunningProcess.realPath(absolutePath(String(word), in: directory)),
+                release.digests[path] != nil
+            else { continue }
+            return written(path, release, by: executable)
+        }
+        return .fails(.program, "process \(pid) runs \(executable) and no file of \(release.folder)")
+    }
+
+    private func written(_ path: String, _ release: ReleaseManifest, by interpreter: String?) -> EvidenceItem {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            return .unknown(.program, "\(path) can not be looked at: \(systemErrorText(errno))")
+        }
+        let at = WallTime(
+            milliseconds: Int64(status.st_mtim.tv_sec) * 1_000 + Int64(status.st_mtim.tv_nsec) / 1_000_000)
+        let name = release.name(of: path)
+        guard at <= started else {
+            return .fails(
+                .program, "\(name) was written \(at.rfc3339), after process \(pid) began \(started.rfc3339)")
+        }
+        return .holds(.program, interpreter.map { "\(name), by \($0)" } ?? name)
+    }
+
+    /// Whether the process or a child of it listens on a TCP port, in its own network namespace.
+    func listens(on port: String, _ link: RuntimeLink) -> EvidenceItem {
+        guard let number = UInt16(port) else { return .unknown(link, "'\(port)' is no port") }
+        let sockets = Sockets.listening(on: number, in: "/proc/\(pid)")
+        guard !sockets.isEmpty else { return .fails(link, "nobody listens on \(port)") }
+        var isHidden = false
+        for member in ProcessTable.family(of: pid) {
+            guard let held = Sockets.held(by: member, in: "/proc") else {
+                isHidden = true
+                continue
+            }
+            if !held.isDisjoint(with: sockets) { return .holds(link, "process \(member) listens on \(port)") }
+        }
+        return isHidden
+            ? .unknown(link, "the sockets of process \(pid) can not be looked at; the agent needs its user or root")
+            : .fails(link, "another process than \(pid) listens on \(port)")
+    }
+
+    // MARK: Reading
+
+    static func link(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { bytes in
+            readlink(path, bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
+        }
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+
+    static func realPath(_ path: String) -> String? {
+        guard let real = realpath(path, nil) else { return nil }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
+    static func text(of path: String, limitBytes: Int = AgentLimits.stateFileBytes) -> String? {
+        let folder = Folder(path: path).parent
+        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        guard let bytes = try? folder.read(name, limitBytes: limitBytes) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// The kernel's tables of TCP sockets.
+enum Sockets {
+    /// The inodes of the sockets that listen on a port, of either family; `process` is a folder of /proc.
+    static func listening(on port: UInt16, in process: String) -> Set<String> {
+        var inodes: Set<String> = []
+        for table in ["tcp", "tcp6"] {
+            let path = "\(process)/net/\(table)"
+            let text = RunningProcess.text(of: path, limitBytes: AgentLimits.processTableBytes) ?? ""
+            for line in text.split(separator: "\n").dropFirst() {
+                let fields = line.split(separator: " ", omittingEmptySubsequences: true)
+                // 0A is LISTEN; the local address is hexadecimal, its port after the colon.
+                guard fields.count > 9, fields[3] == "0A",
+                    let digits = fields[1].split(separator: ":").last, UInt16(digits, radix: 16) == port
+                else { continue }
+                inodes.insert("socket:[\(fields[9])]")
+            }
+        }
+        return inodes
+    }
+
+    /// The sockets that a process holds; nil where this user may not look.
+    static func held(by pid: Int32, in processes: String) -> Set<String>? {
+        let folder = "\(processes)/\(pid)/fd"
+        guard access(folder, R_OK | X_OK) == 0 else { return errno == ENOENT ? [] : nil }
+        return Set(Folder(path: folder).names().compactMap { RunningProcess.link("\(folder)/\($0)") })
+    }
+
+    static func listener(port: String, in processes: String) -> Int32? {
+        guard let number = UInt16(port) else { return nil }
+        let sockets = listening(on: number, in: "\(processes)/self")
+        guard !sockets.isEmpty else { return nil }
+        return Folder(path: processes).names().compactMap { Int32($0) }.sorted().first { pid in
+            held(by: pid, in: processes).map { !$0.isDisjoint(with: sockets) } == true
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import AgentProtocol
+import Glibc
+import UpgradeDomain
+
+/// Looks at the links of a runtime proof, one item each. What can not be looked at is *unknown*, with the cause.
+struct RuntimeCapture {
+    private let source: RuntimeSource
+    private let workingDirectory: String
+    private let isWanted: () -> Bool
+    private let deadline: Deadline
+
+    init(_ source: RuntimeSource, workingDirectory: String, isWanted: @escaping () -> Bool) {
+        self.source = source
+        self.workingDirectory = workingDirectory
+        self.isWanted = isWanted
+        deadline = Deadline(after: .seconds(source.timeoutSeconds))
+    }
+
+    func items() -> [EvidenceItem] {
+        var items: [EvidenceItem] = []
+        if let checkout = source.checkout { items += checkoutItems(absolutePath(checkout, in: workingDirectory)) }
+        var manifest: ReleaseManifest?
+        if let path = source.manifest {
+            do {
+                let found = try ReleaseManifest(path: absolutePath(path, in: workingDirectory))
+                manifest = found
+                items.append(.holds(.manifest, found.digest.rawValue))
+                items.append(found.files(isWanted: { isWanted() && !deadline.hasPassed }))
+            } catch {
+                items += [.unknown(.manifest, error.detail), .unknown(.files, error.detail)]
+            }
+        }
+        let container = source.container.map(container)
+        if let container { items += container.items }
+        let unit = source.unit.map(unit)
+        if let unit { items.append(unit.item) }
+        guard source.namesProcess else { return items }
+        return items + processItems(container, unit, manifest)
+    }
+
+    // MARK: The process
+
+    private func processItems(
+        _ container: ContainerFacts?, _ unit: UnitFacts?, _ manifest: ReleaseManifest?
+    ) -> [EvidenceItem] {
+        let process: RunningProcess
+        do {
+            process = try RunningProcess(pid: try processID(container, unit))
+        } catch {
+            return source.links.compactMap { link in
+                switch link {
+                case .process, .mappings, .started, .program, .port: .init(link, error)
+                case .commit, .worktree, .manifest, .files, .container, .image, .unit: nil
+                }
+            }
+        }
+        var items = [process.item, process.mappings(), process.startedItem]
+        if source.links.contains(.program) {
+            items.append(manifest.map(process.program) ?? .unknown(.program, "there is no manifest to compare with"))
+        }
+        return items + source.ports.enumerated().map { process.listens(on: $1, .port($0 + 1)) }
+    }
+
+    /// The nearest word for it decides: the container's, the unit's, the pid file's, then who listens.
+    private func processID(_ container: ContainerFacts?, _ unit: UnitFacts?) throws(LinkFailure) -> Int32 {
+        if let container { return try container.processID() }
+        if let unit { return try unit.processID() }
+        if let file = source.pidFile {
+            let path = absolutePath(file, in: workingDirectory)
+            guard let text = RunningProcess.text(of: path) else {
+                throw LinkFailure(isUnknown: true, "\(path) can not be read: \(systemErrorText(errno))")
+            }
+            let digits = text.drop { $0.isWhitespace }.prefix { $0.isNumber }
+            guard let pid = Int32(digits), pid > 0 else {
+                throw LinkFailure(isUnknown: true, "\(path) holds no process id")
+            }
+            return pid
+        }
+        let port = source.ports[0]
+        if let pid = Sockets.listener(port: port, in: "/proc") { return pid }
+        throw LinkFailure(isUnknown: false, "nobody listens on port \(port)")
+    }
+
+    // MARK: Tools of the host
+
+    private func checkoutItems(_ path: String) -> [EvidenceItem] {
+        let git = ["git", "--no-optional-locks", "-C", path]
+        let head = output(of: git + ["rev-parse", "--verify", "HEAD"])
+        let status = output(of: git + ["status", "--porcelain", "--untracked-files=no"])
+        var items: [EvidenceItem] = []
+        switch head {
+        case .success(let text): items.append(.holds(.commit, String(text.prefix { !$0.isWhitespace })))
+        case .failure(let failure): items.append(.init(.commit, failure))
+        }
+        switch status {
+        case .success(""): items.append(.holds(.worktree, "no tracked file differs"))
+        case .success(let text):
+            let lines = text.split(separator: "\n")
+            items.append(.fails(.worktree, "\(lines.count) tracked files differ, first \(lines[0].dropFirst(3))"))
+        case .failure(let failure): items.append(.init(.worktree, failure))
+        }
+        return items
+    }
+
+    private func container(_ reference: ContainerReference) -> ContainerFacts {
+        let engine = reference.engine.rawValue
+        let inspection = output(of: [engine, "container", "inspect", reference.name])
+        var facts = ContainerFacts(inspection)
+        if let image = facts.imageID {
+            facts.addRepositoryDigests(output(of: [engine, "image", "inspect", image]))
+        }
+        return facts
+    }
+
+    private func unit(_ name: String) -> UnitFacts {
+        UnitFacts(output(of: ["systemctl", "show", "--property=\(UnitFacts.properties.joined(separator: ","))", name]))
+    }
+
+    /// The standard output of a tool that exits 0.
+    private func output(of arguments: [String]) -> Result<String, LinkFailure> {
+        let seconds = deadline.remainingWholeSeconds
+        guard seconds > 0 else { return .failure(LinkFailure(isUnknown: true, "no time was left to ask")) }
+        let setting = CommandSetting(
+            ScriptCommand(arguments: arguments, timeoutSeconds: seconds), hostDirectory: workingDirectory)
+        let answer = CommandCapture.run(setting, isWanted: isWanted)
+        let text = String(decoding: answer.output, as: UTF8.self)
+        if let failure = answer.failure { return .failure(LinkFailure(isUnknown: true, failure.detail)) }
+        switch answer.end {
+        case .exited(code: 0) where !answer.isTruncated: return .success(text)
+        case .exited(code: 0): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) said too much"))
+        case .exited(let code): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) exited \(code)"))
+        case .signaled, nil: return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) did not end by itself"))
+        }
+    }
+}
+
+/// Why a link does not hold, or could not be looked at.
+struct LinkFailure: Error, Hashable {
+    var isUnknown: Bool
+    var words: String
+
+    init(isUnknown: Bool, _ words: String) {
+        self.isUnknown = isUnknown
+        self.words = words
+    }
+}
+
+extension EvidenceItem {
+    static func holds(_ link: RuntimeLink, _ value: String) -> EvidenceItem {
+        EvidenceItem(key: link.description, value: value, health: .healthy)
+    }
+
+    static func fails(_ link: RuntimeLink, _ value: String) -> EvidenceItem {
+        EvidenceItem(key: link.description, value: value, health: .unhealthy)
+    }
+
+    static func unknown(_ link: RuntimeLink, _ value: String) -> EvidenceItem {
+        EvidenceItem(key: link.description, value: value, health: .unknown)
+    }
+
+    init(_ link: RuntimeLink, _ failure: LinkFailure) {
+        self.init(
+            key: link.description, value: failure.words, health: failure.isUnknown ? .unknown : .unhealthy)
+    }
+}

@@ -1,0 +1,40 @@
+import UpgradeDomain
+
+/// What `systemctl show` says of one unit (org.freedesktop.systemd1(5)).
+struct UnitFacts {
+    static let properties = ["LoadState", "ActiveState", "SubState", "MainPID", "NeedDaemonReload"]
+    private let values: Result<[String: String], LinkFailure>
+
+    init(_ output: Result<String, LinkFailure>) {
+        values = output.map { text in
+            var values: [String: String] = [:]
+            for line in text.split(separator: "\n") {
+                guard let equals = line.firstIndex(of: "=") else { continue }
+                values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+            }
+            return values
+        }
+    }
+
+    var item: EvidenceItem {
+        switch values {
+        case .failure(let failure): return .init(.unit, failure)
+        case .success(let values):
+            guard let active = values["ActiveState"], let sub = values["SubState"], let load = values["LoadState"]
+            else { return .unknown(.unit, "systemctl's answer describes no unit") }
+            guard load == "loaded" else { return .fails(.unit, "its unit file is \(load)") }
+            guard active == "active" else { return .fails(.unit, "\(active) (\(sub))") }
+            guard values["NeedDaemonReload"] != "yes" else {
+                return .fails(.unit, "its unit file has changed since it was loaded: daemon-reload is due")
+            }
+            return .holds(.unit, "\(active) (\(sub))")
+        }
+    }
+
+    func processID() throws(LinkFailure) -> Int32 {
+        guard let pid = try values.get()["MainPID"].flatMap({ Int32($0) }), pid > 0 else {
+            throw LinkFailure(isUnknown: false, "the unit has no main process")
+        }
+        return pid
+    }
+}
