@@ -95,7 +95,7 @@ struct LabFiles {
                 pointer: /version
                 runtime:
                   manifest: "layers/${layer}/current/manifest.sha256"
-                  ports: ["${port}"]
+                  ports: ["${authority}"]
                   approved:
                     "\(source)": {manifest: \(manifests[source] ?? "")}
                     "\(target)": {manifest: \(manifests[target] ?? "")}

@@ -40,7 +40,7 @@ public struct RuntimeSource: Codable, Hashable, Sendable {
     public var checkout: String?
     /// A file that holds the id of the process.
     public var pidFile: String?
-    /// TCP ports that the process or a child of it must listen on.
+    /// TCP ports that the process or a child of it must listen on: `8101`, or of one address `10.0.0.5:8101`.
     public var ports: [String]
     public var container: ContainerReference?
     /// A systemd unit of the system manager.

@@ -41,19 +41,19 @@ public struct PlaceholderValues: Hashable, Sendable {
             "workingDirectory": host.workingDirectory,
         ]
         values["baseURL"] = host.baseURL(in: layer.name)
-        values["port"] = values["baseURL"].flatMap(PlaceholderValues.port)
+        values["authority"] = values["baseURL"].flatMap(PlaceholderValues.authority)
         for (name, value) in host.variables { values["var.\(name)"] = value }
         self.values = values
     }
 
-    /// The port of an `http` or `https` URL; the scheme's own where it names none.
-    static func port(of url: String) -> String? {
+    /// The host and port of an `http` or `https` URL (RFC 3986, 3.2), the scheme's own port where it names none.
+    static func authority(of url: String) -> String? {
         let parts = url.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, ["http:", "https:"].contains(parts[0]), parts[1].isEmpty else { return nil }
         let authority = parts[2].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         let afterAddress = authority.lastIndex(of: "]").map { authority[$0...] } ?? authority
-        if let colon = afterAddress.lastIndex(of: ":") { return String(authority[authority.index(after: colon)...]) }
-        return parts[0] == "https:" ? "443" : "80"
+        if afterAddress.contains(":") { return String(authority) }
+        return authority + (parts[0] == "https:" ? ":443" : ":80")
     }
 
     /// The names that a text uses and nothing defines, in order of appearance.

@@ -162,6 +162,17 @@ import UpgradeDomain
         #expect(after["mappings"]?.health == .unhealthy)
     }
 
+    @Test func aPortMayBeThatOfOneAddress() throws {
+        let stack = try Stack()
+        for (address, health) in [("127.0.0.1", Health.healthy), ("127.0.0.2", .unhealthy), ("[::1]", .unhealthy)] {
+            let item = try stack.items { $0.ports = ["\(address):\(stack.port)"] }["port 1"]
+            #expect(item?.health == health, "\(address): \(String(describing: item))")
+        }
+        for text in ["0", "localhost:80", "70000", "1.2.3:80", ""] {
+            #expect(try stack.items { $0.ports = [text] }["port 1"]?.health == .unknown, "\(text)")
+        }
+    }
+
     @Test func aChildMayHoldThePort() throws {
         let stack = try Stack()
         let shell = try stack.run([

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
-import UpgradeDomain
+
+@testable import UpgradeDomain
 
 struct ValueTests {
     @Test(arguments: ["latest", "Stable", "1.x", "^1.2", "~1", ">=2", "*", "", "main"])
@@ -61,6 +62,14 @@ struct ValueTests {
         for missing in ["/foo/2", "/foo/-1", "/foo/01", "/no", "foo", "/foo/0/x"] {
             #expect(document.value(at: missing) == nil)
         }
+    }
+
+    @Test(arguments: [
+        ("http://10.0.0.5:8080/api", String?.some("10.0.0.5:8080")), ("https://api.example/", "api.example:443"),
+        ("http://[::1]", "[::1]:80"), ("http://[::1]:81?x=:", "[::1]:81"), ("ftp://a:1", nil), ("nothing", nil),
+    ])
+    func theAuthorityOfABaseURLHasItsPort(url: String, authority: String?) {
+        #expect(PlaceholderValues.authority(of: url) == authority)
     }
 
     @Test func placeholdersAreReplacedOnceAndUnknownOnesAreNamed() {

@@ -152,7 +152,7 @@ enum PlanRules {
                         .init(
                             place: .layer(index), message: "'${\(name)}' has no value on host \(host.name)",
                             remedy:
-                                "use host, layer, run, from, to, baseURL, port, workingDirectory, or var.NAME with a variable of the host"
+                                "use host, layer, run, from, to, baseURL, authority, workingDirectory, or var.NAME with a variable of the host"
                         ))
                 }
             }

@@ -106,12 +106,12 @@ struct RunningProcess {
 
     /// Whether the process or a child of it listens on a TCP port, in its own network namespace.
     func listens(on port: String, _ link: RuntimeLink) -> EvidenceItem {
-        guard let number = UInt16(port) else { return .unknown(link, "'\(port)' is no port") }
-        let sockets = Sockets.listening(on: number, in: "/proc/\(pid)")
+        guard let wanted = ListeningPort(port) else { return .unknown(link, "'\(port)' is no port") }
+        let sockets = wanted.sockets(in: "/proc/\(pid)")
         guard !sockets.isEmpty else { return .fails(link, "nobody listens on \(port)") }
         var isHidden = false
         for member in ProcessTable.family(of: pid) {
-            guard let held = Sockets.held(by: member, in: "/proc") else {
+            guard let held = ListeningPort.sockets(of: member) else {
                 isHidden = true
                 continue
             }
@@ -143,42 +143,5 @@ struct RunningProcess {
         let name = path.split(separator: "/").last.map(String.init) ?? ""
         guard let bytes = try? folder.read(name, limitBytes: limitBytes) else { return nil }
         return String(decoding: bytes, as: UTF8.self)
-    }
-}
-
-/// The kernel's tables of TCP sockets.
-enum Sockets {
-    /// The inodes of the sockets that listen on a port, of either family; `process` is a folder of /proc.
-    static func listening(on port: UInt16, in process: String) -> Set<String> {
-        var inodes: Set<String> = []
-        for table in ["tcp", "tcp6"] {
-            let path = "\(process)/net/\(table)"
-            let text = RunningProcess.text(of: path, limitBytes: AgentLimits.processTableBytes) ?? ""
-            for line in text.split(separator: "\n").dropFirst() {
-                let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-                // 0A is LISTEN; the local address is hexadecimal, its port after the colon.
-                guard fields.count > 9, fields[3] == "0A",
-                    let digits = fields[1].split(separator: ":").last, UInt16(digits, radix: 16) == port
-                else { continue }
-                inodes.insert("socket:[\(fields[9])]")
-            }
-        }
-        return inodes
-    }
-
-    /// The sockets that a process holds; nil where this user may not look.
-    static func held(by pid: Int32, in processes: String) -> Set<String>? {
-        let folder = "\(processes)/\(pid)/fd"
-        guard access(folder, R_OK | X_OK) == 0 else { return errno == ENOENT ? [] : nil }
-        return Set(Folder(path: folder).names().compactMap { RunningProcess.link("\(folder)/\($0)") })
-    }
-
-    static func listener(port: String, in processes: String) -> Int32? {
-        guard let number = UInt16(port) else { return nil }
-        let sockets = listening(on: number, in: "\(processes)/self")
-        guard !sockets.isEmpty else { return nil }
-        return Folder(path: processes).names().compactMap { Int32($0) }.sorted().first { pid in
-            held(by: pid, in: processes).map { !$0.isDisjoint(with: sockets) } == true
-        }
     }
 }

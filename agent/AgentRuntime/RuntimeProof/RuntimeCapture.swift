@@ -76,9 +76,11 @@ struct RuntimeCapture {
             }
             return pid
         }
-        let port = source.ports[0]
-        if let pid = Sockets.listener(port: port, in: "/proc") { return pid }
-        throw LinkFailure(isUnknown: false, "nobody listens on port \(port)")
+        guard let port = ListeningPort(source.ports[0]) else {
+            throw LinkFailure(isUnknown: true, "'\(source.ports[0])' is no port")
+        }
+        if let pid = port.listener() { return pid }
+        throw LinkFailure(isUnknown: false, "nobody listens on \(source.ports[0])")
     }
 
     // MARK: Tools of the host
