@@ -23,9 +23,11 @@ func library(_ name: String, in folder: String, _ dependencies: [Target.Dependen
 }
 
 /// A test target under Tests/, named after what it tests.
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources,
         swiftSettings: strict)
 }
 
@@ -104,7 +106,8 @@ let package = Package(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
         tests(
             "EndToEndTests",
-            ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system]),
+            ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system],
+            exclude: ["Proxy"]),
         tests(
             "CommandsTests",
             [
@@ -113,7 +116,8 @@ let package = Package(
             ]),
         tests(
             "CoordinatorRuntimeTests",
-            ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "UpgradeDomain"]),
+            ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "UpgradeDomain"],
+            exclude: ["Bodies"]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),

@@ -23,6 +23,15 @@ public final class Lease: Sendable {
     public func release() { lock.release() }
 }
 
+/// Who drives a run, or drove it last.
+public struct LeaseStanding: Codable, Hashable, Sendable {
+    public var run: RunID
+    public var driver: Driver
+    public var acquiredAt: WallTime
+    /// A living process holds its lock: it drives, or was stopped while it did.
+    public var isHeld: Bool
+}
+
 extension Ledger {
     /// Takes the lease of a run and the ledger's next epoch.
     ///
@@ -30,13 +39,11 @@ extension Ledger {
     /// process that dies frees its lock; one that is merely stopped keeps it until someone takes over, and then
     /// finds itself `deposed`.
     ///
-    /// - Parameter minimumEpoch: The highest epoch that any agent reported; after a backup was restored the ledger's
-    ///   own is lower.
     /// - Parameter takingOver: Depose a driver that holds the lock and does not answer.
     /// - Throws: `leaseHeld` names who drives; `runClosed`.
     public func acquireLease(
-        on run: RunID, user: String, machine: String, processID: Int32, above minimumEpoch: UInt64 = 0,
-        takingOver: Bool = false, at time: WallTime
+        on run: RunID, user: String, machine: String, processID: Int32, takingOver: Bool = false,
+        at time: WallTime
     ) throws(LedgerError) -> Lease {
         let (lease, deposed) = try write("take the lease of the run \(run)") { db in
             _ = try db.openRun(run)
@@ -44,12 +51,12 @@ extension Ledger {
             if !takingOver, let last, try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)) {
                 throw LedgerError.leaseHeld(run, by: last)
             }
-            let (epoch, overflows) = max(try db.highestEpoch(), minimumEpoch).addingReportingOverflow(1)
+            let (epoch, overflows) = max(try db.highestEpoch(), try db.epochFloor()).addingReportingOverflow(1)
             guard !overflows, epoch <= LedgerLimits.highestEpoch else {
                 throw LedgerError(
                     .tooLarge,
-                    "The lease of the run \(run) would need an epoch above \(LedgerLimits.highestEpoch): "
-                        + "an agent reported a false one. Nothing was recorded.", run: run)
+                    "The lease of the run \(run) would need an epoch above \(LedgerLimits.highestEpoch). Nothing was "
+                        + "recorded.", run: run)
             }
             let driver = Driver(epoch: epoch, user: user, machine: machine, processID: processID)
             // Inside the transaction, so that nobody sees the epoch before its lock is held.
@@ -59,6 +66,19 @@ extension Ledger {
         }
         if let deposed { LockFile.remove(at: lockPath(run, epoch: deposed.epoch)) }
         return lease
+    }
+
+    /// The last lease of a run; nil when nobody ever drove it.
+    public func lease(of run: RunID) throws(LedgerError) -> LeaseStanding? {
+        try read("look up the lease of the run \(run)") { db in
+            _ = try db.existingRun(run)
+            guard let last = try db.lastDriver(of: run) else { return nil }
+            let acquired = try Int64.fetchOne(
+                db, sql: "SELECT acquired_at_milliseconds FROM leases WHERE epoch = ?", arguments: [Int64(last.epoch)])
+            return LeaseStanding(
+                run: run, driver: last, acquiredAt: WallTime(milliseconds: acquired ?? 0),
+                isHeld: try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)))
+        }
     }
 
     /// Who drives a run at this moment; nil when nobody does.
@@ -96,7 +116,12 @@ extension Database {
                 + "was recorded; stop here and watch with 'lockflight rollout watch \(run)'.", run: run)
     }
 
-    fileprivate func highestEpoch() throws -> UInt64 {
+    /// Epochs up to here may have been given out by a ledger that this one was restored from.
+    fileprivate func epochFloor() throws -> UInt64 {
+        UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT epoch_floor FROM meta") ?? 0)
+    }
+
+    func highestEpoch() throws -> UInt64 {
         UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT max(epoch) FROM leases") ?? 0)
     }
 

@@ -40,7 +40,8 @@ public final class Ledger: Sendable {
             case .cannotOpen, .storageFailed, .diskFull, .readOnly:
                 guard !Ledger.hasPendingWrites(path) else { throw error }
                 return try Ledger(path: path, access: .immutable)
-            case .absent, .notALedger, .newerSchema, .olderSchema, .busy, .damaged, .commitUnknown, .unknownPlan,
+            case .absent, .fileExists, .notALedger, .newerSchema, .olderSchema, .busy, .damaged, .commitUnknown,
+                .unknownPlan,
                 .unknownRun, .ambiguous, .conflict, .leaseRequired, .leaseHeld, .deposed, .runClosed, .hostClaimed,
                 .contradiction, .tooLarge:
                 throw error
@@ -162,6 +163,24 @@ public final class Ledger: Sendable {
             .commitUnknown,
             "The ledger \(path) could not \(purpose): an earlier commit failed, so what is recorded "
                 + "is known only after the ledger is opened again. Run 'lockflight rollout resume'.")
+    }
+
+    /// Copies the database as it is at one moment, through SQLite's backup, into one file without a log beside it.
+    func copy(to file: String) throws {
+        let copy = try DatabaseQueue(path: file)
+        try database.backup(to: copy)
+        try copy.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA journal_mode = DELETE") }
+        try copy.close()
+    }
+
+    /// Lets go of the file; this object is of no use afterwards.
+    func close() throws(LedgerError) {
+        do {
+            try database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA journal_mode = DELETE") }
+            try database.close()
+        } catch {
+            throw LedgerError(error, purpose: "be closed", path: path)
+        }
     }
 
     /// A value that changes whenever anything in the ledger changed, through this or any other process.

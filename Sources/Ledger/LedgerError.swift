@@ -7,6 +7,8 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         // Opening.
         case absent
         case cannotOpen
+        /// A file is in the way of one that would be written.
+        case fileExists
         case notALedger
         case newerSchema
         case olderSchema

@@ -133,5 +133,6 @@ enum Schema {
 
     private static let version2 = """
         ALTER TABLE approvals ADD COLUMN rollback_until_milliseconds INTEGER;
+        ALTER TABLE meta ADD COLUMN epoch_floor INTEGER NOT NULL DEFAULT 0;
         """
 }

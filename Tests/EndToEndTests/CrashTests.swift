@@ -14,7 +14,7 @@ struct CrashTests {
         layers: ["core"], members: (1...3).map { .init(HostName("core-\($0)"), layers: ["core"]) })
 
     /// A redeploy that counts its runs on the host, outside of everything that Lockflight writes.
-    private func counting(_ plan: String) -> String {
+    static func counting(_ plan: String) -> String {
         plan.replacingOccurrences(
             of: "run: [bash, ./scripts/redeploy-host-stack.sh, --layer, \"${layer}\", --to, \"${to}\"]",
             with:
@@ -22,18 +22,18 @@ struct CrashTests {
         )
     }
 
-    private func redeploys(_ fleet: FleetFixture, _ host: HostName) throws -> Int {
+    static func redeploys(_ fleet: FleetFixture, _ host: HostName) throws -> Int {
         let text = try? String(contentsOfFile: try fleet.lab.host(host).root + "/redeploys", encoding: .utf8)
         return text?.split(separator: "\n").count ?? 0
     }
 
     @Test func aCoordinatorKilledDuringARedeployResumesAndTheScriptRanOnce() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             // The script waits for a lock that a real process holds, so the kill comes in its middle.
             try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")
             try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
-                try await fleet.wait(for: "the redeploy to begin") { try redeploys(fleet, "core-1") == 1 }
+                try await fleet.wait(for: "the redeploy to begin") { try CrashTests.redeploys(fleet, "core-1") == 1 }
                 kill(process, SIGKILL)
             }
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
@@ -43,7 +43,7 @@ struct CrashTests {
             }
             try await fleet.expect(.verified, "rollout", "resume")
             for host in fleet.lab.hosts {
-                #expect(try redeploys(fleet, host.name) == 1)
+                #expect(try CrashTests.redeploys(fleet, host.name) == 1)
                 #expect(try await fleet.version(host.name, "core") == "1.5.0")
             }
             try await fleet.expect(.verified, "ledger", "verify")
@@ -52,10 +52,10 @@ struct CrashTests {
 
     @Test func aHostLostDuringItsRedeployIsSettledOnceItAnswersAndTheScriptRanOnce() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")
             let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { _ in
-                try await fleet.wait(for: "the redeploy to begin") { try redeploys(fleet, "core-1") == 1 }
+                try await fleet.wait(for: "the redeploy to begin") { try CrashTests.redeploys(fleet, "core-1") == 1 }
                 try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
             }
             #expect(outcome.code == FleetFixture.Exit.unreachable.rawValue)
@@ -67,7 +67,7 @@ struct CrashTests {
             }
             try await fleet.expect(.held, "recover", "recheck", "core-1")
             try await fleet.expect(.verified, "rollout", "resume")
-            for host in fleet.lab.hosts { #expect(try redeploys(fleet, host.name) == 1) }
+            for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
             try await fleet.expect(.verified, "ledger", "verify")
         }
     }
@@ -97,25 +97,25 @@ struct CrashTests {
 
     @Test func ctrlCStopsStartingWorkAndSaysHowToGoOn() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
                 try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
                 kill(process, SIGINT)
             }
             #expect(outcome.code == FleetFixture.Exit.detached.rawValue)
-            #expect(try redeploys(fleet, "core-3") == 0)
+            #expect(try CrashTests.redeploys(fleet, "core-3") == 0)
             // Letting go says nothing about a host.
             #expect(try await fleet.holdCode() == nil)
             let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix("next: ") })
             let resumed = try await fleet.runVerbatim(String(line.dropFirst("next: ".count)))
             #expect(resumed.code == FleetFixture.Exit.verified.rawValue, "\(resumed.output)\(resumed.errors)")
-            for host in fleet.lab.hosts { #expect(try redeploys(fleet, host.name) == 1) }
+            for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
         }
     }
 
     @Test func aSecondTerminalPausesARunThatAnotherDrives() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            try await fleet.approvePlan(to: "1.5.0", change: counting)
+            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { _ in
                 try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
                 try await fleet.expect(.verified, "rollout", "pause")
@@ -123,11 +123,62 @@ struct CrashTests {
                 // What has changed is still watched; nothing else starts.
                 let before = try await fleet.sequence()
                 try await fleet.wait(for: "two more samples") { try await fleet.sequence() >= before + 2 }
-                #expect(try redeploys(fleet, "core-2") + redeploys(fleet, "core-3") == 0)
+                #expect(try CrashTests.redeploys(fleet, "core-2") + CrashTests.redeploys(fleet, "core-3") == 0)
                 try await fleet.expect(.verified, "rollout", "resume")
             }
             #expect(outcome.code == FleetFixture.Exit.verified.rawValue)
-            for host in fleet.lab.hosts { #expect(try redeploys(fleet, host.name) == 1) }
+            for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
+        }
+    }
+
+    @Test func aSuspendedCoordinatorIsDeposedAndChangesNothingWhenItWakesUp() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
+            try await fleet.expect(.refused, "lease", "show", "r-none")
+            let late = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
+                kill(process, SIGSTOP)
+                let shown = try await fleet.expect(.verified, "lease", "show").output
+                #expect(shown.contains("driven by") && shown.contains("process \(process)"))
+                // Its lock is held: nobody takes it by accident.
+                try await fleet.expect(.refused, "rollout", "resume")
+                try await fleet.expect(.verified, "lease", "break", "--reason", "it was suspended")
+                try await fleet.expect(.refused, "lease", "break", "--reason", "again")
+                try await fleet.expect(.verified, "rollout", "resume")
+                kill(process, SIGCONT)
+            }
+            #expect(late.code == FleetFixture.Exit.refused.rawValue, "\(late.output) \(late.errors)")
+            #expect(late.errors.contains("deposed"))
+            for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
+            #expect(try await fleet.run(["events"]).output.contains("it was suspended"))
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    @Test func aRestoredBackupGoesOnAboveTheEpochsThatHostsHaveSeen() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-2", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            let backup = "\(fleet.folder)/backup.sqlite"
+            try await fleet.expect(.verified, "backup", backup)
+            // The fleet goes back, and the ledger that knows it is lost.
+            try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "test")
+            try await fleet.expect(.refused, "restore", backup)
+            for suffix in ["", "-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: "\(fleet.folder)/ledger.sqlite\(suffix)")
+            }
+            try await fleet.expect(.verified, "restore", backup)
+            #expect(try await fleet.holdCode() == "evidence-regressed")
+            // The hosts have the records of operations that the backup knows nothing of; none runs twice.
+            let outcome = try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "test")
+            #expect(!outcome.output.contains("agent-unusable"))
+            for host in ["core-1", "core-2"] as [HostName] {
+                #expect(try await fleet.version(host, "core") == "1.4.0")
+                #expect(try fleet.journal(of: host).count == 2)
+                #expect(try CrashTests.redeploys(fleet, host) == 1)
+            }
+            try await fleet.expect(.verified, "ledger", "verify")
         }
     }
 

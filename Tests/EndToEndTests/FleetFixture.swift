@@ -70,10 +70,13 @@ struct FleetFixture: Sendable {
             ?? "lockflight"
     }
 
-    var environment: Environment {
-        let agents =
-            ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository
+    /// Where the agent's builds are.
+    var agents: String {
+        ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository
             + "/.build-agent/out"
+    }
+
+    var environment: Environment {
         return .inherit.updating([
             "LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite", "LOCKFLIGHT_AGENT_DIRECTORY": agents,
             "PATH": URL(fileURLWithPath: FleetFixture.executable).deletingLastPathComponent().path + ":"

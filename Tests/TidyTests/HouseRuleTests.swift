@@ -44,10 +44,12 @@ import Testing
         expectNone(PageRules.missingRows(codes, in: try tree.file("docs/operator-guide.md")))
     }
 
-    @Test func everyTestThatTheRunbookMappingNamesExists() throws {
+    @Test func everyTestThatAPageNamesExists() throws {
         let page = try tree.file("docs/runbook-mapping.md")
         #expect(PageRules.namedTests(in: page).count > 10)
         expectNone(PageRules.unknownTests(in: page, known: PageRules.testNames(in: tree.files)))
         expectNone(PageRules.rulesWithoutExamples(in: page))
+        let guarantees = try tree.file("docs/guarantees.md")
+        expectNone(PageRules.unknownTests(in: guarantees, known: PageRules.testNames(in: tree.files)))
     }
 }

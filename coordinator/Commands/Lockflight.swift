@@ -20,8 +20,8 @@ public struct Lockflight: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self, RollbackCommand.self,
-            StatusCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self, LedgerCommand.self,
-            LabCommands.self,
+            StatusCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self, LeaseCommand.self,
+            LedgerCommand.self, BackupCommand.self, RestoreCommand.self, LabCommands.self,
         ])
 
     public init() {}

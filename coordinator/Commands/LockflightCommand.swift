@@ -76,7 +76,8 @@ extension CommandError {
 extension LedgerError {
     fileprivate var exitStatus: ExitStatus {
         switch code {
-        case .absent, .notALedger, .newerSchema, .olderSchema, .unknownPlan, .unknownRun, .ambiguous, .conflict,
+        case .absent, .fileExists, .notALedger, .newerSchema, .olderSchema, .unknownPlan, .unknownRun, .ambiguous,
+            .conflict,
             .leaseRequired,
             .leaseHeld, .deposed, .runClosed, .hostClaimed, .contradiction, .tooLarge:
             .refused

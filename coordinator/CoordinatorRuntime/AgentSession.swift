@@ -4,11 +4,17 @@ import UpgradeDomain
 /// One conversation with an agent: many requests at once over one channel, each with its own replies and deadline.
 public actor AgentSession {
     /// Replies that may wait for their reader; a peer that sends more than anyone asked for ends the session.
-    static let bufferedReplies = 1_024
+    static let bufferedReplies = 512
+
+    /// Who waits for the replies to a request, and what may still come.
+    private struct Waiting {
+        let continuation: AsyncThrowingStream<AgentReply, any Error>.Continuation
+        var expected: ExpectedReplies
+    }
 
     private let channel: any AgentChannel
     private var nextID: UInt32 = 1
-    private var waiting: [UInt32: AsyncThrowingStream<AgentReply, any Error>.Continuation] = [:]
+    private var waiting: [UInt32: Waiting] = [:]
     private var failure: ContactFailure?
     private var reader: Task<Void, Never>?
 
@@ -31,7 +37,7 @@ public actor AgentSession {
                         do {
                             let frame = try LineCodec.decode(ReplyFrame.self, from: line)
                             isTalking = true
-                            await self?.deliver(frame)
+                            guard await self?.deliver(frame) == true else { return }
                         } catch {
                             // Before the first frame, rc files may print; afterwards it is a violation.
                             noise += 1
@@ -78,7 +84,7 @@ public actor AgentSession {
         }
         let (stream, continuation) = AsyncThrowingStream<AgentReply, any Error>.makeStream(
             bufferingPolicy: .bufferingOldest(AgentSession.bufferedReplies))
-        waiting[id] = continuation
+        waiting[id] = Waiting(continuation: continuation, expected: ExpectedReplies(to: request))
         let deadline = Task { [weak self] in
             try await Task.sleep(for: timeout)
             await self?.expire(id, after: timeout)
@@ -101,27 +107,54 @@ public actor AgentSession {
 
     // MARK: Private
 
-    private func deliver(_ frame: ReplyFrame) {
-        guard let continuation = waiting[frame.re] else { return }
-        if case .dropped = continuation.yield(frame.reply) {
+    /// Hands a reply to whoever waits for it; false when nothing more is to be read.
+    private func deliver(_ frame: ReplyFrame) -> Bool {
+        guard failure == nil else { return false }
+        // The deadline of its request may have passed.
+        guard let continuation = waiting[frame.re]?.continuation else { return true }
+        guard waiting[frame.re]?.expected.take(frame.reply) == true else {
             fail(ContactFailure(.agentUnusable, "the agent sent more than was asked for"))
-            return
+            return false
+        }
+        if case .dropped = continuation.yield(frame.reply) {
+            fail(ContactFailure(.agentUnusable, "the agent sent more than anyone could read"))
+            return false
         }
         if frame.reply.isLast {
             continuation.finish()
             waiting[frame.re] = nil
         }
+        return true
     }
 
     private func expire(_ id: UInt32, after timeout: Duration) {
-        waiting.removeValue(forKey: id)?.finish(
+        waiting.removeValue(forKey: id)?.continuation.finish(
             throwing: ContactFailure(.hostUnreachable, "no answer within \(timeout.components.seconds) s"))
     }
 
     private func fail(_ reason: ContactFailure) {
         if failure == nil { failure = reason }
-        for continuation in waiting.values { continuation.finish(throwing: reason) }
+        for waiter in waiting.values { waiter.continuation.finish(throwing: reason) }
         waiting = [:]
+    }
+}
+
+/// What an agent may still answer to one request: so much, and no other surface than those asked for.
+private struct ExpectedReplies {
+    private var surfaces: Set<SurfaceName>
+
+    init(to request: AgentRequest) {
+        if case .capture(let capture) = request { surfaces = Set(capture.surfaces.map(\.name)) } else { surfaces = [] }
+    }
+
+    /// Takes a reply into account; false when it is too large, or more than was asked for.
+    mutating func take(_ reply: AgentReply) -> Bool {
+        switch reply {
+        case .surface(let surface):
+            surfaces.remove(surface.name) != nil && surface.body.elements.count <= ProtocolLimits.surfaceBytes
+        case .output(let output): output.bytes.elements.count <= ProtocolLimits.outputSliceBytes
+        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .journal, .refused: true
+        }
     }
 }
 

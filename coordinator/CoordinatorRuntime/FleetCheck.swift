@@ -73,7 +73,7 @@ public struct FleetCheck: Sendable {
                 PreflightRequest(
                     run: nil, workingDirectory: host.workingDirectory, commands: needs?.commands ?? [],
                     requires: [RollbackArtifact(path: host.workingDirectory)] + (needs?.requires ?? []), preserve: [])),
-            timeout: HostWork.preflightTimeout)
+            timeout: HostWork.preflightTimeout(needs?.requires ?? []))
         guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
         let facts = PreflightFacts(found, of: hello, at: clock.wall())
         report.clockOffsetMilliseconds = facts.clockOffsetMilliseconds

@@ -10,7 +10,9 @@ struct HostWork: Sendable {
     static let settlePatience = Duration.seconds(20)
     static let requestTimeout = Duration.seconds(30)
     /// Preflight reads whole releases where the plan says what they must hold.
-    static let preflightTimeout = Duration.seconds(600)
+    static func preflightTimeout(_ artifacts: [RollbackArtifact]) -> Duration {
+        artifacts.contains { $0.sha256 != nil } ? .seconds(600) : requestTimeout
+    }
     /// The longest output of an operation that is kept with its run.
     static let keptOutputBytes = 1_048_576
     /// What a script may take beyond its own timeout: guardrails, grace and the way back.
@@ -25,13 +27,14 @@ struct HostWork: Sendable {
 
     func preflight(_ host: Host, _ state: RolloutState) async -> [RunEvent] {
         do throws(ContactFailure) {
-            let link = try await links.link(to: host, patience: HostWork.patience)
             let needs = state.preflightNeeds(of: host.name)
-            let reply = try await link.session.single(
-                .preflight(
-                    PreflightRequest(
-                        run: state.definition.run, workingDirectory: host.workingDirectory, commands: needs.commands,
-                        requires: needs.requires, preserve: needs.preserve)), timeout: HostWork.preflightTimeout)
+            let request = AgentRequest.preflight(
+                PreflightRequest(
+                    run: state.definition.run, workingDirectory: host.workingDirectory, commands: needs.commands,
+                    requires: needs.requires, preserve: needs.preserve))
+            let (link, reply) = try await asking(host, pinnedBy: nil) { link throws(ContactFailure) in
+                try await link.session.single(request, timeout: HostWork.preflightTimeout(needs.requires))
+            }
             guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
             let facts = PreflightFacts(found, of: link.hello, at: clock.wall())
             return [.preflightRecorded(state.preflightRecord(of: host.name, facts))]
@@ -45,10 +48,10 @@ struct HostWork: Sendable {
     func capture(_ order: CaptureOrder, _ host: Host, _ state: RolloutState) async -> [RunEvent] {
         let surfaces = state.surfaces(for: order)
         do throws(ContactFailure) {
-            let link = try await trusted(host, state, patience: HostWork.patience)
-            try await wait(for: surfaces)
-            let begun = clock.wall()
-            let replies = try await link.session.answers(to: surfaces, in: host.workingDirectory)
+            let (_, (begun, replies)) = try await asking(host, pinnedBy: state) { link throws(ContactFailure) in
+                try await wait(for: surfaces)
+                return (clock.wall(), try await link.session.answers(to: surfaces, in: host.workingDirectory))
+            }
             var readings: [SurfaceReading] = []
             for surface in surfaces {
                 let reply = replies[surface.surface.name]
@@ -135,7 +138,7 @@ struct HostWork: Sendable {
             let reply = try await link.session.single(
                 .settle(SettleRequest(operation: intent.id)), timeout: HostWork.requestTimeout)
             switch reply {
-            case .ended(let record): await post([ended(record, intent)])
+            case .ended(let record): await post(ended(record, intent))
             case .tombstoned: await post([.operationTombstoned(id: intent.id)])
             case .running:
                 await post([.operationStarted(id: intent.id)])
@@ -170,7 +173,7 @@ struct HostWork: Sendable {
                     if Int64(output.count) == record.outputBytes, !output.isEmpty {
                         _ = try await log.store(evidence: output)
                     }
-                    await post([ended(record, intent)])
+                    await post(ended(record, intent))
                     return
                 case .hello, .preflight, .surface, .captured, .started, .running, .tombstoned, .journal, .refused:
                     throw unexpected(reply, to: "attach")
@@ -183,21 +186,41 @@ struct HostWork: Sendable {
         }
     }
 
-    /// Only a record of the very operation counts as its end.
-    private func ended(_ record: OperationRecord, _ intent: OperationIntent) -> RunEvent {
-        record.id == intent.id
-            ? .operationEnded(record)
-            : .operationUncertain(id: intent.id, detail: "the agent answered with the record of \(record.id)")
+    /// Only a record of the very operation counts as its end; an agent that gives another is of no use.
+    private func ended(_ record: OperationRecord, _ intent: OperationIntent) -> [RunEvent] {
+        guard record.id != intent.id else { return [.operationEnded(record)] }
+        let words = "the agent answered with the record of \(record.id)"
+        return [
+            .operationUncertain(id: intent.id, detail: words),
+            lost(intent.placement.host, ContactFailure(.agentUnusable, words)),
+        ]
     }
 
     // MARK: Contact
 
+    /// Asks for something that changes nothing, once more over a new connection where the first was lost under way. A
+    /// host that does not answer in time is not asked again.
+    ///
+    /// - Parameter state: whose preflight the machine must be known from; nil before there was one.
+    private func asking<Answer>(
+        _ host: Host, pinnedBy state: RolloutState?, _ ask: (HostLinks.Link) async throws(ContactFailure) -> Answer
+    ) async throws(ContactFailure) -> (HostLinks.Link, Answer) {
+        let link = try await trusted(host, state, patience: HostWork.patience)
+        do throws(ContactFailure) {
+            return (link, try await ask(link))
+        } catch {
+            guard error.isTransient, await !link.session.isOpen else { throw error }
+            let again = try await trusted(host, state, patience: HostWork.patience)
+            return (again, try await ask(again))
+        }
+    }
+
     /// A session with the very machine that preflight met.
     private func trusted(
-        _ host: Host, _ state: RolloutState, patience: Duration
+        _ host: Host, _ state: RolloutState?, patience: Duration
     ) async throws(ContactFailure) -> HostLinks.Link {
         let link = try await links.link(to: host, patience: patience)
-        if let known = state.preflight[host.name]?.agent, known != link.hello.identity {
+        if let known = state?.preflight[host.name]?.agent, known != link.hello.identity {
             throw ContactFailure(.machineChanged, "\(host.name) answers with another agent identity than at preflight")
         }
         return link

@@ -21,6 +21,20 @@ def environment(path):
     return dict(line.split("=", 1) for line in read(path).splitlines() if "=" in line)
 
 
+def sockets(pid):
+    """What a process has open; a descriptor that is closed meanwhile is none."""
+    links = set()
+    try:
+        for descriptor in os.listdir("/proc/%s/fd" % pid):
+            try:
+                links.add(os.readlink("/proc/%s/fd/%s" % (pid, descriptor)))
+            except OSError:
+                continue
+    except OSError:
+        pass
+    return links
+
+
 def listener(address, port):
     """The id of the process that listens there, found through the kernel's tables."""
     octets = "".join("%02X" % int(part) for part in reversed(address.split(".")))
@@ -31,11 +45,7 @@ def listener(address, port):
         if fields[1] == wanted and fields[3] == "0A":
             inodes.add("socket:[%s]" % fields[9])
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            links = {os.readlink("/proc/%s/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%s/fd" % pid)}
-        except OSError:
-            continue
-        if inodes & links:
+        if inodes & sockets(pid):
             return int(pid)
     return None
 

@@ -25,7 +25,8 @@ struct LedgerRunLog: RunLog {
             switch error.code {
             case .conflict: return .conflict
             case .deposed: return .deposed
-            case .absent, .cannotOpen, .notALedger, .newerSchema, .olderSchema, .busy, .diskFull, .readOnly,
+            case .absent, .cannotOpen, .fileExists, .notALedger, .newerSchema, .olderSchema, .busy, .diskFull,
+                .readOnly,
                 .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun, .ambiguous, .leaseRequired,
                 .leaseHeld, .runClosed, .hostClaimed, .contradiction, .tooLarge:
                 throw error

@@ -1,0 +1,94 @@
+import FoundationEssentials
+import GRDB
+public import UpgradeDomain
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+extension Ledger {
+    /// Writes everything as it is at one moment into one file, while others go on writing.
+    ///
+    /// The file appears whole or not at all; one that exists is never replaced.
+    public func backup(to file: String) throws(LedgerError) {
+        guard !FileManager.default.fileExists(atPath: file) else {
+            throw LedgerError(.fileExists, "\(file) exists already and was left alone; name another file.")
+        }
+        let part = file + ".part"
+        try? FileManager.default.removeItem(atPath: part)
+        do {
+            try copy(to: part)
+            try Ledger.publish(part, as: file)
+        } catch {
+            try? FileManager.default.removeItem(atPath: part)
+            throw LedgerError(error, purpose: "be copied to \(file)", path: path)
+        }
+    }
+
+    /// Makes a ledger of a backup, where there is none. The backup is proved first, and left as it is.
+    ///
+    /// Hosts have seen epochs since that the backup does not know and refuse lower ones. So the restored ledger goes on
+    /// above them: a million leases above its own, and not below the seconds since 1970, so that the same backup restored
+    /// twice does not give an epoch out twice.
+    ///
+    /// - Throws: `fileExists` where a ledger is in the way; `damaged` when a chain of the backup does not hold.
+    public static func restore(_ file: String, to path: String, at time: WallTime) throws(LedgerError) -> Ledger {
+        for name in [path, path + "-wal", path + "-shm"] where FileManager.default.fileExists(atPath: name) {
+            throw LedgerError(
+                .fileExists,
+                "\(name) is in the way, so nothing was restored; move the old ledger aside with its -wal and -shm files."
+            )
+        }
+        let part = path + ".part"
+        try? FileManager.default.removeItem(atPath: part)
+        do {
+            try openReadOnly(at: file).copy(to: part)
+            try open(at: part).makeRestored(at: time)
+            try publish(part, as: path)
+        } catch {
+            for name in [part, part + "-wal", part + "-shm"] { try? FileManager.default.removeItem(atPath: name) }
+            throw LedgerError(error, purpose: "be restored from \(file)", path: path)
+        }
+        return try open(at: path)
+    }
+
+    private func makeRestored(at time: WallTime) throws(LedgerError) {
+        let verification = try verify()
+        let faults = verification.faults.count + verification.chains.reduce(0) { $0 + $1.faults.count }
+        guard verification.isSound else {
+            throw LedgerError(
+                .damaged,
+                "The backup does not hold: \(faults) faults; nothing was restored. "
+                    + "`lockflight ledger verify --ledger FILE` names them.")
+        }
+        try write("be marked as restored") { db in
+            let floor = max(
+                try db.highestEpoch() + LedgerLimits.epochsAfterRestore, UInt64(clamping: time.milliseconds / 1_000))
+            try db.execute(sql: "UPDATE meta SET epoch_floor = ?", arguments: [Int64(floor)])
+        }
+        try close()
+    }
+
+    /// Moves a finished file to its name, durably (rename(2), fsync(2)).
+    private static func publish(_ part: String, as file: String) throws {
+        try sync(part)
+        guard rename(part, file) == 0 else { throw LedgerError.system(errno, "name \(part) \(file)") }
+        let folder = file.lastIndex(of: "/").map { $0 == file.startIndex ? "/" : String(file[..<$0]) } ?? "."
+        try sync(folder)
+    }
+
+    private static func sync(_ path: String) throws {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw LedgerError.system(errno, "open \(path)") }
+        defer { Glibc.close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw LedgerError.system(errno, "sync \(path)") }
+    }
+}
+
+extension LedgerError {
+    fileprivate static func system(_ code: Int32, _ action: String) -> LedgerError {
+        LedgerError(
+            code == ENOSPC || code == EDQUOT ? .diskFull : .storageFailed,
+            "Could not \(action): \(String(cString: strerror(code))) (\(code)); nothing else was changed.")
+    }
+}

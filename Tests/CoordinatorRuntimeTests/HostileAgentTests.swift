@@ -1,0 +1,130 @@
+import AgentProtocol
+import Foundation
+import Testing
+import UpgradeDomain
+
+@testable import CoordinatorRuntime
+
+/// An agent may send whatever it likes: it gets an error, and never more memory than its limits.
+struct HostileAgentTests {
+    /// What the other end sends for each request of ours, as bytes; a fault injector, no agent.
+    private actor HostileChannel: AgentChannel {
+        private var pending: [[UInt8]] = []
+        private var waiter: CheckedContinuation<Void, Never>?
+        private var isClosed = false
+        private(set) var sentBytes = 0
+        private let answer: @Sendable (RequestFrame, Int) -> [UInt8]?
+        private var current: (frame: RequestFrame, turn: Int)?
+
+        /// - Parameter answer: the Nth chunk after a request, from 0; nil for nothing more.
+        init(answer: @escaping @Sendable (RequestFrame, Int) -> [UInt8]?) { self.answer = answer }
+
+        func send(_ bytes: [UInt8]) async throws(ContactFailure) {
+            guard let frame = try? LineCodec.decode(RequestFrame.self, from: bytes.dropLast().map { $0 }) else {
+                return
+            }
+            current = (frame, 0)
+            waiter?.resume()
+            waiter = nil
+        }
+
+        func receive() async throws(ContactFailure) -> [UInt8]? {
+            while !isClosed {
+                if let (frame, turn) = current, let chunk = answer(frame, turn) {
+                    current = (frame, turn + 1)
+                    sentBytes += chunk.count
+                    return chunk
+                }
+                current = nil
+                await withCheckedContinuation { waiter = $0 }
+            }
+            return nil
+        }
+
+        func close() {
+            isClosed = true
+            waiter?.resume()
+            waiter = nil
+        }
+    }
+
+    private static func line(_ re: UInt32, _ reply: AgentReply) -> [UInt8] {
+        (try? LineCodec.encode(ReplyFrame(re: re, reply: reply))) ?? []
+    }
+
+    private static let hello = HelloReply(
+        protocolVersion: 1, agentVersion: "x", identity: "a", owner: nil, highestEpoch: 0, bootID: "b",
+        architecture: "x86_64", hostTime: WallTime(milliseconds: 0))
+
+    private static func surface(_ name: SurfaceName, bytes: Int) -> AgentReply {
+        .surface(
+            SurfaceReply(
+                name: name, durationMilliseconds: 0, hostTime: WallTime(milliseconds: 0), resultCode: 200,
+                body: Bytes([UInt8](repeating: 0x20, count: bytes)), truncated: false))
+    }
+
+    private static let capture = AgentRequest.capture(
+        CaptureRequest(
+            workingDirectory: "/",
+            surfaces: [
+                SurfaceRequest(name: "a", source: .command(ScriptCommand(arguments: ["true"], timeoutSeconds: 1)))
+            ]))
+
+    /// What comes after a proper hello, and what is said of it.
+    static let attacks: [(what: String, says: String, chunk: @Sendable (UInt32, Int) -> [UInt8]?)] = [
+        ("an endless line", "tooLong", { _, _ in [UInt8](repeating: 0x61, count: 65_536) }),
+        ("noise", "broke the protocol", { _, turn in [0xff, 0x00, 0x1b, UInt8(turn & 0x7f), 0x0a] }),
+        ("deep JSON", "tooDeep", { _, _ in [UInt8](repeating: 0x5b, count: 1_000) + [0x0a] }),
+        ("a surface twice", "more than was asked for", { re, _ in line(re, surface("a", bytes: 1)) }),
+        ("a surface nobody asked for", "more than was asked for", { re, _ in line(re, surface("b", bytes: 1)) }),
+        ("a surface past its limit", "more than was asked for", { re, _ in line(re, surface("a", bytes: 400_000)) }),
+    ]
+
+    @Test(arguments: attacks.indices)
+    func anAttackEndsTheSessionWithAnError(_ index: Int) async throws {
+        let (what, says, chunk) = HostileAgentTests.attacks[index]
+        let channel = HostileChannel { frame, turn in
+            if case .hello = frame.request {
+                return turn == 0 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
+            }
+            return chunk(frame.id, turn)
+        }
+        let session = AgentSession(channel: channel)
+        _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+        let failure = await #expect(throws: ContactFailure.self, "\(what)") {
+            for try await _ in try await session.replies(to: HostileAgentTests.capture, timeout: .seconds(30)) {}
+        }
+        #expect(
+            failure?.code == .agentUnusable && failure?.message.contains(says) == true, "\(what): \(failure as Any)")
+        #expect(await session.isOpen == false)
+        // It was stopped at its limit, not at the end of what it had to say.
+        #expect(await channel.sentBytes < 4 * ProtocolLimits.lineBytes, "\(what)")
+        await session.close()
+    }
+
+    @Test func repliesThatNobodyAskedForAreDropped() async throws {
+        let channel = HostileChannel { frame, turn in
+            if turn < 10_000 { return HostileAgentTests.line(frame.id + 1 + UInt32(turn), .captured) }
+            return turn == 10_000 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
+        }
+        let session = AgentSession(channel: channel)
+        let hello = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(60))
+        #expect(hello == HostileAgentTests.hello)
+        await session.close()
+    }
+
+    @Test func noiseOfRCFilesBeforeTheFirstWordIsBounded() async throws {
+        for (lines, isTolerated) in [
+            (ProtocolLimits.linesBeforeHello, true), (ProtocolLimits.linesBeforeHello + 1, false),
+        ] {
+            let channel = HostileChannel { frame, turn in
+                if turn < lines { return Array("\u{1B}[31mWelcome!\n".utf8) }
+                return turn == lines ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
+            }
+            let session = AgentSession(channel: channel)
+            let hello = try? await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+            #expect((hello != nil) == isTolerated)
+            await session.close()
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Foundation
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+struct LeaseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lease", abstract: "Who may drive a run.", discussion: "Example: lockflight lease show",
+        subcommands: [LeaseShow.self, LeaseBreak.self])
+}
+
+struct LeaseShow: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Who drives a run, or drove it last, and with which epoch.",
+        discussion: "Example: lockflight lease show r-7k3fq2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target, readOnly: true)
+        guard let lease = try control.ledger.lease(of: control.run) else {
+            return CommandResult(lines: ["nobody has driven \(control.run) yet"], document: [String: String]())
+        }
+        let words = lease.isHeld ? "driven by" : "nobody drives it; last driven by"
+        let remarks =
+            lease.isHeld
+            ? [] : ["next: " + (try await control.state().nextCommands(at: Context.clock.wall()).first?.command ?? "")]
+        return CommandResult(
+            lines: [
+                "\(control.run) epoch \(lease.driver.epoch)",
+                "\(words) \(lease.driver.user)@\(lease.driver.machine), process \(lease.driver.processID), "
+                    + "since \(lease.acquiredAt.rfc3339)",
+            ], document: lease, remarks: remarks.filter { $0 != "next: " })
+    }
+}
+
+struct LeaseBreak: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "break", abstract: "Depose a driver that holds a run and does not answer.",
+        discussion: """
+            For a process that was suspended, or a machine that hangs. When it wakes up it can change nothing more: the
+            ledger and every host that has met a newer driver refuse it. Nobody drives the run until `rollout resume`.
+            Example: lockflight lease break r-7k3fq2 --reason 'its machine hangs'
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "Why; recorded.") var reason: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target)
+        guard let held = try control.ledger.currentDriver(of: control.run) else {
+            throw CommandError(
+                .refused, "nobody drives \(control.run), so there is no lease to break",
+                consequence: "Nothing was recorded.",
+                next: try await control.state().nextCommands(at: Context.clock.wall()).first?.command
+                    ?? "lockflight status \(control.run)")
+        }
+        let lease = try control.ledger.acquireLease(
+            on: control.run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
+            takingOver: true, at: Context.clock.wall())
+        defer { lease.release() }
+        let words =
+            "\(context.user) broke the lease of \(held.user)@\(held.machine), process \(held.processID): \(reason)"
+        try await record(words, control, lease)
+        return CommandResult(
+            lines: [words, "epoch \(held.epoch) is deposed; \(control.run) is now at epoch \(lease.epoch)"],
+            document: try control.ledger.lease(of: control.run),
+            remarks: ["next: lockflight rollout resume \(control.run)"])
+    }
+
+    private func record(_ words: String, _ control: RunControl, _ lease: Lease) async throws {
+        for _ in 0..<RunControl.requestAttempts {
+            let head = try await control.state().sequence
+            switch try await control.log.append(
+                [.driverDetached(reason: words)], to: control.run, after: head, epoch: lease.epoch)
+            {
+            case .appended: return
+            case .conflict: continue
+            case .deposed:
+                throw CommandError(
+                    .refused, "another driver took \(control.run) over meanwhile",
+                    next: "lockflight lease show \(control.run)")
+            }
+        }
+        throw RuntimeError.appendStarved(control.run)
+    }
+}
