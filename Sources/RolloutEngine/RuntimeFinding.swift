@@ -7,6 +7,9 @@ enum RuntimeFinding: Hashable {
     /// The link could not be looked at, or nothing says what it should be.
     case unknown(String)
 
+    /// What a host's clock may have been set back by between the change and its proof.
+    static let clockSlackMilliseconds: Int64 = 1_000
+
     init(of item: EvidenceItem?, _ link: RuntimeLink, approved: ApprovedRelease?, notBefore: WallTime?) {
         guard let item else {
             self = .unknown("it was not looked at")
@@ -41,7 +44,8 @@ enum RuntimeFinding: Hashable {
             self = .unknown("'\(text)' is no time")
             return
         }
-        guard let notBefore, begun < notBefore else {
+        let slack = RuntimeFinding.clockSlackMilliseconds
+        guard let notBefore, begun.milliseconds < notBefore.milliseconds - slack else {
             self = .holds
             return
         }

@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import Glibc
 import UpgradeDomain
 
@@ -23,11 +24,9 @@ struct ReleaseManifest {
         } catch {
             throw UnknownReason(.notRun, error.message)
         }
-        guard let digest = Digest.ofFile(real) else {
-            throw UnknownReason(.notRun, "\(real) can not be read: \(systemErrorText(errno))")
-        }
         self.folder = folder.path
-        self.digest = digest
+        // Of the very bytes that are read below, should the file change meanwhile.
+        digest = Digest.sha256(of: bytes)
         digests = try ReleaseManifest.parse(String(decoding: bytes, as: UTF8.self), folder: folder.path)
     }
 
