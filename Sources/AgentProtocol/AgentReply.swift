@@ -12,6 +12,8 @@ public enum AgentReply: Hashable, Sendable {
     case output(OutputReply)
     case ended(OperationRecord)
     case tombstoned(id: OperationID)
+    /// The change stays: the host does not go back by itself.
+    case confirmed(id: OperationID)
     case journal(JournalReply)
     case refused(Refusal)
 }
@@ -158,6 +160,8 @@ public struct Refusal: Codable, Hashable, Sendable, Error {
         case readOnly
         /// The id was run or tombstoned before.
         case operationSeen
+        /// The connection is as old as the change that it would confirm.
+        case notNewer
         /// Another operation is running, or a process of an earlier one is still alive.
         case busy
         case unknownOperation
@@ -177,7 +181,8 @@ public struct Refusal: Codable, Hashable, Sendable, Error {
 extension ReplyFrame: Codable {
     private enum Key: String, CodingKey { case re, kind, body }
     private enum Kind: String, Codable {
-        case hello, preflight, surface, captured, started, running, output, ended, tombstoned, journal, refused
+        case hello, preflight, surface, captured, started, running, output, ended, tombstoned, confirmed, journal,
+            refused
     }
 
     public init(from decoder: any Decoder) throws {
@@ -194,6 +199,7 @@ extension ReplyFrame: Codable {
         case .output: reply = .output(try body(OutputReply.self))
         case .ended: reply = .ended(try body(OperationRecord.self))
         case .tombstoned: reply = .tombstoned(id: try body(OperationID.self))
+        case .confirmed: reply = .confirmed(id: try body(OperationID.self))
         case .journal: reply = .journal(try body(JournalReply.self))
         case .refused: reply = .refused(try body(Refusal.self))
         }
@@ -216,6 +222,7 @@ extension ReplyFrame: Codable {
         case .output(let body): try encode(.output, body)
         case .ended(let body): try encode(.ended, body)
         case .tombstoned(let body): try encode(.tombstoned, body)
+        case .confirmed(let body): try encode(.confirmed, body)
         case .journal(let body): try encode(.journal, body)
         case .refused(let body): try encode(.refused, body)
         }

@@ -14,6 +14,10 @@ public enum AgentRequest: Hashable, Sendable {
     /// Answers the record of an operation, `running`, or makes sure that its id can never run and answers
     /// `tombstoned`.
     case settle(SettleRequest)
+    /// Says that the host was reached after a change over a connection that is newer than it. Answers `confirmed`,
+    /// `running` with the id of the way back that the host has begun, or `running` with the operation's own id while
+    /// that has not ended.
+    case confirm(ConfirmRequest)
     /// Lists the journal.
     case journal
 }
@@ -103,10 +107,12 @@ public struct StartRequest: Codable, Hashable, Sendable {
     public var command: ScriptCommand
     /// Run the copy of the script kept at preflight where the script in place has changed since.
     public var usesPreservedScript: Bool
+    /// What the host runs by itself when nobody confirms in time; there where the intent has a revert.
+    public var revert: RevertScript?
 
     public init(
         intent: OperationIntent, run: RunID, chainHead: Digest, workingDirectory: String,
-        guardrails: [ScriptCommand], command: ScriptCommand, usesPreservedScript: Bool
+        guardrails: [ScriptCommand], command: ScriptCommand, usesPreservedScript: Bool, revert: RevertScript? = nil
     ) {
         self.intent = intent
         self.run = run
@@ -115,6 +121,18 @@ public struct StartRequest: Codable, Hashable, Sendable {
         self.guardrails = guardrails
         self.command = command
         self.usesPreservedScript = usesPreservedScript
+        self.revert = revert
+    }
+}
+
+/// The rollback that a host runs by itself.
+public struct RevertScript: Codable, Hashable, Sendable {
+    public var guardrails: [ScriptCommand]
+    public var command: ScriptCommand
+
+    public init(guardrails: [ScriptCommand], command: ScriptCommand) {
+        self.guardrails = guardrails
+        self.command = command
     }
 }
 
@@ -134,9 +152,17 @@ public struct SettleRequest: Codable, Hashable, Sendable {
     public init(operation: OperationID) { self.operation = operation }
 }
 
+public struct ConfirmRequest: Codable, Hashable, Sendable {
+    public var operation: OperationID
+
+    public init(operation: OperationID) { self.operation = operation }
+}
+
 extension RequestFrame: Codable {
     private enum Key: String, CodingKey { case id, verb, body }
-    private enum Verb: String, Codable, CaseIterable { case hello, preflight, capture, start, attach, settle, journal }
+    private enum Verb: String, Codable, CaseIterable {
+        case hello, preflight, capture, start, attach, settle, confirm, journal
+    }
 
     /// The closed list of verbs.
     public static let verbs = Verb.allCases.map(\.rawValue)
@@ -151,6 +177,7 @@ extension RequestFrame: Codable {
         case .start: request = .start(try container.decode(StartRequest.self, forKey: .body))
         case .attach: request = .attach(try container.decode(AttachRequest.self, forKey: .body))
         case .settle: request = .settle(try container.decode(SettleRequest.self, forKey: .body))
+        case .confirm: request = .confirm(try container.decode(ConfirmRequest.self, forKey: .body))
         case .journal: request = .journal
         }
     }
@@ -169,6 +196,7 @@ extension RequestFrame: Codable {
         case .start(let body): try encode(.start, body)
         case .attach(let body): try encode(.attach, body)
         case .settle(let body): try encode(.settle, body)
+        case .confirm(let body): try encode(.confirm, body)
         case .journal: try encode(.journal, HelloRequest?.none)
         }
     }

@@ -47,6 +47,8 @@ extension RunEvent {
         case .operationStarted: "operationStarted"
         case .operationUncertain: "operationUncertain"
         case .operationEnded: "operationEnded"
+        case .operationConfirmed: "operationConfirmed"
+        case .operationReverted: "operationReverted"
         case .operationTombstoned: "operationTombstoned"
         case .placementSoaked: "placementSoaked"
         case .deadlinePassed: "deadlinePassed"
@@ -60,6 +62,7 @@ extension RunEvent {
         case .requested: false
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
+            .operationConfirmed, .operationReverted,
             .placementSoaked, .deadlinePassed, .hostLost:
             true
         }
@@ -78,6 +81,7 @@ extension RunEvent {
             }
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
+            .operationConfirmed, .operationReverted,
             .placementSoaked, .deadlinePassed, .hostLost:
             nil
         }

@@ -156,9 +156,10 @@ extension RunEvent {
     fileprivate var citedEvidence: [Digest] {
         switch self {
         case .captured(let record): record.capture.surfaces.compactMap(\.rawDigest)
-        case .operationEnded(let record): [record.outputDigest].compactMap { $0 }
+        case .operationEnded(let record), .operationReverted(_, let record): [record.outputDigest].compactMap { $0 }
         case .runStarted, .driverAttached, .driverDetached, .requested, .preflightRecorded, .operationIntended,
-            .operationWithdrawn, .operationStarted, .operationUncertain, .operationTombstoned, .placementSoaked,
+            .operationWithdrawn, .operationStarted, .operationUncertain, .operationTombstoned, .operationConfirmed,
+            .placementSoaked,
             .deadlinePassed, .hostLost:
             []
         }

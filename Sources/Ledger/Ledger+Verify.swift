@@ -167,7 +167,8 @@ private struct ChainCheck {
         case .captured(let record):
             for digest in record.capture.surfaces.compactMap(\.rawDigest) { evidence[digest] = recorded.sequence }
         case .driverDetached, .requested, .preflightRecorded, .operationIntended, .operationWithdrawn,
-            .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned, .placementSoaked,
+            .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned, .operationConfirmed,
+            .operationReverted, .placementSoaked,
             .deadlinePassed, .hostLost:
             break
         }

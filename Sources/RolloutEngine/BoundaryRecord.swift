@@ -89,8 +89,12 @@ extension RolloutState {
         }
         if refusal(of: .resume) == nil { return [.resume] + rollbackOptions(for: failedHosts) }
         let hosts = failedHosts
-        let rechecks = hosts.filter { refusal(of: .recheck(host: $0)) == nil }.map { RecoveryOption.recheck(host: $0) }
-        let reruns = hosts.compactMap { host -> RecoveryOption? in
+        // What went back by itself is neither at its target nor known to be as it was: its rollback is proved first.
+        let changed = hosts.filter { !hasGoneBack($0) }
+        let rechecks = changed.filter { refusal(of: .recheck(host: $0)) == nil }.map {
+            RecoveryOption.recheck(host: $0)
+        }
+        let reruns = changed.compactMap { host -> RecoveryOption? in
             guard failedStepPlacement(of: host) != nil, !isAborted else { return nil }
             return .rerun(host: host, needsSignOff: refusal(of: .rerun(host: host, signedOffBy: nil)) != nil)
         }
@@ -105,6 +109,13 @@ extension RolloutState {
     private var failedHosts: [HostName] {
         var seen: Set<HostName> = []
         return unresolvedFailures.compactMap(\.host).filter { seen.insert($0).inserted }
+    }
+
+    private func hasGoneBack(_ host: HostName) -> Bool {
+        unresolvedFailures.contains {
+            $0.host == host && $0.problem.code == .changeReverted
+                && $0.placement.flatMap { placements[$0]?.recorded } == .source
+        }
     }
 
     private func rollbackOptions(for hosts: [HostName]) -> [RecoveryOption] {

@@ -10,6 +10,8 @@ public enum Effect: Hashable, Sendable {
     case start(OperationIntent)
     /// Ask the agent what became of an operation and follow it to its end.
     case settle(OperationIntent)
+    /// Tell the agent over a new connection that its host was reached after the change, or learn that it went back.
+    case confirm(OperationIntent)
 }
 
 /// Evidence to be taken.

@@ -43,7 +43,7 @@ extension HoldCode {
             .evidenceMissing, .evidenceRegressed, .pathFailed, .stepFailed, .rollbackFailed, .rollbackUnverified:
             .failed
         case .stepTimedOut, .progressDeadline: .timedOut
-        case .stepInterrupted: .interrupted
+        case .stepInterrupted, .changeReverted: .interrupted
         case .baselineIncomplete, .evidenceUnknown, .evidenceStale, .evidenceContradictory, .instrumentChanged:
             .inconclusive
         }
@@ -68,4 +68,6 @@ public enum Resolution: String, Hashable, Sendable {
     case repairedByHand, rerunPassed, rolledBackVerified, retired
     /// Nothing had changed when it failed; the check is made again from the start.
     case checkedAgain
+    /// What became of the operation is known now; where that is bad it is a failure of its own.
+    case settled
 }

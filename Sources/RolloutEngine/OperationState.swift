@@ -9,6 +9,8 @@ public struct OperationState: Hashable, Sendable {
         case running
         /// May or may not have arrived, or its end was lost: to be settled.
         case uncertain
+        /// Ended on its host, which goes back by itself unless it is confirmed in time.
+        case unconfirmed(OperationRecord, since: WallTime)
         case ended(OperationRecord)
         case withdrawn
         /// The agent refuses it forever: it never ran.
@@ -22,8 +24,16 @@ public struct OperationState: Hashable, Sendable {
 
     public var isOpen: Bool {
         switch fate {
-        case .intended, .running, .uncertain: true
+        case .intended, .running, .uncertain, .unconfirmed: true
         case .ended, .withdrawn, .tombstoned: false
+        }
+    }
+
+    /// Open, and not known to have ended on its host.
+    var isUnended: Bool {
+        switch fate {
+        case .intended, .running, .uncertain: true
+        case .unconfirmed, .ended, .withdrawn, .tombstoned: false
         }
     }
 }

@@ -118,11 +118,10 @@ extension RolloutState {
         let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
         switch intent.action {
         case .rollback:
-            let isForced = campaign?.breakGlass != nil
-            let guardrails = isForced ? [] : (plan.rollbackGuardrails ?? plan.guardrails).map(values.expand)
-            return OperationScript(
-                command: values.expand(layer.rollback.command), guardrails: guardrails,
-                usesPreserved: !hasFailedRollback(intent.placement))
+            var script = rollbackScript(of: layer, values)
+            if campaign?.breakGlass != nil { script.guardrails = [] }
+            script.usesPreserved = !hasFailedRollback(intent.placement)
+            return script
         case .step(let name):
             return layer.steps.first { $0.name == name }.map {
                 OperationScript(
@@ -130,6 +129,40 @@ extension RolloutState {
                     usesPreserved: false)
             }
         }
+    }
+
+    /// What the host runs by itself when nobody confirms an operation; nil where it never does.
+    public func revertScript(of intent: OperationIntent) -> OperationScript? {
+        guard intent.revert != nil, let host = hosts[intent.placement.host],
+            let layer = plan.layer(intent.placement.layer)
+        else { return nil }
+        return rollbackScript(of: layer, PlaceholderValues(host: host, layer: layer, run: definition.run))
+    }
+
+    private func rollbackScript(of layer: PlanLayer, _ values: PlaceholderValues) -> OperationScript {
+        OperationScript(
+            command: values.expand(layer.rollback.command),
+            guardrails: (plan.rollbackGuardrails ?? plan.guardrails).map(values.expand), usesPreserved: true)
+    }
+
+    /// How long a step may keep its host away; nil where a reboot interrupts it.
+    func rebootWithinSeconds(of intent: OperationIntent) -> Int? {
+        guard case .step(let name) = intent.action, let layer = plan.layer(intent.placement.layer) else { return nil }
+        return layer.steps.first { $0.name == name }?.rebootWithinSeconds
+    }
+
+    /// How long a host may be away now because a step of it that was begun declares a reboot; zero where none does.
+    public func declaredAbsence(of host: HostName) -> Duration {
+        let seconds = placements(of: host).flatMap { placement -> [Int] in
+            switch placements[placement]?.phase {
+            case .changing, .warmingUp, .soaking:
+                plan.layer(placement.layer)?.steps.compactMap(\.rebootWithinSeconds) ?? []
+            case .waiting, .checked, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack,
+                .retired, nil:
+                []
+            }
+        }
+        return .seconds(seconds.max() ?? 0)
     }
 
     /// A rollback that failed is repeated with the script in place: whoever repairs the host repairs it there.

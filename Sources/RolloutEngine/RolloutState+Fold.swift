@@ -31,6 +31,8 @@ extension RolloutState {
         case .operationStarted(let id): run(id, moment)
         case .operationUncertain(let id, _): doubt(id)
         case .operationEnded(let record): end(record, moment)
+        case .operationConfirmed(let id): confirm(id, moment)
+        case .operationReverted(let id, let record): revert(id, record, moment)
         case .placementSoaked(let placement, let attempt): soak(placement, attempt: attempt, moment)
         case .deadlinePassed(let record): take(record, moment)
         case .hostLost(let loss): take(loss, moment)
@@ -119,13 +121,13 @@ extension RolloutState {
     }
 
     private mutating func run(_ id: OperationID, _ moment: Moment) {
-        guard let operation = operations[id], operation.isOpen else { return }
+        guard let operation = operations[id], operation.isUnended else { return }
         operations[id]?.fate = .running
         touch(operation.intent, moment)
     }
 
     private mutating func doubt(_ id: OperationID) {
-        guard let operation = operations[id], operation.isOpen else { return }
+        guard let operation = operations[id], operation.isUnended else { return }
         operations[id]?.fate = .uncertain
         operations[id]?.isDispatched = false
     }
@@ -138,7 +140,7 @@ extension RolloutState {
 
     /// The operation never ran: its placement is where it was before the intent.
     private mutating func close(_ id: OperationID, _ fate: OperationState.Fate, _ moment: Moment) {
-        guard let operation = operations[id], operation.isOpen else { return }
+        guard let operation = operations[id], operation.isUnended else { return }
         operations[id]?.fate = fate
         openOperations.remove(id)
         let placement = operation.intent.placement
@@ -160,17 +162,55 @@ extension RolloutState {
     }
 
     private mutating func end(_ record: OperationRecord, _ moment: Moment) {
-        guard let operation = operations[record.id], operation.isOpen else { return }
+        guard let operation = operations[record.id], operation.isUnended else { return }
+        guard operation.intent.revert != nil, record.outcome.isConfirmable else {
+            conclude(operation.intent, record, problem(of: record, operation.intent), moment)
+            return
+        }
+        operations[record.id]?.fate = .unconfirmed(record, since: moment.wall)
+        operations[record.id]?.isDispatched = false
+        advanceMark = moment.monotonic
+        noteChange(operation.intent, record, moment)
+    }
+
+    private mutating func confirm(_ id: OperationID, _ moment: Moment) {
+        guard let operation = operations[id], case .unconfirmed(let record, _) = operation.fate else { return }
+        conclude(operation.intent, record, problem(of: record, operation.intent), moment)
+    }
+
+    private mutating func revert(_ id: OperationID, _ rollback: OperationRecord, _ moment: Moment) {
+        guard let operation = operations[id], case .unconfirmed(let record, _) = operation.fate,
+            let revert = operation.intent.revert
+        else { return }
+        for index in failures.indices
+        where failures[index].resolution == nil && failures[index].operation == id
+            && failures[index].problem.code == .operationUnsettled
+        {
+            failures[index].resolution = .settled
+        }
+        let passed = rollback.outcome == .exited(code: 0)
+        let words =
+            "nobody confirmed it within \(revert.withinSeconds) s, so the host ran its rollback by itself"
+            + (passed ? "" : ", and that failed: \(rollback.outcome)")
+        conclude(operation.intent, record, Problem(.changeReverted, words), moment)
+        if passed { placements[operation.intent.placement]?.record(.source, moment) }
+    }
+
+    private mutating func noteChange(_ intent: OperationIntent, _ record: OperationRecord, _ moment: Moment) {
+        touch(intent, moment)
+        if case .step = intent.action, placements[intent.placement]?.changedAt == nil {
+            placements[intent.placement]?.changedAt = record.startedAt
+        }
+    }
+
+    private mutating func conclude(
+        _ intent: OperationIntent, _ record: OperationRecord, _ problem: Problem?, _ moment: Moment
+    ) {
         operations[record.id]?.fate = .ended(record)
         openOperations.remove(record.id)
         advanceMark = moment.monotonic
-        let intent = operation.intent
-        let problem = problem(of: record, intent)
         if record.outcome.mayHaveChangedHost {
-            touch(intent, moment)
-            if case .step = intent.action, placements[intent.placement]?.changedAt == nil {
-                placements[intent.placement]?.changedAt = record.startedAt
-            }
+            noteChange(intent, record, moment)
         } else if case .step = intent.action, let before = placements[intent.placement]?.beforeOperation {
             placements[intent.placement]?.touched = before.touched
             placements[intent.placement]?.record(before.recorded, moment)
@@ -271,6 +311,10 @@ extension RolloutState {
                 ? Problem(.hostBlocked, "\(what) passed its timeout and a process of it will not die")
                 : Problem(.stepTimedOut, "\(what) passed its timeout and was ended")
         case .interrupted(let detail): return Problem(.stepInterrupted, "\(what) was interrupted: \(detail)")
+        case .rebooted:
+            // A declared reboot leaves the outcome to verification.
+            if rebootWithinSeconds(of: intent) != nil { return nil }
+            return Problem(.stepInterrupted, "\(what) was interrupted: the host was rebooted while it ran")
         case .guardrailRefused(let guardrail, let code):
             return Problem(.guardrailRefused, "\(guardrail) exited \(code); \(what) was not started")
         case .notStarted(let detail): return Problem(.operationRefused, "\(what) was not started: \(detail)")
@@ -326,24 +370,22 @@ extension RolloutState {
         let unsettled = openOperations.sorted().first { id in
             operations[id].map { $0.intent.placement.host == loss.host && $0.fate != .intended } ?? false
         }
-        let problem =
-            unsettled.map {
-                Problem(.operationUnsettled, "what became of \($0) is unknown: \(loss.code.rawValue), \(loss.detail)")
-            } ?? Problem(loss.code, loss.detail)
+        let problem = unsettled.map { unsettledProblem($0, loss) } ?? Problem(loss.code, loss.detail)
         if let active {
             fail(placement: active, problem, operation: unsettled, moment)
         } else {
             fail(host: loss.host, problem, moment)
         }
     }
-}
 
-extension OperationOutcome {
-    /// Whether the script was started, so that the host can no longer be called untouched.
-    var mayHaveChangedHost: Bool {
-        switch self {
-        case .exited, .signaled, .timedOut, .interrupted: true
-        case .guardrailRefused, .notStarted: false
+    private func unsettledProblem(_ id: OperationID, _ loss: HostLoss) -> Problem {
+        let why = "\(loss.code.rawValue), \(loss.detail)"
+        if let operation = operations[id], case .unconfirmed = operation.fate, let revert = operation.intent.revert {
+            return Problem(
+                .operationUnsettled,
+                "\(id) could not be confirmed: \(why); its host rolls back by itself \(revert.withinSeconds) s after its end"
+            )
         }
+        return Problem(.operationUnsettled, "what became of \(id) is unknown: \(why)")
     }
 }

@@ -64,6 +64,8 @@ extension RolloutState {
                 }
             case .intended, .running, .uncertain:
                 if !isLost { decision.effects.append(.settle(intent)) }
+            case .unconfirmed:
+                if !isLost { decision.effects.append(.confirm(intent)) }
             case .ended, .withdrawn, .tombstoned: break
             }
         }
@@ -272,10 +274,18 @@ extension RolloutState {
     private func intent(
         _ placement: Placement, _ action: OperationAction, _ attempt: Int, _ driver: Driver
     ) -> OperationIntent {
-        OperationIntent(
-            id: OperationID(run: definition.run, placement: placement, action: action, attempt: attempt),
-            placement: placement, action: action, attempt: attempt, boundary: boundary,
+        let id = OperationID(run: definition.run, placement: placement, action: action, attempt: attempt)
+        var intent = OperationIntent(
+            id: id, placement: placement, action: action, attempt: attempt, boundary: boundary,
             planDigest: definition.planDigest, epoch: driver.epoch)
+        switch action {
+        case .step:
+            intent.revert = plan.layer(placement.layer)?.confirmWithinSeconds.map {
+                RevertIntent(of: id, withinSeconds: $0)
+            }
+        case .rollback: break
+        }
+        return intent
     }
 }
 

@@ -176,6 +176,24 @@ public struct RolloutState: Hashable, Sendable {
         operation.fate == .intended && !operation.isDispatched && operation.intent.epoch == driver?.epoch
     }
 
+    /// The changes that their hosts take back by themselves unless they are confirmed.
+    public var pendingReverts: [PendingRevert] {
+        openOperations.sorted().compactMap { id in
+            guard let operation = operations[id], let revert = operation.intent.revert else { return nil }
+            switch operation.fate {
+            case .unconfirmed(_, let since):
+                return PendingRevert(
+                    operation: id, placement: operation.intent.placement, withinSeconds: revert.withinSeconds,
+                    endedAt: since)
+            case .running, .uncertain:
+                return PendingRevert(
+                    operation: id, placement: operation.intent.placement, withinSeconds: revert.withinSeconds,
+                    endedAt: nil)
+            case .intended, .ended, .withdrawn, .tombstoned: return nil
+            }
+        }
+    }
+
     func isOpen(_ placement: Placement) -> Bool {
         openOperations.contains { operations[$0]?.intent.placement == placement }
     }
@@ -209,6 +227,15 @@ public struct RolloutState: Hashable, Sendable {
 
     /// Remembers that this process sent an intent, so that ``next(_:)`` does not ask for it twice. Not a fact.
     public mutating func markDispatched(_ id: OperationID) { operations[id]?.isDispatched = true }
+}
+
+/// A change that its host takes back by itself.
+public struct PendingRevert: Hashable, Sendable {
+    public let operation: OperationID
+    public let placement: Placement
+    public let withinSeconds: Int
+    /// When the coordinator learnt of the change's end, which was before; nil while it is not known to have ended.
+    public let endedAt: WallTime?
 }
 
 /// A rollback that an operator asked for.

@@ -36,6 +36,7 @@ public enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     case operationRefused = "operation-refused"
     case operationUnsettled = "operation-unsettled"
     case hostBlocked = "host-blocked"
+    case changeReverted = "change-reverted"
     // Time and people.
     case progressDeadline = "progress-deadline"
     case rollbackRequested = "rollback-requested"

@@ -30,10 +30,12 @@ public struct OperationIntent: Codable, Hashable, Sendable {
     public var boundary: Boundary
     public var planDigest: Digest
     public var epoch: UInt64
+    /// What the host does by itself when nobody confirms the change; nil where it only does what it is told.
+    public var revert: RevertIntent?
 
     public init(
         id: OperationID, placement: Placement, action: OperationAction, attempt: Int, boundary: Boundary,
-        planDigest: Digest, epoch: UInt64
+        planDigest: Digest, epoch: UInt64, revert: RevertIntent? = nil
     ) {
         self.id = id
         self.placement = placement
@@ -42,6 +44,21 @@ public struct OperationIntent: Codable, Hashable, Sendable {
         self.boundary = boundary
         self.planDigest = planDigest
         self.epoch = epoch
+        self.revert = revert
+    }
+}
+
+/// The way back that a host takes by itself once nobody has confirmed a change in time. Part of the forward intent, so
+/// that it is durable before the host is touched.
+public struct RevertIntent: Codable, Hashable, Sendable {
+    /// The operation under which the host runs its layer's rollback.
+    public var id: OperationID
+    /// Counted from the end of the change.
+    public var withinSeconds: Int
+
+    public init(of change: OperationID, withinSeconds: Int) {
+        id = OperationID(rawValue: "\(change).revert!")
+        self.withinSeconds = withinSeconds
     }
 }
 
@@ -84,10 +101,30 @@ public enum OperationOutcome: Codable, Hashable, Sendable {
     case signaled(signal: Int)
     /// Its process group was ended at the deadline. `survivors` tells that a member would not die.
     case timedOut(survivors: Bool)
-    /// Its supervisor vanished (killed, or the host rebooted): the effect is unknown.
+    /// Its supervisor was killed: the effect is unknown.
     case interrupted(detail: String)
+    /// The host was rebooted while it ran: the effect is unknown, but a step may declare that it reboots.
+    case rebooted
     /// A guardrail said no; the script never started.
     case guardrailRefused(guardrail: String, code: Int)
     /// The agent did not start it at all.
     case notStarted(detail: String)
+}
+
+extension OperationOutcome {
+    /// Whether the script was started, so that the host can no longer be called untouched.
+    public var mayHaveChangedHost: Bool {
+        switch self {
+        case .exited, .signaled, .timedOut, .interrupted, .rebooted: true
+        case .guardrailRefused, .notStarted: false
+        }
+    }
+
+    /// Whether a supervisor is left that waits for a confirmation: its script has started, and nothing of it lives on.
+    public var isConfirmable: Bool {
+        switch self {
+        case .exited, .signaled, .timedOut(survivors: false): true
+        case .timedOut(survivors: true), .interrupted, .rebooted, .guardrailRefused, .notStarted: false
+        }
+    }
 }

@@ -164,6 +164,9 @@ public struct PlanLayer: Codable, Hashable, Sendable {
     public var healthyWithinSeconds: Int
     /// Maximum time without advance of a batch.
     public var progressDeadlineSeconds: Int
+    /// How long a changed host waits to be reached over a new connection before it rolls back by itself; nil where it
+    /// never does.
+    public var confirmWithinSeconds: Int?
     /// What its owner counts as a failed intermediate step, beyond the exits, signals, timeouts and lost results
     /// that always count; shown with the plan and with the boundary record.
     public var failedWhen: [String]
@@ -176,8 +179,9 @@ public struct PlanLayer: Codable, Hashable, Sendable {
     public init(
         name: LayerName, version: VersionChange, components: [Component], steps: [Step],
         rollback: RollbackPosture, batches: [BatchSize], maxInFlight: Int = 1, soakSeconds: Int,
-        sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int, failedWhen: [String],
-        expects: [ItemReference] = [], worksWith: [LayerName: [Version]] = [:]
+        sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int,
+        confirmWithinSeconds: Int? = nil, failedWhen: [String], expects: [ItemReference] = [],
+        worksWith: [LayerName: [Version]] = [:]
     ) {
         self.name = name
         self.version = version
@@ -190,6 +194,7 @@ public struct PlanLayer: Codable, Hashable, Sendable {
         self.sampleSeconds = sampleSeconds
         self.healthyWithinSeconds = healthyWithinSeconds
         self.progressDeadlineSeconds = progressDeadlineSeconds
+        self.confirmWithinSeconds = confirmWithinSeconds
         self.failedWhen = failedWhen
         self.expects = expects
         self.worksWith = worksWith
@@ -230,12 +235,19 @@ public struct Step: Codable, Hashable, Sendable {
     public var idempotent: Bool
     /// Runs on the first host of the layer only.
     public var once: Bool
+    /// The step reboots the host, which may be away for so long; what became of it is left to verification. Nil where
+    /// a reboot interrupts it.
+    public var rebootWithinSeconds: Int?
 
-    public init(name: StepName, command: ScriptCommand, idempotent: Bool = false, once: Bool = false) {
+    public init(
+        name: StepName, command: ScriptCommand, idempotent: Bool = false, once: Bool = false,
+        rebootWithinSeconds: Int? = nil
+    ) {
         self.name = name
         self.command = command
         self.idempotent = idempotent
         self.once = once
+        self.rebootWithinSeconds = rebootWithinSeconds
     }
 }
 

@@ -17,6 +17,10 @@ public enum RunEvent: Codable, Hashable, Sendable {
     /// The message may or may not have arrived: to be settled.
     case operationUncertain(id: OperationID, detail: String)
     case operationEnded(OperationRecord)
+    /// The host was reached over a new connection after the change, so it keeps it.
+    case operationConfirmed(id: OperationID)
+    /// Nobody confirmed the change in time: the host ran its rollback by itself. The record is the rollback's.
+    case operationReverted(id: OperationID, record: OperationRecord)
     /// The agent refuses the id forever: it never ran and never will.
     case operationTombstoned(id: OperationID)
     /// The placement stayed healthy for its whole soak.

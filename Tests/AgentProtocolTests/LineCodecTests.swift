@@ -29,7 +29,8 @@ import UpgradeDomain
                 StartRequest(
                     intent: intent, run: "r", chainHead: digest, workingDirectory: "/w", guardrails: [command],
                     command: command, usesPreservedScript: true)),
-            .attach(AttachRequest(operation: "op", fromByte: 7)), .settle(SettleRequest(operation: "op")), .journal,
+            .attach(AttachRequest(operation: "op", fromByte: 7)), .confirm(ConfirmRequest(operation: "op")),
+            .settle(SettleRequest(operation: "op")), .journal,
         ]
     }
 
@@ -122,6 +123,7 @@ import UpgradeDomain
         case .start: "start"
         case .attach: "attach"
         case .settle: "settle"
+        case .confirm: "confirm"
         case .journal: "journal"
         }
     }

@@ -55,15 +55,20 @@ final class HostUnderTest {
 
     func start(
         _ id: OperationID, _ command: ScriptCommand, epoch: UInt64 = 1, guardrails: [ScriptCommand] = [],
-        usesPreservedScript: Bool = false
+        usesPreservedScript: Bool = false, revertsWithinSeconds: Int? = nil, revert: String = ""
     ) -> StartRequest {
         let digest = Digest("sha256:" + String(repeating: "0", count: 64))
         let intent = OperationIntent(
             id: id, placement: Placement(host: "core-1", layer: "core"), action: .step(name: "redeploy"), attempt: 1,
-            boundary: .batch(layer: "core", index: 0), planDigest: digest, epoch: epoch)
+            boundary: .batch(layer: "core", index: 0), planDigest: digest, epoch: epoch,
+            revert: revertsWithinSeconds.map { RevertIntent(of: id, withinSeconds: $0) })
         return StartRequest(
             intent: intent, run: "r-1", chainHead: digest, workingDirectory: folder.path, guardrails: guardrails,
-            command: command, usesPreservedScript: usesPreservedScript)
+            command: command, usesPreservedScript: usesPreservedScript,
+            revert: revertsWithinSeconds.map { _ in
+                RevertScript(
+                    guardrails: [], command: ScriptCommand(arguments: ["sh", "-c", revert], timeoutSeconds: 20))
+            })
     }
 
     /// The lines of a file that scripts append to; none while it is not there.
@@ -97,6 +102,13 @@ final class HostUnderTest {
         }
         return nil
     }
+}
+
+/// Spins, so that a kill can be placed between two system calls.
+func afterMicroseconds(_ count: Int, _ act: () -> Void) {
+    let end = ContinuousClock.now.advanced(by: .microseconds(count))
+    while ContinuousClock.now < end {}
+    act()
 }
 
 /// What a test did not expect.

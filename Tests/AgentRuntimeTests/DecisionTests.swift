@@ -48,8 +48,8 @@ import UpgradeDomain
         #expect(standing(tombstoned: true, intent: nil) == .tombstoned)
         #expect(standing(hasRecord: true, record: record, boot: "b2") == .ended(intent, record))
         #expect(standing(lives: true) == .running(intent))
-        #expect(standing() == .lost(intent, reason: "its supervisor on the host was killed"))
-        #expect(standing(lives: true, boot: "b2") == .lost(intent, reason: "the host was rebooted while it ran"))
+        #expect(standing() == .lost(intent, .interrupted(detail: "its supervisor on the host was killed")))
+        #expect(standing(lives: true, boot: "b2") == .lost(intent, .rebooted))
         guard case .ended(_, let damaged) = standing(hasRecord: true) else { throw Surprise("not ended") }
         #expect(damaged.outcome == .interrupted(detail: "its record on the host is damaged"))
     }

@@ -35,6 +35,8 @@ struct EngineHarness {
         var isMute = false
         var script = Script.passes
         var rollback = Script.passes
+        /// Nobody reaches it in time, so it goes back by itself; what its rollback ends with.
+        var goesBack: OperationOutcome?
         /// Applied when its version becomes the target.
         var afterUpgrade: (@Sendable (inout Machine) -> Void)?
 
@@ -139,6 +141,7 @@ struct EngineHarness {
         case .capture(let order): [capture(order)]
         case .start(let intent): start(intent)
         case .settle(let intent): settle(intent)
+        case .confirm(let intent): confirm(intent)
         }
     }
 
@@ -240,6 +243,15 @@ struct EngineHarness {
         return [.operationTombstoned(id: intent.id)]
     }
 
+    private mutating func confirm(_ intent: OperationIntent) -> [RunEvent] {
+        guard isReachable(intent.placement.host) else { return [lost(intent.placement.host)] }
+        guard let outcome = machines[intent.placement]?.goesBack, let revert = intent.revert else {
+            return [.operationConfirmed(id: intent.id)]
+        }
+        if outcome == .exited(code: 0) { machines[intent.placement]?.version = "1" }
+        return [.operationReverted(id: intent.id, record: OperationRecord(id: revert.id, outcome: outcome))]
+    }
+
     private func script(of intent: OperationIntent) -> Script {
         let machine = machines[intent.placement] ?? Machine()
         return intent.action == .rollback ? machine.rollback : machine.script
@@ -253,7 +265,7 @@ struct EngineHarness {
         journal[intent.id] = wall
         switch outcome(of: intent) {
         case .guardrailRefused, .notStarted: return
-        case .exited, .signaled, .timedOut, .interrupted: break
+        case .exited, .signaled, .timedOut, .interrupted, .rebooted: break
         }
         starts[intent.id, default: 0] += 1
         order.append(intent.placement)

@@ -26,6 +26,10 @@ enum AgentLimits {
     static let journalEntries = 1_000
     /// The longest timeout of an operation or a guardrail.
     static let operationTimeoutSeconds = 604_800
+    /// The longest wait for a confirmation.
+    static let confirmSeconds = 86_400
+    /// How often a way back that could not be begun, such as on a full disk, is tried again.
+    static let revertRetry: Duration = .seconds(1)
     /// The longest timeout of one surface.
     static let surfaceTimeoutSeconds = 3_600
     /// The pause after the first 429 that names none; it doubles with each.

@@ -10,6 +10,20 @@ extension WallTime {
     }
 }
 
+/// A point of time since this boot that sleep and clock jumps do not move (`CLOCK_BOOTTIME`, clock_gettime(2)); the
+/// same for every process of the machine, so it can be kept in a file together with the boot id.
+struct BootTime: Codable, Hashable, Comparable, Sendable {
+    var milliseconds: Int64
+
+    static var now: BootTime {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return BootTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+
+    static func < (one: BootTime, other: BootTime) -> Bool { one.milliseconds < other.milliseconds }
+}
+
 extension Duration {
     var wholeMilliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
 }
@@ -34,7 +48,13 @@ struct Deadline: Sendable {
 
 /// Blocks this thread until the next look at something that gives no notice.
 func pauseBeforeNextLook() {
-    var interval = timespec(tv_sec: 0, tv_nsec: Int(AgentLimits.pollInterval.wholeMilliseconds) * 1_000_000)
+    pause(AgentLimits.pollInterval)
+}
+
+/// Blocks this thread for a while (nanosleep(2)).
+func pause(_ duration: Duration) {
+    let milliseconds = Int(duration.wholeMilliseconds)
+    var interval = timespec(tv_sec: milliseconds / 1_000, tv_nsec: milliseconds % 1_000 * 1_000_000)
     nanosleep(&interval, nil)
 }
 

@@ -106,6 +106,33 @@ struct HostAgent: Sendable {
         }
     }
 
+    /// Takes a confirmation that a change's host can still be reached, unless its way back has begun.
+    ///
+    /// The session must be newer than the end of the change: a connection from before it says nothing of the one that
+    /// the change left behind. What is decided is durable and stays.
+    func confirm(_ id: OperationID, session: Session) throws(Refusal) -> AgentReply {
+        let driver = try session.driver()
+        return try state.exclusively { () throws(Refusal) -> AgentReply in
+            try state.fence().check(ledger: driver.ledger, epoch: driver.epoch)
+            switch try journal.concluded(id) {
+            case .unknown: throw Refusal(.unknownOperation, "operation \(id) is not in this host's journal")
+            case .tombstoned: return .tombstoned(id: id)
+            case .running, .lost: return .running(id: id)
+            case .ended(let intent, _):
+                guard let revert = intent.request.intent.revert else { return .confirmed(id: id) }
+                let awaited = try journal.folder(of: id).value(AwaitedConfirmation.self, of: "awaiting.json")
+                if let awaited, awaited.bootID == state.bootID(), session.begunAt < awaited.endedAt {
+                    throw Refusal(
+                        .notNewer, "this connection is older than the end of \(id); confirm it over a new one")
+                }
+                switch try journal.decide(.confirmed, on: id) {
+                case .confirmed: return .confirmed(id: id)
+                case .reverting: return .running(id: revert.id)
+                }
+            }
+        }
+    }
+
     func listJournal() throws(Refusal) -> JournalReply {
         JournalReply(entries: try state.exclusively { () throws(Refusal) in try journal.entries() })
     }

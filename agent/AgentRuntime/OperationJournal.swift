@@ -18,14 +18,25 @@ struct JournaledProcesses: Codable, Hashable, Sendable {
     var script: ProcessIdentity
 }
 
+/// When a change ended that its host takes back unless it is confirmed; written before its record.
+struct AwaitedConfirmation: Codable, Hashable, Sendable {
+    var bootID: String
+    var endedAt: BootTime
+}
+
+/// Which way a change that needed a confirmation went. Written once, and never again.
+enum ConfirmationDecision: String, Codable, Hashable, Sendable {
+    case confirmed, reverting
+}
+
 /// What the journal says about an operation id.
 enum OperationStanding: Hashable, Sendable {
     /// Never seen; it may still arrive.
     case unknown
     case tombstoned
     case running(JournaledIntent)
-    /// Its supervisor is gone and left no record.
-    case lost(JournaledIntent, reason: String)
+    /// Its supervisor is gone and left no record; how it counts as ended.
+    case lost(JournaledIntent, OperationOutcome)
     case ended(JournaledIntent, OperationRecord)
 
     /// What is on disk, taken in the journal's lock.
@@ -52,11 +63,11 @@ enum OperationStanding: Hashable, Sendable {
                 intent,
                 OperationRecord(id: intent.request.intent.id, outcome: outcome, startedAt: intent.begunAt))
         } else if intent.bootID != facts.bootID {
-            self = .lost(intent, reason: "the host was rebooted while it ran")
+            self = .lost(intent, .rebooted)
         } else if facts.supervisorLives {
             self = .running(intent)
         } else {
-            self = .lost(intent, reason: "its supervisor on the host was killed")
+            self = .lost(intent, .interrupted(detail: "its supervisor on the host was killed"))
         }
     }
 }
@@ -96,8 +107,8 @@ struct OperationJournal: Sendable {
     /// The standing, with a lost operation's end made durable.
     func concluded(_ id: OperationID, holdsMutationLock: Bool = false) throws(Refusal) -> OperationStanding {
         let standing = try standing(of: id, holdsMutationLock: holdsMutationLock)
-        guard case .lost(let intent, let reason) = standing else { return standing }
-        var record = OperationRecord(id: id, outcome: .interrupted(detail: reason), startedAt: intent.begunAt)
+        guard case .lost(let intent, let outcome) = standing else { return standing }
+        var record = OperationRecord(id: id, outcome: outcome, startedAt: intent.begunAt)
         OutputFile(path: folder(of: id).path(of: OutputFile.name)).describe(in: &record)
         return try conclude(record) ? .ended(intent, record) : try self.standing(of: id)
     }
@@ -126,6 +137,18 @@ struct OperationJournal: Sendable {
         }
     }
 
+    /// What became of a change that waits for a confirmation; nil while nothing is decided.
+    func decision(on id: OperationID) throws(Refusal) -> ConfirmationDecision? {
+        try folder(of: id).value(ConfirmationDecision.self, of: "decision.json")
+    }
+
+    /// Decides for good; the first decision stays.
+    /// - Returns: the decision that stands.
+    func decide(_ decision: ConfirmationDecision, on id: OperationID) throws(Refusal) -> ConfirmationDecision {
+        _ = try folder(of: id).writeOnce("decision.json", Folder.json(decision))
+        return try self.decision(on: id) ?? decision
+    }
+
     func isTombstoned(_ id: OperationID) -> Bool {
         state.tombstones.contains(OperationJournal.fileName(of: id.rawValue))
     }
@@ -152,7 +175,7 @@ struct OperationJournal: Sendable {
             switch record.outcome {
             case .interrupted: ProcessTable.isAlive(processes.script)
             case .timedOut(survivors: true): ProcessTable.hasLivingMember(groupOf: processes.script)
-            case .exited, .signaled, .timedOut, .guardrailRefused, .notStarted: false
+            case .exited, .signaled, .timedOut, .rebooted, .guardrailRefused, .notStarted: false
             }
         guard !lives else {
             throw Refusal(

@@ -26,31 +26,47 @@ struct OperationSupervisor {
         outputDescriptor = try output.openForAppending()
     }
 
-    /// Runs the operation and writes its record.
+    /// Runs the operation to its record and, where its intent asks for it, waits for a confirmation.
     mutating func run() throws(Refusal) {
         let begun = ContinuousClock.now
         var record = OperationRecord(
             id: journaled.request.intent.id, outcome: .notStarted(detail: ""), startedAt: journaled.begunAt)
-        do {
-            try carryOut(&record)
-        } catch {
-            record.outcome = .notStarted(detail: clipped(error.message))
+        var supervision = Supervision(journaled.request)
+        var action = supervision.begin()
+        while true {
+            switch action {
+            case .runGuardrail(let guardrail):
+                action = supervise(&supervision) { (own) throws(Refusal) in try own.execute(own.setting(of: guardrail))
+                }
+            case .runCommand:
+                action = supervise(&supervision) { (own) throws(Refusal) in try own.runCommand(&record) }
+            case .record(let outcome):
+                record.outcome = outcome
+                droppedBytes += output.dropExcess(outputDescriptor, slackBytes: 0)
+                record.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
+                output.describe(in: &record, droppedBytes: droppedBytes)
+                try conclude(record)
+                action = supervision.recorded()
+            case .awaitConfirmation(let revert):
+                try awaitConfirmation(revert)
+                return
+            case .leave: return
+            }
         }
-        droppedBytes += output.dropExcess(outputDescriptor, slackBytes: 0)
-        record.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
-        output.describe(in: &record, droppedBytes: droppedBytes)
-        try OperationJournal(state: state).conclude(record)
     }
 
-    private mutating func carryOut(_ record: inout OperationRecord) throws(Refusal) {
-        let request = journaled.request
-        for guardrail in request.guardrails {
-            let outcome = try execute(setting(of: guardrail))
-            guard outcome != .exited(code: 0) else { continue }
-            record.outcome = .guardrailRefused(
-                guardrail: clipped(guardrail.scriptPath), code: OperationSupervisor.exitCode(of: outcome))
-            return
+    private mutating func supervise(
+        _ supervision: inout Supervision, _ execute: (inout OperationSupervisor) throws(Refusal) -> OperationOutcome
+    ) -> Supervision.Action {
+        do {
+            return supervision.ended(try execute(&self))
+        } catch {
+            return supervision.failed(clipped(error.message))
         }
+    }
+
+    private mutating func runCommand(_ record: inout OperationRecord) throws(Refusal) -> OperationOutcome {
+        let request = journaled.request
         var setting = setting(of: request.command)
         if request.usesPreservedScript {
             let preserved = PreservedScripts(state: state, run: request.run)
@@ -59,8 +75,53 @@ struct OperationSupervisor {
             }
         }
         record.scriptDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))
-        record.outcome = try execute(setting)
+        return try execute(setting)
     }
+
+    private func conclude(_ record: OperationRecord) throws(Refusal) {
+        if journaled.request.intent.revert != nil, record.outcome.isConfirmable {
+            try folder.writeJSON("awaiting.json", AwaitedConfirmation(bootID: state.bootID(), endedAt: .now))
+        }
+        try OperationJournal(state: state).conclude(record)
+    }
+
+    // MARK: Confirm or revert
+
+    /// Waits until somebody confirms the change, and otherwise takes the host back, whoever is there or not.
+    private func awaitConfirmation(_ revert: RevertIntent) throws(Refusal) {
+        let deadline = Deadline(after: .seconds(revert.withinSeconds))
+        while !folder.contains("decision.json") {
+            guard deadline.hasPassed else {
+                pauseBeforeNextLook()
+                continue
+            }
+            do {
+                try beginRevert()
+            } catch {
+                // Such as a full disk: a confirmation may still come, and room may be made.
+                pause(AgentLimits.revertRetry)
+            }
+        }
+        let journal = OperationJournal(state: state)
+        guard try journal.decision(on: journaled.request.intent.id) == .reverting else { return }
+        var supervisor = try OperationSupervisor(state: state, path: journal.folder(of: revert.id).path)
+        try supervisor.run()
+    }
+
+    /// Journals the way back like any other operation, then decides: if this process dies in between, nothing of it has
+    /// run and a confirmation is still taken.
+    private func beginRevert() throws(Refusal) {
+        guard let request = journaled.request.revertRequest else { return }
+        let journal = OperationJournal(state: state)
+        let change = journaled.request.intent.id
+        try state.exclusively { () throws(Refusal) in
+            guard try journal.decision(on: change) == nil else { return }
+            try journal.record(JournaledIntent(request: request, bootID: state.bootID(), begunAt: .now))
+            _ = try journal.decide(.reverting, on: change)
+        }
+    }
+
+    // MARK: Processes
 
     private func setting(of command: ScriptCommand) -> CommandSetting {
         let request = journaled.request
@@ -103,16 +164,6 @@ struct OperationSupervisor {
             case nil where deadline.hasPassed: return .timedOut(survivors: child.endGroup(alreadyEnded: false))
             case nil: continue
             }
-        }
-    }
-
-    /// A guardrail's end as a shell would number it.
-    private static func exitCode(of outcome: OperationOutcome) -> Int {
-        switch outcome {
-        case .exited(let code): code
-        case .signaled(let signal): 128 + signal
-        case .timedOut: 124
-        case .interrupted, .guardrailRefused, .notStarted: 127
         }
     }
 

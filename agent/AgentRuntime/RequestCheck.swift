@@ -26,13 +26,22 @@ enum RequestCheck {
             try directory(start.workingDirectory)
             try text([start.run.rawValue])
             try id(start.intent.id)
-            for command in start.guardrails + [start.command] {
+            let revert = start.revert.map { $0.guardrails + [$0.command] } ?? []
+            for command in start.guardrails + [start.command] + revert {
                 try check(command, AgentLimits.operationTimeoutSeconds)
+            }
+            guard (start.intent.revert == nil) == (start.revert == nil) else {
+                throw Refusal(.malformed, "a revert needs both an intent and a script")
+            }
+            if let revert = start.intent.revert {
+                try id(revert.id)
+                try timeout(revert.withinSeconds, AgentLimits.confirmSeconds)
             }
         case .attach(let attach):
             try id(attach.operation)
             guard attach.fromByte >= 0 else { throw Refusal(.malformed, "fromByte is negative") }
         case .settle(let settle): try id(settle.operation)
+        case .confirm(let confirm): try id(confirm.operation)
         case .journal: break
         }
     }

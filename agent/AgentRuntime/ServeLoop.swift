@@ -13,7 +13,7 @@ struct ServeLoop: ~Copyable {
     private let writer: ReplyWriter
     private let input: Int32
     private let inFlight = RequestsInFlight()
-    private var session = Session()
+    private var session = Session(begunAt: .now)
     private var supervisors: [Int32] = []
 
     init(agent: HostAgent, input: Int32, output: Int32) {
@@ -66,6 +66,8 @@ struct ServeLoop: ~Copyable {
             writer.send(frame.id, .started(id: start.intent.id))
         case .settle(let settle):
             writer.send(frame.id, try agent.settle(settle.operation, session: session))
+        case .confirm(let confirm):
+            writer.send(frame.id, try agent.confirm(confirm.operation, session: session))
         case .journal:
             writer.send(frame.id, .journal(try agent.listJournal()))
         case .capture(let capture): try answerBeside(capture, frame.id)

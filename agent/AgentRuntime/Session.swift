@@ -10,6 +10,10 @@ struct Session: Sendable {
         case driving(ledger: LedgerID, epoch: UInt64)
     }
     private var state = State.awaitingHello
+    /// When its connection's agent began: a change that ended later is confirmed by a newer session only.
+    let begunAt: BootTime
+
+    init(begunAt: BootTime) { self.begunAt = begunAt }
 
     /// What a hello asks of the durable fence.
     enum Admission: Hashable, Sendable {

@@ -10,7 +10,8 @@ import UpgradeDomain
 /// journal.lock        held for each short change of this folder
 /// mutation.lock       held by the supervisor of the one running operation
 /// last-operation      the operation that was begun last
-/// operations/ID/      intent.json, process.json, output, result.json
+/// operations/ID/      intent.json, process.json, output, result.json; awaiting.json and decision.json of a change that
+///                     its host takes back unless it is confirmed
 /// tombstones/ID       an id that may never run
 /// preserved/RUN/      scripts as they were before the run changed anything
 /// ```

@@ -20,7 +20,8 @@ extension AgentSession {
                 switch reply {
                 case .surface(let surface): answers[surface.name] = surface
                 case .captured: isComplete = true
-                case .hello, .preflight, .started, .running, .output, .ended, .tombstoned, .journal, .refused:
+                case .hello, .preflight, .started, .running, .output, .ended, .tombstoned, .confirmed, .journal,
+                    .refused:
                     throw unexpected(reply, to: "capture")
                 }
             }

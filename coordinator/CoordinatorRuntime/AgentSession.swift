@@ -153,7 +153,8 @@ private struct ExpectedReplies {
         case .surface(let surface):
             surfaces.remove(surface.name) != nil && surface.body.elements.count <= ProtocolLimits.surfaceBytes
         case .output(let output): output.bytes.elements.count <= ProtocolLimits.outputSliceBytes
-        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .journal, .refused: true
+        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .confirmed, .journal, .refused:
+            true
         }
     }
 }
@@ -162,7 +163,8 @@ extension AgentReply {
     /// Whether no other reply to the same request follows.
     var isLast: Bool {
         switch self {
-        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .journal, .refused: true
+        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .confirmed, .journal, .refused:
+            true
         case .surface, .output: false
         }
     }
@@ -180,7 +182,7 @@ extension ContactFailure {
         case .ownedElsewhere: self.init(.hostOwnedElsewhere, refusal.message)
         case .diskFull: self.init(.diskFull, refusal.message)
         case .malformed, .unknownVerb, .helloFirst, .noCommonProtocol, .staleEpoch, .readOnly, .operationSeen, .busy,
-            .unknownOperation, .limitExceeded, .internalFailure:
+            .notNewer, .unknownOperation, .limitExceeded, .internalFailure:
             self.init(.agentUnusable, "the agent refused: \(refusal.message)")
         }
     }

@@ -35,11 +35,17 @@ actor HostLinks {
 
     /// The host's session, connecting if need be; a transient failure is retried until `patience` has passed.
     func link(to host: Host, patience: Duration) async throws(ContactFailure) -> Link {
+        try await retrying(patience) { () throws(ContactFailure) in try await self.attempt(host) }
+    }
+
+    private func retrying(
+        _ patience: Duration, _ attempt: () async throws(ContactFailure) -> Link
+    ) async throws(ContactFailure) -> Link {
         let clock = ContinuousClock()
         let deadline = clock.now + patience
         while true {
             do {
-                return try await attempt(host)
+                return try await attempt()
             } catch let failure {
                 guard failure.isTransient, clock.now + HostLinks.retryPause < deadline, !Task.isCancelled else {
                     throw failure
@@ -84,6 +90,11 @@ actor HostLinks {
             await session.close()
             throw error
         }
+    }
+
+    /// A session over a connection that did not exist before; its caller closes it.
+    func newLink(to host: Host, patience: Duration) async throws(ContactFailure) -> Link {
+        try await retrying(patience) { () throws(ContactFailure) in try await self.connect(host) }
     }
 
     private func enter() async {

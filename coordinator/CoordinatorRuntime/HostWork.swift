@@ -124,7 +124,7 @@ struct HostWork: Sendable {
                     OperationRecord(
                         id: intent.id, outcome: .notStarted(detail: "\(refusal.code.rawValue): \(refusal.message)")))
             ]
-        case .operationSeen, .malformed, .unknownVerb, .unknownOperation, .internalFailure:
+        case .operationSeen, .notNewer, .malformed, .unknownVerb, .unknownOperation, .internalFailure:
             return [.operationUncertain(id: intent.id, detail: "\(refusal.code.rawValue): \(refusal.message)")]
         }
     }
@@ -143,7 +143,7 @@ struct HostWork: Sendable {
             case .running:
                 await post([.operationStarted(id: intent.id)])
                 await follow(intent, link.session, state, post: post)
-            case .hello, .preflight, .surface, .captured, .started, .output, .journal, .refused:
+            case .hello, .preflight, .surface, .captured, .started, .output, .confirmed, .journal, .refused:
                 throw unexpected(reply, to: "settle")
             }
         } catch {
@@ -156,12 +156,22 @@ struct HostWork: Sendable {
         _ intent: OperationIntent, _ session: AgentSession, _ state: RolloutState,
         post: @Sendable ([RunEvent]) async -> Void
     ) async {
-        let script = state.script(of: intent)
+        do throws(ContactFailure) {
+            await post(ended(try await end(of: intent.id, state.script(of: intent), session), intent))
+        } catch {
+            await post([.operationUncertain(id: intent.id, detail: error.message)])
+        }
+    }
+
+    /// Follows an operation's output until its record.
+    private func end(
+        of id: OperationID, _ script: OperationScript?, _ session: AgentSession
+    ) async throws(ContactFailure) -> OperationRecord {
         let commands = [script?.command].compactMap { $0 } + (script?.guardrails ?? [])
         let seconds = commands.reduce(0) { $0 + $1.timeoutSeconds }
         do {
             let stream = try await session.replies(
-                to: .attach(AttachRequest(operation: intent.id, fromByte: 0)),
+                to: .attach(AttachRequest(operation: id, fromByte: 0)),
                 timeout: .seconds(seconds) + HostWork.supervisionSlack)
             var output: [UInt8] = []
             for try await reply in stream {
@@ -173,16 +183,60 @@ struct HostWork: Sendable {
                     if Int64(output.count) == record.outputBytes, !output.isEmpty {
                         _ = try await log.store(evidence: output)
                     }
-                    await post(ended(record, intent))
-                    return
-                case .hello, .preflight, .surface, .captured, .started, .running, .tombstoned, .journal, .refused:
+                    return record
+                case .hello, .preflight, .surface, .captured, .started, .running, .tombstoned, .confirmed, .journal,
+                    .refused:
                     throw unexpected(reply, to: "attach")
                 }
             }
-            await post([.operationUncertain(id: intent.id, detail: "the output ended without a record")])
+        } catch let failure as ContactFailure {
+            throw failure
         } catch {
-            let detail = (error as? ContactFailure)?.message ?? "\(error)"
-            await post([.operationUncertain(id: intent.id, detail: detail)])
+            throw ContactFailure(.hostUnreachable, "\(error)")
+        }
+        throw ContactFailure(.hostUnreachable, "the output ended without a record")
+    }
+
+    // MARK: Confirmations
+
+    /// Reaches a changed host over a connection of its own, so that it keeps its change; or learns that it has gone
+    /// back. Tried for as long as the host waits.
+    func confirm(
+        _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([RunEvent]) async -> Void
+    ) async {
+        guard let revert = intent.revert else { return }
+        let patience = max(HostWork.settlePatience, .seconds(revert.withinSeconds))
+        do throws(ContactFailure) {
+            let link = try await links.newLink(to: host, patience: patience)
+            do throws(ContactFailure) {
+                try requireSameMachine(link, host, state)
+                await post([try await confirmation(of: intent, revert, state, link.session)])
+            } catch {
+                await link.session.close()
+                throw error
+            }
+            await link.session.close()
+        } catch {
+            await post([lost(host.name, error)])
+        }
+    }
+
+    private func confirmation(
+        of intent: OperationIntent, _ revert: RevertIntent, _ state: RolloutState, _ session: AgentSession
+    ) async throws(ContactFailure) -> RunEvent {
+        let reply = try await session.single(
+            .confirm(ConfirmRequest(operation: intent.id)), timeout: HostWork.requestTimeout)
+        switch reply {
+        case .confirmed(intent.id): return .operationConfirmed(id: intent.id)
+        case .running(revert.id):
+            let record = try await end(of: revert.id, state.revertScript(of: intent), session)
+            guard record.id == revert.id else {
+                throw ContactFailure(.agentUnusable, "the agent answered with the record of \(record.id)")
+            }
+            return .operationReverted(id: intent.id, record: record)
+        case .hello, .preflight, .surface, .captured, .started, .running, .output, .ended, .tombstoned, .confirmed,
+            .journal, .refused:
+            throw unexpected(reply, to: "confirm")
         }
     }
 
@@ -219,11 +273,18 @@ struct HostWork: Sendable {
     private func trusted(
         _ host: Host, _ state: RolloutState?, patience: Duration
     ) async throws(ContactFailure) -> HostLinks.Link {
-        let link = try await links.link(to: host, patience: patience)
-        if let known = state?.preflight[host.name]?.agent, known != link.hello.identity {
+        let away = state?.declaredAbsence(of: host.name) ?? .zero
+        let link = try await links.link(to: host, patience: max(patience, away))
+        if let state { try requireSameMachine(link, host, state) }
+        return link
+    }
+
+    private func requireSameMachine(
+        _ link: HostLinks.Link, _ host: Host, _ state: RolloutState
+    ) throws(ContactFailure) {
+        if let known = state.preflight[host.name]?.agent, known != link.hello.identity {
             throw ContactFailure(.machineChanged, "\(host.name) answers with another agent identity than at preflight")
         }
-        return link
     }
 
     private func lost(_ host: HostName, _ failure: ContactFailure) -> RunEvent {

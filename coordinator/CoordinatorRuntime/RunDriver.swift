@@ -94,7 +94,7 @@ public actor RunDriver {
     private var isSupervising: Bool {
         inFlight.keys.contains { effect in
             switch effect {
-            case .start, .settle: true
+            case .start, .settle, .confirm: true
             case .record, .preflight, .capture: false
             }
         }
@@ -123,6 +123,11 @@ public actor RunDriver {
             begin(effect) { [work] driver in
                 await work.settle(intent, host, state, post: { await driver.post($0) })
             }
+        case .confirm(let intent):
+            guard let host = state.hosts[intent.placement.host] else { return }
+            begin(effect) { [work] driver in
+                await work.confirm(intent, host, state, post: { await driver.post($0) })
+            }
         }
     }
 
@@ -146,7 +151,10 @@ public actor RunDriver {
         state.markDispatched(intent.id)
         return StartRequest(
             intent: intent, run: run, chainHead: state.chainHead, workingDirectory: host.workingDirectory,
-            guardrails: script.guardrails, command: script.command, usesPreservedScript: script.usesPreserved)
+            guardrails: script.guardrails, command: script.command, usesPreservedScript: script.usesPreserved,
+            revert: state.revertScript(of: intent).map {
+                RevertScript(guardrails: $0.guardrails, command: $0.command)
+            })
     }
 
     /// Takes what an effect learnt; nothing from one that was given up, as it says more of us than of the host.
@@ -239,7 +247,7 @@ extension Effect {
     fileprivate var recorded: RunEvent? {
         switch self {
         case .record(let event): event
-        case .preflight, .capture, .start, .settle: nil
+        case .preflight, .capture, .start, .settle, .confirm: nil
         }
     }
 }

@@ -11,6 +11,7 @@ public enum PlanFile {
     static let commandKeys = ["run", "workingDirectory", "environment", "timeoutSeconds", "script"]
     static let layerDefaultKeys = [
         "steps", "rollback", "batches", "maxInFlight", "soakSeconds", "sampleSeconds", "healthyWithinSeconds",
+        "confirmWithinSeconds",
         "progressDeadlineSeconds", "failedWhen", "expects",
     ]
     static let layerKeys = ["name", "from", "to", "components", "worksWith"] + layerDefaultKeys
@@ -256,7 +257,10 @@ struct PlanReading {
                 maxInFlight: section(having: "maxInFlight").integer("maxInFlight", in: 1...1_000) ?? 1,
                 soakSeconds: soak,
                 sampleSeconds: section(having: "sampleSeconds").integer("sampleSeconds", in: 1...3_600) ?? 5,
-                healthyWithinSeconds: healthy, progressDeadlineSeconds: progress, failedWhen: failedWhen,
+                healthyWithinSeconds: healthy, progressDeadlineSeconds: progress,
+                confirmWithinSeconds: section(having: "confirmWithinSeconds").integer(
+                    "confirmWithinSeconds", in: 5...86_400),
+                failedWhen: failedWhen,
                 expects: section(having: "expects").list("expects").compactMap(readExpectation),
                 worksWith: readWorksWith())
         }
@@ -290,13 +294,16 @@ struct PlanReading {
         }
 
         private func readStep(_ field: Field) -> Step? {
-            guard let section = Section(field, known: ["name", "idempotent", "once"] + PlanFile.commandKeys, reader),
+            guard
+                let section = Section(
+                    field, known: ["name", "idempotent", "once", "rebootWithinSeconds"] + PlanFile.commandKeys, reader),
                 let name = section.requiredText("name", "name the step"),
                 let command = plan.readCommand(commandField(section, field))
             else { return nil }
             return Step(
                 name: StepName(name), command: command, idempotent: section.flag("idempotent") ?? false,
-                once: section.flag("once") ?? false)
+                once: section.flag("once") ?? false,
+                rebootWithinSeconds: section.integer("rebootWithinSeconds", in: 1...86_400))
         }
 
         /// A step or a rollback carries its command's keys itself.

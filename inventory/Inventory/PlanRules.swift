@@ -17,7 +17,29 @@ enum PlanRules {
     static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + duplicateProblems(plan) + placeholderProblems(plan, inventory)
             + scopeProblems(plan, inventory) + expectationProblems(plan) + passageProblems(plan, inventory)
-            + runtimeProblems(plan)
+            + runtimeProblems(plan) + revertProblems(plan)
+    }
+
+    /// Where a host is to go back by itself it must be able to.
+    private static func revertProblems(_ plan: Plan) -> [PlanProblem] {
+        plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
+            guard layer.confirmWithinSeconds != nil else { return [] }
+            let oneWay =
+                layer.rollback.boundary == .oneWay
+                ? [
+                    PlanProblem(
+                        place: .layer(index),
+                        message: "layer \(layer.name) has confirmWithinSeconds, but its rollback is declared oneWay",
+                        remedy: "leave confirmWithinSeconds out: a host must not go back where nothing may")
+                ] : []
+            let rebooting = layer.steps.filter { $0.rebootWithinSeconds != nil }.map { step in
+                PlanProblem(
+                    place: .layer(index),
+                    message: "step \(step.name) reboots its host, which then can not wait for a confirmation",
+                    remedy: "leave out either rebootWithinSeconds or the layer's confirmWithinSeconds")
+            }
+            return oneWay + rebooting
+        }
     }
 
     private static func expectationProblems(_ plan: Plan) -> [PlanProblem] {

@@ -49,7 +49,9 @@ struct PlanSequence {
             lines.append("  component  \(component.name)\(own)")
         }
         for step in layer.steps {
-            let marks = (step.once ? ", once" : "") + (step.idempotent ? ", idempotent" : "")
+            let marks =
+                (step.once ? ", once" : "") + (step.idempotent ? ", idempotent" : "")
+                + (step.rebootWithinSeconds.map { ", reboots the host, back within \($0) s" } ?? "")
             lines.append(
                 "  step       \(step.name): \(step.command.arguments.joined(separator: " "))  (at most \(step.command.timeoutSeconds) s\(marks))"
             )
@@ -69,6 +71,10 @@ struct PlanSequence {
         lines += [
             "  rollback   \(reach(layer.rollback.boundary)): \(layer.rollback.command.arguments.joined(separator: " "))"
         ]
+        if let seconds = layer.confirmWithinSeconds {
+            lines.append(
+                "  confirm    a host that is not reached anew within \(seconds) s of a step rolls back by itself")
+        }
         lines.append("  " + style.dim("boundary   every placement touched so far is proved again"))
         return lines
     }

@@ -47,6 +47,9 @@ extension RunEvent {
         case .operationStarted(let id): "started \(id)"
         case .operationUncertain(let id, let detail): "uncertain \(id): \(detail)"
         case .operationEnded(let record): "ended \(record.id): \(record.outcome.sentence)"
+        case .operationConfirmed(let id): "confirmed \(id) over a new connection"
+        case .operationReverted(let id, let record):
+            "reverted \(id) by its host, unconfirmed: \(record.outcome.sentence)"
         case .operationTombstoned(let id): "tombstoned \(id): it never ran"
         case .placementSoaked(let placement, _): "\(placement) stayed healthy for its soak"
         case .deadlinePassed(let record):
@@ -63,6 +66,7 @@ extension OperationOutcome {
         case .signaled(let signal): "signal \(signal)"
         case .timedOut(let survivors): survivors ? "timed out, a process survives" : "timed out"
         case .interrupted(let detail): "interrupted: \(detail)"
+        case .rebooted: "the host was rebooted while it ran"
         case .guardrailRefused(let guardrail, let code): "refused by \(guardrail) (exit \(code))"
         case .notStarted(let detail): "not started: \(detail)"
         }

@@ -140,7 +140,8 @@ struct RunControl {
                 inFlight.isEmpty
                 ? "nothing is in flight"
                 : "still running on their hosts: \(inFlight.map(\.rawValue).joined(separator: ", "))"
-            result.remarks = ["stopped; \(going)", "next: lockflight rollout resume \(run)"]
+            result.remarks = ["stopped; \(going)"] + state.pendingReverts.map(\.sentence)
+            result.remarks.append("next: lockflight rollout resume \(run)")
             return result
         case .deposed(let state):
             var result = view.finish(state, status: .refused)
@@ -234,5 +235,16 @@ final class RunView: @unchecked Sendable {
             if context.isTerminal { Renderer.writeOutput(region.update([])) }
             return CommandResult(lines: final, document: RunDocument(state), status: status)
         }
+    }
+}
+
+extension PendingRevert {
+    fileprivate var sentence: String {
+        guard let endedAt else {
+            return
+                "\(placement.host) rolls back by itself unless it is confirmed within \(withinSeconds) s of the end of \(operation)"
+        }
+        let due = WallTime(milliseconds: endedAt.milliseconds + Int64(withinSeconds) * 1_000)
+        return "\(placement.host) rolls back by itself at \(due.rfc3339) unless the run is resumed before"
     }
 }

@@ -256,6 +256,7 @@ extension Resolution {
         case .rolledBackVerified: "rolled back, verified"
         case .retired: "retired"
         case .checkedAgain: "checked again"
+        case .settled: "settled"
         }
     }
 }
