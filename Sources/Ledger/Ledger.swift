@@ -49,16 +49,28 @@ public final class Ledger: Sendable {
         }
     }
 
+    /// A ledger that is gone with this object, for a simulation: everything but the disk is the real thing.
+    ///
+    /// - Parameter path: what errors name, and the beginning of the names of its lease locks.
+    package static func inMemory(named path: String) throws(LedgerError) -> Ledger {
+        try Ledger(path: path, access: .memory)
+    }
+
     private enum Access {
-        case readWrite, readOnly, immutable
+        case readWrite, readOnly, immutable, memory
     }
 
     private init(path: String, access: Access) throws(LedgerError) {
         self.path = path
         do {
-            let name = access == .immutable ? Ledger.immutableURI(path) : path
-            database = try DatabaseQueue(path: name, configuration: Ledger.configuration(path: path, access: access))
-            if access == .readWrite {
+            let configuration = Ledger.configuration(path: path, access: access)
+            switch access {
+            case .readWrite, .readOnly: database = try DatabaseQueue(path: path, configuration: configuration)
+            case .immutable:
+                database = try DatabaseQueue(path: Ledger.immutableURI(path), configuration: configuration)
+            case .memory: database = try DatabaseQueue(configuration: configuration)
+            }
+            if !configuration.readonly {
                 let newID = Ledger.randomID()
                 try database.writeWithoutTransaction { db in try Schema.migrate(db, newLedgerID: newID) }
             }
@@ -82,7 +94,7 @@ public final class Ledger: Sendable {
 
     private static func configuration(path: String, access: Access) -> Configuration {
         var configuration = Configuration()
-        configuration.readonly = access != .readWrite
+        configuration.readonly = access == .readOnly || access == .immutable
         configuration.busyMode = .timeout(Double(LedgerLimits.busyTimeoutSeconds))
         configuration.prepareDatabase { db in
             try Schema.refuseForeignFile(db, path: path)

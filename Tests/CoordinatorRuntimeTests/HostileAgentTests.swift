@@ -1,5 +1,6 @@
 import AgentProtocol
 import Foundation
+import RolloutEngine
 import Testing
 import UpgradeDomain
 
@@ -89,7 +90,7 @@ struct HostileAgentTests {
             }
             return chunk(frame.id, turn)
         }
-        let session = AgentSession(channel: channel)
+        let session = AgentSession(channel: channel, clock: .stopped)
         _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
         let failure = await #expect(throws: ContactFailure.self, "\(what)") {
             for try await _ in try await session.replies(to: HostileAgentTests.capture, timeout: .seconds(30)) {}
@@ -107,7 +108,7 @@ struct HostileAgentTests {
             if turn < 10_000 { return HostileAgentTests.line(frame.id + 1 + UInt32(turn), .captured) }
             return turn == 10_000 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
         }
-        let session = AgentSession(channel: channel)
+        let session = AgentSession(channel: channel, clock: .stopped)
         let hello = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(60))
         #expect(hello == HostileAgentTests.hello)
         await session.close()
@@ -121,10 +122,15 @@ struct HostileAgentTests {
                 if turn < lines { return Array("\u{1B}[31mWelcome!\n".utf8) }
                 return turn == lines ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
             }
-            let session = AgentSession(channel: channel)
+            let session = AgentSession(channel: channel, clock: .stopped)
             let hello = try? await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
             #expect((hello != nil) == isTolerated)
             await session.close()
         }
     }
+}
+
+extension RuntimeClock {
+    /// Its time stands still; what sleeps wakes up all the same.
+    fileprivate static let stopped = RuntimeClock(monotonic: { .zero }, wall: { WallTime(milliseconds: 0) })
 }

@@ -1,3 +1,4 @@
+import RolloutEngine
 import Testing
 import UpgradeDomain
 
@@ -13,8 +14,9 @@ struct RequestSpacingTests {
     }
 
     @Test func limitedSurfacesTakeTurnsAndOthersDoNotWait() async {
-        let start = ContinuousClock.now
-        let spacing = RequestSpacing(now: { start })
+        let start = MonotonicTime.zero
+        let spacing = RequestSpacing(
+            clock: RuntimeClock(monotonic: { start }, wall: { WallTime(milliseconds: 0) }))
         let shared = surface("shared", perSecond: 4)
         var turns: [Duration] = []
         for _ in 0..<5 { turns.append(await spacing.turn(for: [shared, surface("own", perSecond: nil)]) - start) }

@@ -14,6 +14,8 @@ enum AgentLimits {
     static let pollInterval: Duration = .milliseconds(20)
     /// How often an attached session looks whether a silent operation's supervisor still lives.
     static let livenessInterval: Duration = .milliseconds(500)
+    /// The most slices of output that one look at an operation reads.
+    static let slicesPerLook = 16
     /// How far output may pass its limit before the rest is dropped.
     static let outputSlackBytes: Int64 = 1_048_576
     /// The largest script that is digested and preserved.

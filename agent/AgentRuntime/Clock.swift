@@ -12,8 +12,10 @@ extension WallTime {
 
 /// A point of time since this boot that sleep and clock jumps do not move (`CLOCK_BOOTTIME`, clock_gettime(2)); the
 /// same for every process of the machine, so it can be kept in a file together with the boot id.
-struct BootTime: Codable, Hashable, Comparable, Sendable {
-    var milliseconds: Int64
+package struct BootTime: Codable, Hashable, Comparable, Sendable {
+    package var milliseconds: Int64
+
+    package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     static var now: BootTime {
         var time = timespec()
@@ -21,7 +23,7 @@ struct BootTime: Codable, Hashable, Comparable, Sendable {
         return BootTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
-    static func < (one: BootTime, other: BootTime) -> Bool { one.milliseconds < other.milliseconds }
+    package static func < (one: BootTime, other: BootTime) -> Bool { one.milliseconds < other.milliseconds }
 }
 
 extension Duration {

@@ -1,11 +1,12 @@
-import AgentProtocol
-import Glibc
-import UpgradeDomain
+package import AgentProtocol
+package import UpgradeDomain
 
 /// Answers the requests that touch the agent's memory of its host. Each is one short exclusive change.
-struct HostAgent: Sendable {
-    let state: StateFolder
-    var journal: OperationJournal { OperationJournal(state: state) }
+package struct HostAgent: Sendable {
+    package let state: StateFolder
+    package var journal: OperationJournal { OperationJournal(state: state) }
+
+    package init(state: StateFolder) { self.state = state }
 
     /// Records the owner and epoch before it admits a session that drives.
     func hello(_ hello: HelloRequest, session: inout Session) throws(Refusal) -> HelloReply {
@@ -23,8 +24,8 @@ struct HostAgent: Sendable {
         session.admit(hello)
         return HelloReply(
             protocolVersion: ProtocolLimits.versions[0], agentVersion: AgentProgram.version, identity: identity,
-            owner: fence.owner, highestEpoch: fence.highestEpoch, bootID: state.bootID(),
-            architecture: AgentProgram.architecture, hostTime: .now)
+            owner: fence.owner, highestEpoch: fence.highestEpoch, bootID: state.machine.bootID,
+            architecture: AgentProgram.architecture, hostTime: state.machine.wallTime)
     }
 
     /// Makes the intent durable and hands it to a detached supervisor.
@@ -51,43 +52,24 @@ struct HostAgent: Sendable {
                 }
                 return nil
             }
-            let deadline = Deadline(after: AgentLimits.handOverWait)
-            guard let lock = try FileLock(path: state.mutationLockPath, until: try handOverDeadline(deadline)) else {
-                throw Refusal(.busy, "another operation is running on this host; nothing was started")
+            let start = try state.machine.startSupervisor(
+                of: journal.folder(of: id), in: state.folder, lockPath: state.mutationLockPath,
+                waitsForLeaving: try journal.lastHasEnded()
+            ) { () throws(Refusal) in
+                try journal.requireQuietHost()
+                try journal.record(
+                    JournaledIntent(
+                        request: request, bootID: state.machine.bootID, begunAt: state.machine.wallTime))
             }
-            try journal.requireQuietHost()
-            try journal.record(JournaledIntent(request: request, bootID: state.bootID(), begunAt: .now))
-            return try launchSupervisor(of: id, lock: lock)
+            switch start {
+            case .busy: throw Refusal(.busy, "another operation is running on this host; nothing was started")
+            case .started(let pid): return pid
+            case .failed(let reason):
+                let outcome = OperationOutcome.notStarted(detail: "no supervisor could be started: \(reason)")
+                try journal.conclude(OperationRecord(id: id, outcome: outcome))
+                return nil
+            }
         }
-    }
-
-    /// The supervisor of an operation that has its record leaves within moments; any other is worth no wait.
-    private func handOverDeadline(_ deadline: Deadline) throws(Refusal) -> Deadline? {
-        try journal.lastHasEnded() ? deadline : nil
-    }
-
-    private func launchSupervisor(of id: OperationID, lock: borrowing FileLock) throws(Refusal) -> Int32? {
-        var environment: [String: String] = [:]
-        for name in ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LOCKFLIGHT_BOOT_ID_FILE"] {
-            environment[name] = environmentValue(name)
-        }
-        environment["LOCKFLIGHT_STATE_DIRECTORY"] = state.folder.path
-        let failure: String
-        do {
-            let child = try ChildProcess(
-                executable: "/proc/self/exe",
-                arguments: ["lockflight-agent", "supervise", journal.folder(of: id).path], environment: environment,
-                workingDirectory: "/", output: nil, passed: lock.descriptor, ownSession: true)
-            let code = child.release()
-            guard code != 0 else { return child.identity.pid }
-            _ = child.wait(atMost: AgentLimits.killGrace)
-            failure = systemErrorText(code)
-        } catch {
-            failure = error.message
-        }
-        let outcome = OperationOutcome.notStarted(detail: "no supervisor could be started: \(failure)")
-        try journal.conclude(OperationRecord(id: id, outcome: outcome))
-        return nil
     }
 
     /// Settles an operation for good: its record, that it runs, or a tombstone.
@@ -121,7 +103,7 @@ struct HostAgent: Sendable {
             case .ended(let intent, _):
                 guard let revert = intent.request.intent.revert else { return .confirmed(id: id) }
                 let awaited = try journal.folder(of: id).value(AwaitedConfirmation.self, of: "awaiting.json")
-                if let awaited, awaited.bootID == state.bootID(), session.begunAt < awaited.endedAt {
+                if let awaited, awaited.bootID == state.machine.bootID, session.begunAt < awaited.endedAt {
                     throw Refusal(
                         .notNewer, "this connection is older than the end of \(id); confirm it over a new one")
                 }
@@ -137,36 +119,56 @@ struct HostAgent: Sendable {
         JournalReply(entries: try state.exclusively { () throws(Refusal) in try journal.entries() })
     }
 
+    /// What an attached session sees at one look: output that is new to it, and the end if there is one.
+    package struct Look: Sendable {
+        package var output: [OutputReply] = []
+        package var end: AgentReply?
+    }
+
+    /// Looks at an operation from an offset on, at most ``AgentLimits/slicesPerLook`` slices at once.
+    package func look(at id: OperationID, fromByte: Int64) throws(Refusal) -> Look {
+        // Looked at before the output is read: what an ended operation wrote is all there.
+        let standing = try state.exclusively { () throws(Refusal) in try journal.concluded(id) }
+        switch standing {
+        case .unknown: throw Refusal(.unknownOperation, "operation \(id) is not in this host's journal")
+        case .tombstoned: return Look(end: .tombstoned(id: id))
+        case .running, .lost, .ended: break
+        }
+        let output = OutputFile(in: journal.folder(of: id))
+        var look = Look()
+        var position = fromByte
+        while look.output.count < AgentLimits.slicesPerLook {
+            let bytes = try output.slice(fromByte: position, limitBytes: ProtocolLimits.outputSliceBytes)
+            if bytes.isEmpty {
+                if case .ended(_, let record) = standing { look.end = .ended(record) }
+                break
+            }
+            look.output.append(OutputReply(operation: id, fromByte: position, bytes: Bytes(bytes)))
+            position += Int64(bytes.count)
+        }
+        return look
+    }
+
     /// Streams an operation's output until it has ended. `isWanted` turns false when nobody reads any more.
     func attach(
         _ request: AttachRequest, isWanted: () -> Bool, send: (AgentReply) -> Void
     ) throws(Refusal) -> AgentReply? {
-        let output = OutputFile(path: journal.folder(of: request.operation).path(of: OutputFile.name))
         var position = request.fromByte
         while true {
-            // Looked at before the output is read: what an ended operation wrote is all there.
-            let standing = try state.exclusively { () throws(Refusal) in try journal.concluded(request.operation) }
-            switch standing {
-            case .unknown:
-                throw Refusal(.unknownOperation, "operation \(request.operation) is not in this host's journal")
-            case .tombstoned: return .tombstoned(id: request.operation)
-            case .running, .lost, .ended: break
+            let look = try look(at: request.operation, fromByte: position)
+            for slice in look.output where isWanted() {
+                send(.output(slice))
+                position += Int64(slice.bytes.elements.count)
             }
-            while isWanted() {
-                let bytes = try output.slice(fromByte: position, limitBytes: ProtocolLimits.outputSliceBytes)
-                if bytes.isEmpty { break }
-                send(.output(OutputReply(operation: request.operation, fromByte: position, bytes: Bytes(bytes))))
-                position += Int64(bytes.count)
-            }
-            if case .ended(_, let record) = standing { return .ended(record) }
-            waitForMore(in: output, from: position, resultIn: journal.folder(of: request.operation), isWanted: isWanted)
+            if let end = look.end { return end }
+            waitForMore(in: journal.folder(of: request.operation), from: position, isWanted: isWanted)
             guard isWanted() else { return nil }
         }
     }
 
     /// Waits for output or a record, but looks at the supervisor's life at least once in a hand-over time.
-    private func waitForMore(in output: OutputFile, from position: Int64, resultIn folder: Folder, isWanted: () -> Bool)
-    {
+    private func waitForMore(in folder: Folder, from position: Int64, isWanted: () -> Bool) {
+        let output = OutputFile(in: folder)
         let deadline = Deadline(after: AgentLimits.livenessInterval)
         while isWanted(), !deadline.hasPassed, output.keptBytes <= position, !folder.contains("result.json") {
             pauseBeforeNextLook()

@@ -2,9 +2,9 @@ import AgentProtocol
 import UpgradeDomain
 
 /// Which ledger owns the host, and the highest epoch that has driven it. Kept durably; an epoch never falls.
-struct HostFence: Codable, Hashable, Sendable {
+package struct HostFence: Codable, Hashable, Sendable {
     var owner: LedgerID?
-    var highestEpoch: UInt64
+    package var highestEpoch: UInt64
 
     static let unowned = HostFence(owner: nil, highestEpoch: 0)
 

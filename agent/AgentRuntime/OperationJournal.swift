@@ -1,36 +1,40 @@
-import AgentProtocol
+package import AgentProtocol
 import ContentDigest
-import Glibc
-import UpgradeDomain
+package import UpgradeDomain
 
 /// The durable intent of an operation, as the host keeps it.
-struct JournaledIntent: Codable, Hashable, Sendable {
-    var request: StartRequest
+package struct JournaledIntent: Codable, Hashable, Sendable {
+    package var request: StartRequest
     /// The boot in which it was begun; in another boot it is interrupted.
     var bootID: String
-    var begunAt: WallTime
+    package var begunAt: WallTime
 }
 
 /// The processes of an operation, written before the script may run.
-struct JournaledProcesses: Codable, Hashable, Sendable {
+package struct JournaledProcesses: Codable, Hashable, Sendable {
     var bootID: String
     /// The guardrail or script that runs, or ran last; leader of its process group.
     var script: ProcessIdentity
+
+    package init(bootID: String, script: ProcessIdentity) {
+        self.bootID = bootID
+        self.script = script
+    }
 }
 
 /// When a change ended that its host takes back unless it is confirmed; written before its record.
-struct AwaitedConfirmation: Codable, Hashable, Sendable {
+package struct AwaitedConfirmation: Codable, Hashable, Sendable {
     var bootID: String
     var endedAt: BootTime
 }
 
 /// Which way a change that needed a confirmation went. Written once, and never again.
-enum ConfirmationDecision: String, Codable, Hashable, Sendable {
+package enum ConfirmationDecision: String, Codable, Hashable, Sendable {
     case confirmed, reverting
 }
 
 /// What the journal says about an operation id.
-enum OperationStanding: Hashable, Sendable {
+package enum OperationStanding: Hashable, Sendable {
     /// Never seen; it may still arrive.
     case unknown
     case tombstoned
@@ -74,8 +78,10 @@ enum OperationStanding: Hashable, Sendable {
 
 /// The journal of operations in the state folder. Every call but ``folder(of:)`` belongs inside
 /// `StateFolder.exclusively`.
-struct OperationJournal: Sendable {
+package struct OperationJournal: Sendable {
     let state: StateFolder
+
+    package init(state: StateFolder) { self.state = state }
 
     /// A folder name that no id can lead out of the journal with.
     static func fileName(of text: String) -> String {
@@ -86,7 +92,7 @@ struct OperationJournal: Sendable {
         return isSafe ? text : "sha256-" + Digest.sha256(of: Array(text.utf8)).rawValue.dropFirst("sha256:".count)
     }
 
-    func folder(of id: OperationID) -> Folder {
+    package func folder(of id: OperationID) -> Folder {
         state.operations.subfolder(OperationJournal.fileName(of: id.rawValue))
     }
 
@@ -95,12 +101,13 @@ struct OperationJournal: Sendable {
         let folder = folder(of: id)
         // The lock before the record: once nobody holds it, the record is there or never will be.
         let isLast = try lastOperation() == folder.name
-        let supervisorLives = isLast && !holdsMutationLock ? try mutationLockIsHeld() : false
+        let supervisorLives =
+            isLast && !holdsMutationLock ? try state.machine.supervisorLives(state.mutationLockPath) : false
         let facts = OperationStanding.Facts(
             isTombstoned: isTombstoned(id), intent: try folder.value(JournaledIntent.self, of: "intent.json"),
             hasRecord: folder.contains("result.json"),
             record: try folder.value(OperationRecord.self, of: "result.json"),
-            supervisorLives: supervisorLives, bootID: state.bootID())
+            supervisorLives: supervisorLives, bootID: state.machine.bootID)
         return OperationStanding(facts)
     }
 
@@ -109,7 +116,7 @@ struct OperationJournal: Sendable {
         let standing = try standing(of: id, holdsMutationLock: holdsMutationLock)
         guard case .lost(let intent, let outcome) = standing else { return standing }
         var record = OperationRecord(id: id, outcome: outcome, startedAt: intent.begunAt)
-        OutputFile(path: folder(of: id).path(of: OutputFile.name)).describe(in: &record)
+        OutputFile(in: folder(of: id)).describe(in: &record)
         return try conclude(record) ? .ended(intent, record) : try self.standing(of: id)
     }
 
@@ -138,8 +145,32 @@ struct OperationJournal: Sendable {
     }
 
     /// What became of a change that waits for a confirmation; nil while nothing is decided.
-    func decision(on id: OperationID) throws(Refusal) -> ConfirmationDecision? {
+    package func decision(on id: OperationID) throws(Refusal) -> ConfirmationDecision? {
         try folder(of: id).value(ConfirmationDecision.self, of: "decision.json")
+    }
+
+    /// Writes how an operation ended and, where it is to be confirmed, since when that is waited for.
+    package func concludeSupervised(_ record: OperationRecord, of intent: JournaledIntent) throws(Refusal) {
+        if intent.request.intent.revert != nil, record.outcome.isConfirmable {
+            try folder(of: record.id).writeJSON(
+                "awaiting.json",
+                AwaitedConfirmation(bootID: state.machine.bootID, endedAt: state.machine.bootTime))
+        }
+        try conclude(record)
+    }
+
+    /// Journals the way back of a change like any other operation, then decides: if this process dies in between,
+    /// nothing of it has run and a confirmation is still taken. Nothing where it is decided already.
+    package func beginRevert(of intent: JournaledIntent) throws(Refusal) {
+        guard let request = intent.request.revertRequest else { return }
+        let change = intent.request.intent.id
+        try state.exclusively { () throws(Refusal) in
+            guard try decision(on: change) == nil else { return }
+            try record(
+                JournaledIntent(
+                    request: request, bootID: state.machine.bootID, begunAt: state.machine.wallTime))
+            _ = try decide(.reverting, on: change)
+        }
     }
 
     /// Decides for good; the first decision stays.
@@ -169,12 +200,12 @@ struct OperationJournal: Sendable {
         let id = intent.request.intent.id
         guard case .ended(_, let record) = try concluded(id, holdsMutationLock: true),
             let processes = try folder.value(JournaledProcesses.self, of: "process.json"),
-            processes.bootID == state.bootID()
+            processes.bootID == state.machine.bootID
         else { return }
         let lives =
             switch record.outcome {
-            case .interrupted: ProcessTable.isAlive(processes.script)
-            case .timedOut(survivors: true): ProcessTable.hasLivingMember(groupOf: processes.script)
+            case .interrupted: state.machine.isAlive(processes.script)
+            case .timedOut(survivors: true): state.machine.hasLivingMember(groupOf: processes.script)
             case .exited, .signaled, .timedOut, .rebooted, .guardrailRefused, .notStarted: false
             }
         guard !lives else {
@@ -219,10 +250,8 @@ struct OperationJournal: Sendable {
     }
 
     private func modificationTime(of folder: Folder, _ name: String) -> Int64 {
-        var status = stat()
-        let path = folder.path == state.tombstones.path ? folder.path(of: name) : folder.path(of: "intent.json")
-        guard stat(path, &status) == 0 else { return 0 }
-        return Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        folder.disk.modifiedAt(
+            folder.path == state.tombstones.path ? folder.path(of: name) : folder.path(of: "intent.json"))
     }
 
     /// Whether the operation that was begun last has its record; its supervisor is about to leave.
@@ -236,16 +265,4 @@ struct OperationJournal: Sendable {
         guard let bytes = try state.folder.read("last-operation") else { return nil }
         return String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self)
     }
-
-    private func mutationLockIsHeld() throws(Refusal) -> Bool {
-        let free = try FileLock(path: state.mutationLockPath, until: nil)
-        switch consume free {
-        case .some: return false
-        case .none: return true
-        }
-    }
-}
-
-extension Folder {
-    var name: String { String(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]) }
 }

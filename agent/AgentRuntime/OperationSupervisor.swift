@@ -17,12 +17,12 @@ struct OperationSupervisor {
     /// - Parameter path: the operation's folder, made by ``OperationJournal/record(_:)``.
     init(state: StateFolder, path: String) throws(Refusal) {
         self.state = state
-        folder = Folder(path: path)
+        folder = Folder(path: path, disk: state.folder.disk)
         guard let journaled = try folder.value(JournaledIntent.self, of: "intent.json") else {
             throw Refusal(.unknownOperation, "there is no intent in \(path)")
         }
         self.journaled = journaled
-        output = OutputFile(path: folder.path(of: OutputFile.name))
+        output = OutputFile(in: folder)
         outputDescriptor = try output.openForAppending()
     }
 
@@ -45,7 +45,7 @@ struct OperationSupervisor {
                 droppedBytes += output.dropExcess(outputDescriptor, slackBytes: 0)
                 record.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
                 output.describe(in: &record, droppedBytes: droppedBytes)
-                try conclude(record)
+                try OperationJournal(state: state).concludeSupervised(record, of: journaled)
                 action = supervision.recorded()
             case .awaitConfirmation(let revert):
                 try awaitConfirmation(revert)
@@ -78,17 +78,11 @@ struct OperationSupervisor {
         return try execute(setting)
     }
 
-    private func conclude(_ record: OperationRecord) throws(Refusal) {
-        if journaled.request.intent.revert != nil, record.outcome.isConfirmable {
-            try folder.writeJSON("awaiting.json", AwaitedConfirmation(bootID: state.bootID(), endedAt: .now))
-        }
-        try OperationJournal(state: state).conclude(record)
-    }
-
     // MARK: Confirm or revert
 
     /// Waits until somebody confirms the change, and otherwise takes the host back, whoever is there or not.
     private func awaitConfirmation(_ revert: RevertIntent) throws(Refusal) {
+        let journal = OperationJournal(state: state)
         let deadline = Deadline(after: .seconds(revert.withinSeconds))
         while !folder.contains("decision.json") {
             guard deadline.hasPassed else {
@@ -96,29 +90,15 @@ struct OperationSupervisor {
                 continue
             }
             do {
-                try beginRevert()
+                try journal.beginRevert(of: journaled)
             } catch {
                 // Such as a full disk: a confirmation may still come, and room may be made.
                 pause(AgentLimits.revertRetry)
             }
         }
-        let journal = OperationJournal(state: state)
         guard try journal.decision(on: journaled.request.intent.id) == .reverting else { return }
         var supervisor = try OperationSupervisor(state: state, path: journal.folder(of: revert.id).path)
         try supervisor.run()
-    }
-
-    /// Journals the way back like any other operation, then decides: if this process dies in between, nothing of it has
-    /// run and a confirmation is still taken.
-    private func beginRevert() throws(Refusal) {
-        guard let request = journaled.request.revertRequest else { return }
-        let journal = OperationJournal(state: state)
-        let change = journaled.request.intent.id
-        try state.exclusively { () throws(Refusal) in
-            guard try journal.decision(on: change) == nil else { return }
-            try journal.record(JournaledIntent(request: request, bootID: state.bootID(), begunAt: .now))
-            _ = try journal.decide(.reverting, on: change)
-        }
     }
 
     // MARK: Processes
@@ -141,7 +121,8 @@ struct OperationSupervisor {
             executable: executable, arguments: setting.arguments, environment: setting.environment,
             workingDirectory: setting.workingDirectory, output: outputDescriptor)
         do {
-            try folder.writeJSON("process.json", JournaledProcesses(bootID: state.bootID(), script: child.identity))
+            try folder.writeJSON(
+                "process.json", JournaledProcesses(bootID: state.machine.bootID, script: child.identity))
         } catch {
             child.abandon()
             throw error

@@ -8,12 +8,15 @@ import UpgradeDomain
 struct OutputFile: Sendable {
     static let name = "output"
     let path: String
+    let disk: any Disk
+
+    init(in folder: Folder) {
+        path = folder.path(of: OutputFile.name)
+        disk = folder.disk
+    }
 
     /// The bytes kept so far.
-    var keptBytes: Int64 {
-        var status = stat()
-        return stat(path, &status) == 0 ? min(Int64(status.st_size), ProtocolLimits.operationOutputBytes) : 0
-    }
+    var keptBytes: Int64 { min(disk.byteCount(of: path), ProtocolLimits.operationOutputBytes) }
 
     /// Opens the file for a script to append to.
     func openForAppending() throws(Refusal) -> Int32 {
@@ -38,16 +41,7 @@ struct OutputFile: Sendable {
     func slice(fromByte: Int64, limitBytes: Int) throws(Refusal) -> [UInt8] {
         let count = min(Int64(limitBytes), ProtocolLimits.operationOutputBytes - fromByte)
         guard count > 0 else { return [] }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            if errno == ENOENT { return [] }
-            throw Refusal.system(errno, "open \(path)")
-        }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: Int(count))
-        let read = pread(descriptor, &bytes, bytes.count, off_t(fromByte))
-        guard read >= 0 else { throw Refusal.system(errno, "read \(path)") }
-        return Array(bytes[..<read])
+        return try disk.slice(of: path, fromByte: fromByte, limitBytes: Int(count))
     }
 
     /// Fills in what a record says about the output. `droppedBytes` counts in its length, not in its digest.
@@ -56,7 +50,7 @@ struct OutputFile: Sendable {
         let tailStart = max(0, kept - Int64(OperationRecord.maximumTailBytes))
         let tail = (try? slice(fromByte: tailStart, limitBytes: OperationRecord.maximumTailBytes)) ?? []
         record.outputBytes = kept + droppedBytes
-        record.outputDigest = Digest.ofFile(path, limitBytes: ProtocolLimits.operationOutputBytes)
+        record.outputDigest = disk.digest(of: path, limitBytes: ProtocolLimits.operationOutputBytes)
         record.outputTail = String(decoding: tail, as: UTF8.self)
     }
 }

@@ -20,7 +20,7 @@ struct PreservedScripts: Sendable {
         guard let bytes = try file.parent.read(file.name, limitBytes: AgentLimits.scriptBytes) else { return }
         let digest = Digest.sha256(of: bytes)
         try folder.create()
-        try folder.write(digest.rawValue, bytes, mode: 0o700)
+        try folder.write(digest.rawValue, bytes, mode: .privateProgram)
         digests[path] = digest
         try folder.writeJSON("map.json", digests)
     }

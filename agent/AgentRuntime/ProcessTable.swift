@@ -2,10 +2,15 @@ import AgentProtocol
 import Glibc
 
 /// One process of one boot: a pid alone is used again (proc_pid_stat(5), field 22).
-struct ProcessIdentity: Codable, Hashable, Sendable {
-    var pid: Int32
+package struct ProcessIdentity: Codable, Hashable, Sendable {
+    package var pid: Int32
     /// Clock ticks from boot to its start.
-    var startTicks: UInt64
+    package var startTicks: UInt64
+
+    package init(pid: Int32, startTicks: UInt64) {
+        self.pid = pid
+        self.startTicks = startTicks
+    }
 }
 
 /// The fields of `/proc/PID/stat` that the agent reads.

@@ -13,11 +13,12 @@ struct ServeLoop: ~Copyable {
     private let writer: ReplyWriter
     private let input: Int32
     private let inFlight = RequestsInFlight()
-    private var session = Session(begunAt: .now)
+    private var conversation: Conversation
     private var supervisors: [Int32] = []
 
     init(agent: HostAgent, input: Int32, output: Int32) {
         self.agent = agent
+        conversation = Conversation(with: agent)
         self.input = input
         writer = ReplyWriter(descriptor: output)
     }
@@ -37,41 +38,20 @@ struct ServeLoop: ~Copyable {
 
     private mutating func receive(_ line: Result<[UInt8], LineError>) {
         reapSupervisors()
-        if case .success(let bytes) = line, bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0d || $0 == 0x09 }) { return }
-        let frame: RequestFrame
-        do {
-            frame = try RequestFrame.decode(line)
-        } catch {
-            return writer.send(error.id, .refused(error.refusal))
-        }
+        guard let (id, step) = conversation.take(line) else { return }
         do throws(Refusal) {
-            try RequestCheck.check(frame.request)
-            try answer(frame)
+            switch step {
+            case .reply(let reply): writer.send(id, reply)
+            case .supervise(let pid, let reply):
+                supervisors.append(pid)
+                writer.send(id, reply)
+            case .preflight(let preflight, let session):
+                writer.send(id, .preflight(try agent.preflight(preflight, session: session)))
+            case .capture(let capture): try answerBeside(capture, id)
+            case .attach(let attach): try answerBeside(attach, id)
+            }
         } catch {
-            writer.send(frame.id, .refused(error))
-        }
-    }
-
-    private mutating func answer(_ frame: RequestFrame) throws(Refusal) {
-        if case .hello(let hello) = frame.request {
-            return writer.send(frame.id, .hello(try agent.hello(hello, session: &session)))
-        }
-        try session.requireHello()
-        switch frame.request {
-        case .hello: break
-        case .preflight(let preflight):
-            writer.send(frame.id, .preflight(try agent.preflight(preflight, session: session)))
-        case .start(let start):
-            if let pid = try agent.start(start, session: session) { supervisors.append(pid) }
-            writer.send(frame.id, .started(id: start.intent.id))
-        case .settle(let settle):
-            writer.send(frame.id, try agent.settle(settle.operation, session: session))
-        case .confirm(let confirm):
-            writer.send(frame.id, try agent.confirm(confirm.operation, session: session))
-        case .journal:
-            writer.send(frame.id, .journal(try agent.listJournal()))
-        case .capture(let capture): try answerBeside(capture, frame.id)
-        case .attach(let attach): try answerBeside(attach, frame.id)
+            writer.send(id, .refused(error))
         }
     }
 

@@ -2,7 +2,7 @@ import AgentProtocol
 import UpgradeDomain
 
 /// What one connection may do, from its hello on.
-struct Session: Sendable {
+package struct Session: Sendable {
     private enum State: Sendable {
         case awaitingHello
         /// Said hello without an epoch.

@@ -1,4 +1,4 @@
-import AgentProtocol
+package import AgentProtocol
 import Glibc
 import UpgradeDomain
 
@@ -15,25 +15,24 @@ import UpgradeDomain
 /// tombstones/ID       an id that may never run
 /// preserved/RUN/      scripts as they were before the run changed anything
 /// ```
-struct StateFolder: Sendable {
-    let folder: Folder
-    /// Where the kernel says which boot this is; another file in tests.
-    let bootIDFile: String
+package struct StateFolder: Sendable {
+    package let folder: Folder
+    package let machine: any HostMachine
 
-    init(path: String, bootIDFile: String = "/proc/sys/kernel/random/boot_id") {
-        folder = Folder(path: path)
-        self.bootIDFile = bootIDFile
+    package init(folder: Folder, machine: any HostMachine) {
+        self.folder = folder
+        self.machine = machine
     }
 
     /// The folder that the environment names, or the machine's, or for an ordinary user the account's.
     static func ofEnvironment() -> StateFolder {
-        let bootIDFile = environmentValue("LOCKFLIGHT_BOOT_ID_FILE") ?? "/proc/sys/kernel/random/boot_id"
         let path =
             environmentValue("LOCKFLIGHT_STATE_DIRECTORY")
             ?? (geteuid() == 0
                 ? "/var/lib/lockflight-agent"
                 : "\(environmentValue("HOME") ?? "")/.local/state/lockflight-agent")
-        return StateFolder(path: path, bootIDFile: bootIDFile)
+        let host = environmentValue("LOCKFLIGHT_BOOT_ID_FILE").map { LinuxHost(bootIDFile: $0) } ?? LinuxHost()
+        return StateFolder(folder: Folder(path: path), machine: host)
     }
 
     var operations: Folder { folder.subfolder("operations") }
@@ -44,14 +43,7 @@ struct StateFolder: Sendable {
     /// Runs a short change that no other session may interleave with.
     func exclusively<Result>(_ body: () throws(Refusal) -> Result) throws(Refusal) -> Result {
         try folder.create()
-        let lock = try FileLock(
-            path: folder.path(of: "journal.lock"), until: Deadline(after: AgentLimits.journalLockWait))
-        guard let lock else {
-            throw Refusal(.internalFailure, "another session has held \(folder.path) for too long; nothing was done")
-        }
-        let result = try body()
-        _ = consume lock
-        return result
+        return try machine.exclusively(folder.path(of: "journal.lock"), body)
     }
 
     /// The random identity, made at the first call. Call inside ``exclusively(_:)``.
@@ -59,14 +51,13 @@ struct StateFolder: Sendable {
         if let bytes = try folder.read("identity"), bytes.count >= 16 {
             return AgentIdentity(String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self))
         }
-        var random = SystemRandomNumberGenerator()
-        let text = "agent-" + hexadecimal((0..<16).map { _ in UInt8.random(in: 0...255, using: &random) })
+        let text = machine.newIdentity()
         try folder.write("identity", Array((text + "\n").utf8))
         return AgentIdentity(text)
     }
 
     /// Call inside ``exclusively(_:)``, as for ``record(_:)``.
-    func fence() throws(Refusal) -> HostFence {
+    package func fence() throws(Refusal) -> HostFence {
         guard let bytes = try folder.read("fence.json") else { return .unowned }
         do {
             return try LineCodec.decode(HostFence.self, from: bytes)
@@ -77,34 +68,6 @@ struct StateFolder: Sendable {
     }
 
     func record(_ fence: HostFence) throws(Refusal) { try folder.writeJSON("fence.json", fence) }
-
-    /// Which boot this is; empty when the kernel does not say.
-    func bootID() -> String {
-        let file = Folder(path: bootIDFile)
-        guard let name = bootIDFile.split(separator: "/").last,
-            let bytes = try? file.parent.read(String(name), limitBytes: 4_096)
-        else { return "" }
-        return String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self)
-    }
-}
-
-extension Folder {
-    /// Replaces a file durably with a value as JSON.
-    func writeJSON(_ name: String, _ value: some Encodable) throws(Refusal) { try write(name, Folder.json(value)) }
-
-    static func json(_ value: some Encodable) throws(Refusal) -> [UInt8] {
-        do {
-            return try LineCodec.encode(value)
-        } catch {
-            throw Refusal(.internalFailure, "a value can not be written: \(error)")
-        }
-    }
-
-    /// A file's value; nil when there is no such file or it does not hold one.
-    func value<Value: Decodable>(_ type: Value.Type, of name: String) throws(Refusal) -> Value? {
-        guard let bytes = try read(name) else { return nil }
-        return try? LineCodec.decode(type, from: bytes)
-    }
 }
 
 /// A variable of the agent's environment; nil when unset or empty.

@@ -1,13 +1,13 @@
-import AgentProtocol
-import UpgradeDomain
+package import AgentProtocol
+package import UpgradeDomain
 
 /// What the supervisor of one operation does next, as a value: guardrails in order, the command, the record, and where
 /// the intent asks for it the wait for a confirmation. ``OperationSupervisor`` carries it out.
 ///
 /// There is no way back into an earlier state: a supervisor that dies is never taken up again, its operation is
 /// *interrupted*.
-struct Supervision: Hashable, Sendable {
-    enum Action: Hashable, Sendable {
+package struct Supervision: Hashable, Sendable {
+    package enum Action: Hashable, Sendable {
         case runGuardrail(ScriptCommand)
         case runCommand
         /// Write how it ended; the operation is over for everyone who asks.
@@ -29,12 +29,12 @@ struct Supervision: Hashable, Sendable {
     private let request: StartRequest
     private var state = State.idle
 
-    init(_ request: StartRequest) { self.request = request }
+    package init(_ request: StartRequest) { self.request = request }
 
-    mutating func begin() -> Action { guarding(0) }
+    package mutating func begin() -> Action { guarding(0) }
 
     /// A guardrail or the command ended, or could not be started.
-    mutating func ended(_ outcome: OperationOutcome) -> Action {
+    package mutating func ended(_ outcome: OperationOutcome) -> Action {
         switch state {
         case .guarding(let index):
             if outcome == .exited(code: 0) { return guarding(index + 1) }
@@ -48,10 +48,10 @@ struct Supervision: Hashable, Sendable {
     }
 
     /// The guardrail or command could not even be tried.
-    mutating func failed(_ detail: String) -> Action { recording(.notStarted(detail: detail)) }
+    package mutating func failed(_ detail: String) -> Action { recording(.notStarted(detail: detail)) }
 
     /// The record is durable.
-    mutating func recorded() -> Action {
+    package mutating func recorded() -> Action {
         guard case .recording(let outcome) = state else { return .leave }
         state = .left
         if let revert = request.intent.revert, outcome.isConfirmable { return .awaitConfirmation(revert) }
@@ -85,7 +85,7 @@ struct Supervision: Hashable, Sendable {
 
 extension StartRequest {
     /// The request under which a host runs its rollback by itself; nil where it never does.
-    var revertRequest: StartRequest? {
+    package var revertRequest: StartRequest? {
         guard let revert, let order = intent.revert else { return nil }
         var own = intent
         own.id = order.id

@@ -13,12 +13,16 @@ public actor AgentSession {
     }
 
     private let channel: any AgentChannel
+    private let clock: RuntimeClock
     private var nextID: UInt32 = 1
     private var waiting: [UInt32: Waiting] = [:]
     private var failure: ContactFailure?
     private var reader: Task<Void, Never>?
 
-    public init(channel: any AgentChannel) { self.channel = channel }
+    public init(channel: any AgentChannel, clock: RuntimeClock) {
+        self.channel = channel
+        self.clock = clock
+    }
 
     public var isOpen: Bool { failure == nil }
 
@@ -85,8 +89,8 @@ public actor AgentSession {
         let (stream, continuation) = AsyncThrowingStream<AgentReply, any Error>.makeStream(
             bufferingPolicy: .bufferingOldest(AgentSession.bufferedReplies))
         waiting[id] = Waiting(continuation: continuation, expected: ExpectedReplies(to: request))
-        let deadline = Task { [weak self] in
-            try await Task.sleep(for: timeout)
+        let deadline = Task { [weak self, clock] in
+            try await clock.sleep(timeout)
             await self?.expire(id, after: timeout)
         }
         continuation.onTermination = { _ in deadline.cancel() }

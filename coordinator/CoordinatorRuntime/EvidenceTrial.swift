@@ -27,7 +27,7 @@ public struct EvidenceTrial: Sendable {
     /// - Throws: why the host could not be asked.
     public func take(_ plan: Plan, from host: Host) async throws(ContactFailure) -> [Taken] {
         let family = EvidenceFamily(plan: plan, run: "trial")
-        let session = AgentSession(channel: try await connector.connect(to: host))
+        let session = AgentSession(channel: try await connector.connect(to: host), clock: clock)
         do throws(ContactFailure) {
             _ = try await session.open(HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
             var taken: [Taken] = []

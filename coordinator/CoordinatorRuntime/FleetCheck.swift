@@ -43,7 +43,7 @@ public struct FleetCheck: Sendable {
     private func report(of host: Host, plan: Plan?) async -> Report {
         var report = Report(host: host.name)
         do throws(ContactFailure) {
-            let session = AgentSession(channel: try await connector.connect(to: host))
+            let session = AgentSession(channel: try await connector.connect(to: host), clock: clock)
             do throws(ContactFailure) {
                 try await look(host, plan, session, &report)
                 await session.close()

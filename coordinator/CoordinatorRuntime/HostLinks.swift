@@ -1,4 +1,5 @@
 import AgentProtocol
+import RolloutEngine
 import UpgradeDomain
 
 /// One warm agent session per host, for as long as there is work for it.
@@ -12,6 +13,7 @@ actor HostLinks {
     private let connector: any HostConnector
     private let ledger: LedgerID
     private let epoch: UInt64
+    private let clock: RuntimeClock
     private var links: [HostName: Entry] = [:]
     private var connecting = 0
     private var queue: [CheckedContinuation<Void, Never>] = []
@@ -27,10 +29,11 @@ actor HostLinks {
         let task: Task<Link, any Error>
     }
 
-    init(connector: any HostConnector, ledger: LedgerID, epoch: UInt64) {
+    init(connector: any HostConnector, ledger: LedgerID, epoch: UInt64, clock: RuntimeClock) {
         self.connector = connector
         self.ledger = ledger
         self.epoch = epoch
+        self.clock = clock
     }
 
     /// The host's session, connecting if need be; a transient failure is retried until `patience` has passed.
@@ -41,16 +44,15 @@ actor HostLinks {
     private func retrying(
         _ patience: Duration, _ attempt: () async throws(ContactFailure) -> Link
     ) async throws(ContactFailure) -> Link {
-        let clock = ContinuousClock()
-        let deadline = clock.now + patience
+        let deadline = clock.monotonic() + patience
         while true {
             do {
                 return try await attempt()
             } catch let failure {
-                guard failure.isTransient, clock.now + HostLinks.retryPause < deadline, !Task.isCancelled else {
+                guard failure.isTransient, clock.monotonic() + HostLinks.retryPause < deadline, !Task.isCancelled else {
                     throw failure
                 }
-                try? await clock.sleep(for: HostLinks.retryPause)
+                try? await clock.sleep(HostLinks.retryPause)
             }
         }
     }
@@ -81,7 +83,7 @@ actor HostLinks {
     private func connect(_ host: Host) async throws(ContactFailure) -> Link {
         await enter()
         defer { leave() }
-        let session = AgentSession(channel: try await connector.connect(to: host))
+        let session = AgentSession(channel: try await connector.connect(to: host), clock: clock)
         do {
             let hello = try await session.open(
                 HelloRequest(ledger: ledger, epoch: epoch), timeout: HostLinks.helloTimeout)

@@ -21,7 +21,14 @@ struct HostWork: Sendable {
     let links: HostLinks
     let log: any RunLog
     let clock: RuntimeClock
-    let spacing = RequestSpacing()
+    private let spacing: RequestSpacing
+
+    init(links: HostLinks, log: any RunLog, clock: RuntimeClock) {
+        self.links = links
+        self.log = log
+        self.clock = clock
+        spacing = RequestSpacing(clock: clock)
+    }
 
     // MARK: Preflight
 

@@ -51,9 +51,24 @@ public struct ContactFailure: Error, Hashable, Sendable {
 public struct RuntimeClock: Sendable {
     public var monotonic: @Sendable () -> MonotonicTime
     public var wall: @Sendable () -> WallTime
+    /// Suspends for a while of monotonic time.
+    public var sleep: @Sendable (Duration) async throws(CancellationError) -> Void
 
-    public init(monotonic: @escaping @Sendable () -> MonotonicTime, wall: @escaping @Sendable () -> WallTime) {
+    public init(
+        monotonic: @escaping @Sendable () -> MonotonicTime, wall: @escaping @Sendable () -> WallTime,
+        sleep: @escaping @Sendable (Duration) async throws(CancellationError) -> Void = RuntimeClock.continuousSleep
+    ) {
         self.monotonic = monotonic
         self.wall = wall
+        self.sleep = sleep
+    }
+
+    public static let continuousSleep: @Sendable (Duration) async throws(CancellationError) -> Void = {
+        (duration: Duration) async throws(CancellationError) -> Void in
+        do {
+            try await Task.sleep(for: duration)
+        } catch {
+            throw CancellationError()
+        }
     }
 }

@@ -1,19 +1,21 @@
+import RolloutEngine
 import UpgradeDomain
 
 /// Spaces the requests of a whole fleet to a surface that all hosts share, so that taking evidence does not become load.
 actor RequestSpacing {
-    private let now: @Sendable () -> ContinuousClock.Instant
-    private var free: [SurfaceName: ContinuousClock.Instant] = [:]
+    private let clock: RuntimeClock
+    private var free: [SurfaceName: MonotonicTime] = [:]
 
-    init(now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }) { self.now = now }
+    init(clock: RuntimeClock) { self.clock = clock }
 
     /// Takes the next turn of each limited surface.
     /// - Returns: when the last of them may be sent.
-    func turn(for surfaces: [Surface]) -> ContinuousClock.Instant {
-        var last = now()
+    func turn(for surfaces: [Surface]) -> MonotonicTime {
+        let now = clock.monotonic()
+        var last = now
         for surface in surfaces {
             guard case .http(let http) = surface.source, let perSecond = http.fleetRequestsPerSecond else { continue }
-            let start = max(now(), free[surface.name] ?? now())
+            let start = max(now, free[surface.name] ?? now)
             free[surface.name] = start + .seconds(1) / max(1, perSecond)
             last = max(last, start)
         }
@@ -22,11 +24,7 @@ actor RequestSpacing {
 
     /// Waits for that turn.
     nonisolated func wait(for surfaces: [Surface]) async throws(CancellationError) {
-        let start = await turn(for: surfaces)
-        do {
-            try await Task.sleep(until: start, clock: .continuous)
-        } catch {
-            throw CancellationError()
-        }
+        let pause = await turn(for: surfaces) - clock.monotonic()
+        if pause > .zero { try await clock.sleep(pause) }
     }
 }

@@ -49,7 +49,7 @@ public actor RunDriver {
         self.log = log
         self.clock = clock
         self.observe = observe
-        links = HostLinks(connector: connector, ledger: ledger, epoch: driver.epoch)
+        links = HostLinks(connector: connector, ledger: ledger, epoch: driver.epoch, clock: clock)
         work = HostWork(links: links, log: log, clock: clock)
         let events = try await log.events(of: run, after: 0)
         guard let state = RolloutState.fold(events, at: clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
@@ -215,8 +215,8 @@ public actor RunDriver {
         guard inbox.isEmpty else { return }
         let poll = RunDriver.requestPollInterval
         let pause = wakeAt.map { max(.milliseconds(1), min($0 - clock.monotonic(), poll)) } ?? poll
-        let timer = Task {
-            try? await Task.sleep(for: pause)
+        let timer = Task { [clock] in
+            try? await clock.sleep(pause)
             self.wake()
         }
         await withCheckedContinuation { waiter = $0 }

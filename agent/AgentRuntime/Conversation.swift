@@ -1,0 +1,59 @@
+package import AgentProtocol
+import UpgradeDomain
+
+/// One session's requests, in order, and what is to be done about each: a value, so that the same answers are given
+/// over a pipe and in a simulation.
+package struct Conversation: Sendable {
+    package enum Step: Sendable {
+        case reply(AgentReply)
+        /// A supervisor was started, which its parent has to reap.
+        case supervise(pid: Int32, AgentReply)
+        case preflight(PreflightRequest, Session)
+        /// To be answered beside what comes next.
+        case capture(CaptureRequest)
+        case attach(AttachRequest)
+    }
+
+    private let agent: HostAgent
+    private var session: Session
+
+    package init(with agent: HostAgent) {
+        self.agent = agent
+        session = Session(begunAt: agent.state.machine.bootTime)
+    }
+
+    /// Takes the next line in. Nil for a blank one.
+    package mutating func take(_ line: Result<[UInt8], LineError>) -> (id: UInt32, step: Step)? {
+        if case .success(let bytes) = line, bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0d || $0 == 0x09 }) { return nil }
+        let frame: RequestFrame
+        do {
+            frame = try RequestFrame.decode(line)
+        } catch {
+            return (error.id, .reply(.refused(error.refusal)))
+        }
+        do throws(Refusal) {
+            try RequestCheck.check(frame.request)
+            return (frame.id, try answer(frame.request))
+        } catch {
+            return (frame.id, .reply(.refused(error)))
+        }
+    }
+
+    private mutating func answer(_ request: AgentRequest) throws(Refusal) -> Step {
+        if case .hello(let hello) = request { return .reply(.hello(try agent.hello(hello, session: &session))) }
+        try session.requireHello()
+        switch request {
+        case .hello: throw Refusal(.internalFailure, "hello was answered before")
+        case .preflight(let preflight): return .preflight(preflight, session)
+        case .start(let start):
+            let reply = AgentReply.started(id: start.intent.id)
+            guard let pid = try agent.start(start, session: session) else { return .reply(reply) }
+            return .supervise(pid: pid, reply)
+        case .settle(let settle): return .reply(try agent.settle(settle.operation, session: session))
+        case .confirm(let confirm): return .reply(try agent.confirm(confirm.operation, session: session))
+        case .journal: return .reply(.journal(try agent.listJournal()))
+        case .capture(let capture): return .capture(capture)
+        case .attach(let attach): return .attach(attach)
+        }
+    }
+}
