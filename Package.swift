@@ -96,6 +96,13 @@ let package = Package(
             "Inventory", in: "inventory",
             ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
 
+        // Tests/Simulator: whole runs in virtual time; built in release by `make simulate`.
+        .executableTarget(
+            name: "lockflight-simulate",
+            dependencies: [
+                "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "AgentRuntime", "Ledger",
+                "CoordinatorRuntime",
+            ], path: "Tests/Simulator", swiftSettings: strict),
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
         tests("SSHTransportTests", ["SSHTransport"]),
         tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),

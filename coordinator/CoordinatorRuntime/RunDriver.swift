@@ -216,7 +216,8 @@ public actor RunDriver {
         let poll = RunDriver.requestPollInterval
         let pause = wakeAt.map { max(.milliseconds(1), min($0 - clock.monotonic(), poll)) } ?? poll
         let timer = Task { [clock] in
-            try? await clock.sleep(pause)
+            // A wait that was cut short must not wake the next one.
+            try await clock.sleep(pause)
             self.wake()
         }
         await withCheckedContinuation { waiter = $0 }

@@ -1,0 +1,201 @@
+import AgentRuntime
+import RolloutEngine
+import UpgradeDomain
+
+/// Keeps the truth outside of the engine and holds every event against it.
+final class Checker {
+    struct Violation: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    unowned let world: World
+    private(set) var violation: Violation?
+    private var intents: [OperationID: OperationIntent] = [:]
+    private var starts: [OperationID: Int] = [:]
+    private var epochs: [HostName: UInt64] = [:]
+    private var running: [HostName: Set<OperationID>] = [:]
+    private var runningForward: [LayerName: Set<OperationID>] = [:]
+    private var confirmed: Set<OperationID> = []
+    private var reverted: Set<OperationID> = []
+    /// Placements that passed their gate and have not been touched since.
+    private var passed: Set<Placement> = []
+    /// A failure is recorded, and no request has answered it yet.
+    private var failedHosts: Set<HostName> = []
+    /// Hosts whose failed step may run again.
+    private var permitted: Set<HostName> = []
+    private var closed = false
+    private var lastSequence: UInt64 = 1
+    private(set) var latest: RolloutState?
+
+    init(_ world: World) { self.world = world }
+
+    func require(_ holds: Bool, _ sentence: @autoclosure () -> String) {
+        guard !holds, violation == nil else { return }
+        violation = Violation(description: "at \(world.time.now) ms: " + sentence())
+        world.trace("VIOLATION \(sentence())")
+    }
+
+    // MARK: The ledger
+
+    func appended(_ events: [RecordedEvent]) {
+        for event in events { take(event) }
+    }
+
+    private func take(_ recorded: RecordedEvent) {
+        world.trace("event \(recorded.sequence) \(recorded.event.word)")
+        require(recorded.sequence == lastSequence + 1, "sequence numbers have no gap (\(recorded.sequence))")
+        require(!closed, "nothing is recorded in a closed run")
+        lastSequence = recorded.sequence
+        switch recorded.event {
+        case .operationIntended(let intent):
+            require(intents[intent.id] == nil, "\(intent.id) is intended once")
+            intents[intent.id] = intent
+            if case .step = intent.action { checkForward(intent) }
+        case .requested(let request): answer(request)
+        case .operationEnded(let record): ended(record)
+        case .operationReverted(let id, _):
+            require(reverted.contains(id), "\(id) truly went back")
+            failed(id)
+        case .operationConfirmed(let id):
+            confirmed.insert(id)
+            world.sometimes(.confirmed)
+            require(!reverted.contains(id), "\(id) is confirmed and has not gone back")
+        case .operationTombstoned(let id):
+            world.sometimes(.tombstoned)
+            require(starts[id] == nil, "\(id) is tombstoned and never ran")
+        case .placementSoaked(let placement, _):
+            passed.insert(placement)
+            let truth = world.truth(of: placement)
+            require(
+                truth?.version == "2", "\(placement) passes its gate at its target, not at \(truth?.version ?? "?")")
+            require(world.wasHealthy(placement), "\(placement) passes its gate healthy")
+        case .hostLost(let loss): if world.isStarted { failedHosts.insert(loss.host) }
+        case .deadlinePassed(let record): failedHosts.insert(record.placement.host)
+        case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationWithdrawn,
+            .operationStarted, .operationUncertain:
+            break
+        }
+    }
+
+    private func ended(_ record: OperationRecord) {
+        require(
+            starts[record.id] != nil || !record.outcome.mayHaveChangedHost, "\(record.id) has a record and ran")
+        if case .interrupted = record.outcome { world.sometimes(.interrupted) }
+        if case .rebooted = record.outcome { world.sometimes(.rebootDuringOperation) }
+        if let intent = intents[record.id], case .step = intent.action, record.outcome != .exited(code: 0) {
+            failed(record.id)
+        }
+    }
+
+    private func failed(_ id: OperationID) { if let host = intents[id]?.placement.host { failedHosts.insert(host) } }
+
+    private func answer(_ request: Request) {
+        switch request.action {
+        case .resume:
+            for host in failedHosts where !world.retired.contains(host) {
+                for placement in world.placements(of: host) {
+                    require(
+                        world.truth(of: placement)?.version != "between",
+                        "\(placement) is not half done when the run goes on")
+                }
+            }
+            failedHosts = []
+            permitted = []
+        case .abort: failedHosts = []
+        case .rerun(let host, _): permitted.insert(host)
+        case .finalize, .supersede: closed = true
+        case .pause, .rollback, .recheck, .signOff, .rebind, .retire, .approveRecovery: break
+        }
+    }
+
+    /// What may start forward now, by what truly is, not by what the engine says.
+    private func checkForward(_ intent: OperationIntent) {
+        if permitted.contains(intent.placement.host) { return }
+        require(
+            failedHosts.isEmpty,
+            "after a failure of \(failedHosts.sorted().map(\.rawValue)) nothing goes forward unasked: \(intent.id)")
+        for earlier in world.placements(before: intent.placement) where !world.retired.contains(earlier.host) {
+            let truth = world.truth(of: earlier)
+            require(
+                passed.contains(earlier) && truth?.version == "2",
+                "\(intent.id) starts when \(earlier) has passed and runs its target (\(truth?.version ?? "?"))")
+        }
+        passed.remove(intent.placement)
+    }
+
+    // MARK: Hosts
+
+    func scriptBegan(_ intent: OperationIntent, on host: SimulatedHost) {
+        world.trace("script \(intent.id)")
+        starts[intent.id, default: 0] += 1
+        require(starts[intent.id] == 1, "\(intent.id) runs once")
+        let change = intents.values.first { $0.revert?.id == intent.id }
+        if let change { reverted.insert(change.id) }
+        let known = intents[intent.id] ?? change
+        require(known != nil, "\(intent.id) has a durable intent")
+        require(
+            known?.placement == intent.placement && known?.placement.host == host.name
+                && known?.planDigest == intent.planDigest && known?.epoch == intent.epoch,
+            "\(intent.id) is what was intended")
+        require(!world.excluded.contains(host.name), "\(host.name) takes no part and receives nothing")
+        running[host.name, default: []].insert(intent.id)
+        require(running[host.name]?.count == 1, "one script at a time on \(host.name)")
+        if case .step = intent.action {
+            runningForward[intent.placement.layer, default: []].insert(intent.id)
+            require(
+                (runningForward[intent.placement.layer]?.count ?? 0) <= world.maxInFlight(intent.placement.layer),
+                "no more than max in flight in \(intent.placement.layer)")
+        }
+        if change != nil, let change { require(!confirmed.contains(change.id), "\(change.id) was confirmed") }
+        passed.remove(intent.placement)
+    }
+
+    func hasRun(_ id: OperationID) -> Bool { starts[id] != nil }
+
+    func scriptIsOver(_ intent: OperationIntent, on host: SimulatedHost) {
+        running[host.name]?.remove(intent.id)
+        runningForward[intent.placement.layer]?.remove(intent.id)
+    }
+
+    func sawFence(of host: SimulatedHost) {
+        guard let fence = try? host.state.fence() else { return }
+        require(fence.highestEpoch >= epochs[host.name] ?? 0, "the epoch of \(host.name) never falls")
+        epochs[host.name] = fence.highestEpoch
+    }
+
+    // MARK: States
+
+    func sawState(_ state: RolloutState, of node: Int) {
+        if let latest, latest.sequence > state.sequence { return }
+        let before = latest
+        latest = state
+        switch state.status {
+        case .verified, .verifiedExcept:
+            for placement in state.orderedPlacements where state.retired[placement.host] == nil {
+                require(
+                    world.truth(of: placement)?.version == "2", "a verified run runs its target on \(placement)")
+            }
+            world.sometimes(.endedVerified)
+        case .rolledBack(.verified): world.sometimes(.endedRolledBack)
+        case .held:
+            if !state.openOperations.isEmpty { world.sometimes(.heldWithOperationsInFlight) }
+        case .preflight, .baseline, .changing, .proving, .paused, .rollingBack, .rolledBack, .aborted, .finalized,
+            .superseded:
+            break
+        }
+        for placement in state.orderedPlacements
+        where state.placements[placement]?.phase == .rolledBack(.verified)
+            && before?.placements[placement]?.phase != .rolledBack(.verified)
+        {
+            require(
+                world.truth(of: placement)?.version == "1", "\(placement) is rolled back, verified, and at its source")
+        }
+        require(state.sequence < World.eventLimit, "a run has a bounded number of events")
+    }
+}
+
+extension RunEvent {
+    var word: String {
+        String("\(self)".prefix(150))
+    }
+}

@@ -1,0 +1,210 @@
+import AgentProtocol
+import CoordinatorRuntime
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+/// A coordinator process was killed; what it would do next does not happen.
+struct ProcessDied: Error {}
+
+/// The disk under the ledger is full.
+struct NoSpaceLeft: Error {}
+
+/// One coordinator process: the real driver over a simulated network and the real ledger. It may be killed or stopped
+/// wherever it touches anything outside of itself.
+final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
+    unowned let world: World
+    let number: Int
+    var wallOffset: Int64 = 0
+    private(set) var isDead = false
+    private(set) var hasEnded = false
+    private var isSuspended = false
+    private var waiting: [UnsafeContinuation<Void, Never>] = []
+    private var lease: Lease?
+    private(set) var epoch: UInt64 = 0
+    private var driver: RunDriver?
+
+    init(_ number: Int, in world: World) {
+        self.world = world
+        self.number = number
+    }
+
+    // MARK: Its life
+
+    func live(takingOver: Bool) async {
+        do {
+            let lease = try world.ledger.acquireLease(
+                on: World.run, user: "op", machine: "node-\(number)", processID: Int32(number), takingOver: takingOver,
+                at: wall)
+            self.lease = lease
+            epoch = lease.epoch
+            let driver = try await RunDriver(
+                run: World.run, ledger: world.ledger.id, driver: lease.driver, log: self, connector: self, clock: clock,
+                observe: { [weak self] state in self?.world.checker.sawState(state, of: self?.number ?? 0) })
+            self.driver = driver
+            switch try await driver.drive() {
+            case .atRest(let state): try compareWithFold(state)
+            case .detached: break
+            case .deposed: world.sometimes(.deposed)
+            }
+        } catch is ProcessDied {
+            world.trace("node \(number) died")
+        } catch {
+            world.trace("node \(number) ended: \(error)")
+        }
+        release()
+        hasEnded = true
+    }
+
+    private func compareWithFold(_ live: RolloutState) throws {
+        guard !isDead, let folded = world.fold() else { return }
+        world.checker.require(
+            Projection(live) == Projection(folded), "folding the ledger gives the state that was lived")
+    }
+
+    func stop() { Task { await driver?.requestStop() } }
+
+    func die() {
+        guard !isDead, !hasEnded else { return }
+        isDead = true
+        world.sometimes(.coordinatorDied)
+        release()
+        world.network.loseConnections(of: self)
+        goOn()
+    }
+
+    func suspend(milliseconds: Int64) {
+        isSuspended = true
+        world.time.after(milliseconds) { [weak self] in self?.goOn() }
+    }
+
+    private func goOn() {
+        isSuspended = false
+        let all = waiting
+        waiting = []
+        for continuation in all { continuation.resume() }
+    }
+
+    /// The lock of the lease ends with the process.
+    private func release() {
+        lease?.release()
+        lease = nil
+    }
+
+    /// Where a process meets the world it may be stopped for a while, or find itself dead.
+    func pass() async throws(ContactFailure) {
+        while isSuspended { await withUnsafeContinuation { waiting.append($0) } }
+        if isDead { throw ContactFailure(.hostUnreachable, "the process died") }
+    }
+
+    private func passOrDie() async throws {
+        while isSuspended { await withUnsafeContinuation { waiting.append($0) } }
+        if isDead { throw ProcessDied() }
+    }
+
+    // MARK: Clocks
+
+    var wall: WallTime { WallTime(milliseconds: World.epochMilliseconds + world.time.now + wallOffset) }
+
+    private var clock: RuntimeClock {
+        RuntimeClock(
+            monotonic: { [world] in MonotonicTime(sinceStart: .milliseconds(world.time.now)) },
+            wall: { [unowned self] in wall },
+            sleep: { [world] (duration: Duration) async throws(CancellationError) in
+                let whole = duration.components
+                try await world.sleep(whole.seconds * 1_000 + whole.attoseconds / 1_000_000_000_000_000)
+            })
+    }
+
+    // MARK: The ledger
+
+    func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
+        try await passOrDie()
+        return try world.ledger.allEvents(after: sequence)
+    }
+
+    func append(
+        _ events: [RunEvent], to run: RunID, after sequence: UInt64, epoch: UInt64?
+    ) async throws -> AppendOutcome {
+        try await passOrDie()
+        world.commits += 1
+        let fault = world.faults.strike(.commit(world.commits))
+        switch fault {
+        case .coordinatorDies(afterwards: false)?:
+            world.noteDeath(before: events)
+            die()
+            throw ProcessDied()
+        case .ledgerDiskFull?:
+            world.sometimes(.ledgerDiskFull)
+            throw NoSpaceLeft()
+        default: break
+        }
+        let outcome: AppendOutcome
+        do {
+            let recorded = try world.ledger.append(events, to: run, after: sequence, lease: epoch, at: wall)
+            world.checker.appended(recorded)
+            outcome = .appended(recorded)
+        } catch {
+            if error.code == .conflict { return .conflict }
+            guard error.code == .deposed else { throw error }
+            return .deposed
+        }
+        if case .coordinatorDies(afterwards: true)? = fault {
+            world.noteDeath(after: events)
+            die()
+            throw ProcessDied()
+        }
+        world.apply(fault, by: self)
+        return outcome
+    }
+
+    func store(evidence: [UInt8]) async throws -> Digest {
+        try await passOrDie()
+        return try world.ledger.store([evidence], at: wall)[0]
+    }
+
+    // MARK: Hosts
+
+    func connect(to host: Host) async throws(ContactFailure) -> any AgentChannel {
+        try await world.network.connect(self, to: host.name)
+    }
+}
+
+extension Ledger {
+    /// Every event of the simulated run after a sequence number.
+    func allEvents(after sequence: UInt64 = 0) throws -> [RecordedEvent] {
+        var events: [RecordedEvent] = []
+        while true {
+            let page = try self.events(of: World.run, after: events.last?.sequence ?? sequence)
+            events += page
+            if page.count < LedgerLimits.eventsPerRead { return events }
+        }
+    }
+}
+
+/// What of a state must be the same lived and folded: everything but marks on the monotonic clock, and what only this
+/// process knows of its own messages.
+struct Projection: Hashable {
+    private let status: String
+    private let stage: Stage
+    private let pending: Set<EvidenceSubject>
+    private let placements: [Placement: [String]]
+    private let operations: [OperationID: OperationState.Fate]
+    private let failures: [Failure]
+    private let sequence: UInt64
+
+    init(_ state: RolloutState) {
+        status = state.status.description
+        stage = state.stage
+        pending = state.pending
+        placements = state.placements.mapValues {
+            [
+                "\($0.phase)", "\($0.attempt)", "\($0.rollbackAttempt)", "\($0.stepsDone)", "\($0.touched)",
+                "\($0.recorded)",
+            ]
+        }
+        operations = state.operations.mapValues(\.fate)
+        failures = state.failures
+        sequence = state.sequence
+    }
+}

@@ -1,0 +1,91 @@
+import ContentDigest
+import Ledger
+import UpgradeDomain
+
+/// A small fleet and a plan for it, drawn from a seed.
+struct SimulatedFleet {
+    var inventory: FleetInventory
+    var plan: Plan
+
+    static func draw(_ generator: inout SeededGenerator) -> SimulatedFleet {
+        let layers: [LayerName] = Array(["data", "core", "edge"].prefix(generator.pick(1...3)))
+        let count = generator.pick(2...5)
+        var hosts = (1...count).map { number in
+            let own = layers.filter { _ in generator.chance(60) }
+            return host(HostName("h\(number)"), own.isEmpty ? [generator.pick(from: layers)] : own)
+        }
+        // Each layer has a host, and one host takes no part.
+        for layer in layers where !hosts.contains(where: { $0.placements.contains { $0.layer == layer } }) {
+            hosts[0].placements.append(HostPlacement(layer: layer, baseURL: "x/\(layer)"))
+        }
+        hosts.append(host("outside", [layers[0]]))
+        let inventory = FleetInventory(
+            layers: layers.map { InventoryLayer(name: $0, owners: [owner(of: $0)]) }, hosts: hosts)
+        let services = Surface(
+            name: "services", source: .http(HTTPSource(url: "${baseURL}/services", timeoutSeconds: 5)),
+            reader: Reader(shape: .statusMap))
+        let path = Surface(
+            name: "smoke", source: .http(HTTPSource(url: "${baseURL}/smoke", timeoutSeconds: 5)),
+            reader: Reader(shape: .result))
+        let plan = Plan(
+            name: "simulated", version: VersionChange(from: "1", to: "2"), changeClass: .minor,
+            reviews: [Review(title: "notes", reference: "url")], evidence: [services],
+            materialization: command("check"),
+            guardrails: generator.chance(50) ? [command("guard")] : [], representativePath: path,
+            layers: layers.map { layer($0, &generator) },
+            exclusions: [Exclusion(host: "outside", reason: "it is here to be left alone")])
+        return SimulatedFleet(inventory: inventory, plan: plan)
+    }
+
+    private static func owner(of layer: LayerName) -> Owner { Owner("owner-\(layer)") }
+
+    private static func host(_ name: HostName, _ layers: [LayerName]) -> Host {
+        Host(
+            name: name, address: name.rawValue, user: "u", workingDirectory: "/srv",
+            placements: layers.map { HostPlacement(layer: $0, baseURL: "x/\($0)") })
+    }
+
+    private static func command(_ word: String) -> ScriptCommand {
+        ScriptCommand(arguments: ["sh", "./\(word).sh"], timeoutSeconds: 30)
+    }
+
+    private static func layer(_ name: LayerName, _ generator: inout SeededGenerator) -> PlanLayer {
+        let version = VersionChange(from: "1", to: "2")
+        let observe = SurfaceSource.http(HTTPSource(url: "${baseURL}/version", timeoutSeconds: 5))
+        var steps = [Step(name: World.changingStep, command: command("redeploy"), idempotent: generator.chance(50))]
+        if generator.chance(30) { steps.insert(Step(name: "stage", command: command("stage")), at: 0) }
+        var layer = PlanLayer(
+            name: name, version: version,
+            components: [Component(name: "app", version: version, observe: observe, pointer: "/version")], steps: steps,
+            rollback: RollbackPosture(command: command("rollback"), boundary: .untilFinalize),
+            batches: generator.pick(from: [
+                [.percent(100)], [.count(1), .percent(100)], [.count(1), .percent(50), .percent(100)],
+            ]),
+            maxInFlight: generator.pick(1...2), soakSeconds: generator.pick(from: [0, 5, 15]), sampleSeconds: 5,
+            healthyWithinSeconds: 20, progressDeadlineSeconds: 300, failedWhen: ["it does not answer"])
+        if generator.chance(40) { layer.confirmWithinSeconds = 30 }
+        return layer
+    }
+
+    /// Puts everything into a ledger and starts the run.
+    func start(in ledger: Ledger) throws -> RunDefinition {
+        let now = WallTime(milliseconds: World.epochMilliseconds)
+        _ = try ledger.importInventory(inventory, by: "op", at: now)
+        let planDigest = try ledger.addPlan(plan, at: now)
+        let excluded = Set(plan.exclusions.map(\.host))
+        let selected = inventory.hosts.filter { !excluded.contains($0.name) }
+        let hostsDigest = Digest.sha256(of: try CanonicalJSON.encode(selected))
+        let definition = RunDefinition(
+            run: World.run, ledger: ledger.id, plan: plan, planDigest: planDigest, hosts: selected,
+            hostsDigest: hostsDigest,
+            approvals: plan.layers.map {
+                Approval(
+                    owner: SimulatedFleet.owner(of: $0.name), planDigest: planDigest, hostsDigest: hostsDigest,
+                    claimedBy: "op", approvedAt: now, rollbackUntil: WallTime(milliseconds: .max / 2))
+            },
+            owners: Dictionary(uniqueKeysWithValues: plan.layers.map { ($0.name, [SimulatedFleet.owner(of: $0.name)]) })
+        )
+        _ = try ledger.startRun(definition, by: "op", at: now)
+        return definition
+    }
+}

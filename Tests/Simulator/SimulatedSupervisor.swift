@@ -1,0 +1,144 @@
+import AgentProtocol
+import AgentRuntime
+import UpgradeDomain
+
+/// Carries a real ``Supervision`` out in virtual time, and its script upon the host's truth.
+final class SimulatedSupervisor {
+    private unowned let host: SimulatedHost
+    private let folder: Folder
+    private let journaled: JournaledIntent
+    private var supervision: Supervision
+    private let begunAt: Int64
+    private var awaited: RevertIntent?
+    var isDead = false
+
+    private var world: World { host.world }
+    private var journal: OperationJournal { host.agent.journal }
+    private var intent: OperationIntent { journaled.request.intent }
+
+    /// - Parameter folder: the operation's, with its intent.
+    init?(of folder: Folder, on host: SimulatedHost) {
+        guard let journaled = try? folder.value(JournaledIntent.self, of: "intent.json") else { return nil }
+        self.host = host
+        self.folder = folder
+        self.journaled = journaled
+        supervision = Supervision(journaled.request)
+        begunAt = host.world.time.now
+    }
+
+    func begin() { carryOut(supervision.begin()) }
+
+    private func carryOut(_ action: Supervision.Action) {
+        guard !isDead else { return }
+        switch action {
+        case .runGuardrail:
+            world.time.after(world.delay(5...50)) { self.ended(.exited(code: 0)) }
+        case .runCommand: runScript()
+        case .record(let outcome):
+            let record = OperationRecord(
+                id: intent.id, outcome: outcome, startedAt: journaled.begunAt,
+                durationMilliseconds: world.time.now - begunAt)
+            do throws(Refusal) {
+                try journal.concludeSupervised(record, of: journaled)
+            } catch {
+                return leave()
+            }
+            host.wakeSessions()
+            carryOut(supervision.recorded())
+        case .awaitConfirmation(let revert):
+            awaited = revert
+            world.time.after(Int64(revert.withinSeconds) * 1_000) { self.goBack() }
+        case .leave: leave()
+        }
+    }
+
+    private func ended(_ outcome: OperationOutcome) { if !isDead { carryOut(supervision.ended(outcome)) } }
+
+    private func leave() {
+        guard !isDead else { return }
+        isDead = true
+        host.replaceSupervisor(with: nil)
+    }
+
+    // MARK: The script
+
+    private func runScript() {
+        let process = ProcessIdentity(pid: host.newPID(), startTicks: host.startTicks)
+        do throws(Refusal) {
+            try folder.writeJSON("process.json", JournaledProcesses(bootID: host.bootID, script: process))
+        } catch {
+            return carryOut(supervision.failed(error.message))
+        }
+        host.begin(intent, as: process)
+        let fate = world.fate(ofScriptOf: intent, on: host)
+        let boot = host.bootID
+        let layer = intent.placement.layer
+        let changes = intent.action == .rollback || intent.action == .step(name: World.changingStep)
+        let whole = world.delay(200...3_000)
+        func whileItRuns(_ after: Int64, _ body: @escaping () -> Void) {
+            world.time.after(after) { [host] in
+                if host.bootID == boot, host.isUp { body() }
+            }
+        }
+        if changes {
+            whileItRuns(whole / 3) { [host] in
+                if fate != .failsAtOnce { host.truth[layer] = Truth(version: "between", isHealthy: false) }
+            }
+        }
+        whileItRuns(whole) { [self] in
+            host.end(process)
+            if changes { finish(fate, layer) }
+            switch fate {
+            case .passes, .leavesUnhealthy: ended(.exited(code: 0))
+            case .fails, .failsAtOnce: ended(.exited(code: 3))
+            case .timesOut: ended(.timedOut(survivors: false))
+            }
+        }
+    }
+
+    private func finish(_ fate: ScriptFate, _ layer: LayerName) {
+        let reached: Version = intent.action == .rollback ? "1" : "2"
+        switch fate {
+        case .passes: host.truth[layer] = Truth(version: reached)
+        case .leavesUnhealthy: host.truth[layer] = Truth(version: reached, isHealthy: false)
+        case .fails, .failsAtOnce, .timesOut: break
+        }
+    }
+
+    // MARK: Confirm or revert
+
+    /// A session may have decided.
+    func noticeDecision() {
+        guard awaited != nil, !isDead, (try? journal.decision(on: intent.id)) == .confirmed else { return }
+        leave()
+    }
+
+    private func goBack() {
+        guard let revert = awaited, !isDead else { return }
+        do throws(Refusal) {
+            try journal.beginRevert(of: journaled)
+        } catch {
+            world.time.after(1_000) { self.goBack() }
+            return
+        }
+        guard (try? journal.decision(on: intent.id)) == .reverting,
+            let next = SimulatedSupervisor(of: journal.folder(of: revert.id), on: host)
+        else { return leave() }
+        world.sometimes(.hostWentBackByItself)
+        isDead = true
+        host.replaceSupervisor(with: next)
+        next.begin()
+    }
+}
+
+/// How a script ends.
+enum ScriptFate: Hashable {
+    case passes
+    /// Exits 3 before it has changed anything.
+    case failsAtOnce
+    /// Exits 3 with its work half done.
+    case fails
+    case timesOut
+    /// Exits 0, and what it leaves is unhealthy.
+    case leavesUnhealthy
+}

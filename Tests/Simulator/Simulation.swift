@@ -1,0 +1,91 @@
+import Foundation
+
+/// Lives seeds and reports on them.
+struct Simulation {
+    /// Where lock files are.
+    let folder: String
+
+    private struct Outcome {
+        var violation: String?
+        var met: Set<Sometimes>
+        var lines: [String]
+        var digest: UInt64
+        var virtualMilliseconds: Int64
+    }
+
+    private func live(_ seed: UInt64, _ faults: [Fault]?, traced: Bool = false) throws -> Outcome {
+        let world = try World(seed: seed, faults: faults, lockPath: "\(folder)/\(seed)", keepsTrace: traced)
+        var violation: String?
+        do {
+            try world.live()
+        } catch {
+            violation = "\(error)"
+        }
+        world.time.clear()
+        try? FileManager.default.removeItem(atPath: "\(folder)/\(seed)-leases")
+        return Outcome(
+            violation: violation, met: world.met, lines: world.lines, digest: world.traceDigest,
+            virtualMilliseconds: world.time.now)
+    }
+
+    /// Every seed of a range; stops at the first that fails, and makes it smaller.
+    func run(seeds: UInt64, from: UInt64) -> Int32 {
+        var met: Set<Sometimes> = []
+        for seed in from..<(from + seeds) {
+            do {
+                let outcome = try live(seed, nil)
+                met.formUnion(outcome.met)
+                if let violation = outcome.violation {
+                    print("seed \(seed) FAILED: \(violation)")
+                    try shrink(seed)
+                    return 1
+                }
+            } catch {
+                print("seed \(seed) could not be lived: \(error)")
+                return 70
+            }
+        }
+        print("met \(met.map(\.rawValue).sorted().joined(separator: " "))")
+        return CommandLine.arguments.contains("--summary") ? 0 : Simulation.report(missing: met)
+    }
+
+    /// Leaves out one fault after the other for as long as the seed still fails.
+    private func shrink(_ seed: UInt64) throws {
+        let all = World.faults(of: seed)
+        var kept = Array(all.indices)
+        for index in all.indices {
+            let fewer = kept.filter { $0 != index }
+            if try live(seed, fewer.map { all[$0] }).violation != nil { kept = fewer }
+        }
+        let last = try live(seed, kept.map { all[$0] }, traced: true)
+        print("with \(kept.count) of its \(all.count) faults: \(last.violation ?? "?")")
+        for index in kept { print("  \(index): \(all[index])") }
+        for line in last.lines.suffix(40) { print("  \(line)") }
+        let flags = kept.isEmpty ? " --fault -1" : kept.map { " --fault \($0)" }.joined()
+        print("replay: lockflight-simulate --seed \(seed)\(flags) --trace")
+    }
+
+    func replay(_ seed: UInt64, only faults: [Fault]?, traced: Bool) -> Int32 {
+        do {
+            let outcome = try live(seed, faults, traced: traced)
+            for line in outcome.lines { print(line) }
+            print("seed \(seed): trace \(String(outcome.digest, radix: 16)), \(outcome.virtualMilliseconds) ms lived")
+            print(outcome.violation.map { "FAILED: \($0)" } ?? "passed")
+            return outcome.violation == nil ? 0 : 1
+        } catch {
+            print("seed \(seed) could not be lived: \(error)")
+            return 70
+        }
+    }
+
+    /// What never happened makes a pass worth less.
+    static func report(missing met: Set<Sometimes>) -> Int32 {
+        let missing = Set(Sometimes.allCases).subtracting(met)
+        if missing.isEmpty {
+            print("passed; all of \(Sometimes.allCases.count) situations were met")
+            return 0
+        }
+        print("never met: \(missing.map(\.rawValue).sorted().joined(separator: " "))")
+        return 2
+    }
+}

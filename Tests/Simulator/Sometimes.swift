@@ -1,0 +1,9 @@
+/// What must have happened over all seeds, or the simulation proves less than it says.
+enum Sometimes: String, CaseIterable {
+    case coordinatorDied, diedBetweenIntentAndSend, diedDuringRollback, deposed, twoCoordinators
+    case connectionCut, duplicateAfterTheEnd, staleEpochRefused, hostDownAtSend, lateRequestRefused
+    case rebootDuringOperation, supervisorDied, hostDiskFull, ledgerDiskFull, ledgerDiskFullWhileHeld
+    case heldWithOperationsInFlight, hostWentBackByItself, confirmed, clockJumped
+    case recheck, rerun, rollback, retire, resumed, paused, aborted
+    case endedVerified, endedRolledBack, finalized, tombstoned, interrupted
+}

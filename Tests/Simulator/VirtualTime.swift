@@ -1,0 +1,139 @@
+import Glibc
+
+/// One seeded generator (SplitMix64): the same seed gives the same run.
+struct SeededGenerator: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
+    mutating func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+    mutating func pick<Element>(from elements: [Element]) -> Element {
+        elements[Int.random(in: elements.indices, using: &self)]
+    }
+}
+
+/// The one scheduler of a simulation: every job of Swift's concurrency and every timer runs on it, on one thread, in an
+/// order that depends on nothing but the seed.
+final class VirtualTime: SerialExecutor, @unchecked Sendable {
+    /// A timer that may be taken back.
+    final class Timer {
+        fileprivate var action: (() -> Void)?
+        func cancel() { action = nil }
+    }
+
+    private struct Entry {
+        var at: Int64
+        var order: UInt64
+        var timer: Timer
+    }
+
+    /// Virtual milliseconds since the simulation began.
+    private(set) var now: Int64 = 0
+    private(set) var steps = 0
+    private var jobs: [UnownedJob] = []
+    private var nextJob = 0
+    private var heap: [Entry] = []
+    private var order: UInt64 = 0
+
+    func enqueue(_ job: consuming ExecutorJob) { jobs.append(UnownedJob(job)) }
+    func enqueue(_ job: UnownedJob) { jobs.append(job) }
+    func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
+    @discardableResult
+    func after(_ milliseconds: Int64, _ action: @escaping () -> Void) -> Timer {
+        let timer = Timer()
+        timer.action = action
+        push(Entry(at: now + max(0, milliseconds), order: order, timer: timer))
+        order += 1
+        return timer
+    }
+
+    /// Runs whatever is due; false when nothing is left.
+    func step() -> Bool {
+        drainJobs()
+        while let entry = pop() {
+            guard let action = entry.timer.action else { continue }
+            now = max(now, entry.at)
+            entry.timer.action = nil
+            steps += 1
+            action()
+            drainJobs()
+            return true
+        }
+        return false
+    }
+
+    /// Lets go of all timers; what still waits for one never goes on.
+    func clear() { heap = [] }
+
+    func drainJobs() {
+        while nextJob < jobs.count {
+            let job = jobs[nextJob]
+            nextJob += 1
+            if nextJob > 4_096 {
+                jobs.removeFirst(nextJob)
+                nextJob = 0
+            }
+            steps += 1
+            job.runSynchronously(on: asUnownedSerialExecutor())
+        }
+        jobs.removeAll(keepingCapacity: true)
+        nextJob = 0
+    }
+
+    // MARK: A heap of timers
+
+    private func precedes(_ left: Entry, _ right: Entry) -> Bool {
+        left.at != right.at ? left.at < right.at : left.order < right.order
+    }
+
+    private func push(_ entry: Entry) {
+        heap.append(entry)
+        var child = heap.count - 1
+        while child > 0, precedes(heap[child], heap[(child - 1) / 2]) {
+            heap.swapAt(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    private func pop() -> Entry? {
+        guard let first = heap.first else { return nil }
+        heap[0] = heap[heap.count - 1]
+        heap.removeLast()
+        var parent = 0
+        while true {
+            var least = parent
+            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
+                if precedes(heap[child], heap[least]) { least = child }
+            }
+            if least == parent { return first }
+            heap.swapAt(parent, least)
+            parent = least
+        }
+    }
+}
+
+/// Puts a scheduler in the place of Swift's global executor, through the hook that the runtime keeps for that
+/// (`swift_task_enqueueGlobal_hook`, stdlib/public/Concurrency/GlobalExecutor).
+enum GlobalExecutorHook {
+    private typealias Original = @convention(thin) (UnownedJob) -> Void
+    private typealias Hook = @convention(thin) (UnownedJob, Original) -> Void
+
+    nonisolated(unsafe) static var scheduler = VirtualTime()
+
+    static func install() {
+        guard let symbol = dlsym(dlopen(nil, 0), "swift_task_enqueueGlobal_hook") else {
+            fatalError("this Swift runtime has no hook for its global executor")
+        }
+        symbol.assumingMemoryBound(to: Hook?.self).pointee = { job, _ in GlobalExecutorHook.scheduler.enqueue(job) }
+    }
+}

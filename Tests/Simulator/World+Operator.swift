@@ -1,0 +1,171 @@
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+/// The person at the terminal: starts coordinators, answers failed boundaries, and repairs what is broken.
+extension World {
+    /// The faults stop after this much virtual time, if the run has not ended before.
+    static let faultsMilliseconds: Int64 = 400_000
+    /// How often a person may act before a run without faults must have ended.
+    static let actionsWithoutFaults = 40
+
+    /// Lives the whole seed.
+    /// - Throws: the first violation.
+    func live() throws {
+        start(takingOver: false)
+        var actionsLeft = World.actionsWithoutFaults
+        var isOver = false
+        while !isOver, checker.violation == nil {
+            guard time.steps < World.stepLimit else {
+                checker.require(false, "the run ends or rests within \(World.stepLimit) steps")
+                break
+            }
+            if faults.isOn, time.now > World.faultsMilliseconds { endFaults() }
+            if nodes.allSatisfy(\.hasEnded) {
+                isOver = act(&actionsLeft)
+            } else if !time.step() {
+                checker.require(false, "a living coordinator has something to wait for")
+            }
+        }
+        conclude()
+        if let violation = checker.violation { throw violation }
+    }
+
+    func start(takingOver: Bool) {
+        if takingOver, nodes.contains(where: { !$0.hasEnded }) { sometimes(.twoCoordinators) }
+        let node = CoordinatorNode(nodes.count + 1, in: self)
+        trace("node \(node.number) starts\(takingOver ? ", taking over" : "")")
+        nodes.append(node)
+        Task { await node.live(takingOver: takingOver) }
+        time.drainJobs()
+    }
+
+    /// Nobody drives: what a person does next. True when there is nothing left to do.
+    private func act(_ actionsLeft: inout Int) -> Bool {
+        // Some time passes before anybody looks.
+        let looks = time.now + delay(500...20_000)
+        while time.now < looks, time.step() {}
+        guard let state = fold() else { return true }
+        if state.isClosed { return true }
+        if !state.isAtRest {
+            start(takingOver: false)
+            return false
+        }
+        if faults.isOn, state.status.isEnd { endFaults() }
+        if !faults.isOn {
+            actionsLeft -= 1
+            checker.require(
+                actionsLeft > 0,
+                "without faults a run ends within \(World.actionsWithoutFaults) actions: \(state.status)")
+            if state.status.isEnd { return finish(state) }
+        }
+        // Whatever was recorded last may have been overtaken: a driver settles it and says what is left.
+        guard let action = choose(state), ask(action, of: state) else {
+            start(takingOver: false)
+            time.drainJobs()
+            while nodes.contains(where: { !$0.hasEnded }), time.step(), checker.violation == nil {}
+            return false
+        }
+        start(takingOver: false)
+        return false
+    }
+
+    private func finish(_ state: RolloutState) -> Bool {
+        guard state.refusal(of: .finalize) == nil else { return true }
+        if ask(.finalize, of: state) { sometimes(.finalized) }
+        return true
+    }
+
+    /// One of the ways that the boundary's record offers.
+    private func choose(_ state: RolloutState) -> RequestedAction? {
+        if state.isPaused { return .resume }
+        guard let options = state.boundaryRecord?.options, !options.isEmpty else {
+            checker.require(!state.isHeld, "a held run names what can be done: \(state.status)")
+            return nil
+        }
+        // Without faults the widest way back is sure to end it, sooner or later.
+        let option = faults.isOn || generator.chance(70) ? generator.pick(from: options) : options[0]
+        switch option {
+        case .resume: return .resume
+        case .recheck(let host):
+            if generator.chance(70) { repair(host) }
+            return .recheck(host: host)
+        case .rerun(let host, _): return .rerun(host: host, signedOffBy: owner(of: host))
+        case .rollback(let scope): return .rollback(scope: scope, breakGlass: nil)
+        case .signOff(let hosts): return owner(of: hosts[0]).map { .signOff(hosts: hosts, owner: $0) }
+        case .retire(let host):
+            guard generator.chance(20) else { return .recheck(host: host) }
+            return owner(of: host).map { .retire(host: host, owner: $0) }
+        }
+    }
+
+    private func owner(of host: HostName) -> Owner? {
+        placements(of: host).last.flatMap { definition.owners[$0.layer]?.first }
+    }
+
+    /// Someone puts a host right by hand: what was touched runs its target.
+    private func repair(_ name: HostName) {
+        guard let host = hosts[name], let state = checker.latest, host.scripts.isEmpty else { return }
+        for placement in placements(of: name) {
+            guard let own = state.placements[placement] else { continue }
+            host.truth[placement.layer] = Truth(version: own.touched ? "2" : "1")
+        }
+    }
+
+    private func ask(_ action: RequestedAction, of state: RolloutState) -> Bool {
+        let request = Request(action: action, by: "op", reason: "simulated")
+        let wall = WallTime(milliseconds: World.epochMilliseconds + time.now)
+        guard state.refusal(of: request, at: wall) == nil,
+            let recorded = try? ledger.append(
+                [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall)
+        else { return false }
+        switch action {
+        case .recheck: sometimes(.recheck)
+        case .rerun: sometimes(.rerun)
+        case .rollback: sometimes(.rollback)
+        case .resume: sometimes(.resumed)
+        case .pause: sometimes(.paused)
+        case .abort: sometimes(.aborted)
+        case .retire(let host, _):
+            sometimes(.retire)
+            retired.insert(host)
+        case .signOff, .rebind, .finalize, .supersede, .approveRecovery: break
+        }
+        checker.appended(recorded)
+        return true
+    }
+
+    /// A second terminal, while a coordinator drives.
+    func interfere(_ what: Int) {
+        guard let state = fold(), !state.isClosed else { return }
+        _ = ask([.pause, .abort, .rollback(scope: .all, breakGlass: nil)][what], of: state)
+    }
+
+    /// What must hold once everything is over.
+    private func conclude() {
+        for node in nodes { node.die() }
+        network.loseAll()
+        while time.step() {}
+        guard checker.violation == nil, let state = fold() else { return }
+        let open = state.openOperations.filter { id in
+            state.operations[id].map { !retired.contains($0.intent.placement.host) } ?? false
+        }
+        checker.require(open.isEmpty, "nothing stays in flight: \(open.sorted().map(\.rawValue))")
+        checker.require(state.status.isEnd, "the run has ended: \(state.status)")
+        checker.require(
+            (try? ledger.currentDriver(of: World.run)) == .some(nil), "the lease is free")
+        if let verification = try? ledger.verify() {
+            checker.require(verification.isSound, "the ledger verifies: \(verification)")
+        }
+    }
+}
+
+extension RunStatus {
+    /// Whether nothing more has to be done: it succeeded, went back, or was given up.
+    var isEnd: Bool {
+        switch self {
+        case .verified, .verifiedExcept, .finalized, .superseded, .aborted, .rolledBack(.verified): true
+        case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack: false
+        }
+    }
+}

@@ -1,0 +1,239 @@
+import AgentProtocol
+import ContentDigest
+import CoordinatorRuntime
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+/// One simulated fleet with its coordinators, its operator and its faults, all from one seed.
+final class World: @unchecked Sendable {
+    static let run: RunID = "r-1"
+    static let changingStep: StepName = "redeploy"
+    static let epochMilliseconds: Int64 = 1_700_000_000_000
+    /// More events than any run of this size may need.
+    static let eventLimit: UInt64 = 3_000
+    static let stepLimit = 400_000
+
+    let seed: UInt64
+    let time: VirtualTime
+    let ledger: Ledger
+    private(set) var definition: RunDefinition
+    private(set) var hosts: [HostName: SimulatedHost] = [:]
+    private(set) var excluded: Set<HostName> = []
+    private(set) var network: SimulatedNetwork!
+    private(set) var checker: Checker!
+    var faults: FaultPlan
+    var generator: SeededGenerator
+    var commits = 0
+    private var scripts = 0
+    var nodes: [CoordinatorNode] = []
+    var unreachable: Set<HostName> = []
+    var retired: Set<HostName> = []
+    private(set) var met: Set<Sometimes> = []
+    private var samples: [Placement: [(at: Int64, isHealthy: Bool)]] = [:]
+    /// Every line of the trace goes into it; the last ones are kept.
+    private(set) var traceDigest: UInt64 = 0xcbf2_9ce4_8422_2325
+    private(set) var lines: [String] = []
+    private let keepsTrace: Bool
+
+    /// - Parameters:
+    ///   - faults: nil for those that the seed draws.
+    ///   - lockPath: where the leases' lock files are.
+    init(seed: UInt64, faults chosen: [Fault]?, lockPath: String, keepsTrace: Bool) throws {
+        self.seed = seed
+        self.keepsTrace = keepsTrace
+        time = VirtualTime()
+        GlobalExecutorHook.scheduler = time
+        var drawing = SeededGenerator(seed: seed)
+        let fleet = SimulatedFleet.draw(&drawing)
+        let drawn = Fault.draw(&drawing, hosts: fleet.inventory.hosts.map(\.name))
+        generator = SeededGenerator(seed: seed ^ 0x5eed)
+        faults = FaultPlan(chosen ?? drawn)
+        ledger = try Ledger.inMemory(named: lockPath)
+        definition = try fleet.start(in: ledger)
+        excluded = Set(fleet.plan.exclusions.map(\.host))
+        network = SimulatedNetwork(in: self)
+        checker = Checker(self)
+        for host in fleet.inventory.hosts {
+            hosts[host.name] = SimulatedHost(host.name, layers: host.placements.map(\.layer), in: self)
+        }
+        for (at, kind) in faults.timed { time.after(at) { [weak self] in self?.applyTimed(kind) } }
+    }
+
+    /// The faults that a seed draws.
+    static func faults(of seed: UInt64) -> [Fault] {
+        var drawing = SeededGenerator(seed: seed)
+        let fleet = SimulatedFleet.draw(&drawing)
+        return Fault.draw(&drawing, hosts: fleet.inventory.hosts.map(\.name))
+    }
+
+    // MARK: Time and chance
+
+    func delay(_ range: ClosedRange<Int>) -> Int64 { Int64(generator.pick(range)) }
+
+    func pause(_ milliseconds: Int64) async {
+        await withUnsafeContinuation { continuation in time.after(milliseconds) { continuation.resume() } }
+    }
+
+    /// Sleeps in virtual time; a cancelled sleeper wakes up at once.
+    func sleep(_ milliseconds: Int64) async throws(CancellationError) {
+        let sleeper = Sleeper()
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                sleeper.continuation = continuation
+                if Task.isCancelled { return sleeper.wake() }
+                sleeper.timer = time.after(max(1, milliseconds)) { sleeper.wake() }
+            }
+        } onCancel: {
+            sleeper.wake()
+        }
+        if Task.isCancelled { throw CancellationError() }
+    }
+
+    private final class Sleeper: @unchecked Sendable {
+        var continuation: UnsafeContinuation<Void, Never>?
+        var timer: VirtualTime.Timer?
+
+        func wake() {
+            timer?.cancel()
+            let waiting = continuation
+            continuation = nil
+            waiting?.resume()
+        }
+    }
+
+    // MARK: What is noted
+
+    func trace(_ line: @autoclosure () -> String) {
+        let text = "\(time.now) \(line())"
+        for byte in text.utf8 { traceDigest = (traceDigest ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        if keepsTrace { lines.append(text) }
+    }
+
+    func sometimes(_ what: Sometimes) { met.insert(what) }
+
+    func sampled(_ placement: Placement, _ isHealthy: Bool) {
+        samples[placement, default: []].append((time.now, isHealthy))
+        if samples[placement, default: []].count > 64 { samples[placement]?.removeFirst(32) }
+    }
+
+    /// Whether a sample that a decision may rest on now saw a placement healthy.
+    func wasHealthy(_ placement: Placement) -> Bool {
+        samples[placement, default: []].contains { $0.isHealthy && $0.at >= time.now - 90_000 }
+    }
+
+    // MARK: The plan and the truth
+
+    var isStarted: Bool { scripts > 0 }
+
+    func truth(of placement: Placement) -> Truth? { hosts[placement.host]?.truth[placement.layer] }
+
+    func placements(of host: HostName) -> [Placement] {
+        definition.plan.layers.map { Placement(host: host, layer: $0.name) }.filter { truth(of: $0) != nil }
+    }
+
+    /// The placements of all boundaries before a placement's own.
+    func placements(before placement: Placement) -> [Placement] {
+        var earlier: [Placement] = []
+        for layer in definition.plan.layers {
+            for batch in layer.batches(over: definition.hostNames(in: layer.name)) {
+                if batch.placements.contains(placement) { return earlier }
+                earlier += batch.placements
+            }
+        }
+        return earlier
+    }
+
+    func maxInFlight(_ layer: LayerName) -> Int { definition.plan.layer(layer)?.maxInFlight ?? 0 }
+
+    func fold() -> RolloutState? {
+        guard let events = try? ledger.allEvents() else { return nil }
+        return RolloutState.fold(events, at: MonotonicTime(sinceStart: .milliseconds(time.now)))
+    }
+
+    // MARK: Faults
+
+    /// How a script that begins now will end.
+    func fate(ofScriptOf intent: OperationIntent, on host: SimulatedHost) -> ScriptFate {
+        scripts += 1
+        switch faults.strike(.script(scripts)) {
+        case .fate(let fate)?: return fate
+        case .supervisorDies(let after)?:
+            time.after(after) { host.killSupervisor() }
+            return .passes
+        case .reboot(let after, let down)?:
+            time.after(after) { host.reboot(downMilliseconds: down) }
+            return .passes
+        default: return .passes
+        }
+    }
+
+    /// What may happen to a process wherever it is.
+    func apply(_ kind: Fault.Kind?, by node: CoordinatorNode) {
+        if case .coordinatorSuspended(let milliseconds)? = kind { node.suspend(milliseconds: milliseconds) }
+    }
+
+    private func applyTimed(_ kind: Fault.Kind) {
+        guard faults.isOn else { return }
+        trace("fault \(kind)")
+        switch kind {
+        case .unreachable(let name, let milliseconds):
+            unreachable.insert(name)
+            if let host = hosts[name] { network.loseConnections(to: host) }
+            time.after(milliseconds) { [weak self] in self?.unreachable.remove(name) }
+        case .hostDiskFull(let name, let milliseconds):
+            hosts[name]?.disk.isFull = true
+            time.after(milliseconds) { [weak self] in self?.hosts[name]?.disk.isFull = false }
+        case .degrades(let name):
+            guard let host = hosts[name], let layer = host.truth.keys.sorted().first else { return }
+            host.truth[layer]?.isHealthy = false
+        case .hostClockJumps(let name, let milliseconds):
+            sometimes(.clockJumped)
+            hosts[name]?.wallOffset += milliseconds
+        case .coordinatorClockJumps(let milliseconds):
+            sometimes(.clockJumped)
+            nodes.last?.wallOffset += milliseconds
+        case .takeOver: start(takingOver: true)
+        case .operatorAsks(let what): interfere(what)
+        case .coordinatorDies, .coordinatorSuspended, .ledgerDiskFull, .cut, .blackhole, .duplicate, .supervisorDies,
+            .reboot, .fate:
+            break
+        }
+    }
+
+    /// A request that was sent once arrives once more, from a session of its own.
+    func replay(_ bytes: [UInt8], to host: SimulatedHost, as node: CoordinatorNode, after milliseconds: Int64) {
+        let hello = RequestFrame(id: 1, request: .hello(HelloRequest(ledger: ledger.id, epoch: node.epoch)))
+        guard let greeting = try? LineCodec.encode(hello) else { return }
+        time.after(milliseconds) { [weak self] in
+            guard let self, host.isUp else { return }
+            if let frame = try? LineCodec.decode(RequestFrame.self, from: bytes.dropLast()),
+                case .start(let start) = frame.request,
+                checker.hasRun(start.intent.id)
+            {
+                sometimes(.duplicateAfterTheEnd)
+            }
+            let session = host.open { _ in }
+            session.receive(greeting)
+            session.receive(bytes)
+            time.after(5_000) { session.isOpen = false }
+        }
+    }
+
+    func noteDeath(before events: [RunEvent] = [], after committed: [RunEvent] = []) {
+        if committed.contains(where: { if case .operationIntended = $0 { true } else { false } }) {
+            sometimes(.diedBetweenIntentAndSend)
+        }
+        if let state = checker.latest, state.campaign != nil, !state.isAtRest { sometimes(.diedDuringRollback) }
+    }
+
+    /// From here on nothing goes wrong any more; what was broken works again.
+    func endFaults() {
+        faults.isOn = false
+        unreachable = []
+        for host in hosts.values {
+            host.disk.isFull = false
+            for (layer, truth) in host.truth where truth.version != "between" { host.truth[layer]?.isHealthy = true }
+        }
+    }
+}
