@@ -5,9 +5,8 @@ import UpgradeDomain
 public enum CanonicalJSON {
     /// The canonical bytes of a value, whatever the order in which it encodes its keys.
     public static func encode(_ value: some Encodable) throws -> [UInt8] {
-        let document = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
         var bytes: [UInt8] = []
-        try write(document, to: &bytes)
+        try write(JSONTreeEncoder.tree(of: value), to: &bytes)
         return bytes
     }
 

@@ -171,11 +171,23 @@ extension RolloutState {
         operations[record.id]?.isDispatched = false
         advanceMark = moment.monotonic
         noteChange(operation.intent, record, moment)
+        // A failure closes its boundary at once, confirmed or not.
+        if let problem = problem(of: record, operation.intent) { endStep(operation.intent, problem, moment) }
     }
 
     private mutating func confirm(_ id: OperationID, _ moment: Moment) {
         guard let operation = operations[id], case .unconfirmed(let record, _) = operation.fate else { return }
-        conclude(operation.intent, record, problem(of: record, operation.intent), moment)
+        if problem(of: record, operation.intent) == nil {
+            conclude(operation.intent, record, nil, moment)
+        } else {
+            close(operation.intent, record, moment)
+        }
+    }
+
+    private mutating func close(_ intent: OperationIntent, _ record: OperationRecord, _ moment: Moment) {
+        operations[intent.id]?.fate = .ended(record)
+        openOperations.remove(intent.id)
+        advanceMark = moment.monotonic
     }
 
     private mutating func revert(_ id: OperationID, _ rollback: OperationRecord, _ moment: Moment) {
@@ -206,9 +218,7 @@ extension RolloutState {
     private mutating func conclude(
         _ intent: OperationIntent, _ record: OperationRecord, _ problem: Problem?, _ moment: Moment
     ) {
-        operations[record.id]?.fate = .ended(record)
-        openOperations.remove(record.id)
-        advanceMark = moment.monotonic
+        close(intent, record, moment)
         if record.outcome.mayHaveChangedHost {
             noteChange(intent, record, moment)
         } else if case .step = intent.action, let before = placements[intent.placement]?.beforeOperation {

@@ -47,7 +47,8 @@ extension RolloutState {
             if isProvingWholeRollback { return .rollingBack(campaign.scope) }
             if let outcome = wholeRollbackOutcome { return .rolledBack(outcome) }
         }
-        if isHeld, !isAborted || !unresolvedFailures.isEmpty {
+        // Where nothing had changed when it failed, an aborted run has nothing to recover from.
+        if isHeld, !isAborted || unresolvedFailures.contains(where: { !isRecoverableByCheckingAgain($0) }) {
             return .held(holdingFailure?.problem.code ?? .evidenceUnknown)
         }
         if isAborted { return .aborted }

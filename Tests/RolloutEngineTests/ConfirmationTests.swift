@@ -65,6 +65,17 @@ struct ConfirmationTests {
         #expect(harness.state.holdingFailure?.problem.detail.contains("that failed") == true)
     }
 
+    @Test func aFailedStepClosesItsBoundaryBeforeItIsConfirmed() {
+        var harness = EngineHarness(ConfirmationTests.definition())
+        harness.machines[ConfirmationTests.c2]?.script = .ends(.exited(code: 3))
+        harness.run { $0.log.contains { if case .operationEnded(let record) = $0.event { record.outcome != .exited(code: 0) } else { false } } }
+        #expect(harness.state.status == .held(.stepFailed))
+        #expect(!harness.state.openOperations.isEmpty)
+        harness.run()
+        #expect(harness.state.openOperations.isEmpty)
+        #expect(harness.state.status == .held(.stepFailed))
+    }
+
     @Test func confirmationsGoOnWhileTheRunIsHeldOrPaused() {
         for hold in [RequestedAction.pause, .abort] {
             var harness = EngineHarness(ConfirmationTests.definition())

@@ -24,8 +24,10 @@ final class Checker {
     /// Hosts whose failed step may run again.
     private var permitted: Set<HostName> = []
     private var closed = false
-    private var lastSequence: UInt64 = 1
+    private(set) var lastSequence: UInt64 = 1
     private(set) var latest: RolloutState?
+    /// Every event as it was recorded.
+    private(set) var events: [RecordedEvent] = []
 
     init(_ world: World) { self.world = world }
 
@@ -35,9 +37,13 @@ final class Checker {
         world.trace("VIOLATION \(sentence())")
     }
 
+    /// The run's first event.
+    func begin(with events: [RecordedEvent]) { self.events = events }
+
     // MARK: The ledger
 
     func appended(_ events: [RecordedEvent]) {
+        self.events += events
         for event in events { take(event) }
     }
 
@@ -69,8 +75,8 @@ final class Checker {
             require(
                 truth?.version == "2", "\(placement) passes its gate at its target, not at \(truth?.version ?? "?")")
             require(world.wasHealthy(placement), "\(placement) passes its gate healthy")
-        case .hostLost(let loss): if world.isStarted { failedHosts.insert(loss.host) }
-        case .deadlinePassed(let record): failedHosts.insert(record.placement.host)
+        case .hostLost(let loss): if world.isStarted { failed(loss.host) }
+        case .deadlinePassed(let record): failed(record.placement.host)
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationWithdrawn,
             .operationStarted, .operationUncertain:
             break
@@ -78,8 +84,10 @@ final class Checker {
     }
 
     private func ended(_ record: OperationRecord) {
-        require(
-            starts[record.id] != nil || !record.outcome.mayHaveChangedHost, "\(record.id) has a record and ran")
+        switch record.outcome {
+        case .exited, .signaled, .timedOut: require(starts[record.id] != nil, "\(record.id) has a record and ran")
+        case .interrupted, .rebooted, .guardrailRefused, .notStarted: break
+        }
         if case .interrupted = record.outcome { world.sometimes(.interrupted) }
         if case .rebooted = record.outcome { world.sometimes(.rebootDuringOperation) }
         if let intent = intents[record.id], case .step = intent.action, record.outcome != .exited(code: 0) {
@@ -87,7 +95,9 @@ final class Checker {
         }
     }
 
-    private func failed(_ id: OperationID) { if let host = intents[id]?.placement.host { failedHosts.insert(host) } }
+    private func failed(_ id: OperationID) { if let host = intents[id]?.placement.host { failed(host) } }
+
+    private func failed(_ host: HostName) { if !world.retired.contains(host) { failedHosts.insert(host) } }
 
     private func answer(_ request: Request) {
         switch request.action {
@@ -150,6 +160,11 @@ final class Checker {
         passed.remove(intent.placement)
     }
 
+    /// Whether something was intended there that is not known to have ended.
+    func hasOpenIntent(on host: HostName) -> Bool {
+        latest?.openOperations.contains { intents[$0]?.placement.host == host } ?? false
+    }
+
     func hasRun(_ id: OperationID) -> Bool { starts[id] != nil }
 
     func scriptIsOver(_ intent: OperationIntent, on host: SimulatedHost) {
@@ -195,7 +210,27 @@ final class Checker {
 }
 
 extension RunEvent {
-    var word: String {
-        String("\(self)".prefix(150))
+    /// A line of the trace; cheap, as there are many.
+    fileprivate var word: String {
+        switch self {
+        case .runStarted: "started"
+        case .driverAttached(let driver): "driver attached, epoch \(driver.epoch)"
+        case .driverDetached: "driver detached"
+        case .requested(let request): "requested \(request.action)"
+        case .preflightRecorded(let record): "preflight of \(record.host.rawValue)"
+        case .captured(let record):
+            "captured \(record.capture.subject.description), \(record.capture.surfaces.count) surfaces"
+        case .operationIntended(let intent): "intended \(intent.id.rawValue)"
+        case .operationWithdrawn(let id, _): "withdrawn \(id.rawValue)"
+        case .operationStarted(let id): "begun \(id.rawValue)"
+        case .operationUncertain(let id, let detail): "uncertain \(id.rawValue): \(detail)"
+        case .operationEnded(let record): "ended \(record.id.rawValue): \(record.outcome)"
+        case .operationConfirmed(let id): "confirmed \(id.rawValue)"
+        case .operationReverted(let id, _): "reverted \(id.rawValue)"
+        case .operationTombstoned(let id): "tombstoned \(id.rawValue)"
+        case .placementSoaked(let placement, _): "soaked \(placement.description)"
+        case .deadlinePassed(let record): "deadline of \(record.placement.description)"
+        case .hostLost(let loss): "lost \(loss.host.rawValue): \(loss.code.rawValue)"
+        }
     }
 }

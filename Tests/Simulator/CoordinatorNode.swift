@@ -67,6 +67,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     func die() {
         guard !isDead, !hasEnded else { return }
         isDead = true
+        world.hasCrashed = true
         world.sometimes(.coordinatorDied)
         release()
         world.network.loseConnections(of: self)
@@ -120,7 +121,13 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
         try await passOrDie()
-        return try world.ledger.allEvents(after: sequence)
+        // The ledger is read after a crash and at the end, and compared with what was recorded; in between what was
+        // recorded saves reading it again.
+        guard world.hasCrashed else { return Array(world.checker.events.dropFirst(Int(sequence))) }
+        world.hasCrashed = false
+        let events = try world.ledger.allEvents()
+        world.checker.require(events == world.checker.events, "the ledger gives back what was recorded")
+        return Array(events.dropFirst(Int(sequence)))
     }
 
     func append(
@@ -136,6 +143,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             throw ProcessDied()
         case .ledgerDiskFull?:
             world.sometimes(.ledgerDiskFull)
+            if world.checker.latest?.isHeld == true { world.sometimes(.ledgerDiskFullWhileHeld) }
             throw NoSpaceLeft()
         default: break
         }

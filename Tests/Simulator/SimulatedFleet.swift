@@ -9,7 +9,7 @@ struct SimulatedFleet {
 
     static func draw(_ generator: inout SeededGenerator) -> SimulatedFleet {
         let layers: [LayerName] = Array(["data", "core", "edge"].prefix(generator.pick(1...3)))
-        let count = generator.pick(2...5)
+        let count = generator.pick(2...4)
         var hosts = (1...count).map { number in
             let own = layers.filter { _ in generator.chance(60) }
             return host(HostName("h\(number)"), own.isEmpty ? [generator.pick(from: layers)] : own)
@@ -61,7 +61,8 @@ struct SimulatedFleet {
             batches: generator.pick(from: [
                 [.percent(100)], [.count(1), .percent(100)], [.count(1), .percent(50), .percent(100)],
             ]),
-            maxInFlight: generator.pick(1...2), soakSeconds: generator.pick(from: [0, 5, 15]), sampleSeconds: 5,
+            maxInFlight: generator.pick(1...2), soakSeconds: generator.pick(from: [0, 5, 15]),
+            sampleSeconds: generator.pick(from: [5, 10]),
             healthyWithinSeconds: 20, progressDeadlineSeconds: 300, failedWhen: ["it does not answer"])
         if generator.chance(40) { layer.confirmWithinSeconds = 30 }
         return layer
@@ -70,7 +71,6 @@ struct SimulatedFleet {
     /// Puts everything into a ledger and starts the run.
     func start(in ledger: Ledger) throws -> RunDefinition {
         let now = WallTime(milliseconds: World.epochMilliseconds)
-        _ = try ledger.importInventory(inventory, by: "op", at: now)
         let planDigest = try ledger.addPlan(plan, at: now)
         let excluded = Set(plan.exclusions.map(\.host))
         let selected = inventory.hosts.filter { !excluded.contains($0.name) }

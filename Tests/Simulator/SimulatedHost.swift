@@ -153,14 +153,15 @@ final class SimulatedSession {
         for line in splitter.receive(bytes) {
             guard let (id, step) = conversation.take(line) else { continue }
             switch step {
-            case .reply(let answer), .supervise(_, let answer): send(id, answer)
+            case .reply(let answer), .supervise(_, let answer):
+                if case .hello = answer { host.world.checker.sawFence(of: host) }
+                send(id, answer)
             case .preflight: send(id, .preflight(preflight()))
             case .capture(let request): capture(request, id)
             case .attach(let request):
                 attachments.append((id, request.operation, request.fromByte))
                 lookAtOperations()
             }
-            host.world.checker.sawFence(of: host)
             host.supervisor?.noticeDecision()
         }
     }

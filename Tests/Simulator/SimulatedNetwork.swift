@@ -16,6 +16,7 @@ final class SimulatedNetwork {
         try await node.pass()
         guard let host = world.hosts[name] else { throw ContactFailure(.hostUnreachable, "no such host") }
         guard host.isUp, !world.unreachable.contains(name) else {
+            if world.checker.hasOpenIntent(on: name) { world.sometimes(.hostDownAtSend) }
             throw ContactFailure(.hostUnreachable, "connection refused")
         }
         let connection = SimulatedConnection(from: node, to: host)

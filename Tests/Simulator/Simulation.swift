@@ -1,15 +1,26 @@
 import Foundation
+import UpgradeDomain
 
 /// Lives seeds and reports on them.
 struct Simulation {
     /// Where lock files are.
     let folder: String
 
+    /// In memory where the system has a place for that: thousands of lock files come and go.
+    static var freshFolder: String {
+        let memory = "/dev/shm"
+        let place =
+            FileManager.default.isWritableFile(atPath: memory)
+            ? URL(fileURLWithPath: memory) : FileManager.default.temporaryDirectory
+        return place.appending(path: "lockflight-simulate-\(getpid())").path
+    }
+
     private struct Outcome {
         var violation: String?
         var met: Set<Sometimes>
         var lines: [String]
-        var digest: UInt64
+        /// The head of the run's chain: every event with its time is in it.
+        var digest: Digest?
         var virtualMilliseconds: Int64
     }
 
@@ -24,7 +35,7 @@ struct Simulation {
         world.time.clear()
         try? FileManager.default.removeItem(atPath: "\(folder)/\(seed)-leases")
         return Outcome(
-            violation: violation, met: world.met, lines: world.lines, digest: world.traceDigest,
+            violation: violation, met: world.met, lines: world.lines, digest: world.checker.events.last.map(\.hash),
             virtualMilliseconds: world.time.now)
     }
 
@@ -69,7 +80,7 @@ struct Simulation {
         do {
             let outcome = try live(seed, faults, traced: traced)
             for line in outcome.lines { print(line) }
-            print("seed \(seed): trace \(String(outcome.digest, radix: 16)), \(outcome.virtualMilliseconds) ms lived")
+            print("seed \(seed): \(outcome.digest?.short ?? "nothing"), \(outcome.virtualMilliseconds) ms lived")
             print(outcome.violation.map { "FAILED: \($0)" } ?? "passed")
             return outcome.violation == nil ? 0 : 1
         } catch {

@@ -15,7 +15,7 @@ struct SimulationCommand {
     private func number(_ flag: String) -> UInt64? { values[flag]?.last.flatMap { UInt64($0) } }
 
     func run() -> Int32 {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-simulate-\(getpid())").path
+        let folder = Simulation.freshFolder
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -8,6 +8,8 @@ extension World {
     static let faultsMilliseconds: Int64 = 400_000
     /// How often a person may act before a run without faults must have ended.
     static let actionsWithoutFaults = 40
+    /// The whole ledger is verified in every so manieth seed.
+    static let verifiedEvery: UInt64 = 5
 
     /// Lives the whole seed.
     /// - Throws: the first violation.
@@ -43,21 +45,22 @@ extension World {
     /// Nobody drives: what a person does next. True when there is nothing left to do.
     private func act(_ actionsLeft: inout Int) -> Bool {
         // Some time passes before anybody looks.
-        let looks = time.now + delay(500...20_000)
-        while time.now < looks, time.step() {}
+        var looks = false
+        time.after(delay(500...20_000)) { looks = true }
+        while !looks, checker.violation == nil { _ = time.step() }
         guard let state = fold() else { return true }
         if state.isClosed { return true }
         if !state.isAtRest {
             start(takingOver: false)
             return false
         }
-        if faults.isOn, state.status.isEnd { endFaults() }
+        if faults.isOn, state.isAtItsEnd { endFaults() }
         if !faults.isOn {
             actionsLeft -= 1
             checker.require(
                 actionsLeft > 0,
                 "without faults a run ends within \(World.actionsWithoutFaults) actions: \(state.status)")
-            if state.status.isEnd { return finish(state) }
+            if state.isAtItsEnd { return finish(state) }
         }
         // Whatever was recorded last may have been overtaken: a driver settles it and says what is left.
         guard let action = choose(state), ask(action, of: state) else {
@@ -78,7 +81,7 @@ extension World {
 
     /// One of the ways that the boundary's record offers.
     private func choose(_ state: RolloutState) -> RequestedAction? {
-        if state.isPaused { return .resume }
+        if state.isPaused, !state.isHeld { return .resume }
         guard let options = state.boundaryRecord?.options, !options.isEmpty else {
             checker.require(!state.isHeld, "a held run names what can be done: \(state.status)")
             return nil
@@ -86,7 +89,9 @@ extension World {
         // Without faults the widest way back is sure to end it, sooner or later.
         let option = faults.isOn || generator.chance(70) ? generator.pick(from: options) : options[0]
         switch option {
-        case .resume: return .resume
+        case .resume:
+            if generator.chance(60) { mendServices() }
+            return .resume
         case .recheck(let host):
             if generator.chance(70) { repair(host) }
             return .recheck(host: host)
@@ -109,6 +114,13 @@ extension World {
         for placement in placements(of: name) {
             guard let own = state.placements[placement] else { continue }
             host.truth[placement.layer] = Truth(version: own.touched ? "2" : "1")
+        }
+    }
+
+    /// Someone starts again what had stopped.
+    func mendServices() {
+        for host in hosts.values {
+            for (layer, truth) in host.truth where truth.version != "between" { host.truth[layer]?.isHealthy = true }
         }
     }
 
@@ -139,32 +151,39 @@ extension World {
     func interfere(_ what: Int) {
         guard let state = fold(), !state.isClosed else { return }
         _ = ask([.pause, .abort, .rollback(scope: .all, breakGlass: nil)][what], of: state)
+        time.after(delay(5_000...30_000)) { [weak self] in
+            guard let self, !isOver, let state = fold(), state.isPaused else { return }
+            _ = ask(.resume, of: state)
+        }
     }
 
     /// What must hold once everything is over.
     private func conclude() {
+        isOver = true
         for node in nodes { node.die() }
         network.loseAll()
         while time.step() {}
-        guard checker.violation == nil, let state = fold() else { return }
+        guard checker.violation == nil, let state = foldOfLedger() else { return }
         let open = state.openOperations.filter { id in
             state.operations[id].map { !retired.contains($0.intent.placement.host) } ?? false
         }
         checker.require(open.isEmpty, "nothing stays in flight: \(open.sorted().map(\.rawValue))")
-        checker.require(state.status.isEnd, "the run has ended: \(state.status)")
+        checker.require(state.isAtItsEnd, "the run has ended: \(state.status)")
         checker.require(
             (try? ledger.currentDriver(of: World.run)) == .some(nil), "the lease is free")
-        if let verification = try? ledger.verify() {
+        if seed % World.verifiedEvery == 0, let verification = try? ledger.verify() {
             checker.require(verification.isSound, "the ledger verifies: \(verification)")
         }
     }
 }
 
-extension RunStatus {
-    /// Whether nothing more has to be done: it succeeded, went back, or was given up.
-    var isEnd: Bool {
-        switch self {
+extension RolloutState {
+    /// Whether nothing more has to be done: it succeeded, went back, or was given up with all that may still be wrong
+    /// retired.
+    var isAtItsEnd: Bool {
+        switch status {
         case .verified, .verifiedExcept, .finalized, .superseded, .aborted, .rolledBack(.verified): true
+        case .rolledBack where unresolvedFailures.isEmpty: true
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack: false
         }
     }

@@ -12,7 +12,7 @@ final class World: @unchecked Sendable {
     static let epochMilliseconds: Int64 = 1_700_000_000_000
     /// More events than any run of this size may need.
     static let eventLimit: UInt64 = 3_000
-    static let stepLimit = 400_000
+    static let stepLimit = 60_000
 
     let seed: UInt64
     let time: VirtualTime
@@ -27,13 +27,16 @@ final class World: @unchecked Sendable {
     var commits = 0
     private var scripts = 0
     var nodes: [CoordinatorNode] = []
+    /// A coordinator died since the ledger was last read as a whole.
+    var hasCrashed = false
     var unreachable: Set<HostName> = []
     var retired: Set<HostName> = []
     private(set) var met: Set<Sometimes> = []
     private var samples: [Placement: [(at: Int64, isHealthy: Bool)]] = [:]
-    /// Every line of the trace goes into it; the last ones are kept.
-    private(set) var traceDigest: UInt64 = 0xcbf2_9ce4_8422_2325
+    /// What happened, where it was asked for.
     private(set) var lines: [String] = []
+    /// A person has left for good.
+    var isOver = false
     private let keepsTrace: Bool
 
     /// - Parameters:
@@ -54,6 +57,7 @@ final class World: @unchecked Sendable {
         excluded = Set(fleet.plan.exclusions.map(\.host))
         network = SimulatedNetwork(in: self)
         checker = Checker(self)
+        checker.begin(with: try ledger.allEvents())
         for host in fleet.inventory.hosts {
             hosts[host.name] = SimulatedHost(host.name, layers: host.placements.map(\.layer), in: self)
         }
@@ -105,9 +109,7 @@ final class World: @unchecked Sendable {
     // MARK: What is noted
 
     func trace(_ line: @autoclosure () -> String) {
-        let text = "\(time.now) \(line())"
-        for byte in text.utf8 { traceDigest = (traceDigest ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        if keepsTrace { lines.append(text) }
+        if keepsTrace { lines.append("\(time.now) \(line())") }
     }
 
     func sometimes(_ what: Sometimes) { met.insert(what) }
@@ -146,8 +148,15 @@ final class World: @unchecked Sendable {
 
     func maxInFlight(_ layer: LayerName) -> Int { definition.plan.layer(layer)?.maxInFlight ?? 0 }
 
+    /// What a person's command sees: the fold of all that was recorded.
     func fold() -> RolloutState? {
+        RolloutState.fold(checker.events, at: MonotonicTime(sinceStart: .milliseconds(time.now)))
+    }
+
+    /// The same, read from the ledger.
+    func foldOfLedger() -> RolloutState? {
         guard let events = try? ledger.allEvents() else { return nil }
+        checker.require(events == checker.events, "the ledger gives back what was recorded")
         return RolloutState.fold(events, at: MonotonicTime(sinceStart: .milliseconds(time.now)))
     }
 
@@ -227,13 +236,11 @@ final class World: @unchecked Sendable {
         if let state = checker.latest, state.campaign != nil, !state.isAtRest { sometimes(.diedDuringRollback) }
     }
 
-    /// From here on nothing goes wrong any more; what was broken works again.
+    /// From here on nothing goes wrong any more.
     func endFaults() {
         faults.isOn = false
         unreachable = []
-        for host in hosts.values {
-            host.disk.isFull = false
-            for (layer, truth) in host.truth where truth.version != "between" { host.truth[layer]?.isHealthy = true }
-        }
+        for host in hosts.values { host.disk.isFull = false }
+        mendServices()
     }
 }

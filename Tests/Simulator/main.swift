@@ -13,6 +13,5 @@ if getenv("SWIFT_DETERMINISTIC_HASHING") == nil {
     fatalError("could not start again: \(String(cString: strerror(errno)))")
 }
 
-
 GlobalExecutorHook.install()
 exit(SimulationCommand(CommandLine.arguments).run())
