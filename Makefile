@@ -7,20 +7,23 @@
 #   make demo    a lab of eight SSH hosts, one upgrade verified, one held and rolled back
 #   make test    every test
 #   make check   formatting and the house rules
+#   make simulate SEEDS=20000 FROM=1   whole runs in virtual time, each from a seed, with faults
+#   make mutants   known ways to break a promise, each of which the simulation must catch
 #   make bench   cold fan-out beside a plain C libssh2 program
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build agent demo test check bench format
+.PHONY: setup build agent demo test check simulate mutants bench format
 
 # The same for build, test and check: other flags would compile everything again.
 SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
 # What the formatter reads.
 SWIFT_SOURCES := Package.swift Sources Tests agent coordinator inventory bench
 AGENT := .build-agent/out/lockflight-agent-$(shell uname -m)
-AGENT_SOURCES := Package.swift agent Sources/UpgradeDomain Sources/ContentDigest Sources/AgentProtocol Sources/CLinux
+AGENT_SOURCES := Package.swift agent Sources/UpgradeDomain Sources/ContentDigest Sources/AgentProtocol Sources/Failpoints \
+	Sources/CLinux
 
 export LOCKFLIGHT_AGENT_DIRECTORY := $(CURDIR)/.build-agent/out
 
@@ -49,6 +52,16 @@ test: setup agent
 check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	swift test $(SWIFT_BUILD_FLAGS) --filter TidyTests
+
+# Built in release and in a folder of its own, because it is thousands of runs.
+SEEDS ?= 20000
+FROM ?= 1
+simulate: setup
+	swift build -c release --scratch-path .build-sim $(SWIFT_BUILD_FLAGS) --product lockflight-simulate
+	.build-sim/release/lockflight-simulate --seeds $(SEEDS) --from $(FROM) --jobs $(shell nproc)
+
+mutants: setup
+	scripts/mutants.py .build-sim
 
 format:
 	swift format --in-place --recursive $(SWIFT_SOURCES)

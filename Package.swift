@@ -53,6 +53,7 @@ let package = Package(
         library("ContentDigest", in: "Sources", ["UpgradeDomain", crypto]),
         library("RolloutEngine", in: "Sources", ["UpgradeDomain"]),
         library("AgentProtocol", in: "Sources", ["UpgradeDomain"]),
+        library("Failpoints", in: "Sources"),
         library(
             "Ledger", in: "Sources",
             ["UpgradeDomain", "ContentDigest", .product(name: "GRDB", package: "GRDB.swift")]),
@@ -71,7 +72,10 @@ let package = Package(
         // agent/: what runs on each host.
         library(
             "AgentRuntime", in: "agent",
-            ["UpgradeDomain", "ContentDigest", "AgentProtocol", "CLinux", crypto, nio, nioPosix, nioHTTP1]),
+            [
+                "UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux", crypto, nio, nioPosix,
+                nioHTTP1,
+            ]),
         .executableTarget(
             name: "lockflight-agent", dependencies: ["AgentRuntime"], path: "agent/lockflight-agent",
             swiftSettings: strict),
@@ -79,12 +83,12 @@ let package = Package(
         // coordinator/: what the operator runs.
         library(
             "CoordinatorRuntime", in: "coordinator",
-            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol"]),
+            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]),
         library(
             "Commands", in: "coordinator",
             [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "CLinux", subprocess, system,
+                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "CLinux", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -103,6 +107,7 @@ let package = Package(
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "AgentRuntime", "Ledger",
                 "CoordinatorRuntime",
             ], path: "Tests/Simulator", swiftSettings: strict),
+        tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
         tests("SSHTransportTests", ["SSHTransport"]),
         tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
@@ -113,7 +118,10 @@ let package = Package(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
         tests(
             "EndToEndTests",
-            ["LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "lockflight", subprocess, system],
+            [
+                "LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "Failpoints", "lockflight", subprocess,
+                system,
+            ],
             exclude: ["Proxy"]),
         tests(
             "CommandsTests",

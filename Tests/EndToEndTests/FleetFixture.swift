@@ -84,11 +84,11 @@ struct FleetFixture: Sendable {
         ])
     }
 
-    func run(_ arguments: [String]) async throws -> Outcome {
+    func run(_ arguments: [String], failpoint: String? = nil) async throws -> Outcome {
         let record = try await Subprocess.run(
             .name("timeout"),
             arguments: Arguments(["\(FleetFixture.commandTimeoutSeconds)", FleetFixture.executable] + arguments),
-            environment: environment,
+            environment: environment.updating(["LOCKFLIGHT_FAILPOINT": failpoint ?? ""]),
             output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
         return Outcome(
             code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)

@@ -68,7 +68,11 @@ struct ConfirmationTests {
     @Test func aFailedStepClosesItsBoundaryBeforeItIsConfirmed() {
         var harness = EngineHarness(ConfirmationTests.definition())
         harness.machines[ConfirmationTests.c2]?.script = .ends(.exited(code: 3))
-        harness.run { $0.log.contains { if case .operationEnded(let record) = $0.event { record.outcome != .exited(code: 0) } else { false } } }
+        harness.run {
+            $0.log.contains {
+                if case .operationEnded(let record) = $0.event { record.outcome != .exited(code: 0) } else { false }
+            }
+        }
         #expect(harness.state.status == .held(.stepFailed))
         #expect(!harness.state.openOperations.isEmpty)
         harness.run()

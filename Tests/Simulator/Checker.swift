@@ -15,10 +15,13 @@ final class Checker {
     private var epochs: [HostName: UInt64] = [:]
     private var running: [HostName: Set<OperationID>] = [:]
     private var runningForward: [LayerName: Set<OperationID>] = [:]
+    private var tombstoned: Set<OperationID> = []
     private var confirmed: Set<OperationID> = []
     private var reverted: Set<OperationID> = []
     /// Placements that passed their gate and have not been touched since.
     private var passed: Set<Placement> = []
+    /// Those that have not been looked at since a driver took over.
+    private var unproved: Set<Placement> = []
     /// A failure is recorded, and no request has answered it yet.
     private var failedHosts: Set<HostName> = []
     /// Hosts whose failed step may run again.
@@ -68,6 +71,7 @@ final class Checker {
             require(!reverted.contains(id), "\(id) is confirmed and has not gone back")
         case .operationTombstoned(let id):
             world.sometimes(.tombstoned)
+            tombstoned.insert(id)
             require(starts[id] == nil, "\(id) is tombstoned and never ran")
         case .placementSoaked(let placement, _):
             passed.insert(placement)
@@ -77,8 +81,11 @@ final class Checker {
             require(world.wasHealthy(placement), "\(placement) passes its gate healthy")
         case .hostLost(let loss): if world.isStarted { failed(loss.host) }
         case .deadlinePassed(let record): failed(record.placement.host)
-        case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationWithdrawn,
-            .operationStarted, .operationUncertain:
+        case .driverAttached(let driver): if driver.epoch > 1 { unproved = passed }
+        case .captured(let record):
+            if case .placement(let placement) = record.capture.subject { unproved.remove(placement) }
+        case .runStarted, .driverDetached, .preflightRecorded, .operationWithdrawn, .operationStarted,
+            .operationUncertain:
             break
         }
     }
@@ -124,6 +131,8 @@ final class Checker {
         require(
             failedHosts.isEmpty,
             "after a failure of \(failedHosts.sorted().map(\.rawValue)) nothing goes forward unasked: \(intent.id)")
+        let trusted = unproved.filter { !world.retired.contains($0.host) }
+        require(trusted.isEmpty, "what was done is proved again before \(intent.id): \(trusted.sorted())")
         for earlier in world.placements(before: intent.placement) where !world.retired.contains(earlier.host) {
             let truth = world.truth(of: earlier)
             require(
@@ -131,6 +140,7 @@ final class Checker {
                 "\(intent.id) starts when \(earlier) has passed and runs its target (\(truth?.version ?? "?"))")
         }
         passed.remove(intent.placement)
+        unproved.remove(intent.placement)
     }
 
     // MARK: Hosts
@@ -139,6 +149,7 @@ final class Checker {
         world.trace("script \(intent.id)")
         starts[intent.id, default: 0] += 1
         require(starts[intent.id] == 1, "\(intent.id) runs once")
+        require(!tombstoned.contains(intent.id), "\(intent.id) is tombstoned and never runs")
         let change = intents.values.first { $0.revert?.id == intent.id }
         if let change { reverted.insert(change.id) }
         let known = intents[intent.id] ?? change

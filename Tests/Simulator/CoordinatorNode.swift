@@ -53,6 +53,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             world.trace("node \(number) ended: \(error)")
         }
         release()
+        driver = nil
         hasEnded = true
     }
 

@@ -108,6 +108,7 @@ final class SimulatedHost: HostMachine, @unchecked Sendable {
         guard let supervisor else { return }
         world.sometimes(.supervisorDied)
         supervisor.isDead = true
+        supervisor.wasKilled = true
         self.supervisor = nil
         // A session that is attached looks at the supervisor's life from time to time.
         world.time.after(500) { [weak self] in self?.wakeSessions() }
@@ -118,6 +119,7 @@ final class SimulatedHost: HostMachine, @unchecked Sendable {
         guard isUp else { return }
         isUp = false
         supervisor?.isDead = true
+        supervisor?.wasKilled = true
         supervisor = nil
         for script in scripts.values { world.checker.scriptIsOver(script, on: self) }
         scripts = [:]

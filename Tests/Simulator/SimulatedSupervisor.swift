@@ -11,6 +11,8 @@ final class SimulatedSupervisor {
     private let begunAt: Int64
     private var awaited: RevertIntent?
     var isDead = false
+    /// By a fault or by a reboot, not by its own end.
+    var wasKilled = false
 
     private var world: World { host.world }
     private var journal: OperationJournal { host.agent.journal }
@@ -44,6 +46,7 @@ final class SimulatedSupervisor {
                 return leave()
             }
             host.wakeSessions()
+            expectDecision(after: outcome)
             carryOut(supervision.recorded())
         case .awaitConfirmation(let revert):
             awaited = revert
@@ -106,6 +109,16 @@ final class SimulatedSupervisor {
     }
 
     // MARK: Confirm or revert
+
+    /// Whatever anybody does, a change is decided soon after its time is up, unless its supervisor was killed.
+    private func expectDecision(after outcome: OperationOutcome) {
+        guard let revert = intent.revert, outcome.isConfirmable else { return }
+        world.time.after(Int64(revert.withinSeconds) * 1_000 + 2_000) { [self] in
+            guard !wasKilled, !host.disk.isFull else { return }
+            let decision = try? journal.decision(on: intent.id)
+            world.checker.require(decision != nil, "\(intent.id) is confirmed or taken back in time")
+        }
+    }
 
     /// A session may have decided.
     func noticeDecision() {

@@ -48,7 +48,7 @@ struct Simulation {
                 met.formUnion(outcome.met)
                 if let violation = outcome.violation {
                     print("seed \(seed) FAILED: \(violation)")
-                    try shrink(seed)
+                    if !CommandLine.arguments.contains("--no-shrink") { try shrink(seed) }
                     return 1
                 }
             } catch {

@@ -1,4 +1,5 @@
 package import AgentProtocol
+import Failpoints
 package import UpgradeDomain
 
 /// Answers the requests that touch the agent's memory of its host. Each is one short exclusive change.
@@ -17,6 +18,7 @@ package struct HostAgent: Sendable {
             case .read: break
             case .drive(let admitted):
                 if admitted != fence { try state.record(admitted) }
+                Failpoint.fenceRecorded.pass()
                 fence = admitted
             }
             return (identity, fence)
@@ -60,7 +62,9 @@ package struct HostAgent: Sendable {
                 try journal.record(
                     JournaledIntent(
                         request: request, bootID: state.machine.bootID, begunAt: state.machine.wallTime))
+                Failpoint.intentJournaled.pass()
             }
+            Failpoint.supervisorStarted.pass()
             switch start {
             case .busy: throw Refusal(.busy, "another operation is running on this host; nothing was started")
             case .started(let pid): return pid
@@ -83,6 +87,7 @@ package struct HostAgent: Sendable {
             case .tombstoned: return .tombstoned(id: id)
             case .unknown:
                 try journal.tombstone(id)
+                Failpoint.tombstoneWritten.pass()
                 return .tombstoned(id: id)
             }
         }
@@ -107,7 +112,9 @@ package struct HostAgent: Sendable {
                     throw Refusal(
                         .notNewer, "this connection is older than the end of \(id); confirm it over a new one")
                 }
-                switch try journal.decide(.confirmed, on: id) {
+                let decision = try journal.decide(.confirmed, on: id)
+                Failpoint.confirmationDecided.pass()
+                switch decision {
                 case .confirmed: return .confirmed(id: id)
                 case .reverting: return .running(id: revert.id)
                 }

@@ -1,4 +1,5 @@
 import AgentProtocol
+import Failpoints
 import Glibc
 import UpgradeDomain
 
@@ -28,6 +29,7 @@ struct OperationSupervisor {
 
     /// Runs the operation to its record and, where its intent asks for it, waits for a confirmation.
     mutating func run() throws(Refusal) {
+        Failpoint.supervisorBegan.pass()
         let begun = ContinuousClock.now
         var record = OperationRecord(
             id: journaled.request.intent.id, outcome: .notStarted(detail: ""), startedAt: journaled.begunAt)
@@ -41,11 +43,13 @@ struct OperationSupervisor {
             case .runCommand:
                 action = supervise(&supervision) { (own) throws(Refusal) in try own.runCommand(&record) }
             case .record(let outcome):
+                Failpoint.scriptEnded.pass()
                 record.outcome = outcome
                 droppedBytes += output.dropExcess(outputDescriptor, slackBytes: 0)
                 record.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
                 output.describe(in: &record, droppedBytes: droppedBytes)
                 try OperationJournal(state: state).concludeSupervised(record, of: journaled)
+                Failpoint.recordWritten.pass()
                 action = supervision.recorded()
             case .awaitConfirmation(let revert):
                 try awaitConfirmation(revert)
@@ -97,6 +101,7 @@ struct OperationSupervisor {
             }
         }
         guard try journal.decision(on: journaled.request.intent.id) == .reverting else { return }
+        Failpoint.revertDecided.pass()
         var supervisor = try OperationSupervisor(state: state, path: journal.folder(of: revert.id).path)
         try supervisor.run()
     }
@@ -127,6 +132,7 @@ struct OperationSupervisor {
             child.abandon()
             throw error
         }
+        Failpoint.scriptJournaled.pass()
         let failure = child.release()
         guard failure == 0 else {
             _ = child.wait(atMost: AgentLimits.killGrace)

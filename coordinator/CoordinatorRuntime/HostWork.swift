@@ -1,4 +1,5 @@
 import AgentProtocol
+import Failpoints
 import RolloutEngine
 import UpgradeDomain
 
@@ -82,6 +83,7 @@ struct HostWork: Sendable {
     }
 
     private func store(_ bytes: [UInt8]) async throws(ContactFailure) -> Digest {
+        Failpoint.beforeEvidenceIsKept.pass()
         do {
             return try await log.store(evidence: bytes)
         } catch {
@@ -106,7 +108,9 @@ struct HostWork: Sendable {
         }
         guard let request = await dispatch() else { return }
         do throws(ContactFailure) {
+            Failpoint.beforeStartIsSent.pass()
             let reply = try await link.session.single(.start(request), timeout: HostWork.requestTimeout)
+            Failpoint.afterStartIsSent.pass()
             guard case .started = reply else {
                 await post(refusedStart(reply, intent))
                 return
@@ -142,6 +146,7 @@ struct HostWork: Sendable {
     ) async {
         do throws(ContactFailure) {
             let link = try await trusted(host, state, patience: HostWork.settlePatience)
+            Failpoint.beforeSettleIsSent.pass()
             let reply = try await link.session.single(
                 .settle(SettleRequest(operation: intent.id)), timeout: HostWork.requestTimeout)
             switch reply {
@@ -231,8 +236,10 @@ struct HostWork: Sendable {
     private func confirmation(
         of intent: OperationIntent, _ revert: RevertIntent, _ state: RolloutState, _ session: AgentSession
     ) async throws(ContactFailure) -> RunEvent {
+        Failpoint.beforeConfirmIsSent.pass()
         let reply = try await session.single(
             .confirm(ConfirmRequest(operation: intent.id)), timeout: HostWork.requestTimeout)
+        Failpoint.afterConfirmation.pass()
         switch reply {
         case .confirmed(intent.id): return .operationConfirmed(id: intent.id)
         case .running(revert.id):

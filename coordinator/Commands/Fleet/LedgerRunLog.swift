@@ -1,4 +1,5 @@
 import CoordinatorRuntime
+import Failpoints
 import Ledger
 import UpgradeDomain
 
@@ -20,7 +21,10 @@ struct LedgerRunLog: RunLog {
         _ events: [RunEvent], to run: RunID, after sequence: UInt64, epoch: UInt64?
     ) async throws -> AppendOutcome {
         do throws(LedgerError) {
-            return .appended(try ledger.append(events, to: run, after: sequence, lease: epoch, at: clock.wall()))
+            Failpoint.beforeCommit.pass()
+            let recorded = try ledger.append(events, to: run, after: sequence, lease: epoch, at: clock.wall())
+            Failpoint.afterCommit.pass()
+            return .appended(recorded)
         } catch {
             switch error.code {
             case .conflict: return .conflict

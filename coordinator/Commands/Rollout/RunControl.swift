@@ -1,4 +1,5 @@
 import CoordinatorRuntime
+import Failpoints
 import Foundation
 import Ledger
 import RolloutEngine
@@ -97,6 +98,7 @@ struct RunControl {
         let lease = try ledger.acquireLease(
             on: run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
             at: Context.clock.wall())
+        Failpoint.leaseTaken.pass()
         defer { lease.release() }
         let connection = FleetConnection(context)
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")

@@ -1,0 +1,78 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Every place where a test may kill a process, to see that what follows goes on from there.
+///
+/// A coordinator is told by `LOCKFLIGHT_FAILPOINT=NAME[:N]`, an agent by the file `failpoint` with the same text in its
+/// state folder, as no variable reaches it over SSH: at the Nth time that the place is passed the process ends as with
+/// `kill -9`. Without them a place costs one comparison. A test walks all cases against a real fleet, and one that never
+/// fires fails it.
+public enum Failpoint: String, Sendable, CaseIterable {
+    // The coordinator.
+    case leaseTaken
+    case beforeCommit
+    case afterCommit
+    case beforeStartIsSent
+    case afterStartIsSent
+    case beforeSettleIsSent
+    case beforeConfirmIsSent
+    case afterConfirmation
+    case beforeEvidenceIsKept
+
+    // The agent.
+    case fenceRecorded
+    case intentJournaled
+    case supervisorStarted
+    case supervisorBegan
+    case scriptJournaled
+    case scriptEnded
+    case recordWritten
+    case tombstoneWritten
+    case confirmationDecided
+    case revertDecided
+
+    /// Passes the place: ends the process here if it was told so.
+    public func pass() {
+        guard let armed = Failpoint.armed, armed.place == self else { return }
+        guard Failpoint.passed.add(1, ordering: .relaxed).newValue == armed.count else { return }
+        if let file = armed.file { rename(file, file + ".fired") }
+        kill(getpid(), SIGKILL)
+    }
+
+    private struct Armed: Sendable {
+        var place: Failpoint
+        var count: Int
+        /// Where an agent was told; renamed when it strikes, so that it strikes once.
+        var file: String?
+    }
+
+    private static let passed = Atomic(0)
+    private static let armed: Armed? = environment("LOCKFLIGHT_FAILPOINT").flatMap { read($0, from: nil) } ?? ofFile()
+
+    private static func ofFile() -> Armed? {
+        guard let folder = environment("LOCKFLIGHT_STATE_DIRECTORY") else { return nil }
+        let path = folder + "/failpoint"
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 128)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        return Failpoint.read(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self), from: path)
+    }
+
+    private static func read(_ text: String, from file: String?) -> Armed? {
+        let parts = text.split(whereSeparator: { $0 == ":" || $0.isWhitespace })
+        guard let name = parts.first, let place = Failpoint(rawValue: String(name)) else { return nil }
+        return Armed(place: place, count: parts.count > 1 ? Int(parts[1]) ?? 1 : 1, file: file)
+    }
+
+    private static func environment(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
+    }
+}

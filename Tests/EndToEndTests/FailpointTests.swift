@@ -1,0 +1,125 @@
+import Failpoints
+import Foundation
+import LabFleet
+import Testing
+import UpgradeDomain
+
+/// Every failpoint of coordinator and agent is struck once on a real host. The run then goes on, or is taken back, and
+/// the host's own counters and journal agree with the ledger.
+@Suite(.serialized)
+struct FailpointTests {
+    static let one = LabLayout(layers: ["core"], members: [.init("core-1", layers: ["core"])])
+
+    /// Where processes die in one run.
+    struct Walk: Sendable, CustomTestStringConvertible {
+        /// One for each coordinator that is started, the first for `rollout start`.
+        var coordinators: [String] = []
+        var agent: Failpoint?
+
+        var testDescription: String {
+            (coordinators + [agent.map { "agent:\($0.rawValue)" }].compactMap { $0 }).joined(separator: ", ")
+        }
+
+        /// What a failpoint needs to be passed at all: something to settle, to confirm, to take back.
+        static func reaching(_ failpoint: Failpoint) -> [Walk] {
+            let own = failpoint.rawValue
+            switch failpoint {
+            case .leaseTaken, .beforeStartIsSent, .afterStartIsSent, .beforeConfirmIsSent, .afterConfirmation,
+                .beforeEvidenceIsKept:
+                return [Walk(coordinators: [own])]
+            case .beforeCommit, .afterCommit: return [2, 4, 6, 8, 10].map { Walk(coordinators: ["\(own):\($0)"]) }
+            case .beforeSettleIsSent: return [Walk(coordinators: [Failpoint.afterStartIsSent.rawValue, own])]
+            case .fenceRecorded, .intentJournaled, .supervisorStarted, .supervisorBegan, .scriptJournaled, .scriptEnded,
+                .recordWritten, .confirmationDecided:
+                return [Walk(agent: failpoint)]
+            case .tombstoneWritten:
+                return [Walk(coordinators: [Failpoint.beforeStartIsSent.rawValue], agent: failpoint)]
+            case .revertDecided:
+                return [Walk(coordinators: [Failpoint.beforeConfirmIsSent.rawValue], agent: failpoint)]
+            }
+        }
+    }
+
+    /// Counts what its scripts do on the host, outside of everything that Lockflight writes.
+    private static func counting(_ plan: String) -> String {
+        plan.replacingOccurrences(
+            of: "run: [bash, ./scripts/redeploy-host-stack.sh, --layer, \"${layer}\", --to, \"${to}\"]",
+            with:
+                "run: [bash, -c, 'echo $LOCKFLIGHT_OPERATION >>../starts; exec bash ./scripts/redeploy-host-stack.sh --layer ${layer} --to ${to}']"
+        ).replacingOccurrences(
+            of: "  healthyWithinSeconds:", with: "  confirmWithinSeconds: 5\n  healthyWithinSeconds:")
+    }
+
+    @Test(arguments: Failpoint.allCases.flatMap(Walk.reaching))
+    func whateverIsKilledThereNothingIsLostAndNothingRunsTwice(_ walk: Walk) async throws {
+        try await FleetFixture.with(FailpointTests.one) { fleet in
+            let host = try fleet.lab.host("core-1")
+            try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
+            // The agent is brought beforehand, so that it has a state folder.
+            try await fleet.expect(.verified, "inventory", "check")
+            let armed = host.stateDirectory + "/failpoint"
+            if let agent = walk.agent {
+                try FileManager.default.createDirectory(atPath: host.stateDirectory, withIntermediateDirectories: true)
+                try agent.rawValue.write(toFile: armed, atomically: true, encoding: .utf8)
+            }
+            var outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"], failpoint: walk.coordinators.first)
+            for (index, failpoint) in walk.coordinators.enumerated() {
+                #expect(outcome.code == 128 + SIGKILL, "\(failpoint) never fired: \(outcome.output)\(outcome.errors)")
+                if walk.agent == .revertDecided {
+                    try await fleet.wait(for: "the host to decide") {
+                        FileManager.default.fileExists(atPath: armed + ".fired")
+                    }
+                }
+                let next = walk.coordinators.dropFirst(index + 1).first
+                outcome = try await fleet.run(["rollout", "resume"], failpoint: next)
+            }
+            if walk.agent != nil {
+                #expect(
+                    FileManager.default.fileExists(atPath: armed + ".fired"),
+                    "the failpoint never fired: \(outcome.output)")
+            }
+            try await bringToItsEnd(fleet, outcome)
+            try await compare(fleet, host)
+        }
+    }
+
+    /// Goes on as the run itself says: resumed where it can be, taken back where its boundary failed.
+    private func bringToItsEnd(_ fleet: FleetFixture, _ first: FleetFixture.Outcome) async throws {
+        var outcome = first
+        for _ in 0..<6 {
+            switch FleetFixture.Exit(rawValue: outcome.code) {
+            case .verified:
+                #expect(try await fleet.version("core-1", "core") == "1.5.0")
+                return
+            case .rolledBackVerified:
+                #expect(try await fleet.version("core-1", "core") == "1.4.0")
+                return
+            case .unreachable: outcome = try await fleet.run(["recover", "recheck", "core-1"])
+            case .held:
+                outcome = try await fleet.run(["rollback", "--all", "--reason", "test"])
+                // Where nothing was changed there is nothing to take back, and going on is offered.
+                if outcome.code == FleetFixture.Exit.refused.rawValue {
+                    outcome = try await fleet.run(["rollout", "resume"])
+                }
+            case .rolledBackNotVerified, .refused, .detached, .usage, nil:
+                Issue.record("exit \(outcome.code): \(outcome.output)\(outcome.errors)")
+                return
+            }
+        }
+        Issue.record("not at its end: \(outcome.output)\(outcome.errors)")
+    }
+
+    /// What the host counted, what its agent journaled and what the ledger says.
+    private func compare(_ fleet: FleetFixture, _ host: LabHost) async throws {
+        let events = try await fleet.run(["events", "--json"]).output
+        let text = (try? String(contentsOfFile: host.root + "/starts", encoding: .utf8)) ?? ""
+        let starts = text.split(separator: "\n").map(String.init)
+        #expect(Set(starts).count == starts.count, "an operation ran twice: \(starts)")
+        for id in starts { #expect(events.contains("\"\(id)\""), "\(id) ran and the ledger does not know it") }
+        for id in try fleet.journal(of: "core-1") {
+            let change = id.replacingOccurrences(of: ".revert!", with: "")
+            #expect(events.contains("\"\(change)\""), "\(id) is journaled and the ledger has no intent of it")
+        }
+        try await fleet.expect(.verified, "ledger", "verify")
+    }
+}
