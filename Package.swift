@@ -137,7 +137,11 @@ let package = Package(
         tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
         tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),
-        tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest"]),
+        // Tests/CFaultVFS: a SQLite VFS whose calls fail when they are told to.
+        .target(
+            name: "CFaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
+            path: "Tests/CFaultVFS"),
+        tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest", "CFaultVFS"]),
         tests("TidyTests", []),
     ]
 )

@@ -56,18 +56,27 @@ public final class Ledger: Sendable {
         try Ledger(path: path, access: .memory)
     }
 
+    /// A ledger through another VFS of SQLite, and with another `synchronous`, for tests of what a disk may do to it.
+    package static func open(at path: String, vfs: String, synchronous: String) throws(LedgerError) -> Ledger {
+        try Ledger(path: path, access: .readWrite, vfs: vfs, synchronous: synchronous)
+    }
+
     private enum Access {
         case readWrite, readOnly, immutable, memory
     }
 
-    private init(path: String, access: Access) throws(LedgerError) {
+    private init(
+        path: String, access: Access, vfs: String? = nil, synchronous: String = "FULL"
+    ) throws(LedgerError) {
         self.path = path
         do {
-            let configuration = Ledger.configuration(path: path, access: access)
+            let configuration = Ledger.configuration(path: path, access: access, synchronous: synchronous)
             switch access {
-            case .readWrite, .readOnly: database = try DatabaseQueue(path: path, configuration: configuration)
+            case .readWrite, .readOnly:
+                let name = vfs.map { Ledger.uri(path, "vfs=\($0)") } ?? path
+                database = try DatabaseQueue(path: name, configuration: configuration)
             case .immutable:
-                database = try DatabaseQueue(path: Ledger.immutableURI(path), configuration: configuration)
+                database = try DatabaseQueue(path: Ledger.uri(path, "immutable=1"), configuration: configuration)
             case .memory: database = try DatabaseQueue(configuration: configuration)
             }
             if !configuration.readonly {
@@ -92,7 +101,7 @@ public final class Ledger: Sendable {
         }
     }
 
-    private static func configuration(path: String, access: Access) -> Configuration {
+    private static func configuration(path: String, access: Access, synchronous: String) -> Configuration {
         var configuration = Configuration()
         configuration.readonly = access == .readOnly || access == .immutable
         configuration.busyMode = .timeout(Double(LedgerLimits.busyTimeoutSeconds))
@@ -101,7 +110,7 @@ public final class Ledger: Sendable {
             guard access == .readWrite else { return }
             // GRDB's own WAL mode would set synchronous=NORMAL after this and could lose the last commits.
             try db.execute(sql: "PRAGMA journal_mode = WAL")
-            try db.execute(sql: "PRAGMA synchronous = FULL")
+            try db.execute(sql: "PRAGMA synchronous = \(synchronous)")
         }
         return configuration
     }
@@ -119,13 +128,14 @@ public final class Ledger: Sendable {
         return (attributes?[.size] as? UInt64 ?? 0) > 0
     }
 
-    private static func immutableURI(_ path: String) -> String {
+    /// The file as SQLite's URI with one parameter (sqlite.org/uri.html).
+    private static func uri(_ path: String, _ parameter: String) -> String {
         let escaped = path.utf8.map { byte -> String in
             let isPlain = byte < 0x80 && byte > 0x20 && byte != 0x25 && byte != 0x3F && byte != 0x23
             return isPlain
                 ? String(UnicodeScalar(byte)) : "%" + String(byte / 16, radix: 16) + String(byte % 16, radix: 16)
         }
-        return "file:" + escaped.joined() + "?immutable=1"
+        return "file:" + escaped.joined() + "?" + parameter
     }
 
     /// Runs one consistent read; `purpose` completes "could not ..." in an error.

@@ -93,6 +93,9 @@ final class Fixture: Sendable {
             .operationStarted(id: id),
             .operationUncertain(id: id, detail: "the connection ended"),
             .operationEnded(OperationRecord(id: id, outcome: .exited(code: 3), outputTail: "\u{1B}[31mno")),
+            .operationConfirmed(id: id),
+            .operationReverted(
+                id: id, record: OperationRecord(id: "r-one.core-1.core.redeploy.1.revert!", outcome: .rebooted)),
             .operationTombstoned(id: id),
             .placementSoaked(placement: placement, attempt: 1),
             .deadlinePassed(

@@ -1,0 +1,115 @@
+import CFaultVFS
+import Foundation
+import Testing
+import UpgradeDomain
+
+@testable import Ledger
+
+/// A disk that fails at any call, or loses what it had not been told to keep: nothing acknowledged is lost.
+@Suite(.serialized)
+struct DiskFaultTests {
+    /// SQLite's result codes (sqlite.org/rescode.html).
+    static let ioError: Int32 = 10
+    static let full: Int32 = 13
+
+    /// What a workload was told is recorded.
+    private struct Acknowledged {
+        var run = false
+        var sequence: UInt64 = 0
+        var blobs: [Digest] = []
+    }
+
+    init() { #expect(fault_vfs_register() == 0) }
+
+    /// What a coordinator does with its ledger, until something fails.
+    private func work(_ fixture: Fixture, synchronous: String = "FULL") -> (Acknowledged, LedgerError?) {
+        var told = Acknowledged()
+        do {
+            let ledger = try Ledger.open(at: fixture.path, vfs: "faulty", synchronous: synchronous)
+            _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
+            _ = try ledger.startRun(
+                Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
+            told.run = true
+            told.sequence = 1
+            let lease = try ledger.lease()
+            for round in 0..<6 {
+                let blob = try ledger.store([Array("evidence \(round)".utf8)], at: Fixture.now)
+                told.blobs += blob
+                let events = Array(Fixture.everyDriverEvent(epoch: lease.epoch, evidence: blob[0]).prefix(6))
+                told.sequence = try ledger.record(events, lease: lease.epoch).last?.sequence ?? 0
+            }
+            return (told, nil)
+        } catch let error as LedgerError {
+            return (told, error)
+        } catch {
+            Issue.record("an error of another type: \(error)")
+            return (told, nil)
+        }
+    }
+
+    /// Reads everything again on a disk that works.
+    private func check(_ fixture: Fixture, _ told: Acknowledged, _ what: String) throws -> Bool {
+        guard told.run else { return true }
+        let ledger = try fixture.open()
+        #expect(try ledger.verify().isSound, "\(what)")
+        let head = try ledger.headSequence(of: "r-one")
+        let kept = try told.blobs.allSatisfy { try ledger.blob($0) != nil }
+        return head >= told.sequence && kept
+    }
+
+    /// How many calls the whole workload makes.
+    private func callCount() throws -> Int {
+        let fixture = try Fixture()
+        fault_vfs_arm(0, 0, 0)
+        let (told, error) = work(fixture)
+        #expect(error == nil && told.sequence > 30)
+        let calls = fault_vfs_calls()
+        fault_vfs_keep_writes()
+        return calls
+    }
+
+    @Test(arguments: [(ioError, false), (ioError, true), (full, false), (full, true)])
+    func aCallThatFailsLosesNothingThatWasAcknowledged(_ code: Int32, _ stays: Bool) throws {
+        let calls = try callCount()
+        #expect(calls > 100)
+        var failures = 0
+        for nth in 1...calls {
+            let fixture = try Fixture()
+            fault_vfs_arm(nth, code, stays ? 1 : 0)
+            let (told, error) = work(fixture)
+            fault_vfs_arm(0, 0, 0)
+            fault_vfs_keep_writes()
+            if error != nil { failures += 1 }
+            #expect(try check(fixture, told, "call \(nth)"), "call \(nth): \(String(describing: error))")
+        }
+        // The faults are real: most of them are noticed.
+        #expect(failures * 2 > calls, "\(failures) of \(calls)")
+    }
+
+    @Test func whatIsAcknowledgedOutlivesALossOfPowerAtAnyCall() throws {
+        let calls = try callCount()
+        for nth in 1...calls {
+            let fixture = try Fixture()
+            fault_vfs_arm(nth, DiskFaultTests.ioError, 1)
+            let (told, _) = work(fixture)
+            fault_vfs_lose_power()
+            fault_vfs_arm(0, 0, 0)
+            #expect(try check(fixture, told, "power lost at call \(nth)"), "power lost at call \(nth)")
+        }
+    }
+
+    /// The test above has teeth: with the weaker setting the same losses are seen.
+    @Test func theSettingThatIsNotUsedWouldLoseEvents() throws {
+        let calls = try callCount()
+        var losses = 0
+        for nth in stride(from: 1, through: calls, by: 3) {
+            let fixture = try Fixture()
+            fault_vfs_arm(nth, DiskFaultTests.ioError, 1)
+            let (told, _) = work(fixture, synchronous: "NORMAL")
+            fault_vfs_lose_power()
+            fault_vfs_arm(0, 0, 0)
+            if (try? check(fixture, told, "")) != true { losses += 1 }
+        }
+        #expect(losses > 0)
+    }
+}
