@@ -8,12 +8,13 @@
 #   make test    every test
 #   make check   formatting and the house rules
 #   make bench   cold fan-out beside a plain C libssh2 program
+#   make fuzz SECONDS=60   what reads bytes of others, under libFuzzer and AddressSanitizer
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build agent demo test check bench format
+.PHONY: setup build agent demo test check bench format fuzz
 
 # The same for build, test and check: other flags would compile everything again.
 SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
@@ -55,3 +56,7 @@ format:
 
 bench: setup
 	bench/fanout.sh
+
+SECONDS := 60
+fuzz: setup
+	scripts/fuzz.sh $(SECONDS)
