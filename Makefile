@@ -10,12 +10,15 @@
 #   make simulate SEEDS=20000 FROM=1   whole runs in virtual time, each from a seed, with faults
 #   make mutants   known ways to break a promise, each of which the simulation must catch
 #   make bench   cold fan-out beside a plain C libssh2 program
+#   make fuzz SECONDS=60   what reads bytes of others, under libFuzzer and AddressSanitizer; SECONDS for all together
+#   make sanitize   the tests, without the end-to-end ones, under ThreadSanitizer and AddressSanitizer
+#   make soak ROLLOUTS=200 SEED=1   lab rollouts in a row with random faults; fails on whatever leaks
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build agent demo test check simulate mutants bench format
+.PHONY: setup build agent demo test check simulate mutants bench format fuzz sanitize soak
 
 # The same for build, test and check: other flags would compile everything again.
 SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
@@ -68,3 +71,16 @@ format:
 
 bench: setup
 	bench/fanout.sh
+
+# Shared out among the entries.
+SECONDS := 60
+fuzz: setup
+	scripts/fuzz.sh $(SECONDS)
+
+sanitize: setup
+	scripts/sanitize.sh
+
+ROLLOUTS := 200
+SEED := 1
+soak: build
+	scripts/soak.py .build/debug/lockflight $(ROLLOUTS) $(SEED)

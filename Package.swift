@@ -84,11 +84,12 @@ let package = Package(
         library(
             "CoordinatorRuntime", in: "coordinator",
             ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]),
+        library("Terminal", in: "coordinator"),
         library(
             "Commands", in: "coordinator",
             [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "CLinux", subprocess, system,
+                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "Terminal", "CLinux", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -126,7 +127,7 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Commands", "RolloutEngine", "UpgradeDomain",
+                "Commands", "RolloutEngine", "Terminal", "UpgradeDomain",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests(
@@ -145,3 +146,14 @@ let package = Package(
         tests("TidyTests", []),
     ]
 )
+
+// Tests/Fuzz links only with -sanitize=fuzzer, so it is there only for scripts/fuzz.sh.
+if Context.environment["LOCKFLIGHT_FUZZ"] != nil {
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+        .executableTarget(
+            name: "lockflight-fuzz",
+            dependencies: ["AgentProtocol", "CLibFuzzer", "Inventory", "Terminal", "UpgradeDomain"],
+            path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus"], swiftSettings: strict),
+    ]
+}

@@ -49,13 +49,14 @@ struct LabServer {
             "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", host.name.rawValue, "-f", "\(folder)/host_key"])
     }
 
-    /// Starts it; returns when its port answers.
+    /// Starts it; returns when its port answers and its pid file is written, which sshd does a little later: until then
+    /// ``stop()`` would find nothing to end.
     func start() async throws(LabError) {
         if getuid() == 0 { try LabFile.makeFolder("/run/sshd") }
         try await LabCommand.require(LabServer.program, ["-f", configurationPath, "-E", "\(folder)/sshd.log"])
         let clock = ContinuousClock()
         let deadline = clock.now + LabServer.startDeadline
-        while !LabPort.answers(host.address, host.sshPort) {
+        while !LabPort.answers(host.address, host.sshPort) || !isRunning {
             guard clock.now < deadline else {
                 throw LabError(.neverAnswered, "the sshd of \(host.name) does not answer; see \(folder)/sshd.log")
             }

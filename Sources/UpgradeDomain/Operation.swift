@@ -77,6 +77,8 @@ public struct OperationRecord: Codable, Hashable, Sendable {
     public var outputTail: String
 
     public static let maximumTailBytes = 2_048
+    /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.
+    public static let maximumDecodedTailBytes = 3 * maximumTailBytes
 
     public init(
         id: OperationID, outcome: OperationOutcome, startedAt: WallTime? = nil, durationMilliseconds: Int64 = 0,

@@ -132,7 +132,9 @@ final class AgentUnderTest {
         process.executableURL = URL(fileURLWithPath: tests).deletingLastPathComponent()
             .appending(path: "lockflight-agent")
         process.arguments = ["serve"]
-        process.environment = environment
+        // Under `make sanitize` the agent heeds the same options as the tests.
+        let sanitizing = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
+        process.environment = environment.merging(sanitizing) { own, _ in own }
         process.standardInput = input
         process.standardOutput = output
         try process.run()

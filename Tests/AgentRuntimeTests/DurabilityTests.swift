@@ -102,6 +102,7 @@ import UpgradeDomain
         let host = try HostUnderTest()
         let session = try host.session()
         _ = try session.run(host.start("op", "true"))
+        try host.eventually("the supervisor has left") { try host.supervisorPID(of: "op") == nil }
         // As if the agent had died between its last two steps: the record is missing, the lock is free.
         try FileManager.default.removeItem(at: host.state.appending(path: "operations/op/result.json"))
         guard case .ended(let record) = try session.ask(.settle(SettleRequest(operation: "op"))) else {
@@ -152,11 +153,17 @@ import UpgradeDomain
     @Test func anAgentKilledAtAnyInstantOfAStartLeavesNoDoubt() throws {
         let host = try HostUnderTest()
         var outcomes: Set<String> = []
-        for step in 0..<60 {
+        // The kills are spread over twice the time that a start takes on this machine.
+        let whole = try host.session()
+        let begin = ContinuousClock.now
+        try whole.begin(host.start("whole", "true"))
+        let startMicroseconds = Int((ContinuousClock.now - begin) / .microseconds(1))
+        let steps = 60
+        for step in 0..<steps {
             let id = OperationID("op\(step)")
             let session = try host.session()
             _ = try session.send(.start(host.start(id, "echo $LOCKFLIGHT_OPERATION >> counter")))
-            afterMicroseconds(step * 300) { session.kill() }
+            afterMicroseconds(2 * startMicroseconds * step / steps) { session.kill() }
             session.waitUntilEnded()
             let next = try host.session()
             var settled = try next.ask(.settle(SettleRequest(operation: id)))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Terminal
 import Testing
 import UpgradeDomain
 
@@ -10,7 +11,8 @@ struct OutputTests {
     @Test(arguments: [
         ("\u{1b}[2J\u{1b}]0;owned\u{7}", "\\u{1b}[2J\\u{1b}]0;owned\\u{7}"), ("a\rb\nc\td", "a\\u{d}b\\u{a}c\\u{9}d"),
         ("\u{9b}31m", "\\u{9b}31m"), ("abc\u{202e}txt.exe", "abc\\u{202e}txt.exe"),
-        ("zero\u{200b}width", "zero\\u{200b}width"),
+        ("zero\u{200b}width", "zero\\u{200b}width"), ("arabic\u{61c}mark", "arabic\\u{61c}mark"),
+        ("soft\u{ad}hyphen", "soft\\u{ad}hyphen"), ("tag\u{e0041}", "tag\\u{e0041}"), ("\u{2060}", "\\u{2060}"),
         ("plain é 漢", "plain é 漢"), ("\u{2028}", "\\u{2028}"), ("\u{0}\u{7f}", "\\u{0}\\u{7f}"),
     ])
     func untrustedTextIsEscaped(_ text: String, _ shown: String) { #expect(TerminalText.escaped(text) == shown) }

@@ -1,4 +1,5 @@
 import RolloutEngine
+import Terminal
 import Testing
 import UpgradeDomain
 

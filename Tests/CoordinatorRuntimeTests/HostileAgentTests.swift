@@ -103,6 +103,53 @@ struct HostileAgentTests {
         await session.close()
     }
 
+    private static func output(fromByte: Int64, bytes: Int) -> AgentReply {
+        .output(
+            OutputReply(operation: "op", fromByte: fromByte, bytes: Bytes([UInt8](repeating: 0x61, count: bytes))))
+    }
+
+    /// What an operation's output may not be: the Nth piece of it.
+    static let outputs: [(what: String, piece: @Sendable (Int) -> AgentReply, atMostBytes: Int)] = [
+        (
+            "without end", { output(fromByte: Int64($0) * 65_536, bytes: 65_536) },
+            2 * Int(ProtocolLimits.operationOutputBytes)
+        ),
+        ("empty without end", { _ in output(fromByte: 0, bytes: 0) }, 65_536),
+        ("the same piece again and again", { _ in output(fromByte: 0, bytes: 100) }, 65_536),
+        ("from far away", { _ in output(fromByte: .max, bytes: 100) }, 65_536),
+        (
+            "a record with a tail past its limit",
+            { _ in
+                .ended(
+                    OperationRecord(
+                        id: "op", outcome: .exited(code: 0), outputTail: String(repeating: "a", count: 6_145)))
+            },
+            65_536
+        ),
+    ]
+
+    @Test(arguments: outputs.indices)
+    func anOperationsOutputIsBounded(_ index: Int) async throws {
+        let (what, piece, atMostBytes) = HostileAgentTests.outputs[index]
+        let channel = HostileChannel { frame, turn in
+            if case .hello = frame.request {
+                return turn == 0 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
+            }
+            return HostileAgentTests.line(frame.id, piece(turn))
+        }
+        let session = AgentSession(channel: channel, clock: .stopped)
+        _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+        let failure = await #expect(throws: ContactFailure.self, "\(what)") {
+            let attach = AgentRequest.attach(AttachRequest(operation: "op", fromByte: 0))
+            for try await _ in try await session.replies(to: attach, timeout: .seconds(30)) {}
+        }
+        #expect(
+            failure?.code == .agentUnusable && failure?.message.contains("more than") == true,
+            "\(what): \(failure as Any)")
+        #expect(await channel.sentBytes < atMostBytes, "\(what)")
+        await session.close()
+    }
+
     @Test func repliesThatNobodyAskedForAreDropped() async throws {
         let channel = HostileChannel { frame, turn in
             if turn < 10_000 { return HostileAgentTests.line(frame.id + 1 + UInt32(turn), .captured) }

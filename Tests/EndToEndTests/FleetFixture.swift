@@ -116,6 +116,31 @@ struct FleetFixture: Sendable {
             code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
     }
 
+    /// Runs a command with the agents of another folder, if given, and takes the most memory that it, or a child that it
+    /// waited for, had resident at a time.
+    func runMeasured(
+        _ arguments: [String], agents: String? = nil
+    ) async throws -> (outcome: Outcome, peakMebibytes: Int) {
+        let peak = "\(folder)/peak-\(UUID().uuidString)"
+        let measuring = """
+            import resource, subprocess, sys
+            code = subprocess.run(sys.argv[2:]).returncode
+            kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            open(sys.argv[1], "w").write(str(kibibytes // 1024))
+            sys.exit(code)
+            """
+        let record = try await Subprocess.run(
+            .name("timeout"),
+            arguments: Arguments(
+                ["\(FleetFixture.commandTimeoutSeconds)", "python3", "-c", measuring, peak, FleetFixture.executable]
+                    + arguments),
+            environment: environment.updating(["LOCKFLIGHT_AGENT_DIRECTORY": agents ?? self.agents]),
+            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
+        let outcome = Outcome(
+            code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+        return (outcome, Int((try? String(contentsOfFile: peak, encoding: .utf8)) ?? "") ?? 0)
+    }
+
     // MARK: Plans
 
     /// Stores the lab's plan to a version (optionally changed) and approves it for every layer.

@@ -8,31 +8,72 @@ import UpgradeDomain
 /// without a record, and the terminal stays clean.
 @Suite(.serialized)
 struct HostileAgentRunTests {
-    /// What the program does; `real` runs the real agent and `line` is one of its replies.
-    static let programs: [(what: String, body: String, changesHosts: Bool)] = [
-        ("ends without a word", "sys.exit(0)", false),
-        ("says binary without end", "while True: os.write(1, os.urandom(65536))", false),
-        ("says one line without end", "while True: os.write(1, b'a' * 65536)", false),
-        (
-            "refuses with escape sequences",
-            """
-            for request in sys.stdin:
-                words = "\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mred\\u202e"
-                reply = {"re": json.loads(request)["id"], "kind": "refused", "body": {"code": "busy", "message": words}}
-                print(json.dumps(reply), flush=True)
-            """, false
-        ),
-        ("ends where the record would come", "relay(lambda line: sys.exit(0))", true),
-        (
-            "answers with the record of another operation",
-            """
-            def forge(line):
-                reply = json.loads(line)
-                reply["body"]["id"] = "r-other.data-1.data.redeploy.1"
-                return json.dumps(reply).encode() + b"\\n"
-            relay(forge)
-            """, true
-        ),
+    /// What a program may cost the coordinator beyond a healthy run over as many hosts.
+    static let extraMebibytes = 64
+
+    struct Program {
+        var what: String
+        /// `relay` passes the real agent's replies on, except for the records, which the function may change.
+        var body: String
+        var changesHosts = false
+        /// Whether it gave a whole record of the right operation, which stands however it came about.
+        var isRecorded = false
+    }
+
+    static let programs = [
+        Program(what: "ends without a word", body: "sys.exit(0)"),
+        Program(what: "says binary without end", body: "while True: os.write(1, os.urandom(65536))"),
+        Program(what: "says one line without end", body: "while True: os.write(1, b'a' * 65536)"),
+        Program(
+            what: "says a line of 1 GB",
+            body: """
+                for _ in range(16384): os.write(1, b'a' * 65536)
+                os.write(1, b"\\n")
+                """),
+        Program(
+            what: "says deep JSON",
+            body: "os.write(1, b'{\"re\":' + b'[' * 500000 + b']' * 500000 + b'}\\n')\nsys.stdin.read()"),
+        Program(
+            what: "refuses with escape sequences",
+            body: """
+                for request in sys.stdin:
+                    words = "\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mred\\u202e"
+                    reply = {"re": json.loads(request)["id"], "kind": "refused", "body": {"code": "busy", "message": words}}
+                    print(json.dumps(reply), flush=True)
+                """),
+        Program(what: "ends where the record would come", body: "relay(lambda line: sys.exit(0))", changesHosts: true),
+        Program(
+            what: "answers with the record of another operation",
+            body: """
+                def forge(line):
+                    reply = json.loads(line)
+                    reply["body"]["id"] = "r-other.data-1.data.redeploy.1"
+                    return json.dumps(reply).encode() + b"\\n"
+                relay(forge)
+                """, changesHosts: true),
+        Program(
+            what: "says output without end where the record would come",
+            body: """
+                def flood(line):
+                    reply = json.loads(line)
+                    piece = base64.b64encode(b"a" * 65536).decode()
+                    body = {"operation": reply["body"]["id"], "fromByte": reply["body"]["outputBytes"], "bytes": piece}
+                    while True:
+                        os.write(1, json.dumps({"re": reply["re"], "kind": "output", "body": body}).encode() + b"\\n")
+                        body["fromByte"] += 65536
+                relay(flood)
+                """, changesHosts: true),
+        Program(
+            what: "says a failure with escape sequences in names and output",
+            body: """
+                def forge(line):
+                    reply = json.loads(line)
+                    words = "\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\u202e"
+                    reply["body"]["outcome"] = {"guardrailRefused": {"guardrail": words, "code": 2}}
+                    reply["body"]["outputTail"] = words
+                    return json.dumps(reply).encode() + b"\\n"
+                relay(forge)
+                """, changesHosts: true, isRecorded: true),
     ]
 
     private func write(_ body: String, in folder: String, over agents: String) async throws -> String {
@@ -40,7 +81,7 @@ struct HostileAgentRunTests {
             .standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
         let text = """
             #!/usr/bin/env python3
-            import json, os, subprocess, sys
+            import base64, json, os, subprocess, sys
 
             def relay(ended):
                 real = subprocess.Popen(["\(agents)/lockflight-agent-\(architecture)"] + sys.argv[1:], stdout=subprocess.PIPE)
@@ -56,34 +97,86 @@ struct HostileAgentRunTests {
         return hostile
     }
 
-    @Test(arguments: programs.indices)
-    func aHostileProgramHoldsTheRun(_ index: Int) async throws {
-        let (what, body, changesHosts) = HostileAgentRunTests.programs[index]
+    /// The peak of a healthy run over the same hosts, taken once.
+    private static let healthyMebibytes = Task { () async throws -> Int in
+        var peak = 0
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
-            let agents = try await write(body, in: fleet.folder, over: fleet.agents)
-            let start = try await fleet.runVerbatim(
-                "LOCKFLIGHT_AGENT_DIRECTORY='\(agents)' lockflight rollout start lab-1.5.0")
+            let (start, mebibytes) = try await fleet.runMeasured(["rollout", "start", "lab-1.5.0"])
+            #expect(start.code == FleetFixture.Exit.verified.rawValue, "\(start.output) \(start.errors)")
+            peak = mebibytes
+        }
+        return peak
+    }
+
+    private func expectClean(_ texts: [String], _ what: String) {
+        for text in texts {
+            let raw = text.unicodeScalars.filter {
+                $0 != "\n" && ($0.value < 0x20 || (0x7f...0x9f).contains($0.value)) || $0 == "\u{202e}"
+            }
+            #expect(raw.isEmpty, "\(what): \(raw.map { String($0.value, radix: 16) })")
+        }
+    }
+
+    @Test(arguments: programs.indices)
+    func aHostileProgramHoldsTheRun(_ index: Int) async throws {
+        let program = HostileAgentRunTests.programs[index]
+        let what = program.what
+        let healthy = try await HostileAgentRunTests.healthyMebibytes.value
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            let agents = try await write(program.body, in: fleet.folder, over: fleet.agents)
+            let (start, peak) = try await fleet.runMeasured(["rollout", "start", "lab-1.5.0"], agents: agents)
             #expect(
                 [FleetFixture.Exit.held.rawValue, FleetFixture.Exit.unreachable.rawValue].contains(start.code),
                 "\(what): exit \(start.code) \(start.output) \(start.errors)")
+            print("an agent that \(what): peak \(peak) MiB; healthy \(healthy) MiB")
+            #expect(healthy > 0 && peak <= healthy + HostileAgentRunTests.extraMebibytes, "\(what): \(peak) MiB")
             let status = try await fleet.run(["status"])
             let recover = try await fleet.run(["recover"])
-            for text in [start.output, start.errors, status.output, recover.output] {
-                #expect(!text.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" || $0 == "\u{202e}" }, "\(what)")
-            }
+            let events = try await fleet.run(["events"])
+            expectClean([start, status, recover, events].flatMap { [$0.output, $0.errors] }, what)
             // The first layer alone was changed, if any; once; and nobody calls it verified.
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
-            #expect(try fleet.journal(of: "data-1").count == (changesHosts ? 1 : 0))
+            #expect(try fleet.journal(of: "data-1").count == (program.changesHosts ? 1 : 0))
             let document = try await fleet.status()
             #expect(document.value(at: "/placements/0/phase")?.scalarText != "soaked")
             try await fleet.expect(.verified, "ledger", "verify")
-            guard changesHosts else { return }
+            guard program.changesHosts, !program.isRecorded else { return }
             // With the real agent again the record is found, and the run goes on with what is true.
             _ = try await fleet.run(["recover", "recheck", "data-1"])
             let end = try await fleet.run(["rollout", "resume"])
             #expect(end.code == FleetFixture.Exit.verified.rawValue, "\(what): \(end.output) \(end.errors)")
             #expect(try fleet.journal(of: "data-1").count == 1)
+        }
+    }
+
+    /// A host may not pass an earlier record off as that of a later operation.
+    @Test func aReplayedRecordHoldsTheRun() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            let agents = try await write(
+                """
+                def replay(line):
+                    kept = "\(fleet.folder)/kept-record"
+                    if not os.path.exists(kept):
+                        open(kept, "wb").write(line)
+                        return line
+                    reply = json.loads(open(kept, "rb").read())
+                    reply["re"] = json.loads(line)["re"]
+                    return json.dumps(reply).encode() + b"\\n"
+                relay(replay)
+                """, in: fleet.folder, over: fleet.agents)
+            let (start, _) = try await fleet.runMeasured(["rollout", "start", "lab-1.5.0"], agents: agents)
+            #expect(start.code != FleetFixture.Exit.verified.rawValue, "\(start.output) \(start.errors)")
+            #expect(try await fleet.version("core-1", "core") == "1.5.0")
+            #expect(try await fleet.holdCode() == "operation-unsettled")
+            let events = try await fleet.run(["events"])
+            #expect(events.output.contains("the agent answered with the record of"), "\(events.output)")
+            // With the real agent again each has its own record.
+            for host in ["core-2", "core-3"] { _ = try await fleet.run(["recover", "recheck", host]) }
+            try await fleet.expect(.verified, "rollout", "resume")
+            for host in fleet.lab.hosts { #expect(try fleet.journal(of: host.name).count == 1) }
         }
     }
 }

@@ -72,6 +72,8 @@ struct ConnectTests {
     @Test("with nothing pinned no connection is made")
     func nothingPinned() async throws {
         try await TestServer.run { server in
+            // The server writes down the probe that found it listening a little later.
+            try await eventually("the probe is logged") { server.log.contains("Connection from 127.0.0.1 port") }
             let before = server.log.count
             try await withClient { client in
                 let target = try server.target(hostKeys: [])

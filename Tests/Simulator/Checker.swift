@@ -1,3 +1,4 @@
+import AgentProtocol
 import AgentRuntime
 import RolloutEngine
 import UpgradeDomain
@@ -143,6 +144,14 @@ final class Checker {
         unproved.remove(intent.placement)
     }
 
+    /// A request to start something leaves the newest driver.
+    func sent(_ start: StartRequest) {
+        guard case .step = start.intent.action, !permitted.contains(start.intent.placement.host) else { return }
+        require(
+            failedHosts.isEmpty,
+            "\(start.intent.id) is not sent any more once \(failedHosts.sorted().map(\.rawValue)) failed")
+    }
+
     // MARK: Hosts
 
     func scriptBegan(_ intent: OperationIntent, on host: SimulatedHost) {
@@ -167,6 +176,7 @@ final class Checker {
                 (runningForward[intent.placement.layer]?.count ?? 0) <= world.maxInFlight(intent.placement.layer),
                 "no more than max in flight in \(intent.placement.layer)")
         }
+        world.forgetSamples(of: intent.placement)
         if change != nil, let change { require(!confirmed.contains(change.id), "\(change.id) was confirmed") }
         passed.remove(intent.placement)
     }
@@ -215,6 +225,7 @@ final class Checker {
         {
             require(
                 world.truth(of: placement)?.version == "1", "\(placement) is rolled back, verified, and at its source")
+            require(world.wasHealthy(placement), "\(placement) is rolled back, verified, and was seen healthy")
         }
         require(state.sequence < World.eventLimit, "a run has a bounded number of events")
     }

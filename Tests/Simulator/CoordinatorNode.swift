@@ -152,6 +152,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         do {
             let recorded = try world.ledger.append(events, to: run, after: sequence, lease: epoch, at: wall)
             world.checker.appended(recorded)
+            world.checker.require(epoch == world.highestEpoch, "only the newest driver records")
             outcome = .appended(recorded)
         } catch {
             if error.code == .conflict { return .conflict }

@@ -28,6 +28,9 @@ final class SimulatedNetwork {
     /// One line on its way to a host; faults may strike here.
     func carry(_ bytes: [UInt8], over connection: SimulatedConnection) {
         messages += 1
+        if let start = SimulatedNetwork.start(in: bytes), connection.node.epoch == world.highestEpoch {
+            world.checker.sent(start)
+        }
         switch world.faults.strike(.message(messages)) {
         case .cut(let late)?:
             // What was sent is in a buffer somewhere, and may arrive long after everyone has given up.
@@ -44,6 +47,15 @@ final class SimulatedNetwork {
             world.apply(other, by: connection.node)
             connection.deliver(bytes, after: world.delay(1...40))
         }
+    }
+
+    /// The start that a line asks for; nil for any other.
+    static func start(in bytes: [UInt8]) -> StartRequest? {
+        guard bytes.suffix(16).elementsEqual("\"verb\":\"start\"}\n".utf8),
+            let frame = try? LineCodec.decode(RequestFrame.self, from: bytes.dropLast()),
+            case .start(let start) = frame.request
+        else { return nil }
+        return start
     }
 
     func loseConnections(to host: SimulatedHost) {

@@ -119,6 +119,11 @@ final class World: @unchecked Sendable {
         if samples[placement, default: []].count > 64 { samples[placement]?.removeFirst(32) }
     }
 
+    /// What was seen before a change says nothing of what comes after it.
+    func forgetSamples(of placement: Placement) { samples[placement] = nil }
+
+    var highestEpoch: UInt64 { nodes.map(\.epoch).max() ?? 0 }
+
     /// Whether a sample that a decision may rest on now saw a placement healthy.
     func wasHealthy(_ placement: Placement) -> Bool {
         samples[placement, default: []].contains { $0.isHealthy && $0.at >= time.now - 90_000 }
@@ -216,10 +221,7 @@ final class World: @unchecked Sendable {
         guard let greeting = try? LineCodec.encode(hello) else { return }
         time.after(milliseconds) { [weak self] in
             guard let self, host.isUp else { return }
-            if let frame = try? LineCodec.decode(RequestFrame.self, from: bytes.dropLast()),
-                case .start(let start) = frame.request,
-                checker.hasRun(start.intent.id)
-            {
+            if let start = SimulatedNetwork.start(in: bytes), checker.hasRun(start.intent.id) {
                 sometimes(.duplicateAfterTheEnd)
             }
             let session = host.open { _ in }

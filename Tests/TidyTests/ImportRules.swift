@@ -19,10 +19,10 @@ enum ImportRules {
             "coordinator/Commands",
             [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet",
-                "Inventory", "CoordinatorRuntime", "CLinux",
+                "LabFleet", "Inventory", "CoordinatorRuntime", "Terminal", "CLinux",
             ]
         ),
+        ("coordinator/Terminal", []),
         ("coordinator/lockflight", ["Commands"]),
         ("bench/FanOut", ["SSHTransport"]),
     ]

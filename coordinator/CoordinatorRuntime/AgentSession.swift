@@ -145,10 +145,16 @@ public actor AgentSession {
 
 /// What an agent may still answer to one request: so much, and no other surface than those asked for.
 private struct ExpectedReplies {
-    private var surfaces: Set<SurfaceName>
+    private var surfaces: Set<SurfaceName> = []
+    /// Where the next piece of an operation's output begins; nil where no output was asked for.
+    private var outputPosition: Int64?
 
     init(to request: AgentRequest) {
-        if case .capture(let capture) = request { surfaces = Set(capture.surfaces.map(\.name)) } else { surfaces = [] }
+        switch request {
+        case .capture(let capture): surfaces = Set(capture.surfaces.map(\.name))
+        case .attach(let attach): outputPosition = attach.fromByte
+        case .hello, .preflight, .start, .settle, .confirm, .journal: break
+        }
     }
 
     /// Takes a reply into account; false when it is too large, or more than was asked for.
@@ -156,10 +162,20 @@ private struct ExpectedReplies {
         switch reply {
         case .surface(let surface):
             surfaces.remove(surface.name) != nil && surface.body.elements.count <= ProtocolLimits.surfaceBytes
-        case .output(let output): output.bytes.elements.count <= ProtocolLimits.outputSliceBytes
-        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .confirmed, .journal, .refused:
-            true
+        case .output(let output): take(output)
+        case .ended(let record): record.outputTail.utf8.count <= OperationRecord.maximumDecodedTailBytes
+        case .hello, .preflight, .captured, .started, .running, .tombstoned, .confirmed, .journal, .refused: true
         }
+    }
+
+    /// Output comes in order, in pieces that hold something, and ends at the most that a host keeps of an operation.
+    private mutating func take(_ output: OutputReply) -> Bool {
+        guard let position = outputPosition, output.fromByte == position,
+            (1...ProtocolLimits.outputSliceBytes).contains(output.bytes.elements.count)
+        else { return false }
+        let end = position + Int64(output.bytes.elements.count)
+        outputPosition = end
+        return end <= ProtocolLimits.operationOutputBytes
     }
 }
 

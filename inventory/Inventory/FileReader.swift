@@ -18,6 +18,10 @@ final class FileReader {
             report(1, "the file has more than \(FileReader.fileBytes) bytes", "split the fleet")
             return nil
         }
+        if let refused = YAMLSubset.refusal(of: text) {
+            report(refused.line, refused.message, refused.remedy)
+            return nil
+        }
         do {
             guard let node = try Yams.compose(yaml: text) else {
                 report(1, "the file is empty", "start from the commented example")
@@ -45,9 +49,10 @@ final class FileReader {
         }
     }
 
-    func report(_ line: Int, _ message: String, _ remedy: String) {
+    /// - Parameter remedy: put together only for what is reported: a file may hold a hundred thousand wrong keys.
+    func report(_ line: Int, _ message: String, _ remedy: @autoclosure () -> String) {
         guard problems.count < FileReader.problemCount else { return }
-        problems.append(FileProblem(file: file, line: line, message: message, remedy: remedy))
+        problems.append(FileProblem(file: file, line: line, message: message, remedy: remedy()))
     }
 
     /// Throws what was collected, if anything was.

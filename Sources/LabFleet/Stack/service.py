@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -36,7 +37,7 @@ class Stack:
     def round_trip(self, value):
         """Writes a row and reads it back."""
         path = os.path.join(self.data, SETTINGS["store"])
-        with sqlite3.connect(path, timeout=2) as store:
+        with closing(sqlite3.connect(path, timeout=2)) as store, store:
             store.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, value TEXT)")
             cursor = store.execute("INSERT INTO orders (value) VALUES (?)", (value,))
             row = store.execute("SELECT value FROM orders WHERE id = ?", (cursor.lastrowid,)).fetchone()

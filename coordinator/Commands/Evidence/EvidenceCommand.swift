@@ -1,6 +1,7 @@
 import ArgumentParser
 import Ledger
 import RolloutEngine
+import Terminal
 import UpgradeDomain
 
 struct EvidenceCommand: ParsableCommand {

@@ -3,6 +3,7 @@ import CoordinatorRuntime
 import Inventory
 import Ledger
 import RolloutEngine
+import Terminal
 import UpgradeDomain
 
 struct EvidenceTry: LockflightCommand {

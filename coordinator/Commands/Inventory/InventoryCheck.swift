@@ -1,6 +1,7 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import Terminal
 import UpgradeDomain
 
 struct InventoryCheck: LockflightCommand {

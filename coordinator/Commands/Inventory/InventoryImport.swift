@@ -2,6 +2,7 @@ import ArgumentParser
 import CoordinatorRuntime
 import Inventory
 import Ledger
+import Terminal
 import UpgradeDomain
 
 struct InventoryImport: LockflightCommand {

@@ -1,3 +1,5 @@
+import Terminal
+
 /// Rows in aligned columns; where they do not fit the width, the last column is wrapped.
 struct TextTable {
     static let gap = 2

@@ -1,3 +1,4 @@
+import Terminal
 import UpgradeDomain
 
 /// A plan drawn as the sequence it will run in.

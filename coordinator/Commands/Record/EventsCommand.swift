@@ -1,6 +1,7 @@
 import ArgumentParser
 import ContentDigest
 import RolloutEngine
+import Terminal
 import UpgradeDomain
 
 struct EventsCommand: LockflightCommand {

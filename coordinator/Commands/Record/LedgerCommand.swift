@@ -1,5 +1,6 @@
 import ArgumentParser
 import Ledger
+import Terminal
 import UpgradeDomain
 
 struct LedgerCommand: ParsableCommand {

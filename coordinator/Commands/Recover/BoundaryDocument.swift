@@ -1,4 +1,5 @@
 import RolloutEngine
+import Terminal
 import UpgradeDomain
 
 /// A boundary record with everything that a decision needs, readable without the ledger: as JSON, and as a page.

@@ -1,3 +1,4 @@
+import Terminal
 import UpgradeDomain
 
 extension ChangeRecord {

@@ -1,4 +1,5 @@
 import RolloutEngine
+import Terminal
 import UpgradeDomain
 
 /// Tells a run in plain lines, for pipes and logs: one line whenever something moved.

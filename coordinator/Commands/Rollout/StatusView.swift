@@ -1,4 +1,5 @@
 import RolloutEngine
+import Terminal
 import UpgradeDomain
 
 /// A run as a person reads it: layers top to bottom, a line per placement, the hold and the way on.

@@ -1,26 +1,32 @@
 /// Text from hosts and files, made safe and measured for a terminal.
-enum TerminalText {
-    /// Replaces what could steer a terminal or hide text: controls, escapes, bidirectional overrides.
-    static func escaped(_ text: String, keepingNewlines: Bool = false) -> String {
+public enum TerminalText {
+    /// How many times longer an escaped text can be, in UTF-8: ESC is one byte, `\u{1b}` has six.
+    public static let growth = 6
+
+    /// Replaces what could steer a terminal or hide text by `\u{...}`. The result has at most ``growth`` times the bytes.
+    public static func escaped(_ text: String, keepingNewlines: Bool = false) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
-            let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
-            let hides =
-                (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
-                || [0x200b, 0x200e, 0x200f, 0x2028, 0x2029, 0xfeff].contains(scalar.value)
-            if scalar == "\n", keepingNewlines {
+            if scalar == "\n" ? keepingNewlines : !canSteerOrHide(scalar) {
                 result.unicodeScalars.append(scalar)
-            } else if isControl || hides {
-                result += "\\u{\(String(scalar.value, radix: 16))}"
             } else {
-                result.unicodeScalars.append(scalar)
+                result += "\\u{\(String(scalar.value, radix: 16))}"
             }
         }
         return result
     }
 
+    /// Unicode's own properties, so that no list of ours can miss one: C0 and C1 controls, line and paragraph separators,
+    /// formats (what turns the direction of text, zero widths, tags), and whatever else shows nothing.
+    private static func canSteerOrHide(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return scalar.properties.isDefaultIgnorableCodePoint
+        }
+    }
+
     /// How many columns a text takes, escape sequences of our own styles left out.
-    static func width(_ text: String) -> Int {
+    public static func width(_ text: String) -> Int {
         var columns = 0
         var inSequence = false
         for scalar in text.unicodeScalars {
@@ -49,7 +55,7 @@ enum TerminalText {
     }
 
     /// Cut to a number of columns, with an ellipsis where something was cut. Only for text without styles.
-    static func clipped(_ text: String, to columns: Int) -> String {
+    public static func clipped(_ text: String, to columns: Int) -> String {
         guard width(text) > columns else { return text }
         var result = ""
         var used = 0
@@ -63,7 +69,7 @@ enum TerminalText {
     }
 
     /// Broken at spaces into lines of at most `columns`; the first line keeps its own indent, the others get `indent`.
-    static func wrapped(_ text: String, to columns: Int, indent: String = "") -> [String] {
+    public static func wrapped(_ text: String, to columns: Int, indent: String = "") -> [String] {
         guard width(text) > columns, columns > indent.count + 20 else { return [text] }
         var lines: [String] = []
         var line = String(text.prefix { $0 == " " })

@@ -1,0 +1,51 @@
+import Foundation
+import Inventory
+import UpgradeDomain
+
+/// A file gives a value, or problems that each say where, what, and what to write instead.
+enum FileProperties {
+    /// More problems than these of one file are not reported.
+    private static let problemCount = 100
+
+    private static let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "inventory/examples")
+
+    /// What the plans are for.
+    private static let inventory: FleetInventory = {
+        do {
+            let text = try String(contentsOf: examples.appending(path: "inventory.yaml"), encoding: .utf8)
+            return try InventoryFile.read(text: text, file: "inventory.yaml")
+        } catch {
+            fatalError("the example inventory can not be read: \(error)")
+        }
+    }()
+
+    static func checkInventory(_ input: [UInt8]) {
+        do throws(FileProblems) {
+            let fleet = try InventoryFile.read(text: String(decoding: input, as: UTF8.self), file: "input.yaml")
+            require(!fleet.hosts.isEmpty && !fleet.layers.isEmpty, "an inventory of nothing")
+        } catch {
+            check(error)
+        }
+    }
+
+    static func checkPlan(_ input: [UInt8]) {
+        do throws(FileProblems) {
+            let plan = try PlanFile.read(
+                text: String(decoding: input, as: UTF8.self), file: "input.yaml", inventory: inventory)
+            require(!plan.layers.isEmpty && !plan.guardrails.isEmpty && !plan.reviews.isEmpty, "a plan of nothing")
+        } catch {
+            check(error)
+        }
+    }
+
+    private static func check(_ problems: FileProblems) {
+        require((1...problemCount).contains(problems.problems.count), "\(problems.problems.count) problems")
+        for problem in problems.problems {
+            require(
+                problem.line >= 1 && !problem.message.isEmpty && !problem.remedy.isEmpty
+                    && problem.file == "input.yaml",
+                "a problem without its story: \(problem)")
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import Terminal
+
+/// Nothing of what comes out steers a terminal or hides; all of it is bounded and fits.
+enum TerminalProperties {
+    /// Spelled out, so that it does not repeat how the code under test decides: C0, DEL, C1, separators, what turns the
+    /// direction of text, zero widths, invisible operators, interlinear marks, tags, variation selectors.
+    private static let dangerous: [ClosedRange<UInt32>] = [
+        0x00...0x1f, 0x7f...0x9f, 0xad...0xad, 0x61c...0x61c, 0x180e...0x180e, 0x200b...0x200f, 0x2028...0x202e,
+        0x2060...0x206f, 0xfe00...0xfe0f, 0xfeff...0xfeff, 0xfff9...0xfffb, 0xe0000...0xe0fff,
+    ]
+
+    static func check(_ input: [UInt8]) {
+        let text = String(decoding: input, as: UTF8.self)
+        let escaped = TerminalText.escaped(text)
+        let lines = TerminalText.escaped(text, keepingNewlines: true)
+        for scalar in escaped.unicodeScalars + lines.unicodeScalars.filter({ $0 != "\n" }) {
+            let isDangerous = dangerous.contains { $0.contains(scalar.value) }
+            require(!isDangerous, "U+\(String(scalar.value, radix: 16)) reaches the terminal")
+        }
+        require(escaped.utf8.count <= text.utf8.count * TerminalText.growth, "\(escaped.utf8.count) bytes")
+        require(TerminalText.escaped(escaped) == escaped, "escaped twice is something else")
+
+        let columns = input.count % 120
+        require(TerminalText.width(TerminalText.clipped(escaped, to: columns)) <= columns, "wider than \(columns)")
+        let wrapped = TerminalText.wrapped(escaped, to: columns, indent: "  ")
+        require(
+            wrapped.joined().replacing(" ", with: "") == escaped.replacing(" ", with: ""),
+            "wrapping at \(columns) changed the text")
+    }
+}
