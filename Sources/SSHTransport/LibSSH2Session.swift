@@ -51,15 +51,21 @@ final class LibSSH2Session {
             session, LIBSSH2_CALLBACK_RECV, unsafeBitCast(receiveFromBuffer, to: UnsafeMutableRawPointer.self))
         libssh2_session_callback_set(
             session, LIBSSH2_CALLBACK_DISCONNECT, unsafeBitCast(noteDisconnect, to: UnsafeMutableRawPointer.self))
-        libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, Self.hostKeyPreference(pinned: hostKeyTypes))
+        libssh2_session_method_pref(
+            session, LIBSSH2_METHOD_HOSTKEY,
+            Self.hostKeyPreference(pinned: hostKeyTypes, supported: supported(LIBSSH2_METHOD_HOSTKEY)))
     }
 
     /// The pinned types first, then the rest so that a host with another key can be named; never certificates,
-    /// whose authority libssh2 does not check. Names that this libssh2 does not know are dropped by it.
-    static func hostKeyPreference(pinned: [String]) -> String {
+    /// whose authority libssh2 does not check.
+    ///
+    /// - Parameter supported: the names that this libssh2 knows. It would drop any other from the list itself, but 1.10 does
+    ///   so with a memcpy over its own bytes (`libssh2_session_method_pref`), whose result C leaves open.
+    static func hostKeyPreference(pinned: [String], supported: [String]) -> String {
         let all = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"]
         let ordered = all.filter(pinned.contains) + all.filter { !pinned.contains($0) }
-        return ordered.flatMap { $0 == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", $0] : [$0] }.joined(separator: ",")
+        return ordered.flatMap { $0 == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", $0] : [$0] }
+            .filter(supported.contains).joined(separator: ",")
     }
 
     // MARK: Session

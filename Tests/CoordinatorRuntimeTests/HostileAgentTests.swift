@@ -141,7 +141,7 @@ struct HostileAgentTests {
         _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
         let failure = await #expect(throws: ContactFailure.self, "\(what)") {
             let attach = AgentRequest.attach(AttachRequest(operation: "op", fromByte: 0))
-            for try await _ in try await session.replies(to: attach, timeout: .seconds(30)) {}
+            for try await _ in try await session.replies(to: attach, timeout: .seconds(300)) {}
         }
         #expect(
             failure?.code == .agentUnusable && failure?.message.contains("more than") == true,

@@ -105,11 +105,14 @@ struct IdentityTests {
         #expect(SSHHostKey(blob: []) == nil)
     }
 
-    @Test("pinned host key types are asked for first, certificates never")
+    @Test("pinned host key types are asked for first; certificates, and what libssh2 does not know, never")
     func preference() {
-        let preference = LibSSH2Session.hostKeyPreference(pinned: ["ecdsa-sha2-nistp384"])
-        #expect(preference.hasPrefix("ecdsa-sha2-nistp384,ssh-ed25519,"))
-        #expect(!preference.contains("cert"))
+        let preference = LibSSH2Session.hostKeyPreference(
+            pinned: ["ecdsa-sha2-nistp384"],
+            supported: ["ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", "ecdsa-sha2-nistp384", "ssh-rsa"])
+        #expect(preference == "ecdsa-sha2-nistp384,ssh-ed25519,ssh-rsa")
+        let newer = LibSSH2Session.hostKeyPreference(pinned: ["ssh-rsa"], supported: ["ssh-rsa", "rsa-sha2-512"])
+        #expect(newer == "rsa-sha2-512,ssh-rsa")
     }
 
     @Test(
