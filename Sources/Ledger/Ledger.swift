@@ -51,9 +51,11 @@ public final class Ledger: Sendable {
 
     /// A ledger that is gone with this object, for a simulation: everything but the disk is the real thing.
     ///
-    /// - Parameter path: what errors name, and the beginning of the names of its lease locks.
-    package static func inMemory(named path: String) throws(LedgerError) -> Ledger {
-        try Ledger(path: path, access: .memory)
+    /// - Parameters:
+    ///   - path: what errors name, and the beginning of the names of its lease locks.
+    ///   - id: the same for the same seed, as every hash of the chain depends on it.
+    package static func inMemory(named path: String, id: LedgerID) throws(LedgerError) -> Ledger {
+        try Ledger(path: path, access: .memory, newID: id.rawValue)
     }
 
     /// A ledger through another VFS of SQLite, and with another `synchronous`, for tests of what a disk may do to it.
@@ -66,7 +68,7 @@ public final class Ledger: Sendable {
     }
 
     private init(
-        path: String, access: Access, vfs: String? = nil, synchronous: String = "FULL"
+        path: String, access: Access, vfs: String? = nil, synchronous: String = "FULL", newID: String? = nil
     ) throws(LedgerError) {
         self.path = path
         do {
@@ -80,7 +82,7 @@ public final class Ledger: Sendable {
             case .memory: database = try DatabaseQueue(configuration: configuration)
             }
             if !configuration.readonly {
-                let newID = Ledger.randomID()
+                let newID = newID ?? Ledger.randomID()
                 try database.writeWithoutTransaction { db in try Schema.migrate(db, newLedgerID: newID) }
             }
             id = try database.read { db in

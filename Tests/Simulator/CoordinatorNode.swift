@@ -114,7 +114,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             wall: { [unowned self] in wall },
             sleep: { [world] (duration: Duration) async throws(CancellationError) in
                 let whole = duration.components
-                try await world.sleep(whole.seconds * 1_000 + whole.attoseconds / 1_000_000_000_000_000)
+                try await world.rest(whole.seconds * 1_000 + whole.attoseconds / 1_000_000_000_000_000)
             })
     }
 

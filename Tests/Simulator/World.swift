@@ -52,7 +52,7 @@ final class World: @unchecked Sendable {
         let drawn = Fault.draw(&drawing, hosts: fleet.inventory.hosts.map(\.name))
         generator = SeededGenerator(seed: seed ^ 0x5eed)
         faults = FaultPlan(chosen ?? drawn)
-        ledger = try Ledger.inMemory(named: lockPath)
+        ledger = try Ledger.inMemory(named: lockPath, id: "l-simulated")
         definition = try fleet.start(in: ledger)
         excluded = Set(fleet.plan.exclusions.map(\.host))
         network = SimulatedNetwork(in: self)
@@ -80,7 +80,7 @@ final class World: @unchecked Sendable {
     }
 
     /// Sleeps in virtual time; a cancelled sleeper wakes up at once.
-    func sleep(_ milliseconds: Int64) async throws(CancellationError) {
+    func rest(_ milliseconds: Int64) async throws(CancellationError) {
         let sleeper = Sleeper()
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in

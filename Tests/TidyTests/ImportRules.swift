@@ -10,16 +10,20 @@ enum ImportRules {
         ("Sources/SSHTransport", ["CLibSSH2"]),
         ("Sources/LabFleet", ["UpgradeDomain"]),
         ("Sources/CLinux", []),
+        ("Sources/Failpoints", []),
         ("Sources/CLibSSH2", []),
-        ("agent/AgentRuntime", ["UpgradeDomain", "ContentDigest", "AgentProtocol", "CLinux"]),
+        ("agent/AgentRuntime", ["UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux"]),
         ("agent/lockflight-agent", ["AgentRuntime"]),
         ("inventory/Inventory", ["UpgradeDomain"]),
-        ("coordinator/CoordinatorRuntime", ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol"]),
+        (
+            "coordinator/CoordinatorRuntime",
+            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]
+        ),
         (
             "coordinator/Commands",
             [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "Terminal", "CLinux",
+                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "Terminal", "CLinux",
             ]
         ),
         ("coordinator/Terminal", []),

@@ -1,0 +1,52 @@
+import Foundation
+import Testing
+import UpgradeDomain
+
+@testable import ContentDigest
+
+/// What is encoded straight into a tree is what its text would say.
+struct JSONTreeTests {
+    private struct Everything: Codable {
+        enum Choice: Codable {
+            case plain
+            case with(name: String, Int)
+        }
+        var text = "a/b \"c\" é \u{1F6A2}\n\u{1}"
+        var flag = true
+        var whole = -7
+        var small: UInt8 = 255
+        var large: UInt64 = .max
+        var largest: Int64 = .max
+        var half = 0.5
+        var integral = 3.0
+        var float: Float = 0.25
+        var absent: String?
+        var present: String? = "here"
+        var list = [1, 2, 3]
+        var empty: [String] = []
+        var nothing: [String: Int] = [:]
+        var nested = [["a": [true, false]], [:]]
+        var byName: [HostName: [Int]] = ["h": [1]]
+        var byLayer: [Placement: Bool] = [Placement(host: "h", layer: "l"): true]
+        var choices = [Choice.plain, .with(name: "x", 4)]
+        var optionals: [Int?] = [nil, 5]
+        var raw = JSONValue.object(["k": .array([.null, .integer(1), .number(1.5)])])
+    }
+
+    private func agrees(_ value: some Encodable) throws {
+        let read = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+        let tree = try JSONTreeEncoder.tree(of: value)
+        let canonical = try CanonicalJSON.encode(value)
+        #expect(try CanonicalJSON.encode(read) == canonical)
+        #expect(try CanonicalJSON.encode(tree) == canonical)
+    }
+
+    @Test func everyShapeOfAValueIsWhatItsTextSays() throws {
+        try agrees(Everything())
+        try agrees([Everything(), Everything()])
+        try agrees("text")
+        try agrees(5)
+        try agrees([String]())
+        try agrees([String: String]())
+    }
+}
