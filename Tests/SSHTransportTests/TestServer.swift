@@ -7,7 +7,7 @@ import Testing
 /// A real sshd of this test alone, on a loopback address and a free port, with its files in a folder of its own,
 /// which is also the home of its sessions: no account's start-up files run.
 final class TestServer: Sendable {
-    let address = "127.0.0.\(Int.random(in: 2...250))"
+    let address: String
     let port: Int
     let folder: String
     let hostKey: SSHHostKey
@@ -19,9 +19,9 @@ final class TestServer: Sendable {
     /// Starts sshd, runs the body, and stops it with its sessions whatever the body did.
     static func run(
         hostKeyType: [String] = ["-t", "ed25519"], userKey: [String] = ["-t", "ed25519"], config: String = "",
-        _ body: (TestServer) async throws -> Void
+        inside namespace: NetworkNamespace? = nil, _ body: (TestServer) async throws -> Void
     ) async throws {
-        let server = try TestServer(hostKeyType: hostKeyType, userKey: userKey, config: config)
+        let server = try TestServer(hostKeyType: hostKeyType, userKey: userKey, config: config, namespace: namespace)
         do {
             try await server.waitUntilListening()
             try await body(server)
@@ -32,9 +32,11 @@ final class TestServer: Sendable {
         server.stop()
     }
 
-    private init(hostKeyType: [String], userKey: [String], config: String) throws {
+    private init(hostKeyType: [String], userKey: [String], config: String, namespace: NetworkNamespace?) throws {
+        address = namespace?.address ?? "127.0.0.\(Int.random(in: 2...250))"
         folder = try temporaryFolder()
-        port = try freePort(address)
+        // Inside there is nobody else.
+        port = try namespace == nil ? freePort(address) : 2_222
         try makeKey(hostKeyType, at: "\(folder)/host")
         try makeKey(userKey, at: "\(folder)/user-ed25519")
         hostKey = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/host.pub", encoding: .utf8)))
@@ -56,7 +58,8 @@ final class TestServer: Sendable {
         if getuid() == 0 {
             try FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true)
         }
-        process = try spawn(["/usr/sbin/sshd", "-D", "-f", "\(folder)/config", "-E", "\(folder)/log"])
+        process = try spawn(
+            (namespace?.prefix ?? []) + ["/usr/sbin/sshd", "-D", "-f", "\(folder)/config", "-E", "\(folder)/log"])
     }
 
     private func waitUntilListening() async throws {
@@ -126,7 +129,7 @@ func makeKey(_ arguments: [String], at path: String, passphrase: String = "") th
     try #require(exitStatus(of: process) == 0)
 }
 
-private func spawn(_ arguments: [String]) throws -> pid_t {
+func spawn(_ arguments: [String]) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
@@ -138,7 +141,7 @@ private func spawn(_ arguments: [String]) throws -> pid_t {
     return process
 }
 
-private func exitStatus(of process: pid_t) -> CInt {
+func exitStatus(of process: pid_t) -> CInt {
     var status: CInt = -1
     while waitpid(process, &status, 0) < 0, errno == EINTR {}
     return status

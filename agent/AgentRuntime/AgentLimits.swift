@@ -24,6 +24,10 @@ enum AgentLimits {
     static let stateFileBytes = 2_097_152
     /// Captures and attachments at work at once in one session.
     static let requestsInFlight = 16
+    /// The operations, and the tombstones, that are kept although no run needs them any more.
+    static let keptOperations = 1_000
+    /// The runs whose scripts are kept.
+    static let keptPreservedRuns = 20
     /// The most journal entries in one reply, the newest first.
     static let journalEntries = 1_000
     /// The longest timeout of an operation or a guardrail.

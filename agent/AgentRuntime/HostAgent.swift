@@ -59,6 +59,7 @@ package struct HostAgent: Sendable {
                 waitsForLeaving: try journal.lastHasEnded()
             ) { () throws(Refusal) in
                 try journal.requireQuietHost()
+                try journal.collectGarbage(for: request.run)
                 try journal.record(
                     JournaledIntent(
                         request: request, bootID: state.machine.bootID, begunAt: state.machine.wallTime))

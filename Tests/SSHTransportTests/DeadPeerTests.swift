@@ -1,0 +1,29 @@
+import Testing
+
+@testable import SSHTransport
+
+/// A peer whose network is gone says nothing at all; it is noticed all the same.
+@Suite("Dead peers", .serialized)
+struct DeadPeerTests {
+    @Test(
+        "a link that goes down is noticed within the silence that is configured",
+        .enabled(if: NetworkNamespace.isAvailable, "needs root and network namespaces"))
+    func linkDown() async throws {
+        let namespace = try NetworkNamespace()
+        defer { namespace.remove() }
+        try await TestServer.run(inside: namespace) { server in
+            var deadlines = SSHDeadlines.patient
+            deadlines.silence = .seconds(3)
+            let target = try server.target(deadlines: deadlines)
+            try await withClient { client in
+                let command = try await client.connect(to: target).execute("echo begun; exec sleep 1000")
+                #expect(try await command.read() == Array("begun\n".utf8))
+                #expect(namespace.takeLinkDown())
+                // Nothing is sent, nothing arrives: only the kernel's own probes can tell. The limit is far beyond the
+                // silence that was asked for, and is another error.
+                let error = try await failure { _ = try await command.read(timeout: .seconds(60)) }
+                #expect(error.code == .connectionLost)
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import AgentProtocol
+import UpgradeDomain
+
+extension OperationJournal {
+    /// Forgets the oldest ended operations, tombstones and kept scripts of other runs, as far as there are more than
+    /// the agent keeps. Call inside `StateFolder.exclusively`, before a run's next operation begins.
+    ///
+    /// A host belongs to at most one run that is neither finalized nor superseded, so what belongs to another run than
+    /// the one that starts something here is needed by nobody: its ids come with epochs that the fence refuses. What
+    /// has not ended stays, whatever its run.
+    func collectGarbage(for run: RunID) throws(Refusal) {
+        for name in oldest(of: state.operations, beyond: AgentLimits.keptOperations, by: { $0.path(of: "intent.json") })
+        {
+            let folder = state.operations.subfolder(name)
+            // Without an intent it is what is left of one that was being forgotten when the agent died.
+            let intent = try folder.value(JournaledIntent.self, of: "intent.json")
+            if let intent, intent.request.run == run || !folder.contains("result.json") { continue }
+            folder.discard()
+        }
+        for name in oldest(of: state.tombstones, beyond: AgentLimits.keptOperations, by: { $0.path }) {
+            let id = String(decoding: try state.tombstones.read(name) ?? [], as: UTF8.self)
+            if !id.hasPrefix("\(run).") { state.tombstones.subfolder(name).discard() }
+        }
+        let own = OperationJournal.fileName(of: run.rawValue)
+        for name in oldest(of: state.preserved, beyond: AgentLimits.keptPreservedRuns, by: { $0.path(of: "map.json") })
+        where name != own {
+            state.preserved.subfolder(name).discard()
+        }
+    }
+
+    /// The names of the oldest entries, as many as there are too many.
+    private func oldest(of folder: Folder, beyond limit: Int, by file: (Folder) -> String) -> [String] {
+        let names = folder.names()
+        guard names.count > limit else { return [] }
+        let dated = names.map { (name: $0, writtenAt: folder.disk.modifiedAt(file(folder.subfolder($0)))) }
+        return dated.sorted { ($0.writtenAt, $0.name) < ($1.writtenAt, $1.name) }.prefix(names.count - limit).map(
+            \.name)
+    }
+}
