@@ -30,6 +30,8 @@ public enum AgentProgram {
     public static func run(arguments: [String]) -> Int32 {
         // A reader that is gone is an error of write(2), not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // So is a file that may not grow any more; scripts get both signals' ordinary meaning back.
+        signal(SIGXFSZ, SIG_IGN)
         switch Array(arguments.dropFirst()) {
         case ["serve"]:
             var loop = ServeLoop(

@@ -1,5 +1,11 @@
 public import ArgumentParser
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// The `lockflight` command.
 public struct Lockflight: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
@@ -30,6 +36,8 @@ public struct Lockflight: AsyncParsableCommand {
 extension Lockflight {
     /// Parses the arguments of this process, runs the command and ends the process with its exit code.
     public static func runFromCommandLine() async {
+        // A file that may not grow any more is an error of write(2), to be reported, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         await main()
     }
 }
