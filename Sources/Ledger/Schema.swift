@@ -42,7 +42,7 @@ enum Schema {
         }
     }
 
-    private static let migrations = [version1, version2]
+    private static let migrations = [version1, version2, version3]
 
     private static let version1 = """
         CREATE TABLE meta (
@@ -134,5 +134,20 @@ enum Schema {
     private static let version2 = """
         ALTER TABLE approvals ADD COLUMN rollback_until_milliseconds INTEGER;
         ALTER TABLE meta ADD COLUMN epoch_floor INTEGER NOT NULL DEFAULT 0;
+        """
+
+    private static let version3 = """
+        CREATE TABLE reconstructed_operations (
+            host TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            document BLOB NOT NULL,
+            reconstructed_by TEXT NOT NULL,
+            reconstructed_at_milliseconds INTEGER NOT NULL,
+            PRIMARY KEY (host, operation)
+        ) STRICT;
+        CREATE TRIGGER reconstructed_operations_keep_update BEFORE UPDATE ON reconstructed_operations
+            BEGIN SELECT RAISE(ABORT, 'reconstructed operations are append-only'); END;
+        CREATE TRIGGER reconstructed_operations_keep_delete BEFORE DELETE ON reconstructed_operations
+            BEGIN SELECT RAISE(ABORT, 'reconstructed operations are append-only'); END;
         """
 }

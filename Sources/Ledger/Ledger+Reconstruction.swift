@@ -1,0 +1,80 @@
+import ContentDigest
+import GRDB
+public import UpgradeDomain
+
+/// What a host's journal says of an operation whose ledger is lost. Not an event: no intent, approval or evidence of it is
+/// known any more, and it is no part of a chain.
+public struct ReconstructedOperation: Codable, Hashable, Sendable {
+    public enum State: Codable, Hashable, Sendable {
+        case running
+        case ended(OperationOutcome)
+        /// It never ran and never will.
+        case tombstoned
+    }
+    public var host: HostName
+    public var operation: OperationID
+    public var state: State
+    /// Nil for a tombstone, as is the chain's head.
+    public var planDigest: Digest?
+    /// The head of the lost ledger's chain when it was begun.
+    public var chainHead: Digest?
+
+    public init(
+        host: HostName, operation: OperationID, state: State, planDigest: Digest?, chainHead: Digest?
+    ) {
+        self.host = host
+        self.operation = operation
+        self.state = state
+        self.planDigest = planDigest
+        self.chainHead = chainHead
+    }
+}
+
+extension Ledger {
+    /// Takes the place of a ledger that is lost: its identity, so that hosts follow this one, epochs above all that they
+    /// have seen, and what their journals remember. Only for a ledger without a run.
+    ///
+    /// This object still has the old identity afterwards: open the ledger again.
+    ///
+    /// - Parameter epoch: the highest that any host has seen; hosts that were not asked may have seen more, so there is a
+    ///   wide gap, as after a restore.
+    public func takePlace(
+        of lost: LedgerID, above epoch: UInt64, remembering operations: [ReconstructedOperation], by user: String,
+        at time: WallTime
+    ) throws(LedgerError) {
+        let rows = try operations.map { operation throws(LedgerError) in
+            (operation, try encode(operation, as: "reconstructed operation"))
+        }
+        try write("take the place of the ledger \(lost)") { db in
+            guard try Int.fetchOne(db, sql: "SELECT count(*) FROM runs") == 0 else {
+                throw LedgerError(
+                    .contradiction,
+                    "The ledger \(path) has runs of its own, so it can not take the place of another; use a new file "
+                        + "with --ledger. Nothing was recorded.")
+            }
+            let floor = max(epoch + LedgerLimits.epochsAfterRestore, UInt64(clamping: time.milliseconds / 1_000))
+            try db.execute(
+                sql: "UPDATE meta SET ledger_id = ?, epoch_floor = max(epoch_floor, ?)",
+                arguments: [lost.rawValue, Int64(floor)])
+            for (operation, document) in rows {
+                try db.execute(
+                    sql: """
+                        INSERT INTO reconstructed_operations
+                            (host, operation, document, reconstructed_by, reconstructed_at_milliseconds)
+                        VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+                        """,
+                    arguments: [
+                        operation.host.rawValue, operation.operation.rawValue, document.data, user, time.milliseconds,
+                    ])
+            }
+        }
+    }
+
+    /// What was reconstructed from hosts, by host and operation.
+    public func reconstructedOperations() throws(LedgerError) -> [ReconstructedOperation] {
+        try read("read what was reconstructed") { db in
+            try Row.fetchAll(db, sql: "SELECT document FROM reconstructed_operations ORDER BY host, operation")
+                .map { try CanonicalJSON.decode(ReconstructedOperation.self, from: $0.bytes("document")) }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import AgentProtocol
+import ArgumentParser
+import CoordinatorRuntime
+import Ledger
+import Terminal
+import UpgradeDomain
+
+struct LedgerRebuild: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rebuild", abstract: "Take the place of a lost ledger with what the hosts remember.",
+        discussion: """
+            For when the database is gone and there is no backup: import the inventory into a new ledger, trust its keys,
+            then run this. The new ledger takes over the identity that the hosts follow and goes on above all epochs that
+            they have seen. What their journals say of operations is kept and marked as reconstructed; plans, approvals
+            and evidence are not on the hosts and stay lost.
+            Example: lockflight ledger rebuild --from-hosts
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Flag(name: .long, help: "Ask the agents' journals; the only source there is.") var fromHosts = false
+    @Option(name: .long, help: "A host that can not be asked, such as one that is gone; repeat for several.")
+    var without: [String] = []
+
+    func validate() throws {
+        guard fromHosts else { throw ValidationError("say --from-hosts: that is where it is rebuilt from") }
+    }
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try context.ledger()
+        let inventory = try context.inventory(of: ledger)
+        if let stranger = without.first(where: { name in !inventory.hosts.contains { $0.name.rawValue == name } }) {
+            throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: "lockflight inventory list")
+        }
+        let asked = inventory.hosts.filter { !without.contains($0.name.rawValue) }
+        let memories = try await memories(of: asked, ledger, context)
+        let owners = Set(memories.compactMap(\.owner)).sorted()
+        guard let lost = owners.first else {
+            throw CommandError(
+                .refused, "no host has ever been driven by a ledger", consequence: "There is nothing to rebuild.",
+                next: "lockflight plan add --help")
+        }
+        guard owners.count == 1 else {
+            let words = owners.map { owner in
+                "\(owner): " + memories.filter { $0.owner == owner }.map(\.host.rawValue).joined(separator: ", ")
+            }
+            throw CommandError(
+                .refused, "the hosts follow \(owners.count) ledgers: \(words.joined(separator: "; "))",
+                consequence: "Nothing was recorded.", next: "lockflight ledger rebuild --from-hosts --without HOST")
+        }
+        let operations = memories.flatMap { memory in memory.entries.map { $0.reconstructed(on: memory.host) } }
+        try ledger.takePlace(
+            of: lost, above: memories.map(\.highestEpoch).max() ?? 0, remembering: operations, by: context.user,
+            at: Context.clock.wall())
+        var remarks = ["this ledger is \(lost) from now on; \(operations.count) operations were reconstructed"]
+        if !without.isEmpty { remarks.append("not asked: \(without.joined(separator: ", "))") }
+        remarks.append("next: lockflight ledger reconstructed")
+        return CommandResult(
+            lines: ReconstructionTable.lines(of: operations, context), document: operations, remarks: remarks)
+    }
+
+    private func memories(
+        of hosts: [UpgradeDomain.Host], _ ledger: Ledger, _ context: Context
+    ) async throws -> [FleetJournals.Memory] {
+        let connection = FleetConnection(context)
+        let answers = await FleetJournals(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
+            .memories(of: hosts)
+        await connection.close()
+        let silent = zip(hosts, answers).compactMap { host, answer -> String? in
+            if case .failure(let failure) = answer { "\(host.name): \(failure.message)" } else { nil }
+        }
+        guard silent.isEmpty else {
+            throw CommandError(
+                .unreachable, "not every host could be asked: \(silent.joined(separator: "; "))",
+                consequence: "Nothing was recorded.", next: "lockflight ledger rebuild --from-hosts --without HOST")
+        }
+        return try answers.map { try $0.get() }
+    }
+}
+
+struct LedgerReconstructed: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reconstructed", abstract: "What was reconstructed from the hosts' journals.",
+        discussion: "Example: lockflight ledger reconstructed --json")
+
+    @OptionGroup var options: GlobalOptions
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let operations = try context.existingLedger().reconstructedOperations()
+        return CommandResult(lines: ReconstructionTable.lines(of: operations, context), document: operations)
+    }
+}
+
+private enum ReconstructionTable {
+    static func lines(of operations: [ReconstructedOperation], _ context: Context) -> [String] {
+        if operations.isEmpty { return ["nothing was reconstructed"] }
+        let rows = operations.map { operation in
+            [
+                operation.host.rawValue, TerminalText.escaped(operation.operation.rawValue),
+                TerminalText.escaped(operation.state.sentence), operation.planDigest?.short ?? "-",
+            ]
+        }
+        return TextTable(headers: ["HOST", "OPERATION", "RECONSTRUCTED", "PLAN"], rows: rows)
+            .lines(width: context.width, style: context.style)
+    }
+}
+
+extension ReconstructedOperation.State {
+    fileprivate var sentence: String {
+        switch self {
+        case .running: "running"
+        case .ended(let outcome): outcome.sentence
+        case .tombstoned: "never ran"
+        }
+    }
+}
+
+extension JournalEntry {
+    fileprivate func reconstructed(on host: HostName) -> ReconstructedOperation {
+        let known: ReconstructedOperation.State =
+            switch state {
+            case .running: .running
+            case .ended(let outcome): .ended(outcome)
+            case .tombstoned: .tombstoned
+            }
+        return ReconstructedOperation(
+            host: host, operation: operation, state: known, planDigest: planDigest, chainHead: chainHead)
+    }
+}
