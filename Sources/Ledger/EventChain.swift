@@ -53,6 +53,7 @@ extension RunEvent {
         case .placementSoaked: "placementSoaked"
         case .deadlinePassed: "deadlinePassed"
         case .hostLost: "hostLost"
+        case .evidencePruned: "evidencePruned"
         }
     }
 
@@ -63,7 +64,7 @@ extension RunEvent {
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
             .operationConfirmed, .operationReverted,
-            .placementSoaked, .deadlinePassed, .hostLost:
+            .placementSoaked, .deadlinePassed, .hostLost, .evidencePruned:
             true
         }
     }
@@ -82,7 +83,7 @@ extension RunEvent {
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
             .operationConfirmed, .operationReverted,
-            .placementSoaked, .deadlinePassed, .hostLost:
+            .placementSoaked, .deadlinePassed, .hostLost, .evidencePruned:
             nil
         }
     }

@@ -112,11 +112,12 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
             }
             held.insert(blob.digest)
         }
+        let isPruned = events.contains { if case .evidencePruned = $0.event { true } else { false } }
         var cited: Set<Digest> = []
         for event in events {
             for digest in event.event.citedEvidence {
                 cited.insert(digest)
-                if case .captured = event.event, !held.contains(digest) {
+                if case .captured = event.event, !held.contains(digest), !isPruned {
                     throw Fault("event \(event.sequence)", "its evidence \(digest.short) is missing")
                 }
             }
@@ -153,14 +154,14 @@ extension EvidenceBundle.Event {
 
 extension RunEvent {
     /// The digests of the raw bytes that it refers to.
-    fileprivate var citedEvidence: [Digest] {
+    var citedEvidence: [Digest] {
         switch self {
         case .captured(let record): record.capture.surfaces.compactMap(\.rawDigest)
         case .operationEnded(let record), .operationReverted(_, let record): [record.outputDigest].compactMap { $0 }
         case .runStarted, .driverAttached, .driverDetached, .requested, .preflightRecorded, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationTombstoned, .operationConfirmed,
             .placementSoaked,
-            .deadlinePassed, .hostLost:
+            .deadlinePassed, .hostLost, .evidencePruned:
             []
         }
     }

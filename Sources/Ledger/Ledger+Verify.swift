@@ -97,6 +97,8 @@ private struct ChainCheck {
     private var standing = RunStanding.open
     private var attachedEpochs: [UInt64] = []
     private var evidence: [Digest: UInt64] = [:]
+    /// Raw answers were deleted on purpose: those that are left must still be what they were.
+    private var isPruned = false
 
     init(run: RunID, ledger: LedgerID) {
         self.run = run
@@ -171,6 +173,7 @@ private struct ChainCheck {
             .operationReverted, .placementSoaked,
             .deadlinePassed, .hostLost:
             break
+        case .evidencePruned: isPruned = true
         }
     }
 
@@ -236,7 +239,10 @@ private struct ChainCheck {
         let statement = try db.cachedStatement(sql: "SELECT bytes FROM blobs WHERE digest = ?")
         for (digest, sequence) in evidence.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) }) {
             guard let row = try Row.fetchOne(statement, arguments: [digest.rawValue]) else {
-                report(.evidenceMissing, sequence, "the evidence \(digest.short) of event \(sequence) is missing")
+                if !isPruned {
+                    report(
+                        .evidenceMissing, sequence, "the evidence \(digest.short) of event \(sequence) is missing")
+                }
                 continue
             }
             if Digest.sha256(of: row.bytes("bytes")) != digest {

@@ -22,6 +22,7 @@ extension RolloutState {
         case .runStarted: break
         case .driverAttached(let driver): attach(driver, moment)
         case .driverDetached: isDetached = true
+        case .evidencePruned: break
         case .requested(let request): take(request, moment)
         case .preflightRecorded(let record): take(record, moment)
         case .captured(let record): take(record, moment)

@@ -28,6 +28,8 @@ public enum RunEvent: Codable, Hashable, Sendable {
     case deadlinePassed(DeadlineRecord)
     /// The host could not be reached or is not the host it was.
     case hostLost(HostLoss)
+    /// The raw answers behind the evidence of a closed run were deleted; what was judged by them stays.
+    case evidencePruned(EvidencePruning)
 }
 
 /// An event as the ledger recorded it.
@@ -254,5 +256,20 @@ public struct HostLoss: Codable, Hashable, Sendable {
         self.host = host
         self.code = code
         self.detail = detail
+    }
+}
+
+/// What was deleted of a run's raw evidence, by whom and why.
+public struct EvidencePruning: Codable, Hashable, Sendable {
+    public var by: String
+    public var reason: String
+    public var answers: Int
+    public var bytes: Int64
+
+    public init(by: String, reason: String, answers: Int, bytes: Int64) {
+        self.by = by
+        self.reason = reason
+        self.answers = answers
+        self.bytes = bytes
     }
 }

@@ -86,7 +86,7 @@ final class Checker {
         case .captured(let record):
             if case .placement(let placement) = record.capture.subject { unproved.remove(placement) }
         case .runStarted, .driverDetached, .preflightRecorded, .operationWithdrawn, .operationStarted,
-            .operationUncertain:
+            .operationUncertain, .evidencePruned:
             break
         }
     }
@@ -252,6 +252,7 @@ extension RunEvent {
         case .operationTombstoned(let id): "tombstoned \(id.rawValue)"
         case .placementSoaked(let placement, _): "soaked \(placement.description)"
         case .deadlinePassed(let record): "deadline of \(record.placement.description)"
+        case .evidencePruned: "pruned"
         case .hostLost(let loss): "lost \(loss.host.rawValue): \(loss.code.rawValue)"
         }
     }

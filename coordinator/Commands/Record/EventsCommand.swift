@@ -55,6 +55,8 @@ extension RunEvent {
         case .placementSoaked(let placement, _): "\(placement) stayed healthy for its soak"
         case .deadlinePassed(let record):
             "\(record.placement) passed its \(record.kind.rawValue) deadline: \(record.waitingFor)"
+        case .evidencePruned(let pruning):
+            "pruned by \(pruning.by), \(pruning.reason): \(pruning.answers) answers, \(pruning.bytes) bytes"
         case .hostLost(let loss): "lost \(loss.host): \(loss.code.rawValue): \(loss.detail)"
         }
     }

@@ -6,7 +6,7 @@ import UpgradeDomain
 struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger", abstract: "The record itself.", discussion: "Example: lockflight ledger verify",
-        subcommands: [LedgerVerify.self, LedgerRebuild.self, LedgerReconstructed.self])
+        subcommands: [LedgerVerify.self, LedgerPrune.self, LedgerRebuild.self, LedgerReconstructed.self])
 }
 
 struct LedgerVerify: LockflightCommand {

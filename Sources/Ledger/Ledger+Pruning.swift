@@ -1,0 +1,58 @@
+import ContentDigest
+import GRDB
+public import UpgradeDomain
+
+extension Ledger {
+    /// Deletes the raw evidence of a run that never changes again, as far as no other run cites it, and records that in
+    /// the run's own chain. Its events, and so everything that was judged, stay as they are.
+    ///
+    /// - Throws: `contradiction` for a run that is neither finalized nor superseded, or has been pruned before.
+    public func pruneEvidence(
+        of run: RunID, by user: String, reason: String, at time: WallTime
+    ) throws(LedgerError) -> EvidencePruning {
+        var pruning = EvidencePruning(by: user, reason: reason, answers: 0, bytes: 0)
+        return try write("prune the run \(run)") { db in
+            let row = try db.existingRun(run)
+            guard row.standing != .open else {
+                throw LedgerError(
+                    .contradiction,
+                    "The run \(run) may still go on and needs its evidence; nothing was deleted. Finalize it, or start "
+                        + "a run that succeeds it, first.", run: run)
+            }
+            var needed: Set<Digest> = []
+            for other in try String.fetchAll(db, sql: "SELECT id FROM runs").map({ RunID($0) }) where other != run {
+                if let cited = try db.citedEvidence(of: other) { needed.formUnion(cited) }
+            }
+            guard let own = try db.citedEvidence(of: run) else {
+                throw LedgerError(
+                    .contradiction, "The evidence of the run \(run) was pruned before; nothing was deleted.", run: run)
+            }
+            for digest in own.subtracting(needed) {
+                let bytes = try Int64.fetchOne(
+                    db, sql: "SELECT length(bytes) FROM blobs WHERE digest = ?", arguments: [digest.rawValue])
+                guard let bytes else { continue }
+                try db.execute(sql: "DELETE FROM blobs WHERE digest = ?", arguments: [digest.rawValue])
+                pruning.answers += 1
+                pruning.bytes += bytes
+            }
+            _ = try db.append(
+                PreparedEvent.prepare([.evidencePruned(pruning)], for: run), to: run, after: row.head, at: time)
+            return pruning
+        }
+    }
+}
+
+extension Database {
+    /// The digests that a run's events refer to; nil when its evidence was pruned.
+    fileprivate func citedEvidence(of run: RunID) throws -> Set<Digest>? {
+        let rows = try Row.fetchCursor(
+            self, sql: "SELECT * FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
+        var cited: Set<Digest> = []
+        while let row = try rows.next() {
+            let event = try RecordedEvent(row: row, run: run).event
+            if case .evidencePruned = event { return nil }
+            cited.formUnion(event.citedEvidence)
+        }
+        return cited
+    }
+}

@@ -1,0 +1,54 @@
+import ContentDigest
+import Ledger
+import Testing
+import UpgradeDomain
+
+/// Raw evidence may go once its run never changes again; the chain stays whole and says so.
+struct PruneTests {
+    private let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
+    private func capture(_ digest: Digest) -> RunEvent {
+        let reading = SurfaceReading(name: "services", role: .family, durationMilliseconds: 1, rawDigest: digest)
+        let capture = Capture(
+            subject: .placement(Placement(host: "core-1", layer: "core")), takenAt: Fixture.now, surfaces: [reading])
+        return .captured(CaptureRecord(purpose: .baseline, capture: capture, orderedAfter: 1))
+    }
+
+    /// A run with one answer of its own and one that it shares.
+    private func run(_ id: RunID, host: HostName, own: Digest, shared: Digest, in ledger: Ledger) throws {
+        _ = try ledger.startRun(Fixture.definition(id, in: ledger, hosts: [host]), by: "ana", at: Fixture.now)
+        let lease = try ledger.lease(on: id)
+        try ledger.record([capture(own), capture(shared)], on: id, lease: lease.epoch)
+    }
+
+    @Test func onlyWhatNoOtherRunCitesGoesAndTheChainSaysSo() throws {
+        let ledger = try fixture.open()
+        _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
+        let blobs = try ledger.store([Array("one".utf8), Array("two".utf8), Array("both".utf8)], at: Fixture.now)
+        try run("r-one", host: "core-1", own: blobs[0], shared: blobs[2], in: ledger)
+        try run("r-two", host: "core-2", own: blobs[1], shared: blobs[2], in: ledger)
+
+        let refused = #expect(throws: LedgerError.self) {
+            try ledger.pruneEvidence(of: "r-one", by: "ana", reason: "old", at: Fixture.now)
+        }
+        #expect(refused?.code == .contradiction)
+        #expect(try ledger.blob(blobs[0]) != nil)
+
+        try ledger.record([Fixture.request(.finalize)], on: "r-one")
+        let pruning = try ledger.pruneEvidence(of: "r-one", by: "ana", reason: "old", at: Fixture.now)
+        #expect(pruning == EvidencePruning(by: "ana", reason: "old", answers: 1, bytes: 3))
+        #expect(try ledger.blob(blobs[0]) == nil)
+        #expect(try ledger.blob(blobs[1]) != nil && ledger.blob(blobs[2]) != nil)
+        #expect(try ledger.events(of: "r-one").last?.event == .evidencePruned(pruning))
+        #expect(try ledger.verify().isSound)
+        #expect(throws: LedgerError.self) {
+            try ledger.pruneEvidence(of: "r-one", by: "ana", reason: "again", at: Fixture.now)
+        }
+        // A blob that vanished without a word is still a fault.
+        try ledger.record([Fixture.request(.finalize)], on: "r-two")
+        try tamper(fixture.path, "DELETE FROM blobs WHERE digest = '\(blobs[1].rawValue)'")
+        #expect(try !ledger.verify().isSound)
+    }
+}
