@@ -4,14 +4,10 @@ public import UpgradeDomain
 
 /// Takes a plan's evidence from one host once, outside of any run, claiming and changing nothing.
 public struct EvidenceTrial: Sendable {
-    let connector: any HostConnector
-    let ledger: LedgerID
-    let clock: RuntimeClock
+    private let reader: FleetReader
 
     public init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
-        self.connector = connector
-        self.ledger = ledger
-        self.clock = clock
+        reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
     /// One subject as it was taken.
@@ -27,9 +23,7 @@ public struct EvidenceTrial: Sendable {
     /// - Throws: why the host could not be asked.
     public func take(_ plan: Plan, from host: Host) async throws(ContactFailure) -> [Taken] {
         let family = EvidenceFamily(plan: plan, run: "trial")
-        let session = AgentSession(channel: try await connector.connect(to: host), clock: clock)
-        do throws(ContactFailure) {
-            _ = try await session.open(HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
+        return try await reader.read(host) { session, _ throws(ContactFailure) in
             var taken: [Taken] = []
             for subject in family.subjects(from: host) {
                 let surfaces = family.surfaces(of: subject, from: host)
@@ -37,18 +31,15 @@ public struct EvidenceTrial: Sendable {
                 let readings = surfaces.map {
                     EvidenceAssembly.reading($0, replies[$0.surface.name], rawDigest: nil)
                 }
-                let capture = Capture(subject: subject, takenAt: clock.wall(), surfaces: readings)
+                let wall = reader.clock.wall()
+                let capture = Capture(subject: subject, takenAt: wall, surfaces: readings)
                 taken.append(
                     Taken(
                         capture: capture,
                         answers: replies.mapValues { String(decoding: $0.body.elements, as: UTF8.self) },
-                        problem: family.baselineProblem(of: capture, at: clock.wall())))
+                        problem: family.baselineProblem(of: capture, at: wall)))
             }
-            await session.close()
             return taken
-        } catch {
-            await session.close()
-            throw error
         }
     }
 }

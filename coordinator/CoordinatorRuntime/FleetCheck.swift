@@ -4,16 +4,10 @@ public import UpgradeDomain
 
 /// Connects to hosts and looks, without claiming or changing them.
 public struct FleetCheck: Sendable {
-    static let hostsAtOnce = 32
-
-    let connector: any HostConnector
-    let ledger: LedgerID
-    let clock: RuntimeClock
+    private let reader: FleetReader
 
     public init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
-        self.connector = connector
-        self.ledger = ledger
-        self.clock = clock
+        reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
     /// What one host answered.
@@ -29,27 +23,14 @@ public struct FleetCheck: Sendable {
 
     /// One report per host, in the order given.
     public func reports(of hosts: [Host], plan: Plan?) async -> [Report] {
-        await withTaskGroup(of: (Int, Report).self) { group in
-            var reports: [Int: Report] = [:]
-            for (index, host) in hosts.enumerated() {
-                if index >= FleetCheck.hostsAtOnce, let (done, report) = await group.next() { reports[done] = report }
-                group.addTask { (index, await self.report(of: host, plan: plan)) }
-            }
-            for await (done, report) in group { reports[done] = report }
-            return hosts.indices.compactMap { reports[$0] }
-        }
+        await reader.answers(of: hosts) { await report(of: $0, plan: plan) }
     }
 
     private func report(of host: Host, plan: Plan?) async -> Report {
         var report = Report(host: host.name)
         do throws(ContactFailure) {
-            let session = AgentSession(channel: try await connector.connect(to: host), clock: clock)
-            do throws(ContactFailure) {
-                try await look(host, plan, session, &report)
-                await session.close()
-            } catch {
-                await session.close()
-                throw error
+            try await reader.read(host) { session, hello throws(ContactFailure) in
+                try await look(host, plan, session, hello, &report)
             }
         } catch {
             report.code = error.code.rawValue
@@ -59,11 +40,10 @@ public struct FleetCheck: Sendable {
     }
 
     private func look(
-        _ host: Host, _ plan: Plan?, _ session: AgentSession, _ report: inout Report
+        _ host: Host, _ plan: Plan?, _ session: AgentSession, _ hello: HelloReply, _ report: inout Report
     ) async throws(ContactFailure) {
-        let hello = try await session.open(HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
         report.agentVersion = hello.agentVersion
-        if let owner = hello.owner, owner != ledger {
+        if let owner = hello.owner, owner != reader.ledger {
             throw ContactFailure(.hostOwnedElsewhere, "\(host.name) is driven by the ledger \(owner)")
         }
         let layers = (plan?.layers ?? []).filter { host.baseURL(in: $0.name) != nil }
@@ -75,7 +55,7 @@ public struct FleetCheck: Sendable {
                     requires: [RollbackArtifact(path: host.workingDirectory)] + (needs?.requires ?? []), preserve: [])),
             timeout: HostWork.preflightTimeout(needs?.requires ?? []))
         guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-        let facts = PreflightFacts(found, of: hello, at: clock.wall())
+        let facts = PreflightFacts(found, of: hello, at: reader.clock.wall())
         report.clockOffsetMilliseconds = facts.clockOffsetMilliseconds
         report.freeDiskMebibytes = facts.freeDiskMebibytes
         if let problem = facts.problems(minimumFreeDiskMebibytes: plan?.minimumFreeDiskMebibytes ?? 0).first {
