@@ -10,6 +10,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     private var folders: Set<String> = []
     private var writes: Int64 = 0
     var isFull = false
+    /// When it last had no room, in the world's time.
+    var lastFullAt: Int64 = -1_000_000
 
     private func requireRoom(_ path: String) throws(Refusal) {
         if isFull { throw Refusal(.diskFull, "can not write \(path): no space is left; free space and try again") }

@@ -183,7 +183,9 @@ extension RolloutState {
     var isAtItsEnd: Bool {
         switch status {
         case .verified, .verifiedExcept, .finalized, .superseded, .aborted, .rolledBack(.verified): true
+        // Only a host that was retired may be wrong then, and an aborted run offers no going on.
         case .rolledBack where unresolvedFailures.isEmpty: true
+        case .rolledBack where isAborted && unresolvedFailures.allSatisfy { $0.host == nil }: true
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack: false
         }
     }

@@ -197,7 +197,7 @@ final class World: @unchecked Sendable {
             time.after(milliseconds) { [weak self] in self?.unreachable.remove(name) }
         case .hostDiskFull(let name, let milliseconds):
             hosts[name]?.disk.isFull = true
-            time.after(milliseconds) { [weak self] in self?.hosts[name]?.disk.isFull = false }
+            time.after(milliseconds) { [weak self] in self?.makeRoom(on: name) }
         case .degrades(let name):
             guard let host = hosts[name], let layer = host.truth.keys.sorted().first else { return }
             host.truth[layer]?.isHealthy = false
@@ -238,11 +238,17 @@ final class World: @unchecked Sendable {
         if let state = checker.latest, state.campaign != nil, !state.isAtRest { sometimes(.diedDuringRollback) }
     }
 
+    private func makeRoom(on name: HostName) {
+        guard let disk = hosts[name]?.disk, disk.isFull else { return }
+        disk.isFull = false
+        disk.lastFullAt = time.now
+    }
+
     /// From here on nothing goes wrong any more.
     func endFaults() {
         faults.isOn = false
         unreachable = []
-        for host in hosts.values { host.disk.isFull = false }
+        for name in hosts.keys.sorted() { makeRoom(on: name) }
         mendServices()
     }
 }
