@@ -112,7 +112,9 @@ let package = Package(
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
         tests("SSHTransportTests", ["SSHTransport"]),
         tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
-        tests("AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"]),
+        tests(
+            "AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"],
+            exclude: ["Systemd"]),
 
         // bench/: what `make bench` measures beside a plain C program.
         .executableTarget(

@@ -27,13 +27,18 @@ final class HostUnderTest {
     func reboot() throws { try Data("second-boot\n".utf8).write(to: bootIDFile) }
 
     /// A new session; it has said hello when there is an epoch or `reading`.
+    ///
+    /// - Parameter prefix: words that run the agent, such as those of nsenter(1).
     func session(
-        ledger: LedgerID = "ledger-a", epoch: UInt64? = 1, takeOver: Bool = false, hello: Bool = true
+        ledger: LedgerID = "ledger-a", epoch: UInt64? = 1, takeOver: Bool = false, hello: Bool = true,
+        within prefix: [String] = []
     ) throws -> AgentUnderTest {
-        let session = try AgentUnderTest(environment: [
-            "PATH": "/usr/bin:/bin", "HOME": folder.path, "LOCKFLIGHT_STATE_DIRECTORY": state.path,
-            "LOCKFLIGHT_BOOT_ID_FILE": bootIDFile.path,
-        ])
+        let session = try AgentUnderTest(
+            within: prefix,
+            environment: [
+                "PATH": "/usr/bin:/bin", "HOME": folder.path, "LOCKFLIGHT_STATE_DIRECTORY": state.path,
+                "LOCKFLIGHT_BOOT_ID_FILE": bootIDFile.path,
+            ])
         sessions.append(session)
         if hello {
             let reply = try session.ask(.hello(HelloRequest(ledger: ledger, epoch: epoch, takeOver: takeOver)))
@@ -126,12 +131,13 @@ final class AgentUnderTest {
     private var received: [ReplyFrame] = []
     private var nextID: UInt32 = 1
 
-    init(environment: [String: String]) throws {
+    init(within prefix: [String], environment: [String: String]) throws {
         signal(SIGPIPE, SIG_IGN)
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        process.executableURL = URL(fileURLWithPath: tests).deletingLastPathComponent()
-            .appending(path: "lockflight-agent")
-        process.arguments = ["serve"]
+        let agent = URL(fileURLWithPath: tests).deletingLastPathComponent().appending(path: "lockflight-agent")
+        let words = prefix + [agent.path, "serve"]
+        process.executableURL = URL(fileURLWithPath: prefix.isEmpty ? words[0] : "/usr/bin/env")
+        process.arguments = prefix.isEmpty ? Array(words.dropFirst()) : words
         // Under `make sanitize` the agent heeds the same options as the tests.
         let sanitizing = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
         process.environment = environment.merging(sanitizing) { own, _ in own }

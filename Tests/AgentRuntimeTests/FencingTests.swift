@@ -43,6 +43,25 @@ import UpgradeDomain
         #expect(host.lines(of: "counter").isEmpty)
     }
 
+    @Test func theHostItselfKeepsALineForEachCoordinatorThatIsTurnedAway() throws {
+        let host = try HostUnderTest()
+        let old = try host.session(ledger: "a", epoch: 1)
+        _ = try host.session(ledger: "a", epoch: 2)
+        #expect(host.lines(of: "state/refusals.log").isEmpty)
+        #expect(try old.refusal(.start(host.start("op", "true", epoch: 1))) == .staleEpoch)
+        #expect(try host.session(hello: false).refusal(hello("b\u{1b}[2J\n", 7)) == .ownedElsewhere)
+        var lines = host.lines(of: "state/refusals.log")
+        #expect(lines.count == 2)
+        #expect(lines[0].contains(" refused staleEpoch ledger=a epoch=1: "), "\(lines)")
+        #expect(lines[1].contains(" refused ownedElsewhere ledger=b?[2J? epoch=7: "), "\(lines)")
+
+        let stubborn = try host.session(hello: false)
+        for _ in 0..<250 { #expect(try stubborn.refusal(hello("a", 1)) == .staleEpoch) }
+        lines = host.lines(of: "state/refusals.log")
+        #expect(lines.count == 200)
+        #expect(lines.allSatisfy { $0.contains("staleEpoch") })
+    }
+
     @Test func anIntentOfAnotherEpochIsRefused() throws {
         let host = try HostUnderTest()
         let session = try host.session(epoch: 5)

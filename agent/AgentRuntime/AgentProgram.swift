@@ -53,6 +53,7 @@ public enum AgentProgram {
     private static func supervise(_ path: String) -> Int32 {
         do throws(Refusal) {
             var supervisor = try OperationSupervisor(state: .ofEnvironment(), path: path)
+            supervisor.leaveSession()
             try supervisor.run()
             return 0
         } catch {

@@ -14,7 +14,9 @@ package struct HostAgent: Sendable {
         let (identity, fence) = try state.exclusively { () throws(Refusal) -> (AgentIdentity, HostFence) in
             let identity = try state.identity()
             var fence = try state.fence()
-            switch try Session.judge(hello, fence: fence) {
+            switch try logged(
+                hello.ledger, hello.epoch, { () throws(Refusal) in try Session.judge(hello, fence: fence) })
+            {
             case .read: break
             case .drive(let admitted):
                 if admitted != fence { try state.record(admitted) }
@@ -30,6 +32,28 @@ package struct HostAgent: Sendable {
             architecture: AgentProgram.architecture, hostTime: state.machine.wallTime)
     }
 
+    /// Checks, right before a change, that a session still is the newest that drives the host.
+    private func requireNewest(_ driver: (ledger: LedgerID, epoch: UInt64)) throws(Refusal) {
+        let fence = try state.fence()
+        try logged(driver.ledger, driver.epoch) { () throws(Refusal) in
+            try fence.check(ledger: driver.ledger, epoch: driver.epoch)
+        }
+    }
+
+    /// Leaves a line on the host about a coordinator that is turned away.
+    private func logged<Result>(
+        _ ledger: LedgerID, _ epoch: UInt64?, _ judge: () throws(Refusal) -> Result
+    ) throws(Refusal) -> Result {
+        do throws(Refusal) {
+            return try judge()
+        } catch {
+            if let epoch, [.staleEpoch, .ownedElsewhere].contains(error.code) {
+                RefusalLog(in: state.folder).add(error, ledger: ledger, epoch: epoch, at: state.machine.wallTime)
+            }
+            throw error
+        }
+    }
+
     /// Makes the intent durable and hands it to a detached supervisor.
     ///
     /// The order is the guarantee: fence, id, lock, quiet host, room and intent on disk, and only then a process. If
@@ -39,7 +63,7 @@ package struct HostAgent: Sendable {
     func start(_ request: StartRequest, session: Session) throws(Refusal) -> Int32? {
         let driver = try session.driver()
         return try state.exclusively { () throws(Refusal) -> Int32? in
-            try state.fence().check(ledger: driver.ledger, epoch: driver.epoch)
+            try requireNewest(driver)
             let id = request.intent.id
             guard request.intent.epoch == driver.epoch else {
                 throw Refusal(.staleEpoch, "the intent's epoch \(request.intent.epoch) is not the session's")
@@ -81,7 +105,7 @@ package struct HostAgent: Sendable {
     func settle(_ id: OperationID, session: Session) throws(Refusal) -> AgentReply {
         let driver = try session.driver()
         return try state.exclusively { () throws(Refusal) -> AgentReply in
-            try state.fence().check(ledger: driver.ledger, epoch: driver.epoch)
+            try requireNewest(driver)
             switch try journal.concluded(id) {
             case .ended(_, let record): return .ended(record)
             case .running, .lost: return .running(id: id)
@@ -101,7 +125,7 @@ package struct HostAgent: Sendable {
     func confirm(_ id: OperationID, session: Session) throws(Refusal) -> AgentReply {
         let driver = try session.driver()
         return try state.exclusively { () throws(Refusal) -> AgentReply in
-            try state.fence().check(ledger: driver.ledger, epoch: driver.epoch)
+            try requireNewest(driver)
             switch try journal.concluded(id) {
             case .unknown: throw Refusal(.unknownOperation, "operation \(id) is not in this host's journal")
             case .tombstoned: return .tombstoned(id: id)

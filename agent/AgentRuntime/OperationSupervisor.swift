@@ -27,6 +27,18 @@ struct OperationSupervisor {
         outputDescriptor = try output.openForAppending()
     }
 
+    /// Sees that the end of the session which started it ends nothing here.
+    func leaveSession() {
+        switch SystemdScope.enter(describedAs: "Lockflight operation \(journaled.request.intent.id)") {
+        case .own, .notOffered: break
+        case .shared(let reason):
+            note("systemd holds this operation in the session that started it, and ends both together: \(reason)")
+        }
+    }
+
+    /// A line of Lockflight's own among the output.
+    private func note(_ text: String) { _ = writeAll(outputDescriptor, Array("lockflight: \(text)\n".utf8)) }
+
     /// Runs the operation to its record and, where its intent asks for it, waits for a confirmation.
     mutating func run() throws(Refusal) {
         Failpoint.supervisorBegan.pass()
@@ -75,7 +87,7 @@ struct OperationSupervisor {
         if request.usesPreservedScript {
             let preserved = PreservedScripts(state: state, run: request.run)
             if let note = try preserved.substitute(in: &setting, word: request.command.scriptPath) {
-                _ = writeAll(outputDescriptor, Array("lockflight: \(note)\n".utf8))
+                self.note(note)
             }
         }
         record.scriptDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))

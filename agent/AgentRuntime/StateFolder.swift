@@ -7,6 +7,7 @@ import UpgradeDomain
 /// ```
 /// identity            random, made once
 /// fence.json          owner ledger and highest epoch
+/// refusals.log        the last coordinators that were turned away
 /// journal.lock        held for each short change of this folder
 /// mutation.lock       held by the supervisor of the one running operation
 /// last-operation      the operation that was begun last

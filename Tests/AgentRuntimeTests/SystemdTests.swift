@@ -1,0 +1,126 @@
+import AgentProtocol
+import Foundation
+import Glibc
+import Testing
+import UpgradeDomain
+
+@testable import AgentRuntime
+
+/// What holds where systemd runs, against a real one.
+@Suite(.serialized, .enabled(if: PrivateSystemd.isAvailable, "needs root, systemd and dbus-daemon"))
+struct SystemdTests {
+    @Test func anOperationOutlivesTheScopeOfTheLoginThatStartedIt() throws {
+        let systemd = try PrivateSystemd()
+        defer { systemd.end() }
+        let host = try HostUnderTest()
+        let login = try host.session(within: systemd.prefix + ["systemd-run", "--quiet", "--scope", "--unit=login"])
+        try login.begin(host.start("op", "echo first; while [ ! -e go ]; do sleep 0.05; done; echo last"))
+        try host.eventually("output") { !host.lines(of: "state/operations/op/output").isEmpty }
+
+        // As KillUserProcesses=yes ends a login: all that is in its control group.
+        #expect(try systemd.run("systemctl", "kill", "--signal=KILL", "login.scope") == "")
+        login.waitUntilEnded()
+        try host.write("go", "")
+        let (record, output) = try host.session(within: systemd.prefix).follow("op")
+        #expect(record.outcome == .exited(code: 0))
+        #expect(output == "first\nlast\n")
+    }
+
+    @Test func anOperationThatSystemdDoesNotMoveSaysSoAndGoesOn() throws {
+        let systemd = try PrivateSystemd()
+        defer { systemd.end() }
+        let host = try HostUnderTest()
+        #expect(try systemd.run("systemctl", "stop", "dbus.socket", "dbus.service") == "")
+        let (record, output) = try host.session(within: systemd.prefix).run(host.start("op", "echo done"))
+        #expect(record.outcome == .exited(code: 0))
+        #expect(output.hasPrefix("lockflight: systemd holds this operation in the session"), "\(output)")
+        #expect(output.hasSuffix("done\n"), "\(output)")
+    }
+}
+
+extension SystemdTests {
+    @Test func aUnitIsReadAsSystemdDescribesIt() throws {
+        let systemd = try PrivateSystemd()
+        defer { systemd.end() }
+        func facts(_ unit: String) throws -> UnitFacts {
+            UnitFacts(
+                .success(
+                    try systemd.run(
+                        "systemctl", "show", "--property=\(UnitFacts.properties.joined(separator: ","))", unit)))
+        }
+        _ = try systemd.run("systemd-run", "--quiet", "--unit=web", "sleep", "1000")
+        #expect(try facts("web.service").item == .holds(.unit, "active (running)"))
+        #expect(try facts("web.service").processID() > 1)
+        _ = try systemd.run("systemctl", "kill", "--signal=KILL", "web.service")
+        try systemd.eventually("the unit to fail") { try facts("web.service").item.health == .unhealthy }
+        #expect(try facts("web.service").item == .fails(.unit, "failed (failed)"))
+        #expect(try facts("none.service").item == .fails(.unit, "its unit file is not-found"))
+    }
+}
+
+/// A systemd with namespaces of its own, see Systemd/boot.sh.
+final class PrivateSystemd {
+    private let process = Process()
+    private let input = Pipe()
+    private let folder: URL
+    /// What runs a program inside, before its own words.
+    let prefix: [String]
+
+    static var isAvailable: Bool {
+        getuid() == 0
+            && ["/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/usr/bin/busctl"]
+                .allSatisfy(FileManager.default.isExecutableFile(atPath:))
+            && ["/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/unified/cgroup.controllers"]
+                .contains(where: FileManager.default.isReadableFile(atPath:))
+    }
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-systemd-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let output = Pipe()
+        process.executableURL = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Systemd/boot.sh")
+        process.arguments = [folder.path]
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        try output.fileHandleForWriting.close()
+        var line: [UInt8] = []
+        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != 0x0a { line.append(byte) }
+        guard let first = Int32(String(decoding: line, as: UTF8.self)) else {
+            throw Surprise("no systemd came up: \(String(decoding: line, as: UTF8.self))")
+        }
+        prefix = ["nsenter", "--target", "\(first)", "--mount", "--pid", "--cgroup", "--uts", "--ipc"]
+    }
+
+    /// Runs a program inside; its output, after it has exited with 0.
+    func run(_ words: String...) throws -> String {
+        let program = Process()
+        let output = Pipe()
+        program.executableURL = URL(filePath: "/usr/bin/env")
+        program.arguments = prefix + words
+        program.standardOutput = output
+        program.standardError = output
+        try program.run()
+        let text = try output.fileHandleForReading.readToEnd() ?? Data()
+        program.waitUntilExit()
+        guard program.terminationStatus == 0 else {
+            throw Surprise("\(words) exited \(program.terminationStatus): \(String(decoding: text, as: UTF8.self))")
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Waits until a condition holds.
+    func eventually(_ what: String, _ condition: () throws -> Bool) throws {
+        let deadline = Date(timeIntervalSinceNow: 20)
+        while try !condition() {
+            guard Date() < deadline else { throw Surprise("not within 20 s: \(what)") }
+            usleep(5_000)
+        }
+    }
+
+    func end() {
+        try? input.fileHandleForWriting.close()
+        process.waitUntilExit()
+        try? FileManager.default.removeItem(at: folder)
+    }
+}

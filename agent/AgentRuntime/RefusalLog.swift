@@ -1,0 +1,27 @@
+import AgentProtocol
+import UpgradeDomain
+
+/// The last coordinators that this host turned away, a line each, for whoever asks the host itself what happened.
+///
+/// ```
+/// 2026-11-24T02:10:07Z refused staleEpoch ledger=8f0c... epoch=3: epoch 3 is not the newest (4) that has driven ...
+/// ```
+struct RefusalLog {
+    static let name = "refusals.log"
+    static let keptLines = 200
+    private let folder: Folder
+
+    init(in folder: Folder) { self.folder = folder }
+
+    /// Adds a line, and lets the oldest go. Call inside `StateFolder.exclusively`. A log that can not be written keeps
+    /// nobody from being refused.
+    func add(_ refusal: Refusal, ledger: LedgerID, epoch: UInt64, at time: WallTime) {
+        let text = (try? folder.read(RefusalLog.name)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let line =
+            "\(time.rfc3339) refused \(refusal.code.rawValue) ledger=\(ledger) epoch=\(epoch): \(refusal.message)"
+        // A ledger's id is whatever its coordinator says it is.
+        let printable = String(line.map { $0.isASCII && $0 >= " " && $0 != "\u{7f}" ? $0 : "?" })
+        let lines = text.split(separator: "\n").suffix(RefusalLog.keptLines - 1) + [printable[...]]
+        try? folder.write(RefusalLog.name, Array((lines.joined(separator: "\n") + "\n").utf8))
+    }
+}
