@@ -125,7 +125,7 @@ let package = Package(
                 "LabFleet", "UpgradeDomain", "SSHTransport", "AgentProtocol", "Failpoints", "lockflight", subprocess,
                 system,
             ],
-            exclude: ["Proxy"]),
+            exclude: ["Proxy", "WallClock"]),
         tests(
             "CommandsTests",
             [

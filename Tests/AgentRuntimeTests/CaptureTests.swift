@@ -3,6 +3,8 @@ import Foundation
 import Testing
 import UpgradeDomain
 
+@testable import AgentRuntime
+
 /// Evidence taken on the host itself.
 @Suite struct CaptureTests {
     private func http(_ port: UInt16, _ path: String = "/", timeoutSeconds: Int = 10) -> SurfaceRequest {
@@ -104,6 +106,33 @@ import UpgradeDomain
         let missing = try take(surface(server.port, file + "-absent"), from: host)
         #expect(missing.failure?.code == .notRun)
         #expect(missing.failure?.detail.contains("token-absent can not be read") == true)
+    }
+
+    @Test(arguments: ["s3cret-token", "a\"b\\c/d e%f+g", "abcd"])
+    func aSecretIsBlottedOutInEveryFormOfItself(_ secret: String) throws {
+        let host = try HostUnderTest()
+        try host.write("token", secret + "\n")
+        let quoted = String(decoding: try JSONEncoder().encode([secret]), as: UTF8.self).dropFirst(2).dropLast(2)
+        let unreserved = CharacterSet(
+            charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+        let inURL = try #require(secret.addingPercentEncoding(withAllowedCharacters: unreserved))
+        var forms = [
+            secret, String(quoted), quoted.replacingOccurrences(of: "\\/", with: "/"), inURL, inURL.lowercased(),
+            inURL.replacingOccurrences(of: "%20", with: "+"),
+        ]
+        // What base64 keeps of a secret depends on where it stands.
+        for before in ["", "B", "Be", "Bearer "] {
+            let text = Data((before + secret + ":").utf8).base64EncodedString()
+            forms += [text, text.replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")]
+        }
+        let secrets = try HostSecrets(["Authorization": SecretReference(file: host.folder.path + "/token", prefix: "")])
+        for form in forms {
+            let told = String(decoding: secrets.redacted(Array("<\(form)>".utf8)), as: UTF8.self)
+            #expect(told.contains("***"), "\(form) is told as \(told)")
+            // At most the letters that share bits with a neighbour are left.
+            #expect(told.count <= "<***>".count + 14, "\(form) is told as \(told)")
+        }
+        #expect(secrets.redacted(Array("ordinary text".utf8)) == Array("ordinary text".utf8))
     }
 
     @Test func aRedirectIsTheAnswer() throws {

@@ -234,18 +234,20 @@ extension TerminationStatus {
 // MARK: Commands in the background, and the processes of hosts
 
 extension FleetFixture {
-    /// Runs a command while the body does something to it; returns how it ended.
+    /// Runs a command, through another program if there is a prefix, while the body does something to it; returns how
+    /// it ended.
     @discardableResult
     func withRunning(
-        _ arguments: String..., body: (pid_t) async throws -> Void
+        _ arguments: String..., through prefix: [String] = [], body: (pid_t) async throws -> Void
     ) async throws -> Outcome {
         let output = "\(folder)/output-\(UUID().uuidString)"
         let files = try [output, output + ".errors"].map {
             try FileDescriptor.open(FilePath($0), .writeOnly, options: [.create], permissions: .ownerReadWrite)
         }
+        let words = prefix + [FleetFixture.executable] + arguments
         let result = try await Subprocess.run(
-            .path(FilePath(FleetFixture.executable)), arguments: Arguments(arguments), environment: environment,
-            input: .none, output: .fileDescriptor(files[0], closeAfterSpawningProcess: true),
+            .name(words[0]), arguments: Arguments(Array(words.dropFirst())), environment: environment, input: .none,
+            output: .fileDescriptor(files[0], closeAfterSpawningProcess: true),
             error: .fileDescriptor(files[1], closeAfterSpawningProcess: true)
         ) { execution in
             let process = pid_t(execution.processIdentifier.value)

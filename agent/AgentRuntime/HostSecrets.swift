@@ -5,6 +5,7 @@ import UpgradeDomain
 struct HostSecrets {
     /// Header name -> value, with its prefix.
     let headers: [String: String]
+    /// What is blotted out, the longest first: a part of a secret must not keep its whole from being found.
     private let secrets: [[UInt8]]
 
     /// - Throws: why a file could not be read; never what it holds.
@@ -17,10 +18,11 @@ struct HostSecrets {
             secrets.append(secret)
         }
         self.headers = headers
-        self.secrets = secrets.filter { $0.count >= AgentLimits.redactedSecretBytes }
+        self.secrets = Set(secrets.flatMap(SecretForms.of).filter { $0.count >= AgentLimits.redactedSecretBytes })
+            .sorted { $0.count > $1.count }
     }
 
-    /// The bytes with every occurrence of a secret blotted out.
+    /// The bytes with every occurrence of a secret, in any of its ``SecretForms``, blotted out.
     func redacted(_ bytes: [UInt8]) -> [UInt8] {
         secrets.reduce(bytes) { text, secret in
             Array(text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: Array("***".utf8)))
