@@ -89,6 +89,17 @@ final class LibSSH2Session {
         }
     }
 
+    /// Sends a global request that every server answers, if only with a refusal (RFC 4254 section 4); libssh2 drops the
+    /// answer.
+    ///
+    /// - Returns: whether it was sent; by its wall clock libssh2 sends one in two seconds at most.
+    func askForSignOfLife() -> Bool {
+        libssh2_keepalive_config(session, 1, 2)
+        let before = outbound.readableBytes
+        var seconds: Int32 = 0
+        return libssh2_keepalive_send(session, &seconds) == 0 && outbound.readableBytes > before
+    }
+
     func disconnect() {
         _ = libssh2_session_disconnect_ex(session, SSH_DISCONNECT_BY_APPLICATION, "done", "")
     }

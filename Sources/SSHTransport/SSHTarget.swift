@@ -37,7 +37,7 @@ public struct SSHDeadlines: Sendable, Hashable {
     public var authentication: Duration
     /// Opening a channel and starting a command on it.
     public var exec: Duration
-    /// How long sent bytes may stay unacknowledged, or an idle peer unanswering, before the connection is lost.
+    /// How long sent bytes may stay unacknowledged, or keepalives unanswered, before the connection is lost.
     public var silence: Duration
 
     public init(

@@ -27,6 +27,10 @@ final class SessionDriver: ChannelDuplexHandler {
     private let ended: () -> Void
     private var opened: EventLoopPromise<Void>?
     private var deadline: Scheduled<Void>?
+    private var nextProbe: Scheduled<Void>?
+    private var lastHeard = NIODeadline.now()
+    /// When the keepalive was sent that nothing has followed yet.
+    private var askedForSignOfLife: NIODeadline?
     private var greeting: [UInt8] = []
     private var isAdvancing = false
     private var mustAdvanceAgain = false
@@ -86,6 +90,29 @@ final class SessionDriver: ChannelDuplexHandler {
         }
     }
 
+    /// Asks a server that has said nothing for a third of the silence that is borne, and gives up when it has not answered
+    /// for the other two: something on the way may acknowledge bytes that nobody reads, which the kernel takes for a living
+    /// peer.
+    private func probeAfterSilence() {
+        let third = TimeAmount(target.deadlines.silence / 3)
+        nextProbe = loop.assumeIsolated().scheduleTask(in: third) {
+            let now = NIODeadline.now()
+            if let asked = self.askedForSignOfLife {
+                guard now - asked < third * 2 else {
+                    return self.fail(
+                        .connectionLost,
+                        detail:
+                            "nothing came from it for \(self.target.deadlines.silence), not even the answer to a keepalive"
+                    )
+                }
+            } else if now - self.lastHeard >= third, self.session?.askForSignOfLife() == true {
+                self.askedForSignOfLife = now
+                self.flush()
+            }
+            self.probeAfterSilence()
+        }
+    }
+
     private func connectFailed(_ error: any Error) {
         let (code, detail) = connectFailure(error)
         perform(lifecycle.failed(code), detail: detail, cause: "\(error)")
@@ -109,6 +136,8 @@ final class SessionDriver: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
+        lastHeard = .now()
+        askedForSignOfLife = nil
         guard let session else { return }
         if lifecycle.work == .handshake, greeting.count < TransportLimits.greetingBytes {
             greeting.append(contentsOf: bytes.readableBytesView.prefix(TransportLimits.greetingBytes - greeting.count))
@@ -241,6 +270,7 @@ final class SessionDriver: ChannelDuplexHandler {
             deadline?.cancel()
             opened?.succeed()
             opened = nil
+            probeAfterSilence()
             mustAdvanceAgain = true
         case .fail(let code): release(target.error(code, detail: detail, cause: cause))
         case .disconnect:
@@ -271,6 +301,7 @@ final class SessionDriver: ChannelDuplexHandler {
     private func release(_ error: SSHError) {
         ending = error
         deadline?.cancel()
+        nextProbe?.cancel()
         opened?.fail(error)
         opened = nil
         endExecs(error)

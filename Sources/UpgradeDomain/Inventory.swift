@@ -37,6 +37,8 @@ public struct Host: Codable, Hashable, Sendable {
     public var jump: HostName?
     /// Path of the private key on the coordinator's machine; nil means the coordinator's default.
     public var identityFile: String?
+    /// How long its connection may stay silent, keepalives included, before it counts as lost; nil means 30 s.
+    public var silenceSeconds: Int?
     public var labels: [String: String]
     /// Absolute path of the deployment checkout on the host; commands run there.
     public var workingDirectory: String
@@ -49,7 +51,8 @@ public struct Host: Codable, Hashable, Sendable {
 
     public init(
         name: HostName, address: String, port: Int = 22, user: String, jump: HostName? = nil,
-        identityFile: String? = nil, labels: [String: String] = [:], workingDirectory: String,
+        identityFile: String? = nil, silenceSeconds: Int? = nil, labels: [String: String] = [:],
+        workingDirectory: String,
         variables: [String: String] = [:], placements: [HostPlacement], hostKeys: [HostKey] = []
     ) {
         self.name = name
@@ -58,6 +61,7 @@ public struct Host: Codable, Hashable, Sendable {
         self.user = user
         self.jump = jump
         self.identityFile = identityFile
+        self.silenceSeconds = silenceSeconds
         self.labels = labels
         self.workingDirectory = workingDirectory
         self.variables = variables

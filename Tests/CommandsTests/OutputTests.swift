@@ -82,7 +82,9 @@ struct OutputTests {
         #expect(match.keys.map(\.type) == ["ssh-ed25519", "ecdsa-sha2-nistp256"])
         #expect(match.keys.first?.base64 == "AAAAC3Nz")
         #expect(match.remarks.count == 2)
-        #expect(!match.isRevoked)
-        #expect(KnownHosts.read("@revoked host ssh-ed25519 AAAA").isRevoked)
+        #expect(match.revoked.isEmpty)
+        let revoked = KnownHosts.read("host ssh-ed25519 AAAA\n@revoked * ssh-ed25519 AAAA\nhost ssh-ed25519 BBBB")
+        #expect(revoked.revoked.map(\.base64) == ["AAAA"])
+        #expect(revoked.keys.map(\.base64) == ["BBBB"])
     }
 }

@@ -15,11 +15,12 @@ struct ConnectionFaultTests {
         private let process = Process()
         private let output = Pipe()
 
-        init(_ fleet: FleetFixture, to host: LabHost, at address: String, fault: String, bytes: Int) throws {
+        init(_ fleet: FleetFixture, to host: LabHost, fault: String, bytes: Int) throws {
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             process.arguments =
                 [
-                    "python3", FleetFixture.repository + "/Tests/EndToEndTests/Proxy/proxy.py", address,
+                    "python3", FleetFixture.repository + "/Tests/EndToEndTests/Proxy/proxy.py",
+                    ConnectionFaultTests.beside(host),
                     "\(host.sshPort)",
                 ]
                 + [host.address, "\(host.sshPort)", fault, "1", "\(bytes)"]
@@ -49,46 +50,91 @@ struct ConnectionFaultTests {
         }
     }
 
-    /// A run through the proxy, its count of redeploys, and everything back as it was.
-    private func upgrade(_ fleet: FleetFixture, _ host: LabHost) async throws {
+    /// A run through the proxies, its count of redeploys, and everything back as it was.
+    private func upgrade(_ fleet: FleetFixture) async throws {
         let outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"])
         #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)\(outcome.errors)")
-        #expect(try await fleet.version("core-1", "core") == "1.5.0")
-        #expect(try CrashTests.redeploys(fleet, "core-1") == 1)
+        for host in fleet.lab.hosts {
+            #expect(try await fleet.version(host.name, "core") == "1.5.0")
+            #expect(try CrashTests.redeploys(fleet, host.name) == 1)
+        }
         try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "test")
         try await fleet.expect(.verified, "rollout", "finalize")
-        try FileManager.default.removeItem(atPath: host.root + "/redeploys")
+        for host in fleet.lab.hosts { try FileManager.default.removeItem(atPath: host.root + "/redeploys") }
     }
 
-    @Test func aConnectionThatIsSpoiledAnywhereChangesNoOutcome() async throws {
-        try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
+    /// Where the proxy of a host listens: on another address of the lab's network.
+    private static func beside(_ host: LabHost) -> String {
+        let octets = host.address.split(separator: ".")
+        return (octets.dropLast() + ["\(100 + (Int(octets.last ?? "") ?? 0))"]).joined(separator: ".")
+    }
+
+    /// A fleet that is reached through proxies, with a plan that counts its redeploys.
+    private func withProxies(
+        _ layout: LabLayout, change: (String) -> String = { $0 }, _ body: (FleetFixture) async throws -> Void
+    ) async throws {
+        try await FleetFixture.with(layout) { fleet in
             // The agent is brought beforehand, so that the bytes are those of the run.
             try await fleet.expect(.verified, "inventory", "check")
-            let host = try fleet.lab.host("core-1")
-            let beside = host.address.split(separator: ".").dropLast().joined(separator: ".") + ".200"
-            for (path, from) in [
-                (fleet.lab.inventoryPath, "address: \(host.address)"), (fleet.lab.knownHostsPath, "[\(host.address)]"),
-            ] {
-                let text = try String(contentsOfFile: path, encoding: .utf8)
-                #expect(text.contains(from))
-                try text.replacingOccurrences(of: from, with: from.replacingOccurrences(of: host.address, with: beside))
-                    .write(toFile: path, atomically: true, encoding: .utf8)
+            for path in [fleet.lab.inventoryPath, fleet.lab.knownHostsPath] {
+                var text = try String(contentsOfFile: path, encoding: .utf8)
+                for host in fleet.lab.hosts {
+                    let place = path == fleet.lab.inventoryPath ? "address: \(host.address)\n" : "[\(host.address)]"
+                    #expect(text.contains(place))
+                    text = text.replacingOccurrences(
+                        of: place,
+                        with: place.replacingOccurrences(of: host.address, with: ConnectionFaultTests.beside(host)))
+                }
+                text = text.replacingOccurrences(of: "defaults:\n", with: "defaults:\n  silenceSeconds: 6\n")
+                try text.write(toFile: path, atomically: true, encoding: .utf8)
             }
             try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
             try await fleet.expect(.verified, "inventory", "trust", "--known-hosts", fleet.lab.knownHostsPath)
-            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
+            try await fleet.approvePlan(to: "1.5.0") { change(CrashTests.counting($0)) }
+            try await body(fleet)
+        }
+    }
 
-            let plain = try Proxy(fleet, to: host, at: beside, fault: "none", bytes: 0)
-            try await upgrade(fleet, host)
+    @Test func aConnectionThatIsSpoiledAnywhereChangesNoOutcome() async throws {
+        try await withProxies(ConnectionFaultTests.one) { fleet in
+            let host = try fleet.lab.host("core-1")
+            let plain = try Proxy(fleet, to: host, fault: "none", bytes: 0)
+            try await upgrade(fleet)
             let total = try plain.firstConnection()
             plain.end()
             #expect(total > 10_000, "\(total) bytes are no run")
             for (index, offset) in stride(from: 300, to: total, by: total / ConnectionFaultTests.steps).enumerated() {
                 let fault = ["cut", "reset", "half"][index % 3]
-                let proxy = try Proxy(fleet, to: host, at: beside, fault: fault, bytes: offset)
+                let proxy = try Proxy(fleet, to: host, fault: fault, bytes: offset)
                 defer { proxy.end() }
-                try await upgrade(fleet, host)
+                try await upgrade(fleet)
             }
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    /// A stalled connection is noticed by the time that nothing comes, so all the offsets are tried at once, each on a host
+    /// of its own.
+    @Test func connectionsThatStallAnywhereChangeNoOutcome() async throws {
+        let layout = LabLayout(
+            layers: ["core"],
+            members: (1...ConnectionFaultTests.steps).map { .init(HostName("core-\($0)"), layers: ["core"]) })
+        let atOnce: (String) -> String = { plan in
+            plan.replacingOccurrences(of: "batches: [1, 100%]", with: "batches: [100%]")
+                .replacingOccurrences(of: "maxInFlight: 2", with: "maxInFlight: \(ConnectionFaultTests.steps)")
+                .replacingOccurrences(of: "progressDeadlineSeconds: 60", with: "progressDeadlineSeconds: 300")
+        }
+        try await withProxies(layout, change: atOnce) { fleet in
+            let plain = try fleet.lab.hosts.map { try Proxy(fleet, to: $0, fault: "none", bytes: 0) }
+            try await upgrade(fleet)
+            let total = try plain.map { try $0.firstConnection() }.min() ?? 0
+            for proxy in plain { proxy.end() }
+            #expect(total > 10_000, "\(total) bytes are no run")
+            let stalled = try fleet.lab.hosts.enumerated().map { index, host in
+                try Proxy(fleet, to: host, fault: "stall", bytes: 300 + index * total / ConnectionFaultTests.steps)
+            }
+            defer { for proxy in stalled { proxy.end() } }
+            try await upgrade(fleet)
             try await fleet.expect(.verified, "ledger", "verify")
         }
     }

@@ -42,11 +42,18 @@ struct FailpointTests {
 
     /// Counts what its scripts do on the host, outside of everything that Lockflight writes.
     private static func counting(_ plan: String) -> String {
-        plan.replacingOccurrences(
-            of: "run: [bash, ./scripts/redeploy-host-stack.sh, --layer, \"${layer}\", --to, \"${to}\"]",
-            with:
-                "run: [bash, -c, 'echo $LOCKFLIGHT_OPERATION >>../starts; exec bash ./scripts/redeploy-host-stack.sh --layer ${layer} --to ${to}']"
-        ).replacingOccurrences(
+        [("redeploy", "to"), ("rollback", "from")].reduce(plan) { plan, kind in
+            let (script, version) = ("./scripts/\(kind.0)-host-stack.sh", "${\(kind.1)}")
+            return plan.replacingOccurrences(
+                of: "run: [bash, \(script), --layer, \"${layer}\", --to, \"\(version)\"]",
+                with: "run: [bash, -c, 'echo $LOCKFLIGHT_OPERATION >>../starts; "
+                    + "exec bash \(script) --layer ${layer} --to \(version)']")
+        }
+    }
+
+    /// The same, with changes that the host takes back unless they are confirmed.
+    private static func confirming(_ plan: String) -> String {
+        counting(plan).replacingOccurrences(
             of: "  healthyWithinSeconds:", with: "  confirmWithinSeconds: 5\n  healthyWithinSeconds:")
     }
 
@@ -54,14 +61,10 @@ struct FailpointTests {
     func whateverIsKilledThereNothingIsLostAndNothingRunsTwice(_ walk: Walk) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             let host = try fleet.lab.host("core-1")
-            try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
+            try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.confirming)
             // The agent is brought beforehand, so that it has a state folder.
             try await fleet.expect(.verified, "inventory", "check")
-            let armed = host.stateDirectory + "/failpoint"
-            if let agent = walk.agent {
-                try FileManager.default.createDirectory(atPath: host.stateDirectory, withIntermediateDirectories: true)
-                try agent.rawValue.write(toFile: armed, atomically: true, encoding: .utf8)
-            }
+            let armed = try arm(walk.agent, on: host)
             var outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"], failpoint: walk.coordinators.first)
             for (index, failpoint) in walk.coordinators.enumerated() {
                 #expect(outcome.code == 128 + SIGKILL, "\(failpoint) never fired: \(outcome.output)\(outcome.errors)")
@@ -73,14 +76,65 @@ struct FailpointTests {
                 let next = walk.coordinators.dropFirst(index + 1).first
                 outcome = try await fleet.run(["rollout", "resume"], failpoint: next)
             }
-            if walk.agent != nil {
-                #expect(
-                    FileManager.default.fileExists(atPath: armed + ".fired"),
-                    "the failpoint never fired: \(outcome.output)")
-            }
+            expectFired(walk.agent, armed, outcome)
             try await bringToItsEnd(fleet, outcome)
             try await compare(fleet, host)
         }
+    }
+
+    /// What a rollback passes: it confirms nothing, and its lease is taken as for any other command.
+    static let walksBack = Failpoint.allCases.flatMap { failpoint -> [Walk] in
+        switch failpoint {
+        case .beforeConfirmIsSent, .afterConfirmation, .confirmationDecided, .revertDecided: []
+        case .beforeCommit, .afterCommit: [2, 3, 4].map { Walk(coordinators: ["\(failpoint.rawValue):\($0)"]) }
+        case .leaseTaken, .beforeStartIsSent, .afterStartIsSent, .beforeEvidenceIsKept, .beforeSettleIsSent,
+            .fenceRecorded, .intentJournaled, .supervisorStarted, .supervisorBegan, .scriptJournaled, .scriptEnded,
+            .recordWritten, .tombstoneWritten:
+            Walk.reaching(failpoint)
+        }
+    }
+
+    @Test(arguments: walksBack)
+    func aRollbackThatIsKilledAnywhereIsRepeatedUntilItsHostIsProvedBack(_ walk: Walk) async throws {
+        try await FleetFixture.with(FailpointTests.one) { fleet in
+            let host = try fleet.lab.host("core-1")
+            try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            let armed = try arm(walk.agent, on: host)
+            let back = ["rollback", "--all", "--reason", "test"]
+            var outcome = try await fleet.run(back, failpoint: walk.coordinators.first)
+            for (index, failpoint) in walk.coordinators.enumerated() {
+                #expect(outcome.code == 128 + SIGKILL, "\(failpoint) never fired: \(outcome.output)\(outcome.errors)")
+                let next = walk.coordinators.dropFirst(index + 1).first
+                outcome = try await fleet.run(["rollout", "resume"], failpoint: next)
+            }
+            expectFired(walk.agent, armed, outcome)
+            for _ in 0..<4 where outcome.code != FleetFixture.Exit.rolledBackVerified.rawValue {
+                if outcome.code == FleetFixture.Exit.unreachable.rawValue {
+                    _ = try await fleet.run(["recover", "recheck", "core-1"])
+                }
+                outcome = try await fleet.run(back)
+            }
+            #expect(
+                outcome.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(outcome.output)\(outcome.errors)")
+            #expect(try await fleet.version("core-1", "core") == "1.4.0")
+            try await compare(fleet, host)
+        }
+    }
+
+    /// - Returns: the file that arms the agent's failpoint.
+    private func arm(_ agent: Failpoint?, on host: LabHost) throws -> String {
+        let armed = host.stateDirectory + "/failpoint"
+        if let agent {
+            try FileManager.default.createDirectory(atPath: host.stateDirectory, withIntermediateDirectories: true)
+            try agent.rawValue.write(toFile: armed, atomically: true, encoding: .utf8)
+        }
+        return armed
+    }
+
+    private func expectFired(_ agent: Failpoint?, _ armed: String, _ outcome: FleetFixture.Outcome) {
+        guard agent != nil else { return }
+        #expect(FileManager.default.fileExists(atPath: armed + ".fired"), "it never fired: \(outcome.output)")
     }
 
     /// Goes on as the run itself says: resumed where it can be, taken back where its boundary failed.

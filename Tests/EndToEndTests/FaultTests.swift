@@ -57,4 +57,23 @@ struct FaultTests {
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
         }
     }
+
+    @Test func aHostWhosePinnedKeyIsRevokedIsNotLoggedInToAnyMore() async throws {
+        try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
+            let known = try String(contentsOfFile: fleet.lab.knownHostsPath, encoding: .utf8)
+            try (known + "@revoked " + known).write(
+                toFile: fleet.lab.knownHostsPath, atomically: true, encoding: .utf8)
+            let trust = try await fleet.expect(
+                .refused, "inventory", "trust", "--known-hosts", fleet.lab.knownHostsPath)
+            #expect(trust.output.contains("withdrawn: a pinned key is revoked"), "\(trust.output)")
+            try await fleet.approvePlan(to: "1.5.0")
+            let log = try fleet.lab.host("core-1").root + "/sshd/sshd.log"
+            let before = try String(contentsOfFile: log, encoding: .utf8)
+            let start = try await fleet.run(["rollout", "start", "lab-1.5.0"])
+            #expect(start.code != FleetFixture.Exit.verified.rawValue)
+            #expect((start.output + start.errors).contains("lockflight inventory trust"), "\(start)")
+            #expect(try String(contentsOfFile: log, encoding: .utf8) == before)
+            try await fleet.expect(.refused, "inventory", "trust", "--known-hosts", fleet.lab.knownHostsPath)
+        }
+    }
 }

@@ -151,6 +151,50 @@ struct HostileAgentRunTests {
         }
     }
 
+    /// Escape sequences of a host reach no terminal, neither while the run goes on nor in the views of it afterwards.
+    @Test(arguments: programs.indices.filter { programs[$0].what.contains("escape sequences") })
+    func aTerminalShowsTheSequencesOfLockflightOnly(_ index: Int) async throws {
+        let program = HostileAgentRunTests.programs[index]
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            let agents = try await write(program.body, in: fleet.folder, over: fleet.agents)
+            for words in [["rollout", "start", "lab-1.5.0", "--watch"], ["status"], ["recover"], ["events"]] {
+                let shown = try await showOnTerminal(words, fleet, agents: agents)
+                // Colours, up, erase a line, erase the rest, hide and show the cursor.
+                let own = /\u{1b}\[(?:[0-9;]*m|[0-9]+A|2K|0J|\?25[lh])/
+                let rest = shown.replacing(own, with: "").replacing("\r\n", with: "\n")
+                expectClean([rest], "\(program.what), \(words)")
+                if words != ["events"] { #expect(shown != rest, "no terminal was there: \(shown)") }
+            }
+        }
+    }
+
+    /// What a terminal of 100 columns gets from a command, taken at the other end of a pty(7).
+    private func showOnTerminal(_ words: [String], _ fleet: FleetFixture, agents: String) async throws -> String {
+        let terminal = """
+            import fcntl, os, pty, struct, sys, termios
+            child, master = pty.fork()
+            if child == 0:
+                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+                os.environ["TERM"] = "xterm-256color"
+                os.execv(sys.argv[1], sys.argv[1:])
+            while True:
+                try: bytes = os.read(master, 65536)
+                except OSError: break
+                if not bytes: break
+                os.write(1, bytes)
+            os.waitpid(child, 0)
+            """
+        let record = try await Subprocess.run(
+            .name("timeout"),
+            arguments: Arguments(
+                ["\(FleetFixture.commandTimeoutSeconds)", "python3", "-c", terminal, FleetFixture.executable] + words),
+            environment: fleet.environment.updating(["LOCKFLIGHT_AGENT_DIRECTORY": agents]),
+            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
+        #expect(record.terminationStatus.exitCode == 0, "\(record.standardError)")
+        return record.standardOutput
+    }
+
     /// A host may not pass an earlier record off as that of a later operation.
     @Test func aReplayedRecordHoldsTheRun() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import SSHTransport
@@ -23,6 +24,40 @@ struct DeadPeerTests {
                 // silence that was asked for, and is another error.
                 let error = try await failure { _ = try await command.read(timeout: .seconds(60)) }
                 #expect(error.code == .connectionLost)
+            }
+        }
+    }
+
+    @Test("a server that no longer answers is noticed although its kernel still acknowledges")
+    func stalled() async throws {
+        try await TestServer.run { server in
+            var deadlines = SSHDeadlines.patient
+            deadlines.silence = .seconds(3)
+            let target = try server.target(deadlines: deadlines)
+            try await withClient { client in
+                let command = try await client.connect(to: target).execute("echo $PPID; exec sleep 1000")
+                let session = try #require(
+                    pid_t(String(decoding: try await command.read() ?? [], as: UTF8.self).dropLast()))
+                kill(session, SIGSTOP)
+                defer { kill(session, SIGCONT) }
+                let error = try await failure { _ = try await command.read(timeout: .seconds(60)) }
+                #expect(error.code == .connectionLost)
+                #expect(
+                    error.description.contains(
+                        "nothing came from it for 3.0 seconds, not even the answer to a keepalive"))
+            }
+        }
+    }
+
+    @Test("a command that is silent for longer than the silence that is borne keeps its connection")
+    func silentCommand() async throws {
+        try await TestServer.run { server in
+            var deadlines = SSHDeadlines.patient
+            deadlines.silence = .seconds(2)
+            let target = try server.target(deadlines: deadlines)
+            try await withClient { client in
+                let command = try await client.connect(to: target).execute("sleep 7; echo done")
+                #expect(try await command.read(timeout: .seconds(60)) == Array("done\n".utf8))
             }
         }
     }

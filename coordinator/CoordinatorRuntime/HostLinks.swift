@@ -9,6 +9,8 @@ actor HostLinks {
     static let connectsAtOnce = 32
     static let helloTimeout = Duration.seconds(15)
     static let retryPause = Duration.milliseconds(500)
+    /// A connection that stalls takes longer than anybody's patience; that alone says nothing of its host.
+    static let fewestAttempts = 2
 
     private let connector: any HostConnector
     private let ledger: LedgerID
@@ -36,7 +38,7 @@ actor HostLinks {
         self.clock = clock
     }
 
-    /// The host's session, connecting if need be; a transient failure is retried until `patience` has passed.
+    /// The host's session, connecting if need be; a transient failure is retried once, and until `patience` has passed.
     func link(to host: Host, patience: Duration) async throws(ContactFailure) -> Link {
         try await retrying(patience) { () throws(ContactFailure) in try await self.attempt(host) }
     }
@@ -45,11 +47,14 @@ actor HostLinks {
         _ patience: Duration, _ attempt: () async throws(ContactFailure) -> Link
     ) async throws(ContactFailure) -> Link {
         let deadline = clock.monotonic() + patience
+        var attempts = 0
         while true {
             do {
+                attempts += 1
                 return try await attempt()
             } catch let failure {
-                guard failure.isTransient, clock.monotonic() + HostLinks.retryPause < deadline, !Task.isCancelled else {
+                let isEarly = clock.monotonic() + HostLinks.retryPause < deadline
+                guard failure.isTransient, isEarly || attempts < HostLinks.fewestAttempts, !Task.isCancelled else {
                     throw failure
                 }
                 try? await clock.sleep(HostLinks.retryPause)

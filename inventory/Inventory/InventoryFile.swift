@@ -3,12 +3,16 @@ public import UpgradeDomain
 /// Reads inventory files.
 public enum InventoryFile {
     static let rootKeys = ["version", "defaults", "layers", "hosts"]
-    static let defaultKeys = ["user", "port", "identityFile", "workingDirectory", "baseURL", "variables", "labels"]
+    static let defaultKeys = [
+        "user", "port", "identityFile", "silenceSeconds", "workingDirectory", "baseURL", "variables", "labels",
+    ]
     static let layerKeys = ["name", "owners"]
     static let hostKeys = [
-        "name", "address", "port", "user", "jump", "identityFile", "labels", "workingDirectory", "baseURL", "variables",
-        "layers",
+        "name", "address", "port", "user", "jump", "identityFile", "silenceSeconds", "labels", "workingDirectory",
+        "baseURL", "variables", "layers",
     ]
+    /// Shorter than the first, and a busy host would be lost; longer than the second, and nobody would wait for it.
+    static let silenceSeconds = 3...600
 
     /// The inventory that a text describes.
     /// - Parameter file: the name that problems are reported under.
@@ -34,6 +38,7 @@ private struct InventoryReading {
         var user: String?
         var port = 22
         var identityFile: String?
+        var silenceSeconds: Int?
         var workingDirectory: String?
         var baseURL: String?
         var variables: [String: String] = [:]
@@ -57,6 +62,7 @@ private struct InventoryReading {
         defaults.user = own.text("user")
         defaults.port = own.integer("port", in: 1...65_535) ?? 22
         defaults.identityFile = own.text("identityFile")
+        defaults.silenceSeconds = own.integer("silenceSeconds", in: InventoryFile.silenceSeconds)
         defaults.workingDirectory = own.text("workingDirectory").flatMap {
             absolute($0, own.line(of: "workingDirectory"))
         }
@@ -128,6 +134,7 @@ private struct InventoryReading {
             name: HostName(name), address: address, port: own.integer("port", in: 1...65_535) ?? defaults.port,
             user: user ?? "", jump: own.text("jump").map { HostName($0) },
             identityFile: own.text("identityFile") ?? defaults.identityFile,
+            silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? defaults.silenceSeconds,
             labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
             workingDirectory: (folder ?? nil) ?? "",
             variables: defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 },

@@ -50,6 +50,8 @@ final class SSHConnector: HostConnector {
                 keys.append(pinned)
             }
         }
+        var deadlines = deadlines
+        if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }
         return SSHTarget(
             host: host.name.rawValue, address: host.address, port: host.port, user: host.user, hostKeys: keys,
             identity: try identity(at: host.identityFile ?? "~/.ssh/id_ed25519"), deadlines: deadlines)

@@ -35,7 +35,7 @@ struct InventoryTrust: LockflightCommand {
             guard hosts.isEmpty || hosts.contains(host.name.rawValue) else { continue }
             let match = try await KnownHosts(path: path).match(for: host)
             let outcome = decide(host, match)
-            if outcome.isPinned { inventory.hosts[index].hostKeys = match.keys }
+            if let pins = outcome.pins { inventory.hosts[index].hostKeys = pins }
             rows.append(Row(host: host.name, result: outcome.text, ok: outcome.ok))
         }
         _ = try ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
@@ -47,17 +47,28 @@ struct InventoryTrust: LockflightCommand {
             status: rows.allSatisfy(\.ok) ? .verified : .refused)
     }
 
+    /// What becomes of a host's pins; nil where they stay as they are.
     private func decide(_ host: UpgradeDomain.Host, _ match: KnownHosts.Match) -> (
-        text: String, ok: Bool, isPinned: Bool
+        text: String, ok: Bool, pins: [HostKey]?
     ) {
         let remarks = match.remarks.isEmpty ? "" : " (\(match.remarks.joined(separator: "; ")))"
-        if match.isRevoked { return ("refused: revoked in the file\(remarks)", false, false) }
-        if match.keys.isEmpty { return ("no usable key in the file\(remarks)", false, false) }
-        if host.hostKeys == match.keys { return ("unchanged", true, false) }
-        if !host.hostKeys.isEmpty, !replace {
-            return ("refused: differs from the pinned key; --replace accepts it deliberately", false, false)
+        let stillGood = host.hostKeys.filter { !match.revoked.contains($0) }
+        if replace, !match.keys.isEmpty {
+            return ("pinned \(match.keys.map(\.type).joined(separator: ", "))\(remarks)", true, match.keys)
         }
-        return ("pinned \(match.keys.map(\.type).joined(separator: ", "))\(remarks)", true, true)
+        if stillGood.count < host.hostKeys.count {
+            let way = match.keys.isEmpty ? "give the host a new key" : "--replace pins its other key"
+            return ("withdrawn: a pinned key is revoked in the file; \(way)\(remarks)", false, stillGood)
+        }
+        if match.keys.isEmpty {
+            let word = match.revoked.isEmpty ? "no usable key" : "only revoked keys"
+            return ("refused: \(word) in the file\(remarks)", false, nil)
+        }
+        if host.hostKeys == match.keys { return ("unchanged", true, nil) }
+        if !host.hostKeys.isEmpty {
+            return ("refused: differs from the pinned key; --replace accepts it deliberately", false, nil)
+        }
+        return ("pinned \(match.keys.map(\.type).joined(separator: ", "))\(remarks)", true, match.keys)
     }
 
     private struct Row: Encodable {

@@ -12,7 +12,8 @@ struct KnownHosts {
         var keys: [HostKey] = []
         /// Lines that match but give no key to pin, and why.
         var remarks: [String] = []
-        var isRevoked = false
+        /// Keys that the file marks `@revoked`; never among ``keys``.
+        var revoked: [HostKey] = []
     }
 
     /// What `ssh-keygen -F` finds for a host, hashed names and ports included.
@@ -35,11 +36,8 @@ struct KnownHosts {
         var match = Match()
         for line in output.split(separator: "\n") where !line.hasPrefix("#") {
             var columns = line.split(separator: " ")[...]
-            if columns.first == "@revoked" {
-                match.isRevoked = true
-                match.remarks.append("a key of it is revoked")
-                continue
-            }
+            let isRevoked = columns.first == "@revoked"
+            if isRevoked { columns = columns.dropFirst() }
             if columns.first == "@cert-authority" {
                 match.remarks.append("certificate authorities are not supported; pin its own key")
                 continue
@@ -47,6 +45,10 @@ struct KnownHosts {
             guard columns.count >= 3 else { continue }
             columns = columns.dropFirst()
             let type = String(columns[columns.startIndex])
+            if isRevoked {
+                match.revoked.append(HostKey(type: type, base64: String(columns[columns.startIndex + 1])))
+                continue
+            }
             guard usableTypes.contains(type) else {
                 match.remarks.append("\(type) keys are not used")
                 continue
@@ -54,6 +56,7 @@ struct KnownHosts {
             let key = HostKey(type: type, base64: String(columns[columns.startIndex + 1]))
             if !match.keys.contains(key) { match.keys.append(key) }
         }
+        match.keys.removeAll(where: match.revoked.contains)
         return match
     }
 }
