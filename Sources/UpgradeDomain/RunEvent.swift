@@ -106,12 +106,28 @@ public struct Driver: Codable, Hashable, Sendable {
     public var user: String
     public var machine: String
     public var processID: Int32
+    /// What it ran; nil in runs of before this was kept.
+    public var build: CoordinatorBuild?
 
-    public init(epoch: UInt64, user: String, machine: String, processID: Int32) {
+    public init(epoch: UInt64, user: String, machine: String, processID: Int32, build: CoordinatorBuild? = nil) {
         self.epoch = epoch
         self.user = user
         self.machine = machine
         self.processID = processID
+        self.build = build
+    }
+}
+
+/// A build of the coordinator, and which agents it can talk to.
+public struct CoordinatorBuild: Codable, Hashable, Sendable {
+    /// Such as `0.1.0`.
+    public var version: String
+    /// The versions of the agent's protocol that it speaks, best first.
+    public var protocols: [Int]
+
+    public init(version: String, protocols: [Int]) {
+        self.version = version
+        self.protocols = protocols
     }
 }
 

@@ -39,7 +39,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             self.lease = lease
             epoch = lease.epoch
             let driver = try await RunDriver(
-                run: World.run, ledger: world.ledger.id, driver: lease.driver, log: self, connector: self, clock: clock,
+                run: World.run, ledger: world.ledger.id, driver: lease.driver, version: "simulated", log: self,
+                connector: self, clock: clock,
                 observe: { [weak self] state in self?.world.checker.sawState(state, of: self?.number ?? 0) })
             self.driver = driver
             switch try await driver.drive() {

@@ -8,6 +8,8 @@ public import ArgumentParser
 
 /// The `lockflight` command.
 public struct Lockflight: AsyncParsableCommand {
+    static let version = "0.1.0"
+
     public static let configuration = CommandConfiguration(
         commandName: "lockflight",
         abstract: "Upgrades a fleet layer by layer and stops at the first failed boundary.",
@@ -23,7 +25,7 @@ public struct Lockflight: AsyncParsableCommand {
             Exit codes:
             \(ExitStatus.allCases.map { "  \($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n"))
             """,
-        version: "0.1.0",
+        version: version,
         subcommands: [
             InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self, RollbackCommand.self,
             StatusCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self, LeaseCommand.self,

@@ -39,13 +39,19 @@ public actor RunDriver {
         case deposed(RolloutState)
     }
 
-    /// - Throws: what the log throws; ``RuntimeError`` where the run does not exist.
+    /// What drove the run last; nil where nobody did, or where it is not known.
+    public nonisolated let previousBuild: CoordinatorBuild?
+
+    /// - Throws: what the log throws; ``RuntimeError`` where the run does not exist or was driven by a build whose agents
+    ///   this one can not talk to.
     public init(
-        run: RunID, ledger: LedgerID, driver: Driver, log: any RunLog, connector: any HostConnector,
+        run: RunID, ledger: LedgerID, driver: Driver, version: String, log: any RunLog, connector: any HostConnector,
         clock: RuntimeClock, observe: @escaping @Sendable (RolloutState) -> Void
     ) async throws {
+        let build = CoordinatorBuild(version: version, protocols: ProtocolLimits.versions)
         self.run = run
-        self.driver = driver
+        self.driver = Driver(
+            epoch: driver.epoch, user: driver.user, machine: driver.machine, processID: driver.processID, build: build)
         self.log = log
         self.clock = clock
         self.observe = observe
@@ -54,6 +60,21 @@ public actor RunDriver {
         let events = try await log.events(of: run, after: 0)
         guard let state = RolloutState.fold(events, at: clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
         self.state = state
+        previousBuild = try RunDriver.previousBuild(of: run, events.map(\.event), continuedBy: build)
+    }
+
+    /// The build that drove a run last, if another one may go on where it stopped.
+    static func previousBuild(
+        of run: RunID, _ events: [RunEvent], continuedBy own: CoordinatorBuild
+    ) throws(RuntimeError) -> CoordinatorBuild? {
+        let builds = events.compactMap { event in
+            if case .driverAttached(let driver) = event { driver.build } else { nil }
+        }
+        guard let before = builds.last else { return nil }
+        guard !Set(before.protocols).isDisjoint(with: own.protocols) else {
+            throw .protocolNotSupported(run, drivenBy: before, build: own)
+        }
+        return before
     }
 
     /// Drives until the run is at rest, the caller stops it, or a newer driver takes over.

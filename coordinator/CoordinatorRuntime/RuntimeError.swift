@@ -4,12 +4,18 @@ public import UpgradeDomain
 public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case noSuchRun(RunID)
     case appendStarved(RunID)
+    /// Operations may be under way on hosts that this build could not ask about them.
+    case protocolNotSupported(RunID, drivenBy: CoordinatorBuild, build: CoordinatorBuild)
 
     public var description: String {
         switch self {
         case .noSuchRun(let run): "the ledger has no run \(run)"
         case .appendStarved(let run):
             "other processes kept writing to run \(run); nothing new was started; try `lockflight rollout resume \(run)`"
+        case .protocolNotSupported(let run, let before, let own):
+            "run \(run) was driven by Lockflight \(before.version), which speaks protocol \(before.protocols) with agents; "
+                + "this is \(own.version) and speaks \(own.protocols). Nothing was changed; go on with \(before.version), or "
+                + "with one that speaks both"
         }
     }
 }

@@ -22,7 +22,7 @@ struct EvidenceExport: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target, readOnly: true)
         let bundle = try control.ledger.bundle(
-            of: control.run, tool: "lockflight \(Lockflight.configuration.version)", conclusions: RunConclusions.json)
+            of: control.run, tool: "lockflight \(Lockflight.version)", conclusions: RunConclusions.json)
         let bytes = try CanonicalJSON.encode(bundle)
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)

@@ -35,7 +35,9 @@ extension RunEvent {
             "run started: \(definition.plan.name) over \(definition.hosts.count) hosts, approved by "
                 + definition.approvals.map { "\($0.owner) (unsigned, claimed by \($0.claimedBy))" }.joined(
                     separator: ", ")
-        case .driverAttached(let driver): "driver attached: \(driver.user)@\(driver.machine) epoch \(driver.epoch)"
+        case .driverAttached(let driver):
+            "driver attached: \(driver.user)@\(driver.machine) epoch \(driver.epoch)"
+                + (driver.build.map { ", Lockflight \($0.version)" } ?? "")
         case .driverDetached(let reason): "driver detached: \(reason)"
         case .requested(let request):
             "\(request.by) asked for \(request.action.sentence)" + (request.reason.map { ": \($0)" } ?? "")

@@ -103,8 +103,14 @@ struct RunControl {
         let connection = FleetConnection(context)
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
         let driver = try await RunDriver(
-            run: run, ledger: ledger.id, driver: lease.driver, log: log, connector: connection.connector,
+            run: run, ledger: ledger.id, driver: lease.driver, version: Lockflight.version, log: log,
+            connector: connection.connector,
             clock: Context.clock, observe: { view.show($0) })
+        if let before = driver.previousBuild, before.version != Lockflight.version {
+            view.remark(
+                "\(run) was driven by Lockflight \(before.version); its events and its agents' protocol are supported here"
+            )
+        }
         let signals = Task {
             for await signal in TerminalSignal.stream() {
                 switch signal {
