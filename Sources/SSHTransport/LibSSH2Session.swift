@@ -81,12 +81,24 @@ final class LibSSH2Session {
     }
 
     func authenticate(user: String) -> Outcome {
-        let blob = key.publicBlob
+        let blob = Self.blobToLogIn(with: key.publicBlob)
         return withExtendedLifetime(self) {
             var context: UnsafeMutableRawPointer? = Unmanaged.passUnretained(self).toOpaque()
             return outcome(
                 libssh2_userauth_publickey(session, user, blob, blob.count, signWithIdentity, &context))
         }
+    }
+
+    /// The public key as libssh2 must see it: an RSA key under the name of its SHA-512 signatures (RFC 8332).
+    ///
+    /// libssh2 takes the signature's algorithm from the blob's first string, and 1.10 knows `ssh-rsa` alone, which means
+    /// SHA-1 and is refused since OpenSSH 8.8. OpenSSH reads a key of either name as the same RSA key.
+    static func blobToLogIn(with publicBlob: [UInt8]) -> [UInt8] {
+        var reader = SSHWireReader(publicBlob)
+        guard reader.text() == "ssh-rsa" else { return publicBlob }
+        var writer = SSHWireWriter()
+        writer.string("rsa-sha2-512".utf8)
+        return writer.bytes + publicBlob.dropFirst(4 + "ssh-rsa".utf8.count)
     }
 
     func disconnect() {

@@ -1,4 +1,5 @@
 import Crypto
+import CryptoExtras
 import FoundationEssentials
 
 /// A private key in OpenSSH's own format (PROTOCOL.key in OpenSSH's sources), ready to sign.
@@ -17,6 +18,7 @@ struct OpenSSHPrivateKey: Sendable {
         case p256(P256.Signing.PrivateKey)
         case p384(P384.Signing.PrivateKey)
         case p521(P521.Signing.PrivateKey)
+        case rsa(_RSA.Signing.PrivateKey)
     }
 
     let type: String
@@ -49,7 +51,7 @@ struct OpenSSHPrivateKey: Sendable {
             if label.hasPrefix("ENCRYPTED") || lines.contains(where: { $0.hasPrefix("Proc-Type: 4,ENCRYPTED") }) {
                 throw .encrypted
             }
-            throw label == "RSA PRIVATE KEY" ? .unsupported("ssh-rsa") : .olderFormat(label)
+            throw .olderFormat(label)
         }
         let base64 = lines.dropFirst().prefix(while: { !$0.hasPrefix("-----END") }).joined()
         guard let data = Data(base64Encoded: base64) else { throw .malformed("the key's text is not base64") }
@@ -76,8 +78,22 @@ struct OpenSSHPrivateKey: Sendable {
         case "ecdsa-sha2-nistp521":
             let scalar = try ecdsaScalar(&reader, count: 66)
             return .p521(try wrapped { try P521.Signing.PrivateKey(rawRepresentation: scalar) })
+        case "ssh-rsa":
+            return .rsa(try rsaKey(&reader))
         default:
             throw .unsupported(type)
+        }
+    }
+
+    /// n, e, d, the inverse of q, p and q, in the order of OpenSSH's `sshkey_private_serialize_opt`.
+    private static func rsaKey(_ reader: inout SSHWireReader) throws(Fault) -> _RSA.Signing.PrivateKey {
+        guard let modulus = reader.string(), let exponent = reader.string(), let secret = reader.string(),
+            reader.string() != nil, let first = reader.string(), let second = reader.string()
+        else { throw .malformed("the RSA key is cut short") }
+        guard modulus.drop(while: { $0 == 0 }).count * 8 >= 2048 else { throw .unsupported("ssh-rsa below 2048 bits") }
+        return try wrapped {
+            try _RSA.Signing.PrivateKey(
+                n: Data(modulus), e: Data(exponent), d: Data(secret), p: Data(first), q: Data(second))
         }
     }
 
@@ -95,13 +111,17 @@ struct OpenSSHPrivateKey: Sendable {
         do { return try make() } catch { throw .malformed("\(error)") }
     }
 
-    /// The inner signature blob of RFC 8709 section 6 (ed25519) or RFC 5656 section 3.1.2 (ECDSA: two mpints).
+    /// The inner signature blob of RFC 8709 section 6 (ed25519), RFC 5656 section 3.1.2 (ECDSA: two mpints) or RFC 8332
+    /// section 3 (RSA: PKCS #1 v1.5 over SHA-512).
     func signature(for message: Data) throws -> [UInt8] {
         switch signer {
         case .ed25519(let key): [UInt8](try key.signature(for: message))
         case .p256(let key): Self.mpints(try key.signature(for: message).rawRepresentation)
         case .p384(let key): Self.mpints(try key.signature(for: message).rawRepresentation)
         case .p521(let key): Self.mpints(try key.signature(for: message).rawRepresentation)
+        case .rsa(let key):
+            [UInt8](
+                try key.signature(for: SHA512.hash(data: message), padding: .insecurePKCS1v1_5).rawRepresentation)
         }
     }
 

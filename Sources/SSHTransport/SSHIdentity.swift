@@ -14,7 +14,8 @@ public final class SSHIdentity: Sendable {
         self.key = key
     }
 
-    /// Reads an OpenSSH private key file: ed25519 or ECDSA on a NIST curve, without a passphrase.
+    /// Reads an OpenSSH private key file: ed25519, ECDSA on a NIST curve or RSA from 2048 bits, without
+    /// a passphrase.
     ///
     /// - Throws: `keyUnreadable`, `keyEncrypted` or `keyTypeUnsupported`, each naming the command that helps.
     public static func load(path: String) throws(SSHError) -> SSHIdentity {
@@ -71,8 +72,8 @@ extension SSHError {
             self.init(
                 code: .keyTypeUnsupported, host: path,
                 message: """
-                    the private key \(path) is of type \(type), which is not supported yet (ed25519 and ECDSA are), \
-                    \(consequence); make one with: ssh-keygen -t ed25519 -N '' -f \(path)-lockflight
+                    the private key \(path) is of type \(type), which is not supported (ed25519, ECDSA and RSA from 2048 \
+                    bits are), \(consequence); make one with: ssh-keygen -t ed25519 -N '' -f \(path)-lockflight
                     """)
         case .olderFormat(let label):
             self.init(

@@ -10,7 +10,7 @@ struct ConnectTests {
         "a command runs with each supported kind of key",
         arguments: [
             ["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"],
-            ["-t", "ecdsa", "-b", "521"],
+            ["-t", "ecdsa", "-b", "521"], ["-t", "rsa", "-b", "3072"],
         ])
     func echo(userKey: [String]) async throws {
         try await TestServer.run(userKey: userKey) { server in
