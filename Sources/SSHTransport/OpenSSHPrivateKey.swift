@@ -7,7 +7,8 @@ struct OpenSSHPrivateKey: Sendable {
     /// Why a file is no usable key.
     enum Fault: Error, Equatable {
         case malformed(String)
-        case encrypted
+        /// With its public half, which is legible except in the formats of before 2014.
+        case encrypted(SSHHostKey?)
         case unsupported(String)
         /// A PEM container of before 2014, named by its label.
         case olderFormat(String)
@@ -21,8 +22,12 @@ struct OpenSSHPrivateKey: Sendable {
         case rsa(_RSA.Signing.PrivateKey)
     }
 
-    let type: String
-    let publicBlob: [UInt8]
+    /// The types that can sign, here or in an ssh-agent.
+    static let types = [
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
+    ]
+
+    let publicKey: SSHHostKey
     private let signer: Signer
 
     init(file: [UInt8]) throws(Fault) {
@@ -33,12 +38,12 @@ struct OpenSSHPrivateKey: Sendable {
             let cipher = reader.text(), reader.text() != nil, reader.string() != nil,
             reader.uint32() == 1, let publicBlob = reader.string(), let secret = reader.string()
         else { throw .malformed("the key's outer structure is damaged") }
-        let key = SSHHostKey(blob: [UInt8](publicBlob))
-        guard let type = key?.type else { throw .malformed("the public key names no type") }
-        guard cipher == "none" else { throw .encrypted }
-        self.type = type
-        self.publicBlob = [UInt8](publicBlob)
-        self.signer = try Self.signer(type: type, secret: [UInt8](secret))
+        guard let publicKey = SSHHostKey(blob: [UInt8](publicBlob)) else {
+            throw .malformed("the public key names no type")
+        }
+        guard cipher == "none" else { throw .encrypted(publicKey) }
+        self.publicKey = publicKey
+        self.signer = try Self.signer(type: publicKey.type, secret: [UInt8](secret))
     }
 
     private static func armoredBody(_ file: [UInt8]) throws(Fault) -> [UInt8] {
@@ -49,7 +54,7 @@ struct OpenSSHPrivateKey: Sendable {
         let label = String(first.dropFirst("-----BEGIN ".count).dropLast("-----".count))
         guard label == "OPENSSH PRIVATE KEY" else {
             if label.hasPrefix("ENCRYPTED") || lines.contains(where: { $0.hasPrefix("Proc-Type: 4,ENCRYPTED") }) {
-                throw .encrypted
+                throw .encrypted(nil)
             }
             throw .olderFormat(label)
         }

@@ -14,7 +14,7 @@ public final class SSHClient: Sendable {
     /// Connects, checks the host's pinned key, then logs in.
     ///
     /// Each phase has its deadline in `target.deadlines`. Cancelling the task gives the attempt up at once.
-    /// - Throws: every code from `unreachable` to `authenticationRefused`, `connectionLost` when the server hangs up
+    /// - Throws: every code from `unreachable` to `agentFailed`, `connectionLost` when the server hangs up
     ///   during the login, and `cancelled`. No command has run in any of these cases.
     public func connect(to target: SSHTarget) async throws(SSHError) -> SSHConnection {
         let loop = group.next()
@@ -26,6 +26,11 @@ public final class SSHClient: Sendable {
         }
         return SSHConnection(handle)
     }
+
+    /// The ssh-agent behind a socket, to be asked from this client's threads; nothing is sent before a key needs it.
+    ///
+    /// - Parameter socketPath: as in `SSH_AUTH_SOCK`.
+    public func agent(at socketPath: String) -> SSHAgent { SSHAgent(socketPath: socketPath, group: group) }
 
     /// Closes every connection and ends the threads; the client is of no use afterwards.
     public func shutdown() async {

@@ -22,7 +22,10 @@ extension SSHTarget {
             "\(place) refused the \(identity.type) key \(identity.path) for user \(user)\(detail); no command ran "
                 + "there. Add the public key to its authorized_keys and try: ssh -i \(identity.path) -v -p \(port) "
                 + "\(user)@\(address) true"
-        case .keyUnreadable, .keyEncrypted, .keyTypeUnsupported:
+        case .agentFailed:
+            "the ssh-agent did not sign the login to \(place) with \(identity.path)\(detail); no command ran there. See "
+                + "what it holds with: ssh-add -l"
+        case .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
             "the private key \(identity.path) cannot be used for \(place)\(detail); no connection was made. Check it "
                 + "with: ssh-keygen -y -f \(identity.path)"
         case .execRefused:
@@ -83,9 +86,9 @@ extension SSHTarget {
         case .hostKeyChanged:
             return "\(place) shows another host key than the pinned one\(detail); no login was attempted, because "
                 + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
-        case .authenticationTimedOut, .authenticationRefused, .keyUnreadable, .keyEncrypted, .keyTypeUnsupported,
-            .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed, .closed, .cancelled,
-            .limitExceeded:
+        case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld,
+            .keyTypeUnsupported, .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed,
+            .closed, .cancelled, .limitExceeded:
             return message(code, detail)
         }
     }

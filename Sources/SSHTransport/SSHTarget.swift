@@ -35,6 +35,8 @@ public struct SSHDeadlines: Sendable, Hashable {
     /// The server's banner and the key exchange. libssh2 itself gives up after 60 s.
     public var handshake: Duration
     public var authentication: Duration
+    /// How long an ssh-agent may take for a signature, with those that were asked for before.
+    public var agent: Duration
     /// Opening a channel and starting a command on it.
     public var exec: Duration
     /// How long sent bytes may stay unacknowledged, or an idle peer unanswering, before the connection is lost.
@@ -42,11 +44,12 @@ public struct SSHDeadlines: Sendable, Hashable {
 
     public init(
         connect: Duration = .seconds(10), handshake: Duration = .seconds(15), authentication: Duration = .seconds(15),
-        exec: Duration = .seconds(15), silence: Duration = .seconds(30)
+        agent: Duration = .seconds(10), exec: Duration = .seconds(15), silence: Duration = .seconds(30)
     ) {
         self.connect = connect
         self.handshake = handshake
         self.authentication = authentication
+        self.agent = agent
         self.exec = exec
         self.silence = silence
     }

@@ -6,7 +6,7 @@ import NIOPosix
 /// Drives one libssh2 session from its channel's event loop, from TCP connect to the last free.
 ///
 /// Everything here runs on that loop. `SessionLifecycle` decides, this class acts; the commands on the session are
-/// in `SessionDriver+Execs.swift`.
+/// in `SessionDriver+Execs.swift`, the login in `SessionDriver+Login.swift`.
 final class SessionDriver: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -21,6 +21,8 @@ final class SessionDriver: ChannelDuplexHandler {
     private(set) var ending: SSHError?
     /// Whether output of a command has arrived; from then on delayed acknowledgements no longer cost a round trip.
     var heardOutput = false
+    /// Why an ssh-agent gave no signature.
+    var agentFault: AgentFault?
 
     private(set) var session: LibSSH2Session?
     private(set) var context: ChannelHandlerContext?
@@ -47,7 +49,7 @@ final class SessionDriver: ChannelDuplexHandler {
         guard !target.hostKeys.isEmpty else {
             return fail(.hostKeyUnknown, detail: "no key is pinned for it")
         }
-        session = LibSSH2Session(key: target.identity.key, hostKeyTypes: target.hostKeys.map(\.type))
+        session = LibSSH2Session(hostKeyTypes: target.hostKeys.map(\.type))
         guard session != nil else { return fail(.limitExceeded, detail: "libssh2 could not start a session") }
         perform(lifecycle.started())
         let attempt: EventLoopFuture<any Channel>
@@ -181,12 +183,7 @@ final class SessionDriver: ChannelDuplexHandler {
             case .done: judgeHostKey(session)
             case .failed(let failure): handshakeFailed(failure, session)
             }
-        case .authentication:
-            switch session.authenticate(user: target.user) {
-            case .again: break
-            case .done: perform(lifecycle.authenticated())
-            case .failed(let failure): authenticationFailed(failure, session)
-            }
+        case .authentication: advanceLogin(session)
         case .execs: advanceExecs(session)
         }
     }
@@ -214,15 +211,6 @@ final class SessionDriver: ChannelDuplexHandler {
             return perform(lifecycle.failed(.handshakeFailed), detail: peerClosedDetail, cause: cause)
         }
         perform(lifecycle.failed(.noCommonAlgorithm), detail: mismatch.sentence, cause: cause)
-    }
-
-    private func authenticationFailed(_ failure: LibSSH2Session.Failure, _ session: LibSSH2Session) {
-        let isRefusal =
-            failure.number == LIBSSH2_ERROR_AUTHENTICATION_FAILED
-            || failure.number == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
-        perform(
-            lifecycle.failed(isRefusal ? .authenticationRefused : .connectionLost), detail: session.disconnectReason,
-            cause: "libssh2 \(failure.number): \(failure.words)")
     }
 
     private var peerClosedDetail: String? {

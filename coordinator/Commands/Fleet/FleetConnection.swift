@@ -11,7 +11,8 @@ struct FleetConnection {
         let executable =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         connector = SSHConnector(
-            client: client, binaries: .standard(environment: context.environment, executable: executable))
+            client: client, keys: KeyRing(client: client, environment: context.environment),
+            binaries: .standard(environment: context.environment, executable: executable))
     }
 
     func close() async { await client.shutdown() }
