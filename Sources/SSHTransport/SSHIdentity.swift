@@ -17,6 +17,8 @@ public final class SSHIdentity: Sendable {
     public let publicKeyBlob: [UInt8]
     /// The key's algorithm, such as `ssh-ed25519`.
     public let type: String
+    /// The key's digest as `ssh-keygen -l` prints it.
+    let fingerprint: String
     let signer: Signer
 
     /// The private half, where this process has it.
@@ -34,6 +36,7 @@ public final class SSHIdentity: Sendable {
         self.path = path
         self.publicKeyBlob = publicKey.blob
         self.type = publicKey.type
+        self.fingerprint = publicKey.fingerprint
         self.signer = signer
     }
 

@@ -11,11 +11,13 @@ public struct SSHTarget: Sendable {
     public var user: String
     /// The keys that this host may show; with none, connecting is refused before a packet is sent.
     public var hostKeys: [SSHHostKey]
-    public var identity: SSHIdentity
+    /// The keys to log in with, best first; one that the host accepted before is tried first, and no more than three are.
+    public var identities: [SSHIdentity]
     public var deadlines: SSHDeadlines
 
     public init(
-        host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey], identity: SSHIdentity,
+        host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey],
+        identities: [SSHIdentity],
         deadlines: SSHDeadlines = SSHDeadlines()
     ) {
         self.host = host
@@ -23,7 +25,7 @@ public struct SSHTarget: Sendable {
         self.port = port
         self.user = user
         self.hostKeys = hostKeys
-        self.identity = identity
+        self.identities = identities
         self.deadlines = deadlines
     }
 }

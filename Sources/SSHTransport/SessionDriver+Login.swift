@@ -3,7 +3,7 @@ import CLibSSH2
 /// Proving who we are, once the host has proved its key.
 extension SessionDriver {
     func advanceLogin(_ session: LibSSH2Session) {
-        let identity = target.identity
+        guard let identity = attempts.current else { return }
         switch session.authenticate(user: target.user, publicBlob: identity.publicKeyBlob, key: identity.ownKey) {
         case .again: askAgent(session, identity)
         case .done: perform(lifecycle.authenticated())
@@ -33,10 +33,17 @@ extension SessionDriver {
 
     private func authenticationFailed(_ failure: LibSSH2Session.Failure, _ session: LibSSH2Session) {
         let cause = "libssh2 \(failure.number): \(failure.words)"
-        if let agentFault { return fail(.agentFailed, detail: agentFault.words, cause: cause) }
         let isRefusal =
             failure.number == LIBSSH2_ERROR_AUTHENTICATION_FAILED
             || failure.number == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
-        fail(isRefusal ? .authenticationRefused : .connectionLost, detail: session.disconnectReason, cause: cause)
+        // A server that has had enough says so and hangs up.
+        guard isRefusal || (session.disconnectReason != nil && !attempts.failures.isEmpty) else {
+            return fail(.connectionLost, detail: session.disconnectReason, cause: cause)
+        }
+        attempts.failed(agentFault)
+        agentFault = nil
+        if isRefusal, attempts.current != nil { return advance() }
+        let words = session.disconnectReason.map { "; it said \"\($0)\"" } ?? ""
+        fail(attempts.code, detail: attempts.sentence + words, cause: cause)
     }
 }

@@ -21,13 +21,14 @@ final class SessionDriver: ChannelDuplexHandler {
     private(set) var ending: SSHError?
     /// Whether output of a command has arrived; from then on delayed acknowledgements no longer cost a round trip.
     var heardOutput = false
-    /// Why an ssh-agent gave no signature.
+    var attempts: LoginAttempts
+    /// Why an ssh-agent gave no signature for the current key.
     var agentFault: AgentFault?
 
     private(set) var session: LibSSH2Session?
     private(set) var context: ChannelHandlerContext?
     private let ended: () -> Void
-    private var opened: EventLoopPromise<Void>?
+    private var opened: EventLoopPromise<SSHIdentity>?
     private var deadline: Scheduled<Void>?
     private var greeting: [UInt8] = []
     private var isAdvancing = false
@@ -37,18 +38,21 @@ final class SessionDriver: ChannelDuplexHandler {
     /// - Parameter ended: called once, when everything was given back.
     init(target: SSHTarget, loop: any EventLoop, ended: @escaping () -> Void) {
         self.target = target
+        attempts = LoginAttempts(target.identities)
         self.loop = loop
         self.ended = ended
     }
 
     // MARK: Connecting
 
-    func connect(_ promise: EventLoopPromise<Void>) {
+    /// - Parameter promise: completes with the key that the host accepted.
+    func connect(_ promise: EventLoopPromise<SSHIdentity>) {
         if let ending { return promise.fail(ending) }
         opened = promise
         guard !target.hostKeys.isEmpty else {
             return fail(.hostKeyUnknown, detail: "no key is pinned for it")
         }
+        guard attempts.current != nil else { return fail(.keyNotHeld, detail: "there is no key to try") }
         session = LibSSH2Session(hostKeyTypes: target.hostKeys.map(\.type))
         guard session != nil else { return fail(.limitExceeded, detail: "libssh2 could not start a session") }
         perform(lifecycle.started())
@@ -227,7 +231,7 @@ final class SessionDriver: ChannelDuplexHandler {
             mustAdvanceAgain = true
         case .announceOpen:
             deadline?.cancel()
-            opened?.succeed()
+            if let accepted = attempts.current { opened?.succeed(accepted) }
             opened = nil
             mustAdvanceAgain = true
         case .fail(let code): release(target.error(code, detail: detail, cause: cause))

@@ -17,7 +17,7 @@ struct AgentTests {
                 try await withClient { client in
                     let identity = try await SSHIdentity.load(
                         path: server.userKeyPath + ".pub", heldBy: client.agent(at: agent.socketPath))
-                    let connection = try await client.connect(to: try server.target(identity: identity))
+                    let connection = try await client.connect(to: try server.target(identities: [identity]))
                     #expect(try await connection.run("echo ok").standardOutput == Array("ok\n".utf8))
                 }
             }
@@ -34,7 +34,7 @@ struct AgentTests {
                 try await withClient { client in
                     let identity = try await SSHIdentity.load(
                         path: server.userKeyPath, heldBy: client.agent(at: agent.socketPath))
-                    _ = try await client.connect(to: try server.target(identity: identity))
+                    _ = try await client.connect(to: try server.target(identities: [identity]))
                 }
             }
         }
@@ -68,7 +68,7 @@ struct AgentTests {
                 try await withClient { client in
                     let identity = try await SSHIdentity.load(
                         path: server.userKeyPath + ".pub", heldBy: client.agent(at: agent.socketPath))
-                    let target = try server.target(identity: identity)
+                    let target = try server.target(identities: [identity])
                     let error = try await failure { _ = try await client.connect(to: target) }
                     #expect(error.code == .agentFailed)
                     #expect(error.message.contains("its user did not confirm"))
@@ -86,7 +86,7 @@ struct AgentTests {
                 try await withClient { client in
                     let identity = try await SSHIdentity.load(
                         path: server.userKeyPath + ".pub", heldBy: client.agent(at: agent.socketPath))
-                    var target = try server.target(identity: identity)
+                    var target = try server.target(identities: [identity])
                     let patient = target
                     kill(agent.process, SIGSTOP)
                     let waiting = Task { [patient] in try await client.connect(to: patient) }
@@ -114,7 +114,7 @@ struct AgentTests {
                 try await withClient(threads: 2) { client in
                     let identity = try await SSHIdentity.load(
                         path: server.userKeyPath + ".pub", heldBy: client.agent(at: agent.socketPath))
-                    let target = try server.target(identity: identity)
+                    let target = try server.target(identities: [identity])
                     try await withThrowingTaskGroup(of: Void.self) { group in
                         for _ in 0..<32 { group.addTask { _ = try await client.connect(to: target).run("true") } }
                         try await group.waitForAll()

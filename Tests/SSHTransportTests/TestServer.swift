@@ -81,11 +81,11 @@ final class TestServer: Sendable {
     func identity() throws -> SSHIdentity { try SSHIdentity.load(path: userKeyPath) }
 
     func target(
-        hostKeys: [SSHHostKey]? = nil, identity: SSHIdentity? = nil, deadlines: SSHDeadlines = .patient
+        hostKeys: [SSHHostKey]? = nil, identities: [SSHIdentity]? = nil, deadlines: SSHDeadlines = .patient
     ) throws -> SSHTarget {
         SSHTarget(
             host: "core-1", address: address, port: port, user: NSUserName(), hostKeys: hostKeys ?? [hostKey],
-            identity: try identity ?? self.identity(), deadlines: deadlines)
+            identities: try identities ?? [identity()], deadlines: deadlines)
     }
 }
 

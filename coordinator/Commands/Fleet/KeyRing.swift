@@ -9,8 +9,16 @@ import UpgradeDomain
 /// is here, are used through the ssh-agent of `SSH_AUTH_SOCK` where that holds them. For other keys with a passphrase there
 /// is an agent of this process alone.
 actor KeyRing {
-    /// Used for hosts that name no key.
-    static let standardFile = "~/.ssh/id_ed25519"
+    /// Used, as far as they are there, for hosts that name no key: OpenSSH's own names, best first.
+    static let standardFiles = ["~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"]
+
+    /// What there is to log into a host with.
+    struct Choice {
+        /// At least one, best first.
+        var identities: [SSHIdentity] = []
+        /// Why other keys cannot be used.
+        var problems: [SSHError] = []
+    }
 
     private let client: SSHClient
     private let userAgent: SSHAgent?
@@ -25,25 +33,31 @@ actor KeyRing {
         userAgent = socket.isEmpty ? nil : client.agent(at: socket)
     }
 
-    /// The key that a host is logged into with.
-    func identity(for host: UpgradeDomain.Host) async throws(SSHError) -> SSHIdentity {
-        let path = path(for: host)
-        do {
-            return try await identity(at: path, asks: false)
-        } catch {
-            throw problems[path] ?? error
+    /// The keys that a host is logged into with.
+    ///
+    /// - Throws: why none can be used.
+    func choice(for host: UpgradeDomain.Host) async throws(SSHError) -> Choice {
+        var choice = Choice()
+        for path in paths(for: host) {
+            do {
+                choice.identities.append(try await identity(at: path, asks: false))
+            } catch {
+                choice.problems.append(problems[path] ?? error)
+            }
         }
+        if choice.identities.isEmpty { throw choice.problems.first ?? KeyRing.noKey(host) }
+        return choice
     }
 
     /// Asks for the passphrases that the keys of hosts need, one after the other.
     ///
     /// To be called before a live view is drawn: later nobody is asked. What is wrong with a key is told when it is needed.
     func unlock(for hosts: [UpgradeDomain.Host]) async {
-        for path in Set(hosts.map(path)).sorted() {
+        for path in Set(hosts.flatMap(paths)).sorted() {
             do {
                 _ = try await identity(at: path, asks: true)
             } catch {
-                problems[path] = error
+                if error.code == .keyEncrypted { problems[path] = error }
             }
         }
     }
@@ -54,8 +68,22 @@ actor KeyRing {
         ownAgent = nil
     }
 
-    private func path(for host: UpgradeDomain.Host) -> String {
-        ((host.identityFile ?? KeyRing.standardFile) as NSString).expandingTildeInPath
+    /// The named key file; else the standard ones, or their public halves where only these are there.
+    private func paths(for host: UpgradeDomain.Host) -> [String] {
+        if let named = host.identityFile { return [(named as NSString).expandingTildeInPath] }
+        return KeyRing.standardFiles.compactMap { file in
+            let path = (file as NSString).expandingTildeInPath
+            return [path, path + ".pub"].first { FileManager.default.fileExists(atPath: $0) }
+        }
+    }
+
+    private static func noKey(_ host: UpgradeDomain.Host) -> SSHError {
+        SSHError(
+            code: .keyUnreadable, host: host.name.rawValue,
+            message: """
+                there is no key to log into \(host.name) with: its inventory entry has no identityFile, and none of \
+                \(standardFiles.joined(separator: ", ")) is there; make one with: ssh-keygen -t ed25519
+                """)
     }
 
     private func identity(at path: String, asks: Bool) async throws(SSHError) -> SSHIdentity {

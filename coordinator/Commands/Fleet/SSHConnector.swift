@@ -30,7 +30,7 @@ final class SSHConnector: HostConnector {
 
     func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
         do throws(SSHError) {
-            let connection = try await client.connect(to: try await target(for: host))
+            let connection = try await logIn(to: host)
             do throws(SSHError) {
                 let path = try await bringAgent(to: host, over: connection)
                 let exec = try await connection.execute("exec \"$HOME/\(path)\" serve")
@@ -44,16 +44,26 @@ final class SSHConnector: HostConnector {
         }
     }
 
-    private func target(for host: UpgradeDomain.Host) async throws(SSHError) -> SSHTarget {
+    private func logIn(to host: UpgradeDomain.Host) async throws(SSHError) -> SSHConnection {
         var hostKeys: [SSHHostKey] = []
         for key in host.hostKeys {
             if let blob = Data(base64Encoded: key.base64), let pinned = SSHHostKey(blob: [UInt8](blob)) {
                 hostKeys.append(pinned)
             }
         }
-        return SSHTarget(
+        let choice = try await keys.choice(for: host)
+        let target = SSHTarget(
             host: host.name.rawValue, address: host.address, port: host.port, user: host.user, hostKeys: hostKeys,
-            identity: try await keys.identity(for: host), deadlines: deadlines)
+            identities: choice.identities, deadlines: deadlines)
+        do {
+            return try await client.connect(to: target)
+        } catch {
+            guard error.code == .authenticationRefused, !choice.problems.isEmpty else { throw error }
+            let others = choice.problems.map(\.message).joined(separator: ". ")
+            throw SSHError(
+                code: error.code, host: error.host, message: "\(error.message). Not tried: \(others)",
+                cause: error.cause)
+        }
     }
 
     // MARK: The agent

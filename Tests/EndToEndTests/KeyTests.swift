@@ -4,15 +4,15 @@ import Subprocess
 import SystemPackage
 import Testing
 
-@Suite("Keys with a passphrase")
-struct PassphraseTests {
+@Suite("Keys to log in with")
+struct KeyTests {
     private static let passphrase = "correct horse"
 
     /// The lab's key gets a passphrase.
     private func protectKey(of fixture: FleetFixture) async throws {
         let changed = try await Subprocess.run(
             .name("ssh-keygen"),
-            arguments: ["-q", "-p", "-P", "", "-N", PassphraseTests.passphrase, "-f", fixture.lab.identityPath],
+            arguments: ["-q", "-p", "-P", "", "-N", KeyTests.passphrase, "-f", fixture.lab.identityPath],
             output: .discarded, error: .discarded)
         try #require(changed.terminationStatus.isSuccess)
     }
@@ -70,10 +70,10 @@ struct PassphraseTests {
     func askedOnce() async throws {
         try await FleetFixture.with { fixture in
             try await protectKey(of: fixture)
-            let outcome = try await check(fixture, whenAsked: PassphraseTests.passphrase)
+            let outcome = try await check(fixture, whenAsked: KeyTests.passphrase)
             #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)")
             #expect(outcome.output.components(separatedBy: "Enter passphrase").count == 2, "\(outcome.output)")
-            #expect(!outcome.output.contains(PassphraseTests.passphrase))
+            #expect(!outcome.output.contains(KeyTests.passphrase))
             #expect(try await remains(of: fixture) == "")
         }
     }
@@ -97,6 +97,39 @@ struct PassphraseTests {
             #expect(outcome.code == FleetFixture.Exit.unreachable.rawValue)
             #expect(outcome.output.contains("there is no terminal to ask for it"), "\(outcome.output)")
             #expect(outcome.output.contains("ssh-add \(fixture.lab.identityPath)"), "\(outcome.output)")
+        }
+    }
+
+    @Test(
+        "a host that names no key is logged into with the standard keys that are there, each of them named when refused"
+    )
+    func standardKeys() async throws {
+        try await FleetFixture.with { fixture in
+            let folder = "\(fixture.folder)/home/.ssh"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let inventory = try String(contentsOfFile: fixture.lab.inventoryPath, encoding: .utf8)
+            let unnamed = inventory.split(separator: "\n").filter { !$0.contains("identityFile:") }
+            try unnamed.joined(separator: "\n").write(
+                toFile: "\(fixture.folder)/unnamed.yaml", atomically: true, encoding: .utf8)
+            try await fixture.expect(.verified, "inventory", "import", "\(fixture.folder)/unnamed.yaml")
+            // Foundation takes the home from the account, as OpenSSH does, except with this variable.
+            let variables = "CFFIXED_USER_HOME=\(fixture.folder)/home COLUMNS=2000"
+            let check = "env -u SSH_AUTH_SOCK \(variables) setsid -w lockflight inventory check"
+
+            let without = try await fixture.runVerbatim(check)
+            #expect(without.output.contains("none of ~/.ssh/id_ed25519, ~/.ssh/id_ecdsa, ~/.ssh/id_rsa is there"))
+
+            let made = try await Subprocess.run(
+                .name("ssh-keygen"), arguments: ["-q", "-t", "ed25519", "-N", "", "-f", "\(folder)/id_ed25519"],
+                output: .discarded, error: .discarded)
+            try #require(made.terminationStatus.isSuccess)
+            let refused = try await fixture.runVerbatim(check)
+            #expect(refused.code == FleetFixture.Exit.unreachable.rawValue)
+            #expect(refused.output.contains("\(folder)/id_ed25519 (ssh-ed25519 SHA256:"), "\(refused.output)")
+
+            try FileManager.default.copyItem(atPath: fixture.lab.identityPath, toPath: "\(folder)/id_ecdsa")
+            let accepted = try await fixture.runVerbatim(check)
+            #expect(accepted.code == FleetFixture.Exit.verified.rawValue, "\(accepted.output)")
         }
     }
 }
