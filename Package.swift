@@ -14,6 +14,7 @@ let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
@@ -61,7 +62,7 @@ let package = Package(
             name: "CLibSSH2", path: "Sources/CLibSSH2", pkgConfig: "libssh2",
             providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "CLinux", path: "Sources/CLinux"),
-        library("SSHTransport", in: "Sources", ["CLibSSH2", nio, nioPosix, crypto]),
+        library("SSHTransport", in: "Sources", ["CLibSSH2", nio, nioPosix, crypto, cryptoExtras]),
         .target(
             name: "LabFleet", dependencies: ["UpgradeDomain", subprocess, system], path: "Sources/LabFleet",
             resources: [

@@ -21,6 +21,17 @@ final class LibSSH2Session {
         let words: String
     }
 
+    /// How a signature is made while libssh2 waits for it, calling back with the same message until it gets one.
+    private enum Signing {
+        case idle
+        /// libssh2 asked for it while nobody could answer at once.
+        case wanted(message: [UInt8])
+        /// Somebody is making it.
+        case underWay
+        case made([UInt8])
+        case denied
+    }
+
     /// Encrypted bytes from the peer that libssh2 has not taken.
     var inbound = ByteBuffer()
     /// Encrypted bytes for the peer.
@@ -28,7 +39,9 @@ final class LibSSH2Session {
     /// The server's own reason for its SSH_MSG_DISCONNECT, made printable.
     fileprivate(set) var disconnectReason: String?
     fileprivate var inputIsCut = false
-    fileprivate let key: OpenSSHPrivateKey
+    private var signing = Signing.idle
+    /// The private half of the key that logs in, when this process has it.
+    private var signingKey: OpenSSHPrivateKey?
     private let session: OpaquePointer
     private var isFreed = false
 
@@ -37,12 +50,11 @@ final class LibSSH2Session {
     /// libssh2 insists on a descriptor, only to ask and toggle O_NONBLOCK on it.
     private static let placeholder = open("/dev/null", O_RDWR | O_NONBLOCK | O_CLOEXEC)
 
-    init?(key: OpenSSHPrivateKey, hostKeyTypes: [String]) {
+    init?(hostKeyTypes: [String]) {
         guard Self.libraryStatus == 0, Self.placeholder >= 0,
             let session = libssh2_session_init_ex(nil, nil, nil, nil)
         else { return nil }
         self.session = session
-        self.key = key
         libssh2_session_abstract(session).pointee = Unmanaged.passUnretained(self).toOpaque()
         libssh2_session_set_blocking(session, 0)
         libssh2_session_callback_set(
@@ -80,8 +92,12 @@ final class LibSSH2Session {
         return UnsafeRawBufferPointer(start: bytes, count: count).map { $0 }
     }
 
-    func authenticate(user: String) -> Outcome {
-        let blob = key.publicBlob
+    /// Logs in with one key. After `again` look at `messageToSign()`.
+    ///
+    /// - Parameter key: the private half; nil when somebody else signs.
+    func authenticate(user: String, publicBlob: [UInt8], key: OpenSSHPrivateKey?) -> Outcome {
+        signingKey = key
+        let blob = Self.blobToLogIn(with: publicBlob)
         return withExtendedLifetime(self) {
             var context: UnsafeMutableRawPointer? = Unmanaged.passUnretained(self).toOpaque()
             return outcome(
@@ -98,6 +114,49 @@ final class LibSSH2Session {
         let before = outbound.readableBytes
         var seconds: Int32 = 0
         return libssh2_keepalive_send(session, &seconds) == 0 && outbound.readableBytes > before
+    }
+
+    /// What somebody else must sign before `authenticate` can go on; handed out once.
+    func messageToSign() -> [UInt8]? {
+        guard case .wanted(let message) = signing else { return nil }
+        signing = .underWay
+        return message
+    }
+
+    /// Takes the signature of that message, or nil when there will be none; then `authenticate` goes on.
+    func take(signature: [UInt8]?) {
+        guard case .underWay = signing else { return }
+        signing = signature.map { .made($0) } ?? .denied
+    }
+
+    /// The signature of a message.
+    /// - Throws: `SigningPause` when there is none yet, or none at all.
+    fileprivate func signature(of message: UnsafeRawBufferPointer) throws -> [UInt8] {
+        if let signingKey { return try signingKey.signature(for: Data(message)) }
+        switch signing {
+        case .idle:
+            signing = .wanted(message: [UInt8](message))
+            throw SigningPause.untilMade
+        case .wanted, .underWay: throw SigningPause.untilMade
+        case .made(let signature):
+            signing = .idle
+            return signature
+        case .denied:
+            signing = .idle
+            throw SigningPause.forGood
+        }
+    }
+
+    /// The public key as libssh2 must see it: an RSA key under the name of its SHA-512 signatures (RFC 8332).
+    ///
+    /// libssh2 takes the signature's algorithm from the blob's first string, and 1.10 knows `ssh-rsa` alone, which means
+    /// SHA-1 and is refused since OpenSSH 8.8. OpenSSH reads a key of either name as the same RSA key.
+    static func blobToLogIn(with publicBlob: [UInt8]) -> [UInt8] {
+        var reader = SSHWireReader(publicBlob)
+        guard reader.text() == "ssh-rsa" else { return publicBlob }
+        var writer = SSHWireWriter()
+        writer.string("rsa-sha2-512".utf8)
+        return writer.bytes + publicBlob.dropFirst(4 + "ssh-rsa".utf8.count)
     }
 
     func disconnect() {
@@ -239,18 +298,25 @@ private let noteDisconnect:
                 UnsafeRawBufferPointer(start: message, count: message == nil ? 0 : max(0, Int(count))))
         }
 
+private enum SigningPause: Error { case untilMade, forGood }
+
 /// libssh2 frees the signature with the session's allocator, which is malloc's.
 private let signWithIdentity:
     @convention(c) (
         OpaquePointer?, UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?, UnsafeMutablePointer<Int>?,
         UnsafePointer<UInt8>?, Int, Context
     ) -> Int32 = { _, signature, signatureCount, message, messageCount, context in
-        guard let session = owner(context), let signature, let signatureCount, let message,
-            let bytes = try? session.key.signature(for: Data(bytes: message, count: messageCount)),
-            let memory = malloc(bytes.count)
-        else { return -1 }
-        memory.copyMemory(from: bytes, byteCount: bytes.count)
-        signature.pointee = memory.assumingMemoryBound(to: UInt8.self)
-        signatureCount.pointee = bytes.count
-        return 0
+        guard let session = owner(context), let signature, let signatureCount, let message else { return -1 }
+        do {
+            let bytes = try session.signature(of: UnsafeRawBufferPointer(start: message, count: messageCount))
+            guard let memory = malloc(bytes.count) else { return -1 }
+            memory.copyMemory(from: bytes, byteCount: bytes.count)
+            signature.pointee = memory.assumingMemoryBound(to: UInt8.self)
+            signatureCount.pointee = bytes.count
+            return 0
+        } catch SigningPause.untilMade {
+            return LIBSSH2_ERROR_EAGAIN
+        } catch {
+            return -1
+        }
     }

@@ -1,4 +1,5 @@
 import Crypto
+import CryptoExtras
 import FoundationEssentials
 
 /// A private key in OpenSSH's own format (PROTOCOL.key in OpenSSH's sources), ready to sign.
@@ -6,7 +7,8 @@ struct OpenSSHPrivateKey: Sendable {
     /// Why a file is no usable key.
     enum Fault: Error, Equatable {
         case malformed(String)
-        case encrypted
+        /// With its public half, which is legible except in the formats of before 2014.
+        case encrypted(SSHHostKey?)
         case unsupported(String)
         /// A PEM container of before 2014, named by its label.
         case olderFormat(String)
@@ -17,10 +19,15 @@ struct OpenSSHPrivateKey: Sendable {
         case p256(P256.Signing.PrivateKey)
         case p384(P384.Signing.PrivateKey)
         case p521(P521.Signing.PrivateKey)
+        case rsa(_RSA.Signing.PrivateKey)
     }
 
-    let type: String
-    let publicBlob: [UInt8]
+    /// The types that can sign, here or in an ssh-agent.
+    static let types = [
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
+    ]
+
+    let publicKey: SSHHostKey
     private let signer: Signer
 
     init(file: [UInt8]) throws(Fault) {
@@ -31,12 +38,12 @@ struct OpenSSHPrivateKey: Sendable {
             let cipher = reader.text(), reader.text() != nil, reader.string() != nil,
             reader.uint32() == 1, let publicBlob = reader.string(), let secret = reader.string()
         else { throw .malformed("the key's outer structure is damaged") }
-        let key = SSHHostKey(blob: [UInt8](publicBlob))
-        guard let type = key?.type else { throw .malformed("the public key names no type") }
-        guard cipher == "none" else { throw .encrypted }
-        self.type = type
-        self.publicBlob = [UInt8](publicBlob)
-        self.signer = try Self.signer(type: type, secret: [UInt8](secret))
+        guard let publicKey = SSHHostKey(blob: [UInt8](publicBlob)) else {
+            throw .malformed("the public key names no type")
+        }
+        guard cipher == "none" else { throw .encrypted(publicKey) }
+        self.publicKey = publicKey
+        self.signer = try Self.signer(type: publicKey.type, secret: [UInt8](secret))
     }
 
     private static func armoredBody(_ file: [UInt8]) throws(Fault) -> [UInt8] {
@@ -47,9 +54,9 @@ struct OpenSSHPrivateKey: Sendable {
         let label = String(first.dropFirst("-----BEGIN ".count).dropLast("-----".count))
         guard label == "OPENSSH PRIVATE KEY" else {
             if label.hasPrefix("ENCRYPTED") || lines.contains(where: { $0.hasPrefix("Proc-Type: 4,ENCRYPTED") }) {
-                throw .encrypted
+                throw .encrypted(nil)
             }
-            throw label == "RSA PRIVATE KEY" ? .unsupported("ssh-rsa") : .olderFormat(label)
+            throw .olderFormat(label)
         }
         let base64 = lines.dropFirst().prefix(while: { !$0.hasPrefix("-----END") }).joined()
         guard let data = Data(base64Encoded: base64) else { throw .malformed("the key's text is not base64") }
@@ -76,8 +83,22 @@ struct OpenSSHPrivateKey: Sendable {
         case "ecdsa-sha2-nistp521":
             let scalar = try ecdsaScalar(&reader, count: 66)
             return .p521(try wrapped { try P521.Signing.PrivateKey(rawRepresentation: scalar) })
+        case "ssh-rsa":
+            return .rsa(try rsaKey(&reader))
         default:
             throw .unsupported(type)
+        }
+    }
+
+    /// n, e, d, the inverse of q, p and q, in the order of OpenSSH's `sshkey_private_serialize_opt`.
+    private static func rsaKey(_ reader: inout SSHWireReader) throws(Fault) -> _RSA.Signing.PrivateKey {
+        guard let modulus = reader.string(), let exponent = reader.string(), let secret = reader.string(),
+            reader.string() != nil, let first = reader.string(), let second = reader.string()
+        else { throw .malformed("the RSA key is cut short") }
+        guard modulus.drop(while: { $0 == 0 }).count * 8 >= 2048 else { throw .unsupported("ssh-rsa below 2048 bits") }
+        return try wrapped {
+            try _RSA.Signing.PrivateKey(
+                n: Data(modulus), e: Data(exponent), d: Data(secret), p: Data(first), q: Data(second))
         }
     }
 
@@ -95,13 +116,17 @@ struct OpenSSHPrivateKey: Sendable {
         do { return try make() } catch { throw .malformed("\(error)") }
     }
 
-    /// The inner signature blob of RFC 8709 section 6 (ed25519) or RFC 5656 section 3.1.2 (ECDSA: two mpints).
+    /// The inner signature blob of RFC 8709 section 6 (ed25519), RFC 5656 section 3.1.2 (ECDSA: two mpints) or RFC 8332
+    /// section 3 (RSA: PKCS #1 v1.5 over SHA-512).
     func signature(for message: Data) throws -> [UInt8] {
         switch signer {
         case .ed25519(let key): [UInt8](try key.signature(for: message))
         case .p256(let key): Self.mpints(try key.signature(for: message).rawRepresentation)
         case .p384(let key): Self.mpints(try key.signature(for: message).rawRepresentation)
         case .p521(let key): Self.mpints(try key.signature(for: message).rawRepresentation)
+        case .rsa(let key):
+            [UInt8](
+                try key.signature(for: SHA512.hash(data: message), padding: .insecurePKCS1v1_5).rawRepresentation)
         }
     }
 

@@ -5,6 +5,8 @@ import Synchronization
 /// Owns the threads that all connections of this process share.
 public final class SSHClient: Sendable {
     private let group: MultiThreadedEventLoopGroup
+    /// The public key that each place accepted last, so that a login is not refused twice for the same key.
+    private let accepted = Mutex<[String: [UInt8]]>([:])
 
     /// One thread carries hundreds of connections at about 2 ms of CPU each; more spread their cryptography.
     public init(threadCount: Int = 1) {
@@ -14,22 +16,39 @@ public final class SSHClient: Sendable {
     /// Connects, checks the host's pinned key, then logs in.
     ///
     /// Each phase has its deadline in `target.deadlines`. Cancelling the task gives the attempt up at once.
-    /// - Throws: every code from `unreachable` to `authenticationRefused`, `connectionLost` when the server hangs up
-    ///   during the login, and `cancelled`. No command has run in any of these cases.
+    /// - Throws: every code from `unreachable` to `agentFailed`, `connectionLost` when the server hangs up during the
+    ///   login, and `cancelled`. No command has run in any of these cases.
     public func connect(to target: SSHTarget) async throws(SSHError) -> SSHConnection {
         let loop = group.next()
-        let handle = DriverHandle(target: target, loop: loop)
-        try await handle.request { driver, promise in
+        let place = "\(target.user)@\(target.address):\(target.port)"
+        let handle = DriverHandle(target: target.trying(first: accepted.withLock { $0[place] }), loop: loop)
+        let identity = try await handle.request { driver, promise in
             driver.connect(promise)
         } withdraw: { driver, _ in
             driver.fail(.cancelled)
         }
+        accepted.withLock { $0[place] = identity.publicKeyBlob }
         return SSHConnection(handle)
     }
+
+    /// The ssh-agent behind a socket, to be asked from this client's threads; nothing is sent before a key needs it.
+    ///
+    /// - Parameter socketPath: as in `SSH_AUTH_SOCK`.
+    public func agent(at socketPath: String) -> SSHAgent { SSHAgent(socketPath: socketPath, group: group) }
 
     /// Closes every connection and ends the threads; the client is of no use afterwards.
     public func shutdown() async {
         try? await group.shutdownGracefully()
+    }
+}
+
+extension SSHTarget {
+    /// The same, with the key of this blob in front, if it is one of them.
+    func trying(first blob: [UInt8]?) -> SSHTarget {
+        var target = self
+        let isKnown = { (identity: SSHIdentity) in identity.publicKeyBlob == blob }
+        target.identities = identities.filter(isKnown) + identities.filter { !isKnown($0) }
+        return target
     }
 }
 

@@ -10,9 +10,9 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         // While agreeing on keys.
         case handshakeTimedOut, handshakeFailed, noCommonAlgorithm, hostKeyUnknown, hostKeyChanged
         // While proving who we are.
-        case authenticationTimedOut, authenticationRefused
-        // Local key files.
-        case keyUnreadable, keyEncrypted, keyTypeUnsupported
+        case authenticationTimedOut, authenticationRefused, agentFailed
+        // Local keys: files, and what an ssh-agent holds.
+        case keyUnreadable, keyEncrypted, keyNotHeld, keyTypeUnsupported
         // While starting or talking to a command. After `execTimedOut`, `connectionLost` and `progressTimedOut`
         // it is unknown whether the command ran.
         case execRefused, execTimedOut, connectionLost, progressTimedOut
@@ -23,7 +23,7 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     public let code: Code
-    /// The host's label in the inventory; a path for errors of key files.
+    /// The host's label in the inventory; a path for errors of key files and ssh-agents.
     public let host: String
     /// What failed and where, the consequence, and the next command.
     public let message: String

@@ -1,52 +1,130 @@
 import FoundationEssentials
 
-/// A private key that this machine logs in with, read and parsed once for all connections.
+/// A key that this machine logs in with, read once for all connections.
 ///
 /// Parsing a key for every connection costs more CPU than the rest of the login together. The key's bytes never
-/// leave the process: libssh2 asks for a signature and gets one.
+/// leave the process, or the ssh-agent that holds them: libssh2 asks for a signature and gets one.
 public final class SSHIdentity: Sendable {
-    /// The key file, for errors.
-    public let path: String
-    let key: OpenSSHPrivateKey
-
-    private init(path: String, key: OpenSSHPrivateKey) {
-        self.path = path
-        self.key = key
+    /// Who has the private half.
+    enum Signer: Sendable {
+        case process(OpenSSHPrivateKey)
+        case agent(SSHAgent)
     }
 
-    /// Reads an OpenSSH private key file: ed25519 or ECDSA on a NIST curve, without a passphrase.
-    ///
-    /// - Throws: `keyUnreadable`, `keyEncrypted` or `keyTypeUnsupported`, each naming the command that helps.
-    public static func load(path: String) throws(SSHError) -> SSHIdentity {
-        let content: Data
-        do {
-            content = try readBounded(path)
-        } catch {
-            throw SSHError(
-                code: .keyUnreadable, host: path,
-                message: """
-                    the private key \(path) could not be read, so no host can be logged into; check it with: \
-                    ls -l \(path)
-                    """,
-                cause: "\(error)")
+    /// The file that names the key, for errors.
+    public let path: String
+    /// The public key's raw blob, as in the second column of the `.pub` file.
+    public let publicKeyBlob: [UInt8]
+    /// The key's algorithm, such as `ssh-ed25519`.
+    public let type: String
+    /// The key's digest as `ssh-keygen -l` prints it.
+    let fingerprint: String
+    let signer: Signer
+
+    /// The private half, where this process has it.
+    var ownKey: OpenSSHPrivateKey? {
+        switch signer {
+        case .process(let key): key
+        case .agent: nil
         }
+    }
+
+    /// What its signatures are called: RSA keys sign with SHA-512 (RFC 8332), all others under their own name.
+    var signatureAlgorithm: String { type == "ssh-rsa" ? "rsa-sha2-512" : type }
+
+    private init(path: String, publicKey: SSHHostKey, signer: Signer) {
+        self.path = path
+        self.publicKeyBlob = publicKey.blob
+        self.type = publicKey.type
+        self.fingerprint = publicKey.fingerprint
+        self.signer = signer
+    }
+
+    /// Reads an OpenSSH private key file: ed25519, ECDSA on a NIST curve or RSA from 2048 bits, without a passphrase.
+    ///
+    /// - Throws: `keyUnreadable`, `keyEncrypted`, `keyNotHeld` or `keyTypeUnsupported`, each naming the command that
+    ///   helps. After `keyEncrypted` and `keyNotHeld`, which a public key alone gets, an ssh-agent may have the key.
+    public static func load(path: String) throws(SSHError) -> SSHIdentity {
+        switch try content(of: path) {
+        case .privateKey(let key): return SSHIdentity(path: path, publicKey: key.publicKey, signer: .process(key))
+        case .encrypted: throw SSHError(keyFault: .encrypted(nil), path: path)
+        case .publicKey: throw notHeld(path, "no ssh-agent was asked")
+        }
+    }
+
+    /// The key whose public half stands in a file and whose private half an agent holds.
+    ///
+    /// The file is a public key, or a private key with a passphrase, which is not needed: its public half is legible,
+    /// except in the formats of before 2014, which need the `.pub` file beside them.
+    /// - Throws: `keyNotHeld` when the agent does not hold it, `agentFailed` when it does not say, and what
+    ///   `load(path:)` throws about the file.
+    public static func load(path: String, heldBy agent: SSHAgent) async throws(SSHError) -> SSHIdentity {
+        let publicKey: SSHHostKey
+        switch try content(of: path) {
+        case .privateKey(let key): publicKey = key.publicKey
+        case .publicKey(let key), .encrypted(let key?): publicKey = key
+        case .encrypted(nil):
+            guard case .publicKey(let key) = try content(of: path + ".pub") else {
+                throw SSHError(keyFault: .malformed("no public key"), path: path + ".pub")
+            }
+            publicKey = key
+        }
+        guard OpenSSHPrivateKey.types.contains(publicKey.type) else {
+            throw SSHError(keyFault: .unsupported(publicKey.type), path: path)
+        }
+        guard try await agent.publicKeyBlobs().contains(publicKey.blob) else {
+            throw notHeld(path, "the ssh-agent at \(agent.socketPath) does not hold \(publicKey.fingerprint)")
+        }
+        return SSHIdentity(path: path, publicKey: publicKey, signer: .agent(agent))
+    }
+
+    // MARK: Files
+
+    private enum Content {
+        case privateKey(OpenSSHPrivateKey)
+        case publicKey(SSHHostKey)
+        /// With its public half where that is legible.
+        case encrypted(SSHHostKey?)
+    }
+
+    private static func content(of path: String) throws(SSHError) -> Content {
+        let bytes = try readBounded(path)
+        if let key = SSHHostKey(openSSH: String(decoding: bytes, as: UTF8.self)) { return .publicKey(key) }
         do {
-            return SSHIdentity(path: path, key: try OpenSSHPrivateKey(file: [UInt8](content)))
+            return .privateKey(try OpenSSHPrivateKey(file: bytes))
+        } catch .encrypted(let publicKey) {
+            return .encrypted(publicKey)
         } catch {
             throw SSHError(keyFault: error, path: path)
         }
     }
 
-    private static func readBounded(_ path: String) throws -> Data {
-        let content = try Data(contentsOf: URL(filePath: path))
-        guard content.count <= TransportLimits.keyFileBytes else { throw OpenSSHPrivateKey.Fault.malformed("too long") }
-        return content
+    private static func readBounded(_ path: String) throws(SSHError) -> [UInt8] {
+        do {
+            let content = try Data(contentsOf: URL(filePath: path))
+            guard content.count <= TransportLimits.keyFileBytes else {
+                throw OpenSSHPrivateKey.Fault.malformed("longer than \(TransportLimits.keyFileBytes) bytes")
+            }
+            return [UInt8](content)
+        } catch {
+            throw SSHError(
+                code: .keyUnreadable, host: path,
+                message: """
+                    the key file \(path) could not be read, so no host can be logged into with it; check it with: \
+                    ls -l \(path)
+                    """,
+                cause: "\(error)")
+        }
     }
 
-    /// The public key's raw blob, as in the second column of the `.pub` file.
-    public var publicKeyBlob: [UInt8] { key.publicBlob }
-    /// The key's algorithm, such as `ssh-ed25519`.
-    public var type: String { key.type }
+    private static func notHeld(_ path: String, _ detail: String) -> SSHError {
+        SSHError(
+            code: .keyNotHeld, host: path,
+            message: """
+                the private half of \(path) is not at hand: \(detail), so no host can be logged into with it; add it to \
+                the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path.hasSuffix(".pub") ? String(path.dropLast(4)) : path)
+                """)
+    }
 }
 
 extension SSHError {
@@ -57,22 +135,22 @@ extension SSHError {
             self.init(
                 code: .keyUnreadable, host: path,
                 message: """
-                    \(path) is not a whole OpenSSH private key, \(consequence); check it with: ssh-keygen -y -f \(path)
+                    \(path) is not a whole OpenSSH key, \(consequence); check it with: ssh-keygen -y -f \(path)
                     """,
                 cause: detail)
         case .encrypted:
             self.init(
                 code: .keyEncrypted, host: path,
                 message: """
-                    the private key \(path) is protected by a passphrase, \(consequence); make a key for this tool \
-                    with: ssh-keygen -t ed25519 -N '' -f \(path)-lockflight
+                    the private key \(path) is protected by a passphrase, \(consequence); add it to the ssh-agent of \
+                    SSH_AUTH_SOCK with: ssh-add \(path)
                     """)
         case .unsupported(let type):
             self.init(
                 code: .keyTypeUnsupported, host: path,
                 message: """
-                    the private key \(path) is of type \(type), which is not supported yet (ed25519 and ECDSA are), \
-                    \(consequence); make one with: ssh-keygen -t ed25519 -N '' -f \(path)-lockflight
+                    the private key \(path) is of type \(type), which is not supported (ed25519, ECDSA and RSA from 2048 \
+                    bits are), \(consequence); make one with: ssh-keygen -t ed25519 -N '' -f \(path)-lockflight
                     """)
         case .olderFormat(let label):
             self.init(

@@ -3,6 +3,8 @@ extension SSHTarget {
     private var tryByHand: String { "ssh -v -p \(port) \(user)@\(address) true" }
     private var readKeys: String { "ssh-keyscan -p \(port) \(address) | ssh-keygen -lf -" }
 
+    private var keyPath: String { identities.first?.path ?? "KEY" }
+
     /// The finished story for a code met while talking to this host.
     ///
     /// `detail` is already printable and belongs in the sentence; `cause` is the lower layer's words for a log.
@@ -19,12 +21,13 @@ extension SSHTarget {
             "\(place) did not answer the login within \(deadlines.authentication)\(detail); no command ran there. "
                 + "Look at its sshd log and try: \(tryByHand)"
         case .authenticationRefused:
-            "\(place) refused the \(identity.type) key \(identity.path) for user \(user)\(detail); no command ran "
-                + "there. Add the public key to its authorized_keys and try: ssh -i \(identity.path) -v -p \(port) "
-                + "\(user)@\(address) true"
-        case .keyUnreadable, .keyEncrypted, .keyTypeUnsupported:
-            "the private key \(identity.path) cannot be used for \(place)\(detail); no connection was made. Check it "
-                + "with: ssh-keygen -y -f \(identity.path)"
+            "\(place) accepted no key for user \(user)\(detail); no command ran there. Add one of them to its "
+                + "authorized_keys with: ssh-copy-id -i \(keyPath) -p \(port) \(user)@\(address)"
+        case .agentFailed:
+            "no key could be used to log into \(place)\(detail); no command ran there. See what the agent holds with: "
+                + "ssh-add -l"
+        case .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
+            "no key can be used for \(place)\(detail); no connection was made. Check it with: ssh-keygen -l -f \(keyPath)"
         case .execRefused:
             "\(place) refused to start a command\(detail); it did not run. Look at MaxSessions, ForceCommand and the "
                 + "account's shell there, and try: \(tryByHand)"
@@ -83,9 +86,9 @@ extension SSHTarget {
         case .hostKeyChanged:
             return "\(place) shows another host key than the pinned one\(detail); no login was attempted, because "
                 + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
-        case .authenticationTimedOut, .authenticationRefused, .keyUnreadable, .keyEncrypted, .keyTypeUnsupported,
-            .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed, .closed, .cancelled,
-            .limitExceeded:
+        case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld,
+            .keyTypeUnsupported, .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed,
+            .closed, .cancelled, .limitExceeded:
             return message(code, detail)
         }
     }

@@ -11,11 +11,13 @@ public struct SSHTarget: Sendable {
     public var user: String
     /// The keys that this host may show; with none, connecting is refused before a packet is sent.
     public var hostKeys: [SSHHostKey]
-    public var identity: SSHIdentity
+    /// The keys to log in with, best first; one that the host accepted before is tried first, and no more than three are.
+    public var identities: [SSHIdentity]
     public var deadlines: SSHDeadlines
 
     public init(
-        host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey], identity: SSHIdentity,
+        host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey],
+        identities: [SSHIdentity],
         deadlines: SSHDeadlines = SSHDeadlines()
     ) {
         self.host = host
@@ -23,7 +25,7 @@ public struct SSHTarget: Sendable {
         self.port = port
         self.user = user
         self.hostKeys = hostKeys
-        self.identity = identity
+        self.identities = identities
         self.deadlines = deadlines
     }
 }
@@ -35,6 +37,8 @@ public struct SSHDeadlines: Sendable, Hashable {
     /// The server's banner and the key exchange. libssh2 itself gives up after 60 s.
     public var handshake: Duration
     public var authentication: Duration
+    /// How long an ssh-agent may take for a signature, with those that were asked for before.
+    public var agent: Duration
     /// Opening a channel and starting a command on it.
     public var exec: Duration
     /// How long sent bytes may stay unacknowledged, or keepalives unanswered, before the connection is lost.
@@ -42,11 +46,12 @@ public struct SSHDeadlines: Sendable, Hashable {
 
     public init(
         connect: Duration = .seconds(10), handshake: Duration = .seconds(15), authentication: Duration = .seconds(15),
-        exec: Duration = .seconds(15), silence: Duration = .seconds(30)
+        agent: Duration = .seconds(10), exec: Duration = .seconds(15), silence: Duration = .seconds(30)
     ) {
         self.connect = connect
         self.handshake = handshake
         self.authentication = authentication
+        self.agent = agent
         self.exec = exec
         self.silence = silence
     }

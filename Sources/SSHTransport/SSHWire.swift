@@ -40,9 +40,12 @@ struct SSHWireReader {
 struct SSHWireWriter {
     private(set) var bytes: [UInt8] = []
 
+    mutating func uint32(_ value: UInt32) {
+        bytes.append(contentsOf: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) })
+    }
+
     mutating func string(_ content: some Collection<UInt8>) {
-        let count = UInt32(content.count)
-        bytes.append(contentsOf: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> $0) })
+        uint32(UInt32(content.count))
         bytes.append(contentsOf: content)
     }
 

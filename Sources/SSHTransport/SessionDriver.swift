@@ -6,7 +6,7 @@ import NIOPosix
 /// Drives one libssh2 session from its channel's event loop, from TCP connect to the last free.
 ///
 /// Everything here runs on that loop. `SessionLifecycle` decides, this class acts; the commands on the session are
-/// in `SessionDriver+Execs.swift`.
+/// in `SessionDriver+Execs.swift`, the login in `SessionDriver+Login.swift`.
 final class SessionDriver: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -21,11 +21,14 @@ final class SessionDriver: ChannelDuplexHandler {
     private(set) var ending: SSHError?
     /// Whether output of a command has arrived; from then on delayed acknowledgements no longer cost a round trip.
     var heardOutput = false
+    var attempts: LoginAttempts
+    /// Why an ssh-agent gave no signature for the current key.
+    var agentFault: AgentFault?
 
     private(set) var session: LibSSH2Session?
     private(set) var context: ChannelHandlerContext?
     private let ended: () -> Void
-    private var opened: EventLoopPromise<Void>?
+    private var opened: EventLoopPromise<SSHIdentity>?
     private var deadline: Scheduled<Void>?
     private var nextProbe: Scheduled<Void>?
     private var lastHeard = NIODeadline.now()
@@ -39,19 +42,22 @@ final class SessionDriver: ChannelDuplexHandler {
     /// - Parameter ended: called once, when everything was given back.
     init(target: SSHTarget, loop: any EventLoop, ended: @escaping () -> Void) {
         self.target = target
+        attempts = LoginAttempts(target.identities)
         self.loop = loop
         self.ended = ended
     }
 
     // MARK: Connecting
 
-    func connect(_ promise: EventLoopPromise<Void>) {
+    /// - Parameter promise: completes with the key that the host accepted.
+    func connect(_ promise: EventLoopPromise<SSHIdentity>) {
         if let ending { return promise.fail(ending) }
         opened = promise
         guard !target.hostKeys.isEmpty else {
             return fail(.hostKeyUnknown, detail: "no key is pinned for it")
         }
-        session = LibSSH2Session(key: target.identity.key, hostKeyTypes: target.hostKeys.map(\.type))
+        guard attempts.current != nil else { return fail(.keyNotHeld, detail: "there is no key to try") }
+        session = LibSSH2Session(hostKeyTypes: target.hostKeys.map(\.type))
         guard session != nil else { return fail(.limitExceeded, detail: "libssh2 could not start a session") }
         perform(lifecycle.started())
         let attempt: EventLoopFuture<any Channel>
@@ -210,12 +216,7 @@ final class SessionDriver: ChannelDuplexHandler {
             case .done: judgeHostKey(session)
             case .failed(let failure): handshakeFailed(failure, session)
             }
-        case .authentication:
-            switch session.authenticate(user: target.user) {
-            case .again: break
-            case .done: perform(lifecycle.authenticated())
-            case .failed(let failure): authenticationFailed(failure, session)
-            }
+        case .authentication: advanceLogin(session)
         case .execs: advanceExecs(session)
         }
     }
@@ -245,15 +246,6 @@ final class SessionDriver: ChannelDuplexHandler {
         perform(lifecycle.failed(.noCommonAlgorithm), detail: mismatch.sentence, cause: cause)
     }
 
-    private func authenticationFailed(_ failure: LibSSH2Session.Failure, _ session: LibSSH2Session) {
-        let isRefusal =
-            failure.number == LIBSSH2_ERROR_AUTHENTICATION_FAILED
-            || failure.number == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
-        perform(
-            lifecycle.failed(isRefusal ? .authenticationRefused : .connectionLost), detail: session.disconnectReason,
-            cause: "libssh2 \(failure.number): \(failure.words)")
-    }
-
     private var peerClosedDetail: String? {
         session?.disconnectReason ?? ServerOffer.firstLine(greeting).map { "it said \"\($0)\"" }
     }
@@ -268,7 +260,7 @@ final class SessionDriver: ChannelDuplexHandler {
             mustAdvanceAgain = true
         case .announceOpen:
             deadline?.cancel()
-            opened?.succeed()
+            if let accepted = attempts.current { opened?.succeed(accepted) }
             opened = nil
             probeAfterSilence()
             mustAdvanceAgain = true

@@ -26,6 +26,12 @@ enum TransportLimits {
     static let quotedBytes = 200
     /// Largest private key file that is read.
     static let keyFileBytes = 64 * 1024
+    /// Keys that one connection tries: half of sshd's default MaxAuthTries.
+    static let identityCount = 3
+    /// Largest reply of an ssh-agent, as in OpenSSH's own client (authfd.c).
+    static let agentReplyBytes = 256 * 1024
+    /// Requests that wait for an ssh-agent on one event loop.
+    static let agentRequestCount = 1024
     /// Piece of an upload that is handed over at once.
     static let uploadPieceBytes = 1024 * 1024
     /// How often freeing a session is tried; with the input cut off libssh2 never needs to wait.

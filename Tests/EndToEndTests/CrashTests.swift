@@ -246,7 +246,7 @@ private struct AgentTalk {
             to: SSHTarget(
                 host: host.name.rawValue, address: host.address, port: host.sshPort, user: NSUserName(),
                 hostKeys: [key],
-                identity: try SSHIdentity.load(path: fleet.lab.identityPath)))
+                identities: [try SSHIdentity.load(path: fleet.lab.identityPath)]))
         exec = try await connection.execute("exec \"$HOME\"/.local/lib/lockflight/agent-* serve")
     }
 

@@ -10,7 +10,7 @@ struct ConnectTests {
         "a command runs with each supported kind of key",
         arguments: [
             ["-t", "ed25519"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "384"],
-            ["-t", "ecdsa", "-b", "521"],
+            ["-t", "ecdsa", "-b", "521"], ["-t", "rsa", "-b", "3072"],
         ])
     func echo(userKey: [String]) async throws {
         try await TestServer.run(userKey: userKey) { server in
@@ -90,7 +90,7 @@ struct ConnectTests {
             try makeKey(["-t", "ed25519"], at: "\(server.folder)/stranger")
             let identity = try SSHIdentity.load(path: "\(server.folder)/stranger")
             try await withClient { client in
-                let target = try server.target(identity: identity)
+                let target = try server.target(identities: [identity])
                 let error = try await failure { _ = try await client.connect(to: target) }
                 #expect(error.code == .authenticationRefused)
             }
@@ -104,7 +104,7 @@ struct ConnectTests {
             try await withClient { client in
                 let identity = try SSHIdentity.load(path: server.userKeyPath)
                 try FileManager.default.removeItem(atPath: server.userKeyPath + ".pub")
-                var target = try server.target(identity: identity)
+                var target = try server.target(identities: [identity])
                 target.deadlines.authentication = .seconds(1)
                 let error = try await failure { _ = try await client.connect(to: target) }
                 #expect(error.code == .authenticationTimedOut)

@@ -14,7 +14,7 @@ struct DeadlineTests {
         let pinned = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/key.pub", encoding: .utf8)))
         return SSHTarget(
             host: "edge-1", address: "127.0.0.1", port: port, user: "nobody", hostKeys: [pinned],
-            identity: try SSHIdentity.load(path: "\(folder)/key"), deadlines: deadlines)
+            identities: [try SSHIdentity.load(path: "\(folder)/key")], deadlines: deadlines)
     }
 
     private func connectFailure(port: Int, _ deadlines: SSHDeadlines) async throws -> SSHError {

@@ -18,10 +18,12 @@ final class TestServer: Sendable {
 
     /// Starts sshd, runs the body, and stops it with its sessions whatever the body did.
     static func run(
-        hostKeyType: [String] = ["-t", "ed25519"], userKey: [String] = ["-t", "ed25519"], config: String = "",
-        inside namespace: NetworkNamespace? = nil, _ body: (TestServer) async throws -> Void
+        hostKeyType: [String] = ["-t", "ed25519"], userKey: [String] = ["-t", "ed25519"], passphrase: String = "",
+        config: String = "", inside namespace: NetworkNamespace? = nil, _ body: (TestServer) async throws -> Void
     ) async throws {
-        let server = try TestServer(hostKeyType: hostKeyType, userKey: userKey, config: config, namespace: namespace)
+        let server = try TestServer(
+            hostKeyType: hostKeyType, userKey: userKey, passphrase: passphrase, config: config,
+            namespace: namespace)
         do {
             try await server.waitUntilListening()
             try await body(server)
@@ -32,13 +34,15 @@ final class TestServer: Sendable {
         server.stop()
     }
 
-    private init(hostKeyType: [String], userKey: [String], config: String, namespace: NetworkNamespace?) throws {
+    private init(
+        hostKeyType: [String], userKey: [String], passphrase: String, config: String, namespace: NetworkNamespace?
+    ) throws {
         address = namespace?.address ?? "127.0.0.\(Int.random(in: 2...250))"
         folder = try temporaryFolder()
         // Inside there is nobody else.
         port = try namespace == nil ? freePort(address) : 2_222
         try makeKey(hostKeyType, at: "\(folder)/host")
-        try makeKey(userKey, at: "\(folder)/user-ed25519")
+        try makeKey(userKey, at: "\(folder)/user-ed25519", passphrase: passphrase)
         hostKey = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/host.pub", encoding: .utf8)))
         try """
         ListenAddress \(address):\(port)
@@ -77,11 +81,11 @@ final class TestServer: Sendable {
     func identity() throws -> SSHIdentity { try SSHIdentity.load(path: userKeyPath) }
 
     func target(
-        hostKeys: [SSHHostKey]? = nil, identity: SSHIdentity? = nil, deadlines: SSHDeadlines = .patient
+        hostKeys: [SSHHostKey]? = nil, identities: [SSHIdentity]? = nil, deadlines: SSHDeadlines = .patient
     ) throws -> SSHTarget {
         SSHTarget(
             host: "core-1", address: address, port: port, user: NSUserName(), hostKeys: hostKeys ?? [hostKey],
-            identity: try identity ?? self.identity(), deadlines: deadlines)
+            identities: try identities ?? [identity()], deadlines: deadlines)
     }
 }
 
@@ -129,15 +133,22 @@ func makeKey(_ arguments: [String], at path: String, passphrase: String = "") th
     try #require(exitStatus(of: process) == 0)
 }
 
-func spawn(_ arguments: [String]) throws -> pid_t {
+/// - Parameter environment: the whole of it; nil for this process's own.
+func spawn(_ arguments: [String], environment: [String]? = nil) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
     defer { posix_spawn_file_actions_destroy(&actions) }
     var pointers = arguments.map { strdup($0) } + [nil]
-    defer { for pointer in pointers { free(pointer) } }
+    var variables = (environment ?? []).map { strdup($0) } + [nil]
+    defer { for pointer in pointers + variables { free(pointer) } }
     var process: pid_t = 0
-    try #require(posix_spawn(&process, arguments[0], &actions, nil, &pointers, environ) == 0)
+    let status = variables.withUnsafeMutableBufferPointer { variables in
+        posix_spawn(
+            &process, arguments[0], &actions, nil, &pointers,
+            environment == nil ? environ : variables.baseAddress)
+    }
+    try #require(status == 0)
     return process
 }
 

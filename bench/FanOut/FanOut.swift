@@ -53,7 +53,7 @@ struct FanOut {
             guard words.count == 2, let port = Int(words[1]) else { throw Usage(description: "not a target: \(line)") }
             return SSHTarget(
                 host: String(line), address: String(words[0]), port: port, user: arguments[2], hostKeys: [pinned],
-                identity: identity, deadlines: patience)
+                identities: [identity], deadlines: patience)
         }
     }
 

@@ -1,18 +1,32 @@
 import CoordinatorRuntime
 import Foundation
 import SSHTransport
+import UpgradeDomain
 
-/// The SSH client of this process and the connector over it.
+/// The SSH client of this process, the keys that it logs in with, and the connector over both.
 struct FleetConnection {
-    private let client = SSHClient()
     let connector: SSHConnector
+    private let client: SSHClient
+    private let keys: KeyRing
 
-    init(_ context: Context) {
-        let executable =
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-        connector = SSHConnector(
-            client: client, binaries: .standard(environment: context.environment, executable: executable))
+    /// Makes the way to hosts ready, without touching them; asks for the passphrases of their keys on the terminal.
+    static func open(_ context: Context, to hosts: [UpgradeDomain.Host]) async -> FleetConnection {
+        let connection = FleetConnection(context)
+        await connection.keys.unlock(for: hosts)
+        return connection
     }
 
-    func close() async { await client.shutdown() }
+    private init(_ context: Context) {
+        let executable =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        client = SSHClient()
+        keys = KeyRing(client: client, environment: context.environment)
+        connector = SSHConnector(
+            client: client, keys: keys, binaries: .standard(environment: context.environment, executable: executable))
+    }
+
+    func close() async {
+        await client.shutdown()
+        await keys.close()
+    }
 }

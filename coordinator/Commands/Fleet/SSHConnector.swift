@@ -11,25 +11,26 @@ final class SSHConnector: HostConnector {
     static let uploadTimeout = Duration.seconds(60)
 
     private let client: SSHClient
+    private let keys: KeyRing
     private let binaries: AgentBinaries
     private let deadlines: SSHDeadlines
     private let cache = Mutex(Cache())
 
     /// What is read once per process.
     private struct Cache {
-        var identities: [String: SSHIdentity] = [:]
         var agents: [String: AgentBinary] = [:]
     }
 
-    init(client: SSHClient, binaries: AgentBinaries, deadlines: SSHDeadlines = SSHDeadlines()) {
+    init(client: SSHClient, keys: KeyRing, binaries: AgentBinaries, deadlines: SSHDeadlines = SSHDeadlines()) {
         self.client = client
+        self.keys = keys
         self.binaries = binaries
         self.deadlines = deadlines
     }
 
     func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
         do throws(SSHError) {
-            let connection = try await client.connect(to: try target(for: host))
+            let connection = try await logIn(to: host)
             do throws(SSHError) {
                 let path = try await bringAgent(to: host, over: connection)
                 let exec = try await connection.execute("exec \"$HOME/\(path)\" serve")
@@ -43,26 +44,28 @@ final class SSHConnector: HostConnector {
         }
     }
 
-    private func target(for host: UpgradeDomain.Host) throws(SSHError) -> SSHTarget {
-        var keys: [SSHHostKey] = []
+    private func logIn(to host: UpgradeDomain.Host) async throws(SSHError) -> SSHConnection {
+        var hostKeys: [SSHHostKey] = []
         for key in host.hostKeys {
             if let blob = Data(base64Encoded: key.base64), let pinned = SSHHostKey(blob: [UInt8](blob)) {
-                keys.append(pinned)
+                hostKeys.append(pinned)
             }
         }
         var deadlines = deadlines
         if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }
-        return SSHTarget(
-            host: host.name.rawValue, address: host.address, port: host.port, user: host.user, hostKeys: keys,
-            identity: try identity(at: host.identityFile ?? "~/.ssh/id_ed25519"), deadlines: deadlines)
-    }
-
-    private func identity(at path: String) throws(SSHError) -> SSHIdentity {
-        let expanded = (path as NSString).expandingTildeInPath
-        if let known = cache.withLock({ $0.identities[expanded] }) { return known }
-        let identity = try SSHIdentity.load(path: expanded)
-        cache.withLock { $0.identities[expanded] = identity }
-        return identity
+        let choice = try await keys.choice(for: host)
+        let target = SSHTarget(
+            host: host.name.rawValue, address: host.address, port: host.port, user: host.user, hostKeys: hostKeys,
+            identities: choice.identities, deadlines: deadlines)
+        do {
+            return try await client.connect(to: target)
+        } catch {
+            guard error.code == .authenticationRefused, !choice.problems.isEmpty else { throw error }
+            let others = choice.problems.map(\.message).joined(separator: ". ")
+            throw SSHError(
+                code: error.code, host: error.host, message: "\(error.message). Not tried: \(others)",
+                cause: error.cause)
+        }
     }
 
     // MARK: The agent
@@ -155,7 +158,8 @@ extension ContactFailure {
             switch error.code {
             case .hostKeyUnknown: .hostKeyUnknown
             case .hostKeyChanged: .hostKeyChanged
-            case .authenticationRefused, .keyUnreadable, .keyEncrypted, .keyTypeUnsupported: .authenticationRefused
+            case .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
+                .authenticationRefused
             case .uploadFailed, .execRefused, .limitExceeded: .agentUnusable
             case .unreachable, .connectTimedOut, .connectionRefused, .bannerTimedOut, .handshakeTimedOut,
                 .handshakeFailed, .noCommonAlgorithm, .authenticationTimedOut, .execTimedOut, .connectionLost,

@@ -17,8 +17,8 @@ struct InventoryShow: LockflightCommand {
         }
         var rows = [
             ["address", found.address], ["port", "\(found.port)"], ["user", found.user],
-            ["identityFile", found.identityFile ?? "~/.ssh/id_ed25519 (default)"],
             ["silenceSeconds", found.silenceSeconds.map(String.init) ?? "30 (default)"],
+            ["identityFile", found.identityFile ?? "\(KeyRing.standardFiles.joined(separator: ", ")) (default)"],
             ["jump", found.jump?.rawValue ?? "none"], ["workingDirectory", found.workingDirectory],
         ]
         rows += found.placements.map { ["layer \($0.layer)", $0.baseURL] }

@@ -1,0 +1,44 @@
+/// Which keys a login tries, one after the other, and what became of each.
+///
+/// A server counts every key that it refuses: it hangs up after MaxAuthTries (6 by default), and since OpenSSH 9.8 it
+/// holds failed logins against their source for a while (PerSourcePenalties). So no more than three keys are tried, in one
+/// connection.
+struct LoginAttempts {
+    /// A key that did not lead in.
+    struct Failure {
+        let identity: SSHIdentity
+        /// Why its ssh-agent did not sign; nil when the server refused the key.
+        let fault: AgentFault?
+    }
+
+    private(set) var failures: [Failure] = []
+    private var waiting: ArraySlice<SSHIdentity>
+
+    init(_ identities: [SSHIdentity]) {
+        var known: Set<[UInt8]> = []
+        waiting = identities.filter { known.insert($0.publicKeyBlob).inserted }.prefix(TransportLimits.identityCount)
+    }
+
+    /// The key to log in with now; nil when none is left.
+    var current: SSHIdentity? { waiting.first }
+
+    /// Goes on to the next key.
+    mutating func failed(_ fault: AgentFault?) {
+        guard let identity = waiting.popFirst() else { return }
+        failures.append(Failure(identity: identity, fault: fault))
+    }
+
+    /// What the login as a whole failed with.
+    var code: SSHError.Code {
+        failures.allSatisfy { $0.fault != nil } ? .agentFailed : .authenticationRefused
+    }
+
+    /// Every key that was tried, as `ssh-keygen -l` names it, and why it failed.
+    var sentence: String {
+        failures.map { failure in
+            let key = failure.identity
+            let reason = failure.fault.map { "its ssh-agent did not sign, \($0.words)" } ?? "refused"
+            return "\(key.path) (\(key.type) \(key.fingerprint)): \(reason)"
+        }.joined(separator: "; ")
+    }
+}

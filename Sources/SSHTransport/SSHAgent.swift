@@ -1,0 +1,60 @@
+import NIOCore
+
+/// A running ssh-agent, which signs with keys that this process never sees.
+///
+/// Each event loop of the client talks to it over one connection, made at the first use and shared by the loop's
+/// sessions. A slow agent delays the logins that need it and nothing else.
+public final class SSHAgent: Sendable {
+    /// As in `SSH_AUTH_SOCK`.
+    public let socketPath: String
+    private let places: [(loop: any EventLoop, connection: NIOLoopBoundBox<AgentConnection?>)]
+
+    init(socketPath: String, group: some EventLoopGroup) {
+        self.socketPath = socketPath
+        places = group.makeIterator().map {
+            ($0, NIOLoopBoundBox.makeEmptyBox(valueType: AgentConnection.self, eventLoop: $0))
+        }
+    }
+
+    /// The blobs of the public keys whose private halves it holds, in its order.
+    ///
+    /// - Throws: `agentFailed` when it cannot be reached, refuses, or does not answer within the deadline.
+    public func publicKeyBlobs(within deadline: Duration = SSHDeadlines().agent) async throws(SSHError) -> [[UInt8]] {
+        let loop = places[0].loop
+        let promise = loop.makePromise(of: [[UInt8]].self)
+        loop.execute {
+            self.ask(.identities, on: loop, within: deadline) { answer in
+                promise.completeWith(answer.read(AgentReply.keys).mapError { $0 })
+            }
+        }
+        do {
+            return try await promise.futureResult.get()
+        } catch {
+            let words = (error as? AgentFault)?.words ?? "\(error)"
+            throw SSHError(
+                code: .agentFailed, host: socketPath,
+                message: """
+                    the ssh-agent at \(socketPath) did not say which keys it holds: \(words); its keys cannot be used. \
+                    Try: SSH_AUTH_SOCK=\(shellQuoted(socketPath)) ssh-add -l
+                    """)
+        }
+    }
+
+    /// On `loop` only, which is one of the client's.
+    func ask(
+        _ request: AgentRequest, on loop: any EventLoop, within deadline: Duration,
+        _ answer: @escaping (AgentConnection.Answer) -> Void
+    ) {
+        guard let place = places.first(where: { $0.loop === loop })?.connection else {
+            return answer(.failure(.unreachable("it belongs to another client")))
+        }
+        let current: AgentConnection
+        if let connection = place.value, !connection.isOver {
+            current = connection
+        } else {
+            current = AgentConnection(socketPath: socketPath, loop: loop)
+            place.value = current
+        }
+        current.ask(request, within: deadline, answer)
+    }
+}

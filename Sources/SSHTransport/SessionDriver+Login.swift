@@ -1,0 +1,49 @@
+import CLibSSH2
+
+/// Proving who we are, once the host has proved its key.
+extension SessionDriver {
+    func advanceLogin(_ session: LibSSH2Session) {
+        guard let identity = attempts.current else { return }
+        switch session.authenticate(user: target.user, publicBlob: identity.publicKeyBlob, key: identity.ownKey) {
+        case .again: askAgent(session, identity)
+        case .done: perform(lifecycle.authenticated())
+        case .failed(let failure): authenticationFailed(failure, session)
+        }
+    }
+
+    /// Has the agent sign what libssh2 wants signed; meanwhile libssh2 hears "again" and the loop does other work.
+    private func askAgent(_ session: LibSSH2Session, _ identity: SSHIdentity) {
+        guard case .agent(let agent) = identity.signer, let message = session.messageToSign() else { return }
+        let request = AgentRequest.signature(key: identity.publicKeyBlob, message: message)
+        agent.ask(request, on: loop, within: target.deadlines.agent) { answer in
+            self.agentAnswered(answer.read { AgentReply.signature($0, algorithm: identity.signatureAlgorithm) })
+        }
+    }
+
+    private func agentAnswered(_ answer: Result<[UInt8], AgentFault>) {
+        guard lifecycle.work == .authentication, let session else { return }
+        switch answer {
+        case .success(let signature): session.take(signature: signature)
+        case .failure(let fault):
+            agentFault = fault
+            session.take(signature: nil)
+        }
+        advance()
+    }
+
+    private func authenticationFailed(_ failure: LibSSH2Session.Failure, _ session: LibSSH2Session) {
+        let cause = "libssh2 \(failure.number): \(failure.words)"
+        let isRefusal =
+            failure.number == LIBSSH2_ERROR_AUTHENTICATION_FAILED
+            || failure.number == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
+        // A server that has had enough says so and hangs up.
+        guard isRefusal || (session.disconnectReason != nil && !attempts.failures.isEmpty) else {
+            return fail(.connectionLost, detail: session.disconnectReason, cause: cause)
+        }
+        attempts.failed(agentFault)
+        agentFault = nil
+        if isRefusal, attempts.current != nil { return advance() }
+        let words = session.disconnectReason.map { "; it said \"\($0)\"" } ?? ""
+        fail(attempts.code, detail: attempts.sentence + words, cause: cause)
+    }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import LabFleet
+import Subprocess
+import SystemPackage
+import Testing
+
+@Suite("Keys to log in with")
+struct KeyTests {
+    private static let passphrase = "correct horse"
+
+    /// The lab's key gets a passphrase.
+    private func protectKey(of fixture: FleetFixture) async throws {
+        let changed = try await Subprocess.run(
+            .name("ssh-keygen"),
+            arguments: ["-q", "-p", "-P", "", "-N", KeyTests.passphrase, "-f", fixture.lab.identityPath],
+            output: .discarded, error: .discarded)
+        try #require(changed.terminationStatus.isSuccess)
+    }
+
+    /// What is left of agents of the fixture's commands: their processes, and their folders.
+    private func remains(of fixture: FleetFixture) async throws -> String {
+        let processes = try await Subprocess.run(
+            .name("pgrep"), arguments: ["-fa", "ssh-agent -a \(fixture.folder)"], output: .string(limit: 65_536)
+        ).standardOutput
+        let folders = try FileManager.default.contentsOfDirectory(atPath: fixture.folder)
+        return processes + folders.filter { $0.hasPrefix("lockflight-keys-") }.joined(separator: "\n")
+    }
+
+    /// Runs `inventory check` on a terminal of its own; when a passphrase is asked for, types it, or kills the command.
+    private func check(_ fixture: FleetFixture, whenAsked passphrase: String?) async throws -> FleetFixture.Outcome {
+        let terminal = """
+            import os, pty, signal, sys
+            process, master = pty.fork()
+            if process == 0:
+                os.execv(sys.argv[2], sys.argv[2:])
+            seen, is_asked = b"", False
+            while True:
+                try:
+                    piece = os.read(master, 4096)
+                except OSError:
+                    break
+                if not piece:
+                    break
+                seen += piece
+                if b"Enter passphrase for" in seen and not is_asked:
+                    is_asked = True
+                    if sys.argv[1]:
+                        os.write(master, sys.argv[1].encode() + b"\\n")
+                    else:
+                        os.kill(process, signal.SIGKILL)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            sys.stdout.buffer.write(seen)
+            sys.exit(code if code >= 0 else 128 - code)
+            """
+        let record = try await Subprocess.run(
+            .name("timeout"),
+            arguments: [
+                "\(FleetFixture.commandTimeoutSeconds)", "python3", "-c", terminal, passphrase ?? "",
+                FleetFixture.executable, "inventory", "check",
+            ],
+            environment: fixture.environment.updating(["SSH_AUTH_SOCK": nil, "TMPDIR": fixture.folder]),
+            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
+        return FleetFixture.Outcome(
+            code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+    }
+
+    @Test(
+        "a passphrase is asked once on the terminal, for every host and connection, and its agent ends with the process"
+    )
+    func askedOnce() async throws {
+        try await FleetFixture.with { fixture in
+            try await protectKey(of: fixture)
+            let outcome = try await check(fixture, whenAsked: KeyTests.passphrase)
+            #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)")
+            #expect(outcome.output.components(separatedBy: "Enter passphrase").count == 2, "\(outcome.output)")
+            #expect(!outcome.output.contains(KeyTests.passphrase))
+            #expect(try await remains(of: fixture) == "")
+        }
+    }
+
+    @Test("a process that is killed takes its agent with it")
+    func killed() async throws {
+        try await FleetFixture.with { fixture in
+            try await protectKey(of: fixture)
+            // Killed while ssh-add waits for the passphrase, with the agent up.
+            let outcome = try await check(fixture, whenAsked: nil)
+            #expect(outcome.code == 128 + SIGKILL)
+            try await fixture.wait(for: "the agent to end") { try await remains(of: fixture) == "" }
+        }
+    }
+
+    @Test("without a terminal nobody is asked, and the error names ssh-add")
+    func noTerminal() async throws {
+        try await FleetFixture.with { fixture in
+            try await protectKey(of: fixture)
+            let outcome = try await fixture.runVerbatim("env -u SSH_AUTH_SOCK setsid -w lockflight inventory check")
+            #expect(outcome.code == FleetFixture.Exit.unreachable.rawValue)
+            #expect(outcome.output.contains("there is no terminal to ask for it"), "\(outcome.output)")
+            #expect(outcome.output.contains("ssh-add \(fixture.lab.identityPath)"), "\(outcome.output)")
+        }
+    }
+
+    @Test(
+        "a host that names no key is logged into with the standard keys that are there, each of them named when refused"
+    )
+    func standardKeys() async throws {
+        try await FleetFixture.with { fixture in
+            let folder = "\(fixture.folder)/home/.ssh"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let inventory = try String(contentsOfFile: fixture.lab.inventoryPath, encoding: .utf8)
+            let unnamed = inventory.split(separator: "\n").filter { !$0.contains("identityFile:") }
+            try unnamed.joined(separator: "\n").write(
+                toFile: "\(fixture.folder)/unnamed.yaml", atomically: true, encoding: .utf8)
+            try await fixture.expect(.verified, "inventory", "import", "\(fixture.folder)/unnamed.yaml")
+            // Foundation takes the home from the account, as OpenSSH does, except with this variable.
+            let variables = "CFFIXED_USER_HOME=\(fixture.folder)/home COLUMNS=2000"
+            let check = "env -u SSH_AUTH_SOCK \(variables) setsid -w lockflight inventory check"
+
+            let without = try await fixture.runVerbatim(check)
+            #expect(without.output.contains("none of ~/.ssh/id_ed25519, ~/.ssh/id_ecdsa, ~/.ssh/id_rsa is there"))
+
+            let made = try await Subprocess.run(
+                .name("ssh-keygen"), arguments: ["-q", "-t", "ed25519", "-N", "", "-f", "\(folder)/id_ed25519"],
+                output: .discarded, error: .discarded)
+            try #require(made.terminationStatus.isSuccess)
+            let refused = try await fixture.runVerbatim(check)
+            #expect(refused.code == FleetFixture.Exit.unreachable.rawValue)
+            #expect(refused.output.contains("\(folder)/id_ed25519 (ssh-ed25519 SHA256:"), "\(refused.output)")
+
+            try FileManager.default.copyItem(atPath: fixture.lab.identityPath, toPath: "\(folder)/id_ecdsa")
+            let accepted = try await fixture.runVerbatim(check)
+            #expect(accepted.code == FleetFixture.Exit.verified.rawValue, "\(accepted.output)")
+        }
+    }
+}

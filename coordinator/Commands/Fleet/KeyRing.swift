@@ -1,0 +1,124 @@
+import Foundation
+import SSHTransport
+import SystemPackage
+import UpgradeDomain
+
+/// The keys that this process logs in with, each found once.
+///
+/// What this process cannot read itself is left to OpenSSH: keys with a passphrase, and keys of which only the public half
+/// is here, are used through the ssh-agent of `SSH_AUTH_SOCK` where that holds them. For other keys with a passphrase there
+/// is an agent of this process alone.
+actor KeyRing {
+    /// Used, as far as they are there, for hosts that name no key: OpenSSH's own names, best first.
+    static let standardFiles = ["~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"]
+
+    /// What there is to log into a host with.
+    struct Choice {
+        /// At least one, best first.
+        var identities: [SSHIdentity] = []
+        /// Why other keys cannot be used.
+        var problems: [SSHError] = []
+    }
+
+    private let client: SSHClient
+    private let userAgent: SSHAgent?
+    private var ownAgent: (process: PassphraseAgent, agent: SSHAgent)?
+    private var found: [String: SSHIdentity] = [:]
+    /// Why a passphrase was not had when it was asked for.
+    private var problems: [String: SSHError] = [:]
+
+    init(client: SSHClient, environment: [String: String]) {
+        self.client = client
+        let socket = environment["SSH_AUTH_SOCK"] ?? ""
+        userAgent = socket.isEmpty ? nil : client.agent(at: socket)
+    }
+
+    /// The keys that a host is logged into with.
+    ///
+    /// - Throws: why none can be used.
+    func choice(for host: UpgradeDomain.Host) async throws(SSHError) -> Choice {
+        var choice = Choice()
+        for path in paths(for: host) {
+            do {
+                choice.identities.append(try await identity(at: path, asks: false))
+            } catch {
+                choice.problems.append(problems[path] ?? error)
+            }
+        }
+        if choice.identities.isEmpty { throw choice.problems.first ?? KeyRing.noKey(host) }
+        return choice
+    }
+
+    /// Asks for the passphrases that the keys of hosts need, one after the other.
+    ///
+    /// To be called before a live view is drawn: later nobody is asked. What is wrong with a key is told when it is needed.
+    func unlock(for hosts: [UpgradeDomain.Host]) async {
+        for path in Set(hosts.flatMap(paths)).sorted() {
+            do {
+                _ = try await identity(at: path, asks: true)
+            } catch {
+                if error.code == .keyEncrypted { problems[path] = error }
+            }
+        }
+    }
+
+    /// Ends the agent of this process, and with it every key that it unlocked.
+    func close() {
+        ownAgent?.process.stop()
+        ownAgent = nil
+    }
+
+    /// The named key file; else the standard ones, or their public halves where only these are there.
+    private func paths(for host: UpgradeDomain.Host) -> [String] {
+        if let named = host.identityFile { return [(named as NSString).expandingTildeInPath] }
+        return KeyRing.standardFiles.compactMap { file in
+            let path = (file as NSString).expandingTildeInPath
+            return [path, path + ".pub"].first { FileManager.default.fileExists(atPath: $0) }
+        }
+    }
+
+    private static func noKey(_ host: UpgradeDomain.Host) -> SSHError {
+        SSHError(
+            code: .keyUnreadable, host: host.name.rawValue,
+            message: """
+                there is no key to log into \(host.name) with: its inventory entry has no identityFile, and none of \
+                \(standardFiles.joined(separator: ", ")) is there; make one with: ssh-keygen -t ed25519
+                """)
+    }
+
+    private func identity(at path: String, asks: Bool) async throws(SSHError) -> SSHIdentity {
+        if let known = found[path] { return known }
+        let identity = try await find(path, asks: asks)
+        found[path] = identity
+        return identity
+    }
+
+    private func find(_ path: String, asks: Bool) async throws(SSHError) -> SSHIdentity {
+        let problem: SSHError
+        do {
+            return try SSHIdentity.load(path: path)
+        } catch {
+            problem = error
+        }
+        guard problem.code == .keyEncrypted || problem.code == .keyNotHeld else { throw problem }
+        do throws(SSHError) {
+            guard let userAgent else { throw problem }
+            return try await SSHIdentity.load(path: path, heldBy: userAgent)
+        } catch {
+            guard asks, problem.code == .keyEncrypted else { throw error }
+        }
+        let terminal = try PassphraseAgent.terminal(toAskFor: path)
+        defer { try? terminal.close() }
+        let own = try runningAgent()
+        try await own.process.add(path, askingOn: terminal)
+        return try await SSHIdentity.load(path: path, heldBy: own.agent)
+    }
+
+    private func runningAgent() throws(SSHError) -> (process: PassphraseAgent, agent: SSHAgent) {
+        if let ownAgent { return ownAgent }
+        let process = try PassphraseAgent.start()
+        let own = (process, client.agent(at: process.socketPath))
+        ownAgent = own
+        return own
+    }
+}

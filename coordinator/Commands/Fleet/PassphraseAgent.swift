@@ -1,0 +1,116 @@
+import CLinux
+import Foundation
+import SSHTransport
+import Subprocess
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// An ssh-agent of this process alone, which holds the keys that have a passphrase.
+///
+/// OpenSSH itself reads the key and asks for the passphrase on the terminal: neither ever passes through this process, an
+/// argument or the environment. The agent lives as long as this process, even when that is killed: it hangs on a socket
+/// whose other end only this process has. Its own socket stands in a folder that nobody else may enter.
+struct PassphraseAgent: Sendable {
+    static let startMilliseconds = 5_000
+    static let stopMilliseconds: Int32 = 2_000
+    /// Tells that the agent listens, waits until its parent lets go, and takes everything away.
+    private static let script = """
+        ssh-agent -a "$1/agent" /bin/sh -c 'echo ready >&3; cat <&3 >/dev/null; kill "$SSH_AGENT_PID"'
+        rm -rf "$1"
+        """
+
+    let socketPath: String
+    private let lifeline: CInt
+    private let process: pid_t
+
+    /// - Throws: `agentFailed` when there is no `ssh-agent` to start.
+    static func start() throws(SSHError) -> PassphraseAgent {
+        var template = Array((FileManager.default.temporaryDirectory.path + "/lockflight-keys-XXXXXX").utf8CString)
+        var ends: [CInt] = [-1, -1]
+        guard mkdtemp(&template) != nil,
+            socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0
+        else { throw failed(String(cString: strerror(errno))) }
+        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        var process: pid_t = 0
+        let status = launch(folder, lifeline: ends[1], &process)
+        close(ends[1])
+        var limit = timeval(tv_sec: startMilliseconds / 1_000, tv_usec: 0)
+        setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var byte: UInt8 = 0
+        guard status == 0, recv(ends[0], &byte, 1, 0) == 1 else {
+            close(ends[0])
+            throw failed(status == 0 ? "it did not start" : String(cString: strerror(status)))
+        }
+        return PassphraseAgent(socketPath: folder + "/agent", lifeline: ends[0], process: process)
+    }
+
+    private static func launch(_ folder: String, lifeline: CInt, _ process: inout pid_t) -> CInt {
+        let path = "PATH=" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")
+        let words = ["sh", "-c", script, "sh", folder]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        arguments.append(nil)
+        var environment: [UnsafeMutablePointer<CChar>?] = [strdup(path), nil]
+        defer { for pointer in arguments + environment { free(pointer) } }
+        let control = "/bin/sh".withCString { shell in
+            arguments.withUnsafeMutableBufferPointer { arguments in
+                environment.withUnsafeMutableBufferPointer { environment -> CInt in
+                    var request = clinux_launch_request(
+                        executable: shell, arguments: arguments.baseAddress, environment: environment.baseAddress,
+                        working_directory: nil, standard_output: -1, standard_error: -1, passed_descriptor: lifeline,
+                        own_session: 1)
+                    return clinux_launch(&request, &process)
+                }
+            }
+        }
+        return control < 0 ? -control : clinux_release(control)
+    }
+
+    private static func failed(_ words: String) -> SSHError {
+        SSHError(
+            code: .agentFailed, host: "ssh-agent",
+            message: "no ssh-agent could be started to hold keys with a passphrase: \(words); they cannot be used. "
+                + "Try: apt-get install openssh-client")
+    }
+
+    /// The terminal on which the passphrase of a key can be asked for.
+    static func terminal(toAskFor path: String) throws(SSHError) -> FileDescriptor {
+        do {
+            return try FileDescriptor.open("/dev/tty", .readWrite)
+        } catch {
+            throw SSHError(
+                code: .keyEncrypted, host: path,
+                message: """
+                    the private key \(path) has a passphrase and there is no terminal to ask for it, so no host can be \
+                    logged into with it; add it to the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path)
+                    """)
+        }
+    }
+
+    /// Has `ssh-add` ask for the passphrase of a key and hand the key to this agent.
+    func add(_ path: String, askingOn terminal: FileDescriptor) async throws(SSHError) {
+        let added = try? await Subprocess.run(
+            .name("ssh-add"), arguments: ["-q", path],
+            environment: .inherit.updating(["SSH_AUTH_SOCK": socketPath, "SSH_ASKPASS_REQUIRE": "never"]),
+            input: .fileDescriptor(terminal, closeAfterSpawningProcess: false),
+            output: .fileDescriptor(terminal, closeAfterSpawningProcess: false),
+            error: .fileDescriptor(terminal, closeAfterSpawningProcess: false))
+        guard let added, added.terminationStatus.isSuccess else {
+            throw SSHError(
+                code: .keyEncrypted, host: path,
+                message: """
+                    ssh-add got no passphrase for \(path), so no host can be logged into with it; repeat the command, or \
+                    first add the key to the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path)
+                    """)
+        }
+    }
+
+    /// Ends the agent, and with it the last copy of its keys.
+    func stop() {
+        close(lifeline)
+        var status: Int32 = 0
+        _ = clinux_wait(process, PassphraseAgent.stopMilliseconds, &status)
+    }
+}
