@@ -111,7 +111,7 @@ let package = Package(
             ], path: "Tests/Simulator", swiftSettings: strict),
         tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
-        tests("SSHTransportTests", ["SSHTransport"]),
+        tests("SSHTransportTests", ["SSHTransport"], exclude: ["askpass"]),
         tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
         tests(
             "AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"],

@@ -246,7 +246,8 @@ extension FleetFixture {
         }
         let words = prefix + [FleetFixture.executable] + arguments
         let result = try await Subprocess.run(
-            .name(words[0]), arguments: Arguments(Array(words.dropFirst())), environment: environment, input: .none,
+            prefix.first.map { .name($0) } ?? .path(FilePath(FleetFixture.executable)),
+            arguments: Arguments(Array(words.dropFirst())), environment: environment, input: .none,
             output: .fileDescriptor(files[0], closeAfterSpawningProcess: true),
             error: .fileDescriptor(files[1], closeAfterSpawningProcess: true)
         ) { execution in

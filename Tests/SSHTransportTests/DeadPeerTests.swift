@@ -17,7 +17,7 @@ struct DeadPeerTests {
             deadlines.silence = .seconds(3)
             let target = try server.target(deadlines: deadlines)
             try await withClient { client in
-                let command = try await client.connect(to: target).execute("echo begun; exec sleep 1000")
+                let command = try await client.connect(to: target).execute("echo begun; exec cat")
                 #expect(try await command.read() == Array("begun\n".utf8))
                 #expect(namespace.takeLinkDown())
                 // Nothing is sent, nothing arrives: only the kernel's own probes can tell. The limit is far beyond the
@@ -35,7 +35,7 @@ struct DeadPeerTests {
             deadlines.silence = .seconds(3)
             let target = try server.target(deadlines: deadlines)
             try await withClient { client in
-                let command = try await client.connect(to: target).execute("echo $PPID; exec sleep 1000")
+                let command = try await client.connect(to: target).execute("echo $PPID; exec cat")
                 let session = try #require(
                     pid_t(String(decoding: try await command.read() ?? [], as: UTF8.self).dropLast()))
                 kill(session, SIGSTOP)

@@ -41,8 +41,16 @@ final class NetworkNamespace: Sendable {
     /// From now on nothing goes through, and nobody is told.
     func takeLinkDown() -> Bool { NetworkNamespace.ip("-n", name, "link", "set", "lft\(getpid())", "down") }
 
-    /// The interfaces go with it.
-    func remove() { _ = NetworkNamespace.ip("netns", "delete", name) }
+    /// Ends what still runs inside, which would keep the network alive, and both interfaces.
+    func remove() {
+        if let ending = try? spawn([
+            "/bin/sh", "-c", "/usr/sbin/ip netns pids '\(name)' | xargs --no-run-if-empty kill -9",
+        ]) {
+            _ = exitStatus(of: ending)
+        }
+        _ = NetworkNamespace.ip("link", "delete", "lfh\(getpid())")
+        _ = NetworkNamespace.ip("netns", "delete", name)
+    }
 
     private static func ip(_ arguments: String...) -> Bool { ip(arguments) }
 

@@ -7,6 +7,7 @@ struct TestAgent {
     let socketPath: String
     let process: pid_t
     private let folder: String
+    private static let askpass = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/askpass"
 
     init() throws {
         folder = try temporaryFolder()
@@ -17,19 +18,23 @@ struct TestAgent {
     }
 
     func waitUntilListening() async throws {
-        try await eventually("ssh-agent listens") { FileManager.default.fileExists(atPath: socketPath) }
+        // Its socket exists before it listens.
+        try await eventually("ssh-agent listens") {
+            let asking = try spawn(
+                ["/usr/bin/ssh-add", "-l"], environment: ["SSH_AUTH_SOCK=\(socketPath)", "PATH=/usr/bin:/bin"])
+            // 1 is an agent without keys, 2 is no agent.
+            return exitStatus(of: asking) == 1 << 8
+        }
     }
 
-    /// Adds a private key file; its passphrase is answered by a program that only prints it.
+    /// Adds a private key file; its passphrase is answered by a program that only prints it. The program is a file of the
+    /// repository: one written here could still be open for writing in a child of another test, and not be run.
     func add(_ path: String, passphrase: String = "", options: [String] = []) throws {
-        let program = "\(folder)/askpass"
-        try "#!/bin/sh\necho '\(passphrase)'\n".write(toFile: program, atomically: true, encoding: .utf8)
-        chmod(program, 0o700)
         let adding = try spawn(
             ["/usr/bin/ssh-add", "-q"] + options + [path],
             environment: [
-                "SSH_AUTH_SOCK=\(socketPath)", "SSH_ASKPASS=\(program)", "SSH_ASKPASS_REQUIRE=force",
-                "PATH=/usr/bin:/bin",
+                "SSH_AUTH_SOCK=\(socketPath)", "SSH_ASKPASS=\(TestAgent.askpass)", "SSH_ASKPASS_REQUIRE=force",
+                "PASSPHRASE=\(passphrase)", "PATH=/usr/bin:/bin",
             ])
         try #require(exitStatus(of: adding) == 0)
     }
