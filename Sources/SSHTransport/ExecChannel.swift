@@ -1,7 +1,13 @@
 import NIOCore
 
-/// One command on a session: its lifecycle, its buffers and who waits on it. Used on the session's loop only.
+/// One command on a session, or one tunnel: its lifecycle, its buffers and who waits on it. Used on the session's loop only.
 final class ExecChannel {
+    enum Purpose {
+        case command(String)
+        /// A TCP connection that the server makes for us (RFC 4254 section 7.2).
+        case tunnel(address: String, port: Int)
+    }
+
     struct WaitingRead {
         let promise: EventLoopPromise<[UInt8]?>
         var deadline: Scheduled<Void>?
@@ -13,12 +19,14 @@ final class ExecChannel {
         let promise: EventLoopPromise<Void>
     }
 
-    let command: String
-    var lifecycle = ExecLifecycle()
+    let purpose: Purpose
+    var lifecycle: ExecLifecycle
     /// libssh2's channel, from open to free.
     var channel: OpaquePointer?
     var started: EventLoopPromise<NIOLoopBound<ExecChannel>>?
     var startDeadline: Scheduled<Void>?
+    /// The turn of a tunnel among the channels of its session, until libssh2 may open another.
+    var turn: TunnelTurn?
 
     /// Output that nobody has read yet.
     var output: [UInt8] = []
@@ -39,8 +47,20 @@ final class ExecChannel {
     /// Why nothing more will come; what was read before is still handed out.
     var failure: SSHError?
 
-    init(command: String) {
-        self.command = command
+    init(_ purpose: Purpose) {
+        self.purpose = purpose
+        lifecycle =
+            switch purpose {
+            case .command: ExecLifecycle()
+            case .tunnel: ExecLifecycle(isTunnel: true)
+            }
+    }
+
+    var isCommand: Bool {
+        switch purpose {
+        case .command: true
+        case .tunnel: false
+        }
     }
 
     func keepErrorTail(_ bytes: UnsafeRawBufferPointer) {
@@ -51,18 +71,17 @@ final class ExecChannel {
 
     /// Hands output to a waiting reader: bytes first, then the end, then the failure.
     func deliver() {
-        guard let read = waitingRead else { return }
+        guard let read = waitingRead, !output.isEmpty || outputEnded || failure != nil else { return }
+        read.deadline?.cancel()
+        // The reader may ask again at once.
+        waitingRead = nil
         if !output.isEmpty {
             read.promise.succeed(takeOutput())
         } else if outputEnded {
             read.promise.succeed(nil)
         } else if let failure {
             read.promise.fail(failure)
-        } else {
-            return
         }
-        read.deadline?.cancel()
-        waitingRead = nil
     }
 
     func takeOutput() -> [UInt8] {

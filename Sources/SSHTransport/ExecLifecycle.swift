@@ -1,4 +1,4 @@
-/// The life of one command on a session as a value, beside `SessionLifecycle`.
+/// The life of one command or tunnel on a session as a value, beside `SessionLifecycle`.
 ///
 /// A channel that is being opened cannot be taken back: libssh2 keeps that call's state in the session. So an exec
 /// that is given up while opening stays `abandoned` until its channel exists and can be freed.
@@ -8,7 +8,7 @@ struct ExecLifecycle {
 
     enum Action: Equatable {
         case none
-        /// The command was accepted: hand the exec to its caller.
+        /// The command was accepted, or the tunnel stands: hand the exec to its caller.
         case announceStarted
         /// Tell all who wait on this exec that it failed with this code.
         case fail(SSHError.Code)
@@ -29,6 +29,12 @@ struct ExecLifecycle {
     }
 
     private var state = State.queued
+    /// A tunnel needs no request once its channel stands.
+    private let isTunnel: Bool
+
+    init(isTunnel: Bool = false) {
+        self.isTunnel = isTunnel
+    }
 
     var work: Work {
         switch state {
@@ -50,12 +56,16 @@ struct ExecLifecycle {
         if state == .queued { state = .opening }
     }
 
-    mutating func channelOpened() {
+    mutating func channelOpened() -> Action {
         switch state {
+        case .opening where isTunnel:
+            state = .running
+            return .announceStarted
         case .opening: state = .requesting
         case .abandoned: state = .ending
         case .queued, .requesting, .running, .ending, .ended: break
         }
+        return .none
     }
 
     /// The server refused the channel: there is nothing to free.

@@ -184,11 +184,24 @@ final class LibSSH2Session {
 
     // MARK: Channels
 
-    func openChannel() -> Result<OpaquePointer?, Failure> {
-        let type = "session"
+    /// Opens a channel, of which only one at a time may be half open; nil means call again, with the same purpose.
+    func openChannel(for purpose: ExecChannel.Purpose) -> Result<OpaquePointer?, Failure> {
+        let type: String
+        var details = SSHWireWriter()
+        switch purpose {
+        case .command: type = "session"
+        case .tunnel(let address, let port):
+            type = "direct-tcpip"
+            details.string(address.utf8)
+            details.uint32(UInt32(port))
+            // Where the connection comes from, which servers only log: we have no such place.
+            details.string("127.0.0.1".utf8)
+            details.uint32(0)
+        }
+        let message = details.bytes.map { CChar(bitPattern: $0) }
         let channel = libssh2_channel_open_ex(
             session, type, UInt32(type.utf8.count), UInt32(TransportLimits.windowBytes),
-            UInt32(TransportLimits.packetBytes), nil, 0)
+            UInt32(TransportLimits.packetBytes), message, UInt32(message.count))
         if let channel { return .success(channel) }
         let number = libssh2_session_last_errno(session)
         return number == LIBSSH2_ERROR_EAGAIN ? .success(nil) : .failure(failure(number))

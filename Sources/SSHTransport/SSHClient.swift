@@ -7,28 +7,74 @@ public final class SSHClient: Sendable {
     private let group: MultiThreadedEventLoopGroup
     /// The public key that each place accepted last, so that a login is not refused twice for the same key.
     private let accepted = Mutex<[String: [UInt8]]>([:])
+    /// By their whole way, because two hosts may give the same place other keys.
+    private let jumpHosts = Mutex<[[SSHTarget.Place]: JumpHost]>([:])
 
     /// One thread carries hundreds of connections at about 2 ms of CPU each; more spread their cryptography.
     public init(threadCount: Int = 1) {
         group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threadCount))
     }
 
-    /// Connects, checks the host's pinned key, then logs in.
+    /// Connects, checks the host's pinned key, then logs in; through its jump hosts, if it has any.
     ///
-    /// Each phase has its deadline in `target.deadlines`. Cancelling the task gives the attempt up at once.
+    /// Each phase has its deadline in `target.deadlines`. Cancelling the task gives the attempt up at once. A jump host is
+    /// connected to once for all hosts behind it, and stays so until `shutdown`.
     /// - Throws: every code from `unreachable` to `agentFailed`, `connectionLost` when the server hangs up during the
-    ///   login, and `cancelled`. No command has run in any of these cases.
+    ///   login, and `cancelled`; what a jump host failed with, under the name of `target`. No command has run in any of
+    ///   these cases.
     public func connect(to target: SSHTarget) async throws(SSHError) -> SSHConnection {
-        let loop = group.next()
+        let turn = try await turn(before: target)
         let place = "\(target.user)@\(target.address):\(target.port)"
-        let handle = DriverHandle(target: target.trying(first: accepted.withLock { $0[place] }), loop: loop)
+        let handle = handle(target.trying(first: accepted.withLock { $0[place] }), turn)
         let identity = try await handle.request { driver, promise in
-            driver.connect(promise)
+            driver.connect(through: turn, promise)
         } withdraw: { driver, _ in
             driver.fail(.cancelled)
         }
         accepted.withLock { $0[place] = identity.publicKeyBlob }
         return SSHConnection(handle)
+    }
+
+    /// The key that a host proves to own, of the best type that it has; nobody logs in.
+    ///
+    /// - Parameter target: its `hostKeys` and `identities` are not used, those of its jump hosts are.
+    /// - Throws: as `connect`, as far as the key exchange.
+    public func hostKey(of target: SSHTarget) async throws(SSHError) -> SSHHostKey {
+        let turn = try await turn(before: target)
+        return try await handle(target, turn).request { driver, promise in
+            driver.readHostKey(through: turn, promise)
+        } withdraw: { driver, _ in
+            driver.fail(.cancelled)
+        }
+    }
+
+    private func handle(_ target: SSHTarget, _ turn: TunnelTurn?) -> DriverHandle {
+        DriverHandle(target: target, loop: turn?.connection.loop ?? group.next())
+    }
+
+    /// A turn on the last jump host; nil when there is none.
+    private func turn(before target: SSHTarget) async throws(SSHError) -> TunnelTurn? {
+        guard let jump = jumpHost(before: target) else { return nil }
+        do {
+            return try await jump.turn()
+        } catch {
+            throw target.error(behind: error)
+        }
+    }
+
+    private func jumpHost(before target: SSHTarget) -> JumpHost? {
+        guard var last = target.jumps.last else { return nil }
+        last.jumps = target.jumps.dropLast()
+        let way = target.jumps.map(\.place)
+        return jumpHosts.withLock { jumpHosts in
+            if let known = jumpHosts[way] { return known }
+            let jumpHost = JumpHost { [weak self, last] () throws(SSHError) in
+                guard let self else { throw last.error(.closed) }
+                return try await connect(to: last)
+            }
+            jumpHosts[way] = jumpHost
+            return jumpHost
+        }
     }
 
     /// The ssh-agent behind a socket, to be asked from this client's threads; nothing is sent before a key needs it.
@@ -38,6 +84,7 @@ public final class SSHClient: Sendable {
 
     /// Closes every connection and ends the threads; the client is of no use afterwards.
     public func shutdown() async {
+        for jumpHost in jumpHosts.withLock({ $0 }).values { await jumpHost.close() }
         try? await group.shutdownGracefully()
     }
 }
@@ -58,7 +105,7 @@ final class DriverHandle: Sendable {
     let loop: any EventLoop
     private let box: NIOLoopBoundBox<SessionDriver?>
     private let over = Atomic(false)
-    /// Whether the session has given everything back, so that dropping a handle has nothing to do.
+    /// Whether the session is over, so that dropping a handle has nothing to do.
     var isOver: Bool { over.load(ordering: .relaxed) }
 
     init(target: SSHTarget, loop: any EventLoop) {

@@ -1,9 +1,14 @@
 import NIOCore
 
 /// A logged-in connection to one host. Dropping the last reference closes it.
-public final class SSHConnection: Sendable {
+public final class SSHConnection: RemoteConnection {
     private let handle: DriverHandle
-    var target: SSHTarget { handle.target }
+    public var target: SSHTarget { handle.target }
+    var loop: any EventLoop { handle.loop }
+    /// On the loop only.
+    var driver: SessionDriver { handle.driver }
+    /// Whether it may still be used, as far as this side knows.
+    var isOpen: Bool { !handle.isOver }
 
     init(_ handle: DriverHandle) {
         self.handle = handle
@@ -13,10 +18,6 @@ public final class SSHConnection: Sendable {
         handle.post { $0.close(nil) }
     }
 
-    /// Starts a command through the account's shell; at most ten may be open at a time.
-    ///
-    /// - Throws: `execRefused` when it certainly did not start. After `execTimedOut`, `connectionLost` and
-    ///   `cancelled` it is unknown whether it runs.
     public func execute(_ command: String) async throws(SSHError) -> SSHExec {
         let exec = try await handle.request { driver, promise in
             driver.execute(command, promise)
@@ -51,7 +52,7 @@ public struct SSHExit: Sendable, Hashable {
 
 /// One command on a connection. Dropping the last reference closes its channel; the connection lives at least as
 /// long as its commands.
-public final class SSHExec: Sendable {
+public final class SSHExec: RemoteCommand {
     private let exec: NIOLoopBound<ExecChannel>
     private let handle: DriverHandle
     private let connection: SSHConnection
@@ -62,19 +63,11 @@ public final class SSHExec: Sendable {
         self.connection = connection
     }
 
-    func error(_ code: SSHError.Code, detail: String?, cause: String? = nil) -> SSHError {
-        connection.target.error(code, detail: detail, cause: cause)
-    }
-
     deinit {
         let exec = exec
         handle.post { $0.close(exec.value) }
     }
 
-    /// Sends bytes to the command's standard input; returns when the connection has taken all of them.
-    ///
-    /// That is back-pressure, no proof of arrival. Cancelling closes the command, because half of the bytes may be
-    /// gone. Large pieces are much faster than small ones.
     public func write(_ bytes: [UInt8]) async throws(SSHError) {
         let exec = exec
         try await handle.request { driver, promise in
@@ -84,18 +77,12 @@ public final class SSHExec: Sendable {
         }
     }
 
-    /// Ends the command's standard input after what was written before.
     public func sendEOF() {
         let exec = exec
         handle.post { $0.sendEOF(exec.value) }
     }
 
-    /// Waits for the next bytes of standard output; nil at its end.
-    ///
-    /// One reader at a time. Output that arrived before a failure is handed out before the failure is thrown.
-    /// - Throws: `progressTimedOut` when for `timeout` nothing came and no input was taken; the command stays open and
-    ///   may be read again.
-    public func read(timeout: Duration? = nil) async throws(SSHError) -> [UInt8]? {
+    public func read(timeout: Duration?) async throws(SSHError) -> [UInt8]? {
         let exec = exec
         return try await handle.request { driver, promise in
             driver.read(exec.value, timeout: timeout, promise)
@@ -104,7 +91,6 @@ public final class SSHExec: Sendable {
         }
     }
 
-    /// Waits until the server has closed the channel, and says how the command ended; read the output first.
     public func exit() async throws(SSHError) -> SSHExit {
         let exec = exec
         return try await handle.request { driver, promise in
@@ -114,13 +100,11 @@ public final class SSHExec: Sendable {
         }
     }
 
-    /// The last 8 KiB of the command's standard error so far.
     public func standardErrorTail() async -> [UInt8] {
         let exec = exec
         return (try? await handle.loop.submit { exec.value.errorTail }.get()) ?? []
     }
 
-    /// Gives the channel back; the command itself may run on.
     public func close() {
         let exec = exec
         handle.post { $0.close(exec.value) }

@@ -1,6 +1,10 @@
 extension SSHTarget {
-    private var place: String { "\(host) (\(user)@\(address):\(port))" }
-    private var tryByHand: String { "ssh -v -p \(port) \(user)@\(address) true" }
+    private var words: String { "\(host) (\(user)@\(address):\(port)\(jumps.isEmpty ? "" : " through \(jumpNames)"))" }
+    private var jumpNames: String { jumps.map(\.host).joined(separator: ", ") }
+    private var tryByHand: String { "ssh -v \(jumpOption)-p \(port) \(user)@\(address) true" }
+    private var jumpOption: String {
+        jumps.isEmpty ? "" : "-J \(jumps.map { "\($0.user)@\($0.address):\($0.port)" }.joined(separator: ",")) "
+    }
     private var readKeys: String { "ssh-keyscan -p \(port) \(address) | ssh-keygen -lf -" }
 
     private var keyPath: String { identities.first?.path ?? "KEY" }
@@ -12,45 +16,54 @@ extension SSHTarget {
         SSHError(code: code, host: host, message: message(code, detail.map { ": \($0)" } ?? ""), cause: cause)
     }
 
+    /// What one of the jump hosts before this host failed with.
+    func error(behind jump: SSHError, jumps: [String]? = nil) -> SSHError {
+        SSHError(
+            code: jump.code, host: host,
+            message:
+                "\(host) is behind \(jumps?.joined(separator: ", ") ?? jumpNames) and was not connected to: \(jump.message)",
+            cause: jump.cause)
+    }
+
     private func message(_ code: SSHError.Code, _ detail: String) -> String {
         switch code {
         case .unreachable, .connectTimedOut, .connectionRefused, .bannerTimedOut, .handshakeTimedOut,
             .handshakeFailed, .noCommonAlgorithm, .hostKeyUnknown, .hostKeyChanged:
             messageBeforeTrust(code, detail)
         case .authenticationTimedOut:
-            "\(place) did not answer the login within \(deadlines.authentication)\(detail); no command ran there. "
+            "\(words) did not answer the login within \(deadlines.authentication)\(detail); no command ran there. "
                 + "Look at its sshd log and try: \(tryByHand)"
         case .authenticationRefused:
-            "\(place) accepted no key for user \(user)\(detail); no command ran there. Add one of them to its "
+            "\(words) accepted no key for user \(user)\(detail); no command ran there. Add one of them to its "
                 + "authorized_keys with: ssh-copy-id -i \(keyPath) -p \(port) \(user)@\(address)"
         case .agentFailed:
-            "no key could be used to log into \(place)\(detail); no command ran there. See what the agent holds with: "
+            "no key could be used to log into \(words)\(detail); no command ran there. See what the agent holds with: "
                 + "ssh-add -l"
         case .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
-            "no key can be used for \(place)\(detail); no connection was made. Check it with: ssh-keygen -l -f \(keyPath)"
+            "no key can be used for \(words)\(detail); no connection was made. Check it with: ssh-keygen -l -f \(keyPath)"
         case .execRefused:
-            "\(place) refused to start a command\(detail); it did not run. Look at MaxSessions, ForceCommand and the "
+            "\(words) refused to start a command\(detail); it did not run. Look at MaxSessions, ForceCommand and the "
                 + "account's shell there, and try: \(tryByHand)"
         case .execTimedOut:
-            "\(place) did not confirm within \(deadlines.exec) that a command started\(detail); whether it runs is "
+            "\(words) did not confirm within \(deadlines.exec) that a command started\(detail); whether it runs is "
                 + "unknown. Ask the host before repeating it: \(tryByHand)"
         case .connectionLost:
-            "the connection to \(place) was lost\(detail); what was under way there may go on, its outcome is unknown "
+            "the connection to \(words) was lost\(detail); what was under way there may go on, its outcome is unknown "
                 + "until the host is asked again. Try: \(tryByHand)"
         case .progressTimedOut:
-            "\(place) sent nothing more\(detail); the command there may still run, its outcome is unknown until the "
+            "\(words) sent nothing more\(detail); the command there may still run, its outcome is unknown until the "
                 + "host is asked again. Try: \(tryByHand)"
         case .uploadFailed:
-            "the upload to \(place) failed\(detail); the file there is not whole. Check the disk there with: "
+            "the upload to \(words) failed\(detail); the file there is not whole. Check the disk there with: "
                 + "ssh -p \(port) \(user)@\(address) df -h"
         case .closed:
-            "the connection to \(place) was already closed on this side\(detail); nothing more was sent to it. "
+            "the connection to \(words) was already closed on this side\(detail); nothing more was sent to it. "
                 + "Connect again"
         case .cancelled:
-            "work with \(place) was cancelled on this side\(detail); a command that was already sent may still run. "
+            "work with \(words) was cancelled on this side\(detail); a command that was already sent may still run. "
                 + "Ask the host before repeating it"
         case .limitExceeded:
-            "a limit was reached while talking to \(place)\(detail); the request was not sent. Wait for earlier "
+            "a limit was reached while talking to \(words)\(detail); the request was not sent. Wait for earlier "
                 + "requests to end, then repeat it"
         }
     }
@@ -58,33 +71,33 @@ extension SSHTarget {
     private func messageBeforeTrust(_ code: SSHError.Code, _ detail: String) -> String {
         switch code {
         case .unreachable:
-            return "\(place) cannot be reached\(detail); nothing was sent to it. Check its address and network, then "
+            return "\(words) cannot be reached\(detail); nothing was sent to it. Check its address and network, then "
                 + "try: \(tryByHand)"
         case .connectTimedOut:
-            return "\(place) did not answer within \(deadlines.connect)\(detail); nothing was sent to it. Check that "
+            return "\(words) did not answer within \(deadlines.connect)\(detail); nothing was sent to it. Check that "
                 + "it is up and that no firewall drops the port, then try: \(tryByHand)"
         case .connectionRefused:
-            return "\(place) refuses connections on port \(port)\(detail); nothing was sent to it. Check that sshd "
+            return "\(words) refuses connections on port \(port)\(detail); nothing was sent to it. Check that sshd "
                 + "runs there and listens on that port, then try: \(tryByHand)"
         case .bannerTimedOut:
-            return "\(place) accepted the connection but sent no SSH banner within \(deadlines.handshake)\(detail); no "
+            return "\(words) accepted the connection but sent no SSH banner within \(deadlines.handshake)\(detail); no "
                 + "login was attempted. Check that sshd listens on that port and is not overloaded, then try: "
                 + tryByHand
         case .handshakeTimedOut:
-            return "\(place) did not finish the key exchange within \(deadlines.handshake)\(detail); no login was "
+            return "\(words) did not finish the key exchange within \(deadlines.handshake)\(detail); no login was "
                 + "attempted. Check the load and the network there, then try: \(tryByHand)"
         case .handshakeFailed:
-            return "\(place) ended the connection during the key exchange\(detail); no login was attempted. It may be "
+            return "\(words) ended the connection during the key exchange\(detail); no login was attempted. It may be "
                 + "no SSH server, or sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: "
                 + tryByHand
         case .noCommonAlgorithm:
-            return "\(place) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
+            return "\(words) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
                 + tryByHand
         case .hostKeyUnknown:
-            return "\(place) shows a host key that is not pinned\(detail); no login was attempted. Compare it with "
+            return "\(words) shows a host key that is not pinned\(detail); no login was attempted. Compare it with "
                 + "the host's own key before trusting it: \(readKeys)"
         case .hostKeyChanged:
-            return "\(place) shows another host key than the pinned one\(detail); no login was attempted, because "
+            return "\(words) shows another host key than the pinned one\(detail); no login was attempted, because "
                 + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
         case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld,
             .keyTypeUnsupported, .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed,

@@ -13,11 +13,13 @@ public struct SSHTarget: Sendable {
     public var hostKeys: [SSHHostKey]
     /// The keys to log in with, best first; one that the host accepted before is tried first, and no more than three are.
     public var identities: [SSHIdentity]
+    /// The hosts to go through, the first one first; each is logged into with its own key. Their own `jumps` are not used.
+    public var jumps: [SSHTarget]
     public var deadlines: SSHDeadlines
 
     public init(
         host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey],
-        identities: [SSHIdentity],
+        identities: [SSHIdentity], jumps: [SSHTarget] = [],
         deadlines: SSHDeadlines = SSHDeadlines()
     ) {
         self.host = host
@@ -26,7 +28,24 @@ public struct SSHTarget: Sendable {
         self.user = user
         self.hostKeys = hostKeys
         self.identities = identities
+        self.jumps = jumps
         self.deadlines = deadlines
+    }
+}
+
+extension SSHTarget {
+    /// What tells one login from another.
+    struct Place: Hashable {
+        let address: String
+        let port: Int
+        let user: String
+        let hostKeys: [SSHHostKey]
+        let identities: [[UInt8]]
+    }
+
+    var place: Place {
+        Place(
+            address: address, port: port, user: user, hostKeys: hostKeys, identities: identities.map(\.publicKeyBlob))
     }
 }
 

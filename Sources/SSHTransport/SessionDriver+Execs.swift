@@ -1,7 +1,7 @@
 import CLibSSH2
 import NIOCore
 
-/// The commands of a session. A pass lets each of them make progress; passes repeat until none can, because one
+/// The commands and tunnels of a session. A pass lets each of them make progress; passes repeat until none can, because one
 /// call into libssh2 may queue packets for a command that had its turn before.
 extension SessionDriver {
     func advanceExecs(_ session: LibSSH2Session) {
@@ -31,21 +31,23 @@ extension SessionDriver {
     }
 
     private func open(_ exec: ExecChannel, _ session: LibSSH2Session) -> Bool {
-        switch session.openChannel() {
+        switch session.openChannel(for: exec.purpose) {
         case .success(nil): return false
         case .success(let channel):
             exec.channel = channel
-            exec.lifecycle.channelOpened()
+            perform(exec.lifecycle.channelOpened(), on: exec)
         case .failure(let failure) where failure.number == LIBSSH2_ERROR_CHANNEL_FAILURE:
             perform(exec.lifecycle.openRefused(), on: exec, cause: "libssh2 \(failure.number): \(failure.words)")
         case .failure(let failure): sessionBroke(failure, session)
         }
+        exec.turn?.openingEnded()
+        exec.turn = nil
         return true
     }
 
     private func request(_ exec: ExecChannel, _ session: LibSSH2Session) -> Bool {
-        guard let channel = exec.channel else { return false }
-        switch session.startExec(exec.command, on: channel) {
+        guard let channel = exec.channel, case .command(let command) = exec.purpose else { return false }
+        switch session.startExec(command, on: channel) {
         case .again: return false
         case .done: perform(exec.lifecycle.requestAccepted(), on: exec)
         case .failed(let failure) where failure.number == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED:
@@ -92,7 +94,7 @@ extension SessionDriver {
     private func writeInput(_ exec: ExecChannel, _ channel: OpaquePointer, _ session: LibSSH2Session) -> Bool {
         var progressed = false
         while !exec.writes.isEmpty {
-            guard session.outbound.readableBytes < TransportLimits.unsentBytes, context?.channel.isWritable == true
+            guard session.outbound.readableBytes < TransportLimits.unsentBytes, wire?.isWritable == true
             else { return progressed }
             let write = exec.writes[0]
             let result = write.bytes.withUnsafeBytes { bytes in
@@ -171,6 +173,7 @@ extension SessionDriver {
     func endExecs(_ error: SSHError) {
         for exec in execs {
             exec.channel = nil
+            exec.turn = nil
             if exec.lifecycle.sessionEnded(error.code) != .none { exec.end(error) }
         }
         execs = []

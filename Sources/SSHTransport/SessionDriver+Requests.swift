@@ -4,16 +4,30 @@ import NIOCore
 extension SessionDriver {
     func execute(_ command: String, _ promise: EventLoopPromise<NIOLoopBound<ExecChannel>>) {
         if let ending { return promise.fail(ending) }
-        guard execs.count < TransportLimits.execCount else {
+        guard execs.count(where: \.isCommand) < TransportLimits.execCount else {
             return promise.fail(
                 target.error(.limitExceeded, detail: "\(TransportLimits.execCount) commands are open on it"))
         }
-        let exec = ExecChannel(command: command)
+        let exec = ExecChannel(.command(command))
         exec.started = promise
         exec.startDeadline = loop.assumeIsolated().scheduleTask(in: TimeAmount(target.deadlines.exec)) {
             self.perform(exec.lifecycle.deadlinePassed(), on: exec)
             self.advance()
         }
+        execs.append(exec)
+        advance()
+    }
+
+    /// Has the server connect to a place and pass on what goes either way.
+    ///
+    /// - Parameter turn: kept until libssh2 may open the session's next channel, even when this one was given up before.
+    func openTunnel(
+        to address: String, _ port: Int, _ turn: TunnelTurn, _ promise: EventLoopPromise<NIOLoopBound<ExecChannel>>
+    ) {
+        if let ending { return promise.fail(ending) }
+        let exec = ExecChannel(.tunnel(address: address, port: port))
+        exec.started = promise
+        exec.turn = turn
         execs.append(exec)
         advance()
     }

@@ -1,17 +1,11 @@
 import CLibSSH2
-import Glibc
 import NIOCore
-import NIOPosix
 
-/// Drives one libssh2 session from its channel's event loop, from TCP connect to the last free.
+/// Drives one libssh2 session on an event loop, from the first connect to the last free.
 ///
 /// Everything here runs on that loop. `SessionLifecycle` decides, this class acts; the commands on the session are
 /// in `SessionDriver+Execs.swift`, the login in `SessionDriver+Login.swift`.
-final class SessionDriver: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+final class SessionDriver {
     let target: SSHTarget
     let loop: any EventLoop
     var lifecycle = SessionLifecycle()
@@ -26,9 +20,11 @@ final class SessionDriver: ChannelDuplexHandler {
     var agentFault: AgentFault?
 
     private(set) var session: LibSSH2Session?
-    private(set) var context: ChannelHandlerContext?
+    private(set) var wire: (any SessionWire)?
     private let ended: () -> Void
     private var opened: EventLoopPromise<SSHIdentity>?
+    /// Set when nothing but the host's key is wanted.
+    private var shown: EventLoopPromise<SSHHostKey>?
     private var deadline: Scheduled<Void>?
     private var nextProbe: Scheduled<Void>?
     private var lastHeard = NIODeadline.now()
@@ -37,9 +33,8 @@ final class SessionDriver: ChannelDuplexHandler {
     private var greeting: [UInt8] = []
     private var isAdvancing = false
     private var mustAdvanceAgain = false
-    private var holdsRead = false
 
-    /// - Parameter ended: called once, when everything was given back.
+    /// - Parameter ended: called once, when nothing more can be done with the session.
     init(target: SSHTarget, loop: any EventLoop, ended: @escaping () -> Void) {
         self.target = target
         attempts = LoginAttempts(target.identities)
@@ -49,50 +44,38 @@ final class SessionDriver: ChannelDuplexHandler {
 
     // MARK: Connecting
 
-    /// - Parameter promise: completes with the key that the host accepted.
-    func connect(_ promise: EventLoopPromise<SSHIdentity>) {
+    /// - Parameters:
+    ///   - turn: the jump host's connection to go through; nil for a socket of its own.
+    ///   - promise: completes with the key that the host accepted.
+    func connect(through turn: TunnelTurn?, _ promise: EventLoopPromise<SSHIdentity>) {
         if let ending { return promise.fail(ending) }
         opened = promise
         guard !target.hostKeys.isEmpty else {
             return fail(.hostKeyUnknown, detail: "no key is pinned for it")
         }
         guard attempts.current != nil else { return fail(.keyNotHeld, detail: "there is no key to try") }
+        begin(through: turn)
+    }
+
+    /// Connects as far as the host's proof that it owns a key, and hangs up.
+    func readHostKey(through turn: TunnelTurn?, _ promise: EventLoopPromise<SSHHostKey>) {
+        if let ending { return promise.fail(ending) }
+        shown = promise
+        begin(through: turn)
+    }
+
+    private func begin(through turn: TunnelTurn?) {
         session = LibSSH2Session(hostKeyTypes: target.hostKeys.map(\.type))
         guard session != nil else { return fail(.limitExceeded, detail: "libssh2 could not start a session") }
         perform(lifecycle.started())
-        let attempt: EventLoopFuture<any Channel>
-        do {
-            attempt = bootstrap().connect(to: try SocketAddress(ipAddress: target.address, port: target.port))
-        } catch {
-            attempt = bootstrap().connect(host: target.address, port: target.port)
-        }
-        attempt.hop(to: loop).assumeIsolated().whenFailure { self.connectFailed($0) }
-    }
-
-    private func bootstrap() -> ClientBootstrap {
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        return ClientBootstrap(group: loop)
-            .connectTimeout(TimeAmount(target.deadlines.connect) + .seconds(1))
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try bound.value.setSilenceOptions(channel)
-                    try channel.pipeline.syncOperations.addHandler(bound.value)
-                }
-            }
-    }
-
-    /// Lets the kernel notice a dead peer: unacknowledged bytes by TCP_USER_TIMEOUT, an idle one by keepalives.
-    private func setSilenceOptions(_ channel: any Channel) throws {
-        let silence = TimeAmount(target.deadlines.silence)
-        let probeSeconds = max(1, CInt(clamping: silence.nanoseconds / 1_000_000_000) / 3)
-        let options: [(CInt, CInt)] = [
-            (TCP_USER_TIMEOUT, CInt(clamping: silence.nanoseconds / 1_000_000)), (TCP_KEEPIDLE, probeSeconds),
-            (TCP_KEEPINTVL, probeSeconds), (TCP_KEEPCNT, 2),
-        ]
-        for (name, value) in options {
-            try channel.syncOptions?.setOption(.tcpOption(.init(rawValue: name)), value: .init(value))
+        if let turn {
+            let tunnel = TunnelWire(driver: self, turn: turn)
+            wire = tunnel
+            tunnel.connect()
+        } else {
+            let socket = SocketWire(driver: self)
+            wire = socket
+            socket.connect()
         }
     }
 
@@ -119,29 +102,16 @@ final class SessionDriver: ChannelDuplexHandler {
         }
     }
 
-    private func connectFailed(_ error: any Error) {
-        let (code, detail) = connectFailure(error)
-        perform(lifecycle.failed(code), detail: detail, cause: "\(error)")
-    }
+    // MARK: What happens on the wire
 
-    // MARK: The channel's events
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        if lifecycle.isClosed { context.close(promise: nil) }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
+    func wireOpened() {
         perform(lifecycle.connected())
         advance()
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
+    /// Takes bytes in; `advance` uses them.
+    func receive(_ received: ByteBuffer) {
+        var bytes = received
         lastHeard = .now()
         askedForSignOfLife = nil
         guard let session else { return }
@@ -155,35 +125,22 @@ final class SessionDriver: ChannelDuplexHandler {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if !heardOutput {
-            try? context.channel.syncOptions?.setOption(.tcpOption(.init(rawValue: TCP_QUICKACK)), value: 1)
-        }
-        advance()
-    }
+    /// Whether libssh2 is so far behind that nothing more is to be received; `resume` of the wire ends that.
+    var hasTooMuch: Bool { (session?.inbound.readableBytes ?? 0) >= TransportLimits.unreadBytes }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { advance() }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
+    /// The peer has ended the wire.
+    func wireEnded() {
         advance()
         perform(lifecycle.peerClosed(), detail: peerClosedDetail)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let words = (error as? IOError).map { String(cString: strerror($0.errnoCode)) }
-        perform(lifecycle.peerClosed(), detail: peerClosedDetail ?? words, cause: "\(error)")
+    /// - Parameter words: printable, for a person.
+    func wireBroke(_ words: String?, cause: String) {
+        perform(lifecycle.peerClosed(), detail: peerClosedDetail ?? words, cause: cause)
     }
 
-    /// Stops reading the socket while libssh2 is far behind.
-    func read(context: ChannelHandlerContext) {
-        if let session, session.inbound.readableBytes >= TransportLimits.unreadBytes {
-            holdsRead = true
-        } else {
-            context.read()
-        }
-    }
+    /// Nothing is left of the wire.
+    func wireGone() { wire = nil }
 
     // MARK: Driving libssh2
 
@@ -200,10 +157,7 @@ final class SessionDriver: ChannelDuplexHandler {
             flush()
         } while mustAdvanceAgain
         isAdvancing = false
-        if holdsRead, let session, session.inbound.readableBytes < TransportLimits.unreadBytes {
-            holdsRead = false
-            context?.read()
-        }
+        if !hasTooMuch { wire?.resume() }
     }
 
     private func work() {
@@ -222,19 +176,25 @@ final class SessionDriver: ChannelDuplexHandler {
     }
 
     private func flush() {
-        guard let session, session.outbound.readableBytes > 0, let context, context.channel.isActive else { return }
+        guard let session, session.outbound.readableBytes > 0, let wire, wire.isActive else { return }
         let bytes = session.outbound
-        session.outbound = context.channel.allocator.buffer(capacity: 0)
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        session.outbound = ByteBuffer()
+        wire.send(bytes)
     }
 
     private func judgeHostKey(_ session: LibSSH2Session) {
-        let shown = SSHHostKey(blob: session.hostKeyBlob)
-        let isPinned = shown.map(target.hostKeys.contains) ?? false
-        let action = lifecycle.handshakeFinished(
-            hostKeyIsPinned: isPinned, otherKeyOfItsTypeIsPinned: target.hostKeys.contains { $0.type == shown?.type })
+        let key = SSHHostKey(blob: session.hostKeyBlob)
         greeting = []
-        perform(action, detail: shown.map { "\($0.type) \($0.fingerprint)" })
+        if let shown, let key {
+            shown.succeed(key)
+            self.shown = nil
+            return perform(lifecycle.closeRequested())
+        }
+        let action = lifecycle.handshakeFinished(
+            hostKeyIsPinned: key.map(target.hostKeys.contains) ?? false,
+            otherKeyOfItsTypeIsPinned: target.hostKeys.contains { $0.type == key?.type })
+        let pinned = target.hostKeys.map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
+        perform(action, detail: key.map { "it shows \($0.type) \($0.fingerprint), pinned is \(pinned)" })
     }
 
     private func handshakeFailed(_ failure: LibSSH2Session.Failure, _ session: LibSSH2Session) {
@@ -292,23 +252,26 @@ final class SessionDriver: ChannelDuplexHandler {
     /// Gives everything back; every promise that anyone waits on is completed here.
     private func release(_ error: SSHError) {
         ending = error
+        // Before anybody hears of it and tries again.
+        ended()
         deadline?.cancel()
         nextProbe?.cancel()
         opened?.fail(error)
         opened = nil
+        shown?.fail(error)
+        shown = nil
         endExecs(error)
         session?.free()
         session = nil
-        context?.close(promise: nil)
-        ended()
+        wire?.close()
     }
 
     /// Ends the session from our side; the promise completes when the socket is closed.
     func close(_ promise: EventLoopPromise<Void>?) {
         perform(lifecycle.closeRequested())
         guard let promise else { return }
-        guard let context else { return promise.succeed() }
-        context.channel.closeFuture.cascade(to: promise)
+        guard let wire else { return promise.succeed() }
+        wire.closed.cascade(to: promise)
     }
 }
 
@@ -332,22 +295,5 @@ extension ServerOffer.Mismatch {
         let ours = printable(supported.joined(separator: ",").utf8)
         return "its \(list.noun) list is \(offer), ours is \(ours); add one of ours to \(list.serverOption) in its "
             + "sshd_config, or use a newer libssh2"
-    }
-}
-
-/// Sorts what SwiftNIO and the kernel say about a failed connect.
-func connectFailure(_ error: any Error) -> (SSHError.Code, detail: String?) {
-    if let error = error as? NIOConnectionError {
-        if let first = error.connectionErrors.first { return connectFailure(first.error) }
-        return (.unreachable, "its name has no address")
-    }
-    if case .connectTimeout? = error as? ChannelError { return (.connectTimedOut, nil) }
-    guard let error = error as? IOError else { return (.unreachable, nil) }
-    let detail = String(cString: strerror(error.errnoCode))
-    switch error.errnoCode {
-    case ECONNREFUSED: return (.connectionRefused, nil)
-    case ETIMEDOUT: return (.connectTimedOut, nil)
-    case EMFILE, ENFILE: return (.limitExceeded, detail)
-    default: return (.unreachable, detail)
     }
 }

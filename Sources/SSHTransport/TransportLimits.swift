@@ -20,6 +20,14 @@ enum TransportLimits {
     static let unreadBytes = 1024 * 1024
     /// Commands at a time on one connection: sshd's default MaxSessions.
     static let execCount = 10
+    /// Tunnels at a time on one connection to a jump host: each takes a descriptor there, of usually 1,024.
+    static let tunnelCount = 500
+    /// Connections to one jump host.
+    static let jumpConnectionCount = 8
+    /// How long an opening tunnel may hold up the next one before that gets a connection of its own.
+    static let tunnelPatience = Duration.seconds(1)
+    /// How long a jump host that could not be reached is not tried again for other hosts behind it.
+    static let jumpFailurePause = Duration.seconds(2)
     /// The server's first bytes, kept to explain a failed key exchange.
     static let greetingBytes = 8 * 1024
     /// Bytes of a host's own words quoted in an error.

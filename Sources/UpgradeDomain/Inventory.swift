@@ -1,5 +1,8 @@
 /// The fleet as the operator declared it: layers in order, hosts in file order.
 public struct FleetInventory: Codable, Hashable, Sendable {
+    /// How many hosts may stand before another, one behind the other.
+    public static let jumpDepth = 4
+
     public var layers: [InventoryLayer]
     public var hosts: [Host]
 
@@ -33,7 +36,7 @@ public struct Host: Codable, Hashable, Sendable {
     public var address: String
     public var port: Int
     public var user: String
-    /// The bastion in front of the host; stored, not used yet.
+    /// The host to go through, which is reached first and has a pinned key of its own.
     public var jump: HostName?
     /// Path of the private key on the coordinator's machine; nil means the coordinator's default.
     public var identityFile: String?

@@ -17,13 +17,18 @@ final class TestServer: Sendable {
     var userKeyPath: String { "\(folder)/user-ed25519" }
 
     /// Starts sshd, runs the body, and stops it with its sessions whatever the body did.
+    ///
+    /// - Parameters:
+    ///   - startups: its MaxStartups.
+    ///   - everyAddress: whether it listens on its port of all loopback addresses.
     static func run(
         hostKeyType: [String] = ["-t", "ed25519"], userKey: [String] = ["-t", "ed25519"], passphrase: String = "",
-        config: String = "", inside namespace: NetworkNamespace? = nil, _ body: (TestServer) async throws -> Void
+        config: String = "", startups: String = "2000:30:4000", everyAddress: Bool = false,
+        inside namespace: NetworkNamespace? = nil, _ body: (TestServer) async throws -> Void
     ) async throws {
         let server = try TestServer(
-            hostKeyType: hostKeyType, userKey: userKey, passphrase: passphrase, config: config,
-            namespace: namespace)
+            hostKeyType: hostKeyType, userKey: userKey, passphrase: passphrase, config: config, startups: startups,
+            everyAddress: everyAddress, namespace: namespace)
         do {
             try await server.waitUntilListening()
             try await body(server)
@@ -35,7 +40,8 @@ final class TestServer: Sendable {
     }
 
     private init(
-        hostKeyType: [String], userKey: [String], passphrase: String, config: String, namespace: NetworkNamespace?
+        hostKeyType: [String], userKey: [String], passphrase: String, config: String, startups: String,
+        everyAddress: Bool, namespace: NetworkNamespace?
     ) throws {
         address = namespace?.address ?? "127.0.0.\(Int.random(in: 2...250))"
         folder = try temporaryFolder()
@@ -45,7 +51,7 @@ final class TestServer: Sendable {
         try makeKey(userKey, at: "\(folder)/user-ed25519", passphrase: passphrase)
         hostKey = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/host.pub", encoding: .utf8)))
         try """
-        ListenAddress \(address):\(port)
+        ListenAddress \(everyAddress ? "0.0.0.0" : address):\(port)
         HostKey \(folder)/host
         AuthorizedKeysFile \(folder)/user-ed25519.pub
         PidFile none
@@ -54,7 +60,7 @@ final class TestServer: Sendable {
         PasswordAuthentication no
         KbdInteractiveAuthentication no
         PermitRootLogin prohibit-password
-        MaxStartups 2000:30:4000
+        MaxStartups \(startups)
         LogLevel DEBUG1
         SetEnv HOME=\(folder)
         \(config)
@@ -81,11 +87,12 @@ final class TestServer: Sendable {
     func identity() throws -> SSHIdentity { try SSHIdentity.load(path: userKeyPath) }
 
     func target(
-        hostKeys: [SSHHostKey]? = nil, identities: [SSHIdentity]? = nil, deadlines: SSHDeadlines = .patient
+        hostKeys: [SSHHostKey]? = nil, identities: [SSHIdentity]? = nil, named name: String = "core-1",
+        behind jumps: [SSHTarget] = [], deadlines: SSHDeadlines = .patient
     ) throws -> SSHTarget {
         SSHTarget(
-            host: "core-1", address: address, port: port, user: NSUserName(), hostKeys: hostKeys ?? [hostKey],
-            identities: try identities ?? [identity()], deadlines: deadlines)
+            host: name, address: address, port: port, user: NSUserName(), hostKeys: hostKeys ?? [hostKey],
+            identities: try identities ?? [identity()], jumps: jumps, deadlines: deadlines)
     }
 }
 

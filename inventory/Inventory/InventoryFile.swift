@@ -125,11 +125,12 @@ private struct InventoryReading {
         let folder =
             own.text("workingDirectory").map { absolute($0, own.line(of: "workingDirectory")) }
             ?? defaults.workingDirectory
-        if folder == nil {
+        let baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? defaults.baseURL
+        let placements = placements(own, name, baseURL, layers)
+        if folder == nil, !placements.isEmpty {
             reader.report(
                 own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
         }
-        let baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? defaults.baseURL
         let host = Host(
             name: HostName(name), address: address, port: own.integer("port", in: 1...65_535) ?? defaults.port,
             user: user ?? "", jump: own.text("jump").map { HostName($0) },
@@ -138,7 +139,7 @@ private struct InventoryReading {
             labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
             workingDirectory: (folder ?? nil) ?? "",
             variables: defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 },
-            placements: placements(own, name, baseURL, layers))
+            placements: placements)
         return (host, own.line)
     }
 
@@ -202,8 +203,11 @@ private struct InventoryReading {
                 if !names.contains(jump) {
                     reader.report(
                         line, "host \(host.name) jumps through an unknown host '\(jump)'", "name a host of this file")
-                } else if jumpsInCircle(host.name, hosts.map(\.value)) {
-                    reader.report(line, "host \(host.name) jumps through itself", "break the circle of jumps")
+                } else if jumpCount(before: host.name, hosts.map(\.value)) > FleetInventory.jumpDepth {
+                    reader.report(
+                        line,
+                        "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts, or behind itself",
+                        "break the circle of jumps, or shorten the way")
                 }
             }
             if host.placements.isEmpty, !bastions.contains(host.name) {
@@ -215,15 +219,16 @@ private struct InventoryReading {
         }
     }
 
-    private func jumpsInCircle(_ start: HostName, _ hosts: [Host]) -> Bool {
+    /// How many hosts stand before one; in a circle, one more than is allowed.
+    private func jumpCount(before host: HostName, _ hosts: [Host]) -> Int {
         let jumps = Dictionary(hosts.compactMap { host in host.jump.map { (host.name, $0) } }) { first, _ in first }
-        var current = jumps[start]
-        for _ in hosts {
-            guard let here = current else { return false }
-            if here == start { return true }
-            current = jumps[here]
+        var count = 0
+        var next = jumps[host]
+        while let name = next, count <= FleetInventory.jumpDepth {
+            count += 1
+            next = jumps[name]
         }
-        return false
+        return count
     }
 
     // MARK: Forms

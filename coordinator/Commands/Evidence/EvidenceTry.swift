@@ -29,7 +29,7 @@ struct EvidenceTry: LockflightCommand {
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: "lockflight inventory list")
         }
-        let connection = await FleetConnection.open(context, to: [entry])
+        let connection = try await FleetConnection.open(context, to: [entry], of: ledger)
         let trial = EvidenceTrial(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
         let taken: [EvidenceTrial.Taken]
         do {

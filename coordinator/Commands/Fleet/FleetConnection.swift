@@ -1,5 +1,6 @@
 import CoordinatorRuntime
 import Foundation
+import Ledger
 import SSHTransport
 import UpgradeDomain
 
@@ -10,19 +11,25 @@ struct FleetConnection {
     private let keys: KeyRing
 
     /// Makes the way to hosts ready, without touching them; asks for the passphrases of their keys on the terminal.
-    static func open(_ context: Context, to hosts: [UpgradeDomain.Host]) async -> FleetConnection {
-        let connection = FleetConnection(context)
-        await connection.keys.unlock(for: hosts)
+    ///
+    /// - Parameter ledger: its inventory has the hosts that they are behind.
+    static func open(
+        _ context: Context, to hosts: [UpgradeDomain.Host], of ledger: Ledger
+    ) async throws -> FleetConnection {
+        let ways = JumpWays(among: try ledger.currentInventory()?.hosts ?? [])
+        let connection = FleetConnection(context, ways)
+        await connection.keys.unlock(for: hosts + hosts.flatMap { (try? ways.way(to: $0)) ?? [] })
         return connection
     }
 
-    private init(_ context: Context) {
+    private init(_ context: Context, _ ways: JumpWays) {
         let executable =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         client = SSHClient()
         keys = KeyRing(client: client, environment: context.environment)
         connector = SSHConnector(
-            client: client, keys: keys, binaries: .standard(environment: context.environment, executable: executable))
+            client: client, keys: keys, ways: ways,
+            binaries: .standard(environment: context.environment, executable: executable))
     }
 
     func close() async {

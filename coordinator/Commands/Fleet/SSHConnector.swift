@@ -12,6 +12,7 @@ final class SSHConnector: HostConnector {
 
     private let client: SSHClient
     private let keys: KeyRing
+    private let ways: JumpWays
     private let binaries: AgentBinaries
     private let deadlines: SSHDeadlines
     private let cache = Mutex(Cache())
@@ -21,9 +22,13 @@ final class SSHConnector: HostConnector {
         var agents: [String: AgentBinary] = [:]
     }
 
-    init(client: SSHClient, keys: KeyRing, binaries: AgentBinaries, deadlines: SSHDeadlines = SSHDeadlines()) {
+    init(
+        client: SSHClient, keys: KeyRing, ways: JumpWays, binaries: AgentBinaries,
+        deadlines: SSHDeadlines = SSHDeadlines()
+    ) {
         self.client = client
         self.keys = keys
+        self.ways = ways
         self.binaries = binaries
         self.deadlines = deadlines
     }
@@ -44,19 +49,14 @@ final class SSHConnector: HostConnector {
         }
     }
 
+    /// The key that a host shows before anybody logs in.
+    func hostKey(of host: UpgradeDomain.Host) async throws(SSHError) -> SSHHostKey {
+        try await client.hostKey(of: try await target(host, []))
+    }
+
     private func logIn(to host: UpgradeDomain.Host) async throws(SSHError) -> SSHConnection {
-        var hostKeys: [SSHHostKey] = []
-        for key in host.hostKeys {
-            if let blob = Data(base64Encoded: key.base64), let pinned = SSHHostKey(blob: [UInt8](blob)) {
-                hostKeys.append(pinned)
-            }
-        }
-        var deadlines = deadlines
-        if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }
         let choice = try await keys.choice(for: host)
-        let target = SSHTarget(
-            host: host.name.rawValue, address: host.address, port: host.port, user: host.user, hostKeys: hostKeys,
-            identities: choice.identities, deadlines: deadlines)
+        let target = try await target(host, choice.identities)
         do {
             return try await client.connect(to: target)
         } catch {
@@ -66,6 +66,24 @@ final class SSHConnector: HostConnector {
                 code: error.code, host: error.host, message: "\(error.message). Not tried: \(others)",
                 cause: error.cause)
         }
+    }
+
+    private func target(
+        _ host: UpgradeDomain.Host, _ identities: [SSHIdentity]
+    ) async throws(SSHError) -> SSHTarget {
+        var target = place(host, identities)
+        for jump in try ways.way(to: host) {
+            target.jumps.append(place(jump, try await keys.choice(for: jump).identities))
+        }
+        return target
+    }
+
+    private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) -> SSHTarget {
+        var deadlines = deadlines
+        if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }
+        return SSHTarget(
+            host: host.name.rawValue, address: host.address, port: host.port, user: host.user,
+            hostKeys: host.hostKeys.compactMap(SSHHostKey.init), identities: identities, deadlines: deadlines)
     }
 
     // MARK: The agent
@@ -125,6 +143,13 @@ final class SSHConnector: HostConnector {
     }
 }
 
+extension SSHHostKey {
+    init?(_ key: HostKey) {
+        guard let blob = Data(base64Encoded: key.base64) else { return nil }
+        self.init(blob: [UInt8](blob))
+    }
+}
+
 /// An agent on an SSH channel.
 struct SSHAgentChannel: AgentChannel {
     let connection: SSHConnection
@@ -166,6 +191,12 @@ extension ContactFailure {
                 .progressTimedOut, .closed, .cancelled:
                 .hostUnreachable
             }
-        self.init(code, error.description)
+        let remedy =
+            switch code {
+            case .hostKeyUnknown, .hostKeyChanged:
+                ". Once its fingerprint is known to be right, pin it: lockflight inventory trust --scan --replace \(error.host)"
+            default: ""
+            }
+        self.init(code, error.description + remedy)
     }
 }

@@ -27,7 +27,7 @@ struct InventoryCheck: LockflightCommand {
         guard !selected.isEmpty else {
             throw CommandError(.refused, "no host to check", next: "lockflight inventory list")
         }
-        let connection = await FleetConnection.open(context, to: selected)
+        let connection = try await FleetConnection.open(context, to: selected, of: ledger)
         let check = FleetCheck(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
         let reports = await check.reports(of: selected, plan: chosen)
         await connection.close()

@@ -2,41 +2,48 @@ import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
+import SSHTransport
+import Terminal
 import UpgradeDomain
 
 struct InventoryTrust: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "trust", abstract: "Pin host keys from a known_hosts file.",
+        commandName: "trust", abstract: "Pin host keys from a known_hosts file, or from the hosts themselves.",
         discussion: """
-            Matching is OpenSSH's own (ssh-keygen -F), so hashed names and ports work. A pinned key is never replaced
-            silently: a different one is refused unless --replace is given.
+            Matching is OpenSSH's own (ssh-keygen -F), so hashed names and ports work. With --scan each host is asked for its
+            key, through its jump hosts, and the fingerprints are shown for you to confirm; nobody logs in. A pinned key is
+            never replaced silently: a different one is refused unless --replace is given.
             Example: lockflight inventory trust --known-hosts ~/.ssh/known_hosts
+            Example: lockflight inventory trust --scan core-1
             """)
 
     @OptionGroup var options: GlobalOptions
-    @Option(name: .long, help: "The known_hosts file.", completion: .file()) var knownHosts = "~/.ssh/known_hosts"
+    @Option(name: .long, help: "The known_hosts file. (default: ~/.ssh/known_hosts)", completion: .file())
+    var knownHosts: String?
+    @Flag(name: .long, help: "Ask the hosts for their keys instead.") var scan = false
+    @Option(name: .long, help: "With --scan: pin keys with this fingerprint (SHA256:...) without asking; repeatable.")
+    var accept: [String] = []
     @Flag(name: .long, help: "Replace keys that differ from the pinned ones.") var replace = false
     @Argument(help: "Only these hosts.") var hosts: [String] = []
 
+    func validate() throws {
+        if scan, knownHosts != nil { throw ValidationError("--scan and --known-hosts exclude each other") }
+        if !scan, !accept.isEmpty { throw ValidationError("--accept goes with --scan") }
+    }
+
     func perform(_ context: Context) async throws -> CommandResult {
-        let path = (knownHosts as NSString).expandingTildeInPath
-        guard FileManager.default.isReadableFile(atPath: path) else {
-            throw CommandError(
-                .refused, "\(path) can not be read", consequence: "No key was pinned.", next: "ls -l \(path)")
-        }
         let ledger = try context.ledger()
         var inventory = try context.inventory(of: ledger)
         if let stranger = hosts.first(where: { name in !inventory.hosts.contains { $0.name.rawValue == name } }) {
             throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: "lockflight inventory list")
         }
-        var rows: [Row] = []
-        for index in inventory.hosts.indices {
-            let host = inventory.hosts[index]
-            guard hosts.isEmpty || hosts.contains(host.name.rawValue) else { continue }
-            let match = try await KnownHosts(path: path).match(for: host)
-            let outcome = decide(host, match)
-            if let pins = outcome.pins { inventory.hosts[index].hostKeys = pins }
-            rows.append(Row(host: host.name, result: outcome.text, ok: outcome.ok))
+        let chosen = inventory.hosts.filter { hosts.isEmpty || hosts.contains($0.name.rawValue) }
+        let rows = scan ? try await scanned(chosen, ledger, context) : try await known(chosen)
+        for row in rows {
+            guard let pins = row.pins, let index = inventory.hosts.firstIndex(where: { $0.name == row.host }) else {
+                continue
+            }
+            inventory.hosts[index].hostKeys = pins
         }
         _ = try ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
         let table = TextTable(
@@ -45,6 +52,79 @@ struct InventoryTrust: LockflightCommand {
         return CommandResult(
             lines: table.lines(width: context.width, style: context.style), document: rows,
             status: rows.allSatisfy(\.ok) ? .verified : .refused)
+    }
+
+    /// What became of one host's pins.
+    private struct Row: Encodable {
+        var host: HostName
+        var result: String
+        var ok: Bool
+        /// Nil where they stay as they are.
+        var pins: [HostKey]?
+
+        private enum CodingKeys: CodingKey { case host, result, ok }
+    }
+
+    // MARK: From the hosts
+
+    private func scanned(
+        _ chosen: [UpgradeDomain.Host], _ ledger: Ledger, _ context: Context
+    ) async throws -> [Row] {
+        let connection = try await FleetConnection.open(context, to: chosen, of: ledger)
+        let scan = HostKeyScan(connector: connection.connector, accepted: Set(accept))
+        let answers = await scan.answers(of: chosen)
+        await connection.close()
+        let candidates = answers.compactMap { answer -> (host: HostName, key: SSHHostKey)? in
+            guard case .success(let key) = answer.key, mayBePinned(key, on: answer.host) else { return nil }
+            return (answer.host.name, key)
+        }
+        let confirmed = try scan.confirmed(candidates, context)
+        return answers.map { row(for: $0, confirmed) }
+    }
+
+    private func mayBePinned(_ key: SSHHostKey, on host: UpgradeDomain.Host) -> Bool {
+        !host.hostKeys.contains(key.pin) && (replace || host.hostKeys.isEmpty)
+    }
+
+    private func row(for answer: HostKeyScan.Answer, _ confirmed: Set<HostName>) -> Row {
+        let host = answer.host
+        switch answer.key {
+        case .failure(let error):
+            return Row(host: host.name, result: "refused: \(TerminalText.escaped(error.message))", ok: false)
+        case .success(let key):
+            let shown = "\(key.type) \(key.fingerprint)"
+            if host.hostKeys.contains(key.pin) { return Row(host: host.name, result: "unchanged: \(shown)", ok: true) }
+            guard mayBePinned(key, on: host) else {
+                let result =
+                    "refused: pinned is \(fingerprints(of: host.hostKeys)), it shows \(shown); --replace accepts it deliberately"
+                return Row(host: host.name, result: result, ok: false)
+            }
+            guard confirmed.contains(host.name) else {
+                let result = "not pinned: nobody confirmed \(shown); --accept \(key.fingerprint) does"
+                return Row(host: host.name, result: result, ok: false)
+            }
+            return Row(host: host.name, result: "pinned \(shown)", ok: true, pins: [key.pin])
+        }
+    }
+
+    private func fingerprints(of pins: [HostKey]) -> String {
+        pins.compactMap(SSHHostKey.init).map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
+    }
+
+    // MARK: From a known_hosts file
+
+    private func known(_ chosen: [UpgradeDomain.Host]) async throws -> [Row] {
+        let path = ((knownHosts ?? "~/.ssh/known_hosts") as NSString).expandingTildeInPath
+        guard FileManager.default.isReadableFile(atPath: path) else {
+            throw CommandError(
+                .refused, "\(path) can not be read", consequence: "No key was pinned.", next: "ls -l \(path)")
+        }
+        var rows: [Row] = []
+        for host in chosen {
+            let outcome = decide(host, try await KnownHosts(path: path).match(for: host))
+            rows.append(Row(host: host.name, result: outcome.text, ok: outcome.ok, pins: outcome.pins))
+        }
+        return rows
     }
 
     /// What becomes of a host's pins; nil where they stay as they are.
@@ -66,14 +146,15 @@ struct InventoryTrust: LockflightCommand {
         }
         if host.hostKeys == match.keys { return ("unchanged", true, nil) }
         if !host.hostKeys.isEmpty {
-            return ("refused: differs from the pinned key; --replace accepts it deliberately", false, nil)
+            let difference =
+                "pinned is \(fingerprints(of: host.hostKeys)), the file has \(fingerprints(of: match.keys))"
+            return ("refused: \(difference); --replace accepts it deliberately", false, nil)
         }
         return ("pinned \(match.keys.map(\.type).joined(separator: ", "))\(remarks)", true, match.keys)
     }
+}
 
-    private struct Row: Encodable {
-        var host: HostName
-        var result: String
-        var ok: Bool
-    }
+extension SSHHostKey {
+    /// As an inventory keeps it.
+    var pin: HostKey { HostKey(type: type, base64: Data(blob).base64EncodedString()) }
 }

@@ -61,7 +61,7 @@ struct LedgerRebuild: LockflightCommand {
     private func memories(
         of hosts: [UpgradeDomain.Host], _ ledger: Ledger, _ context: Context
     ) async throws -> [FleetJournals.Memory] {
-        let connection = await FleetConnection.open(context, to: hosts)
+        let connection = try await FleetConnection.open(context, to: hosts, of: ledger)
         let answers = await FleetJournals(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
             .memories(of: hosts)
         await connection.close()

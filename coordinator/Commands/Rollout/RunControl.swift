@@ -100,7 +100,8 @@ struct RunControl {
             at: Context.clock.wall())
         Failpoint.leaseTaken.pass()
         defer { lease.release() }
-        let connection = await FleetConnection.open(context, to: Array(try await state().hosts.values))
+        let connection = try await FleetConnection.open(
+            context, to: Array(try await state().hosts.values), of: ledger)
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
         let driver = try await RunDriver(
             run: run, ledger: ledger.id, driver: lease.driver, version: Lockflight.version, log: log,

@@ -1,3 +1,47 @@
+/// A logged-in connection to one host, whatever carries it.
+public protocol RemoteConnection: Sendable {
+    associatedtype Command: RemoteCommand
+
+    var target: SSHTarget { get }
+
+    /// Starts a command through the account's shell; at most ten may be open at a time.
+    ///
+    /// - Throws: `execRefused` when it certainly did not start. After `execTimedOut`, `connectionLost` and
+    ///   `cancelled` it is unknown whether it runs.
+    func execute(_ command: String) async throws(SSHError) -> Command
+
+    /// Ends the connection; commands that run there are not told to stop.
+    func close() async
+}
+
+/// One command on a connection. Dropping the last reference closes it; the connection lives at least as long as its commands.
+public protocol RemoteCommand: Sendable {
+    /// Sends bytes to the command's standard input; returns when they were handed on.
+    ///
+    /// That is back-pressure, no proof of arrival. Cancelling closes the command, because half of the bytes may be gone. Large
+    /// pieces are much faster than small ones.
+    func write(_ bytes: [UInt8]) async throws(SSHError)
+
+    /// Ends the command's standard input after what was written before.
+    func sendEOF()
+
+    /// Waits for the next bytes of standard output; nil at its end.
+    ///
+    /// One reader at a time. Output that arrived before a failure is handed out before the failure is thrown.
+    /// - Throws: `progressTimedOut` when for `timeout` nothing came and no input was taken; the command stays open and
+    ///   may be read again.
+    func read(timeout: Duration?) async throws(SSHError) -> [UInt8]?
+
+    /// Waits until the command has ended, and says how; read the output first.
+    func exit() async throws(SSHError) -> SSHExit
+
+    /// The last 8 KiB of the command's standard error so far.
+    func standardErrorTail() async -> [UInt8]
+
+    /// Gives the command up; on the host it may run on.
+    func close()
+}
+
 /// What a finished command left behind.
 public struct SSHOutput: Sendable, Hashable {
     public let standardOutput: [UInt8]
@@ -6,7 +50,7 @@ public struct SSHOutput: Sendable, Hashable {
     public let exit: SSHExit
 }
 
-extension SSHConnection {
+extension RemoteConnection {
     /// Runs a command to its end, with bytes for its input and a bound on its output.
     ///
     /// - Parameters:
@@ -22,7 +66,7 @@ extension SSHConnection {
             var output: [UInt8] = []
             while let bytes = try await exec.read(timeout: timeout) {
                 guard output.count + bytes.count <= limitBytes else {
-                    throw exec.error(.limitExceeded, detail: "the command wrote more than \(limitBytes) bytes")
+                    throw target.error(.limitExceeded, detail: "the command wrote more than \(limitBytes) bytes")
                 }
                 output += bytes
             }
@@ -36,7 +80,7 @@ extension SSHConnection {
             _ = await written
             throw error
         } catch {
-            throw exec.error(.closed, detail: nil, cause: "\(error)")
+            throw target.error(.closed, cause: "\(error)")
         }
     }
 
@@ -55,7 +99,9 @@ extension SSHConnection {
     }
 }
 
-extension SSHExec {
+extension RemoteCommand {
+    public func read() async throws(SSHError) -> [UInt8]? { try await read(timeout: nil) }
+
     /// Writes all input in pieces and ends it; returns the error instead of throwing it.
     fileprivate func feed(_ input: [UInt8]) async -> SSHError? {
         var rest = input[...]

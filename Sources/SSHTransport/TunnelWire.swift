@@ -1,0 +1,132 @@
+import NIOCore
+
+/// A session's way through a jump host: a channel of the jump host's own session, on the same loop.
+final class TunnelWire: SessionWire {
+    private let driver: SessionDriver
+    private let outer: SessionDriver
+    /// Keeps the jump host's connection for as long as this one needs it.
+    private var turn: TunnelTurn?
+    private let jumpName: String
+    private var opening: EventLoopPromise<NIOLoopBound<ExecChannel>>?
+    private var tunnel: ExecChannel?
+    private var isHeld = false
+    private var unsentBytes = 0
+    private var mustClose = false
+    private let gone: EventLoopPromise<Void>
+
+    init(driver: SessionDriver, turn: TunnelTurn) {
+        self.driver = driver
+        self.turn = turn
+        jumpName = printable(turn.connection.target.host.utf8)
+        outer = turn.connection.driver
+        gone = driver.loop.makePromise()
+    }
+
+    func connect() {
+        guard let turn else { return }
+        let opening = driver.loop.makePromise(of: NIOLoopBound<ExecChannel>.self)
+        self.opening = opening
+        outer.openTunnel(to: driver.target.address, driver.target.port, turn, opening)
+        opening.futureResult.assumeIsolated().whenComplete { result in
+            self.opening = nil
+            switch result {
+            case .success(let exec): self.opened(exec.value)
+            case .failure(let error): self.refused(error)
+            }
+        }
+    }
+
+    private func opened(_ exec: ExecChannel) {
+        tunnel = exec
+        driver.wireOpened()
+        receive()
+    }
+
+    private func refused(_ error: any Error) {
+        guard let error = error as? SSHError, error.code == .execRefused else {
+            driver.wireBroke("the connection to the jump host \(jumpName) ended", cause: "\(error)")
+            return end()
+        }
+        let isForbidden = error.cause?.contains("prohibited") == true
+        driver.fail(
+            .unreachable,
+            detail: isForbidden
+                ? "the jump host \(jumpName) does not forward to it; see AllowTcpForwarding and PermitOpen in its sshd_config"
+                : "the jump host \(jumpName) could not connect to it", cause: error.cause)
+        end()
+    }
+
+    private func receive() {
+        guard let tunnel, !mustClose else { return }
+        guard !driver.hasTooMuch else {
+            isHeld = true
+            return
+        }
+        let bytes = driver.loop.makePromise(of: [UInt8]?.self)
+        outer.read(tunnel, timeout: nil, bytes)
+        bytes.futureResult.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let bytes?):
+                self.driver.receive(ByteBuffer(bytes: bytes))
+                self.driver.advance()
+                self.receive()
+            case .success(nil): self.driver.wireEnded()
+            case .failure(let error):
+                self.driver.wireBroke(
+                    "the connection to the jump host \(self.jumpName) ended", cause: "\(error)")
+            }
+        }
+    }
+
+    // MARK: The session's side
+
+    var isActive: Bool { tunnel?.lifecycle.isRunning == true && !mustClose }
+    var isWritable: Bool { unsentBytes < TransportLimits.unsentBytes }
+    var closed: EventLoopFuture<Void> { gone.futureResult }
+
+    func send(_ bytes: ByteBuffer) {
+        guard let tunnel else { return }
+        let count = bytes.readableBytes
+        unsentBytes += count
+        let sent = driver.loop.makePromise(of: Void.self)
+        outer.write(Array(buffer: bytes), tunnel, sent)
+        sent.futureResult.assumeIsolated().whenComplete { _ in
+            let wasFull = !self.isWritable
+            self.unsentBytes -= count
+            if self.mustClose {
+                self.finish()
+            } else if wasFull, self.isWritable {
+                self.driver.advance()
+            }
+        }
+    }
+
+    func resume() {
+        guard isHeld else { return }
+        isHeld = false
+        receive()
+    }
+
+    func close() {
+        mustClose = true
+        if let opening {
+            turn?.givenUp()
+            outer.withdraw(opening)
+        }
+        finish()
+    }
+
+    /// Closes the channel once everything was handed on.
+    private func finish() {
+        guard let tunnel, unsentBytes == 0 else { return }
+        outer.close(tunnel)
+        self.tunnel = nil
+        end()
+    }
+
+    private func end() {
+        turn = nil
+        driver.wireGone()
+        gone.succeed()
+    }
+}

@@ -1,0 +1,32 @@
+import SSHTransport
+import UpgradeDomain
+
+/// Which hosts of an inventory stand before which.
+struct JumpWays: Sendable {
+    private let hosts: [HostName: UpgradeDomain.Host]
+
+    init(among hosts: [UpgradeDomain.Host]) {
+        self.hosts = Dictionary(hosts.map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    /// The hosts to go through, the first one first.
+    ///
+    /// - Throws: `unreachable` when the inventory has lost one of them since a run stored the host.
+    func way(to host: UpgradeDomain.Host) throws(SSHError) -> [UpgradeDomain.Host] {
+        var way: [UpgradeDomain.Host] = []
+        var next = host.jump
+        while let name = next {
+            guard let jump = hosts[name], way.count < FleetInventory.jumpDepth else {
+                throw SSHError(
+                    code: .unreachable, host: host.name.rawValue,
+                    message: """
+                        \(host.name) is behind \(name), which the inventory no longer has, so no connection was made; import one \
+                        that has both: lockflight inventory import FILE
+                        """)
+            }
+            way.insert(jump, at: 0)
+            next = jump.jump
+        }
+        return way
+    }
+}
