@@ -62,7 +62,7 @@ let package = Package(
             name: "CLibSSH2", path: "Sources/CLibSSH2", pkgConfig: "libssh2",
             providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "CLinux", path: "Sources/CLinux"),
-        library("SSHTransport", in: "Sources", ["CLibSSH2", nio, nioPosix, crypto, cryptoExtras]),
+        library("SSHTransport", in: "Sources", ["CLibSSH2", nio, nioPosix, crypto, cryptoExtras, subprocess, system]),
         .target(
             name: "LabFleet", dependencies: ["UpgradeDomain", subprocess, system], path: "Sources/LabFleet",
             resources: [

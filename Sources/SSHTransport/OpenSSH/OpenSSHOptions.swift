@@ -1,0 +1,68 @@
+/// Command lines of OpenSSH's client, as pure functions: what Lockflight insists on stands before what ssh_config says, because
+/// the first value of an option wins (ssh_config(5)).
+struct OpenSSHOptions {
+    let target: OpenSSHTarget
+    /// Holds the pinned keys under the host's label.
+    let knownHostsPath: String
+    /// Where the connection listens for its commands.
+    let controlPath: String
+    /// The control socket of the jump host in front; nil when there is none.
+    let jumpControlPath: String?
+
+    /// How long a connection outlives its last command, should nobody end it.
+    static let idleSeconds = 60
+
+    /// Logs in, goes to the background, and waits for commands.
+    var logIn: [String] {
+        ["-f", "-N", "-M", "-S", controlPath, "-o", "ControlPersist=\(OpenSSHOptions.idleSeconds)"] + common + [
+            destination
+        ]
+    }
+
+    /// Runs one command over the connection, and never over one of its own.
+    func run(_ command: String) -> [String] {
+        ["-S", controlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false"] + common + [destination, command]
+    }
+
+    /// Ends the connection and its commands.
+    var close: [String] { ["-S", controlPath, "-O", "exit"] + common + [destination] }
+
+    private var destination: String { target.alias ?? target.place.address }
+
+    private var common: [String] {
+        let place = target.place
+        let silence = max(1, place.deadlines.silence.components.seconds / 3)
+        var words = target.configFile.map { ["-F", $0] } ?? []
+        words += ["-T", "-a", "-x", "-p", "\(place.port)", "-l", place.user]
+        let options = [
+            "BatchMode=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=\(quoted(knownHostsPath))",
+            "GlobalKnownHostsFile=/dev/null", "HostKeyAlias=\(place.host)", "CheckHostIP=no", "UpdateHostKeys=no",
+            "VerifyHostKeyDNS=no", "ConnectionAttempts=1",
+            "ConnectTimeout=\(max(1, place.deadlines.connect.components.seconds))", "ServerAliveInterval=\(silence)",
+            "ServerAliveCountMax=2", "ClearAllForwardings=yes", "PermitLocalCommand=no", "EscapeChar=none",
+            "LogLevel=ERROR",
+        ]
+        for option in options { words += ["-o", option] }
+        for file in target.identityFiles { words += ["-i", file] }
+        if !target.identityFiles.isEmpty { words += ["-o", "IdentitiesOnly=yes"] }
+        if let socket = target.agentSocket { words += ["-o", "IdentityAgent=\(quoted(socket))"] }
+        if let jump = jumpCommand { words += ["-o", "ProxyCommand=\(jump)"] }
+        return words
+    }
+
+    /// Passes the connection on over the one to the jump host.
+    private var jumpCommand: String? {
+        guard let jumpControlPath, let jump = target.jumps.last else { return nil }
+        let words = [
+            "ssh", "-F", "none", "-S", jumpControlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-W",
+            "[%h]:%p",
+            jump.place.host,
+        ]
+        return words.map { $0.contains("%") ? $0 : shellQuoted($0) }.joined(separator: " ")
+    }
+
+    /// As one word of an ssh_config value, and without the meaning that `%` has there.
+    private func quoted(_ path: String) -> String {
+        "\"\(path.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%"))\""
+    }
+}
