@@ -130,7 +130,7 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Commands", "RolloutEngine", "Terminal", "UpgradeDomain",
+                "Commands", "RolloutEngine", "Terminal", "UpgradeDomain", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests(

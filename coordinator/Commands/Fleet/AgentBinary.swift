@@ -1,9 +1,12 @@
 import ContentDigest
 import Foundation
+import Subprocess
 import UpgradeDomain
 
-/// The agent builds that this coordinator can bring to a host, one per architecture.
+/// The agent builds that this coordinator can bring to hosts, one per architecture.
 struct AgentBinaries: Sendable {
+    private static let prefix = "lockflight-agent-"
+
     /// `LOCKFLIGHT_AGENT_DIRECTORY`, then the folders where an installation or a build of the source keeps them.
     let folders: [String]
 
@@ -22,28 +25,52 @@ struct AgentBinaries: Sendable {
         return NSString.path(withComponents: parts.prefix(build) + [".build-agent", "out"])
     }
 
-    /// The build for what `uname -m` prints on the host; nil when there is none.
-    func binary(for architecture: String) -> AgentBinary? {
+    /// Every build, named `lockflight-agent-ARCHITECTURE`, read once; where two folders have one, the first folder's.
+    func read() -> [AgentBinary] {
+        var builds: [AgentBinary] = []
         for folder in folders {
-            let path = "\(folder)/lockflight-agent-\(architecture)"
-            if let bytes = FileManager.default.contents(atPath: path), !bytes.isEmpty {
-                return AgentBinary(bytes: [UInt8](bytes))
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+            for name in names.sorted() where name.hasPrefix(AgentBinaries.prefix) {
+                let architecture = String(name.dropFirst(AgentBinaries.prefix.count))
+                guard AgentBinary.isArchitecture(architecture),
+                    !builds.contains(where: { $0.architecture == architecture }),
+                    let bytes = FileManager.default.contents(atPath: "\(folder)/\(name)"), !bytes.isEmpty
+                else { continue }
+                builds.append(AgentBinary(architecture: architecture, bytes: [UInt8](bytes)))
             }
         }
-        return nil
+        return builds
     }
 }
 
 /// One agent executable, named on hosts by its digest.
 struct AgentBinary: Sendable {
+    /// What `uname -m` prints on the hosts that it runs on.
+    let architecture: String
     let bytes: [UInt8]
-    let digest: Digest
+    let hexDigest: String
 
-    init(bytes: [UInt8]) {
+    init(architecture: String, bytes: [UInt8]) {
+        self.architecture = architecture
         self.bytes = bytes
-        digest = Digest.sha256(of: bytes)
+        hexDigest = AgentBinary.hexDigest(of: bytes)
     }
 
-    /// The digest's hexadecimal digits.
-    var hexDigest: String { String(digest.rawValue.drop { $0 != ":" }.dropFirst()) }
+    /// Whether a word may stand unquoted in a shell's `case`.
+    static func isArchitecture(_ word: String) -> Bool {
+        !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+    }
+
+    /// SHA-256 as `sha256sum` prints it.
+    static func hexDigest(of bytes: some Collection<UInt8>) -> String {
+        String(Digest.sha256(of: Array(bytes)).rawValue.drop { $0 != ":" }.dropFirst())
+    }
+
+    /// The same for a host that has `gzip`; nil when this machine has none.
+    func compressed() async -> [UInt8]? {
+        let record = try? await Subprocess.run(
+            .name("gzip"), arguments: ["-c"], input: .array(bytes), output: .bytes(limit: bytes.count))
+        guard let record, record.terminationStatus.isSuccess else { return nil }
+        return record.standardOutput
+    }
 }

@@ -6,21 +6,11 @@ import UpgradeDomain
 
 /// Reaches agents over SSH: pinned host key, login, the agent brought there by digest when it is absent.
 final class SSHConnector: HostConnector {
-    /// Where agents are kept on a host, below the login's home.
-    static let agentFolder = ".local/lib/lockflight"
-    static let uploadTimeout = Duration.seconds(60)
-
     private let client: SSHClient
     private let keys: KeyRing
     private let ways: JumpWays
-    private let binaries: AgentBinaries
+    private let delivery: AgentDelivery
     private let deadlines: SSHDeadlines
-    private let cache = Mutex(Cache())
-
-    /// What is read once per process.
-    private struct Cache {
-        var agents: [String: AgentBinary] = [:]
-    }
 
     init(
         client: SSHClient, keys: KeyRing, ways: JumpWays, binaries: AgentBinaries,
@@ -29,23 +19,27 @@ final class SSHConnector: HostConnector {
         self.client = client
         self.keys = keys
         self.ways = ways
-        self.binaries = binaries
+        delivery = AgentDelivery(binaries: binaries, startTimeout: deadlines.exec)
         self.deadlines = deadlines
     }
 
     func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
         do throws(SSHError) {
-            let connection = try await logIn(to: host)
-            do throws(SSHError) {
-                let path = try await bringAgent(to: host, over: connection)
-                let exec = try await connection.execute("exec \"$HOME/\(path)\" serve")
-                return SSHAgentChannel(connection: connection, exec: exec)
-            } catch {
-                await connection.close()
-                throw error
-            }
+            return try await agent(on: host, over: try await logIn(to: host))
         } catch {
             throw ContactFailure(ssh: error)
+        }
+    }
+
+    private func agent<Connection: RemoteConnection>(
+        on host: UpgradeDomain.Host, over connection: Connection
+    ) async throws(SSHError) -> SSHAgentChannel<Connection> {
+        do throws(SSHError) {
+            let started = try await delivery.start(on: host.name, over: connection)
+            return SSHAgentChannel(connection: connection, command: started.command, heard: started.output)
+        } catch {
+            await connection.close()
+            throw error
         }
     }
 
@@ -85,62 +79,6 @@ final class SSHConnector: HostConnector {
             host: host.name.rawValue, address: host.address, port: host.port, user: host.user,
             hostKeys: host.hostKeys.compactMap(SSHHostKey.init), identities: identities, deadlines: deadlines)
     }
-
-    // MARK: The agent
-
-    /// The agent's path below the login's home, after making sure that it is there with the right content.
-    private func bringAgent(to host: UpgradeDomain.Host, over connection: SSHConnection) async throws(SSHError)
-        -> String
-    {
-        let architecture = try await line(of: "uname -m", on: connection)
-        guard let agent = agent(for: architecture) else {
-            throw SSHError(
-                code: .uploadFailed, host: host.name.rawValue,
-                message: "there is no lockflight-agent build for \(architecture), so \(host.name) can take no part; "
-                    + "looked in \(binaries.folders.joined(separator: ", ")). Build it with `make agent`.")
-        }
-        let path = "\(SSHConnector.agentFolder)/agent-\(agent.hexDigest)"
-        let found = try await line(of: "test -x \"$HOME/\(path)\" && echo present || echo absent", on: connection)
-        if found != "present" { try await upload(agent, to: path, on: host, over: connection) }
-        return path
-    }
-
-    /// Uploads under a name of our own, verifies the digest on the host, and renames, so that the final name only
-    /// ever holds the whole agent.
-    private func upload(
-        _ agent: AgentBinary, to path: String, on host: UpgradeDomain.Host, over connection: SSHConnection
-    ) async throws(SSHError) {
-        let part = "\(path).\(UUID().uuidString).part"
-        let make = "umask 077; mkdir -p \"$HOME/\(SSHConnector.agentFolder)\" && cat > \"$HOME/\(part)\""
-        let verify = "echo '\(agent.hexDigest)  '\"$HOME/\(part)\" | sha256sum -c - >&2"
-        let publish = "chmod 700 \"$HOME/\(part)\" && mv \"$HOME/\(part)\" \"$HOME/\(path)\" && echo published"
-        let output = try await connection.run(
-            "(\(make) && \(verify) && \(publish)) || { rm -f \"$HOME/\(part)\"; echo failed; }",
-            input: agent.bytes, timeout: SSHConnector.uploadTimeout)
-        guard String(decoding: output.standardOutput, as: UTF8.self).hasSuffix("published\n") else {
-            let words = String(decoding: output.standardErrorTail.suffix(200), as: UTF8.self)
-            throw SSHError(
-                code: .uploadFailed, host: host.name.rawValue,
-                message: "the agent could not be stored on \(host.name), so it can take no part; check the free space "
-                    + "and the permissions of ~/\(SSHConnector.agentFolder) there", cause: words)
-        }
-    }
-
-    /// The last line a command prints; rc files may print others before it.
-    private func line(of command: String, on connection: SSHConnection) async throws(SSHError) -> String {
-        let output = try await connection.run(command, limitBytes: 65_536, timeout: deadlines.exec)
-        let text = String(decoding: output.standardOutput, as: UTF8.self)
-        return text.split(separator: "\n").last.map(String.init) ?? ""
-    }
-
-    private func agent(for architecture: String) -> AgentBinary? {
-        cache.withLock { cache in
-            if let known = cache.agents[architecture] { return known }
-            let binary = binaries.binary(for: architecture)
-            cache.agents[architecture] = binary
-            return binary
-        }
-    }
 }
 
 extension SSHHostKey {
@@ -151,27 +89,40 @@ extension SSHHostKey {
 }
 
 /// An agent on an SSH channel.
-struct SSHAgentChannel: AgentChannel {
-    let connection: SSHConnection
-    let exec: SSHExec
+final class SSHAgentChannel<Connection: RemoteConnection>: AgentChannel {
+    private let connection: Connection
+    private let command: Connection.Command
+    /// What the agent said while it was being started.
+    private let heard: Mutex<[UInt8]>
+
+    init(connection: Connection, command: Connection.Command, heard: [UInt8]) {
+        self.connection = connection
+        self.command = command
+        self.heard = Mutex(heard)
+    }
 
     func send(_ bytes: [UInt8]) async throws(ContactFailure) {
-        do throws(SSHError) { try await exec.write(bytes) } catch { throw ContactFailure(ssh: error) }
+        do throws(SSHError) { try await command.write(bytes) } catch { throw ContactFailure(ssh: error) }
     }
 
     func receive() async throws(ContactFailure) -> [UInt8]? {
+        let first = heard.withLock { heard in
+            defer { heard = [] }
+            return heard
+        }
+        if !first.isEmpty { return first }
         do throws(SSHError) {
-            if let bytes = try await exec.read() { return bytes }
+            if let bytes = try await command.read(timeout: nil) { return bytes }
         } catch {
             throw ContactFailure(ssh: error)
         }
-        let tail = await exec.standardErrorTail()
+        let tail = await command.standardErrorTail()
         guard !tail.isEmpty else { return nil }
         throw ContactFailure(.agentUnusable, "the agent ended: \(String(decoding: tail.suffix(200), as: UTF8.self))")
     }
 
     func close() async {
-        exec.close()
+        command.close()
         await connection.close()
     }
 }

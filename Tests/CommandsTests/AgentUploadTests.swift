@@ -1,0 +1,187 @@
+import Foundation
+import Subprocess
+import SystemPackage
+import Testing
+
+@testable import Commands
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What a host's shell does with an agent, in a real shell with a home of its own.
+struct AgentUploadTests {
+    /// A host: a home, and the words of its shell.
+    private struct Host {
+        let home: String
+        var path = "/usr/bin:/bin"
+
+        init() throws {
+            home = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)").path
+            try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+        }
+
+        func run(_ script: String, input: [UInt8] = []) async throws -> [UInt8] {
+            try await Subprocess.run(
+                .path("/bin/sh"), arguments: ["-c", script],
+                environment: .custom(["HOME": home, "PATH": path]), input: .array(input), output: .bytes(limit: 65_536)
+            ).standardOutput
+        }
+
+        func lastLine(_ script: String, input: some Collection<UInt8>) async throws -> String {
+            let output = String(decoding: try await run(script, input: Array(input)), as: UTF8.self)
+            return String(output.split(separator: "\n").last ?? "")
+        }
+
+        func files() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: "\(home)/\(AgentDelivery.folder)").sorted()
+        }
+
+        func remove() { try? FileManager.default.removeItem(atPath: home) }
+    }
+
+    private static func architecture() async throws -> String {
+        try await Subprocess.run(.name("uname"), arguments: ["-m"], output: .string(limit: 100)).standardOutput
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// A program that says what it was called with.
+    private static func build(_ comment: String = "") async throws -> AgentBinary {
+        let filling = (0..<5_000).map { "# \($0 &* 2_654_435_761) \(comment)\n" }.joined()
+        return AgentBinary(
+            architecture: try await architecture(), bytes: Array("#!/bin/sh\necho \"runs $1\"\n\(filling)".utf8))
+    }
+
+    private static func upload(_ build: AgentBinary, isPacked: Bool = true) async throws -> AgentUpload {
+        AgentUpload(
+            build: build, bytes: isPacked ? try #require(await build.compressed()) : build.bytes, isPacked: isPacked)
+    }
+
+    private func withHost(_ body: (Host) async throws -> Void) async throws {
+        let host = try Host()
+        defer { host.remove() }
+        try await body(host)
+    }
+
+    private func absence(on host: Host, _ build: AgentBinary) async throws -> AgentScript.Absence {
+        let answer = AgentScript.answer(in: try await host.run(AgentScript.startOrLook([build])))
+        guard case .absent(let absence)? = answer else { throw CancellationError() }
+        return absence
+    }
+
+    @Test(arguments: [true, false])
+    func aWholeUploadIsStartedByTheNextLook(isPacked: Bool) async throws {
+        let build = try await AgentUploadTests.build()
+        let upload = try await AgentUploadTests.upload(build, isPacked: isPacked)
+        #expect(!isPacked || upload.bytes.count < build.bytes.count / 2)
+        try await withHost { host in
+            #expect(try await absence(on: host, build).architecture == build.architecture)
+            #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
+            #expect(try host.files() == ["agent-\(build.hexDigest)"])
+            let answer = AgentScript.answer(in: try await host.run(AgentScript.startOrLook([build])))
+            #expect(answer == .present(Array("runs serve\n".utf8)))
+        }
+    }
+
+    @Test func anInterruptedUploadIsContinuedWhereItBegan() async throws {
+        let build = try await AgentUploadTests.build()
+        let upload = try await AgentUploadTests.upload(build)
+        try await withHost { host in
+            let half = upload.bytes.count / 2
+            #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes[..<half]) == "failed")
+            let left = try await absence(on: host, build)
+            #expect(upload.offset(after: left) == half)
+            #expect(try await host.lastLine(upload.script(from: half), input: upload.bytes[half...]) == "published")
+            #expect(try host.files() == ["agent-\(build.hexDigest)"])
+        }
+    }
+
+    @Test func whatIsLeftOfOtherBytesIsNotContinued() async throws {
+        let build = try await AgentUploadTests.build()
+        let upload = try await AgentUploadTests.upload(build)
+        try await withHost { host in
+            _ = try await host.lastLine(upload.script(from: 0), input: upload.bytes[..<1_000])
+            let part = "\(host.home)/\(AgentDelivery.folder)/agent-\(build.hexDigest).gz.part"
+            try Data(repeating: 1, count: 1_000).write(to: URL(fileURLWithPath: part))
+            var raw = try await absence(on: host, build)
+            #expect(upload.offset(after: raw) == 0)
+            raw.hasGzip = false
+            #expect(upload.offset(after: raw) == 0)
+            raw.partBytes = upload.bytes.count + 1
+            #expect(upload.offset(after: raw) == 0)
+        }
+    }
+
+    @Test func whoComesSecondToAnInterruptedUploadBeginsAnew() async throws {
+        let build = try await AgentUploadTests.build()
+        let upload = try await AgentUploadTests.upload(build)
+        try await withHost { host in
+            _ = try await host.lastLine(upload.script(from: 0), input: upload.bytes[..<1_000])
+            #expect(try await host.lastLine(upload.script(from: 1_000), input: upload.bytes[1_000...]) == "published")
+            #expect(try await host.lastLine(upload.script(from: 1_000), input: upload.bytes[1_000...]) == "lost")
+            #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
+        }
+    }
+
+    @Test func bytesOfAnotherDigestAreNeverPublished() async throws {
+        let build = try await AgentUploadTests.build()
+        let other = try await AgentUploadTests.upload(try await AgentUploadTests.build("other"), isPacked: false)
+        let upload = AgentUpload(build: build, bytes: other.bytes, isPacked: false)
+        try await withHost { host in
+            let end = try await host.lastLine(upload.script(from: 0), input: other.bytes)
+            #expect(end == "failed")
+            #expect(try host.files().isEmpty)
+        }
+    }
+
+    @Test func aHostWithoutGzipSaysSo() async throws {
+        let build = try await AgentUploadTests.build()
+        try await withHost { host in
+            var bare = host
+            bare.path = "\(host.home)/bin"
+            try FileManager.default.createDirectory(atPath: bare.path, withIntermediateDirectories: true)
+            for name in ["uname", "wc", "sha256sum"] {
+                try FileManager.default.createSymbolicLink(
+                    atPath: "\(bare.path)/\(name)", withDestinationPath: "/usr/bin/\(name)")
+            }
+            let lacking = try await absence(on: bare, build)
+            #expect(!lacking.hasGzip)
+            let whole = try await absence(on: host, build)
+            #expect(whole.hasGzip)
+        }
+    }
+
+    @Test func anotherArchitectureGetsNoBuild() async throws {
+        let build = AgentBinary(architecture: "s390x", bytes: [1, 2, 3])
+        try await withHost { host in
+            let answer = try await absence(on: host, build)
+            let own = try await AgentUploadTests.architecture()
+            #expect(answer.architecture == own)
+            #expect(answer.partBytes == 0)
+        }
+    }
+
+    @Test func whatRCFilesPrintIsPassedOver() {
+        let noise = "Welcome!\nlockflight-agent: nonsense\nlockflight-agent: absent a;b gz 0\n"
+        #expect(AgentScript.answer(in: Array(noise.utf8)) == nil)
+        let whole = AgentScript.answer(in: Array("\(noise)no newline\nlockflight-agent: absent riscv64 raw 0\n".utf8))
+        #expect(whole == .absent(AgentScript.Absence(architecture: "riscv64", hasGzip: false)))
+    }
+
+    @Test func theFirstFolderThatHasABuildGivesIt() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for (name, text) in [
+            ("a/lockflight-agent-x86_64", "first"), ("b/lockflight-agent-x86_64", "second"),
+            ("b/lockflight-agent-aarch64", "arm"), ("b/lockflight-agent-x86_64.debug", "no architecture"),
+        ] {
+            let url = URL(fileURLWithPath: "\(folder)/\(name)")
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: url)
+        }
+        let builds = AgentBinaries(folders: ["\(folder)/none", "\(folder)/a", "\(folder)/b"]).read()
+        #expect(builds.map(\.architecture) == ["x86_64", "aarch64"])
+        #expect(builds.map { String(decoding: $0.bytes, as: UTF8.self) } == ["first", "arm"])
+    }
+}

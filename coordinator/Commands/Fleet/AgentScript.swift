@@ -1,0 +1,94 @@
+import Foundation
+
+/// What a host's shell is asked about the agent, and its answers; for any POSIX shell.
+enum AgentScript {
+    /// Begins the line that is ours among what rc files print.
+    private static let mark = "lockflight-agent:"
+
+    enum Answer: Equatable {
+        /// The agent runs from now on; what it has already said.
+        case present([UInt8])
+        case absent(Absence)
+    }
+
+    /// What a host says that has no fitting agent.
+    struct Absence: Equatable {
+        /// As `uname -m` prints it.
+        var architecture: String
+        var hasGzip: Bool
+        /// What an interrupted upload left, if anything.
+        var partBytes = 0
+        var partDigest = ""
+    }
+
+    /// Starts the build that fits the host, or says what the host is.
+    static func startOrLook(_ builds: [AgentBinary]) -> String {
+        let cases = builds.map { "\($0.architecture)) n=agent-\($0.hexDigest);;" }.joined(separator: " ")
+        return """
+            d="$HOME/\(AgentDelivery.folder)"; a=$(uname -m); case "$a" in \(cases) *) n=;; esac; echo
+            if [ -n "$n" ] && [ -x "$d/$n" ]; then echo "\(mark) present"; exec "$d/$n" serve; fi
+            if command -v gzip >/dev/null; then z=gz; else z=raw; fi; p="$d/$n.$z.part"
+            if [ -n "$n" ] && [ -f "$p" ]; then q="$(wc -c < "$p") $(sha256sum < "$p")"; else q=0; fi
+            echo "\(mark) absent $a $z $q"
+            """
+    }
+
+    /// The answer to that; nil while it is not complete.
+    static func answer(in heard: [UInt8]) -> Answer? {
+        var rest = heard[...]
+        while let end = rest.firstIndex(of: 0x0a) {
+            let words = String(decoding: rest[..<end], as: UTF8.self).split(separator: " ").map(String.init)
+            rest = rest[(end + 1)...]
+            if words == [mark, "present"] { return .present(Array(rest)) }
+            guard words.count >= 5, words[..<2] == [mark, "absent"], AgentBinary.isArchitecture(words[2]),
+                let count = Int(words[4])
+            else { continue }
+            return .absent(
+                Absence(
+                    architecture: words[2], hasGzip: words[3] == "gz", partBytes: count,
+                    partDigest: words.count > 5 ? words[5] : ""))
+        }
+        return nil
+    }
+}
+
+/// The way of one build to a host: its bytes as they are sent, and what the host does with them.
+struct AgentUpload {
+    let build: AgentBinary
+    /// What is sent.
+    let bytes: [UInt8]
+    /// Whether that is compressed.
+    let isPacked: Bool
+
+    private var name: String { "agent-\(build.hexDigest)" }
+    /// What an interrupted upload is kept as.
+    private var partName: String { "\(name).\(isPacked ? "gz" : "raw").part" }
+
+    /// How many bytes need not be sent again, because what is left there begins the same.
+    func offset(after absence: AgentScript.Absence) -> Int {
+        guard absence.hasGzip == isPacked, absence.partBytes > 0, absence.partBytes <= bytes.count,
+            AgentBinary.hexDigest(of: bytes[..<absence.partBytes]) == absence.partDigest
+        else { return 0 }
+        return absence.partBytes
+    }
+
+    /// Takes the bytes from `offset` on under a name of its own, proves the digest of the whole, and renames, so that the final
+    /// name only ever holds the whole agent. Its last line is `published`, `lost` (what was left there is gone), or `failed`.
+    ///
+    /// When the connection ends early, what has come is kept for the next upload; what nobody takes up is removed after a day.
+    func script(from offset: Int) -> String {
+        let own = "\(name).\(UUID().uuidString).part"
+        let takeUp = "mv \(partName) \(own) && [ $(wc -c < \(own)) -eq \(offset) ]"
+        let unpack = isPacked ? "gzip -dc < \(own) > \(own).whole" : "mv \(own) \(own).whole"
+        return """
+            umask 077; mkdir -p "$HOME/\(AgentDelivery.folder)" && cd "$HOME/\(AgentDelivery.folder)" || exit 1
+            find . -name 'agent-*.part*' -mtime +1 -exec rm -f {} +
+            \(offset == 0 ? "" : "{ \(takeUp); } 2>/dev/null || { rm -f \(own); echo lost; exit; }")
+            cat >> \(own) || { rm -f \(own); echo failed; exit; }
+            if [ $(wc -c < \(own)) -lt \(bytes.count) ]; then mv \(own) \(partName); echo failed; exit; fi
+            \(unpack) && echo '\(build.hexDigest)  \(own).whole' | sha256sum -c - >&2 && chmod 700 \(own).whole &&
+            mv \(own).whole \(name) && r=published || r=failed
+            rm -f \(own) \(own).whole; echo $r
+            """
+    }
+}
