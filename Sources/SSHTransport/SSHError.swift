@@ -25,14 +25,17 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
     public let code: Code
     /// The host's label in the inventory; a path for errors of key files and ssh-agents.
     public let host: String
+    /// Where it failed: the host itself, or a jump host before it.
+    public let failedHost: String
     /// What failed and where, the consequence, and the next command.
     public let message: String
     /// The lower layer's own words (libssh2, the operating system, the server), for a log.
     public let cause: String?
 
-    public init(code: Code, host: String, message: String, cause: String? = nil) {
+    public init(code: Code, host: String, failedHost: String? = nil, message: String, cause: String? = nil) {
         self.code = code
         self.host = host
+        self.failedHost = failedHost ?? host
         self.message = message
         self.cause = cause
     }

@@ -19,7 +19,7 @@ extension SSHTarget {
     /// What one of the jump hosts before this host failed with.
     func error(behind jump: SSHError, jumps: [String]? = nil) -> SSHError {
         SSHError(
-            code: jump.code, host: host,
+            code: jump.code, host: host, failedHost: jump.failedHost,
             message:
                 "\(host) is behind \(jumps?.joined(separator: ", ") ?? jumpNames) and was not connected to: \(jump.message)",
             cause: jump.cause)

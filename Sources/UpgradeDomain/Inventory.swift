@@ -40,6 +40,8 @@ public struct Host: Codable, Hashable, Sendable {
     public var jump: HostName?
     /// Path of the private key on the coordinator's machine; nil means the coordinator's default.
     public var identityFile: String?
+    /// What carries the connection; nil means libssh2.
+    public var transport: HostTransport?
     /// How long its connection may stay silent, keepalives included, before it counts as lost; nil means 30 s.
     public var silenceSeconds: Int?
     public var labels: [String: String]
@@ -54,8 +56,8 @@ public struct Host: Codable, Hashable, Sendable {
 
     public init(
         name: HostName, address: String, port: Int = 22, user: String, jump: HostName? = nil,
-        identityFile: String? = nil, silenceSeconds: Int? = nil, labels: [String: String] = [:],
-        workingDirectory: String,
+        identityFile: String? = nil, transport: HostTransport? = nil, silenceSeconds: Int? = nil,
+        labels: [String: String] = [:], workingDirectory: String,
         variables: [String: String] = [:], placements: [HostPlacement], hostKeys: [HostKey] = []
     ) {
         self.name = name
@@ -64,6 +66,7 @@ public struct Host: Codable, Hashable, Sendable {
         self.user = user
         self.jump = jump
         self.identityFile = identityFile
+        self.transport = transport
         self.silenceSeconds = silenceSeconds
         self.labels = labels
         self.workingDirectory = workingDirectory
@@ -76,6 +79,13 @@ public struct Host: Codable, Hashable, Sendable {
     public func baseURL(in layer: LayerName) -> String? {
         placements.first { $0.layer == layer }?.baseURL
     }
+}
+
+/// What carries the connection to a host.
+public enum HostTransport: String, Codable, Hashable, Sendable, CaseIterable {
+    case libssh2
+    /// OpenSSH's own client, for servers and keys that libssh2 has no way to speak to; slower.
+    case openssh
 }
 
 /// A host's place in one layer.

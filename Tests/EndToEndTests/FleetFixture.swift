@@ -231,6 +231,54 @@ extension TerminationStatus {
     }
 }
 
+// MARK: Commands on a terminal
+
+extension FleetFixture {
+    /// Runs a command on a terminal of its own; once it asks, types an answer, or kills it where there is none.
+    ///
+    /// - Parameter question: the words that it is waited for.
+    func runOnTerminal(
+        _ arguments: [String], whenAsked question: String, type answer: String?
+    ) async throws -> Outcome {
+        let terminal = """
+            import os, pty, signal, sys
+            question, answer, *command = sys.argv[1:]
+            process, master = pty.fork()
+            if process == 0:
+                os.execv(command[0], command)
+            seen, is_asked = b"", False
+            while True:
+                try:
+                    piece = os.read(master, 4096)
+                except OSError:
+                    break
+                if not piece:
+                    break
+                seen += piece
+                if question.encode() in seen and not is_asked:
+                    is_asked = True
+                    if answer:
+                        os.write(master, answer.encode() + b"\\n")
+                    else:
+                        os.kill(process, signal.SIGKILL)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            sys.stdout.buffer.write(seen)
+            sys.exit(code if code >= 0 else 128 - code)
+            """
+        let record = try await Subprocess.run(
+            .name("timeout"),
+            arguments: Arguments(
+                [
+                    "\(FleetFixture.commandTimeoutSeconds)", "python3", "-c", terminal, question, answer ?? "",
+                    FleetFixture.executable,
+                ] + arguments),
+            environment: environment.updating(["SSH_AUTH_SOCK": nil, "TMPDIR": folder]),
+            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
+        return Outcome(
+            code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+    }
+}
+
 // MARK: Commands in the background, and the processes of hosts
 
 extension FleetFixture {

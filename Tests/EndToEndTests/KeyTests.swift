@@ -28,40 +28,7 @@ struct KeyTests {
 
     /// Runs `inventory check` on a terminal of its own; when a passphrase is asked for, types it, or kills the command.
     private func check(_ fixture: FleetFixture, whenAsked passphrase: String?) async throws -> FleetFixture.Outcome {
-        let terminal = """
-            import os, pty, signal, sys
-            process, master = pty.fork()
-            if process == 0:
-                os.execv(sys.argv[2], sys.argv[2:])
-            seen, is_asked = b"", False
-            while True:
-                try:
-                    piece = os.read(master, 4096)
-                except OSError:
-                    break
-                if not piece:
-                    break
-                seen += piece
-                if b"Enter passphrase for" in seen and not is_asked:
-                    is_asked = True
-                    if sys.argv[1]:
-                        os.write(master, sys.argv[1].encode() + b"\\n")
-                    else:
-                        os.kill(process, signal.SIGKILL)
-            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-            sys.stdout.buffer.write(seen)
-            sys.exit(code if code >= 0 else 128 - code)
-            """
-        let record = try await Subprocess.run(
-            .name("timeout"),
-            arguments: [
-                "\(FleetFixture.commandTimeoutSeconds)", "python3", "-c", terminal, passphrase ?? "",
-                FleetFixture.executable, "inventory", "check",
-            ],
-            environment: fixture.environment.updating(["SSH_AUTH_SOCK": nil, "TMPDIR": fixture.folder]),
-            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
-        return FleetFixture.Outcome(
-            code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)
+        try await fixture.runOnTerminal(["inventory", "check"], whenAsked: "Enter passphrase for", type: passphrase)
     }
 
     @Test(

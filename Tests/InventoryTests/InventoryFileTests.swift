@@ -12,6 +12,8 @@ struct InventoryFileTests {
         #expect(data.user == "deploy")
         #expect(data.port == 22)
         #expect(data.jump == "bastion-1")
+        #expect(data.transport == nil)
+        #expect(inventory.hosts.first { $0.name == "core-2" }?.transport == .openssh)
         #expect(data.variables == ["site": "ams"])
         #expect(data.baseURL(in: "data") == "http://127.0.0.1:8080")
         #expect(inventory.hosts.first { $0.name == "core-1" }?.variables == ["site": "fra"])
@@ -27,6 +29,7 @@ struct InventoryFileTests {
         ("address: 192.0.2.21", "address: 192.0.2.11", "name: core-1", "have the same address and port"),
         ("port: 2222", "port: 70000", "port: 70000", "is 70000"),
         ("port: 2222", "port: many", "port: many", "is not a whole number"),
+        ("transport: openssh", "transport: telnet", "transport: telnet", "'telnet' is no transport"),
         ("port: 2222", "prot: 2222", "prot: 2222", "has no key 'prot'"),
         ("    jump: bastion-1\n    labels", "    jump: nowhere\n    labels", "name: data-1", "unknown host 'nowhere'"),
         ("layers: [data]", "layers: [date]", "layers: [date]", "unknown layer 'date'"),

@@ -77,6 +77,7 @@ struct JumpTests {
             let error = try await failure { _ = try await client.connect(to: try target.target(behind: [wrong])) }
             #expect(error.code == .hostKeyChanged)
             #expect(error.host == "core-1")
+            #expect(error.failedHost == "bastion-1")
             #expect(error.message.hasPrefix("core-1 is behind bastion-1 and was not connected to: bastion-1 ("))
             #expect(!jump.log.contains("userauth-request"))
         }

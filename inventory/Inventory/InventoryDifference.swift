@@ -47,6 +47,8 @@ public struct InventoryDifference: Hashable, Sendable {
         compare("user", old.user, new.user)
         compare("jump", old.jump?.rawValue ?? "none", new.jump?.rawValue ?? "none")
         compare("identityFile", old.identityFile ?? "none", new.identityFile ?? "none")
+        let transport = { (host: Host) in (host.transport ?? .libssh2).rawValue }
+        compare("transport", transport(old), transport(new))
         let silence = { (host: Host) in host.silenceSeconds.map(String.init) ?? "default" }
         compare("silenceSeconds", silence(old), silence(new))
         compare("workingDirectory", old.workingDirectory, new.workingDirectory)

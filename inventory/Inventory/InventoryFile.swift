@@ -4,12 +4,13 @@ public import UpgradeDomain
 public enum InventoryFile {
     static let rootKeys = ["version", "defaults", "layers", "hosts"]
     static let defaultKeys = [
-        "user", "port", "identityFile", "silenceSeconds", "workingDirectory", "baseURL", "variables", "labels",
+        "user", "port", "identityFile", "transport", "silenceSeconds", "workingDirectory", "baseURL", "variables",
+        "labels",
     ]
     static let layerKeys = ["name", "owners"]
     static let hostKeys = [
-        "name", "address", "port", "user", "jump", "identityFile", "silenceSeconds", "labels", "workingDirectory",
-        "baseURL", "variables", "layers",
+        "name", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds", "labels",
+        "workingDirectory", "baseURL", "variables", "layers",
     ]
     /// Shorter than the first, and a busy host would be lost; longer than the second, and nobody would wait for it.
     static let silenceSeconds = 3...600
@@ -38,6 +39,7 @@ private struct InventoryReading {
         var user: String?
         var port = 22
         var identityFile: String?
+        var transport: HostTransport?
         var silenceSeconds: Int?
         var workingDirectory: String?
         var baseURL: String?
@@ -62,6 +64,7 @@ private struct InventoryReading {
         defaults.user = own.text("user")
         defaults.port = own.integer("port", in: 1...65_535) ?? 22
         defaults.identityFile = own.text("identityFile")
+        defaults.transport = transport(own)
         defaults.silenceSeconds = own.integer("silenceSeconds", in: InventoryFile.silenceSeconds)
         defaults.workingDirectory = own.text("workingDirectory").flatMap {
             absolute($0, own.line(of: "workingDirectory"))
@@ -135,6 +138,7 @@ private struct InventoryReading {
             name: HostName(name), address: address, port: own.integer("port", in: 1...65_535) ?? defaults.port,
             user: user ?? "", jump: own.text("jump").map { HostName($0) },
             identityFile: own.text("identityFile") ?? defaults.identityFile,
+            transport: transport(own) ?? defaults.transport,
             silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? defaults.silenceSeconds,
             labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
             workingDirectory: (folder ?? nil) ?? "",
@@ -242,6 +246,14 @@ private struct InventoryReading {
             return nil
         }
         return text
+    }
+
+    private func transport(_ own: Section) -> HostTransport? {
+        guard let word = own.text("transport") else { return nil }
+        if let transport = HostTransport(rawValue: word) { return transport }
+        let words = HostTransport.allCases.map(\.rawValue).joined(separator: " or ")
+        reader.report(own.line(of: "transport"), "'\(word)' is no transport", "write \(words)")
+        return nil
     }
 
     private func absolute(_ text: String, _ line: Int) -> String? {

@@ -33,6 +33,7 @@ struct FleetConnection {
     }
 
     func close() async {
+        await connector.close()
         await client.shutdown()
         await keys.close()
     }

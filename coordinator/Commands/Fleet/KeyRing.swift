@@ -24,6 +24,8 @@ actor KeyRing {
     private let userAgent: SSHAgent?
     private var ownAgent: (process: PassphraseAgent, agent: SSHAgent)?
     private var found: [String: SSHIdentity] = [:]
+    /// Keys that only the agent of this process holds.
+    private var unlocked: Set<String> = []
     /// Why a passphrase was not had when it was asked for.
     private var problems: [String: SSHError] = [:]
 
@@ -60,6 +62,13 @@ actor KeyRing {
                 if error.code == .keyEncrypted { problems[path] = error }
             }
         }
+    }
+
+    /// What OpenSSH's own client is to log into a host with, where ssh_config is not to say it; it finds its own agent.
+    func files(for host: UpgradeDomain.Host) -> (paths: [String], agentSocket: String?) {
+        guard host.identityFile != nil else { return ([], nil) }
+        let paths = paths(for: host)
+        return (paths, unlocked.isDisjoint(with: paths) ? nil : ownAgent?.process.socketPath)
     }
 
     /// Ends the agent of this process, and with it every key that it unlocked.
@@ -111,6 +120,7 @@ actor KeyRing {
         defer { try? terminal.close() }
         let own = try runningAgent()
         try await own.process.add(path, askingOn: terminal)
+        unlocked.insert(path)
         return try await SSHIdentity.load(path: path, heldBy: own.agent)
     }
 

@@ -11,6 +11,8 @@ final class SSHConnector: HostConnector {
     private let ways: JumpWays
     private let delivery: AgentDelivery
     private let deadlines: SSHDeadlines
+    /// Made for the first host that asks for it.
+    private let openSSHClient = Mutex<OpenSSHClient?>(nil)
 
     init(
         client: SSHClient, keys: KeyRing, ways: JumpWays, binaries: AgentBinaries,
@@ -25,7 +27,12 @@ final class SSHConnector: HostConnector {
 
     func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
         do throws(SSHError) {
-            return try await agent(on: host, over: try await logIn(to: host))
+            switch host.transport ?? .libssh2 {
+            case .libssh2: return try await agent(on: host, over: try await logIn(to: host))
+            case .openssh:
+                let target = try await openSSHTarget(host)
+                return try await agent(on: host, over: try await openSSH().connect(to: target))
+            }
         } catch {
             throw ContactFailure(ssh: error)
         }
@@ -71,6 +78,35 @@ final class SSHConnector: HostConnector {
         }
         return target
     }
+
+    // MARK: Through OpenSSH's client
+
+    private func openSSH() throws(SSHError) -> OpenSSHClient {
+        try openSSHClient.withLock { known throws(SSHError) in
+            if let known { return known }
+            let client = try OpenSSHClient()
+            known = client
+            return client
+        }
+    }
+
+    private func openSSHTarget(_ host: UpgradeDomain.Host) async throws(SSHError) -> OpenSSHTarget {
+        var target = await openSSHPlace(host)
+        for jump in try ways.way(to: host) { target.jumps.append(await openSSHPlace(jump)) }
+        return target
+    }
+
+    private func openSSHPlace(_ host: UpgradeDomain.Host) async -> OpenSSHTarget {
+        let keys = await keys.files(for: host)
+        return OpenSSHTarget(place: place(host, []), identityFiles: keys.paths, agentSocket: keys.agentSocket)
+    }
+
+    /// Ends the connections that OpenSSH's client keeps in the background.
+    func close() async {
+        await openSSHClient.withLock({ $0 })?.close()
+    }
+
+    // MARK: Places
 
     private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) -> SSHTarget {
         var deadlines = deadlines
@@ -142,12 +178,21 @@ extension ContactFailure {
                 .progressTimedOut, .closed, .cancelled:
                 .hostUnreachable
             }
-        let remedy =
-            switch code {
-            case .hostKeyUnknown, .hostKeyChanged:
-                ". Once its fingerprint is known to be right, pin it: lockflight inventory trust --scan --replace \(error.host)"
-            default: ""
-            }
-        self.init(code, error.description + remedy)
+        self.init(code, error.description + error.remedy)
+    }
+}
+
+extension SSHError {
+    /// What our own commands can do about it; empty where there is nothing.
+    fileprivate var remedy: String {
+        if code == .hostKeyUnknown || code == .hostKeyChanged {
+            return
+                ". Once its fingerprint is known to be right, pin it: lockflight inventory trust --scan --replace \(failedHost)"
+        }
+        if code == .noCommonAlgorithm || code == .keyTypeUnsupported {
+            return
+                ". OpenSSH's own client may reach it: write 'transport: openssh' in the inventory's entry of \(failedHost)"
+        }
+        return ""
     }
 }

@@ -17,6 +17,7 @@ struct InventoryShow: LockflightCommand {
         }
         var rows = [
             ["address", found.address], ["port", "\(found.port)"], ["user", found.user],
+            ["transport", found.transport?.rawValue ?? "libssh2 (default)"],
             ["silenceSeconds", found.silenceSeconds.map(String.init) ?? "30 (default)"],
             ["identityFile", found.identityFile ?? "\(KeyRing.standardFiles.joined(separator: ", ")) (default)"],
             ["jump", found.jump?.rawValue ?? "none"], ["workingDirectory", found.workingDirectory],

@@ -4,6 +4,7 @@ import UpgradeDomain
 /// OpenSSH's own matcher over a known_hosts file.
 struct KnownHosts {
     static let outputBytes = 1_048_576
+    /// What libssh2 proves; OpenSSH's own client knows RSA host keys as well.
     static let usableTypes = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]
 
     let path: String
@@ -24,7 +25,8 @@ struct KnownHosts {
                 .name("ssh-keygen"), arguments: ["-F", name, "-f", path],
                 output: .string(limit: KnownHosts.outputBytes),
                 error: .string(limit: KnownHosts.outputBytes))
-            return KnownHosts.read(record.standardOutput)
+            let types = KnownHosts.usableTypes + (host.transport == .openssh ? ["ssh-rsa"] : [])
+            return KnownHosts.read(record.standardOutput, types: types)
         } catch {
             throw CommandError(
                 .failure, "ssh-keygen could not be run: \(error)", next: "apt-get install openssh-client")
@@ -32,7 +34,7 @@ struct KnownHosts {
     }
 
     /// Reads the lines that `ssh-keygen -F` prints.
-    static func read(_ output: String) -> Match {
+    static func read(_ output: String, types: [String] = usableTypes) -> Match {
         var match = Match()
         for line in output.split(separator: "\n") where !line.hasPrefix("#") {
             var columns = line.split(separator: " ")[...]
@@ -49,7 +51,7 @@ struct KnownHosts {
                 match.revoked.append(HostKey(type: type, base64: String(columns[columns.startIndex + 1])))
                 continue
             }
-            guard usableTypes.contains(type) else {
+            guard types.contains(type) else {
                 match.remarks.append("\(type) keys are not used")
                 continue
             }

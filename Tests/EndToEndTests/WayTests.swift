@@ -1,0 +1,95 @@
+import Foundation
+import LabFleet
+import Testing
+import UpgradeDomain
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The ways to hosts: through other hosts, by OpenSSH's client, and how their keys become known.
+@Suite(.serialized)
+struct WayTests {
+    static let pair = LabLayout(
+        layers: ["data", "core"], members: [.init("data-1", layers: ["data"]), .init("core-1", layers: ["core"])])
+
+    /// Imports the lab's inventory with lines added to a host's entry.
+    private func add(_ lines: String, to host: HostName, of fleet: FleetFixture) async throws {
+        let text = try String(contentsOfFile: fleet.lab.inventoryPath, encoding: .utf8)
+        let entry = "- name: \(host)\n"
+        #expect(text.contains(entry))
+        try text.replacingOccurrences(of: entry, with: "\(entry)    \(lines)\n")
+            .write(toFile: fleet.lab.inventoryPath, atomically: true, encoding: .utf8)
+        try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
+    }
+
+    @Test func aHostBehindAnotherIsUpgradedThroughIt() async throws {
+        try await FleetFixture.with(WayTests.pair) { fleet in
+            try await add("jump: data-1", to: "core-1", of: fleet)
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            #expect(try await fleet.version("core-1", "core") == "1.5.0")
+            try await fleet.lab.inject(.sshdDown, on: "data-1", target: "1.5.0")
+            let check = try await fleet.expect(.unreachable, "inventory", "check", "core-1")
+            #expect(check.output.contains("core-1 is behind data-1"), "\(check.output)")
+        }
+    }
+
+    @Test func aServerBeyondLibssh2IsNamedAndUpgradedByOpenSSHsClient() async throws {
+        try await FleetFixture.with(WayTests.pair) { fleet in
+            let host = try fleet.lab.host("core-1")
+            try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
+            let path = host.root + "/sshd/sshd_config"
+            let config = try String(contentsOfFile: path, encoding: .utf8)
+            try (config + "Ciphers aes256-gcm@openssh.com,chacha20-poly1305@openssh.com\n")
+                .write(toFile: path, atomically: true, encoding: .utf8)
+            try await fleet.lab.mend("core-1")
+            let refused = try await fleet.expect(.unreachable, "inventory", "check", "core-1")
+            #expect(
+                refused.output.replacing(/\s+/, with: " ").contains(
+                    "write 'transport: openssh' in the inventory's entry of core-1"),
+                "\(refused.output)")
+            try await add("transport: openssh", to: "core-1", of: fleet)
+            try await fleet.expect(.verified, "inventory", "check")
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            #expect(try await fleet.version("core-1", "core") == "1.5.0")
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    @Test func scannedKeysArePinnedOnceAPersonSaysYes() async throws {
+        try await FleetFixture.with(WayTests.pair) { fleet in
+            try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
+            let scan = ["inventory", "trust", "--scan", "core-1"]
+            let changed = try await fleet.run(scan)
+            #expect(changed.code == FleetFixture.Exit.refused.rawValue)
+            #expect(changed.output.contains("pinned is ssh-ed25519 SHA256:"), "\(changed.output)")
+            #expect(changed.output.contains("it shows ssh-ed25519 SHA256:"), "\(changed.output)")
+            let question = "Only \"yes\" does:"
+            let no = try await fleet.runOnTerminal(scan + ["--replace"], whenAsked: question, type: "y")
+            #expect(no.code == FleetFixture.Exit.refused.rawValue, "\(no.output)")
+            try await fleet.expect(.unreachable, "inventory", "check", "core-1")
+            let yes = try await fleet.runOnTerminal(scan + ["--replace"], whenAsked: question, type: "yes")
+            #expect(yes.code == FleetFixture.Exit.verified.rawValue, "\(yes.output)")
+            try await fleet.expect(.verified, "inventory", "check", "core-1")
+            try await fleet.expect(.verified, "inventory", "trust", "--scan")
+        }
+    }
+
+    @Test func aScriptPinsOnlyTheFingerprintsThatItNames() async throws {
+        try await FleetFixture.with(WayTests.pair) { fleet in
+            try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
+            let scan = ["inventory", "trust", "--scan", "--replace", "core-1"]
+            // Without a terminal and a fingerprint nobody has confirmed anything.
+            let silent = try await fleet.run(scan)
+            #expect(silent.code == FleetFixture.Exit.refused.rawValue)
+            let shown = try #require(silent.output.firstMatch(of: /--accept (SHA256:\S+)/)?.1)
+            let other = try await fleet.run(scan + ["--accept", "SHA256:" + String(repeating: "A", count: 43)])
+            #expect(other.code == FleetFixture.Exit.refused.rawValue)
+            let outcome = try await fleet.run(scan + ["--accept", String(shown)])
+            #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)")
+            try await fleet.expect(.verified, "inventory", "check", "core-1")
+        }
+    }
+}
