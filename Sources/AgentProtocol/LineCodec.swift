@@ -43,21 +43,28 @@ public struct LineSplitter: Sendable {
     /// reported once, when it passes the limit, and skipped to its end; the lines after it are as usable as ever.
     public mutating func receive(_ bytes: some Sequence<UInt8>) -> [Result<[UInt8], LineError>] {
         var lines: [Result<[UInt8], LineError>] = []
-        for byte in bytes {
-            if byte == 0x0a {
-                if !isSkipping { lines.append(.success(pending)) }
-                isSkipping = false
-                pending.removeAll(keepingCapacity: true)
-            } else if !isSkipping {
-                pending.append(byte)
-                if pending.count >= ProtocolLimits.lineBytes {
-                    lines.append(.failure(.tooLong(limitBytes: ProtocolLimits.lineBytes)))
-                    isSkipping = true
-                    pending = []
-                }
-            }
+        var rest = [UInt8](bytes)[...]
+        while let end = rest.firstIndex(of: 0x0a) {
+            take(rest[..<end], into: &lines)
+            if !isSkipping { lines.append(.success(pending)) }
+            isSkipping = false
+            pending = []
+            rest = rest[(end + 1)...]
         }
+        take(rest, into: &lines)
         return lines
+    }
+
+    /// Adds a piece of a line, or finds the line too long with it.
+    private mutating func take(_ piece: ArraySlice<UInt8>, into lines: inout [Result<[UInt8], LineError>]) {
+        guard !isSkipping else { return }
+        guard pending.count + piece.count < ProtocolLimits.lineBytes else {
+            lines.append(.failure(.tooLong(limitBytes: ProtocolLimits.lineBytes)))
+            isSkipping = true
+            pending = []
+            return
+        }
+        pending += piece
     }
 }
 

@@ -13,7 +13,9 @@ extension UpgradeDomain.Digest {
     }
 
     private init(hash: SHA256Digest) {
-        let hex = hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        self.init("sha256:" + hex)
+        let digits = Array("0123456789abcdef".utf8)
+        var text = Array("sha256:".utf8)
+        for byte in hash { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+        self.init(String(decoding: text, as: UTF8.self))
     }
 }

@@ -15,7 +15,8 @@ struct ConnectionFaultTests {
         private let process = Process()
         private let output = Pipe()
 
-        init(_ fleet: FleetFixture, to host: LabHost, fault: String, bytes: Int) throws {
+        /// - Parameter connection: which one is spoiled; 0 for all.
+        init(_ fleet: FleetFixture, to host: LabHost, fault: String, connection: Int = 1, bytes: Int) throws {
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             process.arguments =
                 [
@@ -23,7 +24,7 @@ struct ConnectionFaultTests {
                     ConnectionFaultTests.beside(host),
                     "\(host.sshPort)",
                 ]
-                + [host.address, "\(host.sshPort)", fault, "1", "\(bytes)"]
+                + [host.address, "\(host.sshPort)", fault, "\(connection)", "\(bytes)"]
             process.standardOutput = output
             try process.run()
             guard try nextLine() == "ready" else { throw CancellationError() }
@@ -109,6 +110,18 @@ struct ConnectionFaultTests {
                 defer { proxy.end() }
                 try await upgrade(fleet)
             }
+            try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    /// A distant host, and one on a thin line: what takes longer is no failure.
+    @Test(arguments: [("latency", 50), ("slow", 20_000)])
+    func aConnectionThatIsOnlySlowChangesNoOutcome(_ fault: String, _ amount: Int) async throws {
+        try await withProxies(ConnectionFaultTests.one) { fleet in
+            let proxy = try Proxy(
+                fleet, to: try fleet.lab.host("core-1"), fault: fault, connection: 0, bytes: amount)
+            defer { proxy.end() }
+            try await upgrade(fleet)
             try await fleet.expect(.verified, "ledger", "verify")
         }
     }

@@ -27,7 +27,8 @@ struct FailpointTests {
             case .leaseTaken, .beforeStartIsSent, .afterStartIsSent, .beforeConfirmIsSent, .afterConfirmation,
                 .beforeEvidenceIsKept:
                 return [Walk(coordinators: [own])]
-            case .beforeCommit, .afterCommit: return [2, 4, 6, 8, 10].map { Walk(coordinators: ["\(own):\($0)"]) }
+            // Each of a run's commits in turn: `aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads`.
+            case .beforeCommit, .afterCommit: return []
             case .beforeSettleIsSent: return [Walk(coordinators: [Failpoint.afterStartIsSent.rawValue, own])]
             case .fenceRecorded, .intentJournaled, .supervisorStarted, .supervisorBegan, .scriptJournaled, .scriptEnded,
                 .recordWritten, .confirmationDecided:
@@ -80,6 +81,50 @@ struct FailpointTests {
             try await bringToItsEnd(fleet, outcome)
             try await compare(fleet, host)
         }
+    }
+
+    /// Before and after each commit of a run in turn, until there is none left to be killed at; one run goes well, the other
+    /// fails and holds.
+    @Test(arguments: [Failpoint.beforeCommit, .afterCommit], [false, true])
+    func aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_ failpoint: Failpoint, fails: Bool) async throws {
+        var commit = 0
+        while try await killed(at: "\(failpoint.rawValue):\(commit + 1)", fails: fails) { commit += 1 }
+        #expect(commit >= 8, "a run has more commits than \(commit)")
+    }
+
+    /// - Returns: whether there was anything to be killed at.
+    private func killed(at failpoint: String, fails: Bool) async throws -> Bool {
+        var isKilled = true
+        try await FleetFixture.with(FailpointTests.one) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
+            if fails { try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0") }
+            let end = fails ? FleetFixture.Exit.held : .verified
+            var outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"], failpoint: failpoint)
+            isKilled = outcome.code == 128 + SIGKILL
+            if isKilled {
+                try await fleet.expect(.verified, "ledger", "verify")
+                let status = try await fleet.run(["status"])
+                // A run whose first commit never was is no run.
+                if status.output.contains("no run") {
+                    outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"])
+                } else {
+                    #expect(status.output.contains("lab-1.5.0"), "\(status)")
+                    outcome = try await fleet.run(["rollout", "resume"])
+                }
+                if outcome.code == FleetFixture.Exit.unreachable.rawValue {
+                    outcome = try await fleet.run(["recover", "recheck", "core-1"])
+                }
+            }
+            if fails {
+                // Where the failure was recorded, going on is refused.
+                #expect([end, .refused].map(\.rawValue).contains(outcome.code), "\(failpoint): \(outcome)")
+                #expect(try await fleet.status().value(at: "/hold/code")?.scalarText == "step-failed")
+            } else {
+                #expect(outcome.code == end.rawValue, "\(failpoint): \(outcome)")
+            }
+            try await compare(fleet, try fleet.lab.host("core-1"))
+        }
+        return isKilled
     }
 
     /// What a rollback passes: it confirms nothing, and its lease is taken as for any other command.

@@ -8,8 +8,8 @@ struct SimulatedFleet {
     var plan: Plan
 
     static func draw(_ generator: inout SeededGenerator) -> SimulatedFleet {
-        let layers: [LayerName] = Array(["data", "core", "edge"].prefix(generator.pick(1...3)))
-        let count = generator.pick(2...4)
+        let layers: [LayerName] = Array(["data", "core", "edge"].prefix(generator.pick(from: [1, 1, 2, 3])))
+        let count = generator.pick(from: [2, 2, 3, 4])
         var hosts = (1...count).map { number in
             let own = layers.filter { _ in generator.chance(60) }
             return host(HostName("h\(number)"), own.isEmpty ? [generator.pick(from: layers)] : own)
@@ -61,7 +61,7 @@ struct SimulatedFleet {
             batches: generator.pick(from: [
                 [.percent(100)], [.count(1), .percent(100)], [.count(1), .percent(50), .percent(100)],
             ]),
-            maxInFlight: generator.pick(1...2), soakSeconds: generator.pick(from: [0, 5, 15]),
+            maxInFlight: generator.pick(1...2), soakSeconds: generator.pick(from: [0, 5, 10]),
             sampleSeconds: generator.pick(from: [5, 10]),
             healthyWithinSeconds: 20, progressDeadlineSeconds: 300, failedWhen: ["it does not answer"])
         if generator.chance(40) { layer.confirmWithinSeconds = 30 }

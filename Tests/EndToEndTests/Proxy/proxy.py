@@ -4,6 +4,8 @@ usage: proxy.py LISTEN_ADDRESS PORT TARGET_ADDRESS TARGET_PORT FAULT CONNECTION 
 
 FAULT is none, cut (FIN both ways), reset (RST), half (FIN to the client only) or stall (nothing more goes through).
 It strikes connection number CONNECTION, from 1, once BYTES have gone through it in both directions together.
+Or it is latency (everything arrives BYTES milliseconds later) or slow (BYTES a second go through, each way), from the first
+byte on; CONNECTION 0 means all.
 Prints `ready`, then for each connection that ends its number and its bytes.
 """
 import asyncio
@@ -21,10 +23,14 @@ class Connection:
         self.number, self.client, self.server = number, client, server
         self.bytes = 0
         self.is_stalled = False
+        is_struck = number == struck or struck == 0
+        self.strikes_at_a_byte = is_struck and fault in ("cut", "reset", "half", "stall")
+        self.delay = limit / 1000 if is_struck and fault == "latency" else 0
+        self.rate = limit if is_struck and fault == "slow" else 0
 
     def strike(self):
         """Whether the fault is due; applies it."""
-        if fault == "none" or self.number != struck or self.bytes < limit:
+        if not self.strikes_at_a_byte or self.bytes < limit:
             return False
         if fault == "stall":
             self.is_stalled = True
@@ -40,13 +46,48 @@ class Connection:
                 writer.transport.abort() if fault == "reset" else writer.close()
         return True
 
+    async def delayed(self, reader):
+        """What is read, each piece when its time has come; many pieces may be on their way at once."""
+        loop = asyncio.get_running_loop()
+        way = asyncio.Queue(maxsize=1024)
+
+        async def receive():
+            data = b"-"
+            while data:
+                data = await reader.read(65536)
+                await way.put((loop.time() + self.delay, data))
+
+        receiving = asyncio.create_task(receive())
+        try:
+            while True:
+                due, data = await way.get()
+                await asyncio.sleep(due - loop.time())
+                if not data:
+                    return
+                yield data
+        finally:
+            receiving.cancel()
+
+    async def pieces(self, reader):
+        if self.delay:
+            async for data in self.delayed(reader):
+                yield data
+        elif self.rate:
+            # A tenth of a second's worth at a time.
+            while data := await reader.read(max(1, self.rate // 10)):
+                yield data
+                await asyncio.sleep(len(data) / self.rate)
+        else:
+            while data := await reader.read(65536):
+                yield data
+
     async def pump(self, reader, writer):
         try:
-            while data := await reader.read(65536):
+            async for data in self.pieces(reader):
                 if self.is_stalled:
                     await asyncio.Event().wait()
                 # Up to the very byte, not to the end of a segment.
-                room = limit - self.bytes if fault != "none" and self.number == struck else len(data)
+                room = limit - self.bytes if self.strikes_at_a_byte else len(data)
                 part = data[:max(0, min(room, len(data)))]
                 writer.write(part)
                 await writer.drain()
