@@ -8,7 +8,9 @@ struct LabFiles {
 
     func inventory() -> String {
         var lines = [
-            "# The inventory of this lab.", "version: 1", "defaults:", "  user: \(LabUser.name)",
+            "# The inventory of this lab.", "version: 1",
+            "sshConfig: none               # a lab looks the same whoever starts it", "defaults:",
+            "  user: \(LabUser.name)",
             "  port: \(lab.hosts.first?.sshPort ?? 22)", "  identityFile: \(lab.identityPath)", "layers:",
         ]
         for layer in lab.layout.layers {

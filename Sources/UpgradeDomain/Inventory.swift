@@ -42,6 +42,8 @@ public struct Host: Codable, Hashable, Sendable {
     public var identityFile: String?
     /// What carries the connection; nil means libssh2.
     public var transport: HostTransport?
+    /// What ssh_config says beyond the fields above, which hold what is used; nil means nothing.
+    public var ssh: SSHSettings?
     /// How long its connection may stay silent, keepalives included, before it counts as lost; nil means 30 s.
     public var silenceSeconds: Int?
     public var labels: [String: String]
@@ -56,8 +58,8 @@ public struct Host: Codable, Hashable, Sendable {
 
     public init(
         name: HostName, address: String, port: Int = 22, user: String, jump: HostName? = nil,
-        identityFile: String? = nil, transport: HostTransport? = nil, silenceSeconds: Int? = nil,
-        labels: [String: String] = [:], workingDirectory: String,
+        identityFile: String? = nil, transport: HostTransport? = nil, ssh: SSHSettings? = nil,
+        silenceSeconds: Int? = nil, labels: [String: String] = [:], workingDirectory: String,
         variables: [String: String] = [:], placements: [HostPlacement], hostKeys: [HostKey] = []
     ) {
         self.name = name
@@ -67,12 +69,19 @@ public struct Host: Codable, Hashable, Sendable {
         self.jump = jump
         self.identityFile = identityFile
         self.transport = transport
+        self.ssh = ssh
         self.silenceSeconds = silenceSeconds
         self.labels = labels
         self.workingDirectory = workingDirectory
         self.variables = variables
         self.placements = placements
         self.hostKeys = hostKeys
+    }
+
+    /// The private keys to log in with, in the order in which they are tried; empty means the coordinator's default.
+    public var identityFiles: [String] {
+        if let files = ssh?.identityFiles, !files.isEmpty { return files }
+        return identityFile.map { [$0] } ?? []
     }
 
     /// Where the host's platform API answers for a layer, seen from the host itself.

@@ -19,7 +19,8 @@ struct ReaderTests {
     /// The example plan with the surfaces of Bodies/readers.yaml in front of its own.
     static func plan() throws -> Plan {
         let inventory = try InventoryFile.read(
-            text: try text("../../inventory/examples/inventory.yaml"), file: "inventory.yaml")
+            text: try text("../../inventory/examples/inventory.yaml"), file: "inventory.yaml"
+        ).resolved(by: SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me")))
         let readers = try text("Bodies/readers.yaml")
         let plan = try text("../../inventory/examples/plan.yaml")
             .replacingOccurrences(of: "\nevidence:\n", with: "\nevidence:\n\(readers)")

@@ -10,11 +10,14 @@ enum FileProperties {
     private static let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "inventory/examples")
 
+    /// A machine without any ssh_config.
+    private static let answers = SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me\nport 22\n"))
+
     /// What the plans are for.
     private static let inventory: FleetInventory = {
         do {
             let text = try String(contentsOf: examples.appending(path: "inventory.yaml"), encoding: .utf8)
-            return try InventoryFile.read(text: text, file: "inventory.yaml")
+            return try InventoryFile.read(text: text, file: "inventory.yaml").resolved(by: answers)
         } catch {
             fatalError("the example inventory can not be read: \(error)")
         }
@@ -22,7 +25,8 @@ enum FileProperties {
 
     static func checkInventory(_ input: [UInt8]) {
         do throws(FileProblems) {
-            let fleet = try InventoryFile.read(text: String(decoding: input, as: UTF8.self), file: "input.yaml")
+            let draft = InventoryFile.read(text: String(decoding: input, as: UTF8.self), file: "input.yaml")
+            let fleet = try draft.resolved(by: answers)
             require(!fleet.hosts.isEmpty && !fleet.layers.isEmpty, "an inventory of nothing")
         } catch {
             check(error)

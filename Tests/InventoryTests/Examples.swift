@@ -11,8 +11,11 @@ enum Examples {
         try String(contentsOf: folder.appending(path: name), encoding: .utf8)
     }
 
+    /// A machine without any ssh_config, whose user is `me`.
+    static let silence = SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me\nport 22\n"))
+
     static func inventory() throws -> FleetInventory {
-        try InventoryFile.read(text: try text("examples/inventory.yaml"), file: "inventory.yaml")
+        try InventoryFile.read(text: try text("examples/inventory.yaml"), file: "inventory.yaml").resolved(by: silence)
     }
 
     static func plan(_ text: String) throws -> Plan {
@@ -20,9 +23,9 @@ enum Examples {
     }
 
     /// What is wrong with an inventory; empty when nothing is.
-    static func problems(inventory text: String) -> [FileProblem] {
+    static func problems(inventory text: String, _ answers: SSHConfigAnswers = silence) -> [FileProblem] {
         do throws(FileProblems) {
-            _ = try InventoryFile.read(text: text, file: "inventory.yaml")
+            _ = try InventoryFile.read(text: text, file: "inventory.yaml").resolved(by: answers)
             return []
         } catch {
             return error.problems

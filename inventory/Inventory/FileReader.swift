@@ -8,9 +8,13 @@ final class FileReader {
     static let problemCount = 100
 
     let file: String
-    private(set) var problems: [FileProblem] = []
+    private(set) var problems: [FileProblem]
 
-    init(file: String) { self.file = file }
+    /// - Parameter problems: what is known to be wrong with the file.
+    init(file: String, problems: [FileProblem] = []) {
+        self.file = file
+        self.problems = problems
+    }
 
     /// The root mapping of a text, or nil with a problem recorded.
     func root(of text: String) -> Field? {

@@ -34,6 +34,21 @@ public struct InventoryDifference: Hashable, Sendable {
         self.changes = changes
     }
 
+    /// What ssh_config says, under the names that it has there.
+    private static func compareSSH(
+        _ old: SSHSettings, _ new: SSHSettings, _ compare: (String, String, String) -> Void
+    ) {
+        func list(_ values: [String]) -> String { values.isEmpty ? "none" : values.joined(separator: ", ") }
+        compare("alias", old.alias ?? "none", new.alias ?? "none")
+        compare("sshConfig", old.configFile ?? "default", new.configFile ?? "default")
+        if old.identityFiles.count > 1 || new.identityFiles.count > 1 {
+            compare("IdentityFile", list(old.identityFiles), list(new.identityFiles))
+        }
+        compare("HostKeyAlias", old.hostKeyAlias ?? "none", new.hostKeyAlias ?? "none")
+        compare("ProxyJump", old.proxyJump ?? "none", new.proxyJump ?? "none")
+        compare("not honoured", list(old.notHonoured), list(new.notHonoured))
+    }
+
     private static func fields(_ old: Host, _ new: Host) -> [String] {
         var changes: [String] = []
         func compare(_ name: String, _ before: String, _ after: String) {
@@ -49,6 +64,7 @@ public struct InventoryDifference: Hashable, Sendable {
         compare("identityFile", old.identityFile ?? "none", new.identityFile ?? "none")
         let transport = { (host: Host) in (host.transport ?? .libssh2).rawValue }
         compare("transport", transport(old), transport(new))
+        compareSSH(old.ssh ?? SSHSettings(), new.ssh ?? SSHSettings(), compare)
         let silence = { (host: Host) in host.silenceSeconds.map(String.init) ?? "default" }
         compare("silenceSeconds", silence(old), silence(new))
         compare("workingDirectory", old.workingDirectory, new.workingDirectory)

@@ -1,8 +1,8 @@
-public import UpgradeDomain
+import UpgradeDomain
 
 /// Reads inventory files.
 public enum InventoryFile {
-    static let rootKeys = ["version", "defaults", "layers", "hosts"]
+    static let rootKeys = ["version", "sshConfig", "defaults", "layers", "hosts"]
     static let defaultKeys = [
         "user", "port", "identityFile", "transport", "silenceSeconds", "workingDirectory", "baseURL", "variables",
         "labels",
@@ -15,18 +15,19 @@ public enum InventoryFile {
     /// Shorter than the first, and a busy host would be lost; longer than the second, and nobody would wait for it.
     static let silenceSeconds = 3...600
 
-    /// The inventory that a text describes.
+    /// The inventory that a text describes, as far as it says it, with every problem of the text.
     /// - Parameter file: the name that problems are reported under.
-    /// - Throws: every problem of the file at once.
-    public static func read(text: String, file: String) throws(FileProblems) -> FleetInventory {
+    public static func read(text: String, file: String) -> InventoryDraft {
         let reader = FileReader(file: file)
-        var inventory = FleetInventory(layers: [], hosts: [])
+        var draft = InventoryDraft(file: file)
         if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {
             if let version = section.requiredInteger("version", in: 1...1, "write 'version: 1'") { _ = version }
-            inventory = InventoryReading(section: section).inventory()
+            let reading = InventoryReading(section: section)
+            draft.sshConfig = section.text("sshConfig")
+            (draft.layers, draft.entries) = reading.layersAndEntries()
         }
-        try reader.finish()
-        return inventory
+        draft.problems = reader.problems
+        return draft
     }
 }
 
@@ -37,7 +38,7 @@ private struct InventoryReading {
 
     struct Defaults {
         var user: String?
-        var port = 22
+        var port: Int?
         var identityFile: String?
         var transport: HostTransport?
         var silenceSeconds: Int?
@@ -47,12 +48,12 @@ private struct InventoryReading {
         var labels: [String: String] = [:]
     }
 
-    func inventory() -> FleetInventory {
+    func layersAndEntries() -> ([InventoryLayer], [InventoryDraft.Entry]) {
         let defaults = readDefaults()
         let layers = readLayers()
-        let hosts = readHosts(defaults, layers: Set(layers.map(\.value.name)))
-        checkHosts(hosts, layers)
-        return FleetInventory(layers: layers.map(\.value), hosts: hosts.map(\.value))
+        let entries = readHosts(defaults, layers: Set(layers.map(\.value.name)))
+        checkNames(entries, layers)
+        return (layers.map(\.value), entries)
     }
 
     private func readDefaults() -> Defaults {
@@ -62,7 +63,7 @@ private struct InventoryReading {
             return defaults
         }
         defaults.user = own.text("user")
-        defaults.port = own.integer("port", in: 1...65_535) ?? 22
+        defaults.port = own.integer("port", in: 1...65_535)
         defaults.identityFile = own.text("identityFile")
         defaults.transport = transport(own)
         defaults.silenceSeconds = own.integer("silenceSeconds", in: InventoryFile.silenceSeconds)
@@ -105,14 +106,16 @@ private struct InventoryReading {
         return layers
     }
 
-    private func readHosts(_ defaults: Defaults, layers: Set<LayerName>) -> [Placed<Host>] {
+    private func readHosts(_ defaults: Defaults, layers: Set<LayerName>) -> [InventoryDraft.Entry] {
         guard let field = section.required("hosts", "list the hosts") else { return [] }
         let elements = reader.list(field)
         if elements.isEmpty { reader.report(field.line, "there are no hosts", "list at least one host") }
         return elements.compactMap { readHost($0, defaults, layers) }
     }
 
-    private func readHost(_ field: Field, _ defaults: Defaults, _ layers: Set<LayerName>) -> Placed<Host>? {
+    private func readHost(
+        _ field: Field, _ defaults: Defaults, _ layers: Set<LayerName>
+    ) -> InventoryDraft.Entry? {
         guard let own = Section(field, known: InventoryFile.hostKeys, reader),
             let name = own.requiredText("name", "name the host").flatMap({ named($0, own.line(of: "name"), "host") })
         else { return nil }
@@ -121,10 +124,10 @@ private struct InventoryReading {
             reader.report(
                 own.line(of: "address"), "'\(address)' is no address", "write an IP address or a DNS name alone")
         }
-        let user = own.text("user") ?? defaults.user
-        if user == nil {
-            reader.report(own.line, "host \(name) has no user", "write 'user: NAME', here or under defaults")
-        }
+        let said = InventoryDraft.Said(
+            port: own.integer("port", in: 1...65_535) ?? defaults.port, user: own.text("user") ?? defaults.user,
+            identityFile: own.text("identityFile") ?? defaults.identityFile,
+            jump: own.text("jump").map { HostName($0) })
         let folder =
             own.text("workingDirectory").map { absolute($0, own.line(of: "workingDirectory")) }
             ?? defaults.workingDirectory
@@ -135,16 +138,14 @@ private struct InventoryReading {
                 own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
         }
         let host = Host(
-            name: HostName(name), address: address, port: own.integer("port", in: 1...65_535) ?? defaults.port,
-            user: user ?? "", jump: own.text("jump").map { HostName($0) },
-            identityFile: own.text("identityFile") ?? defaults.identityFile,
-            transport: transport(own) ?? defaults.transport,
+            name: HostName(name), address: address, port: said.port ?? 22, user: said.user ?? "", jump: said.jump,
+            identityFile: said.identityFile, transport: transport(own) ?? defaults.transport,
             silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? defaults.silenceSeconds,
             labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
             workingDirectory: (folder ?? nil) ?? "",
             variables: defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 },
             placements: placements)
-        return (host, own.line)
+        return InventoryDraft.Entry(host: host, said: said, line: own.line)
     }
 
     /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` where the layers answer at different places.
@@ -186,53 +187,26 @@ private struct InventoryReading {
         return placements
     }
 
-    private func checkHosts(_ hosts: [Placed<Host>], _ layers: [Placed<InventoryLayer>]) {
-        let names = Set(hosts.map(\.value.name))
-        let bastions = Set(hosts.compactMap(\.value.jump))
+    private func checkNames(_ entries: [InventoryDraft.Entry], _ layers: [Placed<InventoryLayer>]) {
+        let names = Set(entries.map(\.host.name))
         var seen: [HostName: Int] = [:]
-        var addresses: [String: HostName] = [:]
-        for (host, line) in hosts {
+        for entry in entries {
+            let host = entry.host
             if let first = seen[host.name] {
                 reader.report(
-                    line, "host \(host.name) stands twice", "rename it, or remove it: the first is in line \(first)")
+                    entry.line, "host \(host.name) stands twice",
+                    "rename it, or remove it: the first is in line \(first)")
             }
-            seen[host.name] = seen[host.name] ?? line
-            if let twin = addresses["\(host.address):\(host.port)"], twin != host.name {
+            seen[host.name] = seen[host.name] ?? entry.line
+            if let jump = host.jump, !names.contains(jump) {
                 reader.report(
-                    line, "hosts \(twin) and \(host.name) have the same address and port",
-                    "one machine is one host: put all its layers on one entry")
-            }
-            addresses["\(host.address):\(host.port)"] = host.name
-            if let jump = host.jump {
-                if !names.contains(jump) {
-                    reader.report(
-                        line, "host \(host.name) jumps through an unknown host '\(jump)'", "name a host of this file")
-                } else if jumpCount(before: host.name, hosts.map(\.value)) > FleetInventory.jumpDepth {
-                    reader.report(
-                        line,
-                        "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts, or behind itself",
-                        "break the circle of jumps, or shorten the way")
-                }
-            }
-            if host.placements.isEmpty, !bastions.contains(host.name) {
-                reader.report(line, "host \(host.name) stands in no layer", "name its layers, or remove it")
+                    entry.line, "host \(host.name) jumps through an unknown host '\(jump)'",
+                    "name a host of this file")
             }
         }
-        for (layer, line) in layers where !hosts.contains(where: { $0.value.baseURL(in: layer.name) != nil }) {
+        for (layer, line) in layers where !entries.contains(where: { $0.host.baseURL(in: layer.name) != nil }) {
             reader.report(line, "layer \(layer.name) has no host", "put a host in it, or remove it")
         }
-    }
-
-    /// How many hosts stand before one; in a circle, one more than is allowed.
-    private func jumpCount(before host: HostName, _ hosts: [Host]) -> Int {
-        let jumps = Dictionary(hosts.compactMap { host in host.jump.map { (host.name, $0) } }) { first, _ in first }
-        var count = 0
-        var next = jumps[host]
-        while let name = next, count <= FleetInventory.jumpDepth {
-            count += 1
-            next = jumps[name]
-        }
-        return count
     }
 
     // MARK: Forms

@@ -68,7 +68,8 @@ actor KeyRing {
     func files(for host: UpgradeDomain.Host) -> (paths: [String], agentSocket: String?) {
         guard host.identityFile != nil else { return ([], nil) }
         let paths = paths(for: host)
-        return (paths, unlocked.isDisjoint(with: paths) ? nil : ownAgent?.process.socketPath)
+        let isOfSSHConfig = host.ssh?.identityFiles.isEmpty == false
+        return (isOfSSHConfig ? [] : paths, unlocked.isDisjoint(with: paths) ? nil : ownAgent?.process.socketPath)
     }
 
     /// Ends the agent of this process, and with it every key that it unlocked.
@@ -77,9 +78,10 @@ actor KeyRing {
         ownAgent = nil
     }
 
-    /// The named key file; else the standard ones, or their public halves where only these are there.
+    /// The named key files; else the standard ones, or their public halves where only these are there.
     private func paths(for host: UpgradeDomain.Host) -> [String] {
-        if let named = host.identityFile { return [(named as NSString).expandingTildeInPath] }
+        let named = host.identityFiles
+        if !named.isEmpty { return named.map { ($0 as NSString).expandingTildeInPath } }
         return KeyRing.standardFiles.compactMap { file in
             let path = (file as NSString).expandingTildeInPath
             return [path, path + ".pub"].first { FileManager.default.fileExists(atPath: $0) }
@@ -90,7 +92,7 @@ actor KeyRing {
         SSHError(
             code: .keyUnreadable, host: host.name.rawValue,
             message: """
-                there is no key to log into \(host.name) with: its inventory entry has no identityFile, and none of \
+                there is no key to log into \(host.name) with: neither its inventory entry nor ssh_config names one, and none of \
                 \(standardFiles.joined(separator: ", ")) is there; make one with: ssh-keygen -t ed25519
                 """)
     }

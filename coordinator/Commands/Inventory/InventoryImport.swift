@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoordinatorRuntime
+import Foundation
 import Inventory
 import Ledger
 import Terminal
@@ -9,15 +10,21 @@ struct InventoryImport: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Validate an inventory file and store it.",
         discussion: """
-            Reports every error of the file at once. Pinned host keys are kept for hosts that stay at their address.
+            What the file leaves open (user, port, identityFile, jump) comes from ssh_config, as ssh -G resolves it. Reports every
+            error at once. Pinned host keys are kept for hosts that stay at their address.
             Example: lockflight inventory import fleet.yaml
             """)
+
+    /// The most hosts that one remark names.
+    static let namedHosts = 3
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The inventory file.", completion: .file()) var file: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let read = try InventoryFile.read(text: try context.readFile(file), file: file)
+        let draft = InventoryFile.read(text: try context.readFile(file), file: file)
+        let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
+        let read = try draft.resolved(by: try await SSHConfig.answers(for: draft, folder: folder))
         let ledger = try context.ledger()
         let previous = try ledger.currentInventory()
         let inventory = read.keepingPins(of: previous)
@@ -25,14 +32,31 @@ struct InventoryImport: LockflightCommand {
         let difference = InventoryDifference(from: previous, to: inventory)
         let changes = difference.changes.isEmpty ? ["nothing changed"] : difference.changes
         let unpinned = inventory.hosts.filter(\.hostKeys.isEmpty).count
-        var remarks: [String] = []
+        var remarks = InventoryImport.remarks(on: inventory)
         if unpinned > 0 {
-            remarks = ["\(unpinned) hosts have no pinned key", "next: lockflight inventory trust"]
+            remarks += ["\(unpinned) hosts have no pinned key", "next: lockflight inventory trust"]
         }
         return CommandResult(
             lines: changes.map { TerminalText.escaped($0) },
             document: Document(digest: stored.digest, hosts: inventory.hosts.count, changes: difference.changes),
             remarks: remarks)
+    }
+
+    /// Options of ssh_config that are not followed, hosts with the same ones together.
+    static func remarks(on inventory: FleetInventory) -> [String] {
+        var order: [[String]] = []
+        var names: [[String]: [String]] = [:]
+        for host in inventory.hosts {
+            guard let options = host.ssh?.notHonoured, !options.isEmpty else { continue }
+            if names[options] == nil { order.append(options) }
+            names[options, default: []].append(host.name.rawValue)
+        }
+        return order.map { options in
+            let hosts = names[options] ?? []
+            let more = hosts.count > namedHosts ? " and \(hosts.count - namedHosts) more" : ""
+            return "ssh_config sets what is not honoured: \(options.joined(separator: ", ")), for "
+                + "\(hosts.prefix(namedHosts).joined(separator: ", "))\(more); see lockflight inventory show"
+        }
     }
 
     private struct Document: Encodable {

@@ -19,9 +19,15 @@ struct InventoryShow: LockflightCommand {
             ["address", found.address], ["port", "\(found.port)"], ["user", found.user],
             ["transport", found.transport?.rawValue ?? "libssh2 (default)"],
             ["silenceSeconds", found.silenceSeconds.map(String.init) ?? "30 (default)"],
-            ["identityFile", found.identityFile ?? "\(KeyRing.standardFiles.joined(separator: ", ")) (default)"],
+            [
+                "identityFile",
+                found.identityFiles.isEmpty
+                    ? "\(KeyRing.standardFiles.joined(separator: ", ")) (default)"
+                    : found.identityFiles.joined(separator: ", "),
+            ],
             ["jump", found.jump?.rawValue ?? "none"], ["workingDirectory", found.workingDirectory],
         ]
+        rows += InventoryShow.rows(of: found.ssh)
         rows += found.placements.map { ["layer \($0.layer)", $0.baseURL] }
         rows += found.labels.sorted { $0.key < $1.key }.map { ["label \($0)", $1] }
         rows += found.variables.sorted { $0.key < $1.key }.map { ["variable \($0)", $1] }
@@ -29,5 +35,16 @@ struct InventoryShow: LockflightCommand {
         if found.hostKeys.isEmpty { rows.append(["host key", "none pinned: no connection is made"]) }
         let table = TextTable(headers: ["FIELD", "VALUE"], rows: rows.map { $0.map { TerminalText.escaped($0) } })
         return CommandResult(lines: table.lines(width: context.width, style: context.style), document: found)
+    }
+
+    /// What ssh_config says beyond the fields that are used, as far as it says something.
+    private static func rows(of ssh: SSHSettings?) -> [[String]] {
+        guard let ssh else { return [] }
+        let notHonoured = ssh.notHonoured.isEmpty ? nil : ssh.notHonoured.joined(separator: ", ")
+        let rows = [
+            ("ssh_config", ssh.configFile), ("ssh alias", ssh.alias), ("HostKeyAlias", ssh.hostKeyAlias),
+            ("ProxyJump", ssh.proxyJump), ("not honoured", notHonoured),
+        ]
+        return rows.compactMap { name, value in value.map { [name, $0] } }
     }
 }

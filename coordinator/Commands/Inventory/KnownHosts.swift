@@ -17,9 +17,10 @@ struct KnownHosts {
         var revoked: [HostKey] = []
     }
 
-    /// What `ssh-keygen -F` finds for a host, hashed names and ports included.
+    /// What `ssh-keygen -F` finds for a host, hashed names and ports included; under its HostKeyAlias where it has one, without
+    /// a port, as `ssh` does.
     func match(for host: Host) async throws -> Match {
-        let name = host.port == 22 ? host.address : "[\(host.address)]:\(host.port)"
+        let name = host.ssh?.hostKeyAlias ?? (host.port == 22 ? host.address : "[\(host.address)]:\(host.port)")
         do {
             let record = try await Subprocess.run(
                 .name("ssh-keygen"), arguments: ["-F", name, "-f", path],

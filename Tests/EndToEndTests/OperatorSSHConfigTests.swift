@@ -1,0 +1,126 @@
+import Foundation
+import LabFleet
+import Testing
+import UpgradeDomain
+
+/// An operator's ssh_config, through the real `ssh` and the real commands.
+@Suite("ssh_config of an operator")
+struct OperatorSSHConfigTests {
+    /// Who logs into the hosts of a lab: whoever started it.
+    private let user = NSUserName()
+
+    /// The lab's inventory without what ssh_config is to say, its first host called by an alias.
+    private func inventory(of fixture: FleetFixture, _ change: (String) -> String = { $0 }) throws -> String {
+        let first = try #require(fixture.lab.hosts.first)
+        let text = try String(contentsOfFile: fixture.lab.inventoryPath, encoding: .utf8)
+        let kept = text.split(separator: "\n").filter { line in
+            !["  user:", "  port:", "  identityFile:", "defaults:"].contains { line.hasPrefix($0) }
+        }
+        let named = kept.joined(separator: "\n").replacing("sshConfig: none ", with: "sshConfig: ssh_config ")
+            .replacing("address: \(first.address)\n", with: "address: rack-1\n")
+        let path = "\(fixture.folder)/fleet.yaml"
+        try (change(named) + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    /// What holds for the lab's hosts, and for the alias of the first.
+    private func writeConfig(of fixture: FleetFixture, alias lines: [String] = []) throws {
+        let first = try #require(fixture.lab.hosts.first)
+        let network = first.address.split(separator: ".").dropLast().joined(separator: ".")
+        let config = """
+            Host rack-1
+              HostName \(first.address)
+              HostKeyAlias rack-one
+              \(lines.joined(separator: "\n  "))
+            Host rack-1 \(network).*
+              Port \(first.sshPort)
+              User \(user)
+              IdentityFile \(fixture.folder)/absent
+              IdentityFile \(fixture.lab.identityPath)
+
+            """
+        try config.write(toFile: "\(fixture.folder)/ssh_config", atomically: true, encoding: .utf8)
+    }
+
+    @Test("an alias with HostName, Port, User, IdentityFile and HostKeyAlias is resolved, shown, pinned and reached")
+    func alias() async throws {
+        try await FleetFixture.with { fixture in
+            let first = try #require(fixture.lab.hosts.first)
+            try writeConfig(of: fixture, alias: ["Ciphers aes256-ctr"])
+            let path = try inventory(of: fixture)
+            let imported = try await fixture.expect(.verified, "inventory", "import", path)
+            #expect(
+                imported.errors.contains("ssh_config sets what is not honoured: Ciphers, for \(first.name);"),
+                "\(imported.errors)")
+            let again = try await fixture.expect(.verified, "inventory", "import", path)
+            #expect(again.output == "nothing changed\n")
+
+            let shown = try await fixture.expect(.verified, "inventory", "show", "\(first.name)")
+            for row in [
+                "address +\(first.address)", "port +\(first.sshPort)", "user +\(user)",
+                "identityFile +\(fixture.folder)/absent, \(fixture.lab.identityPath)",
+                "ssh_config +\(fixture.folder)/ssh_config", "ssh alias +rack-1", "HostKeyAlias +rack-one",
+                "not honoured +Ciphers",
+            ] {
+                #expect(shown.output.contains(try Regex("(?m)^\(row) *$")), "\(row):\n\(shown.output)")
+            }
+
+            let place = "[\(first.address)]:\(first.sshPort)"
+            let known = try String(contentsOfFile: fixture.lab.knownHostsPath, encoding: .utf8)
+            try known.replacing(place, with: "rack-one").write(
+                toFile: "\(fixture.folder)/known_hosts", atomically: true, encoding: .utf8)
+            try await fixture.expect(
+                .verified, "inventory", "trust", "--replace", "--known-hosts", "\(fixture.folder)/known_hosts")
+            try await fixture.expect(.verified, "inventory", "check")
+        }
+    }
+
+    @Test("ProxyCommand is refused with the option, the line and the remedies")
+    func proxyCommand() async throws {
+        try await FleetFixture.with { fixture in
+            let first = try #require(fixture.lab.hosts.first)
+            try writeConfig(of: fixture, alias: ["ProxyCommand python3 \(fixture.folder)/pass.py %h %p"])
+            let path = try inventory(of: fixture)
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            let line = try #require(text.split(separator: "\n").firstIndex { $0.hasSuffix("name: \(first.name)") }) + 1
+            let refused = try await fixture.expect(.refused, "inventory", "import", path)
+            #expect(
+                refused.errors.contains(
+                    """
+                    fleet.yaml:\(line): ssh_config gives host \(first.name) the option ProxyCommand, and libssh2 runs no command \
+                    to get there; write 'transport: openssh' in its entry, or 'jump: HOST'
+                    """), "\(refused.errors)")
+        }
+    }
+
+    @Test("ProxyJump leads through a host of the inventory; one that is none is refused with the remedy")
+    func proxyJump() async throws {
+        try await FleetFixture.with { fixture in
+            let hosts = fixture.lab.hosts
+            try writeConfig(of: fixture, alias: ["ProxyJump \(user)@\(hosts[1].address):\(hosts[1].sshPort)"])
+            let path = try inventory(of: fixture)
+            try await fixture.expect(.verified, "inventory", "import", path)
+            let shown = try await fixture.expect(.verified, "inventory", "show", "\(hosts[0].name)", "--json")
+            #expect(try shown.document().value(at: "/jump")?.scalarText == hosts[1].name.rawValue)
+            try await fixture.expect(.verified, "inventory", "check", "\(hosts[0].name)")
+
+            try writeConfig(of: fixture, alias: ["ProxyJump gate.example"])
+            let refused = try await fixture.expect(.refused, "inventory", "import", path)
+            #expect(
+                refused.errors.contains(
+                    "through gate.example, which is no host of this file; add a host entry for it, and write 'jump: NAME'"
+                ),
+                "\(refused.errors)")
+        }
+    }
+
+    @Test("an ssh_config that OpenSSH does not read is told once, in its own words")
+    func broken() async throws {
+        try await FleetFixture.with { fixture in
+            let path = try inventory(of: fixture)
+            let refused = try await fixture.expect(.refused, "inventory", "import", path)
+            #expect(refused.errors.contains("Can't open user config file \(fixture.folder)/ssh_config"))
+            #expect(refused.errors.contains(", and for 2 more: "), "\(refused.errors)")
+        }
+    }
+}

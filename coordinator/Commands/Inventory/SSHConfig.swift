@@ -1,0 +1,78 @@
+import Foundation
+import Inventory
+import Subprocess
+import UpgradeDomain
+
+/// ssh_config as OpenSSH itself resolves it, host by host.
+enum SSHConfig {
+    /// Hosts that are asked about at once; each is a process of about 10 ms.
+    static let width = 16
+    /// ssh_config may run commands (`Match exec`) and resolve names (CanonicalizeHostname).
+    static let timeoutSeconds = 30
+    static let outputBytes = 1_048_576
+
+    /// What `ssh -G` answers about the hosts of a draft.
+    /// - Parameter folder: what a relative path of `sshConfig` starts from.
+    static func answers(for draft: InventoryDraft, folder: URL) async throws -> SSHConfigAnswers {
+        let file = draft.sshConfig.map { path(of: $0, folder: folder) }
+        guard case .success(let defaults) = try await ask(SSHConfigAnswer.defaultsArguments) else {
+            throw CommandError(
+                .failure, "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
+                next: "ssh -F none -G localhost")
+        }
+        var answers = SSHConfigAnswers(configFile: file, defaults: SSHConfigAnswer(defaults))
+        try await withThrowingTaskGroup(of: (HostName, Result<String, Complaint>).self) { group in
+            func take(_ answer: (host: HostName, output: Result<String, Complaint>)) {
+                switch answer.output {
+                case .success(let output): answers.hosts[answer.host] = SSHConfigAnswer(output)
+                case .failure(let complaint): answers.failures[answer.host] = complaint.words
+                }
+            }
+            for (index, question) in draft.questions(configFile: file).enumerated() {
+                if index >= width, let answer = try await group.next() { take(answer) }
+                group.addTask { (question.host, try await ask(question.arguments)) }
+            }
+            for try await answer in group { take(answer) }
+        }
+        return answers
+    }
+
+    /// Absolute, so that it means the same wherever a later command runs.
+    private static func path(of text: String, folder: URL) -> String {
+        guard text != "none" else { return text }
+        let expanded = (text as NSString).expandingTildeInPath
+        return URL(fileURLWithPath: expanded, relativeTo: folder).standardized.path
+    }
+
+    /// Why `ssh` did not answer.
+    private struct Complaint: Error {
+        var words: String
+    }
+
+    /// Runs `ssh`; `timeout` ends what ssh_config made it run with it.
+    private static func ask(_ arguments: [String]) async throws -> Result<String, Complaint> {
+        do {
+            let record = try await Subprocess.run(
+                .name("timeout"), arguments: Arguments(["-k", "1", "\(timeoutSeconds)", "ssh"] + arguments),
+                environment: .inherit.updating(["LC_ALL": "C"]), output: .string(limit: outputBytes),
+                error: .string(limit: outputBytes))
+            switch record.terminationStatus {
+            case .exited(0): return .success(record.standardOutput)
+            case .exited(124), .exited(137), .signaled:
+                return .failure(Complaint(words: "it took longer than \(timeoutSeconds) s"))
+            case .exited(127): throw notInstalled("there is no ssh")
+            case .exited:
+                let lines = record.standardError.split(whereSeparator: \.isNewline)
+                return .failure(Complaint(words: lines.joined(separator: ": ")))
+            }
+        } catch let error as SubprocessError {
+            throw notInstalled("\(error)")
+        }
+    }
+
+    private static func notInstalled(_ cause: String) -> CommandError {
+        CommandError(
+            .failure, "ssh -G could not be run: \(cause)", consequence: "Nothing was stored.",
+            next: "apt-get install openssh-client")
+    }
+}

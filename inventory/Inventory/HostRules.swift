@@ -1,0 +1,47 @@
+import UpgradeDomain
+
+/// What hosts must be to each other once it is known where each of them is and what stands before it.
+struct HostRules {
+    let hosts: [(host: Host, line: Int)]
+    let reader: FileReader
+    private let jumps: [HostName: HostName]
+
+    init(hosts: [(host: Host, line: Int)], reader: FileReader) {
+        self.hosts = hosts
+        self.reader = reader
+        jumps = Dictionary(hosts.compactMap { host, _ in host.jump.map { (host.name, $0) } }) { first, _ in first }
+    }
+
+    func check() {
+        let bastions = Set(hosts.compactMap(\.host.jump))
+        var addresses: [String: HostName] = [:]
+        for (host, line) in hosts {
+            let place = "\(host.address):\(host.port)"
+            if !host.address.isEmpty, let twin = addresses[place], twin != host.name {
+                reader.report(
+                    line, "hosts \(twin) and \(host.name) have the same address and port",
+                    "one machine is one host: put all its layers on one entry")
+            }
+            addresses[place] = host.name
+            if jumpCount(before: host.name) > FleetInventory.jumpDepth {
+                reader.report(
+                    line, "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts, or behind itself",
+                    "break the circle of jumps, or shorten the way")
+            }
+            if host.placements.isEmpty, !bastions.contains(host.name) {
+                reader.report(line, "host \(host.name) stands in no layer", "name its layers, or remove it")
+            }
+        }
+    }
+
+    /// How many hosts stand before one; in a circle, one more than is allowed.
+    private func jumpCount(before host: HostName) -> Int {
+        var count = 0
+        var next = jumps[host]
+        while let name = next, count <= FleetInventory.jumpDepth {
+            count += 1
+            next = jumps[name]
+        }
+        return count
+    }
+}

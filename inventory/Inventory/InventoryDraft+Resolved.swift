@@ -1,0 +1,182 @@
+public import UpgradeDomain
+
+extension InventoryDraft {
+    /// The inventory with everything that its entries leave open filled in, as OpenSSH would.
+    /// - Throws: every problem at once, those of the text too.
+    public func resolved(by answers: SSHConfigAnswers) throws(FileProblems) -> FleetInventory {
+        let reader = FileReader(file: file, problems: problems)
+        let hosts = SSHResolution(entries: entries, answers: answers, reader: reader).hosts()
+        let placed = zip(hosts, entries).map { (host: $0, line: $1.line) }
+        HostRules(hosts: placed, reader: reader).check()
+        try reader.finish()
+        return FleetInventory(layers: layers, hosts: hosts)
+    }
+}
+
+/// Fills in what entries leave open.
+private struct SSHResolution {
+    let entries: [InventoryDraft.Entry]
+    let answers: SSHConfigAnswers
+    let reader: FileReader
+
+    /// In the order of the entries.
+    func hosts() -> [Host] {
+        reportFailures()
+        var hosts = entries.map(settled)
+        let ways = SSHJumpWays(among: hosts)
+        for (index, entry) in entries.enumerated() {
+            guard let text = hosts[index].ssh?.proxyJump else { continue }
+            hosts[index].jump = jump(of: hosts[index], over: ways.way(text), entry.line)
+        }
+        let jumps = Dictionary(hosts.map { ($0.name, $0.jump) }) { first, _ in first }
+        for (host, entry) in zip(hosts, entries) {
+            guard let text = host.ssh?.proxyJump else { continue }
+            checkFirstHops(of: host, ways.way(text), jumps, entry.line)
+        }
+        return hosts
+    }
+
+    /// A broken ssh_config fails for every host with the same words, which are reported once.
+    private func reportFailures() {
+        var told: Set<String> = []
+        for entry in entries {
+            guard let words = answers.failures[entry.host.name], told.insert(words).inserted else { continue }
+            let others = answers.failures.values.count { $0 == words } - 1
+            let also = others > 0 ? ", and for \(others) more" : ""
+            reader.report(
+                entry.line, "ssh -G gives no answer for host \(entry.host.name)\(also): \(words)",
+                "correct ssh_config, or read none of it: 'sshConfig: none'")
+        }
+    }
+
+    // MARK: A host by itself
+
+    private func settled(_ entry: InventoryDraft.Entry) -> Host {
+        var host = entry.host
+        let answer = answers.hosts[host.name] ?? answers.defaults
+        var ssh = SSHSettings(configFile: answers.configFile)
+        if answers.hosts[host.name] != nil, let name = answer.first("HostName"),
+            name.lowercased() != host.address.lowercased()
+        {
+            ssh.alias = host.address
+            host.address = name
+        }
+        host.port = entry.said.port ?? answer.first("Port").flatMap { Int($0) } ?? host.port
+        host.user = entry.said.user ?? answer.first("User") ?? ""
+        ssh.hostKeyAlias = answer.first("HostKeyAlias")
+        if entry.said.jump == nil { ssh.proxyJump = answer.first("ProxyJump") }
+        ssh.notHonoured = notHonoured(of: entry, answer)
+        let files = answer.all("IdentityFile")
+        if entry.said.identityFile == nil, files != answers.defaults.all("IdentityFile") {
+            ssh.identityFiles = identityFiles(files, of: host, ssh, entry.line)
+            host.identityFile = ssh.identityFiles.first
+            if files.contains("none"), host.transport != .openssh { ssh.notHonoured.append("IdentityFile") }
+        }
+        host.ssh = ssh == SSHSettings() ? nil : ssh
+        return host
+    }
+
+    /// The options that are set and not followed; reports those without which there is no way.
+    private func notHonoured(of entry: InventoryDraft.Entry, _ answer: SSHConfigAnswer) -> [String] {
+        let host = entry.host
+        var names: [String] = []
+        for option in SSHOption.all where answer.all(option.name) != answers.defaults.all(option.name) {
+            switch option.effect {
+            case .replaced: names.append(option.name)
+            case .missed: if host.transport != .openssh { names.append(option.name) }
+            case .needed(let why):
+                guard host.transport != .openssh else { continue }
+                if let own = own(insteadOf: option, entry), own.isSaid {
+                    names.append(option.name)
+                } else {
+                    let other = own(insteadOf: option, entry).map { ", or '\($0.key)'" } ?? ""
+                    reader.report(
+                        entry.line,
+                        "ssh_config gives host \(host.name) the option \(option.name), and \(why)",
+                        "write 'transport: openssh' in its entry\(other)")
+                }
+            }
+        }
+        return names
+    }
+
+    /// What an entry says instead of an option of ssh_config, and whether it does.
+    private func own(
+        insteadOf option: SSHOption, _ entry: InventoryDraft.Entry
+    ) -> (key: String, isSaid: Bool)? {
+        switch option.name {
+        case "ProxyCommand": ("jump: HOST", entry.said.jump != nil)
+        case "CertificateFile", "PKCS11Provider": ("identityFile: PATH", entry.said.identityFile != nil)
+        default: nil
+        }
+    }
+
+    private func identityFiles(_ files: [String], of host: Host, _ ssh: SSHSettings, _ line: Int) -> [String] {
+        let alias = ssh.alias ?? host.address
+        let tokens: [Character: String] = [
+            "%": "%", "d": "~", "h": host.address, "k": ssh.hostKeyAlias ?? alias, "n": alias, "p": "\(host.port)",
+            "r": host.user, "u": answers.defaults.first("User") ?? "",
+        ]
+        return files.filter { $0 != "none" }.compactMap { file in
+            if let path = expanded(file, tokens) { return path }
+            if host.transport != .openssh {
+                reader.report(
+                    line, "ssh_config's IdentityFile \(file) of host \(host.name) holds what is not expanded here",
+                    "write 'identityFile: PATH' in its entry, or 'transport: openssh'")
+            }
+            return nil
+        }
+    }
+
+    /// A path with its tokens replaced (ssh_config(5), TOKENS); nil where one is not known, or a variable stands in it.
+    private func expanded(_ path: String, _ tokens: [Character: String]) -> String? {
+        if path.contains("${") { return nil }
+        var text = ""
+        var rest = path[...]
+        while let character = rest.popFirst() {
+            if character != "%" {
+                text.append(character)
+            } else if let token = rest.popFirst(), let value = tokens[token] {
+                text += value
+            } else {
+                return nil
+            }
+        }
+        return text
+    }
+
+    // MARK: The ways between hosts
+
+    /// The host of the inventory that ProxyJump names last: the one right before.
+    private func jump(of host: Host, over way: [SSHJumpWays.Hop], _ line: Int) -> HostName? {
+        guard let last = way.last else { return nil }
+        if last.matches.count == 1 { return last.matches[0] }
+        let names = last.matches.map(\.rawValue).joined(separator: ", ")
+        reader.report(
+            line,
+            "ssh_config lets host \(host.name) be reached through \(last.text), which "
+                + (last.matches.isEmpty ? "is no host of this file" : "may be any of \(names)"),
+            (last.matches.isEmpty ? "add a host entry for it, and " : "")
+                + "write 'jump: NAME' in the entry of \(host.name)")
+        return nil
+    }
+
+    /// The hosts that ProxyJump names first must be the way to the last, because a host has one way.
+    private func checkFirstHops(
+        of host: Host, _ way: [SSHJumpWays.Hop], _ jumps: [HostName: HostName?], _ line: Int
+    ) {
+        guard var behind = host.jump else { return }
+        for hop in way.dropLast().reversed() {
+            let jump = jumps[behind] ?? nil
+            guard let jump, hop.matches.contains(jump) else {
+                reader.report(
+                    line,
+                    "ssh_config lets host \(host.name) be reached through \(hop.text) and then \(behind), but the way to "
+                        + "\(behind) is \(jump.map { "through \($0)" } ?? "direct")",
+                    "write 'jump: NAME' in the entry of \(behind), with the host that \(hop.text) is")
+                return
+            }
+            behind = jump
+        }
+    }
+}

@@ -1,0 +1,51 @@
+public import UpgradeDomain
+
+/// An inventory file as it stands, before ssh_config fills in what it leaves open.
+public struct InventoryDraft: Sendable {
+    /// The name that problems are reported under.
+    public let file: String
+    /// The ssh_config to read, as written; `none` for none, nil for OpenSSH's own files.
+    public internal(set) var sshConfig: String?
+    /// What is wrong with the text.
+    public internal(set) var problems: [FileProblem] = []
+    var layers: [InventoryLayer] = []
+    var entries: [Entry] = []
+
+    init(file: String) { self.file = file }
+
+    /// A host's entry.
+    struct Entry: Sendable {
+        /// With OpenSSH's default port, and without a user, where the entry says nothing.
+        var host: Host
+        var said: Said
+        /// From 1.
+        var line: Int
+    }
+
+    /// What an entry, or the defaults, say themselves. It wins over ssh_config.
+    struct Said: Sendable {
+        var port: Int?
+        var user: String?
+        var identityFile: String?
+        var jump: HostName?
+    }
+
+    /// A host that `ssh -G` is to be asked about, and with which arguments.
+    public struct Question: Hashable, Sendable {
+        public var host: HostName
+        public var arguments: [String]
+    }
+
+    /// One question for each host with an address; none where no ssh_config is to be read.
+    /// - Parameter configFile: the path of ``sshConfig``.
+    public func questions(configFile: String?) -> [Question] {
+        guard configFile != "none" else { return [] }
+        return entries.filter { !$0.host.address.isEmpty }.map { entry in
+            var arguments = configFile.map { ["-F", $0] } ?? []
+            if let port = entry.said.port { arguments += ["-p", "\(port)"] }
+            if let user = entry.said.user { arguments += ["-l", user] }
+            return Question(
+                host: entry.host.name, arguments: SSHConfigAnswer.arguments + arguments + ["--", entry.host.address])
+        }
+    }
+}

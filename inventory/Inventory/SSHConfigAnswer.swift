@@ -1,0 +1,50 @@
+public import UpgradeDomain
+
+/// What `ssh -G` prints for one host: every option that holds for it, with its value, a line each.
+///
+/// OpenSSH has read ssh_config itself then, with Include, Match and all its defaults, so no file is parsed here.
+public struct SSHConfigAnswer: Hashable, Sendable {
+    /// `-T`, because without a terminal `ssh` would remark that it allocates none.
+    static let arguments = ["-T", "-G"]
+    /// Asks for OpenSSH's own defaults.
+    public static let defaultsArguments = arguments + ["-F", "none", "--", "defaults.invalid"]
+
+    /// By the option's name in lower case, as it is printed; several values where an option stands several times.
+    private var values: [String: [String]] = [:]
+
+    public init(_ output: String) {
+        for line in output.split(separator: "\n") {
+            let words = line.split(separator: " ", maxSplits: 1)
+            guard words.count == 2 else { continue }
+            values[words[0].lowercased(), default: []].append(String(words[1]))
+        }
+    }
+
+    /// Every value of an option, by its name in ssh_config(5).
+    func all(_ option: String) -> [String] { values[option.lowercased()] ?? [] }
+
+    /// The value of an option that has one.
+    func first(_ option: String) -> String? { all(option).first }
+}
+
+/// What OpenSSH answers about an inventory's hosts.
+public struct SSHConfigAnswers: Sendable {
+    /// The ssh_config that was read; `none` for none, nil for OpenSSH's own files.
+    public var configFile: String?
+    /// What holds without any ssh_config.
+    public var defaults: SSHConfigAnswer
+    /// A host without an answer has the defaults.
+    public var hosts: [HostName: SSHConfigAnswer]
+    /// Hosts that OpenSSH gives no answer for, and its words.
+    public var failures: [HostName: String]
+
+    public init(
+        configFile: String?, defaults: SSHConfigAnswer, hosts: [HostName: SSHConfigAnswer] = [:],
+        failures: [HostName: String] = [:]
+    ) {
+        self.configFile = configFile
+        self.defaults = defaults
+        self.hosts = hosts
+        self.failures = failures
+    }
+}

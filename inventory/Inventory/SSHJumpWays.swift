@@ -1,0 +1,62 @@
+import UpgradeDomain
+
+/// Values of ProxyJump, and which hosts of the inventory they mean.
+final class SSHJumpWays {
+    /// A host to go through.
+    struct Hop {
+        /// As written.
+        var text: String
+        /// The hosts that it may be: by name, else by address.
+        var matches: [HostName]
+    }
+
+    private let hosts: [Host]
+    /// Most hosts of a fleet share their way.
+    private var known: [String: [Hop]] = [:]
+
+    init(among hosts: [Host]) { self.hosts = hosts }
+
+    /// The hosts to go through, the first one first.
+    /// - Parameter text: `[user@]host[:port]` or `ssh://[user@]host[:port]`, several with commas between.
+    func way(_ text: String) -> [Hop] {
+        if let way = known[text] { return way }
+        let way = text.split(separator: ",").map { word in
+            Hop(text: String(word), matches: SSHPlace(String(word)).matches(among: hosts))
+        }
+        known[text] = way
+        return way
+    }
+}
+
+/// A host as OpenSSH's options name it.
+struct SSHPlace: Hashable {
+    var user: String?
+    var host: String
+    var port: Int?
+
+    init(_ text: String) {
+        var rest = text.hasPrefix("ssh://") ? text.dropFirst(6) : text[...]
+        if rest.hasSuffix("/") { rest = rest.dropLast() }
+        if let at = rest.lastIndex(of: "@") {
+            user = String(rest[..<at])
+            rest = rest[rest.index(after: at)...]
+        }
+        if rest.hasPrefix("["), let end = rest.lastIndex(of: "]") {
+            port = Int(rest[end...].dropFirst(2))
+            host = String(rest[..<end].dropFirst())
+        } else if let colon = rest.lastIndex(of: ":"), rest.firstIndex(of: ":") == colon {
+            port = Int(rest[colon...].dropFirst())
+            host = String(rest[..<colon])
+        } else {
+            host = String(rest)
+        }
+    }
+
+    /// The hosts that this may be: by name, else by address, and with the same user and port where it says any.
+    func matches(among hosts: [Host]) -> [HostName] {
+        let fitting = hosts.filter { (user == nil || user == $0.user) && (port == nil || port == $0.port) }
+        let named = fitting.filter { $0.name.rawValue == host }
+        if !named.isEmpty { return named.map(\.name) }
+        return fitting.filter { [$0.address, $0.ssh?.alias].contains(host) }.map(\.name)
+    }
+}
