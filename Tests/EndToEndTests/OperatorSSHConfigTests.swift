@@ -75,11 +75,12 @@ struct OperatorSSHConfigTests {
         }
     }
 
-    @Test("ProxyCommand is refused with the option, the line and the remedies")
+    @Test("ProxyCommand is refused with the option, the line and the remedies, and taken over OpenSSH's own client")
     func proxyCommand() async throws {
         try await FleetFixture.with { fixture in
             let first = try #require(fixture.lab.hosts.first)
-            try writeConfig(of: fixture, alias: ["ProxyCommand python3 \(fixture.folder)/pass.py %h %p"])
+            try writeConfig(
+                of: fixture, alias: ["ProxyCommand python3 \(fixture.folder)/pass.py %h %p", "RemoteCommand false"])
             let path = try inventory(of: fixture)
             let text = try String(contentsOfFile: path, encoding: .utf8)
             let line = try #require(text.split(separator: "\n").firstIndex { $0.hasSuffix("name: \(first.name)") }) + 1
@@ -90,6 +91,27 @@ struct OperatorSSHConfigTests {
                     fleet.yaml:\(line): ssh_config gives host \(first.name) the option ProxyCommand, and libssh2 runs no command \
                     to get there; write 'transport: openssh' in its entry, or 'jump: HOST'
                     """), "\(refused.errors)")
+
+            // It leaves a mark, so that it is known which way the login went.
+            let pass = """
+                import os, socket, sys, threading
+                open(os.path.join(os.path.dirname(sys.argv[0]), "passed"), "w").close()
+                peer = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+                def send():
+                    while piece := os.read(0, 65536):
+                        peer.sendall(piece)
+                    peer.shutdown(socket.SHUT_WR)
+                threading.Thread(target=send, daemon=True).start()
+                while piece := peer.recv(65536):
+                    os.write(1, piece)
+                """
+            try pass.write(toFile: "\(fixture.folder)/pass.py", atomically: true, encoding: .utf8)
+            let other = try inventory(of: fixture) {
+                $0.replacing("address: rack-1\n", with: "address: rack-1\n    transport: openssh\n")
+            }
+            try await fixture.expect(.verified, "inventory", "import", other)
+            try await fixture.expect(.verified, "inventory", "check", "\(first.name)")
+            #expect(FileManager.default.fileExists(atPath: "\(fixture.folder)/passed"))
         }
     }
 

@@ -37,12 +37,13 @@ struct OpenSSHOptions {
         let options = [
             "BatchMode=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=\(quoted(knownHostsPath))",
             "GlobalKnownHostsFile=/dev/null", "HostKeyAlias=\(place.host)", "CheckHostIP=no", "UpdateHostKeys=no",
-            "VerifyHostKeyDNS=no", "ConnectionAttempts=1",
+            "VerifyHostKeyDNS=no", "KnownHostsCommand=none", "RemoteCommand=none", "ConnectionAttempts=1",
             "ConnectTimeout=\(max(1, place.deadlines.connect.components.seconds))", "ServerAliveInterval=\(silence)",
             "ServerAliveCountMax=2", "ClearAllForwardings=yes", "PermitLocalCommand=no", "EscapeChar=none",
             "LogLevel=ERROR",
         ]
         for option in options { words += ["-o", option] }
+        if target.alias != nil { words += ["-o", "HostName=\(doubled(place.address))"] }
         for file in target.identityFiles { words += ["-i", file] }
         if !target.identityFiles.isEmpty { words += ["-o", "IdentitiesOnly=yes"] }
         if let socket = target.agentSocket { words += ["-o", "IdentityAgent=\(quoted(socket))"] }
@@ -63,6 +64,10 @@ struct OpenSSHOptions {
 
     /// As one word of an ssh_config value, and without the meaning that `%` has there.
     private func quoted(_ path: String) -> String {
-        "\"\(path.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%"))\""
+        "\"\(doubled(path))\""
+    }
+
+    private func doubled(_ text: String) -> String {
+        text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
     }
 }

@@ -98,7 +98,9 @@ final class SSHConnector: HostConnector {
 
     private func openSSHPlace(_ host: UpgradeDomain.Host) async -> OpenSSHTarget {
         let keys = await keys.files(for: host)
-        return OpenSSHTarget(place: place(host, []), identityFiles: keys.paths, agentSocket: keys.agentSocket)
+        return OpenSSHTarget(
+            place: place(host, []), alias: host.ssh?.alias, identityFiles: keys.paths, agentSocket: keys.agentSocket,
+            configFile: host.ssh?.configFile)
     }
 
     /// Ends the connections that OpenSSH's client keeps in the background.
