@@ -21,10 +21,14 @@ struct AgentUploadTests {
             try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
         }
 
+        /// The input comes from a file: a shell may end before it has read a pipe.
         func run(_ script: String, input: [UInt8] = []) async throws -> [UInt8] {
-            try await Subprocess.run(
-                .path("/bin/sh"), arguments: ["-c", script],
-                environment: .custom(["HOME": home, "PATH": path]), input: .array(input), output: .bytes(limit: 65_536)
+            let file = "\(home)/input"
+            try Data(input).write(to: URL(fileURLWithPath: file))
+            return try await Subprocess.run(
+                .path("/bin/sh"), arguments: ["-c", script], environment: .custom(["HOME": home, "PATH": path]),
+                input: .fileDescriptor(try .open(FilePath(file), .readOnly), closeAfterSpawningProcess: true),
+                output: .bytes(limit: 65_536)
             ).standardOutput
         }
 
@@ -46,10 +50,13 @@ struct AgentUploadTests {
     }
 
     /// A program that says what it was called with.
-    private static func build(_ comment: String = "") async throws -> AgentBinary {
+    private func makeBuild(on host: Host, _ comment: String = "") async throws -> AgentBinary {
         let filling = (0..<5_000).map { "# \($0 &* 2_654_435_761) \(comment)\n" }.joined()
+        let text = "#!/bin/sh\necho \"runs $1\"\n\(filling)"
+        let path = "\(host.home)/build\(comment)"
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
         return AgentBinary(
-            architecture: try await architecture(), bytes: Array("#!/bin/sh\necho \"runs $1\"\n\(filling)".utf8))
+            architecture: try await AgentUploadTests.architecture(), path: path, bytes: Array(text.utf8))
     }
 
     private static func upload(_ build: AgentBinary, isPacked: Bool = true) async throws -> AgentUpload {
@@ -71,10 +78,10 @@ struct AgentUploadTests {
 
     @Test(arguments: [true, false])
     func aWholeUploadIsStartedByTheNextLook(isPacked: Bool) async throws {
-        let build = try await AgentUploadTests.build()
-        let upload = try await AgentUploadTests.upload(build, isPacked: isPacked)
-        #expect(!isPacked || upload.bytes.count < build.bytes.count / 2)
         try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let upload = try await AgentUploadTests.upload(build, isPacked: isPacked)
+            #expect(!isPacked || upload.bytes.count < build.bytes.count / 2)
             #expect(try await absence(on: host, build).architecture == build.architecture)
             #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
             #expect(try host.files() == ["agent-\(build.hexDigest)"])
@@ -84,9 +91,9 @@ struct AgentUploadTests {
     }
 
     @Test func anInterruptedUploadIsContinuedWhereItBegan() async throws {
-        let build = try await AgentUploadTests.build()
-        let upload = try await AgentUploadTests.upload(build)
         try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let upload = try await AgentUploadTests.upload(build)
             let half = upload.bytes.count / 2
             #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes[..<half]) == "failed")
             let left = try await absence(on: host, build)
@@ -97,9 +104,9 @@ struct AgentUploadTests {
     }
 
     @Test func whatIsLeftOfOtherBytesIsNotContinued() async throws {
-        let build = try await AgentUploadTests.build()
-        let upload = try await AgentUploadTests.upload(build)
         try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let upload = try await AgentUploadTests.upload(build)
             _ = try await host.lastLine(upload.script(from: 0), input: upload.bytes[..<1_000])
             let part = "\(host.home)/\(AgentDelivery.folder)/agent-\(build.hexDigest).gz.part"
             try Data(repeating: 1, count: 1_000).write(to: URL(fileURLWithPath: part))
@@ -113,9 +120,9 @@ struct AgentUploadTests {
     }
 
     @Test func whoComesSecondToAnInterruptedUploadBeginsAnew() async throws {
-        let build = try await AgentUploadTests.build()
-        let upload = try await AgentUploadTests.upload(build)
         try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let upload = try await AgentUploadTests.upload(build)
             _ = try await host.lastLine(upload.script(from: 0), input: upload.bytes[..<1_000])
             #expect(try await host.lastLine(upload.script(from: 1_000), input: upload.bytes[1_000...]) == "published")
             #expect(try await host.lastLine(upload.script(from: 1_000), input: upload.bytes[1_000...]) == "lost")
@@ -124,10 +131,10 @@ struct AgentUploadTests {
     }
 
     @Test func bytesOfAnotherDigestAreNeverPublished() async throws {
-        let build = try await AgentUploadTests.build()
-        let other = try await AgentUploadTests.upload(try await AgentUploadTests.build("other"), isPacked: false)
-        let upload = AgentUpload(build: build, bytes: other.bytes, isPacked: false)
         try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let other = try await AgentUploadTests.upload(try await makeBuild(on: host, "other"), isPacked: false)
+            let upload = AgentUpload(build: build, bytes: other.bytes, isPacked: false)
             let end = try await host.lastLine(upload.script(from: 0), input: other.bytes)
             #expect(end == "failed")
             #expect(try host.files().isEmpty)
@@ -135,8 +142,8 @@ struct AgentUploadTests {
     }
 
     @Test func aHostWithoutGzipSaysSo() async throws {
-        let build = try await AgentUploadTests.build()
         try await withHost { host in
+            let build = try await makeBuild(on: host)
             var bare = host
             bare.path = "\(host.home)/bin"
             try FileManager.default.createDirectory(atPath: bare.path, withIntermediateDirectories: true)
@@ -152,7 +159,7 @@ struct AgentUploadTests {
     }
 
     @Test func anotherArchitectureGetsNoBuild() async throws {
-        let build = AgentBinary(architecture: "s390x", bytes: [1, 2, 3])
+        let build = AgentBinary(architecture: "s390x", path: "", bytes: [1, 2, 3])
         try await withHost { host in
             let answer = try await absence(on: host, build)
             let own = try await AgentUploadTests.architecture()

@@ -32,11 +32,12 @@ struct AgentBinaries: Sendable {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
             for name in names.sorted() where name.hasPrefix(AgentBinaries.prefix) {
                 let architecture = String(name.dropFirst(AgentBinaries.prefix.count))
+                let path = "\(folder)/\(name)"
                 guard AgentBinary.isArchitecture(architecture),
                     !builds.contains(where: { $0.architecture == architecture }),
-                    let bytes = FileManager.default.contents(atPath: "\(folder)/\(name)"), !bytes.isEmpty
+                    let bytes = FileManager.default.contents(atPath: path), !bytes.isEmpty
                 else { continue }
-                builds.append(AgentBinary(architecture: architecture, bytes: [UInt8](bytes)))
+                builds.append(AgentBinary(architecture: architecture, path: path, bytes: [UInt8](bytes)))
             }
         }
         return builds
@@ -47,11 +48,13 @@ struct AgentBinaries: Sendable {
 struct AgentBinary: Sendable {
     /// What `uname -m` prints on the hosts that it runs on.
     let architecture: String
+    let path: String
     let bytes: [UInt8]
     let hexDigest: String
 
-    init(architecture: String, bytes: [UInt8]) {
+    init(architecture: String, path: String, bytes: [UInt8]) {
         self.architecture = architecture
+        self.path = path
         self.bytes = bytes
         hexDigest = AgentBinary.hexDigest(of: bytes)
     }
@@ -69,7 +72,7 @@ struct AgentBinary: Sendable {
     /// The same for a host that has `gzip`; nil when this machine has none.
     func compressed() async -> [UInt8]? {
         let record = try? await Subprocess.run(
-            .name("gzip"), arguments: ["-c"], input: .array(bytes), output: .bytes(limit: bytes.count))
+            .name("gzip"), arguments: ["-nc", path], output: .bytes(limit: bytes.count))
         guard let record, record.terminationStatus.isSuccess else { return nil }
         return record.standardOutput
     }
