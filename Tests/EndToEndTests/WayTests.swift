@@ -58,6 +58,19 @@ struct WayTests {
         }
     }
 
+    @Test func tooFewDescriptorsAreSaidBeforeAnyHostIsConnectedTo() async throws {
+        try await FleetFixture.with(WayTests.pair) { fleet in
+            let outcome = try await fleet.runVerbatim("ulimit -n 65; lockflight inventory check")
+            #expect(outcome.code == FleetFixture.Exit.refused.rawValue)
+            #expect(
+                outcome.errors.contains("connections to 2 hosts need 66 descriptors, and this process may have 65"),
+                "\(outcome.errors)")
+            // The soft limit alone is no limit.
+            let raised = try await fleet.runVerbatim("ulimit -S -n 65; lockflight inventory check")
+            #expect(raised.code == FleetFixture.Exit.verified.rawValue, "\(raised.errors)")
+        }
+    }
+
     @Test func scannedKeysArePinnedOnceAPersonSaysYes() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")

@@ -182,6 +182,19 @@ struct ConformanceTests {
         }
     }
 
+    @Test("an IPv6 address", arguments: Transport.allCases)
+    func ipv6(transport: Transport) async throws {
+        try await TestServer.run(isIPv6: true) { server in
+            try await withConnector(transport) { connect in
+                var target = try server.target()
+                target.address = "::1"
+                let connection = try await connect(target, server.userKeyPath)
+                #expect(try await connection.run("echo ok").standardOutput == Array("ok\n".utf8))
+                #expect(server.log.contains("Connection from ::1 "))
+            }
+        }
+    }
+
     // MARK: What goes wrong before a command
 
     /// Connects, and says why that failed.

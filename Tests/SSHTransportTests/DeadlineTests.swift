@@ -43,34 +43,6 @@ struct DeadlineTests {
         }
     }
 
-    @Test("a peer that drops our packets hits the connect deadline")
-    func blackhole() async throws {
-        let listener = try RawListener(backlog: 0)
-        defer { listener.stop() }
-        // A full accept queue makes the kernel drop further SYNs.
-        let fillers = (0..<4).map { _ in beginConnect("127.0.0.1", listener.port, nonblocking: true).descriptor }
-        defer { for filler in fillers { close(filler) } }
-        let error = try await connectFailure(port: listener.port, SSHDeadlines(connect: .milliseconds(300)))
-        #expect(error.code == .connectTimedOut)
-    }
-
-    @Test("a listener that says nothing hits the banner deadline")
-    func silentListener() async throws {
-        let listener = try RawListener()
-        defer { listener.stop() }
-        let error = try await connectFailure(port: listener.port, SSHDeadlines(handshake: .milliseconds(300)))
-        #expect(error.code == .bannerTimedOut)
-    }
-
-    @Test("a server that stops after its banner hits the handshake deadline")
-    func stalledKeyExchange() async throws {
-        let listener = try RawListener()
-        defer { listener.stop() }
-        listener.serveOnce("SSH-2.0-stalled\r\n", .silence)
-        let error = try await connectFailure(port: listener.port, SSHDeadlines(handshake: .milliseconds(300)))
-        #expect(error.code == .handshakeTimedOut)
-    }
-
     @Test("a server that hangs up before its banner is quoted", arguments: [RawListener.Ending.hangUp, .reset])
     func hangsUp(ending: RawListener.Ending) async throws {
         let listener = try RawListener()

@@ -21,14 +21,15 @@ final class TestServer: Sendable {
     /// - Parameters:
     ///   - startups: its MaxStartups.
     ///   - everyAddress: whether it listens on its port of all loopback addresses.
+    ///   - isIPv6: whether it listens on its port of `::1` as well.
     static func run(
         hostKeyType: [String] = ["-t", "ed25519"], userKey: [String] = ["-t", "ed25519"], passphrase: String = "",
-        config: String = "", startups: String = "2000:30:4000", everyAddress: Bool = false,
+        config: String = "", startups: String = "2000:30:4000", everyAddress: Bool = false, isIPv6: Bool = false,
         inside namespace: NetworkNamespace? = nil, _ body: (TestServer) async throws -> Void
     ) async throws {
         let server = try TestServer(
             hostKeyType: hostKeyType, userKey: userKey, passphrase: passphrase, config: config, startups: startups,
-            everyAddress: everyAddress, namespace: namespace)
+            everyAddress: everyAddress, isIPv6: isIPv6, namespace: namespace)
         do {
             try await server.waitUntilListening()
             try await body(server)
@@ -41,7 +42,7 @@ final class TestServer: Sendable {
 
     private init(
         hostKeyType: [String], userKey: [String], passphrase: String, config: String, startups: String,
-        everyAddress: Bool, namespace: NetworkNamespace?
+        everyAddress: Bool, isIPv6: Bool, namespace: NetworkNamespace?
     ) throws {
         address = namespace?.address ?? "127.0.0.\(Int.random(in: 2...250))"
         folder = try temporaryFolder()
@@ -52,6 +53,7 @@ final class TestServer: Sendable {
         hostKey = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/host.pub", encoding: .utf8)))
         try """
         ListenAddress \(everyAddress ? "0.0.0.0" : address):\(port)
+        \(isIPv6 ? "ListenAddress [::1]:\(port)" : "")
         HostKey \(folder)/host
         AuthorizedKeysFile \(folder)/user-ed25519.pub
         PidFile none

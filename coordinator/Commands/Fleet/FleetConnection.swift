@@ -13,12 +13,15 @@ struct FleetConnection {
     /// Makes the way to hosts ready, without touching them; asks for the passphrases of their keys on the terminal.
     ///
     /// - Parameter ledger: its inventory has the hosts that they are behind.
+    /// - Throws: when this process may not hold so many connections.
     static func open(
         _ context: Context, to hosts: [UpgradeDomain.Host], of ledger: Ledger
     ) async throws -> FleetConnection {
         let ways = JumpWays(among: try ledger.currentInventory()?.hosts ?? [])
+        let before = Set(hosts.flatMap { (try? ways.way(to: $0)) ?? [] })
+        try DescriptorLimit.provide(for: hosts + before)
         let connection = FleetConnection(context, ways)
-        await connection.keys.unlock(for: hosts + hosts.flatMap { (try? ways.way(to: $0)) ?? [] })
+        await connection.keys.unlock(for: hosts + before)
         return connection
     }
 

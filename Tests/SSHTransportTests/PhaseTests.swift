@@ -1,0 +1,108 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import SSHTransport
+
+/// The other side falls silent in each phase in turn: each has a deadline of its own, and an error of its own.
+@Suite("Each phase has its deadline", .serialized)
+struct PhaseTests {
+    enum Phase: String, CaseIterable {
+        case connect, banner, keyExchange, authentication, agent, exec, output, silence
+
+        var code: SSHError.Code {
+            switch self {
+            case .connect: .connectTimedOut
+            case .banner: .bannerTimedOut
+            case .keyExchange: .handshakeTimedOut
+            case .authentication: .authenticationTimedOut
+            case .agent: .agentFailed
+            case .exec: .execTimedOut
+            case .output: .progressTimedOut
+            case .silence: .connectionLost
+            }
+        }
+    }
+
+    /// Only the phase's own deadline is short.
+    private static func deadlines(_ phase: Phase) -> SSHDeadlines {
+        var deadlines = SSHDeadlines.patient
+        deadlines.agent = .seconds(55)
+        deadlines.silence = .seconds(55)
+        switch phase {
+        case .connect: deadlines.connect = .milliseconds(300)
+        case .banner, .keyExchange: deadlines.handshake = .milliseconds(300)
+        case .authentication: deadlines.authentication = .milliseconds(700)
+        case .agent: deadlines.agent = .milliseconds(300)
+        case .exec: deadlines.exec = .milliseconds(300)
+        case .output: break
+        case .silence: deadlines.silence = .seconds(3)
+        }
+        return deadlines
+    }
+
+    @Test("a peer that falls silent is told apart by its phase", arguments: Phase.allCases)
+    func silent(phase: Phase) async throws {
+        // Asked about keys that are in no file.
+        let stall = "AuthorizedKeysCommand /bin/sleep 10\nAuthorizedKeysCommandUser root"
+        if phase == .authentication, getuid() != 0 { return }
+        try await TestServer.run(config: phase == .authentication ? stall : "") { server in
+            try await withClient { client in
+                let target = try server.target(deadlines: PhaseTests.deadlines(phase))
+                let error = try await provoke(phase, client, server, target)
+                #expect(error.code == phase.code, "\(error)")
+                #expect(error.host == "core-1")
+            }
+        }
+    }
+
+    private func provoke(
+        _ phase: Phase, _ client: SSHClient, _ server: TestServer, _ plain: SSHTarget
+    ) async throws -> SSHError {
+        var target = plain
+        switch phase {
+        case .connect, .banner, .keyExchange:
+            let listener = try RawListener(backlog: phase == .connect ? 0 : 16)
+            defer { listener.stop() }
+            // A full accept queue makes the kernel drop further SYNs.
+            let fillers = (0..<(phase == .connect ? 4 : 0)).map { _ in
+                beginConnect("127.0.0.1", listener.port, nonblocking: true).descriptor
+            }
+            defer { for filler in fillers { close(filler) } }
+            if phase == .keyExchange { listener.serveOnce("SSH-2.0-stalled\r\n", .silence) }
+            (target.address, target.port) = ("127.0.0.1", listener.port)
+            return try await failure { [target] in _ = try await client.connect(to: target) }
+        case .authentication:
+            try makeKey(["-t", "ed25519"], at: "\(server.folder)/stranger")
+            target.identities = [try SSHIdentity.load(path: "\(server.folder)/stranger")]
+            return try await failure { [target] in _ = try await client.connect(to: target) }
+        case .agent:
+            var stalled: SSHError?
+            try await withAgent { agent in
+                try agent.add(server.userKeyPath)
+                target.identities = [
+                    try await SSHIdentity.load(
+                        path: server.userKeyPath + ".pub", heldBy: client.agent(at: agent.socketPath))
+                ]
+                kill(agent.process, SIGSTOP)
+                defer { kill(agent.process, SIGCONT) }
+                stalled = try await failure { [target] in _ = try await client.connect(to: target) }
+            }
+            return try #require(stalled)
+        case .exec, .output, .silence:
+            let connection = try await client.connect(to: target)
+            let command = try await connection.execute("echo $PPID; exec cat")
+            let session = try #require(
+                pid_t(String(decoding: try await command.read() ?? [], as: UTF8.self).dropLast()))
+            kill(session, SIGSTOP)
+            defer { kill(session, SIGCONT) }
+            return try await failure {
+                switch phase {
+                case .exec: _ = try await connection.execute("true")
+                case .output: _ = try await command.read(timeout: .milliseconds(300))
+                default: _ = try await command.read()
+                }
+            }
+        }
+    }
+}
