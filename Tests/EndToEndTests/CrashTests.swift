@@ -52,7 +52,11 @@ struct CrashTests {
 
     @Test func aHostLostDuringItsRedeployIsSettledOnceItAnswersAndTheScriptRanOnce() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
+            // The host is given up after 20 s; its script must outlive that.
+            try await fleet.approvePlan(to: "1.5.0") {
+                CrashTests.counting($0).replacingOccurrences(of: "timeoutSeconds: 20", with: "timeoutSeconds: 120")
+                    .replacingOccurrences(of: "progressDeadlineSeconds: 60", with: "progressDeadlineSeconds: 300")
+            }
             try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")
             let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { _ in
                 try await fleet.wait(for: "the redeploy to begin") { try CrashTests.redeploys(fleet, "core-1") == 1 }
