@@ -9,7 +9,7 @@
 #   make check   formatting and the house rules
 #   make simulate SEEDS=20000 FROM=1   whole runs in virtual time, each from a seed, with faults
 #   make mutants   known ways to break a promise, each of which the simulation must catch
-#   make bench   cold fan-out beside a plain C libssh2 program
+#   make bench   Lockflight beside its peers; writes bench/RESULTS.md (make bench-quick: small, within 5 minutes)
 #   make fuzz SECONDS=60   what reads bytes of others, under libFuzzer and AddressSanitizer; SECONDS for all together
 #   make sanitize   the tests, without the end-to-end ones, under ThreadSanitizer and AddressSanitizer
 #   make soak ROLLOUTS=200 SEED=1   lab rollouts in a row with random faults; fails on whatever leaks
@@ -18,7 +18,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build agent demo test check simulate mutants bench format fuzz sanitize soak
+.PHONY: setup build agent demo test check simulate mutants bench bench-quick format fuzz sanitize soak
 
 # The same for build, test and check: other flags would compile everything again.
 SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
@@ -69,8 +69,11 @@ mutants: setup
 format:
 	swift format --in-place --recursive $(SWIFT_SOURCES)
 
-bench: setup
-	bench/fanout.sh
+bench: setup agent
+	bench/run.py
+
+bench-quick: setup agent
+	bench/run.py --quick
 
 # Shared out among the entries.
 SECONDS := 60

@@ -1,8 +1,9 @@
 /* The floor that Lockflight's fan-out is measured against: blocking libssh2 calls from threads, nothing else.
  *
- * usage: floor TARGETS USER KEY HOSTKEY WIDTH
+ * usage: floor TARGETS USER KEY HOSTKEY WIDTH [COMMAND [RESULTS]]
  *   TARGETS  a file of "address port" lines       KEY      a private key; KEY.pub beside it
  *   HOSTKEY  a .pub file that every host must show WIDTH    threads
+ *   COMMAND  what to run there; true unless given   RESULTS  takes the address of each host where it ended well
  * Prints: "hosts OK WALL_MS CPU_US_PER_HOST PEAK_KB".
  */
 #include <arpa/inet.h>
@@ -19,12 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { max_hosts = 4096, max_width = 512, max_key_bytes = 4096 };
+enum { max_hosts = 4096, max_width = 2048, max_key_bytes = 4096 };
 
 static struct sockaddr_in hosts[max_hosts];
+static char names[max_hosts][64];
 static int host_count;
 static atomic_int next_host, succeeded;
-static const char *user, *private_key;
+static const char *user, *private_key, *command = "true";
+static FILE *results;
 static char public_key[4096];
 static unsigned char pinned[max_key_bytes];
 static size_t pinned_count;
@@ -67,6 +70,7 @@ static int load_hosts(const char *path) {
     while (host_count < max_hosts && fscanf(file, "%63s %d", address, &port) == 2) {
         hosts[host_count].sin_family = AF_INET;
         hosts[host_count].sin_port = htons((uint16_t)port);
+        memcpy(names[host_count], address, sizeof address);
         if (inet_pton(AF_INET, address, &hosts[host_count].sin_addr) != 1) return 0;
         host_count++;
     }
@@ -74,11 +78,11 @@ static int load_hosts(const char *path) {
     return host_count > 0;
 }
 
-/* Runs `true` on one host; 1 when it answered with exit status 0. */
+/* Runs the command on one host; 1 when it answered with exit status 0. */
 static int run_command(LIBSSH2_SESSION *session) {
     LIBSSH2_CHANNEL *channel = libssh2_channel_open_session(session);
     if (!channel) return 0;
-    int good = libssh2_channel_exec(channel, "true") == 0;
+    int good = libssh2_channel_exec(channel, command) == 0;
     char buffer[4096];
     while (good && libssh2_channel_read(channel, buffer, sizeof buffer) > 0) {}
     good = good && libssh2_channel_wait_closed(channel) == 0 && libssh2_channel_get_exit_status(channel) == 0;
@@ -109,7 +113,10 @@ static int visit(const struct sockaddr_in *host) {
 
 static void *work(void *unused) {
     for (int index; (index = atomic_fetch_add(&next_host, 1)) < host_count;)
-        if (visit(&hosts[index])) atomic_fetch_add(&succeeded, 1);
+        if (visit(&hosts[index])) {
+            atomic_fetch_add(&succeeded, 1);
+            if (results) fprintf(results, "%s\n", names[index]);
+        }
     return unused;
 }
 
@@ -120,12 +127,14 @@ static double now_ms(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 6) return fail("usage: floor TARGETS USER KEY HOSTKEY WIDTH");
+    if (count < 6 || count > 8) return fail("usage: floor TARGETS USER KEY HOSTKEY WIDTH [COMMAND [RESULTS]]");
     int width = atoi(arguments[5]);
     if (width < 1 || width > max_width) return fail("the width is out of range");
     user = arguments[2];
     private_key = arguments[3];
     snprintf(public_key, sizeof public_key, "%s.pub", private_key);
+    if (count > 6) command = arguments[6];
+    if (count > 7 && !(results = fopen(arguments[7], "w"))) return fail("the results file cannot be written");
     if (!load_hosts(arguments[1])) return fail("the targets file cannot be read");
     if (!load_pinned(arguments[4])) return fail("the host key file cannot be read");
     if (libssh2_init(0)) return fail("libssh2 does not start");
@@ -137,6 +146,7 @@ int main(int count, char **arguments) {
     for (int index = 0; index < width; index++) pthread_join(threads[index], NULL);
     double wall = now_ms() - begin;
 
+    if (results && fclose(results)) return fail("the results file cannot be written");
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +

@@ -2,7 +2,8 @@ import FoundationEssentials
 import Glibc
 import SSHTransport
 
-/// Runs `true` on every host of a list, so many at a time, and prints what it cost in the same words as `floor.c`.
+/// Runs a command on every host of a list, so many at a time, and prints what it cost in the same words as `floor.c`, which
+/// takes the same arguments.
 @main
 struct FanOut {
     struct Usage: Error, CustomStringConvertible {
@@ -20,13 +21,14 @@ struct FanOut {
     }
 
     private static func run(_ arguments: [String]) async throws {
-        guard arguments.count == 6, let width = Int(arguments[5]), width > 0 else {
-            throw Usage(description: "usage: lockflight-bench TARGETS USER KEY HOSTKEY WIDTH")
+        guard (6...8).contains(arguments.count), let width = Int(arguments[5]), width > 0 else {
+            throw Usage(description: "usage: lockflight-bench TARGETS USER KEY HOSTKEY WIDTH [COMMAND [RESULTS]]")
         }
+        let command = arguments.count > 6 ? arguments[6] : "true"
         let begin = ContinuousClock.now
         let targets = try targets(arguments)
         let client = SSHClient()
-        let failures = await visit(targets, width: width, client)
+        let failures = await visit(targets, command, width: width, client)
         await client.shutdown()
         let wall = ContinuousClock.now - begin
 
@@ -38,7 +40,13 @@ struct FanOut {
         print(
             targets.count, targets.count - failures.count, Int(wall / .milliseconds(1)), microseconds / targets.count,
             usage.ru_maxrss)
-        if let first = failures.first { throw first }
+        if arguments.count > 7 {
+            let failed = Set(failures.map(\.host))
+            let good = targets.filter { !failed.contains($0.host) }.map { $0.address + "\n" }.joined()
+            try good.write(toFile: arguments[7], atomically: true, encoding: .utf8)
+        } else if let first = failures.first {
+            throw first
+        }
     }
 
     private static func targets(_ arguments: [String]) throws -> [SSHTarget] {
@@ -57,23 +65,28 @@ struct FanOut {
         }
     }
 
-    private static func visit(_ targets: [SSHTarget], width: Int, _ client: SSHClient) async -> [SSHError] {
+    private static func visit(
+        _ targets: [SSHTarget], _ command: String, width: Int, _ client: SSHClient
+    ) async -> [SSHError] {
         await withTaskGroup(of: SSHError?.self) { group in
             var failures: [SSHError] = []
             for (index, target) in targets.enumerated() {
                 if index >= width, let failure = await group.next() ?? nil { failures.append(failure) }
-                group.addTask { await visit(target, client) }
+                group.addTask { await visit(target, command, client) }
             }
             for await failure in group { if let failure { failures.append(failure) } }
             return failures
         }
     }
 
-    private static func visit(_ target: SSHTarget, _ client: SSHClient) async -> SSHError? {
+    private static func visit(_ target: SSHTarget, _ command: String, _ client: SSHClient) async -> SSHError? {
         do throws(SSHError) {
             let connection = try await client.connect(to: target)
-            _ = try await connection.run("true")
+            let output = try await connection.run(command)
             await connection.close()
+            guard output.exit == SSHExit(status: 0, signal: nil) else {
+                return SSHError(code: .closed, host: target.host, message: "\(target.host) ended with \(output.exit)")
+            }
             return nil
         } catch {
             return error

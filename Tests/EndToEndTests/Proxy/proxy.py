@@ -1,11 +1,11 @@
 """A TCP proxy that spoils one connection: what networks do, at a byte that the test chooses.
 
-usage: proxy.py LISTEN_ADDRESS PORT TARGET_ADDRESS TARGET_PORT FAULT CONNECTION BYTES
+usage: proxy.py LISTEN_ADDRESSES PORT TARGET_ADDRESS TARGET_PORT FAULT CONNECTION BYTES
 
 FAULT is none, cut (FIN both ways), reset (RST), half (FIN to the client only) or stall (nothing more goes through).
 It strikes connection number CONNECTION, from 1, once BYTES have gone through it in both directions together.
 Or it is latency (everything arrives BYTES milliseconds later) or slow (BYTES a second go through, each way), from the first
-byte on; CONNECTION 0 means all.
+byte on; CONNECTION 0 means all. LISTEN_ADDRESSES are separated by commas.
 Prints `ready`, then for each connection that ends its number and its bytes.
 """
 import asyncio
@@ -116,7 +116,7 @@ async def accept(reader, writer):
 
 
 async def main():
-    server = await asyncio.start_server(accept, listen, port)
+    server = await asyncio.start_server(accept, listen.split(","), port)
     print("ready", flush=True)
     async with server:
         await server.serve_forever()

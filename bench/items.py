@@ -1,0 +1,274 @@
+"""What is measured. Each item takes a `Bench` and returns a section: a title, rows of figures, and goals met or missed."""
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import peers
+from fleet import BenchError, Fleet
+from measure import children, measure
+
+FLOOR = "floor (C, libssh2)"
+LOCKFLIGHT = "Lockflight"
+PROXY = peers.ROOT / "Tests" / "EndToEndTests" / "Proxy" / "proxy.py"
+
+
+@dataclass
+class Bench:
+    quick: bool
+    floor: Path
+    lockflight: Path
+    agent: Path
+    rounds: int
+    fan_out_sizes: list
+    seed: int = 1
+
+    @property
+    def fleet_folder(self):
+        return peers.WORK / "fleet"
+
+
+@dataclass
+class Series:
+    """The figures of one peer in one item, one element a round."""
+
+    wall: list = field(default_factory=list)  # seconds
+    cpu: list = field(default_factory=list)  # milliseconds of client CPU per host
+    memory: list = field(default_factory=list)  # MiB
+
+    def add(self, cost, hosts):
+        self.wall.append(cost.wall_seconds)
+        self.cpu.append(cost.cpu_seconds * 1_000 / hosts)
+        self.memory.append(cost.peak_mebibytes)
+
+
+def spread(values):
+    """Median, lowest and highest."""
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+
+
+def median(series, what):
+    return statistics.median(getattr(series, what))
+
+
+def rows(all_series, versions):
+    """One row a peer; ratios are to the floor's medians."""
+    floor = all_series[FLOOR]
+    return [
+        {
+            "peer": name, "version": versions.get(name, ""),
+            **{what: spread(getattr(series, what)) for what in ("wall", "cpu", "memory")},
+            "wallRatio": median(series, "wall") / median(floor, "wall"),
+            "cpuRatio": median(series, "cpu") / median(floor, "cpu"),
+        }
+        for name, series in all_series.items()
+    ]
+
+
+def goal(words, value, limit, at_most=True):
+    """A stated goal and whether the figure keeps it."""
+    return {"goal": words, "value": value, "limit": limit, "met": value <= limit if at_most else value >= limit}
+
+
+def run_peer(peer, fleet, width, remote, all_must_be_good=True):
+    """One run of a peer: its cost, and the hosts that it calls good."""
+    results = fleet.work / "results"
+    results.unlink(missing_ok=True)
+    command, environment = peer.command(fleet, width, remote, results)
+    cost = measure(command, fleet.work, environment)
+    good = peer.good(results, cost.output)
+    if all_must_be_good and len(good) != fleet.count:
+        raise BenchError(
+            f"{peer.name} calls {len(good)} of {fleet.count} hosts good; its output is in {fleet.work}/measured.out, "
+            f"sshd's words in {fleet.log}")
+    return cost, good
+
+
+def interleaved(bench, contestants, fleet, width, remote, rounds):
+    """Every contestant once a round, in an order that turns, after a round that does not count; name -> Series."""
+    found = {peer.name: Series() for peer in contestants}
+    for number in range(rounds + 1):
+        turn = number % len(contestants)
+        for peer in contestants[turn:] + contestants[:turn]:
+            cost, _ = run_peer(peer, fleet, width, remote)
+            if number > 0:
+                found[peer.name].add(cost, fleet.count)
+        print(f"  round {number} of {rounds}", file=sys.stderr)
+    return found
+
+
+def fan_out(bench):
+    """Item 1: `true` on every host, over connections that did not exist before."""
+    sections = []
+    for count in bench.fan_out_sizes:
+        contestants = peers.fan_out_peers(bench.floor, bench.lockflight, pinned_too=not bench.quick)
+        width, rounds = 32, bench.rounds if count < 1_000 else max(1, bench.rounds // 2)
+        print(f"cold fan-out, {count} hosts", file=sys.stderr)
+        with Fleet(bench.fleet_folder, count) as fleet:
+            found = interleaved(bench, contestants, fleet, width, "true", rounds)
+        ours, floor = found[LOCKFLIGHT], found[FLOOR]
+        others = {name: series for name, series in found.items() if name not in (LOCKFLIGHT, FLOOR)}
+        fastest = min((median(series, "wall"), name) for name, series in others.items())
+        sections.append({
+            "title": f"Cold fan-out of `true`: {count} hosts, {width} at a time, {rounds} rounds",
+            "rows": rows(found, {peer.name: peer.version for peer in contestants}),
+            "goals": [
+                goal("wall time at most 1.05 of the floor", median(ours, "wall") / median(floor, "wall"), 1.05),
+                goal("client CPU at most that of the floor", median(ours, "cpu") / median(floor, "cpu"), 1.0),
+                goal(f"faster than every peer (the fastest is {fastest[1]})", median(ours, "wall") / fastest[0], 1.0),
+            ]})
+    return sections
+
+
+def latency(bench):
+    """Item 3: a remote `sleep`, all hosts at once; and a network that adds 50 ms to every packet."""
+    count, seconds = (100, 2) if bench.quick else (1_000, 5)
+    contestants = peers.fan_out_peers(bench.floor, bench.lockflight, pinned_too=False)[:2]
+    print(f"sleep {seconds} on {count} hosts at once", file=sys.stderr)
+    with Fleet(bench.fleet_folder, count) as fleet:
+        plain = interleaved(bench, contestants[:1], fleet, count, "true", bench.rounds)[FLOOR]
+        slept = interleaved(bench, contestants, fleet, count, f"sleep {seconds}", bench.rounds)
+    ideal = median(plain, "wall") + seconds
+    sections = [{
+        "title": f"Remote `sleep {seconds}`: {count} hosts, {count} at a time",
+        "text": f"Ideal: the floor's time for `true` on the same hosts ({median(plain, 'wall'):.2f} s) and {seconds} s.",
+        "rows": rows(slept, {}),
+        "goals": [goal("wall time at most 1.25 of the ideal", median(slept[LOCKFLIGHT], "wall") / ideal, 1.25)]}]
+    return sections + [distant(bench, contestants)]
+
+
+def distant(bench, contestants):
+    count, width, milliseconds = (20 if bench.quick else 200), 32, 50
+    print(f"{milliseconds} ms added, {count} hosts", file=sys.stderr)
+    with Fleet(bench.fleet_folder, count) as fleet:
+        near = fleet.addresses
+        fleet.addresses = [address.replace("127.77.", "127.78.") for address in near]
+        for path in (fleet.targets, fleet.known_hosts):
+            path.write_text(path.read_text().replace("127.77.", "127.78."))
+        proxy = subprocess.Popen(
+            [sys.executable, PROXY, ",".join(fleet.addresses), str(fleet.port), near[0], str(fleet.port), "latency", "0",
+             str(milliseconds)], stdout=subprocess.PIPE, text=True)
+        try:
+            proxy.stdout.readline()
+            threading.Thread(target=proxy.stdout.read, daemon=True).start()
+            found = interleaved(bench, contestants, fleet, width, "true", bench.rounds)
+        finally:
+            proxy.kill()
+            proxy.wait()
+    ratio = median(found[LOCKFLIGHT], "wall") / median(found[FLOOR], "wall")
+    return {
+        "title": f"{milliseconds} ms added to every packet: `true` on {count} hosts, {width} at a time",
+        "rows": rows(found, {}), "goals": [goal("wall time at most 1.25 of the floor", ratio, 1.25)]}
+
+
+HELLO = '{"id":1,"verb":"hello","body":{"protocols":[1],"ledger":"bench","takeOver":false}}'
+
+
+def contact(bench):
+    """Item 4: one host, from the first packet to the agent's first line; of Ansible, the time of the whole process."""
+    contestants = peers.fan_out_peers(bench.floor, bench.lockflight, pinned_too=False)
+    lockflight = next(peer for peer in contestants if peer.name == LOCKFLIGHT)
+    rounds = bench.rounds * 4
+    print("first contact", file=sys.stderr)
+    with Fleet(bench.fleet_folder, 1) as fleet:
+        agent = fleet.home / "lockflight-agent"
+        agent.write_bytes(bench.agent.read_bytes())
+        agent.chmod(0o755)
+        (fleet.home / "hello").write_text(HELLO + "\n")
+        remote = f"{agent} serve <{fleet.home}/hello | grep -q agentVersion"
+        ours = Series()
+        for _ in range(rounds):
+            cost, _ = run_peer(lockflight, fleet, 1, remote)
+            # From the first packet on, as it says itself: its own start is no contact.
+            cost.wall_seconds = int(cost.output.split()[2]) / 1_000
+            ours.add(cost, 1)
+        section = {
+            "title": "One host, first contact: connect, log in, start the agent, its first line",
+            "rows": [{"peer": LOCKFLIGHT, "version": "", "wall": spread(ours.wall)}],
+            "goals": [goal("at most 50 ms", median(ours, "wall") * 1_000, 50)]}
+        if version := peers.pypi_version("ansible-core"):
+            ping = peers.Peer("Ansible ping", version, ansible_ping, lambda _, output: set(fleet.addresses))
+            theirs = interleaved(bench, [ping], fleet, 1, "", bench.rounds)[ping.name]
+            section["rows"].append({"peer": ping.name, "version": version, "wall": spread(theirs.wall)})
+            section["goals"].append(goal(
+                "ten times faster than Ansible's first task", median(theirs, "wall") / median(ours, "wall"), 10, at_most=False))
+    return [section]
+
+
+def ansible_ping(fleet, width, _, results):
+    return [peers.VENV / "ansible", "all", "-i", peers.ansible_inventory(fleet), "-m", "ping"], peers.ansible_environment(fleet)
+
+
+MARK = """\
+set -- $SSH_CONNECTION
+sleep 0.4
+: > {home}/marks/$3
+"""
+
+
+class Killer(threading.Thread):
+    """Kills some sessions of a fleet's servers, each at a random moment of its life, until it is told to stop."""
+
+    SHARE = 0.3
+    LONGEST_SECONDS = 0.8
+
+    def __init__(self, fleet, seed):
+        super().__init__(daemon=True)
+        self.fleet, self.random, self.over, self.killed = fleet, random.Random(seed), threading.Event(), 0
+
+    def run(self):
+        moments = {}
+        while not self.over.wait(0.01):
+            now = time.monotonic()
+            for session in [child for server in self.fleet.servers for child in children(server.pid)]:
+                if session not in moments:
+                    is_struck = self.random.random() < Killer.SHARE
+                    moments[session] = now + self.random.uniform(0, Killer.LONGEST_SECONDS) if is_struck else float("inf")
+                if moments[session] <= now:
+                    moments[session] = float("inf")
+                    self.kill(session)
+
+    def kill(self, session):
+        try:
+            os.kill(session, signal.SIGKILL)
+            self.killed += 1
+        except ProcessLookupError:
+            pass
+
+
+def correctness(bench):
+    """Sessions are killed at random: hosts that a peer calls good although the command did not come to its end."""
+    count, width = (40 if bench.quick else 200), 32
+    table = []
+    print("wrong successes", file=sys.stderr)
+    with Fleet(bench.fleet_folder, count) as fleet:
+        (fleet.home / "mark.sh").write_text(MARK.format(home=fleet.home))
+        marks = fleet.home / "marks"
+        marks.mkdir()
+        marks.chmod(0o777)
+        for number, peer in enumerate(peers.fan_out_peers(bench.floor, bench.lockflight, pinned_too=False)):
+            for mark in marks.iterdir():
+                mark.unlink()
+            killer = Killer(fleet, bench.seed + number)
+            killer.start()
+            _, good = run_peer(peer, fleet, width, f"sh {fleet.home}/mark.sh", all_must_be_good=False)
+            killer.over.set()
+            killer.join()
+            done = {mark.name for mark in marks.iterdir()}
+            table.append({
+                "peer": peer.name, "version": peer.version, "killed": killer.killed, "good": len(good),
+                "done": len(done), "wrong": len(good - done)})
+    wrong = next(row["wrong"] for row in table if row["peer"] == LOCKFLIGHT)
+    return [{
+        "title": f"Wrong successes: {count} hosts, {width} at a time, session processes of sshd killed at random",
+        "text": "Called good: by the peer. Done: the command came to its end there, as the host's own file says.",
+        "counts": table, "goals": [goal("no wrong success of Lockflight", wrong, 0)]}]
+
+
+ALL = {"fan-out": fan_out, "latency": latency, "contact": contact, "correctness": correctness}

@@ -1,0 +1,200 @@
+"""Who is measured: how each is installed, how it runs one command on every host, and what it says of each host."""
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from fleet import BenchError, run
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "bench" / ".work"
+VENV = WORK / "venv" / "bin"
+DEBIAN = {"pdsh": "pdsh", "clush": "clustershell", "pssh": "pssh"}
+PYPI = ["parallel-ssh", "pyinfra", "ansible-core", "mitogen"]
+PSSH = Path("/usr/lib/pssh")
+
+
+@dataclass
+class Peer:
+    name: str
+    version: str
+    # (fleet, width, remote command, results) -> the command line and what it adds to the environment; the addresses of the hosts
+    # that it calls good go to the file `results`, or are read from its output by `good`.
+    command: Callable
+    good: Callable
+
+
+def install():
+    """Brings the peers from Debian and PyPI into bench/.work; what cannot be had is named and left out."""
+    missing = [package for package in DEBIAN.values() if not is_installed(package)]
+    if missing:
+        done = subprocess.run(["apt-get", "install", "--yes", "--quiet", *missing], capture_output=True, text=True)
+        if done.returncode != 0:
+            print(f"bench: not installed: {', '.join(missing)}; they are left out", file=sys.stderr)
+    if not (VENV / "pip").exists():
+        run([sys.executable, "-m", "venv", VENV.parent])
+    for package in PYPI:
+        done = subprocess.run([VENV / "pip", "install", "--quiet", package], capture_output=True, text=True)
+        if done.returncode != 0:
+            print(f"bench: not installed: {package}; it is left out", file=sys.stderr)
+
+
+def is_installed(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True)
+    return done.stdout.endswith("installed")
+
+
+def debian_version(package):
+    return run(["dpkg-query", "-W", "-f", "${Version}", package]).strip()
+
+
+def pypi_version(package):
+    listed = json.loads(run([VENV / "pip", "list", "--format", "json"]))
+    return next((entry["version"] for entry in listed if entry["name"] == package), None)
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def lines(results, _):
+    """The addresses in the file of results."""
+    return set(results.read_text().split()) if results.exists() else set()
+
+
+# The floor and Lockflight take the same arguments.
+
+
+def own(program):
+    def command(fleet, width, remote, results):
+        arguments = [fleet.targets, fleet.user, fleet.key, fleet.work / "host.pub", width, remote, results]
+        return [program, *arguments], {}
+    return command
+
+
+PARALLEL_SSH = """\
+import json, sys
+from pssh.clients import ParallelSSHClient
+hosts, port, user, key, width, remote, results = json.load(open(sys.argv[1]))
+client = ParallelSSHClient(hosts, port=port, user=user, pkey=key, pool_size=width, num_retries=1, allow_agent=False)
+output = client.run_command(remote, stop_on_errors=False)
+client.join(output)
+with open(results, "w") as file:
+    for host in output:
+        list(host.stdout or [])
+        if host.exception is None and host.exit_code == 0:
+            print(host.host, file=file)
+"""
+
+
+def parallel_ssh(fleet, width, remote, results):
+    call = [fleet.addresses, fleet.port, fleet.user, str(fleet.key), width, remote, str(results)]
+    script = write(fleet.work / "parallel_ssh.py", PARALLEL_SSH)
+    return [VENV / "python", script, write(fleet.work / "parallel_ssh.json", json.dumps(call))], {}
+
+
+def pdsh(pinned):
+    def command(fleet, width, remote, _):
+        options = " ".join(fleet.ssh_options(pinned))
+        return ["pdsh", "-R", "ssh", "-S", "-f", width, "-w", ",".join(fleet.addresses), f"{remote} && echo good"], {
+            "PDSH_SSH_ARGS": f"{options} -l%u %h", "PDSH_SSH_ARGS_APPEND": ""}
+    return command
+
+
+def prefixed(_, output):
+    """The hosts whose lines are `ADDRESS: good`."""
+    return {line.split(":")[0] for line in output.splitlines() if line.endswith(": good")}
+
+
+def clush(pinned):
+    def command(fleet, width, remote, _):
+        return ["clush", "-q", "-f", width, "-o", " ".join(fleet.ssh_options(pinned)), "-w", ",".join(fleet.addresses),
+                f"{remote} && echo good"], {}
+    return command
+
+
+def pssh(pinned):
+    def command(fleet, width, remote, _):
+        hosts = write(fleet.work / "pssh.hosts", "".join(f"{address}:{fleet.port}\n" for address in fleet.addresses))
+        return ["parallel-ssh", "-p", width, "-t", "0", "-h", hosts, "-l", fleet.user,
+                *(f"-O{option[2:]}" for option in fleet.ssh_options(pinned)), remote], {}
+    return command
+
+
+def successes(_, output):
+    """The hosts of lines like `[1] 12:00:00 [SUCCESS] ADDRESS:PORT`."""
+    return {line.split("[SUCCESS]")[1].split(":")[0].strip() for line in output.splitlines() if "[SUCCESS]" in line}
+
+
+def pyinfra(fleet, width, remote, _):
+    data = {"ssh_port": fleet.port, "ssh_user": fleet.user, "ssh_key": str(fleet.key),
+            "ssh_known_hosts_file": str(fleet.known_hosts), "ssh_strict_host_key_checking": "yes"}
+    inventory = write(fleet.work / "pyinfra_inventory.py", f"hosts = ({fleet.addresses!r}, {data!r})\n")
+    return [VENV / "pyinfra", "-y", "--parallel", width, inventory, "exec", "--", remote], {}
+
+
+def pyinfra_good(_, output):
+    """The hosts of lines like `[ADDRESS] Success`."""
+    return {line.split("[")[1].split("]")[0] for line in output.splitlines() if "Success" in line and "[" in line}
+
+
+def ansible_inventory(fleet):
+    return write(fleet.work / "ansible_inventory", "[all]\n" + "".join(f"{address}\n" for address in fleet.addresses))
+
+
+def ansible_environment(fleet, pinned=False):
+    arguments = " ".join([*fleet.ssh_options(pinned), "-oControlMaster=auto", "-oControlPersist=60s"])
+    return {
+        "ANSIBLE_CONFIG": str(write(fleet.work / "ansible.cfg", "[defaults]\n[ssh_connection]\npipelining = True\n")),
+        "ANSIBLE_SSH_ARGS": arguments, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(fleet.work / "cp"), "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+        "ANSIBLE_HOME": str(fleet.work / "ansible")}
+
+
+def ansible(pinned):
+    def command(fleet, width, remote, _):
+        return [VENV / "ansible", "all", "-i", ansible_inventory(fleet), "-m", "raw", "-a", remote, "-f", width], (
+            ansible_environment(fleet, pinned))
+    return command
+
+
+def ansible_good(_, output):
+    """The hosts of lines like `ADDRESS | CHANGED | rc=0 >>`."""
+    return {line.split(" | ")[0] for line in output.splitlines() if "| rc=0 " in line}
+
+
+def fan_out_peers(floor, lockflight, pinned_too):
+    """Everyone who runs a command on many hosts; `pinned_too` adds OpenSSH's clients with curve25519 as key exchange."""
+    libssh2 = debian_version("libssh2-1")
+    peers = [Peer("floor (C, libssh2)", libssh2, own(floor), lines), Peer("Lockflight", libssh2, own(lockflight), lines)]
+    if version := pypi_version("parallel-ssh"):
+        peers.append(Peer("parallel-ssh", version, parallel_ssh, lines))
+    kinds = [(False, "")] + ([(True, ", curve25519")] if pinned_too else [])
+    for name, package, make, good in [
+        ("pdsh", "pdsh", pdsh, prefixed), ("clush", "clustershell", clush, prefixed), ("pssh", "pssh", pssh, successes)]:
+        if is_installed(package):
+            peers += [Peer(name + suffix, debian_version(package), make(pinned), good) for pinned, suffix in kinds]
+    if version := pypi_version("pyinfra"):
+        peers.append(Peer("pyinfra", version, pyinfra, pyinfra_good))
+    if version := pypi_version("ansible-core"):
+        peers += [Peer("Ansible raw" + suffix, version, ansible(pinned), ansible_good) for pinned, suffix in kinds]
+    return peers
+
+
+def build():
+    """The two programs of ours, in release: (floor, lockflight-bench)."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    floor = WORK / "floor"
+    run(["gcc", "-O2", "-Wall", "-Wextra", "-o", floor, ROOT / "bench" / "floor.c", "-lssh2", "-lpthread"])
+    options = ["-c", "release", "--product", "lockflight-bench"]
+    run(["swift", "build", *options], cwd=ROOT)
+    folder = run(["swift", "build", *options, "--show-bin-path"], cwd=ROOT).strip()
+    return floor, Path(folder) / "lockflight-bench"
+
+
+if shutil.which("swift") is None:
+    raise BenchError("swift is missing; install Swift 6.2 or later from https://www.swift.org/install")

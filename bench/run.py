@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Measures Lockflight beside its peers, everything in one run.
+
+usage: bench/run.py [--quick] [--rounds N] [ITEM...] [--hosts N...]
+
+Items: fan-out, latency, contact, correctness, upgrade; all unless given. Peers come from Debian and PyPI into bench/.work; as root
+missing Debian packages are installed. Prints what it found and, when all was measured, writes it to bench/RESULTS.md, results.json and
+results.svg; --quick ends within five minutes and writes to bench/.work instead. Exit status 1 when a goal was missed.
+"""
+import argparse
+import datetime
+import platform
+import resource
+import sys
+
+import items
+import peers
+import report
+import upgrade
+from fleet import BenchError
+
+ITEMS = {**items.ALL, "upgrade": upgrade.upgrade}
+
+DESCRIPTORS = 16_384  # 1,000 connections, and what peers take for each of theirs
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small numbers, within five minutes")
+    parser.add_argument("--rounds", type=int, help="rounds of each measurement; 5, or 2 with --quick")
+    parser.add_argument("--hosts", type=int, nargs="+", help="sizes of the fan-out; 200 and 1000, or 50 with --quick")
+    parser.add_argument("items", nargs="*", choices=[[], *ITEMS], metavar="ITEM", help=", ".join(ITEMS))
+    options = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, DESCRIPTORS)), hard))
+    peers.install()
+    floor, lockflight = peers.build()
+    agent = peers.ROOT / ".build-agent" / "out" / f"lockflight-agent-{platform.machine()}"
+    if not agent.exists():
+        raise BenchError(f"{agent} is missing; build it with: make agent")
+    sizes = options.hosts or ([50] if options.quick else [200, 1_000])
+    bench = items.Bench(options.quick, floor, lockflight, agent, options.rounds or (2 if options.quick else 5), sizes)
+    sections = [section for name in options.items or ITEMS for section in ITEMS[name](bench)]
+    results = {
+        "date": datetime.date.today().isoformat(), "machine": report.machine(), "quick": options.quick, "sections": sections}
+    if not options.items:
+        report.write(results, peers.WORK if options.quick else peers.ROOT / "bench")
+    print(report.markdown(results))
+    return 0 if all(goal["met"] for section in sections for goal in section["goals"]) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        sys.exit(f"bench: {error}")
