@@ -8,7 +8,8 @@ struct InventoryCheck: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Connect to every host and look, without changing anything.",
         discussion: """
-            Checks the host key, the login, the agent, the plan's scripts (with --plan), free disk space and the clock.
+            Checks the host key, the login, the agent, the plan's scripts (with --plan), free disk space and the clock. A host in no
+            layer is checked as the way to those behind it.
             Example: lockflight inventory check --plan upgrade-1.5.0
             """)
 
@@ -23,9 +24,11 @@ struct InventoryCheck: LockflightCommand {
         let ledger = try context.ledger()
         let inventory = try context.inventory(of: ledger)
         let chosen = try plan.map { try ledger.plan(matching: $0).plan }
-        let selected = inventory.hosts.filter { hosts.isEmpty || hosts.contains($0.name.rawValue) }
+        let selected = inventory.hosts.filter { host in
+            !host.placements.isEmpty && (hosts.isEmpty || hosts.contains(host.name.rawValue))
+        }
         guard !selected.isEmpty else {
-            throw CommandError(.refused, "no host to check", next: "lockflight inventory list")
+            throw CommandError(.refused, "no host of a layer to check", next: "lockflight inventory list")
         }
         let connection = try await FleetConnection.open(context, to: selected, of: ledger)
         let check = FleetCheck(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
