@@ -29,7 +29,12 @@ public struct CaptureOrder: Hashable, Sendable {
 }
 
 /// The effects due now, and when to ask again if nothing happens.
+///
+/// Of what only reads, at most ``readsAtOnce`` are due: the others become due as these are answered.
 public struct Decision: Hashable, Sendable {
+    /// How many hosts of a fleet are asked at once before, between and after the changes.
+    public static let readsAtOnce = 256
+
     public var effects: [Effect] = []
     public var wakeAt: MonotonicTime?
 

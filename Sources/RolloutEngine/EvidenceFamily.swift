@@ -123,20 +123,10 @@ extension RolloutState {
         case .placement(let placement):
             return CaptureOrder(subject: subject, purpose: purpose, host: placement.host)
         case .layer(let layer):
-            return vantage(of: layer).map { CaptureOrder(subject: subject, purpose: purpose, host: $0) }
+            return vantages[layer].map { CaptureOrder(subject: subject, purpose: purpose, host: $0) }
         case .fleet:
             return fleetVantage.map { CaptureOrder(subject: subject, purpose: purpose, host: $0) }
         }
-    }
-
-    /// The host that speaks for a layer; a layer-scoped surface counts for the layer its vantage host stands in.
-    func vantage(of layer: LayerName) -> HostName? {
-        for surface in plan.evidence {
-            if case .layer(let vantage) = surface.scope, definition.hostNames(in: layer).contains(vantage) {
-                return vantage
-            }
-        }
-        return nil
     }
 
     var fleetVantage: HostName? {
@@ -144,5 +134,12 @@ extension RolloutState {
             if case .fleet(let vantage) = surface.scope { return vantage }
         }
         return nil
+    }
+}
+
+extension Plan {
+    /// The hosts that speak for a layer; each counts for the layers that it stands in.
+    var layerVantages: [HostName] {
+        evidence.compactMap { surface in if case .layer(let vantage) = surface.scope { vantage } else { nil } }
     }
 }

@@ -27,34 +27,28 @@ extension RolloutState {
         stage = next
         switch next {
         case .preflight, .baseline:
-            pending = Set(livePlacements.map(EvidenceSubject.placement))
-            if next == .baseline { pending.formUnion(scopeSubjects(layers: plan.layers.map(\.name))) }
+            pending = subjects(scopes: next == .baseline ? plan.layers.map(\.name) : nil) { _ in true }
         case .batch(let layer, let index):
-            pending = Set(
-                batches[layer][index].placements
-                    .filter { placements[$0]?.phase != .soaked && !isRetired($0.host) }
-                    .map(EvidenceSubject.placement))
+            let batch = Set(batches[layer][index].placements)
+            pending = subjects(scopes: nil) { batch.contains($0) && placements[$0]?.phase != .soaked }
         case .batchBoundary(let layer, _):
-            pending = scopeSubjects(layers: [plan.layers[layer].name])
+            pending = subjects(scopes: [plan.layers[layer].name]) { _ in false }
         case .layerBoundary(let layer):
-            let done = plan.layers[...layer].map(\.name)
-            pending = Set(
-                livePlacements.filter { placements[$0]?.touched == true }.map(EvidenceSubject.placement))
-            pending.formUnion(scopeSubjects(layers: done))
+            pending = subjects(scopes: plan.layers[...layer].map(\.name)) { placements[$0]?.touched == true }
         case .end:
-            pending = Set(livePlacements.map(EvidenceSubject.placement))
-            pending.formUnion(scopeSubjects(layers: plan.layers.map(\.name)))
+            pending = subjects(scopes: plan.layers.map(\.name)) { _ in true }
         case .complete:
-            pending = []
+            pending = subjects(scopes: nil) { _ in false }
         }
     }
 
-    private var livePlacements: [Placement] { orderedPlacements.filter { !isRetired($0.host) } }
-
-    private func scopeSubjects(layers: [LayerName]) -> Set<EvidenceSubject> {
-        var subjects = Set(layers.filter { vantage(of: $0) != nil }.map(EvidenceSubject.layer))
-        if fleetVantage != nil { subjects.insert(.fleet) }
-        return subjects
+    /// The placements of hosts that still take part for which `isMember` holds, and what these layers and the fleet say;
+    /// neither of the two where there are no layers.
+    private func subjects(scopes layers: [LayerName]?, where isMember: (Placement) -> Bool) -> PendingSubjects {
+        let members = PlacementSet(of: order) { !isRetired($0.host) && isMember($0) }
+        guard let layers else { return PendingSubjects(placements: members) }
+        let scopes = layers.filter { vantages[$0] != nil }.map(EvidenceSubject.layer)
+        return PendingSubjects(placements: members, scopes: Set(scopes + (fleetVantage == nil ? [] : [.fleet])))
     }
 
     /// Goes back to the first batch that has a placement which is not done, after a recovery.

@@ -57,8 +57,7 @@ extension RolloutState {
     /// After a restart or a pause: soaks begin again, and what was done is proved again instead of trusted.
     mutating func restartClocks(_ moment: Moment) {
         advanceMark = moment.monotonic
-        for placement in placements.keys {
-            guard let state = placements[placement] else { continue }
+        for (placement, state) in placements.all {
             switch state.phase {
             case .soaking: placements[placement]?.enter(.warmingUp, moment)
             case .checked: placements[placement]?.enter(.waiting, moment)
@@ -84,13 +83,14 @@ extension RolloutState {
                 host: host, Problem(.machineChanged, "\(host) answers with another agent identity than before"), moment)
             return
         }
-        if let twin = preflight.values.first(where: { $0.agent == record.agent && $0.host != host }) {
+        if let twin = machines[record.agent], twin != host {
             fail(
                 host: host,
-                Problem(.machineDuplicated, "\(host) and \(twin.host) are one machine: agent \(record.agent)"), moment)
+                Problem(.machineDuplicated, "\(host) and \(twin) are one machine: agent \(record.agent)"), moment)
             return
         }
         preflight[host] = record
+        machines[record.agent] = host
         if let problem = record.problems.first {
             fail(host: host, Problem(problem.code, problem.detail), moment)
         } else if stage == .preflight {

@@ -17,17 +17,16 @@ extension RolloutState {
             return decision
         }
         if !reproofPending.isEmpty {
-            for placement in reproofPending.sorted() where lostHosts[placement.host] == nil {
-                order(.placement(placement), .reproof(epoch: driver.epoch), &decision)
-            }
+            let asked = reproofPending.lazy.filter { lostHosts[$0.host] == nil }.prefix(Decision.readsAtOnce)
+            for placement in asked { order(.placement(placement), .reproof(epoch: driver.epoch), &decision) }
             return decision
         }
         switch stage {
         case .preflight: for host in unheardHosts { decision.effects.append(.preflight(host: host)) }
-        case .baseline: for subject in pending.sortedForDisplay { order(subject, .baseline, &decision) }
+        case .baseline: for subject in pending.prefix(Decision.readsAtOnce) { order(subject, .baseline, &decision) }
         case .batch(let layer, let index): change(batches[layer][index], driver, now, &decision)
         case .batchBoundary, .layerBoundary, .end:
-            for subject in pending.sortedForDisplay { order(subject, .boundary(boundary), &decision) }
+            for subject in pending.prefix(Decision.readsAtOnce) { order(subject, .boundary(boundary), &decision) }
         case .complete: break
         }
         return decision
@@ -138,14 +137,16 @@ extension RolloutState {
 
     private func change(_ batch: Batch, _ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
         guard let layer = plan.layer(batch.layer) else { return }
-        let open = batch.placements.filter { pending.contains(.placement($0)) }
+        let underWay = placements.underWay.members(of: batch)
         // Where the canary may have been retired, one at a time until another of the layer has proved itself.
         let isProved =
             retired.isEmpty
             || touchedPlacements.contains {
                 $0.layer == layer.name && placements[$0]?.phase == .soaked
             }
-        var slots = (isProved ? layer.maxInFlight : 1) - open.count { isInFlight($0) }
+        var slots = (isProved ? layer.maxInFlight : 1) - underWay.count { isInFlight($0) }
+        // One that waits is looked at whether or not its turn has come: progress is its as well.
+        let open = underWay + placements.waiting.members(of: batch, atMost: max(1, slots))
         for placement in open {
             guard let state = placements[placement] else { continue }
             switch state.phase {

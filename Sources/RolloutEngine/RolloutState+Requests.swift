@@ -243,7 +243,7 @@ extension RolloutState {
     private func retireRefusal(_ host: HostName, _ owner: Owner) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
         if let refusal = strangerRefusal(owner, layers: placements(of: host).map(\.layer)) { return refusal }
-        if !isAborted, fleetVantage == host || plan.layers.contains(where: { vantage(of: $0.name) == host }) {
+        if !isAborted, fleetVantage == host || plan.layers.contains(where: { vantages[$0.name] == host }) {
             return RequestRefusal(
                 "\(host) takes evidence for others, which nobody else can take",
                 remedy: "repair it, or abort and start a plan that names another host: `rollout start PLAN --succeeds`")
@@ -256,7 +256,7 @@ extension RolloutState {
             }
             let once = layer.steps.filter(\.once)
             let isDue = placements[Placement(host: host, layer: layer.name)]?.recorded != .target
-            if let step = once.first, definition.hostNames(in: layer.name).first == host, isDue {
+            if let step = once.first, firstHosts[layer.name] == host, isDue {
                 return RequestRefusal(
                     "\(host) runs step \(step.name) for the whole of layer \(layer.name)",
                     remedy: "repair it, or abort the run")
@@ -330,13 +330,14 @@ extension RolloutState {
         switch stage {
         case .preflight:
             preflight = [:]
+            machines = [:]
             enter(.preflight)
         case .baseline:
             baselines = [:]
             accepted = [:]
             enter(.baseline)
         case .batch, .batchBoundary, .layerBoundary, .end, .complete:
-            for (placement, state) in placements {
+            for (placement, state) in placements.all {
                 guard case .rolledBack(.verified) = state.phase else { continue }
                 placements[placement]?.enter(.waiting, moment)
                 placements[placement]?.attempt += 1
@@ -387,7 +388,6 @@ extension RolloutState {
 
     /// The steps that run on a host: a `once` step only on the layer's first host.
     func steps(of layer: PlanLayer, for host: HostName) -> [Step] {
-        let first = definition.hostNames(in: layer.name).first
-        return layer.steps.filter { !$0.once || host == first }
+        layer.steps.filter { !$0.once || host == firstHosts[layer.name] }
     }
 }

@@ -23,6 +23,11 @@ public struct RolloutState: Hashable, Sendable {
     public let definition: RunDefinition
     /// The batches of each layer of the plan, in order.
     public let batches: [[Batch]]
+    let order: PlacementOrder
+    /// The first host of each layer, which runs the steps that one host runs for all.
+    let firstHosts: [LayerName: HostName]
+    /// The host that speaks for each layer that has layer-scoped evidence.
+    let vantages: [LayerName: HostName]
     /// The hosts as they are addressed now; `rebind` changes an address or a key.
     public internal(set) var hosts: [HostName: Host]
     /// The sequence number of the last event folded.
@@ -38,12 +43,14 @@ public struct RolloutState: Hashable, Sendable {
     /// The event that began the stage: evidence ordered before it does not count.
     var stageSequence: UInt64 = 1
     /// What the stage still waits for. In preflight a host is waited for through its placements.
-    public internal(set) var pending: Set<EvidenceSubject> = []
+    public internal(set) var pending: PendingSubjects
     public internal(set) var preflight: [HostName: PreflightRecord] = [:]
+    /// Whose agent each is that preflight heard of.
+    var machines: [AgentIdentity: HostName] = [:]
     public internal(set) var baselines: [EvidenceSubject: Capture] = [:]
     /// The last accepted capture of each subject: the baseline, then each passed gate.
     public internal(set) var accepted: [EvidenceSubject: Capture] = [:]
-    public internal(set) var placements: [Placement: PlacementState]
+    public internal(set) var placements: PlacementTable
     public internal(set) var operations: [OperationID: OperationState] = [:]
     public internal(set) var openOperations: Set<OperationID> = []
 
@@ -70,7 +77,7 @@ public struct RolloutState: Hashable, Sendable {
     /// Placements whose failed step may run again.
     public internal(set) var rerunPending: Set<Placement> = []
     /// Placements done before a restart or a pause that must be proved again before anything new starts.
-    public internal(set) var reproofPending: Set<Placement> = []
+    public internal(set) var reproofPending: PlacementSet
     var reproofSequence: UInt64 = 0
     /// When a placement of the active batch last got further, on the monotonic clock.
     var advanceMark: MonotonicTime
@@ -85,15 +92,22 @@ public struct RolloutState: Hashable, Sendable {
         chainHead = hash
         advanceMark = now
         hosts = Dictionary(definition.hosts.map { ($0.name, $0) }) { first, _ in first }
-        batches = definition.plan.layers.map { $0.batches(over: definition.hostNames(in: $0.name)) }
-        var placements: [Placement: PlacementState] = [:]
-        for placement in batches.joined().flatMap(\.placements) {
+        let members = definition.plan.layers.map { ($0, definition.hostNames(in: $0.name)) }
+        batches = members.map { layer, hosts in layer.batches(over: hosts) }
+        firstHosts = Dictionary(members.compactMap { layer, hosts in hosts.first.map { (layer.name, $0) } }) { $1 }
+        vantages = Dictionary(
+            members.compactMap { layer, hosts in
+                definition.plan.layerVantages.first(where: hosts.contains).map { (layer.name, $0) }
+            }
+        ) { $1 }
+        order = PlacementOrder(batches.joined().flatMap(\.placements))
+        placements = PlacementTable(order) { placement in
             let earlier = definition.succession?.attempts[placement] ?? 0
-            placements[placement] = PlacementState(
+            return PlacementState(
                 attempt: earlier + 1, since: Moment(sequence: 1, wall: startedAt, monotonic: now))
         }
-        self.placements = placements
-        pending = Set(placements.keys.map(EvidenceSubject.placement))
+        pending = PendingSubjects(placements: PlacementSet(of: order) { _ in true })
+        reproofPending = PlacementSet(of: order) { _ in false }
     }
 
     // MARK: Derived
@@ -101,7 +115,7 @@ public struct RolloutState: Hashable, Sendable {
     public var isClosed: Bool { isFinalized || supersededBy != nil }
 
     /// Every placement in the order of the plan.
-    public var orderedPlacements: [Placement] { batches.joined().flatMap(\.placements) }
+    public var orderedPlacements: [Placement] { order.placements }
 
     public var unresolvedFailures: [Failure] { failures.filter { $0.resolution == nil } }
 
@@ -133,22 +147,24 @@ public struct RolloutState: Hashable, Sendable {
 
     public var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }
 
-    /// The hosts that preflight has not heard of yet, in inventory order.
+    /// The hosts that preflight has not heard of yet, in the order of the plan; as many as are asked at once.
     var unheardHosts: [HostName] {
         let failed = Set(unresolvedFailures.compactMap(\.host))
-        return definition.hosts.map(\.name).filter { host in
-            !failed.contains(host) && placements(of: host).contains { pending.contains(.placement($0)) }
-        }
+        var seen: Set<HostName> = []
+        return Array(
+            pending.placements.lazy.map(\.host).filter { !failed.contains($0) && seen.insert($0).inserted }
+                .prefix(Decision.readsAtOnce))
     }
 
-    /// The subjects without a baseline or a failure.
+    /// The subjects without a baseline or a failure; as many as are asked at once.
     var unheardSubjects: [EvidenceSubject] {
         let failed = Set(unresolvedFailures.compactMap(\.subject))
         let lost = Set(unresolvedFailures.filter { $0.subject == nil }.compactMap(\.host))
-        return pending.sortedForDisplay.filter { subject in
+        let unheard = pending.lazy.filter { subject in
             guard let host = captureOrder(subject, .baseline)?.host else { return false }
             return !lost.contains(host) && !failed.contains(subject)
         }
+        return Array(unheard.prefix(Decision.readsAtOnce))
     }
 
     /// Placements whose permitted rerun passed and whose evidence is being awaited, held or not.

@@ -70,7 +70,7 @@ extension RolloutState {
         if unresolvedFailures.contains(where: { $0.problem.code == .rollbackUnverified }) {
             outcomes.append(.unverified)
         }
-        for (_, state) in placements {
+        for state in placements.all.values {
             switch state.phase {
             case .rolledBack(let outcome): outcomes.append(outcome)
             case .waiting: break

@@ -175,7 +175,7 @@ private struct Walk {
     private mutating func check() {
         let state = harness.state
         if let twice = harness.starts.first(where: { $0.value > 1 }) { violation = "\(twice.key) ran twice" }
-        for (placement, own) in state.placements {
+        for (placement, own) in state.placements.all {
             guard let machine = harness.machines[placement] else { continue }
             if own.phase == .rolledBack(.verified), machine.version != "1" {
                 violation = "\(placement) counts as rolled back and runs \(machine.version)"
@@ -261,7 +261,7 @@ private struct Walk {
 }
 
 /// SplitMix64: small, seeded, the same on every machine.
-private struct Dice: RandomNumberGenerator {
+struct Dice: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {

@@ -307,7 +307,7 @@ struct RecoveryTests {
         first.request(.abort)
         let succession = Succession(
             predecessor: "r-0", baselines: first.state.baselines,
-            attempts: first.state.placements.mapValues(\.attempt))
+            attempts: first.state.placements.all.mapValues(\.attempt))
         var second = EngineHarness(Model.run(succession: succession))
         second.machines = first.machines
         second.machines[RecoveryTests.c2]?.script = .passes

@@ -27,7 +27,7 @@ struct RestartTests {
         #expect(once == twice)
         #expect(once.status == harness.state.status)
         #expect(once.failures == harness.state.failures)
-        #expect(once.placements.mapValues(\.phase) == harness.state.placements.mapValues(\.phase))
+        #expect(once.placements.all.mapValues(\.phase) == harness.state.placements.all.mapValues(\.phase))
     }
 
     @Test func aMessageThatNeverArrivedGetsATombstoneAndANewAttempt() {

@@ -24,7 +24,7 @@ struct SequenceTests {
         harness.attach()
         // Record every intent that the engine offers before any is carried out.
         for _ in 0..<200 {
-            let changing = harness.state.placements.values.filter {
+            let changing = harness.state.placements.all.values.filter {
                 [.checked, .changing, .warmingUp].contains($0.phase)
             }
             #expect(changing.count <= limit)

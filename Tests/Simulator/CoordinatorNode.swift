@@ -198,7 +198,7 @@ extension Ledger {
 struct Projection: Hashable {
     private let status: String
     private let stage: Stage
-    private let pending: Set<EvidenceSubject>
+    private let pending: PendingSubjects
     private let placements: [Placement: [String]]
     private let operations: [OperationID: OperationState.Fate]
     private let failures: [Failure]
@@ -208,7 +208,7 @@ struct Projection: Hashable {
         status = state.status.description
         stage = state.stage
         pending = state.pending
-        placements = state.placements.mapValues {
+        placements = state.placements.all.mapValues {
             [
                 "\($0.phase)", "\($0.attempt)", "\($0.rollbackAttempt)", "\($0.stepsDone)", "\($0.touched)",
                 "\($0.recorded)",

@@ -91,6 +91,6 @@ extension RolloutState {
     var succession: Succession {
         Succession(
             predecessor: definition.run, baselines: baselines,
-            attempts: placements.filter { $0.value.touched || $0.value.attempt > 1 }.mapValues(\.attempt))
+            attempts: placements.all.filter { $0.value.touched || $0.value.attempt > 1 }.mapValues(\.attempt))
     }
 }

@@ -1,0 +1,125 @@
+public import UpgradeDomain
+
+/// Every placement of a run in the order of its plan, and where each is in it. Shared by all that is kept of placements.
+final class PlacementOrder: Hashable, Sendable {
+    let placements: [Placement]
+    private let positions: [Placement: Int]
+
+    init(_ placements: [Placement]) {
+        self.placements = placements
+        positions = Dictionary(zip(placements, placements.indices)) { first, _ in first }
+    }
+
+    func position(of placement: Placement) -> Int? { positions[placement] }
+
+    static func == (left: PlacementOrder, right: PlacementOrder) -> Bool {
+        left === right || left.placements == right.placements
+    }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(placements.count) }
+}
+
+/// Some placements of a run, in the order of its plan. The first ones are found without a look at each of those before
+/// them, so that a decision costs what it decides and not what the fleet counts.
+public struct PlacementSet: Hashable, Sendable, Sequence {
+    private let order: PlacementOrder
+    /// A bit per position, the lowest first.
+    private var words: [UInt64]
+    public private(set) var count = 0
+
+    /// The placements of the run for which `isMember` holds.
+    init(of order: PlacementOrder, where isMember: (Placement) -> Bool) {
+        self.order = order
+        words = Array(repeating: 0, count: (order.placements.count + 63) / 64)
+        for (position, placement) in order.placements.enumerated() where isMember(placement) { set(position, true) }
+    }
+
+    public var isEmpty: Bool { count == 0 }
+
+    public func contains(_ placement: Placement) -> Bool {
+        order.position(of: placement).map { words[$0 / 64] & 1 << ($0 % 64) != 0 } ?? false
+    }
+
+    /// Takes in a placement of the run; any other is left out.
+    mutating func insert(_ placement: Placement) {
+        if let position = order.position(of: placement) { set(position, true) }
+    }
+
+    mutating func remove(_ placement: Placement) {
+        if let position = order.position(of: placement) { set(position, false) }
+    }
+
+    private mutating func set(_ position: Int, _ isMember: Bool) {
+        let bit = UInt64(1) << (position % 64)
+        guard (words[position / 64] & bit != 0) != isMember else { return }
+        words[position / 64] ^= bit
+        count += isMember ? 1 : -1
+    }
+
+    public func makeIterator() -> Iterator { Iterator(self, positions: order.placements.indices) }
+
+    /// The first members that belong to a batch.
+    func members(of batch: Batch, atMost limit: Int = .max) -> [Placement] {
+        let start = batch.placements.first.flatMap(order.position) ?? 0
+        var iterator = Iterator(self, positions: start..<start + batch.placements.count)
+        var found: [Placement] = []
+        while found.count < limit, let placement = iterator.next() { found.append(placement) }
+        return found
+    }
+
+    public struct Iterator: IteratorProtocol {
+        private let set: PlacementSet
+        private let end: Int
+        private var position: Int
+
+        fileprivate init(_ set: PlacementSet, positions: Range<Int>) {
+            self.set = set
+            (position, end) = (positions.lowerBound, positions.upperBound)
+        }
+
+        public mutating func next() -> Placement? {
+            while position < end {
+                let rest = set.words[position / 64] >> (position % 64)
+                if rest == 0 {
+                    position = (position / 64 + 1) * 64
+                    continue
+                }
+                position += rest.trailingZeroBitCount
+                guard position < end else { return nil }
+                defer { position += 1 }
+                return set.order.placements[position]
+            }
+            return nil
+        }
+    }
+}
+
+/// What a stage still waits for: placements, and then what layers and the fleet say.
+public struct PendingSubjects: Hashable, Sendable, Sequence {
+    var placements: PlacementSet
+    /// Layers and the fleet.
+    var scopes: Set<EvidenceSubject> = []
+
+    public var count: Int { placements.count + scopes.count }
+    public var isEmpty: Bool { count == 0 }
+
+    public func contains(_ subject: EvidenceSubject) -> Bool {
+        switch subject {
+        case .placement(let placement): placements.contains(placement)
+        case .layer, .fleet: scopes.contains(subject)
+        }
+    }
+
+    mutating func remove(_ subject: EvidenceSubject) {
+        switch subject {
+        case .placement(let placement): placements.remove(placement)
+        case .layer, .fleet: scopes.remove(subject)
+        }
+    }
+
+    public func makeIterator() -> AnyIterator<EvidenceSubject> {
+        var placements = placements.makeIterator()
+        var scopes = scopes.sortedForDisplay.makeIterator()
+        return AnyIterator { placements.next().map(EvidenceSubject.placement) ?? scopes.next() }
+    }
+}
