@@ -120,6 +120,9 @@ let package = Package(
         // bench/: what `make bench` measures beside a plain C program.
         .executableTarget(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
+        .executableTarget(
+            name: "lockflight-bench-engine", dependencies: ["RolloutEngine", "UpgradeDomain"], path: "bench/Engine",
+            swiftSettings: strict),
         tests(
             "EndToEndTests",
             [

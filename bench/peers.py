@@ -190,10 +190,19 @@ def build():
     WORK.mkdir(parents=True, exist_ok=True)
     floor = WORK / "floor"
     run(["gcc", "-O2", "-Wall", "-Wextra", "-o", floor, ROOT / "bench" / "floor.c", "-lssh2", "-lpthread"])
-    options = ["-c", "release", "--product", "lockflight-bench"]
+    return floor, build_ours("lockflight-bench")
+
+
+def build_engine():
+    """The program that drives the engine alone, in release."""
+    return build_ours("lockflight-bench-engine")
+
+
+def build_ours(product):
+    options = ["-c", "release", "--product", product]
     run(["swift", "build", *options], cwd=ROOT)
     folder = run(["swift", "build", *options, "--show-bin-path"], cwd=ROOT).strip()
-    return floor, Path(folder) / "lockflight-bench"
+    return Path(folder) / product
 
 
 if shutil.which("swift") is None:

@@ -17,6 +17,17 @@ def cell(figures, digits):
     return f"{figures['median']:.{digits}f} ({figures['lowest']:.{digits}f}-{figures['highest']:.{digits}f})"
 
 
+def value_text(value):
+    """A figure in as many digits as say something."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    middle = value["median"] if isinstance(value, dict) else value
+    digits = 0 if abs(middle) >= 100 else 1 if abs(middle) >= 10 else 2
+    if isinstance(value, dict):
+        return f"{middle:,.{digits}f} ({value['lowest']:,.{digits}f}-{value['highest']:,.{digits}f})"
+    return f"{middle:,.{digits}f}"
+
+
 def table(headers, lines):
     return "\n".join(
         ["| " + " | ".join(headers) + " |", "|" + " --- |" * len(headers)]
@@ -45,8 +56,13 @@ def section_text(section):
         parts.append(table(
             ["", "version", "killed", "called good", "done", "wrong successes"],
             [[row[name] for name in ("peer", "version", "killed", "good", "done", "wrong")] for row in section["counts"]]))
-    parts.append("\n".join(
-        f"- {'met' if goal['met'] else '**missed**'}: {goal['goal']}: {goal['value']:.2f}" for goal in section["goals"]))
+    if "figures" in section:
+        parts.append(table(
+            section["figures"]["headers"],
+            [[value_text(value) for value in line.values()] for line in section["figures"]["lines"]]))
+    if section["goals"]:
+        parts.append("\n".join(
+            f"- {'met' if goal['met'] else '**missed**'}: {goal['goal']}: {goal['value']:.2f}" for goal in section["goals"]))
     return "\n\n".join(parts)
 
 

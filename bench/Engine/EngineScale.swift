@@ -1,0 +1,172 @@
+import Glibc
+import RolloutEngine
+import UpgradeDomain
+
+/// Drives one simulated run of many hosts through the engine alone, to its end, and prints what that cost as JSON.
+///
+/// The fleet is two layers, 25 hosts in flight; whatever the engine asks for is answered at once, 32 answers at a time, as
+/// a driver takes them in.
+@main
+struct EngineScale {
+    static let answersAtOnce = 32
+    static let hostsInFlight = 25
+
+    static func main() {
+        guard CommandLine.arguments.count == 2, let hosts = Int(CommandLine.arguments[1]), hosts > 0 else {
+            let usage = "usage: lockflight-bench-engine HOSTS\n"
+            write(STDERR_FILENO, usage, usage.utf8.count)
+            exit(2)
+        }
+        var run = ModelRun(hosts: hosts)
+        run.drive()
+        guard run.state.status == .verified else {
+            let words = "lockflight-bench-engine: the run ended \(run.state.status)\n"
+            write(STDERR_FILENO, words, words.utf8.count)
+            exit(1)
+        }
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        print(
+            """
+            {"hosts": \(hosts), "events": \(run.state.sequence), "decisions": \(run.decisions), \
+            "foldSeconds": \(run.folding.seconds), "nextSeconds": \(run.deciding.seconds), \
+            "peakMebibytes": \(Double(usage.ru_maxrss) / 1_024)}
+            """)
+    }
+}
+
+/// A run over hosts that all do as they are told.
+struct ModelRun {
+    private(set) var state: RolloutState
+    private(set) var decisions = 0
+    /// Time spent in the engine's two functions, and in nothing else.
+    private(set) var folding = Duration.zero
+    private(set) var deciding = Duration.zero
+    private var now = MonotonicTime.zero
+    private var wall = WallTime(milliseconds: 1_000_000)
+    private var upgraded: Set<Placement> = []
+
+    init(hosts: Int) {
+        state = RolloutState(
+            definition: Model.definition(hosts: hosts), startedAt: WallTime(milliseconds: 1_000_000), hash: "sha256:1",
+            at: .zero)
+    }
+
+    mutating func drive() {
+        take([.driverAttached(Driver(epoch: 1, user: "op", machine: "desk", processID: 1))])
+        while !state.isAtRest {
+            let clock = ContinuousClock.now
+            let decision = state.next(at: now)
+            deciding += ContinuousClock.now - clock
+            decisions += 1
+            if decision.effects.isEmpty {
+                guard let wakeAt = decision.wakeAt else { return }
+                now = max(now, wakeAt)
+            }
+            take(decision.effects.prefix(EngineScale.answersAtOnce).flatMap { answer($0) })
+        }
+    }
+
+    private mutating func take(_ events: [RunEvent]) {
+        let recorded = events.enumerated().map { index, event in
+            RecordedEvent(
+                sequence: state.sequence + UInt64(index) + 1, recordedAt: wall, event: event, hash: "sha256:1")
+        }
+        wall.milliseconds += 1
+        let clock = ContinuousClock.now
+        for event in recorded { state.apply(event, at: now) }
+        folding += ContinuousClock.now - clock
+    }
+
+    private mutating func answer(_ effect: Effect) -> [RunEvent] {
+        switch effect {
+        case .record(let event): return [event]
+        case .preflight(let host):
+            let facts = PreflightFacts(
+                agent: AgentIdentity("agent-\(host)"), bootID: "boot", hostTime: wall, coordinatorTime: wall,
+                freeDiskMebibytes: 1_000, missingScripts: [], missingPaths: [])
+            return [.preflightRecorded(state.preflightRecord(of: host, facts))]
+        case .capture(let order):
+            let capture = Capture(
+                subject: order.subject, takenAt: wall, surfaces: state.surfaces(for: order).map { read($0, order) })
+            return [
+                .captured(CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence))
+            ]
+        case .start(let intent):
+            state.markDispatched(intent.id)
+            upgraded.insert(intent.placement)
+            return [
+                .operationStarted(id: intent.id),
+                .operationEnded(OperationRecord(id: intent.id, outcome: .exited(code: 0), startedAt: wall)),
+            ]
+        case .settle(let intent): return [.operationTombstoned(id: intent.id)]
+        case .confirm(let intent): return [.operationConfirmed(id: intent.id)]
+        }
+    }
+
+    private func read(_ order: SurfaceOrder, _ capture: CaptureOrder) -> SurfaceReading {
+        var reading = SurfaceReading(name: order.surface.name, role: order.role, durationMilliseconds: 1)
+        reading.items =
+            switch order.role {
+            case .version: [item(order.surface.reader.key[0], version(of: capture.subject))]
+            case .family: Model.services.map { item($0, "up") }
+            case .materialization, .runtime: [item("result", "0")]
+            case .path: [item("result", "200")]
+            }
+        if order.role == .materialization { reading.instrumentDigest = "sha256:aa" }
+        return reading
+    }
+
+    private func version(of subject: EvidenceSubject) -> String {
+        if case .placement(let placement) = subject, upgraded.contains(placement) { "2" } else { "1" }
+    }
+
+    private func item(_ key: String, _ value: String) -> EvidenceItem {
+        EvidenceItem(key: key, value: value, health: .healthy)
+    }
+}
+
+/// The plan and the fleet of the run.
+enum Model {
+    static let services = ["api", "queue", "store", "worker"]
+    private static let command = ScriptCommand(arguments: ["bash", "./x.sh"], timeoutSeconds: 10)
+    private static let layers: [LayerName] = ["core", "edge"]
+
+    /// Every tenth host stands in the layer `core`, the others in `edge`.
+    static func definition(hosts count: Int) -> RunDefinition {
+        let change = VersionChange(from: "1", to: "2")
+        let plan = Plan(
+            name: "model", version: change, changeClass: .minor, reviews: [Review(title: "notes", reference: "url")],
+            evidence: [Surface(name: "services", source: url("/services"), reader: Reader(shape: .statusMap))],
+            materialization: command, guardrails: [command],
+            representativePath: Surface(name: "smoke", source: url("/smoke"), reader: Reader(shape: .result)),
+            layers: layers.map { layer($0, change) })
+        let hosts = (0..<count).map { index in
+            Host(
+                name: HostName("host-\(index)"), address: "host-\(index)", user: "u", workingDirectory: "/srv",
+                placements: [HostPlacement(layer: layers[index % 10 == 0 ? 0 : 1], baseURL: "http://127.0.0.1:1")])
+        }
+        return RunDefinition(
+            run: "r-1", ledger: "l", plan: plan, planDigest: "sha256:p", hosts: hosts, hostsDigest: "sha256:h",
+            approvals: [], owners: [:])
+    }
+
+    private static func layer(_ name: LayerName, _ change: VersionChange) -> PlanLayer {
+        PlanLayer(
+            name: name, version: change,
+            components: [Component(name: "app", version: change, observe: url("/version"), pointer: "/version")],
+            steps: [Step(name: "redeploy", command: command)],
+            rollback: RollbackPosture(command: command, boundary: .untilFinalize),
+            batches: [.count(1), .percent(25), .percent(100)], maxInFlight: EngineScale.hostsInFlight, soakSeconds: 0,
+            sampleSeconds: 5, healthyWithinSeconds: 30, progressDeadlineSeconds: 600,
+            failedWhen: ["it does not answer"])
+    }
+
+    private static func url(_ path: String) -> SurfaceSource {
+        .http(HTTPSource(url: "${baseURL}\(path)", timeoutSeconds: 5))
+    }
+}
+
+extension Duration {
+    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

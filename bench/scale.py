@@ -1,0 +1,152 @@
+"""Items 5 and 7: how the engine grows with the fleet, and what an agent takes of its host."""
+import gzip
+import http.server
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from fleet import BenchError, run
+from items import goal, spread
+import peers
+
+IN_FLIGHT = 25
+
+
+def engine(bench):
+    """Item 5: whole runs through the engine alone, in turns, each in a process of its own."""
+    small, sizes = 1_000, [1_000, 10_000] if bench.quick else [1_000, 10_000, 100_000]
+    program = peers.build_engine()
+    found = {size: [] for size in sizes}
+    print("scale of the engine", file=sys.stderr)
+    for number in range(bench.rounds):
+        for size in sizes:
+            found[size].append(json.loads(run([program, size])))
+        print(f"  round {number + 1} of {bench.rounds}", file=sys.stderr)
+
+    def cost(size):
+        return spread([(one["foldSeconds"] + one["nextSeconds"]) / size * 1e6 for one in found[size]])
+    ratio = cost(sizes[-1])["median"] / cost(small)["median"]
+    return [{
+        "title": f"Scale of the engine: simulated runs to their end, {IN_FLIGHT} hosts in flight, {bench.rounds} rounds",
+        "text": "Time in the engine's two functions, fold and next; no network, no ledger. An answer of a host is four surfaces.",
+        "figures": {
+            "headers": ["hosts", "events", "events a second", "µs a host", "µs a `next`", "peak memory, MiB"],
+            "lines": [{
+                "hosts": size, "events": found[size][0]["events"],
+                "eventsPerSecond": spread(
+                    [one["events"] / (one["foldSeconds"] + one["nextSeconds"]) for one in found[size]]),
+                "microsecondsPerHost": cost(size),
+                "microsecondsPerNext": spread([one["nextSeconds"] / one["decisions"] * 1e6 for one in found[size]]),
+                "mebibytes": spread([one["peakMebibytes"] for one in found[size]]),
+            } for size in sizes]},
+        "goals": [goal(f"a host of {sizes[-1]:,} costs at most 1.3 of one of {small:,}", ratio, 1.3)]}]
+
+
+class Agent:
+    """A `lockflight-agent serve` and its pipes; use it as a context."""
+
+    def __init__(self, program, state):
+        environment = {**os.environ, "LOCKFLIGHT_STATE_DIRECTORY": str(state)}
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [program, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+        self.asked = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ask(self, verb, body, last):
+        """Sends a request and reads up to the reply called `last`, or fails at an error."""
+        self.asked += 1
+        self.process.stdin.write(json.dumps({"id": self.asked, "verb": verb, "body": body}) + "\n")
+        self.process.stdin.flush()
+        while True:
+            line = self.process.stdout.readline()
+            reply = json.loads(line) if line else {}
+            if reply.get("kind") == last:
+                return
+            if reply.get("kind") in ("refused", None):
+                raise BenchError(f"the agent answered {verb} with: {line.strip()}")
+
+    def hello(self):
+        self.ask("hello", {"protocols": [1], "ledger": "bench", "takeOver": False}, "hello")
+
+    def cpu_seconds(self):
+        """Of the agent and of the processes it has waited for, as the kernel counts them in hundredths."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_mebibytes(self):
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    BODY = b'{"api":"healthy","queue":"healthy"}'
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(Answers.BODY)))
+        self.end_headers()
+        self.wfile.write(Answers.BODY)
+
+    def log_message(self, *_):
+        pass
+
+
+SAMPLE_SECONDS = 10  # as in the example plan
+
+
+def agent(bench):
+    """Item 7. The samples of an hour are taken one after the other; the pauses between them are measured as one long one."""
+    starts, idle_seconds = (10, 5) if bench.quick else (50, 60)
+    samples = 3_600 // SAMPLE_SECONDS
+    print("agent", file=sys.stderr)
+    program = bench.agent
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    surfaces = [
+        {"name": name, "source": {"http": {"_0": {
+            "url": f"http://127.0.0.1:{server.server_port}/{name}", "timeoutSeconds": 5}}}}
+        for name in ("version", "services", "smoke")]
+    surfaces.append({"name": "materialization", "source": {"command": {"_0": {
+        "arguments": ["true"], "environment": {}, "timeoutSeconds": 5}}}})
+    cold = []
+    with tempfile.TemporaryDirectory() as state:
+        for _ in range(starts):
+            with Agent(program, state) as one:
+                one.hello()
+                cold.append((time.monotonic() - one.started) * 1_000)
+        with Agent(program, state) as one:
+            one.hello()
+            resident, before = one.resident_mebibytes(), one.cpu_seconds()
+            time.sleep(idle_seconds)
+            idle = (one.cpu_seconds() - before) * 3_600 / idle_seconds
+            before = one.cpu_seconds()
+            for _ in range(samples):
+                one.ask("capture", {"workingDirectory": state, "surfaces": surfaces}, "captured")
+            sampling, resident_after = one.cpu_seconds() - before, one.resident_mebibytes()
+    server.shutdown()
+    content = program.read_bytes()
+    return [{
+        "title": f"Agent: one session of a soak, a sample every {SAMPLE_SECONDS} s of three HTTP surfaces and one command",
+        "text":
+            f"CPU of an hour: {samples} samples taken one after the other, their command's process included, and the rest of the "
+            f"hour as {idle_seconds} s of it that were measured. A start ends with the reply to `hello`.",
+        "figures": {
+            "headers": [
+                "executable, MB", "compressed, MB", "cold start, ms", "resident, MiB", f"after {samples} samples, MiB",
+                "CPU of an hour's samples, s", "CPU of an idle hour, s"],
+            "lines": [{
+                "megabytes": len(content) / 1e6, "compressedMegabytes": len(gzip.compress(content)) / 1e6,
+                "coldStartMilliseconds": spread(cold), "residentMebibytes": resident,
+                "residentMebibytesAfter": resident_after, "samplingCPUSeconds": sampling, "idleCPUSeconds": idle}]},
+        "goals": []}]
