@@ -121,8 +121,9 @@ let package = Package(
         .executableTarget(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
         .executableTarget(
-            name: "lockflight-bench-engine", dependencies: ["RolloutEngine", "UpgradeDomain"], path: "bench/Engine",
-            swiftSettings: strict),
+            name: "lockflight-bench-scale",
+            dependencies: ["ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"],
+            path: "bench/Scale", swiftSettings: strict),
         tests(
             "EndToEndTests",
             [

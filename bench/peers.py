@@ -186,19 +186,15 @@ def fan_out_peers(floor, lockflight, pinned_too):
 
 
 def build():
-    """The two programs of ours, in release: (floor, lockflight-bench)."""
+    """The two programs that run a command on every host: (floor, lockflight-bench)."""
     WORK.mkdir(parents=True, exist_ok=True)
     floor = WORK / "floor"
     run(["gcc", "-O2", "-Wall", "-Wextra", "-o", floor, ROOT / "bench" / "floor.c", "-lssh2", "-lpthread"])
     return floor, build_ours("lockflight-bench")
 
 
-def build_engine():
-    """The program that drives the engine alone, in release."""
-    return build_ours("lockflight-bench-engine")
-
-
 def build_ours(product):
+    """A program of ours, built in release."""
     options = ["-c", "release", "--product", product]
     run(["swift", "build", *options], cwd=ROOT)
     folder = run(["swift", "build", *options, "--show-bin-path"], cwd=ROOT).strip()

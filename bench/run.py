@@ -3,8 +3,8 @@
 
 usage: bench/run.py [--quick] [--rounds N] [ITEM...] [--hosts N...]
 
-Items: fan-out, latency, contact, correctness, upgrade, engine, agent; all unless given. Peers come from Debian and PyPI into
-bench/.work; as root missing Debian packages are installed. Prints what it found and, when all was measured, writes it to bench/RESULTS.md, results.json and
+Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent; all unless given. Peers come from Debian and PyPI
+into bench/.work; as root missing Debian packages are installed. Prints what it found and, when all was measured, writes it to bench/RESULTS.md, results.json and
 results.svg; --quick ends within five minutes and writes to bench/.work instead. Exit status 1 when a goal was missed.
 """
 import argparse
@@ -20,7 +20,7 @@ import scale
 import upgrade
 from fleet import BenchError
 
-ITEMS = {**items.ALL, "upgrade": upgrade.upgrade, "engine": scale.engine, "agent": scale.agent}
+ITEMS = {**items.ALL, "upgrade": upgrade.upgrade, "engine": scale.engine, "ledger": scale.ledger, "agent": scale.agent}
 
 DESCRIPTORS = 16_384  # 1,000 connections, and what peers take for each of theirs
 

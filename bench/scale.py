@@ -1,8 +1,9 @@
-"""Items 5 and 7: how the engine grows with the fleet, and what an agent takes of its host."""
+"""Items 5, 6 and 7: how engine and ledger grow with the fleet, and what an agent takes of its host."""
 import gzip
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from fleet import BenchError, run
 from items import goal, spread
+from measure import measure
 import peers
 
 IN_FLIGHT = 25
@@ -20,12 +22,12 @@ IN_FLIGHT = 25
 def engine(bench):
     """Item 5: whole runs through the engine alone, in turns, each in a process of its own."""
     small, sizes = 1_000, [1_000, 10_000] if bench.quick else [1_000, 10_000, 100_000]
-    program = peers.build_engine()
+    program = peers.build_ours("lockflight-bench-scale")
     found = {size: [] for size in sizes}
     print("scale of the engine", file=sys.stderr)
     for number in range(bench.rounds):
         for size in sizes:
-            found[size].append(json.loads(run([program, size])))
+            found[size].append(json.loads(run([program, "engine", size])))
         print(f"  round {number + 1} of {bench.rounds}", file=sys.stderr)
 
     def cost(size):
@@ -45,6 +47,66 @@ def engine(bench):
                 "mebibytes": spread([one["peakMebibytes"] for one in found[size]]),
             } for size in sizes]},
         "goals": [goal(f"a host of {sizes[-1]:,} costs at most 1.3 of one of {small:,}", ratio, 1.3)]}]
+
+
+GROUPS = [1, 16, 256]
+STATUS_SECONDS = 60  # for all rounds of `status`
+
+
+def ledger(bench):
+    """Item 6: `status` on a long ledger, and durable appends."""
+    hosts, events, seconds = (200, 20_000, 1) if bench.quick else (10_000, 1_000_000, 3)
+    scale, program = peers.build_ours("lockflight-bench-scale"), peers.build_ours("lockflight")
+    appended = {group: [] for group in GROUPS}
+    with tempfile.TemporaryDirectory(dir=peers.WORK) as name:
+        folder = Path(name)
+        print("ledger: appends", file=sys.stderr)
+        for _ in range(bench.rounds):
+            for group in GROUPS:
+                appended[group].append(json.loads(run([scale, "append", folder / "appended.sqlite", group, seconds])))
+                for file in folder.glob("appended.sqlite*"):
+                    shutil.rmtree(file) if file.is_dir() else file.unlink()
+        print(f"ledger: status of {hosts} hosts, {events} events", file=sys.stderr)
+        path = folder / "ledger.sqlite"
+        filled = json.loads(run([scale, "fill", path, hosts, events]))
+        cold, warm, began = [], [], time.monotonic()
+        while len(warm) < bench.rounds and (not warm or time.monotonic() - began < STATUS_SECONDS):
+            forget(path)
+            for kind in (cold, warm):
+                cost = measure([program, "status", "--ledger", path], folder)
+                if cost.code != 0:
+                    raise BenchError(f"status failed: {cost.output}")
+                kind.append(cost)
+
+    def milliseconds(costs):
+        return spread([cost.wall_seconds * 1_000 for cost in costs])
+    return [{
+        "title": f"Ledger: `status` of a run of {hosts:,} hosts and {filled['events']:,} events",
+        "text": "From the start of the process to its end; cold: nothing of the ledger's file is in the page cache.",
+        "figures": {
+            "headers": ["cold, ms", "warm, ms", "peak memory, MiB"],
+            "lines": [{
+                "coldMilliseconds": milliseconds(cold), "warmMilliseconds": milliseconds(warm),
+                "mebibytes": max(cost.peak_mebibytes for cost in cold + warm)}]},
+        "goals": [
+            goal("warm in at most 50 ms", milliseconds(warm)["median"], 50),
+            goal("cold in at most 300 ms", milliseconds(cold)["median"], 300)]
+    }, {
+        "title": "Ledger: durable appends of captures, each group one transaction",
+        "figures": {
+            "headers": ["events in a group", "events a second"],
+            "lines": [
+                {"group": group, "eventsPerSecond": spread([one["eventsPerSecond"] for one in appended[group]])}
+                for group in GROUPS]},
+        "goals": []}]
+
+
+def forget(path):
+    """Drops a file from the page cache."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
 
 
 class Agent:

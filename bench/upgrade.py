@@ -158,12 +158,6 @@ class AnsibleRun:
             [peers.VENV / "ansible-playbook", "-i", self.inventory, playbook], self.fleet.work, self.environment)
 
 
-def lockflight_program():
-    run(["swift", "build", "-c", "release", "--product", "lockflight"], cwd=peers.ROOT)
-    folder = run(["swift", "build", "-c", "release", "--product", "lockflight", "--show-bin-path"], cwd=peers.ROOT).strip()
-    return f"{folder}/lockflight"
-
-
 def section(bench, count, program):
     print(f"the same upgrade, {count} hosts", file=sys.stderr)
     rounds = bench.rounds if bench.quick else max(1, bench.rounds // 2)
@@ -204,5 +198,5 @@ def section(bench, count, program):
 
 
 def upgrade(bench):
-    program = lockflight_program()
+    program = peers.build_ours("lockflight")
     return [section(bench, count, program) for count in ([10] if bench.quick else [50, 100])]

@@ -1,77 +1,38 @@
-import Glibc
 import RolloutEngine
 import UpgradeDomain
 
-/// Drives one simulated run of many hosts through the engine alone, to its end, and prints what that cost as JSON.
-///
-/// The fleet is two layers, 25 hosts in flight; whatever the engine asks for is answered at once, 32 answers at a time, as
-/// a driver takes them in.
-@main
-struct EngineScale {
-    static let answersAtOnce = 32
-    static let hostsInFlight = 25
-
-    static func main() {
-        guard CommandLine.arguments.count == 2, let hosts = Int(CommandLine.arguments[1]), hosts > 0 else {
-            let usage = "usage: lockflight-bench-engine HOSTS\n"
-            write(STDERR_FILENO, usage, usage.utf8.count)
-            exit(2)
-        }
-        var run = ModelRun(hosts: hosts)
-        run.drive()
-        guard run.state.status == .verified else {
-            let words = "lockflight-bench-engine: the run ended \(run.state.status)\n"
-            write(STDERR_FILENO, words, words.utf8.count)
-            exit(1)
-        }
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        print(
-            """
-            {"hosts": \(hosts), "events": \(run.state.sequence), "decisions": \(run.decisions), \
-            "foldSeconds": \(run.folding.seconds), "nextSeconds": \(run.deciding.seconds), \
-            "peakMebibytes": \(Double(usage.ru_maxrss) / 1_024)}
-            """)
-    }
-}
-
-/// A run over hosts that all do as they are told.
+/// A run over hosts that all do as they are told: what the engine asks for is answered, so many answers at a time.
 struct ModelRun {
     private(set) var state: RolloutState
     private(set) var decisions = 0
     /// Time spent in the engine's two functions, and in nothing else.
     private(set) var folding = Duration.zero
     private(set) var deciding = Duration.zero
+    private(set) var wall = ModelRun.start
     private var now = MonotonicTime.zero
-    private var wall = WallTime(milliseconds: 1_000_000)
     private var upgraded: Set<Placement> = []
 
-    init(hosts: Int) {
-        state = RolloutState(
-            definition: Model.definition(hosts: hosts), startedAt: WallTime(milliseconds: 1_000_000), hash: "sha256:1",
-            at: .zero)
+    static let start = WallTime(milliseconds: 1_000_000)
+
+    init(_ definition: RunDefinition, startedWith hash: Digest) {
+        state = RolloutState(definition: definition, startedAt: ModelRun.start, hash: hash, at: .zero)
     }
 
-    mutating func drive() {
-        take([.driverAttached(Driver(epoch: 1, user: "op", machine: "desk", processID: 1))])
+    /// What is learnt next; nil when the run is at rest.
+    mutating func next(atMost limit: Int) -> [RunEvent]? {
         while !state.isAtRest {
             let clock = ContinuousClock.now
             let decision = state.next(at: now)
             deciding += ContinuousClock.now - clock
             decisions += 1
-            if decision.effects.isEmpty {
-                guard let wakeAt = decision.wakeAt else { return }
-                now = max(now, wakeAt)
-            }
-            take(decision.effects.prefix(EngineScale.answersAtOnce).flatMap { answer($0) })
+            if !decision.effects.isEmpty { return decision.effects.prefix(limit).flatMap { answer($0) } }
+            guard let wakeAt = decision.wakeAt else { return nil }
+            now = max(now, wakeAt)
         }
+        return nil
     }
 
-    private mutating func take(_ events: [RunEvent]) {
-        let recorded = events.enumerated().map { index, event in
-            RecordedEvent(
-                sequence: state.sequence + UInt64(index) + 1, recordedAt: wall, event: event, hash: "sha256:1")
-        }
+    mutating func take(_ recorded: [RecordedEvent]) {
         wall.milliseconds += 1
         let clock = ContinuousClock.now
         for event in recorded { state.apply(event, at: now) }
@@ -128,19 +89,21 @@ struct ModelRun {
 
 /// The plan and the fleet of the run.
 enum Model {
+    static let hostsInFlight = 25
+    static let sampleSeconds = 5
     static let services = ["api", "queue", "store", "worker"]
     private static let command = ScriptCommand(arguments: ["bash", "./x.sh"], timeoutSeconds: 10)
     private static let layers: [LayerName] = ["core", "edge"]
 
     /// Every tenth host stands in the layer `core`, the others in `edge`.
-    static func definition(hosts count: Int) -> RunDefinition {
+    static func definition(hosts count: Int, soakSeconds: Int = 0) -> RunDefinition {
         let change = VersionChange(from: "1", to: "2")
         let plan = Plan(
             name: "model", version: change, changeClass: .minor, reviews: [Review(title: "notes", reference: "url")],
             evidence: [Surface(name: "services", source: url("/services"), reader: Reader(shape: .statusMap))],
             materialization: command, guardrails: [command],
             representativePath: Surface(name: "smoke", source: url("/smoke"), reader: Reader(shape: .result)),
-            layers: layers.map { layer($0, change) })
+            layers: layers.map { layer($0, change, soakSeconds) })
         let hosts = (0..<count).map { index in
             Host(
                 name: HostName("host-\(index)"), address: "host-\(index)", user: "u", workingDirectory: "/srv",
@@ -151,22 +114,18 @@ enum Model {
             approvals: [], owners: [:])
     }
 
-    private static func layer(_ name: LayerName, _ change: VersionChange) -> PlanLayer {
+    private static func layer(_ name: LayerName, _ change: VersionChange, _ soakSeconds: Int) -> PlanLayer {
         PlanLayer(
             name: name, version: change,
             components: [Component(name: "app", version: change, observe: url("/version"), pointer: "/version")],
             steps: [Step(name: "redeploy", command: command)],
             rollback: RollbackPosture(command: command, boundary: .untilFinalize),
-            batches: [.count(1), .percent(25), .percent(100)], maxInFlight: EngineScale.hostsInFlight, soakSeconds: 0,
-            sampleSeconds: 5, healthyWithinSeconds: 30, progressDeadlineSeconds: 600,
+            batches: [.count(1), .percent(25), .percent(100)], maxInFlight: hostsInFlight, soakSeconds: soakSeconds,
+            sampleSeconds: sampleSeconds, healthyWithinSeconds: 30, progressDeadlineSeconds: 600,
             failedWhen: ["it does not answer"])
     }
 
     private static func url(_ path: String) -> SurfaceSource {
         .http(HTTPSource(url: "${baseURL}\(path)", timeoutSeconds: 5))
     }
-}
-
-extension Duration {
-    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

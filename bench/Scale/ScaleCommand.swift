@@ -1,0 +1,41 @@
+import Glibc
+
+/// What `make bench` asks of the engine and the ledger, without any network; prints one line of JSON.
+@main
+struct ScaleCommand {
+    private static let usage = """
+        usage: lockflight-bench-scale engine HOSTS
+               lockflight-bench-scale fill LEDGER HOSTS EVENTS
+               lockflight-bench-scale append LEDGER GROUP SECONDS
+        """
+
+    static func main() {
+        do {
+            print(try answer(Array(CommandLine.arguments.dropFirst())))
+        } catch {
+            let line = "lockflight-bench-scale: \(error)\n"
+            write(STDERR_FILENO, line, line.utf8.count)
+            exit(1)
+        }
+    }
+
+    private static func answer(_ arguments: [String]) throws -> String {
+        let numbers = arguments.compactMap { Int($0) }.filter { $0 > 0 }
+        switch (arguments.first, arguments.count, numbers.count) {
+        case ("engine", 2, 1): return try EngineScale.run(hosts: numbers[0])
+        case ("fill", 4, 2): return try LedgerScale.fill(arguments[1], hosts: numbers[0], events: numbers[1])
+        case ("append", 4, 2): return try LedgerScale.append(arguments[1], group: numbers[0], seconds: numbers[1])
+        default: throw BenchFailure(usage)
+        }
+    }
+}
+
+struct BenchFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
