@@ -4,8 +4,9 @@
 usage: bench/run.py [--quick] [--rounds N] [ITEM...] [--hosts N...]
 
 Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent; all unless given. Peers come from Debian and PyPI
-into bench/.work; as root missing Debian packages are installed. Prints what it found and, when all was measured, writes it to bench/RESULTS.md, results.json and
-results.svg; --quick ends within five minutes and writes to bench/.work instead. Exit status 1 when a goal was missed.
+into bench/.work; as root missing Debian packages are installed. Prints what it found and, when all was measured, writes it to
+bench/RESULTS.md, results.json and results.svg; --quick ends within five minutes and writes to bench/.work instead. Exit status 1
+when a goal was missed.
 """
 import argparse
 import datetime

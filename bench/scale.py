@@ -16,8 +16,6 @@ from items import goal, spread
 from measure import measure
 import peers
 
-IN_FLIGHT = 25
-
 
 def engine(bench):
     """Item 5: whole runs through the engine alone, in turns, each in a process of its own."""
@@ -34,7 +32,7 @@ def engine(bench):
         return spread([(one["foldSeconds"] + one["nextSeconds"]) / size * 1e6 for one in found[size]])
     ratio = cost(sizes[-1])["median"] / cost(small)["median"]
     return [{
-        "title": f"Scale of the engine: simulated runs to their end, {IN_FLIGHT} hosts in flight, {bench.rounds} rounds",
+        "title": f"Scale of the engine: simulated runs to their end, {found[small][0]['inFlight']} hosts in flight, {bench.rounds} rounds",
         "text": "Time in the engine's two functions, fold and next; no network, no ledger. An answer of a host is four surfaces.",
         "figures": {
             "headers": ["hosts", "events", "events a second", "µs a host", "µs a `next`", "peak memory, MiB"],

@@ -58,7 +58,7 @@ public struct PlacementSet: Hashable, Sendable, Sequence {
 
     public func makeIterator() -> Iterator { Iterator(self, positions: order.placements.indices) }
 
-    /// The first members that belong to a batch.
+    /// The first members that belong to a batch. A batch is one piece of the order, which is made of the batches.
     func members(of batch: Batch, atMost limit: Int = .max) -> [Placement] {
         let start = batch.placements.first.flatMap(order.position) ?? 0
         var iterator = Iterator(self, positions: start..<start + batch.placements.count)

@@ -45,7 +45,7 @@ public struct RolloutState: Hashable, Sendable {
     /// What the stage still waits for. In preflight a host is waited for through its placements.
     public internal(set) var pending: PendingSubjects
     public internal(set) var preflight: [HostName: PreflightRecord] = [:]
-    /// Whose agent each is that preflight heard of.
+    /// The host of each agent in `preflight`, so that a twin is found without a look at every host.
     var machines: [AgentIdentity: HostName] = [:]
     public internal(set) var baselines: [EvidenceSubject: Capture] = [:]
     /// The last accepted capture of each subject: the baseline, then each passed gate.
@@ -151,9 +151,12 @@ public struct RolloutState: Hashable, Sendable {
     var unheardHosts: [HostName] {
         let failed = Set(unresolvedFailures.compactMap(\.host))
         var seen: Set<HostName> = []
-        return Array(
-            pending.placements.lazy.map(\.host).filter { !failed.contains($0) && seen.insert($0).inserted }
-                .prefix(Decision.readsAtOnce))
+        var unheard: [HostName] = []
+        for host in pending.placements.lazy.map(\.host) where !failed.contains(host) {
+            if seen.insert(host).inserted { unheard.append(host) }
+            if unheard.count == Decision.readsAtOnce { break }
+        }
+        return unheard
     }
 
     /// The subjects without a baseline or a failure; as many as are asked at once.

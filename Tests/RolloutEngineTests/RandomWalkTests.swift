@@ -1,7 +1,8 @@
 import Foundation
-import RolloutEngine
 import Testing
 import UpgradeDomain
+
+@testable import RolloutEngine
 
 /// Whatever operators ask for, in whatever order hosts fail, vanish and come back, and wherever the coordinator dies:
 /// nothing runs twice, nothing new starts behind a closed boundary, and there is always a way out.
@@ -175,7 +176,14 @@ private struct Walk {
     private mutating func check() {
         let state = harness.state
         if let twice = harness.starts.first(where: { $0.value > 1 }) { violation = "\(twice.key) ran twice" }
-        for (placement, own) in state.placements.all {
+        let table = state.placements
+        for (placement, own) in table.all {
+            let isUnderWay = [.checked, .changing, .warmingUp, .soaking].contains(own.phase)
+            if table.waiting.contains(placement) != (own.phase == .waiting)
+                || table.underWay.contains(placement) != isUnderWay
+            {
+                violation = "\(placement) is \(own.phase), and the table has it elsewhere"
+            }
             guard let machine = harness.machines[placement] else { continue }
             if own.phase == .rolledBack(.verified), machine.version != "1" {
                 violation = "\(placement) counts as rolled back and runs \(machine.version)"

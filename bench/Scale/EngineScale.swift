@@ -19,7 +19,7 @@ enum EngineScale {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return """
-            {"hosts": \(hosts), "events": \(run.state.sequence), "decisions": \(run.decisions), \
+            {"hosts": \(hosts), "inFlight": \(Model.hostsInFlight), "events": \(run.state.sequence), "decisions": \(run.decisions), \
             "foldSeconds": \(run.folding.seconds), "nextSeconds": \(run.deciding.seconds), \
             "peakMebibytes": \(Double(usage.ru_maxrss) / 1_024)}
             """
