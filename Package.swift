@@ -122,7 +122,7 @@ let package = Package(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
         .executableTarget(
             name: "lockflight-bench-scale",
-            dependencies: ["ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"],
+            dependencies: ["Commands", "ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"],
             path: "bench/Scale", swiftSettings: strict),
         tests(
             "EndToEndTests",
@@ -134,7 +134,7 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Commands", "RolloutEngine", "Terminal", "UpgradeDomain", subprocess, system,
+                "Commands", "ContentDigest", "Ledger", "RolloutEngine", "Terminal", "UpgradeDomain", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests(

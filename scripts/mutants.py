@@ -84,6 +84,8 @@ def mutate(copy):
 
 
 def main():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     scratch = pathlib.Path(sys.argv[1]).resolve()
     only = [sys.argv[i + 1] for i, word in enumerate(sys.argv) if word == "--only"]
     copy = scratch / "mutants"

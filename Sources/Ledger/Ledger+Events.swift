@@ -12,10 +12,13 @@ extension Ledger {
     ///
     /// - Parameter expectedSequence: The head that the caller decided from; 0 never fits, a run starts with an event.
     /// - Parameter lease: The epoch of the caller's lease; nil appends as an operator without one.
+    /// - Parameter follower: Stands at `expectedSequence`, and says what becomes of the overview; without one there is none
+    ///   until the next append that has one.
     /// - Throws: `conflict` when someone else appended: read on and decide again. `deposed` when another driver has
     ///   a higher epoch: stop. `commitUnknown`: stop, reopen and read the head.
     public func append(
-        _ events: [RunEvent], to run: RunID, after expectedSequence: UInt64, lease: UInt64?, at time: WallTime
+        _ events: [RunEvent], to run: RunID, after expectedSequence: UInt64, lease: UInt64?, at time: WallTime,
+        followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> [RecordedEvent] {
         try checkPermitted(events, run: run, lease: lease)
         let prepared = try PreparedEvent.prepare(events, for: run)
@@ -23,7 +26,7 @@ extension Ledger {
             let row = try db.openRun(run)
             if let lease { try db.refuseWhenDeposed(lease, run: run) }
             try row.expectHead(expectedSequence)
-            return try db.append(prepared, to: run, after: row.head, at: time)
+            return try db.append(prepared, to: run, after: row.head, at: time, followedBy: follower)
         }
     }
 
@@ -114,7 +117,8 @@ struct PreparedEvent {
 extension Database {
     /// Links events to the chain and keeps the run's projections, within the caller's transaction.
     func append(
-        _ events: [PreparedEvent], to run: RunID, after head: EventChain.Head, at time: WallTime
+        _ events: [PreparedEvent], to run: RunID, after before: EventChain.Head, at time: WallTime,
+        followedBy follower: (any RunFollower)?
     ) throws -> [RecordedEvent] {
         let insert = try cachedStatement(
             sql: """
@@ -122,7 +126,7 @@ extension Database {
                     (run, sequence, version, kind, payload, recorded_at_milliseconds, previous_hash, hash)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """)
-        var head = head
+        var head = before
         var recorded: [RecordedEvent] = []
         for prepared in events {
             let link = EventChain.Link(
@@ -141,6 +145,9 @@ extension Database {
         try cachedStatement(sql: "UPDATE runs SET head_sequence = ?, head_hash = ? WHERE id = ?")
             .execute(arguments: [Int64(head.sequence), head.hash.rawValue, run.rawValue])
         if let standing = events.last?.event.closing { try close(run, as: standing) }
+        if let follower {
+            try keepOverview(of: run, from: before.sequence, to: head.sequence, recorded, by: follower)
+        }
         return recorded
     }
 

@@ -6,9 +6,10 @@ extension Ledger {
     /// Deletes the raw evidence of a run that never changes again, as far as no other run cites it, and records that in
     /// the run's own chain. Its events, and so everything that was judged, stay as they are.
     ///
+    /// - Parameter follower: Stands at the run's last event, as in ``append``; it never changes again but by pruning.
     /// - Throws: `contradiction` for a run that is neither finalized nor superseded, or has been pruned before.
     public func pruneEvidence(
-        of run: RunID, by user: String, reason: String, at time: WallTime
+        of run: RunID, by user: String, reason: String, at time: WallTime, followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> EvidencePruning {
         var pruning = EvidencePruning(by: user, reason: reason, answers: 0, bytes: 0)
         return try write("prune the run \(run)") { db in
@@ -36,7 +37,8 @@ extension Ledger {
                 pruning.bytes += bytes
             }
             _ = try db.append(
-                PreparedEvent.prepare([.evidencePruned(pruning)], for: run), to: run, after: row.head, at: time)
+                PreparedEvent.prepare([.evidencePruned(pruning)], for: run), to: run, after: row.head, at: time,
+                followedBy: follower)
             return pruning
         }
     }

@@ -9,10 +9,13 @@ extension Ledger {
     /// its hosts are free for this run. `predecessorSequence` is the predecessor's head that the succession was
     /// computed from; nothing may have happened there since.
     ///
+    /// - Parameter predecessorFollower: Stands at the predecessor's head, as in ``append``. The new run has no overview
+    ///   before its driver's first event.
     /// - Throws: `hostClaimed` names the run that has a host and the way out; `conflict` when the predecessor went
     ///   on; `contradiction` when the definition does not fit itself or this ledger.
     public func startRun(
-        _ definition: RunDefinition, after predecessorSequence: UInt64? = nil, by user: String, at time: WallTime
+        _ definition: RunDefinition, after predecessorSequence: UInt64? = nil, by user: String, at time: WallTime,
+        predecessorFollowedBy predecessorFollower: (any RunFollower)? = nil
     ) throws(LedgerError) -> [RecordedEvent] {
         let run = definition.run
         try check(definition, predecessorSequence: predecessorSequence)
@@ -37,10 +40,11 @@ extension Ledger {
             if let predecessor = definition.succession?.predecessor {
                 let row = try db.openRun(predecessor)
                 try row.expectHead(predecessorSequence ?? 0)
-                _ = try db.append(superseded, to: predecessor, after: row.head, at: time)
+                _ = try db.append(
+                    superseded, to: predecessor, after: row.head, at: time, followedBy: predecessorFollower)
             }
             try db.claim(definition.hosts.map(\.name), for: run)
-            return try db.append(started, to: run, after: .beforeFirst, at: time)
+            return try db.append(started, to: run, after: .beforeFirst, at: time, followedBy: nil)
         }
     }
 

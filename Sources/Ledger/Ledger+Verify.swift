@@ -7,8 +7,12 @@ extension Ledger {
     ///
     /// Reads one consistent state, while others go on writing. Checking 100,000 events takes seconds.
     ///
-    /// - Parameter run: Only this run; nil checks all runs, the file, the schema and the documents.
-    public func verify(run: RunID? = nil) throws(LedgerError) -> Verification {
+    /// - Parameters:
+    ///   - run: Only this run; nil checks all runs, the file, the schema and the documents.
+    ///   - follower: makes one that stands before a run's first event; with it the overviews are compared as well.
+    public func verify(
+        run: RunID? = nil, followedBy follower: (() -> any RunFollower)? = nil
+    ) throws(LedgerError) -> Verification {
         let expectedSchema = try Ledger.expectedSchema()
         return try read("be verified") { db in
             if let damage = try db.fileDamage() { return Verification(chains: [], faults: [damage]) }
@@ -27,7 +31,7 @@ extension Ledger {
                 try run.map { [$0] }
                 ?? String.fetchAll(db, sql: "SELECT id FROM runs ORDER BY number").map { RunID($0) }
             let chains = try runs.map { run in
-                var check = ChainCheck(run: run, ledger: id)
+                var check = ChainCheck(run: run, ledger: id, follower: follower?())
                 try check.walk(db)
                 return check.verdict
             }
@@ -99,10 +103,12 @@ private struct ChainCheck {
     private var evidence: [Digest: UInt64] = [:]
     /// Raw answers were deleted on purpose: those that are left must still be what they were.
     private var isPruned = false
+    private var follower: (any RunFollower)?
 
-    init(run: RunID, ledger: LedgerID) {
+    init(run: RunID, ledger: LedgerID, follower: (any RunFollower)?) {
         self.run = run
         self.ledger = ledger
+        self.follower = follower
     }
 
     var verdict: ChainVerdict {
@@ -120,6 +126,7 @@ private struct ChainCheck {
         try compareDefinition(db)
         try compareProjections(db)
         try compareEvidence(db)
+        try compareOverview(db)
     }
 
     private mutating func visit(_ row: Row) throws {
@@ -155,6 +162,7 @@ private struct ChainCheck {
                         + "'\(recorded.event.kind)'")
             }
             gather(recorded)
+            follower?.take(recorded)
         } catch {
             return report(.eventUnreadable, sequence, "event \(sequence) can not be read: \(error)")
         }
@@ -251,6 +259,20 @@ private struct ChainCheck {
                     "the evidence \(digest.short) of event \(sequence) does not have its "
                         + "digest")
             }
+        }
+    }
+
+    private mutating func compareOverview(_ db: Database) throws {
+        guard let follower,
+            let document = try db.overviewDocument(of: run, at: proven.sequence, build: follower.build)
+        else { return }
+        let due = try follower.change(whole: true)
+        if due.document != document {
+            report(.projectionDiffers, nil, "the overview of the run is not what its events say")
+        }
+        let stored = Set(try db.placementOverviews(of: run))
+        for own in Set(Set(due.placements).symmetricDifference(stored).map(\.placement)).sorted() {
+            report(.projectionDiffers, nil, "the overview of \(own) is not what its events say")
         }
     }
 

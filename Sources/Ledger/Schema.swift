@@ -42,7 +42,7 @@ enum Schema {
         }
     }
 
-    private static let migrations = [version1, version2, version3]
+    private static let migrations = [version1, version2, version3, version4]
 
     private static let version1 = """
         CREATE TABLE meta (
@@ -149,5 +149,34 @@ enum Schema {
             BEGIN SELECT RAISE(ABORT, 'reconstructed operations are append-only'); END;
         CREATE TRIGGER reconstructed_operations_keep_delete BEFORE DELETE ON reconstructed_operations
             BEGIN SELECT RAISE(ABORT, 'reconstructed operations are append-only'); END;
+        """
+
+    private static let version4 = """
+        CREATE TABLE run_overviews (
+            run TEXT NOT NULL PRIMARY KEY REFERENCES runs (id),
+            sequence INTEGER NOT NULL,
+            build TEXT NOT NULL,
+            document BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE placement_overviews (
+            run TEXT NOT NULL REFERENCES runs (id),
+            position INTEGER NOT NULL,
+            host TEXT NOT NULL,
+            layer TEXT NOT NULL,
+            batch INTEGER NOT NULL,
+            phase TEXT NOT NULL,
+            failure_class TEXT,
+            is_pressing INTEGER NOT NULL,
+            phase_since_milliseconds INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            is_touched INTEGER NOT NULL,
+            recorded TEXT NOT NULL,
+            recorded_since_milliseconds INTEGER NOT NULL,
+            observed TEXT NOT NULL,
+            observed_at_milliseconds INTEGER,
+            is_repaired_by_hand INTEGER NOT NULL,
+            is_adopted INTEGER NOT NULL,
+            PRIMARY KEY (run, position)
+        ) STRICT, WITHOUT ROWID;
         """
 }

@@ -22,6 +22,24 @@ extension PlacementPhase {
         }
     }
 
+    public static let all: [PlacementPhase] =
+        [
+            .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
+            .provingRollback,
+        ] + RollbackOutcome.allCases.map(PlacementPhase.rolledBack) + [.retired]
+
+    /// Its kind, with the outcome of a rollback after a colon.
+    public var word: String {
+        if case .rolledBack(let outcome) = self { "\(kind.rawValue):\(outcome.rawValue)" } else { kind.rawValue }
+    }
+
+    private static let named = Dictionary(all.map { ($0.word, $0) }) { first, _ in first }
+
+    public init?(word: String) {
+        guard let phase = PlacementPhase.named[word] else { return nil }
+        self = phase
+    }
+
     /// Every move that a fact can make, the whole machine on one screen. A test compares it with the diagram.
     public static let transitions: [Kind: Set<Kind>] = [
         .waiting: [.checked, .warmingUp, .failed, .rollbackPending, .retired],

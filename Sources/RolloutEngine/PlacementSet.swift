@@ -4,11 +4,17 @@ public import UpgradeDomain
 final class PlacementOrder: Hashable, Sendable {
     let placements: [Placement]
     private let positions: [Placement: Int]
+    /// The number of each one's batch in its layer, from 0.
+    private let batches: [Int]
 
-    init(_ placements: [Placement]) {
-        self.placements = placements
+    /// - Parameter batches: of each layer, in order.
+    init(_ batches: [[Batch]]) {
+        placements = batches.joined().flatMap(\.placements)
         positions = Dictionary(zip(placements, placements.indices)) { first, _ in first }
+        self.batches = batches.joined().flatMap { batch in batch.placements.map { _ in batch.index } }
     }
+
+    func batch(at position: Int) -> Int { batches[position] }
 
     func position(of placement: Placement) -> Int? { positions[placement] }
 

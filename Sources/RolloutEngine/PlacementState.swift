@@ -35,7 +35,7 @@ public enum RollbackOutcome: String, Codable, Hashable, Sendable, CaseIterable {
 }
 
 /// Which version the recorded facts put on a placement, whatever is observed.
-public enum RecordedVersion: Hashable, Sendable {
+public enum RecordedVersion: String, Hashable, Sendable {
     case source
     /// Some of its steps have run, or one ended badly.
     case between

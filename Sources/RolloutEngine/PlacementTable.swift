@@ -6,13 +6,19 @@ public struct PlacementTable: Hashable, Sendable {
     private(set) var waiting: PlacementSet
     /// Checked, changing, warming up or soaking.
     private(set) var underWay: PlacementSet
+    /// What the last event changed, or may have; a placement can be here more than once.
+    public private(set) var changed: [Placement]
 
     /// All placements wait, in the state that `initial` gives them.
     init(_ order: PlacementOrder, initial: (Placement) -> PlacementState) {
         all = Dictionary(order.placements.map { ($0, initial($0)) }) { first, _ in first }
         waiting = PlacementSet(of: order) { _ in true }
         underWay = PlacementSet(of: order) { _ in false }
+        changed = order.placements
     }
+
+    /// What changes from here on is the next event's doing.
+    mutating func beginEvent() { changed.removeAll(keepingCapacity: true) }
 
     /// nil where the placement takes no part in the run.
     public internal(set) subscript(placement: Placement) -> PlacementState? {
@@ -20,6 +26,7 @@ public struct PlacementTable: Hashable, Sendable {
         _modify {
             let before = all[placement]?.phase.progress
             yield &all[placement]
+            changed.append(placement)
             let after = all[placement]?.phase.progress
             if before != after { move(placement, to: after) }
         }

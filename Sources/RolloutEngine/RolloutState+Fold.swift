@@ -17,6 +17,7 @@ extension RolloutState {
         sequence = recorded.sequence
         chainHead = recorded.hash
         lastEventAt = recorded.recordedAt
+        placements.beginEvent()
         let moment = Moment(sequence: recorded.sequence, wall: recorded.recordedAt, monotonic: now)
         switch recorded.event {
         case .runStarted: break

@@ -100,7 +100,7 @@ public struct RolloutState: Hashable, Sendable {
                 definition.plan.layerVantages.first(where: hosts.contains).map { (layer.name, $0) }
             }
         ) { $1 }
-        order = PlacementOrder(batches.joined().flatMap(\.placements))
+        order = PlacementOrder(batches)
         placements = PlacementTable(order) { placement in
             let earlier = definition.succession?.attempts[placement] ?? 0
             return PlacementState(
@@ -116,6 +116,11 @@ public struct RolloutState: Hashable, Sendable {
 
     /// Every placement in the order of the plan.
     public var orderedPlacements: [Placement] { order.placements }
+
+    /// Where a placement stands in the order of the plan, from 0, and the number of its batch in its layer, from 0.
+    public func place(of placement: Placement) -> (position: Int, batch: Int)? {
+        order.position(of: placement).map { ($0, order.batch(at: $0)) }
+    }
 
     public var unresolvedFailures: [Failure] { failures.filter { $0.resolution == nil } }
 

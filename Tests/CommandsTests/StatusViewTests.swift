@@ -7,7 +7,7 @@ import UpgradeDomain
 
 /// The status of a run, as narrow and as wide as terminals are.
 struct StatusViewTests {
-    private static func state() -> RolloutState? {
+    static func state() -> RolloutState? {
         let command = ScriptCommand(arguments: ["bash", "./redeploy.sh"], timeoutSeconds: 10)
         let version = VersionChange(from: "1.4.0", to: "1.5.0")
         let source = SurfaceSource.http(HTTPSource(url: "${baseURL}/version", timeoutSeconds: 5))
@@ -51,7 +51,9 @@ struct StatusViewTests {
 
     private func lines(width: Int, style: Style = .plain) throws -> [String] {
         let state = try #require(StatusViewTests.state())
-        return StatusView(state: state, now: WallTime(milliseconds: 65_000), width: width, style: style).lines()
+        return StatusView(
+            report: RunReport(state), now: WallTime(milliseconds: 65_000), width: width, style: style
+        ).lines()
     }
 
     @Test(arguments: [60, 80, 200])

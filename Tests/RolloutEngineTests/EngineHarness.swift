@@ -64,6 +64,9 @@ struct EngineHarness {
     private var wall = WallTime(milliseconds: 1_000_000)
     private var epoch: UInt64 = 0
 
+    /// Placements that an event changed without the table naming them as changed.
+    private(set) var unnamed: Set<Placement> = []
+
     init(_ definition: RunDefinition) {
         self.definition = definition
         let first = RecordedEvent(sequence: 1, recordedAt: wall, event: .runStarted(definition), hash: "sha256:1")
@@ -80,7 +83,11 @@ struct EngineHarness {
         let recorded = RecordedEvent(
             sequence: sequence, recordedAt: wall, event: event, hash: Digest("sha256:\(sequence)"))
         log.append(recorded)
+        let before = state.placements.all
         state.apply(recorded, at: now)
+        let named = Set(state.placements.changed)
+        unnamed.formUnion(
+            state.placements.all.filter { !named.contains($0.key) && $0.value != before[$0.key] }.keys)
     }
 
     mutating func attach() {

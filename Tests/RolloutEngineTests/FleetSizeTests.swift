@@ -41,10 +41,10 @@ struct FleetSizeTests {
     @Test func aSetOfPlacementsIsWhatASetIs() {
         var random = Dice(state: 7)
         let placements = (0..<150).map { Placement(host: HostName("h\($0)"), layer: $0 < 70 ? "core" : "edge") }
-        let order = PlacementOrder(placements)
         let batches = [0..<1, 1..<64, 64..<70, 70..<150].map {
             Batch(layer: placements[$0.lowerBound].layer, index: 0, placements: Array(placements[$0]))
         }
+        let order = PlacementOrder([batches])
         var plain: Set<Placement> = []
         var set = PlacementSet(of: order) { _ in false }
         for _ in 0..<2_000 {

@@ -177,6 +177,7 @@ private struct Walk {
         let state = harness.state
         if let twice = harness.starts.first(where: { $0.value > 1 }) { violation = "\(twice.key) ran twice" }
         let table = state.placements
+        if let placement = harness.unnamed.first { violation = "\(placement) changed, and the table does not say so" }
         for (placement, own) in table.all {
             let isUnderWay = [.checked, .changing, .warmingUp, .soaking].contains(own.phase)
             if table.waiting.contains(placement) != (own.phase == .waiting)

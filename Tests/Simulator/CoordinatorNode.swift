@@ -132,9 +132,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         return Array(events.dropFirst(Int(sequence)))
     }
 
-    func append(
-        _ events: [RunEvent], to run: RunID, after sequence: UInt64, epoch: UInt64?
-    ) async throws -> AppendOutcome {
+    func append(_ events: [RunEvent], to state: RolloutState, epoch: UInt64?) async throws -> AppendOutcome {
         try await passOrDie()
         world.commits += 1
         let fault = world.faults.strike(.commit(world.commits))
@@ -151,7 +149,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         }
         let outcome: AppendOutcome
         do {
-            let recorded = try world.ledger.append(events, to: run, after: sequence, lease: epoch, at: wall)
+            let recorded = try world.ledger.append(
+                events, to: state.definition.run, after: state.sequence, lease: epoch, at: wall)
             world.checker.appended(recorded)
             world.checker.require(epoch == world.highestEpoch, "only the newest driver records")
             outcome = .appended(recorded)

@@ -29,7 +29,7 @@ enum ImportRules {
         ("coordinator/Terminal", []),
         ("coordinator/lockflight", ["Commands"]),
         ("bench/FanOut", ["SSHTransport"]),
-        ("bench/Scale", ["ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"]),
+        ("bench/Scale", ["Commands", "ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"]),
     ]
 
     /// Modules that stay behind one target's interface.

@@ -1,3 +1,4 @@
+import Commands
 import ContentDigest
 import Glibc
 import Ledger
@@ -32,7 +33,7 @@ enum LedgerScale {
         let begin = ContinuousClock.now
         var groups = 0
         while ContinuousClock.now - begin < .seconds(seconds) {
-            try session.record(events)
+            try session.append(events)
             groups += 1
         }
         let took = (ContinuousClock.now - begin).seconds
@@ -47,7 +48,6 @@ enum LedgerScale {
         let ledger: Ledger
         let lease: Lease
         var run: ModelRun
-        private var head: UInt64
 
         init(_ path: String, hosts: Int, soakSeconds: Int) throws {
             ledger = try Ledger.open(at: path)
@@ -60,19 +60,15 @@ enum LedgerScale {
             lease = try ledger.acquireLease(
                 on: definition.run, user: user, machine: "bench", processID: getpid(), at: ModelRun.start)
             run = ModelRun(definition, startedWith: started[0].hash)
-            head = 1
             try append([.driverAttached(lease.driver)])
         }
 
-        /// Records what the run learnt and tells it so.
-        mutating func append(_ events: [RunEvent]) throws { run.take(try record(events)) }
-
-        @discardableResult
-        mutating func record(_ events: [RunEvent]) throws -> [RecordedEvent] {
-            let recorded = try ledger.append(
-                events, to: run.state.definition.run, after: head, lease: lease.epoch, at: run.wall)
-            head += UInt64(events.count)
-            return recorded
+        /// Records what the run learnt, as a driver does, with the overview that `status` reads; and tells it so.
+        mutating func append(_ events: [RunEvent]) throws {
+            run.take(
+                try ledger.append(
+                    events, to: run.state.definition.run, after: run.state.sequence, lease: lease.epoch, at: run.wall,
+                    followedBy: OverviewKeeper(at: run.state)))
         }
     }
 }

@@ -209,7 +209,7 @@ public actor RunDriver {
     /// made before it is void, and the engine is asked again.
     @discardableResult
     private func commit(_ events: [RunEvent]) async throws -> Bool {
-        switch try await log.append(events, to: run, after: state.sequence, epoch: driver.epoch) {
+        switch try await log.append(events, to: state, epoch: driver.epoch) {
         case .appended(let recorded):
             take(recorded)
             return true

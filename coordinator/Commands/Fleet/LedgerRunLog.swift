@@ -1,6 +1,7 @@
 import CoordinatorRuntime
 import Failpoints
 import Ledger
+import RolloutEngine
 import UpgradeDomain
 
 /// The ledger as the runtime sees it.
@@ -17,12 +18,12 @@ struct LedgerRunLog: RunLog {
         }
     }
 
-    func append(
-        _ events: [RunEvent], to run: RunID, after sequence: UInt64, epoch: UInt64?
-    ) async throws -> AppendOutcome {
+    func append(_ events: [RunEvent], to state: RolloutState, epoch: UInt64?) async throws -> AppendOutcome {
         do throws(LedgerError) {
             Failpoint.beforeCommit.pass()
-            let recorded = try ledger.append(events, to: run, after: sequence, lease: epoch, at: clock.wall())
+            let recorded = try ledger.append(
+                events, to: state.definition.run, after: state.sequence, lease: epoch, at: clock.wall(),
+                followedBy: OverviewKeeper(at: state))
             Failpoint.afterCommit.pass()
             return .appended(recorded)
         } catch {

@@ -74,9 +74,8 @@ struct LeaseBreak: LockflightCommand {
 
     private func record(_ words: String, _ control: RunControl, _ lease: Lease) async throws {
         for _ in 0..<RunControl.requestAttempts {
-            let head = try await control.state().sequence
-            switch try await control.log.append(
-                [.driverDetached(reason: words)], to: control.run, after: head, epoch: lease.epoch)
+            let state = try await control.state()
+            switch try await control.log.append([.driverDetached(reason: words)], to: state, epoch: lease.epoch)
             {
             case .appended: return
             case .conflict: continue

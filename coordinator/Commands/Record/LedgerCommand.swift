@@ -19,7 +19,8 @@ struct LedgerVerify: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try context.existingLedger()
-        let verification = try ledger.verify(run: try run.map { try ledger.run(matching: $0).id })
+        let verification = try ledger.verify(
+            run: try run.map { try ledger.run(matching: $0).id }, followedBy: { OverviewKeeper(at: nil) })
         var lines: [String] = []
         for chain in verification.chains {
             let head = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"

@@ -25,11 +25,12 @@ struct LedgerPrune: LockflightCommand {
         let ledger = try context.ledger()
         var document: [RunID: EvidencePruning] = [:]
         var lines: [String] = []
-        for run in try runs.map({ try ledger.run(matching: $0).id }) {
+        for control in try runs.map({ try RunControl(context, ledger, run: $0) }) {
             let pruning = try ledger.pruneEvidence(
-                of: run, by: context.user, reason: reason, at: Context.clock.wall())
-            document[run] = pruning
-            lines.append("\(run)  \(pruning.answers) answers, \(pruning.bytes) bytes deleted; its events stay")
+                of: control.run, by: context.user, reason: reason, at: Context.clock.wall(),
+                followedBy: OverviewKeeper(at: try await control.state()))
+            document[control.run] = pruning
+            lines.append("\(control.run)  \(pruning.answers) answers, \(pruning.bytes) bytes deleted; its events stay")
         }
         return CommandResult(lines: lines, document: document)
     }

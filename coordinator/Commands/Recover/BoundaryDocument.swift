@@ -20,10 +20,6 @@ struct BoundaryDocument: Encodable {
         var after: Capture?
         var deltas: [ItemDelta]
     }
-    struct Option: Encodable {
-        var command: String
-        var why: String
-    }
 
     var run: RunID
     var plan: String
@@ -47,7 +43,7 @@ struct BoundaryDocument: Encodable {
     var approvals: [Approval]
     var recoveryApprovals: [RecoveryApproval]
     /// Narrowest first.
-    var options: [Option]
+    var options: [NextCommand]
 
     init(_ record: BoundaryRecord, of state: RolloutState, at now: WallTime) {
         run = state.definition.run
@@ -90,7 +86,7 @@ struct BoundaryDocument: Encodable {
         }
         approvals = state.definition.approvals
         recoveryApprovals = state.recoveryApprovals
-        options = state.nextCommands(at: now).map { Option(command: $0.command, why: $0.why) }
+        options = state.nextCommands(at: now)
     }
 
     // MARK: The page

@@ -52,7 +52,8 @@ struct RecoverShow: LockflightCommand {
             remarks.append("written to \(output)")
         }
         let view = StatusView(
-            state: state, now: Context.clock.wall(), width: context.width, style: context.style, driver: nil)
+            report: RunReport(state), now: Context.clock.wall(), width: context.width, style: context.style, driver: nil
+        )
         return CommandResult(lines: view.recoveryLines, document: document, status: state.exitStatus, remarks: remarks)
     }
 }

@@ -10,44 +10,45 @@ extension RecoveryOption {
     ///   - narrowest: the first option of the record; a wider one is recorded with a reason.
     func commandLine(
         run: RunID, owner: Owner?, approvers: [Owner], narrowest: RecoveryOption
-    ) -> (command: String, why: String) {
+    ) -> NextCommand {
         let someone = owner?.rawValue ?? "OWNER"
         let because =
             approvers.map { " --as \($0)" }.joined()
             + (width > narrowest.width ? " --reason 'a narrower way did not do'" : "")
         switch self {
         case .recheck(let host):
-            return (
+            return NextCommand(
                 "lockflight recover recheck \(host) --run \(run)", "repaired by hand: capture and compare it again"
             )
         case .rerun(let host, let needsSignOff):
             return needsSignOff
-                ? (
+                ? NextCommand(
                     "lockflight recover rerun \(host) --run \(run) --sign-off \(someone) --reason 'checked on the host'",
                     "run the failed step again, with an owner's sign-off"
                 )
-                : (
+                : NextCommand(
                     "lockflight recover rerun \(host) --run \(run)\(because)",
                     "run the failed step again: it is declared idempotent"
                 )
         case .rollback(.host(let host)):
-            return ("lockflight rollback \(run) --host \(host)\(because)", "take this host back")
+            return NextCommand("lockflight rollback \(run) --host \(host)\(because)", "take this host back")
         case .rollback(.layer(let layer)):
-            return ("lockflight rollback \(run) --layer \(layer)\(because)", "take the layer back")
+            return NextCommand("lockflight rollback \(run) --layer \(layer)\(because)", "take the layer back")
         case .rollback(.all):
-            return ("lockflight rollback \(run) --all\(because)", "take every touched host back, top layer first")
+            return NextCommand(
+                "lockflight rollback \(run) --all\(because)", "take every touched host back, top layer first")
         case .signOff(let hosts):
             let list = hosts.map(\.rawValue).joined(separator: " ")
-            return (
+            return NextCommand(
                 "lockflight recover sign-off \(list) --run \(run) --as \(someone) --reason 'accepted as it is'",
                 "let the lower layers go past these hosts"
             )
         case .resume:
-            return (
+            return NextCommand(
                 "lockflight rollout resume \(run)", "nobody waits for an answer: check again what failed, and go on"
             )
         case .retire(let host):
-            return (
+            return NextCommand(
                 "lockflight rollout retire \(run) --host \(host) --as \(someone) --reason 'machine is gone'",
                 "take the host out of the run"
             )
@@ -68,15 +69,15 @@ extension RolloutState {
     /// The next commands, narrowest first.
     ///
     /// - Parameter wall: decides whose approvals still hold.
-    func nextCommands(at wall: WallTime) -> [(command: String, why: String)] {
+    func nextCommands(at wall: WallTime) -> [NextCommand] {
         let run = definition.run
         if status == .rolledBack(.verified) {
             return [
-                ("lockflight rollout finalize \(run)", "close the run as it is now"),
-                ("lockflight rollout resume \(run)", "give every host a new attempt"),
+                NextCommand("lockflight rollout finalize \(run)", "close the run as it is now"),
+                NextCommand("lockflight rollout resume \(run)", "give every host a new attempt"),
             ]
         }
-        if !isAtRest { return [("lockflight rollout resume \(run)", "drive it on from here")] }
+        if !isAtRest { return [NextCommand("lockflight rollout resume \(run)", "drive it on from here")] }
         if let options = boundaryRecord?.options, let narrowest = options.first {
             return options.map { option in
                 option.commandLine(
@@ -88,15 +89,15 @@ extension RolloutState {
         switch status {
         case .verified, .verifiedExcept:
             return [
-                ("lockflight rollout finalize \(run)", "end the rollback window"),
-                ("lockflight rollback \(run) --all\(approvals)", "take the whole run back"),
+                NextCommand("lockflight rollout finalize \(run)", "end the rollback window"),
+                NextCommand("lockflight rollback \(run) --all\(approvals)", "take the whole run back"),
             ]
-        case .paused: return [("lockflight rollout resume \(run)", "go on")]
+        case .paused: return [NextCommand("lockflight rollout resume \(run)", "go on")]
         case .aborted:
             return touchedPlacements.isEmpty
-                ? [] : [("lockflight rollback \(run) --all\(approvals)", "take every touched host back")]
+                ? [] : [NextCommand("lockflight rollback \(run) --all\(approvals)", "take every touched host back")]
         case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
-            return [("lockflight rollout resume \(run)", "drive it on from here")]
+            return [NextCommand("lockflight rollout resume \(run)", "drive it on from here")]
         case .finalized, .superseded: return []
         }
     }

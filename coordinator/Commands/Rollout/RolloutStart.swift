@@ -41,7 +41,8 @@ struct RolloutStart: LockflightCommand {
             owners: Dictionary(inventory.layers.map { ($0.name, $0.owners) }) { first, _ in first },
             succession: predecessor.map { $0.succession })
         _ = try ledger.startRun(
-            definition, after: predecessor?.sequence, by: context.user, at: Context.clock.wall())
+            definition, after: predecessor?.sequence, by: context.user, at: Context.clock.wall(),
+            predecessorFollowedBy: predecessor.map { OverviewKeeper(at: $0) })
         return try await RunControl(context, ledger, run: definition.run.rawValue).drive()
     }
 

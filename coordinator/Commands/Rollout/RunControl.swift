@@ -33,6 +33,16 @@ struct RunControl {
         return state
     }
 
+    /// The run at a glance: as the ledger keeps it, else as its events say.
+    ///
+    /// - Parameter limit: as in ``RunReport``.
+    func report(placementsPerLayer limit: Int?) async throws -> RunReport {
+        if let stored = try ledger.overview(of: run, build: Lockflight.version, placementsPerLayer: limit) {
+            return try RunReport(stored)
+        }
+        return RunReport(try await state(), placementsPerLayer: limit)
+    }
+
     /// Who drives, as a sentence.
     func driverSentence() throws -> String {
         guard let driver = try ledger.currentDriver(of: run) else { return "nobody drives it" }
@@ -57,7 +67,7 @@ struct RunControl {
             let state = try await state()
             let request = Request(action: action, by: context.user, reason: reason)
             if let refusal = state.refusal(of: request, at: Context.clock.wall()) { throw refused(refusal, state) }
-            switch try await log.append([.requested(request)], to: run, after: state.sequence, epoch: nil) {
+            switch try await log.append([.requested(request)], to: state, epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
             }
@@ -232,8 +242,10 @@ final class RunView: @unchecked Sendable {
     }
 
     private func lines(of state: RolloutState, _ driver: String?) -> [String] {
-        StatusView(state: state, now: Context.clock.wall(), width: context.width, style: context.style, driver: driver)
-            .lines()
+        StatusView(
+            report: RunReport(state, placementsPerLayer: RunReport.placementsPerLayer), now: Context.clock.wall(),
+            width: context.width, style: context.style, driver: driver
+        ).lines()
     }
 
     /// The last view; on a terminal it takes the place of the live one.

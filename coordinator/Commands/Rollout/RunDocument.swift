@@ -1,4 +1,5 @@
 import CoordinatorRuntime
+import Ledger
 import RolloutEngine
 import UpgradeDomain
 
@@ -48,56 +49,59 @@ struct RunDocument: Encodable {
     var hold: HoldDocument?
     var next: [String]
 
-    init(_ state: RolloutState) {
-        run = state.definition.run
-        plan = state.plan.name
-        planDigest = state.definition.planDigest
-        status = state.status.description
-        boundary = state.boundary.description
-        sequence = state.sequence
-        chainHead = state.chainHead
-        placements = zip(state.plan.layers, state.batches).flatMap { layer, batches in
-            batches.flatMap { batch in
-                batch.placements.compactMap { placement in
-                    state.placements[placement].map {
-                        RunDocument.placement(placement, $0, layer, batch.index, startedAt: state.startedAt)
-                    }
-                }
-            }
+    /// - Parameter report: lists every placement.
+    init(_ report: RunReport) {
+        let overview = report.overview
+        run = overview.run
+        plan = overview.plan
+        planDigest = overview.planDigest
+        status = overview.status
+        boundary = overview.boundary
+        sequence = report.sequence
+        chainHead = report.chainHead
+        placements = report.layers.flatMap { layer in
+            layer.placements.map { PlacementDocument($0, layer.version, startedAt: overview.startedAt) }
         }
-        hold = RunDocument.hold(state)
-        next = state.nextCommands(at: Context.clock.wall()).map(\.command)
+        hold = overview.hold.map { HoldDocument($0, of: report.layers.flatMap(\.placements)) }
+        next = overview.next(at: Context.clock.wall()).map(\.command)
     }
 
-    private static func placement(
-        _ placement: Placement, _ own: PlacementState, _ layer: PlanLayer, _ batch: Int, startedAt: WallTime
-    ) -> PlacementDocument {
-        let recorded =
-            switch own.recorded {
-            case .source: layer.version.from.rawValue
-            case .between: "between"
-            case .target: layer.version.to.rawValue
-            }
-        var phase = own.phase.kind.rawValue
-        if case .rolledBack(let outcome) = own.phase { phase += ":\(outcome.rawValue)" }
-        return PlacementDocument(
-            host: placement.host, layer: placement.layer, batch: batch + 1, phase: phase,
-            phaseSinceMilliseconds: own.phaseSince.milliseconds, attempt: own.attempt, intended: layer.version.to,
-            intendedSinceMilliseconds: startedAt.milliseconds, recorded: recorded,
+    init(_ state: RolloutState) { self.init(RunReport(state)) }
+}
+
+extension RunDocument.PlacementDocument {
+    fileprivate init(_ own: PlacementOverview, _ version: VersionChange, startedAt: WallTime) {
+        self.init(
+            host: own.placement.host, layer: own.placement.layer, batch: own.batch + 1, phase: own.phase,
+            phaseSinceMilliseconds: own.phaseSince.milliseconds, attempt: own.attempt, intended: version.to,
+            intendedSinceMilliseconds: startedAt.milliseconds, recorded: own.recordedVersion(of: version),
             recordedSinceMilliseconds: own.recordedSince.milliseconds, observed: own.observed,
-            observedAtMilliseconds: own.latest?.takenAt.milliseconds,
-            repairedByHand: own.repairedByHand, adopted: own.adopted)
+            observedAtMilliseconds: own.observedAt?.milliseconds, repairedByHand: own.isRepairedByHand,
+            adopted: own.isAdopted)
     }
+}
 
-    private static func hold(_ state: RolloutState) -> HoldDocument? {
-        guard let record = state.boundaryRecord, let failure = state.holdingFailure else { return nil }
-        return HoldDocument(
-            code: failure.problem.code.rawValue, failureClass: failure.problem.code.failureClass.rawValue,
-            boundary: record.stopped.description,
-            completed: record.completed?.description, host: failure.host, layer: failure.placement?.layer,
-            detail: failure.problem.detail, divergent: failure.problem.item, touched: record.touched,
-            rolledBack: record.rolledBack, untouched: record.untouched, skipped: record.skipped,
-            inFlight: record.inFlight.map(\.intent.id),
-            safeToVerifyInPlace: record.isSafeToVerifyInPlace)
+extension RunDocument.HoldDocument {
+    fileprivate init(_ hold: RunOverview.Hold, of placements: [PlacementOverview]) {
+        let back = PlacementPhase.rolledBack(.verified).word
+        self.init(
+            code: hold.code.rawValue, failureClass: hold.code.failureClass.rawValue, boundary: hold.boundary,
+            completed: hold.completed, host: hold.host, layer: hold.layer, detail: hold.detail,
+            divergent: hold.divergent, touched: placements.filter(\.isTouched).map(\.placement),
+            rolledBack: placements.filter { $0.phase == back }.map(\.placement),
+            untouched: placements.filter { !$0.isTouched && $0.phase != back }.map(\.placement),
+            skipped: placements.filter { $0.phase == PlacementPhase.waiting.word }.map(\.placement),
+            inFlight: hold.inFlight, safeToVerifyInPlace: hold.isSafeToVerifyInPlace)
+    }
+}
+
+extension PlacementOverview {
+    /// The version that the recorded facts put on it; "between" where they put it on none.
+    func recordedVersion(of version: VersionChange) -> String {
+        switch RecordedVersion(rawValue: recorded) {
+        case .source: version.from.rawValue
+        case .target: version.to.rawValue
+        case .between, nil: recorded
+        }
     }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
-import RolloutEngine
 import UpgradeDomain
 
 struct StatusCommand: LockflightCommand {
@@ -11,15 +10,17 @@ struct StatusCommand: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
+    @Flag(name: .long, help: "List every host, of large layers as well.") var all = false
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target, readOnly: true)
-        let state = try await control.state()
+        let report = try await control.report(
+            placementsPerLayer: all || context.isJSON ? nil : RunReport.placementsPerLayer)
         let isDriven = try control.ledger.currentDriver(of: control.run) != nil
         let view = StatusView(
-            state: state, now: Context.clock.wall(), width: context.width, style: context.style,
+            report: report, now: Context.clock.wall(), width: context.width, style: context.style,
             driver: isDriven ? try control.driverSentence() : nil)
         return CommandResult(
-            lines: view.lines(), document: RunDocument(state), remarks: isDriven ? [] : [try control.driverSentence()])
+            lines: view.lines(), document: RunDocument(report), remarks: isDriven ? [] : [try control.driverSentence()])
     }
 }

@@ -1,15 +1,19 @@
+import Ledger
 import RolloutEngine
 import Terminal
 import UpgradeDomain
 
-/// A run as a person reads it: layers top to bottom, a line per placement, the hold and the way on.
+/// A run as a person reads it: layers top to bottom, a line per placement, the hold and the way on. A layer of thousands
+/// is told in counts, with a line for what failed or is under way.
 struct StatusView {
-    let state: RolloutState
+    let report: RunReport
     let now: WallTime
     let width: Int
     let style: Style
     /// Who drives, or that nobody does; nil where that is not known.
     var driver: String?
+
+    private var overview: RunOverview { report.overview }
 
     /// What every line takes beside the host's name and its phase.
     private var fixedColumns: Int { 14 + 3 * versionColumn }
@@ -19,16 +23,16 @@ struct StatusView {
 
     func lines() -> [String] {
         var lines = header
-        for (index, layer) in state.plan.layers.enumerated() { lines += layerLines(layer, state.batches[index]) }
-        if state.boundaryRecord != nil { lines += [""] + holdLines }
-        return state.isAtRest || driver == nil ? lines + nextLines : lines
+        for layer in report.layers { lines += layerLines(layer) }
+        if overview.hold != nil { lines += [""] + holdLines }
+        return overview.isAtRest || driver == nil ? lines + nextLines : lines
     }
 
     /// The boundary record and the ways on, alone.
     var recoveryLines: [String] { holdLines + nextLines }
 
     private var nextLines: [String] {
-        let next = state.nextCommands(at: now)
+        let next = overview.next(at: now)
         guard !next.isEmpty else { return [] }
         return ["", style.bold("next, narrowest first")]
             + next.flatMap { ["  " + style.cyan($0.command), "      " + style.dim($0.why)] }
@@ -37,12 +41,11 @@ struct StatusView {
     // MARK: Head
 
     private var header: [String] {
-        let plan = state.plan
-        let done = state.orderedPlacements.filter { isDone($0) }.count
-        let total = state.orderedPlacements.count
+        let done = report.layers.reduce(0) { $0 + self.done($1) }
+        let total = report.layers.reduce(0) { $0 + $1.count }
         var lines = [
-            style.bold("\(state.definition.run)") + "  \(plan.name)  \(plan.version.from) -> \(plan.version.to)",
-            statusWord + "  " + style.dim("at \(state.boundary)"),
+            style.bold("\(overview.run)") + "  \(overview.plan)  \(overview.version.from) -> \(overview.version.to)",
+            statusWord + "  " + style.dim("at \(overview.boundary)"),
             "\(bar(done, total, 24))  \(done)/\(total) placements",
             "observed  \(fleetVersion)",
         ]
@@ -51,19 +54,18 @@ struct StatusView {
     }
 
     private var statusWord: String {
-        let word = state.status.description
-        switch state.status {
-        case .verified, .finalized, .rolledBack(.verified): return style.green(word)
-        case .held, .rolledBack: return style.red(word)
-        case .paused, .aborted, .rollingBack, .verifiedExcept, .superseded: return style.yellow(word)
-        case .preflight, .baseline, .changing, .proving: return style.cyan(word)
+        switch overview.tone {
+        case .good: style.green(overview.status)
+        case .bad: style.red(overview.status)
+        case .attention: style.yellow(overview.status)
+        case .working: style.cyan(overview.status)
         }
     }
 
     /// What the fleet was last seen running: one version, or how it is mixed.
     private var fleetVersion: String {
         var counts: [String: Int] = [:]
-        for placement in state.orderedPlacements { counts[observed(placement), default: 0] += 1 }
+        for tally in report.layers.flatMap(\.tallies) { counts[word(for: tally.observed), default: 0] += tally.count }
         let seen = counts.filter { $0.key != "-" }
         guard seen.count > 1 else { return seen.keys.first ?? "nothing yet" }
         let parts = seen.sorted { $0.key < $1.key }.map { "\($0.key) x\($0.value)" }
@@ -72,47 +74,70 @@ struct StatusView {
 
     // MARK: Layers
 
-    private func layerLines(_ layer: PlanLayer, _ batches: [Batch]) -> [String] {
-        let members = batches.flatMap(\.placements)
-        let done = members.filter { isDone($0) }.count
+    private func layerLines(_ layer: RunReport.Layer) -> [String] {
+        let done = done(layer)
         var lines = [
-            "", style.bold("layer \(layer.name)") + "  \(bar(done, members.count, 12))  \(done)/\(members.count)",
+            "", style.bold("layer \(layer.name)") + "  \(bar(done, layer.count, 12))  \(done)/\(layer.count)",
         ]
-        let longest = members.map { $0.host.rawValue.count }.max() ?? 0
-        let names = max(4, min(longest, max(10, width - fixedColumns - 22)))
-        let phases = max(9, min(22, width - fixedColumns - names))
-        lines.append(
-            style.dim(
-                "     " + column("host", names) + column("phase", phases) + column("for", 4)
-                    + column("intended", versionColumn)
-                    + column("recorded", versionColumn) + "observed"))
-        for batch in batches {
-            for (position, placement) in batch.placements.enumerated() {
-                let label = position == 0 ? "b\(batch.index + 1)" : ""
-                lines.append(cell(placement, layer, label, names, phases))
+        let unlisted = layer.count - layer.placements.count
+        if unlisted > 0 { lines += tallyLines(layer) }
+        if let first = layer.placements.first {
+            let longest = layer.placements.map { $0.placement.host.rawValue.count }.max() ?? 0
+            let names = max(4, min(longest, max(10, width - fixedColumns - 22)))
+            let phases = max(9, min(22, width - fixedColumns - names))
+            lines.append(
+                style.dim(
+                    "     " + column("host", names) + column("phase", phases) + column("for", 4)
+                        + column("intended", versionColumn)
+                        + column("recorded", versionColumn) + "observed"))
+            var batch = first.batch - 1
+            for own in layer.placements {
+                lines.append(cell(own, layer, own.batch == batch ? "" : "b\(own.batch + 1)", names, phases))
+                batch = own.batch
             }
+        }
+        if unlisted > 0 {
+            lines += TerminalText.wrapped(
+                "     \(layer.placements.isEmpty ? "" : "\(unlisted) more; ")'lockflight status \(overview.run) --all' lists each",
+                to: width,
+                indent: "     "
+            ).map(style.dim)
         }
         return lines
     }
 
-    private func cell(_ placement: Placement, _ layer: PlanLayer, _ label: String, _ names: Int, _ phases: Int)
+    /// How many placements are in which phase, in the order of a placement's way through a run.
+    private func tallyLines(_ layer: RunReport.Layer) -> [String] {
+        var lines: [(tally: PlacementTally, count: Int)] = []
+        for tally in layer.tallies {
+            if let last = lines.last, last.tally.phase == tally.phase, last.tally.failureClass == tally.failureClass {
+                lines[lines.count - 1].count += tally.count
+            } else {
+                lines.append((tally, tally.count))
+            }
+        }
+        return lines.map { tally, count in
+            let phase = PlacementPhase(word: tally.phase)
+            let number = String(count)
+            return "   " + mark(phase) + " " + String(repeating: " ", count: max(0, 8 - number.count)) + number + " "
+                + tint(phase, phaseWord(phase, tally.phase, tally.failureClass))
+        }
+    }
+
+    private func cell(_ own: PlacementOverview, _ layer: RunReport.Layer, _ label: String, _ names: Int, _ phases: Int)
         -> String
     {
-        guard let own = state.placements[placement] else { return "" }
-        let recorded =
-            switch own.recorded {
-            case .source: "\(layer.version.from)"
-            case .between: "between"
-            case .target: "\(layer.version.to)"
-            }
-        let seen = observed(placement)
-        let text = column(label, 2) + mark(own) + " " + column(placement.host.rawValue, names)
-        let middle = column(phase(own, placement), phases) + column(age(since: own.phaseSince), 4)
+        let phase = PlacementPhase(word: own.phase)
+        let recorded = own.recordedVersion(of: layer.version)
+        let seen = word(for: own.observed)
+        let text = column(label, 2) + mark(phase) + " " + column(own.placement.host.rawValue, names)
+        let middle = column(phaseWord(own, phase), phases) + column(age(since: own.phaseSince), 4)
         let versions =
-            column(aged("\(layer.version.to)", state.startedAt), versionColumn)
+            column(aged("\(layer.version.to)", overview.startedAt), versionColumn)
             + column(aged(recorded, own.recordedSince), versionColumn)
-        let clipped = TerminalText.clipped(aged(seen, own.latest?.takenAt), to: versionColumn)
-        return text + tint(own, middle) + versions + (seen == recorded || seen == "-" ? clipped : style.yellow(clipped))
+        let clipped = TerminalText.clipped(aged(seen, own.observedAt), to: versionColumn)
+        return text + tint(phase, middle) + versions
+            + (seen == recorded || seen == "-" ? clipped : style.yellow(clipped))
     }
 
     private func aged(_ version: String, _ time: WallTime?) -> String {
@@ -122,93 +147,99 @@ struct StatusView {
 
     private func age(since time: WallTime) -> String { age(max(0, (now.milliseconds - time.milliseconds) / 1_000)) }
 
-    private func phase(_ own: PlacementState, _ placement: Placement) -> String {
-        let word =
-            switch own.phase {
-            case .waiting: own.attempt > 1 ? "waiting (try \(own.attempt))" : "waiting"
-            case .checked: "checked"
-            case .changing: "changing"
-            case .warmingUp: state.isHeld ? "not verified" : "warming up"
-            case .soaking: "soaking"
-            case .soaked: "verified"
-            case .failed: own.problem?.code.failureClass.words ?? "failed"
-            case .rollbackPending: "to roll back"
-            case .rollingBack: "rolling back"
-            case .provingRollback: "proving"
-            case .rolledBack(.verified): "back, verified"
-            case .rolledBack(.unverified): "back, unverified"
-            case .rolledBack(.failed): "rollback failed"
-            case .rolledBack(.refused): "rollback refused"
-            case .retired: "retired"
-            }
-        return word + (own.repairedByHand ? " (by hand)" : own.adopted ? " (adopted)" : "")
+    private func phaseWord(_ own: PlacementOverview, _ phase: PlacementPhase?) -> String {
+        phaseWord(phase, own.phase, own.failureClass)
+            + (phase == .waiting && own.attempt > 1 ? " (try \(own.attempt))" : "")
+            + (own.isRepairedByHand ? " (by hand)" : own.isAdopted ? " (adopted)" : "")
     }
 
-    private func mark(_ own: PlacementState) -> String {
-        switch own.phase {
+    /// - Parameter word: what the ledger calls the phase, where this build has no name for it.
+    private func phaseWord(_ phase: PlacementPhase?, _ word: String, _ failureClass: String?) -> String {
+        switch phase {
+        case .waiting: "waiting"
+        case .checked: "checked"
+        case .changing: "changing"
+        case .warmingUp: overview.isHeld ? "not verified" : "warming up"
+        case .soaking: "soaking"
+        case .soaked: "verified"
+        case .failed: failureClass.flatMap(FailureClass.init)?.words ?? "failed"
+        case .rollbackPending: "to roll back"
+        case .rollingBack: "rolling back"
+        case .provingRollback: "proving"
+        case .rolledBack(.verified): "back, verified"
+        case .rolledBack(.unverified): "back, unverified"
+        case .rolledBack(.failed): "rollback failed"
+        case .rolledBack(.refused): "rollback refused"
+        case .retired: "retired"
+        case nil: word
+        }
+    }
+
+    private func mark(_ phase: PlacementPhase?) -> String {
+        switch phase {
         case .soaked: style.green("+")
         case .failed, .rolledBack(.failed), .rolledBack(.unverified), .rolledBack(.refused): style.red("!")
         case .rolledBack(.verified): style.green("<")
         case .changing, .warmingUp, .soaking, .checked: style.cyan("*")
         case .rollbackPending, .rollingBack, .provingRollback: style.yellow("<")
         case .waiting: style.dim(".")
-        case .retired: style.dim("-")
+        case .retired, nil: style.dim("-")
         }
     }
 
-    private func tint(_ own: PlacementState, _ text: String) -> String {
-        switch own.phase {
+    private func tint(_ phase: PlacementPhase?, _ text: String) -> String {
+        switch phase {
         case .failed, .rolledBack(.failed), .rolledBack(.unverified), .rolledBack(.refused): style.red(text)
         case .soaked, .rolledBack(.verified): style.green(text)
         case .changing, .warmingUp, .soaking, .checked, .rollbackPending, .rollingBack, .provingRollback:
             style.cyan(text)
-        case .waiting, .retired: style.dim(text)
+        case .waiting, .retired, nil: style.dim(text)
         }
     }
 
-    private func observed(_ placement: Placement) -> String {
-        let versions = Set((state.placements[placement]?.observed ?? [:]).values)
+    private func word(for observed: [ComponentName: Version]) -> String {
+        let versions = Set(observed.values)
         return versions.count > 1 ? "mixed" : versions.first.map { TerminalText.escaped($0.rawValue) } ?? "-"
     }
 
-    private func isDone(_ placement: Placement) -> Bool { state.placements[placement]?.phase == .soaked }
+    private func done(_ layer: RunReport.Layer) -> Int {
+        layer.tallies.reduce(0) { $0 + ($1.phase == PlacementPhase.soaked.word ? $1.count : 0) }
+    }
 
     // MARK: Hold
 
     private var holdLines: [String] {
-        guard let record = state.boundaryRecord, let failure = state.holdingFailure else { return [] }
-        let code = failure.problem.code
-        var lines = [style.red(style.bold("held at \(record.stopped): \(code.rawValue)"))]
-        if code.failureClass != .failed { lines += wrap("  class      ", code.failureClass.words) }
-        let whom = failure.placement?.description ?? failure.host?.rawValue ?? failure.subject?.description ?? "the run"
-        let answer = failure.resolution.map { "  (answered: \($0.words))" } ?? ""
-        lines += wrap("  where      ", "\(whom): \(failure.problem.detail)\(answer)")
-        if let item = failure.problem.item {
+        guard let hold = overview.hold else { return [] }
+        var lines = [style.red(style.bold("held at \(hold.boundary): \(hold.code.rawValue)"))]
+        if hold.code.failureClass != .failed { lines += wrap("  class      ", hold.code.failureClass.words) }
+        let answer = hold.answer.map { "  (answered: \($0))" } ?? ""
+        lines += wrap("  where      ", "\(hold.subject): \(hold.detail)\(answer)")
+        if let item = hold.divergent {
             lines += wrap(
                 "  divergent  ",
                 "\(item.surface) \(item.item): \(item.before ?? "(none)") -> \(item.after ?? "(gone)")  [\(item.verdict.rawValue)]"
             )
         }
-        lines += wrap("  completed  ", record.completed?.description ?? "nothing")
-        lines += wrap("  touched    ", names(record.touched))
-        if !record.rolledBack.isEmpty { lines += wrap("  taken back ", names(record.rolledBack)) }
-        lines += wrap("  untouched  ", names(record.untouched))
-        if !record.inFlight.isEmpty {
-            lines += wrap("  in flight  ", record.inFlight.map(\.intent.id.rawValue).joined(separator: ", "))
+        lines += wrap("  completed  ", hold.completed ?? "nothing")
+        lines += wrap("  touched    ", names(hold.touched))
+        if hold.rolledBack.count > 0 { lines += wrap("  taken back ", names(hold.rolledBack)) }
+        lines += wrap("  untouched  ", names(hold.untouched))
+        if !hold.inFlight.isEmpty {
+            lines += wrap("  in flight  ", hold.inFlight.map(\.rawValue).joined(separator: ", "))
         }
         lines += wrap(
             "  in place   ",
-            record.isSafeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet")
-        let others = state.unresolvedFailures.filter { $0 != failure }
-        for other in others.prefix(10) {
-            let name = other.placement?.description ?? other.host?.rawValue ?? "the run"
-            lines += wrap("  also       ", "\(name): \(other.problem.code.rawValue): \(other.problem.detail)")
+            hold.isSafeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet")
+        for other in hold.further {
+            lines += wrap("  also       ", "\(other.subject): \(other.code.rawValue): \(other.detail)")
         }
         return lines
     }
 
-    private func names(_ placements: [Placement]) -> String {
-        placements.isEmpty ? "none" : placements.map(\.description).joined(separator: ", ")
+    private func names(_ placements: RunOverview.Names) -> String {
+        let named = placements.first.map(\.description).joined(separator: ", ")
+        let more = placements.count - placements.first.count
+        return placements.count == 0 ? "none" : more > 0 ? "\(named) and \(more) more" : named
     }
 
     private func wrap(_ label: String, _ text: String) -> [String] {
@@ -244,20 +275,6 @@ extension FailureClass {
         switch self {
         case .timedOut: "timed out"
         case .failed, .unreachable, .refused, .interrupted, .inconclusive, .skipped: rawValue
-        }
-    }
-}
-
-extension Resolution {
-    /// How a failure was answered, for people.
-    var words: String {
-        switch self {
-        case .repairedByHand: "repaired by hand"
-        case .rerunPassed: "rerun, proved"
-        case .rolledBackVerified: "rolled back, verified"
-        case .retired: "retired"
-        case .checkedAgain: "checked again"
-        case .settled: "settled"
         }
     }
 }

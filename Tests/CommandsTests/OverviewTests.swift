@@ -1,0 +1,208 @@
+import ContentDigest
+import Foundation
+import Ledger
+import RolloutEngine
+import Testing
+import UpgradeDomain
+
+@testable import Commands
+
+/// What the ledger keeps of a run for `status` is what the run's events say, however it came there.
+struct OverviewTests {
+    private let live: LiveRun
+
+    init() throws { live = try LiveRun() }
+
+    @Test func atEveryEventItIsWhatTheEventsSay() throws {
+        #expect(try live.stored() == nil, "before the first driver there is none")
+        live.observe = { live in
+            for limit in [nil, 0, 1] {
+                let stored = try live.stored(limit)
+                #expect(stored == RunReport(live.state, placementsPerLayer: limit))
+            }
+        }
+        try live.drive()
+        #expect(live.state.status == .held(.stepFailed))
+        try live.request(.rollback(scope: .all, breakGlass: nil))
+        try live.drive()
+        #expect(live.state.status == .rolledBack(.verified))
+        try live.request(.finalize)
+        #expect(try live.faults() == [])
+    }
+
+    @Test func anAppendWithoutItLeavesItToTheEventsAndTheNextOneWritesItWhole() throws {
+        try live.drive()
+        try live.request(.abort, isKept: false)
+        #expect(try live.stored() == nil)
+        #expect(try live.faults() == [], "what is not used is not held against the ledger")
+        try live.request(.rollback(scope: .all, breakGlass: nil))
+        #expect(try live.stored() == RunReport(live.state))
+        #expect(try live.ledger.overview(of: live.run, build: "another") == nil)
+    }
+
+    @Test func verifyFindsWhatWasEdited() throws {
+        try live.drive()
+        for (sql, words) in [
+            ("UPDATE placement_overviews SET phase = 'waiting' WHERE host = 'data-1'", "the overview of data-1/data"),
+            ("DELETE FROM placement_overviews WHERE host = 'core-1'", "the overview of core-1/core"),
+            (
+                "UPDATE run_overviews SET document = CAST(replace(CAST(document AS TEXT), 'held', 'verified') AS BLOB)",
+                "the overview of the run"
+            ),
+        ] {
+            let copy = live.folder + "/" + UUID().uuidString
+            try live.ledger.backup(to: copy)
+            let edit = Process()
+            edit.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            edit.arguments = [
+                "python3", "-c",
+                "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()", copy,
+                sql,
+            ]
+            try edit.run()
+            edit.waitUntilExit()
+            #expect(edit.terminationStatus == 0)
+            let faults = try Ledger.openReadOnly(at: copy).verify(followedBy: { OverviewKeeper(at: nil) })
+                .chains.flatMap(\.faults).map(\.message)
+            #expect(faults.count == 1 && faults[0].hasPrefix(words), "\(faults)")
+        }
+    }
+
+    /// An owner's approval of a rollback runs out, and the ways on change with no event.
+    @Test func theWaysOnFollowTheClock() throws {
+        try live.drive()
+        let report = try #require(try live.stored())
+        for time in [live.state.lastEventAt.milliseconds, 999_999, 1_000_000, 9_000_000] {
+            let wall = WallTime(milliseconds: time)
+            #expect(report.overview.next(at: wall) == live.state.nextCommands(at: wall), "at \(time)")
+        }
+        let commands = [999_999, 1_000_000].map { report.overview.next(at: WallTime(milliseconds: $0)).map(\.command) }
+        #expect(commands[0] != commands[1])
+    }
+
+    @Test func aLayerOfThousandsIsToldInCounts() throws {
+        try live.drive()
+        func lines(_ limit: Int?) throws -> [String] {
+            StatusView(
+                report: try #require(try live.stored(limit)), now: WallTime(milliseconds: 9_000), width: 60,
+                style: .plain
+            ).lines()
+        }
+        let (counts, rows) = (try lines(1), try lines(2))
+        let more = "     1 more; 'lockflight status r-abc123 --all' lists each"
+        #expect(counts.contains("   !        1 failed") && counts.contains("   .        1 waiting"))
+        #expect(counts.contains(more) && !rows.contains(more))
+        func lists(_ host: String, _ lines: [String]) -> Bool {
+            lines.contains { $0.contains(host) && $0.contains("1.5.0") }
+        }
+        #expect(lists("core-1", counts) && !lists("core-w", counts))
+        #expect(lists("core-1", rows) && lists("core-w", rows))
+    }
+}
+
+/// A run over hosts that do as they are told, but for one whose step fails; every event is appended to a real ledger.
+private final class LiveRun {
+    let folder = NSTemporaryDirectory() + "lockflight-overview-" + UUID().uuidString
+    let ledger: Ledger
+    let run: RunID = "r-abc123"
+    var state: RolloutState
+    var observe: (LiveRun) throws -> Void = { _ in }
+    private let lease: Lease
+    private var now = MonotonicTime.zero
+    private var wall = WallTime(milliseconds: 1_000)
+    private var upgraded: Set<Placement> = []
+
+    /// The owner's word for a rollback holds until then.
+    static let approvalEnds = WallTime(milliseconds: 1_000_000)
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        ledger = try Ledger.open(at: folder + "/ledger.sqlite")
+        var definition = try #require(StatusViewTests.state()).definition
+        definition.ledger = ledger.id
+        definition.planDigest = try ledger.addPlan(definition.plan, at: wall)
+        definition.hostsDigest = try Digest.canonical(of: definition.hosts)
+        definition.approvals = [
+            Approval(
+                owner: "ana", planDigest: definition.planDigest, hostsDigest: definition.hostsDigest, claimedBy: "ana",
+                approvedAt: wall, rollbackUntil: LiveRun.approvalEnds)
+        ]
+        definition.owners = ["data": ["ana"], "core": ["ana"]]
+        let started = try ledger.startRun(definition, by: "ana", at: wall)
+        state = try #require(RolloutState.fold(started, at: now))
+        lease = try ledger.acquireLease(on: run, user: "ana", machine: "m", processID: 1, at: wall)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func stored(_ limit: Int? = nil) throws -> RunReport? {
+        try ledger.overview(of: run, build: Lockflight.version, placementsPerLayer: limit).map { try RunReport($0) }
+    }
+
+    func faults() throws -> [String] {
+        try ledger.verify(followedBy: { OverviewKeeper(at: nil) }).chains.flatMap(\.faults).map(\.message)
+    }
+
+    func request(_ action: RequestedAction, isKept: Bool = true) throws {
+        try append([.requested(Request(action: action, by: "ana"))], isKept: isKept)
+    }
+
+    /// Drives the run until it is at rest.
+    func drive() throws {
+        try append([.driverAttached(lease.driver)])
+        while !state.isAtRest {
+            let decision = state.next(at: now)
+            for effect in decision.effects { try append(answer(effect)) }
+            if decision.effects.isEmpty { now = try #require(decision.wakeAt) }
+        }
+    }
+
+    private func append(_ events: [RunEvent], isKept: Bool = true) throws {
+        wall.milliseconds += 100
+        let recorded = try ledger.append(
+            events, to: run, after: state.sequence, lease: lease.epoch, at: wall,
+            followedBy: isKept ? OverviewKeeper(at: state) : nil)
+        for event in recorded { state.apply(event, at: now) }
+        if isKept { try observe(self) }
+    }
+
+    private func answer(_ effect: Effect) -> [RunEvent] {
+        switch effect {
+        case .record(let event): return [event]
+        case .preflight(let host):
+            let facts = PreflightFacts(
+                agent: AgentIdentity("agent-\(host)"), bootID: "boot", hostTime: wall, coordinatorTime: wall,
+                freeDiskMebibytes: 1_000, missingScripts: [], missingPaths: [])
+            return [.preflightRecorded(state.preflightRecord(of: host, facts))]
+        case .capture(let order):
+            let capture = Capture(
+                subject: order.subject, takenAt: wall, surfaces: state.surfaces(for: order).map { read($0, order) })
+            return [.captured(CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence))]
+        case .start(let intent):
+            state.markDispatched(intent.id)
+            let isStep = intent.action != .rollback
+            let fails = isStep && intent.placement.host == "core-1"
+            if isStep { upgraded.insert(intent.placement) } else { upgraded.remove(intent.placement) }
+            return [
+                .operationStarted(id: intent.id),
+                .operationEnded(
+                    OperationRecord(id: intent.id, outcome: .exited(code: fails ? 3 : 0), startedAt: wall)),
+            ]
+        case .settle(let intent): return [.operationTombstoned(id: intent.id)]
+        case .confirm(let intent): return [.operationConfirmed(id: intent.id)]
+        }
+    }
+
+    private func read(_ order: SurfaceOrder, _ capture: CaptureOrder) -> SurfaceReading {
+        var reading = SurfaceReading(name: order.surface.name, role: order.role, durationMilliseconds: 1)
+        let value = order.role == .version ? version(of: capture.subject) : "200"
+        let key = order.role == .version ? order.surface.reader.key[0] : "result"
+        reading.items = [EvidenceItem(key: key, value: value, health: .healthy)]
+        if order.role == .materialization { reading.instrumentDigest = "sha256:aa" }
+        return reading
+    }
+
+    private func version(of subject: EvidenceSubject) -> String {
+        if case .placement(let placement) = subject, upgraded.contains(placement) { "1.5.0" } else { "1.4.0" }
+    }
+}
