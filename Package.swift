@@ -114,7 +114,8 @@ let package = Package(
         tests("SSHTransportTests", ["SSHTransport"], exclude: ["askpass"]),
         tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
         tests(
-            "AgentRuntimeTests", ["AgentRuntime", "AgentProtocol", "UpgradeDomain", "lockflight-agent"],
+            "AgentRuntimeTests",
+            ["AgentRuntime", "AgentProtocol", "ContentDigest", "UpgradeDomain", "lockflight-agent"],
             exclude: ["Systemd"]),
 
         // bench/: what `make bench` measures beside a plain C program.

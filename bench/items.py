@@ -41,11 +41,13 @@ class Series:
     wall: list = field(default_factory=list)  # seconds
     cpu: list = field(default_factory=list)  # milliseconds of client CPU per host
     memory: list = field(default_factory=list)  # MiB
+    wire: list = field(default_factory=list)  # MiB, both ways
 
     def add(self, cost, hosts):
         self.wall.append(cost.wall_seconds)
         self.cpu.append(cost.cpu_seconds * 1_000 / hosts)
         self.memory.append(cost.peak_mebibytes)
+        self.wire.append(cost.wire_mebibytes)
 
 
 def spread(values):

@@ -26,6 +26,7 @@ class Cost:
     wall_seconds: float
     cpu_seconds: float  # user and system, of the program and all that it started
     peak_mebibytes: float  # resident at a time, summed over them, sampled twenty times a second
+    wire_mebibytes: float  # sent over the loopback interface meanwhile, both ways, by whomever
     output: str  # standard output and standard error
 
 
@@ -37,6 +38,12 @@ def measure(command, work, environment=None):
         env={**os.environ, **(environment or {})}, check=True)
     figures = json.loads(result.read_text())
     return Cost(**figures, output=output.read_text(errors="replace"))
+
+
+def sent_bytes():
+    """What the loopback interface has carried since it came up."""
+    with open("/sys/class/net/lo/statistics/tx_bytes") as file:
+        return int(file.read())
 
 
 def children(process):
@@ -93,7 +100,7 @@ def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     watch = Watch()
     with open(output, "wb") as file:
-        begin = time.monotonic()
+        sent_before, begin = sent_bytes(), time.monotonic()
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
         watch.start()
         code = program.wait(LIMIT_SECONDS)
@@ -101,10 +108,11 @@ def main():
     watch.over.set()
     watch.join()
     end_orphans()
+    sent = sent_bytes() - sent_before
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     figures = {
         "code": code, "wall_seconds": wall, "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_mebibytes": watch.peak_bytes / 2**20}
+        "peak_mebibytes": watch.peak_bytes / 2**20, "wire_mebibytes": sent / 2**20}
     with open(result, "w") as file:
         json.dump(figures, file)
 

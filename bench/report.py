@@ -49,9 +49,10 @@ def section_text(section):
             [[row["peer"], row["version"], cell(row["wall"], 3)] for row in section["rows"]]))
     if "upgrades" in section:
         parts.append(table(
-            ["", "wall, s", "x Lockflight", "coordinator CPU, s", "x Lockflight", "peak memory, MiB"],
-            [[row["peer"], cell(row["wall"], 2), f"{row['wallRatio']:.1f}", cell(row["cpu"], 2), f"{row['cpuRatio']:.1f}",
-              cell(row["memory"], 0)] for row in section["upgrades"]]))
+            ["", "version", "wall, s", "x Lockflight", "coordinator CPU, s", "x Lockflight", "peak memory, MiB",
+             "sent both ways, MiB"],
+            [[row["peer"], row["version"], cell(row["wall"], 2), f"{row['wallRatio']:.1f}", cell(row["cpu"], 2), f"{row['cpuRatio']:.1f}",
+              cell(row["memory"], 0), cell(row["wire"], 1)] for row in section["upgrades"]]))
     if "counts" in section:
         parts.append(table(
             ["", "version", "killed", "called good", "done", "wrong successes"],

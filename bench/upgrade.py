@@ -179,6 +179,9 @@ def section(bench, count, program):
                 found[each.name].add(cost, count)
                 print(f"  {each.name}: {cost.wall_seconds:.1f} s", file=sys.stderr)
     ours = found[LOCKFLIGHT]
+    ansible = peers.pypi_version("ansible-core")
+    versions = {
+        LOCKFLIGHT: "", "Ansible": ansible, "Ansible with Mitogen": f"{ansible}, {peers.pypi_version('mitogen')}"}
     goals = []
     for name, factor in (("Ansible", 20), ("Ansible with Mitogen", 8)):
         if name in found:
@@ -192,7 +195,7 @@ def section(bench, count, program):
                 "agents were there before, as Python was.",
         "upgrades": [
             {"peer": name, "wall": spread(series.wall), "cpu": spread([value * count / 1_000 for value in series.cpu]),
-             "memory": spread(series.memory), "wallRatio": median(series, "wall") / median(ours, "wall"),
+             "memory": spread(series.memory), "wire": spread(series.wire), "version": versions[name], "wallRatio": median(series, "wall") / median(ours, "wall"),
              "cpuRatio": median(series, "cpu") / median(ours, "cpu")} for name, series in found.items()],
         "goals": goals}
 

@@ -12,7 +12,7 @@ extension UpgradeDomain.Digest {
         sha256(of: try CanonicalJSON.encode(value))
     }
 
-    private init(hash: SHA256Digest) {
+    init(hash: SHA256Digest) {
         let digits = Array("0123456789abcdef".utf8)
         var text = Array("sha256:".utf8)
         for byte in hash { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }

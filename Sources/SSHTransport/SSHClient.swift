@@ -5,6 +5,10 @@ import Synchronization
 /// Owns the threads that all connections of this process share.
 public final class SSHClient: Sendable {
     private let group: MultiThreadedEventLoopGroup
+    /// A thread of the connections, for tasks that talk to them: each request from another thread costs two changes of
+    /// threads, a sixth of what a short visit costs in all. What a task computes there keeps the connections waiting, so
+    /// long work does not belong there. Ends with `shutdown`.
+    public let executor: any TaskExecutor
     /// The public key that each place accepted last, so that a login is not refused twice for the same key.
     private let accepted = Mutex<[String: [UInt8]]>([:])
     /// By their whole way, because two hosts may give the same place other keys.
@@ -13,6 +17,7 @@ public final class SSHClient: Sendable {
     /// One thread carries hundreds of connections at about 2 ms of CPU each; more spread their cryptography.
     public init(threadCount: Int = 1) {
         group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threadCount))
+        executor = LoopExecutor(loop: group.next())
     }
 
     /// Connects, checks the host's pinned key, then logs in; through its jump hosts, if it has any.

@@ -193,8 +193,12 @@ final class SessionDriver {
         let action = lifecycle.handshakeFinished(
             hostKeyIsPinned: key.map(target.hostKeys.contains) ?? false,
             otherKeyOfItsTypeIsPinned: target.hostKeys.contains { $0.type == key?.type })
-        let pinned = target.hostKeys.map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
-        perform(action, detail: key.map { "it shows \($0.type) \($0.fingerprint), pinned is \(pinned)" })
+        perform(
+            action,
+            detail: key.map { key in
+                let pinned = target.hostKeys.map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
+                return "it shows \(key.type) \(key.fingerprint), pinned is \(pinned)"
+            })
     }
 
     private func handshakeFailed(_ failure: LibSSH2Session.Failure, _ session: LibSSH2Session) {
@@ -212,7 +216,8 @@ final class SessionDriver {
 
     // MARK: Acting
 
-    func perform(_ action: SessionLifecycle.Action, detail: String? = nil, cause: String? = nil) {
+    /// - Parameter detail: made only where something failed.
+    func perform(_ action: SessionLifecycle.Action, detail: @autoclosure () -> String? = nil, cause: String? = nil) {
         switch action {
         case .none: break
         case .begin(let phase):
@@ -224,7 +229,7 @@ final class SessionDriver {
             opened = nil
             probeAfterSilence()
             mustAdvanceAgain = true
-        case .fail(let code): release(target.error(code, detail: detail, cause: cause))
+        case .fail(let code): release(target.error(code, detail: detail(), cause: cause))
         case .disconnect:
             session?.disconnect()
             flush()

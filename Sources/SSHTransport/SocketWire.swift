@@ -11,6 +11,8 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     private let driver: SessionDriver
     private var context: ChannelHandlerContext?
     private var holdsRead = false
+    /// Something was sent since the last bytes came in.
+    private var hasAnswered = false
     private var isGone = false
     private let gone: EventLoopPromise<Void>
 
@@ -76,7 +78,10 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     var isWritable: Bool { context?.channel.isWritable ?? false }
     var closed: EventLoopFuture<Void> { gone.futureResult }
 
-    func send(_ bytes: ByteBuffer) { context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
+    func send(_ bytes: ByteBuffer) {
+        hasAnswered = true
+        context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
 
     func resume() {
         guard holdsRead else { return }
@@ -102,11 +107,12 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { driver.receive(unwrapInboundIn(data)) }
 
+    /// Until the first output the server holds small packets back for our acknowledgement, which an answer carries along.
     func channelReadComplete(context: ChannelHandlerContext) {
-        if !driver.heardOutput {
-            try? context.channel.syncOptions?.setOption(.tcpOption(.init(rawValue: TCP_QUICKACK)), value: 1)
-        }
+        hasAnswered = false
         driver.advance()
+        guard !hasAnswered, !driver.heardOutput else { return }
+        try? context.channel.syncOptions?.setOption(.tcpOption(.init(rawValue: TCP_QUICKACK)), value: 1)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

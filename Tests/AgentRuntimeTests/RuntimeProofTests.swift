@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import Foundation
 import Testing
 import UpgradeDomain

@@ -55,13 +55,12 @@ struct AgentUploadTests {
         let text = "#!/bin/sh\necho \"runs $1\"\n\(filling)"
         let path = "\(host.home)/build\(comment)"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
-        return AgentBinary(
-            architecture: try await AgentUploadTests.architecture(), path: path, bytes: Array(text.utf8))
+        return try #require(AgentBinary(architecture: try await AgentUploadTests.architecture(), path: path))
     }
 
     private static func upload(_ build: AgentBinary, isPacked: Bool = true) async throws -> AgentUpload {
         AgentUpload(
-            build: build, bytes: isPacked ? try #require(await build.compressed()) : build.bytes, isPacked: isPacked)
+            build: build, bytes: try #require(isPacked ? await build.compressed() : build.bytes()), isPacked: isPacked)
     }
 
     private func withHost(_ body: (Host) async throws -> Void) async throws {
@@ -81,7 +80,8 @@ struct AgentUploadTests {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build, isPacked: isPacked)
-            #expect(!isPacked || upload.bytes.count < build.bytes.count / 2)
+            let plain = try #require(build.bytes())
+            #expect(!isPacked || upload.bytes.count < plain.count / 2)
             #expect(try await absence(on: host, build).architecture == build.architecture)
             #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
             #expect(try host.files() == ["agent-\(build.hexDigest)"])
@@ -159,8 +159,10 @@ struct AgentUploadTests {
     }
 
     @Test func anotherArchitectureGetsNoBuild() async throws {
-        let build = AgentBinary(architecture: "s390x", path: "", bytes: [1, 2, 3])
         try await withHost { host in
+            let path = "\(host.home)/build"
+            try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
+            let build = try #require(AgentBinary(architecture: "s390x", path: path))
             let answer = try await absence(on: host, build)
             let own = try await AgentUploadTests.architecture()
             #expect(answer.architecture == own)
@@ -187,8 +189,8 @@ struct AgentUploadTests {
                 at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(text.utf8).write(to: url)
         }
-        let builds = AgentBinaries(folders: ["\(folder)/none", "\(folder)/a", "\(folder)/b"]).read()
+        let builds = AgentBinaries(folders: ["\(folder)/none", "\(folder)/a", "\(folder)/b"]).find()
         #expect(builds.map(\.architecture) == ["x86_64", "aarch64"])
-        #expect(builds.map { String(decoding: $0.bytes, as: UTF8.self) } == ["first", "arm"])
+        #expect(builds.map { String(decoding: $0.bytes() ?? [], as: UTF8.self) } == ["first", "arm"])
     }
 }

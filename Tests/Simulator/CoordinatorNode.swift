@@ -14,6 +14,8 @@ struct NoSpaceLeft: Error {}
 /// wherever it touches anything outside of itself.
 final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     unowned let world: World
+    /// The world's own, as for everything else that runs in it.
+    var executor: (any TaskExecutor)? { nil }
     let number: Int
     var wallOffset: Int64 = 0
     private(set) var isDead = false

@@ -1,5 +1,6 @@
 package import AgentProtocol
 import CLinux
+import ContentDigest
 import Glibc
 package import UpgradeDomain
 

@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import Failpoints
 import Glibc
 import UpgradeDomain

@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import UpgradeDomain
 
 /// Takes surfaces one after the other, each within its own bounds.

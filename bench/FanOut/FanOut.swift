@@ -72,7 +72,7 @@ struct FanOut {
             var failures: [SSHError] = []
             for (index, target) in targets.enumerated() {
                 if index >= width, let failure = await group.next() ?? nil { failures.append(failure) }
-                group.addTask { await visit(target, command, client) }
+                group.addTask(executorPreference: client.executor) { await visit(target, command, client) }
             }
             for await failure in group { if let failure { failures.append(failure) } }
             return failures

@@ -14,14 +14,17 @@ public actor AgentSession {
 
     private let channel: any AgentChannel
     private let clock: RuntimeClock
+    private let executor: (any TaskExecutor)?
     private var nextID: UInt32 = 1
     private var waiting: [UInt32: Waiting] = [:]
     private var failure: ContactFailure?
     private var reader: Task<Void, Never>?
 
-    public init(channel: any AgentChannel, clock: RuntimeClock) {
+    /// - Parameter executor: the thread that the channel lives on, if it has one.
+    public init(channel: any AgentChannel, clock: RuntimeClock, executor: (any TaskExecutor)? = nil) {
         self.channel = channel
         self.clock = clock
+        self.executor = executor
     }
 
     public var isOpen: Bool { failure == nil }
@@ -29,7 +32,7 @@ public actor AgentSession {
     /// Starts reading and agrees on a protocol version.
     public func open(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
         let channel = channel
-        reader = Task { [weak self] in
+        reader = Task(executorPreference: executor) { [weak self] in
             var lines = LineSplitter()
             var noise = 0
             var isTalking = false

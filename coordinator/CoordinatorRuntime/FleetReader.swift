@@ -13,7 +13,8 @@ struct FleetReader: Sendable {
     func read<Answer: Sendable>(
         _ host: Host, _ ask: (AgentSession, HelloReply) async throws(ContactFailure) -> Answer
     ) async throws(ContactFailure) -> Answer {
-        let session = AgentSession(channel: try await connector.connect(to: host), clock: clock)
+        let session = AgentSession(
+            channel: try await connector.connect(to: host), clock: clock, executor: connector.executor)
         do throws(ContactFailure) {
             let hello = try await session.open(
                 HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
@@ -34,7 +35,7 @@ struct FleetReader: Sendable {
             var answers: [Int: Answer] = [:]
             for (index, host) in hosts.enumerated() {
                 if index >= FleetReader.hostsAtOnce, let (done, answer) = await group.next() { answers[done] = answer }
-                group.addTask { (index, await ask(host)) }
+                group.addTask(executorPreference: connector.executor) { (index, await ask(host)) }
             }
             for await (done, answer) in group { answers[done] = answer }
             return hosts.indices.compactMap { answers[$0] }

@@ -69,7 +69,9 @@ actor HostLinks {
             }
             await drop(existing)
         }
-        let entry = links[host.name] ?? Entry(host: host, task: Task { try await self.connect(host) })
+        let entry =
+            links[host.name]
+            ?? Entry(host: host, task: Task(executorPreference: connector.executor) { try await self.connect(host) })
         links[host.name] = entry
         do {
             return try await entry.task.value
@@ -88,7 +90,8 @@ actor HostLinks {
     private func connect(_ host: Host) async throws(ContactFailure) -> Link {
         await enter()
         defer { leave() }
-        let session = AgentSession(channel: try await connector.connect(to: host), clock: clock)
+        let session = AgentSession(
+            channel: try await connector.connect(to: host), clock: clock, executor: connector.executor)
         do {
             let hello = try await session.open(
                 HelloRequest(ledger: ledger, epoch: epoch), timeout: HostLinks.helloTimeout)

@@ -20,6 +20,9 @@ public enum AppendOutcome: Sendable {
 
 /// A way to a host's agent.
 public protocol HostConnector: Sendable {
+    /// The thread that the connections live on: what talks to a host runs there and spares the changes of threads, which cost
+    /// more than most of what is done between them. Nil where there is no such thread.
+    var executor: (any TaskExecutor)? { get }
     /// Connects, authenticates and starts the agent, bringing it there first when it is absent.
     func connect(to host: Host) async throws(ContactFailure) -> any AgentChannel
 }

@@ -17,6 +17,7 @@ public actor RunDriver {
     private let log: any RunLog
     private let work: HostWork
     private let links: HostLinks
+    private let executor: (any TaskExecutor)?
     private let clock: RuntimeClock
     private let observe: @Sendable (RolloutState) -> Void
 
@@ -55,6 +56,7 @@ public actor RunDriver {
         self.log = log
         self.clock = clock
         self.observe = observe
+        executor = connector.executor
         links = HostLinks(connector: connector, ledger: ledger, epoch: driver.epoch, clock: clock)
         work = HostWork(links: links, log: log, clock: clock)
         let events = try await log.events(of: run, after: 0)
@@ -153,9 +155,9 @@ public actor RunDriver {
     }
 
     private func begin(_ effect: Effect, _ body: @escaping @Sendable (RunDriver) async -> Void) {
-        inFlight[effect] = Task { [self] in
+        inFlight[effect] = Task(executorPreference: executor) { [self] in
             await body(self)
-            ended(effect)
+            await ended(effect)
         }
     }
 

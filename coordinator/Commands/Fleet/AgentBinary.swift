@@ -25,8 +25,8 @@ struct AgentBinaries: Sendable {
         return NSString.path(withComponents: parts.prefix(build) + [".build-agent", "out"])
     }
 
-    /// Every build, named `lockflight-agent-ARCHITECTURE`, read once; where two folders have one, the first folder's.
-    func read() -> [AgentBinary] {
+    /// Every build, named `lockflight-agent-ARCHITECTURE`; where two folders have one, the first folder's.
+    func find() -> [AgentBinary] {
         var builds: [AgentBinary] = []
         for folder in folders {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
@@ -35,9 +35,9 @@ struct AgentBinaries: Sendable {
                 let path = "\(folder)/\(name)"
                 guard AgentBinary.isArchitecture(architecture),
                     !builds.contains(where: { $0.architecture == architecture }),
-                    let bytes = FileManager.default.contents(atPath: path), !bytes.isEmpty
+                    let build = AgentBinary(architecture: architecture, path: path)
                 else { continue }
-                builds.append(AgentBinary(architecture: architecture, path: path, bytes: [UInt8](bytes)))
+                builds.append(build)
             }
         }
         return builds
@@ -46,17 +46,22 @@ struct AgentBinaries: Sendable {
 
 /// One agent executable, named on hosts by its digest.
 struct AgentBinary: Sendable {
+    /// What an agent may take when it is sent.
+    static let largestBytes = 256 * 1_024 * 1_024
+
     /// What `uname -m` prints on the hosts that it runs on.
     let architecture: String
     let path: String
-    let bytes: [UInt8]
     let hexDigest: String
 
-    init(architecture: String, path: String, bytes: [UInt8]) {
+    /// nil where the file can not be read or is empty. Its bytes are read again only for a host that does not have them, which proves
+    /// their digest.
+    init?(architecture: String, path: String) {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        guard attributes?[.size] as? Int != 0, let digest = Digest.ofFile(path) else { return nil }
         self.architecture = architecture
         self.path = path
-        self.bytes = bytes
-        hexDigest = AgentBinary.hexDigest(of: bytes)
+        hexDigest = digest.hexDigits
     }
 
     /// Whether a word may stand unquoted in a shell's `case`.
@@ -64,16 +69,19 @@ struct AgentBinary: Sendable {
         !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
     }
 
-    /// SHA-256 as `sha256sum` prints it.
-    static func hexDigest(of bytes: some Collection<UInt8>) -> String {
-        String(Digest.sha256(of: Array(bytes)).rawValue.drop { $0 != ":" }.dropFirst())
-    }
+    /// As they are sent to a host that has no `gzip`; nil where the file is gone.
+    func bytes() -> [UInt8]? { FileManager.default.contents(atPath: path).map { [UInt8]($0) } }
 
-    /// The same for a host that has `gzip`; nil when this machine has none.
+    /// As they are sent to a host that has `gzip`; nil when this machine has none.
     func compressed() async -> [UInt8]? {
         let record = try? await Subprocess.run(
-            .name("gzip"), arguments: ["-nc", path], output: .bytes(limit: bytes.count))
+            .name("gzip"), arguments: ["-nc", path], output: .bytes(limit: AgentBinary.largestBytes))
         guard let record, record.terminationStatus.isSuccess else { return nil }
         return record.standardOutput
     }
+}
+
+extension Digest {
+    /// As `sha256sum` prints it.
+    var hexDigits: String { String(rawValue.drop { $0 != ":" }.dropFirst()) }
 }

@@ -16,9 +16,15 @@ actor AgentDelivery {
 
     private let binaries: AgentBinaries
     private let startTimeout: Duration
-    /// Every build, read at the first host and shared by all.
-    private lazy var builds = binaries.read()
-    private var compressed: [String: Task<[UInt8]?, Never>] = [:]
+    /// Every build, looked for at the first host.
+    private lazy var builds = binaries.find()
+    /// What is sent of each build, read for the first host that needs it and shared by all.
+    private var contents: [Content: Task<[UInt8]?, Never>] = [:]
+
+    private struct Content: Hashable {
+        var architecture: String
+        var isPacked: Bool
+    }
 
     init(binaries: AgentBinaries, startTimeout: Duration) {
         self.binaries = binaries
@@ -87,8 +93,11 @@ actor AgentDelivery {
                 "there is no lockflight-agent build for its architecture \(absence.architecture) (there is: \(have); looked in "
                     + "\(binaries.folders.joined(separator: ", "))). Build it there or for it with: make agent")
         }
-        let packed = absence.hasGzip ? await packed(build) : nil
-        let upload = AgentUpload(build: build, bytes: packed ?? build.bytes, isPacked: packed != nil)
+        let packed = absence.hasGzip ? await content(of: build, isPacked: true) : nil
+        var bytes = packed
+        if bytes == nil { bytes = await content(of: build, isPacked: false) }
+        guard let bytes else { throw failure(host, "its agent can not be read here: \(build.path)") }
+        let upload = AgentUpload(build: build, bytes: bytes, isPacked: packed != nil)
         let offset = upload.offset(after: absence)
         let end = try await send(upload, from: offset, over: connection)
         // Somebody else took up what had been interrupted.
@@ -111,10 +120,10 @@ actor AgentDelivery {
         return (String(lines.last ?? ""), String(decoding: output.standardErrorTail.suffix(200), as: UTF8.self))
     }
 
-    /// Compressed once for all hosts.
-    private func packed(_ build: AgentBinary) async -> [UInt8]? {
-        let task = compressed[build.architecture] ?? Task { await build.compressed() }
-        compressed[build.architecture] = task
+    private func content(of build: AgentBinary, isPacked: Bool) async -> [UInt8]? {
+        let content = Content(architecture: build.architecture, isPacked: isPacked)
+        let task = contents[content] ?? Task { isPacked ? await build.compressed() : build.bytes() }
+        contents[content] = task
         return await task.value
     }
 

@@ -1,4 +1,6 @@
+import ContentDigest
 import Foundation
+import UpgradeDomain
 
 /// What a host's shell is asked about the agent, and its answers; for any POSIX shell.
 enum AgentScript {
@@ -67,7 +69,7 @@ struct AgentUpload {
     /// How many bytes need not be sent again, because what is left there begins the same.
     func offset(after absence: AgentScript.Absence) -> Int {
         guard absence.hasGzip == isPacked, absence.partBytes > 0, absence.partBytes <= bytes.count,
-            AgentBinary.hexDigest(of: bytes[..<absence.partBytes]) == absence.partDigest
+            Digest.sha256(of: Array(bytes[..<absence.partBytes])).hexDigits == absence.partDigest
         else { return 0 }
         return absence.partBytes
     }

@@ -7,6 +7,7 @@ import UpgradeDomain
 /// Reaches agents over SSH: pinned host key, login, the agent brought there by digest when it is absent.
 final class SSHConnector: HostConnector {
     private let client: SSHClient
+    var executor: (any TaskExecutor)? { client.executor }
     private let keys: KeyRing
     private let ways: JumpWays
     private let delivery: AgentDelivery

@@ -1,10 +1,10 @@
 import Crypto
 import Glibc
-import UpgradeDomain
+public import UpgradeDomain
 
 extension UpgradeDomain.Digest {
     /// The SHA-256 of a file, or of its first bytes; nil when it can not be read.
-    static func ofFile(_ path: String, limitBytes: Int64 = .max) -> UpgradeDomain.Digest? {
+    public static func ofFile(_ path: String, limitBytes: Int64 = .max) -> UpgradeDomain.Digest? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -19,6 +19,6 @@ extension UpgradeDomain.Digest {
             chunk.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
             left -= Int64(count)
         }
-        return UpgradeDomain.Digest("sha256:" + hexadecimal(hash.finalize()))
+        return UpgradeDomain.Digest(hash: hash.finalize())
     }
 }
