@@ -101,7 +101,9 @@ def main():
     watch = Watch()
     with open(output, "wb") as file:
         sent_before, begin = sent_bytes(), time.monotonic()
-        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+        program = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            cwd=os.path.dirname(result))  # some leave logs where they are
         watch.start()
         code = program.wait(LIMIT_SECONDS)
         wall = time.monotonic() - begin
@@ -110,9 +112,11 @@ def main():
     end_orphans()
     sent = sent_bytes() - sent_before
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # The kernel's own figure is for what was over before a sample; it includes this program's size at the fork.
+    peak = watch.peak_bytes or usage.ru_maxrss * 1_024
     figures = {
         "code": code, "wall_seconds": wall, "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_mebibytes": watch.peak_bytes / 2**20, "wire_mebibytes": sent / 2**20}
+        "peak_mebibytes": peak / 2**20, "wire_mebibytes": sent / 2**20}
     with open(result, "w") as file:
         json.dump(figures, file)
 
