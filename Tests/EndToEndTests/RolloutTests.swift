@@ -27,12 +27,14 @@ struct RolloutTests {
     private func statusIsTheSameFromItsOverviewAndFromTheEvents(_ fleet: FleetFixture) async throws {
         let copy = "\(fleet.folder)/without-overview.sqlite"
         try await fleet.expect(.verified, "backup", copy)
-        let edit = "db = sqlite3.connect(sys.argv[1]); print(db.execute(sys.argv[2]).rowcount); db.commit()"
-        let removed = try await fleet.runVerbatim(
-            "python3 -c 'import sqlite3, sys; \(edit)' '\(copy)' 'DELETE FROM run_overviews'")
-        #expect(removed.output == "1\n", "the driver left an overview: \(removed)")
         let kept = try await fleet.expect(.verified, "status", "--json").output
-        #expect(try await fleet.expect(.verified, "status", "--json", "--ledger", copy).output == kept)
+        let edit = "db = sqlite3.connect(sys.argv[1]); print(db.execute(sys.argv[2]).rowcount); db.commit()"
+        for change in ["UPDATE run_overviews SET document = CAST(hex(1) AS BLOB)", "DELETE FROM run_overviews"] {
+            let changed = try await fleet.runVerbatim(
+                "python3 -c 'import sqlite3, sys; \(edit)' '\(copy)' '\(change)'")
+            #expect(changed.output == "1\n", "the driver left an overview: \(changed)")
+            #expect(try await fleet.expect(.verified, "status", "--json", "--ledger", copy).output == kept)
+        }
     }
 
     @Test func aFailedHostIsRolledBackWithProofAndTheRunGoesOn() async throws {

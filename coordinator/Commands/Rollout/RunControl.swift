@@ -33,12 +33,14 @@ struct RunControl {
         return state
     }
 
-    /// The run at a glance: as the ledger keeps it, else as its events say.
+    /// The run at a glance: as the ledger keeps it, else, and where that can not be read, as its events say.
     ///
     /// - Parameter limit: as in ``RunReport``.
     func report(placementsPerLayer limit: Int?) async throws -> RunReport {
-        if let stored = try ledger.overview(of: run, build: Lockflight.version, placementsPerLayer: limit) {
-            return try RunReport(stored)
+        if let stored = try ledger.overview(of: run, build: Lockflight.version, placementsPerLayer: limit),
+            let report = try? RunReport(stored)
+        {
+            return report
         }
         return RunReport(try await state(), placementsPerLayer: limit)
     }
