@@ -344,4 +344,19 @@ struct OpenSSHClientTests {
             }
         }
     }
+
+    @Test("a folder goes although others remove its files at the same time")
+    func filesVanish() async throws {
+        for _ in 0..<200 {
+            let folder = try temporaryFolder()
+            let socket = "\(folder)/1"
+            for path in [socket, "\(folder)/1.known"] {
+                #expect(FileManager.default.createFile(atPath: path, contents: nil))
+            }
+            async let other = unlink(socket)
+            OpenSSHClient.remove(folder)
+            _ = await other
+            #expect(!FileManager.default.fileExists(atPath: folder))
+        }
+    }
 }

@@ -70,7 +70,14 @@ public actor OpenSSHClient {
         for connection in open.reversed() { await connection.close() }
         open = []
         jumps = [:]
-        try? FileManager.default.removeItem(atPath: folder)
+        Self.remove(folder)
+    }
+
+    /// Removes a folder of files. A background `ssh` that was told to exit removes its socket when it gets to it, so any file
+    /// may be gone between the listing and its turn; `FileManager.removeItem` gives up there and leaves the folder.
+    static func remove(_ folder: String) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] { unlink("\(folder)/\(name)") }
+        rmdir(folder)
     }
 }
 
