@@ -4,6 +4,8 @@
 #   make setup   system packages (installs them as root; otherwise names what is missing)
 #   make build   the lockflight command, and the agent that it brings to hosts
 #   make agent   the agent alone: one static executable in .build-agent/out
+#   make release PRODUCT=lockflight   the command as operators run it: optimised, with Swift's libraries inside
+#   make install PREFIX=$HOME/.local   that command and the agent, to PREFIX/bin and PREFIX/libexec/lockflight
 #   make demo    a lab of eight SSH hosts, one upgrade verified, one held and rolled back
 #   make test    every test
 #   make check   formatting and the house rules
@@ -18,7 +20,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build agent demo test check simulate mutants bench bench-quick format fuzz sanitize soak
+.PHONY: setup build release install agent demo test check simulate mutants bench bench-quick format fuzz sanitize soak
 
 # The same for build, test and check: other flags would compile everything again.
 SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
@@ -40,6 +42,17 @@ build: setup agent
 agent: setup
 	@if [ ! -e $(AGENT) ] || [ -n "$$(find $(AGENT_SOURCES) -newer $(AGENT) -print -quit)" ]; then \
 		agent/packaging/build-agent.sh .build-agent/out; fi
+
+PRODUCT := lockflight
+release: setup
+	swift build -c release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib --product $(PRODUCT)
+
+PREFIX ?= $(HOME)/.local
+install: PRODUCT := lockflight
+install: release agent
+	install -D -t $(PREFIX)/bin .build/release/lockflight
+	strip --strip-debug $(PREFIX)/bin/lockflight
+	install -D -t $(PREFIX)/libexec/lockflight .build-agent/out/lockflight-agent-*
 
 demo: build
 	scripts/demo.sh .build/debug/lockflight

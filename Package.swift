@@ -53,7 +53,7 @@ let package = Package(
         library("UpgradeDomain", in: "Sources"),
         library("ContentDigest", in: "Sources", ["UpgradeDomain", crypto]),
         library("RolloutEngine", in: "Sources", ["UpgradeDomain"]),
-        library("AgentProtocol", in: "Sources", ["UpgradeDomain"]),
+        library("AgentProtocol", in: "Sources", ["UpgradeDomain", "ContentDigest"]),
         library("Failpoints", in: "Sources"),
         library(
             "Ledger", in: "Sources",

@@ -194,11 +194,9 @@ def build():
 
 
 def build_ours(product):
-    """A program of ours, built in release."""
-    options = ["-c", "release", "--product", product]
-    run(["swift", "build", *options], cwd=ROOT)
-    folder = run(["swift", "build", *options, "--show-bin-path"], cwd=ROOT).strip()
-    return Path(folder) / product
+    """A program of ours, as operators run it."""
+    run(["make", "release", f"PRODUCT={product}"], cwd=ROOT)
+    return ROOT / ".build" / "release" / product
 
 
 if shutil.which("swift") is None:

@@ -1,3 +1,5 @@
+import ContentDigest
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -71,11 +73,9 @@ public struct LineSplitter: Sendable {
 /// One frame a line, as JSON with sorted keys and a final newline.
 public enum LineCodec {
     public static func encode(_ frame: some Encodable) throws(LineError) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let line: [UInt8]
         do {
-            line = [UInt8](try encoder.encode(frame)) + [0x0a]
+            line = try CanonicalJSON.encode(frame, exactIntegers: true) + [0x0a]
         } catch {
             throw .malformed("\(error)")
         }

@@ -4,9 +4,12 @@ import UpgradeDomain
 /// RFC 8785 canonical JSON: one spelling per value, so that equal values have equal digests.
 public enum CanonicalJSON {
     /// The canonical bytes of a value, whatever the order in which it encodes its keys.
-    public static func encode(_ value: some Encodable) throws -> [UInt8] {
+    ///
+    /// - Parameter exactIntegers: keeps every digit of integers beyond 2^53, which the RFC rounds; for what is read back, and
+    ///   not for digests.
+    public static func encode(_ value: some Encodable, exactIntegers: Bool = false) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        try write(JSONTreeEncoder.tree(of: value), to: &bytes)
+        try write(JSONNode.of(value), to: &bytes, exactIntegers)
         return bytes
     }
 
@@ -15,11 +18,13 @@ public enum CanonicalJSON {
         try JSONDecoder().decode(type, from: Data(bytes))
     }
 
-    private static func write(_ value: JSONValue, to bytes: inout [UInt8]) throws {
-        switch value {
+    private static func write(_ node: JSONNode, to bytes: inout [UInt8], _ exactIntegers: Bool) throws {
+        switch node.content {
         case .null: bytes += "null".utf8
         case .bool(let value): bytes += (value ? "true" : "false").utf8
-        case .integer(let value): bytes += (abs(value) < 1 << 53 ? String(value) : number(Double(value))).utf8
+        case .integer(let value):
+            bytes += (exactIntegers || value.magnitude < 1 << 53 ? String(value) : number(Double(value))).utf8
+        case .large(let value): bytes += (exactIntegers ? String(value) : number(Double(value))).utf8
         case .number(let value):
             guard value.isFinite else { throw NotRepresentable(value: value) }
             bytes += number(value).utf8
@@ -28,42 +33,62 @@ public enum CanonicalJSON {
             bytes.append(0x5b)
             for (index, element) in elements.enumerated() {
                 if index > 0 { bytes.append(0x2c) }
-                try write(element, to: &bytes)
+                try write(element, to: &bytes, exactIntegers)
             }
             bytes.append(0x5d)
         case .object(let members):
             bytes.append(0x7b)
-            // Section 3.2.3: sorted by UTF-16 code units.
-            let keys = members.keys.sorted { $0.utf16.lexicographicallyPrecedes($1.utf16) }
-            for (index, key) in keys.enumerated() {
-                if index > 0 { bytes.append(0x2c) }
-                write(key, to: &bytes)
+            let members = sorted(members)
+            for (index, member) in members.enumerated() {
+                // A name that was encoded again has its last value, and the sort is stable.
+                let next = index + 1
+                if next < members.count, members[next].name == member.name { continue }
+                if bytes.last != 0x7b { bytes.append(0x2c) }
+                write(member.name, to: &bytes)
                 bytes.append(0x3a)
-                try write(members[key] ?? .null, to: &bytes)
+                try write(member.node, to: &bytes, exactIntegers)
             }
             bytes.append(0x7d)
         }
     }
 
+    /// Section 3.2.3: by UTF-16 code units, which is the order of UTF-8 up to U+DFFF.
+    private static func sorted(_ members: [(name: String, node: JSONNode)]) -> [(name: String, node: JSONNode)] {
+        let isSame = members.allSatisfy { $0.name.utf8.allSatisfy { $0 < 0xee } }
+        return members.sorted {
+            isSame
+                ? $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
+                : $0.name.utf16.lexicographicallyPrecedes($1.name.utf16)
+        }
+    }
+
     /// Section 3.2.2.2: the two-character escapes where there is one, `\u00xx` for other controls, all else as is.
     private static func write(_ text: String, to bytes: inout [UInt8]) {
-        let hex = Array("0123456789abcdef".utf8)
         bytes.append(0x22)
-        for byte in text.utf8 {
-            switch byte {
-            case 0x22: bytes += [0x5c, 0x22]
-            case 0x5c: bytes += [0x5c, 0x5c]
-            case 0x08: bytes += [0x5c, 0x62]
-            case 0x09: bytes += [0x5c, 0x74]
-            case 0x0a: bytes += [0x5c, 0x6e]
-            case 0x0c: bytes += [0x5c, 0x66]
-            case 0x0d: bytes += [0x5c, 0x72]
-            case 0..<0x20: bytes += [0x5c, 0x75, 0x30, 0x30, hex[Int(byte >> 4)], hex[Int(byte & 15)]]
-            default: bytes.append(byte)
-            }
+        var rest = text[...].utf8
+        while let special = rest.firstIndex(where: { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }) {
+            bytes += rest[..<special]
+            bytes += escape(rest[special])
+            rest = rest[rest.index(after: special)...]
         }
+        bytes += rest
         bytes.append(0x22)
     }
+
+    private static func escape(_ byte: UInt8) -> [UInt8] {
+        switch byte {
+        case 0x22: [0x5c, 0x22]
+        case 0x5c: [0x5c, 0x5c]
+        case 0x08: [0x5c, 0x62]
+        case 0x09: [0x5c, 0x74]
+        case 0x0a: [0x5c, 0x6e]
+        case 0x0c: [0x5c, 0x66]
+        case 0x0d: [0x5c, 0x72]
+        default: Array("\\u00".utf8) + [hexDigit(byte >> 4), hexDigit(byte & 15)]
+        }
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
     /// Section 3.2.2.3: as ECMAScript prints a number. Swift's shortest round-trip digits are the same digits; only
     /// the layout differs.

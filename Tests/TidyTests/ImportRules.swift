@@ -5,7 +5,7 @@ enum ImportRules {
         ("Sources/UpgradeDomain", []),
         ("Sources/ContentDigest", ["UpgradeDomain"]),
         ("Sources/RolloutEngine", ["UpgradeDomain"]),
-        ("Sources/AgentProtocol", ["UpgradeDomain"]),
+        ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/SSHTransport", ["CLibSSH2"]),
         ("Sources/LabFleet", ["UpgradeDomain"]),
