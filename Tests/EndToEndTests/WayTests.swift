@@ -50,6 +50,7 @@ struct WayTests {
                     "write 'transport: openssh' in the inventory's entry of core-1"),
                 "\(refused.output)")
             try await add("transport: openssh", to: "core-1", of: fleet)
+            try await fleet.expect(.verified, "inventory", "trust", "--scan", "core-1")
             try await fleet.expect(.verified, "inventory", "check")
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")

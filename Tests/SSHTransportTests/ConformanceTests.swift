@@ -17,17 +17,23 @@ struct ConformanceTests {
         case .libssh2:
             try await withClient { client in try await body { target, _ in try await client.connect(to: target) } }
         case .openssh:
-            let client = try OpenSSHClient()
-            do {
+            try await withOpenSSH { client in
                 try await body { target, keyPath in
                     try await client.connect(to: ConformanceTests.target(target, keyPath))
                 }
-            } catch {
-                await client.close()
-                throw error
             }
-            await client.close()
         }
+    }
+
+    private func withOpenSSH(_ body: (OpenSSHClient) async throws -> Void) async throws {
+        let client = try OpenSSHClient()
+        do {
+            try await body(client)
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
     }
 
     private static func target(_ target: SSHTarget, _ keyPath: String) -> OpenSSHTarget {
@@ -56,6 +62,35 @@ struct ConformanceTests {
             #expect(output.standardOutput == Array("hello".utf8))
             #expect(output.standardErrorTail == Array("problem\n".utf8))
             #expect(output.exit == SSHExit(status: 3, signal: nil))
+        }
+    }
+
+    @Test("the key that a server proves to own is told without a login", arguments: Transport.allCases)
+    func hostKey(transport: Transport) async throws {
+        try await TestServer.run { server in
+            try await withKeyReader(transport) { hostKey in
+                var target = try server.target()
+                let own = target.hostKeys
+                target.hostKeys = []
+                target.identities = []
+                #expect(try await [hostKey(target)] == own)
+                #expect(!server.log.contains("Accepted"))
+                target.port = 1
+                let error = try await failure { _ = try await hostKey(target) }
+                #expect(error.code == .connectionRefused)
+            }
+        }
+    }
+
+    private func withKeyReader(
+        _ transport: Transport, _ body: ((SSHTarget) async throws -> SSHHostKey) async throws -> Void
+    ) async throws {
+        switch transport {
+        case .libssh2: try await withClient { client in try await body { try await client.hostKey(of: $0) } }
+        case .openssh:
+            try await withOpenSSH { client in
+                try await body { try await client.hostKey(of: OpenSSHTarget(place: $0, configFile: "none")) }
+            }
         }
     }
 

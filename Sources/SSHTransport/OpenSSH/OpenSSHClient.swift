@@ -31,6 +31,22 @@ public actor OpenSSHClient {
     ///
     /// - Throws: as `SSHClient.connect`.
     public func connect(to target: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
+        let connection = try await connection(to: target)
+        try await connection.logIn()
+        open.append(connection)
+        return connection
+    }
+
+    /// The key that a host proves to own, of the type that ssh_config prefers; nobody logs in.
+    ///
+    /// - Parameter target: the `hostKeys` of its place and its `identityFiles` are not used, those of its jump hosts are.
+    /// - Throws: as `connect`, as far as the key exchange.
+    public func hostKey(of target: OpenSSHTarget) async throws(SSHError) -> SSHHostKey {
+        try await connection(to: target).readHostKey()
+    }
+
+    /// One that is yet to log in.
+    private func connection(to target: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
         var jump: OpenSSHConnection?
         if var last = target.jumps.last {
             last.jumps = target.jumps.dropLast()
@@ -45,10 +61,7 @@ public actor OpenSSHClient {
         let options = OpenSSHOptions(
             target: target, knownHostsPath: files + ".known", controlPath: files,
             jumpControlPath: jump?.options.controlPath)
-        let connection = OpenSSHConnection(options, through: jump)
-        try await connection.logIn()
-        open.append(connection)
-        return connection
+        return OpenSSHConnection(options, through: jump)
     }
 
     private func jumpConnection(_ jump: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
@@ -113,6 +126,23 @@ public final class OpenSSHConnection: RemoteConnection {
         guard !result.isSuccess else { return }
         let complaint = OpenSSHComplaint(result.errors)
         throw target.error(complaint.code(otherwise: .handshakeFailed), detail: complaint.words)
+    }
+
+    func readHostKey() async throws(SSHError) -> SSHHostKey {
+        let deadlines = target.deadlines
+        guard let result = try await call(options.showHostKey, within: deadlines.connect + deadlines.handshake) else {
+            throw target.error(.handshakeTimedOut)
+        }
+        let known = (try? String(contentsOfFile: options.knownHostsPath, encoding: .utf8)) ?? ""
+        // Its own line is "label type base64".
+        let keys = known.split(whereSeparator: \.isNewline).compactMap { line in
+            SSHHostKey(openSSH: String(line.drop { $0 != " " }))
+        }
+        guard let key = keys.first else {
+            let complaint = OpenSSHComplaint(result.errors)
+            throw target.error(complaint.code(otherwise: .handshakeFailed), detail: complaint.words)
+        }
+        return key
     }
 
     /// Whether the background process still answers for it.

@@ -24,6 +24,16 @@ struct OpenSSHOptions {
         ["-S", controlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false"] + common + [destination, command]
     }
 
+    /// Writes the key that the host shows to the file of known hosts, which is not there yet; gives up at the login.
+    var showHostKey: [String] {
+        let options = [
+            "StrictHostKeyChecking=accept-new", "HashKnownHosts=no", "PreferredAuthentications=none",
+            "ControlMaster=no",
+            "ControlPath=none",
+        ]
+        return options.flatMap { ["-o", $0] } + common + [destination, "true"]
+    }
+
     /// Ends the connection and its commands.
     var close: [String] { ["-S", controlPath, "-O", "exit"] + common + [destination] }
 

@@ -53,7 +53,10 @@ final class SSHConnector: HostConnector {
 
     /// The key that a host shows before anybody logs in.
     func hostKey(of host: UpgradeDomain.Host) async throws(SSHError) -> SSHHostKey {
-        try await client.hostKey(of: try await target(host, []))
+        switch host.transport ?? .libssh2 {
+        case .libssh2: try await client.hostKey(of: try await target(host, []))
+        case .openssh: try await openSSH().hostKey(of: try await openSSHTarget(host))
+        }
     }
 
     private func logIn(to host: UpgradeDomain.Host) async throws(SSHError) -> SSHConnection {

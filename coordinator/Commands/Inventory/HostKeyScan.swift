@@ -34,14 +34,6 @@ struct HostKeyScan {
     }
 
     private func ask(_ host: UpgradeDomain.Host) async -> Answer {
-        guard host.transport != .openssh else {
-            let error = SSHError(
-                code: .noCommonAlgorithm, host: host.name.rawValue,
-                message:
-                    "its transport is openssh, which is not scanned; log in once with ssh, compare the fingerprint that it "
-                    + "shows, then: lockflight inventory trust --known-hosts ~/.ssh/known_hosts \(host.name)")
-            return Answer(host: host, key: .failure(error))
-        }
         do throws(SSHError) {
             return Answer(host: host, key: .success(try await connector.hostKey(of: host)))
         } catch {
