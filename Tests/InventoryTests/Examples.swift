@@ -14,8 +14,10 @@ enum Examples {
     /// A machine without any ssh_config, whose user is `me`.
     static let silence = SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me\nport 22\n"))
 
-    static func inventory() throws -> FleetInventory {
-        try InventoryFile.read(text: try text("examples/inventory.yaml"), file: "inventory.yaml").resolved(by: silence)
+    /// - Parameter text: the commented example's unless given.
+    static func inventory(_ text: String? = nil) throws -> FleetInventory {
+        let text = try text ?? Examples.text("examples/inventory.yaml")
+        return try InventoryFile.read(text: text, file: "inventory.yaml").resolved(by: silence)
     }
 
     static func plan(_ text: String) throws -> Plan {

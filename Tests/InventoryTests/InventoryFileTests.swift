@@ -13,12 +13,26 @@ struct InventoryFileTests {
         #expect(data.port == 22)
         #expect(data.jump == "bastion-1")
         #expect(data.transport == nil)
-        #expect(inventory.hosts.first { $0.name == "core-2" }?.transport == .openssh)
+        let hardened = try #require(inventory.hosts.first { $0.name == "core-2" })
+        #expect(hardened.transport == .openssh)
+        #expect(hardened.port == 2222)
+        #expect(hardened.user == "deploy")
         #expect(data.variables == ["site": "ams"])
         #expect(data.baseURL(in: "data") == "http://127.0.0.1:8080")
         #expect(inventory.hosts.first { $0.name == "core-1" }?.variables == ["site": "fra"])
         #expect(inventory.hosts.first { $0.name == "edge-1" }?.baseURL(in: "edge") == "http://127.0.0.1:8090")
         #expect(inventory.hosts(in: "core").map(\.name) == ["core-1", "core-2", "edge-1"])
+    }
+
+    @Test func aHostGoesBeforeItsGroupAndAGroupBeforeTheDefaults() throws {
+        let text = try Examples.text("examples/inventory.yaml")
+            .replacingOccurrences(of: "port: 2222}", with: "port: 2222, variables: {site: muc, role: db}}")
+            .replacingOccurrences(
+                of: "group: hardened", with: "group: hardened\n    transport: libssh2\n    variables: {role: api}")
+        let host = try #require(try Examples.inventory(text).hosts.first { $0.name == "core-2" })
+        #expect(host.port == 2222)
+        #expect(host.transport == .libssh2)
+        #expect(host.variables == ["site": "muc", "role": "api"])
     }
 
     /// What is replaced in the example by what, and the problem that must follow, reported at the line of `at`.
@@ -30,6 +44,8 @@ struct InventoryFileTests {
         ("port: 2222", "port: 70000", "port: 70000", "is 70000"),
         ("port: 2222", "port: many", "port: many", "is not a whole number"),
         ("transport: openssh", "transport: telnet", "transport: telnet", "'telnet' is no transport"),
+        ("group: hardened", "group: hardend", "group: hardend", "core-2 is in an unknown group 'hardend'"),
+        ("  hardened: {", "  Hardened: {", "Hardened: {", "'Hardened' is no group name"),
         ("port: 2222", "prot: 2222", "prot: 2222", "has no key 'prot'"),
         ("    jump: bastion-1\n    labels", "    jump: nowhere\n    labels", "name: data-1", "unknown host 'nowhere'"),
         ("layers: [data]", "layers: [date]", "layers: [date]", "unknown layer 'date'"),

@@ -2,14 +2,14 @@ import UpgradeDomain
 
 /// Reads inventory files.
 public enum InventoryFile {
-    static let rootKeys = ["version", "sshConfig", "defaults", "layers", "hosts"]
+    static let rootKeys = ["version", "sshConfig", "defaults", "groups", "layers", "hosts"]
     static let defaultKeys = [
         "user", "port", "identityFile", "transport", "silenceSeconds", "workingDirectory", "baseURL", "variables",
         "labels",
     ]
     static let layerKeys = ["name", "owners"]
     static let hostKeys = [
-        "name", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds", "labels",
+        "name", "group", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds", "labels",
         "workingDirectory", "baseURL", "variables", "layers",
     ]
     /// Shorter than the first, and a busy host would be lost; longer than the second, and nobody would wait for it.
@@ -36,6 +36,7 @@ private struct InventoryReading {
     let section: Section
     var reader: FileReader { section.reader }
 
+    /// What hosts have unless they say otherwise.
     struct Defaults {
         var user: String?
         var port: Int?
@@ -49,30 +50,48 @@ private struct InventoryReading {
     }
 
     func layersAndEntries() -> ([InventoryLayer], [InventoryDraft.Entry]) {
-        let defaults = readDefaults()
+        let defaults = section.field("defaults").map { readDefaults($0, over: Defaults()) } ?? Defaults()
+        let groups = readGroups(over: defaults)
         let layers = readLayers()
-        let entries = readHosts(defaults, layers: Set(layers.map(\.value.name)))
+        let entries = readHosts(defaults, groups, layers: Set(layers.map(\.value.name)))
         checkNames(entries, layers)
         return (layers.map(\.value), entries)
     }
 
-    private func readDefaults() -> Defaults {
-        var defaults = Defaults()
-        guard let field = section.field("defaults"), let own = Section(field, known: InventoryFile.defaultKeys, reader)
-        else {
-            return defaults
+    /// - Parameter base: what is not said here.
+    private func readDefaults(_ field: Field, over base: Defaults) -> Defaults {
+        guard let own = Section(field, known: InventoryFile.defaultKeys, reader) else { return base }
+        let folder = own.text("workingDirectory").flatMap { absolute($0, own.line(of: "workingDirectory")) }
+        return Defaults(
+            user: own.text("user") ?? base.user, port: own.integer("port", in: 1...65_535) ?? base.port,
+            identityFile: own.text("identityFile") ?? base.identityFile, transport: transport(own) ?? base.transport,
+            silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? base.silenceSeconds,
+            workingDirectory: folder ?? base.workingDirectory,
+            baseURL: own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? base.baseURL,
+            variables: base.variables.merging(own.textMap("variables") ?? [:]) { $1 },
+            labels: base.labels.merging(own.textMap("labels") ?? [:]) { $1 })
+    }
+
+    private func readGroups(over defaults: Defaults) -> [String: Defaults] {
+        guard let field = section.field("groups") else { return [:] }
+        var groups: [String: Defaults] = [:]
+        for (name, value) in reader.pairs(field) where named(name, value.line, "group") != nil {
+            groups[name] = readDefaults(value, over: defaults)
         }
-        defaults.user = own.text("user")
-        defaults.port = own.integer("port", in: 1...65_535)
-        defaults.identityFile = own.text("identityFile")
-        defaults.transport = transport(own)
-        defaults.silenceSeconds = own.integer("silenceSeconds", in: InventoryFile.silenceSeconds)
-        defaults.workingDirectory = own.text("workingDirectory").flatMap {
-            absolute($0, own.line(of: "workingDirectory"))
-        }
-        defaults.baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) }
-        defaults.variables = own.textMap("variables") ?? [:]
-        defaults.labels = own.textMap("labels") ?? [:]
+        return groups
+    }
+
+    /// What a host has unless it says otherwise: of its group, if it names one, else of all.
+    private func inherited(
+        by own: Section, _ host: String, _ defaults: Defaults, _ groups: [String: Defaults]
+    ) -> Defaults {
+        guard let group = own.text("group") else { return defaults }
+        if let known = groups[group] { return known }
+        reader.report(
+            own.line(of: "group"), "host \(host) is in an unknown group '\(group)'",
+            groups.isEmpty
+                ? "write the group: 'groups: {\(group): {...}}'"
+                : "use one of: \(groups.keys.sorted().joined(separator: ", "))")
         return defaults
     }
 
@@ -106,19 +125,22 @@ private struct InventoryReading {
         return layers
     }
 
-    private func readHosts(_ defaults: Defaults, layers: Set<LayerName>) -> [InventoryDraft.Entry] {
+    private func readHosts(
+        _ defaults: Defaults, _ groups: [String: Defaults], layers: Set<LayerName>
+    ) -> [InventoryDraft.Entry] {
         guard let field = section.required("hosts", "list the hosts") else { return [] }
         let elements = reader.list(field)
         if elements.isEmpty { reader.report(field.line, "there are no hosts", "list at least one host") }
-        return elements.compactMap { readHost($0, defaults, layers) }
+        return elements.compactMap { readHost($0, defaults, groups, layers) }
     }
 
     private func readHost(
-        _ field: Field, _ defaults: Defaults, _ layers: Set<LayerName>
+        _ field: Field, _ shared: Defaults, _ groups: [String: Defaults], _ layers: Set<LayerName>
     ) -> InventoryDraft.Entry? {
         guard let own = Section(field, known: InventoryFile.hostKeys, reader),
             let name = own.requiredText("name", "name the host").flatMap({ named($0, own.line(of: "name"), "host") })
         else { return nil }
+        let defaults = inherited(by: own, name, shared, groups)
         let address = own.requiredText("address", "write the IP address or DNS name of \(name)") ?? ""
         if address.contains(where: { $0.isWhitespace || $0 == "/" || $0 == "@" }) {
             reader.report(
