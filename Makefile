@@ -48,7 +48,6 @@ release: setup
 	swift build -c release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib --product $(PRODUCT)
 
 PREFIX ?= $(HOME)/.local
-install: PRODUCT := lockflight
 install: release agent
 	install -D -t $(PREFIX)/bin .build/release/lockflight
 	strip --strip-debug $(PREFIX)/bin/lockflight

@@ -93,11 +93,13 @@ def run_peer(peer, fleet, width, remote, all_must_be_good=True):
 
 
 def turns(contestants, number, close=2):
-    """Who runs in a round, in turn; the first `close`, whose ratio is near a goal, once more after each of the others."""
+    """Who runs in a round, in turn; the first `close`, whose ratio is near a goal, once more after each of the others, in either
+    order: who comes second meets what the first one left behind."""
     close, first = contestants[:close], number % len(contestants)
     for peer in contestants[first:] + contestants[:first]:
         yield peer
         if peer not in close:
+            close = close[::-1]
             yield from close
 
 

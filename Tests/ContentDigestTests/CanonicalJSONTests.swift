@@ -38,6 +38,16 @@ struct CanonicalJSONTests {
         #expect(places == places.sorted())
     }
 
+    /// Section 3.2.2.2, every control character and what stands beside them.
+    @Test func textsAreEscapedWhereTheyMustBe() throws {
+        let text = String(decoding: Array(0...0x22) + [0x5b, 0x5c, 0x5d, 0x7f], as: UTF8.self) + "é"
+        let expected =
+            #""\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\t\n\u000b\f\r\u000e\u000f"#
+            + #"\u0010\u0011\u0012\u0013\u0014\u0015\u0016\u0017\u0018\u0019\u001a\u001b\u001c\u001d\u001e\u001f"#
+            + " !\\\"[\\\\]\u{7f}é\""
+        #expect(String(decoding: try CanonicalJSON.encode(text), as: UTF8.self) == expected)
+    }
+
     /// Appendix B: IEEE 754 bits and the text they become.
     @Test(
         arguments: [

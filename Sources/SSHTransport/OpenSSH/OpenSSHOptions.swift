@@ -28,8 +28,7 @@ struct OpenSSHOptions {
     var showHostKey: [String] {
         let options = [
             "StrictHostKeyChecking=accept-new", "HashKnownHosts=no", "PreferredAuthentications=none",
-            "ControlMaster=no",
-            "ControlPath=none",
+            "ControlMaster=no", "ControlPath=none",
         ]
         return options.flatMap { ["-o", $0] } + common + [destination, "true"]
     }
