@@ -24,6 +24,8 @@ SHELL := /bin/bash
 
 # The same for build, test and check: other flags would compile everything again.
 SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
+# Whatever runs optimised shares one build: what operators install, the simulator, and the bench's programs.
+RELEASE_FLAGS := -c release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib
 # What the formatter reads.
 SWIFT_SOURCES := Package.swift Sources Tests agent coordinator inventory bench
 AGENT := .build-agent/out/lockflight-agent-$(shell uname -m)
@@ -45,7 +47,7 @@ agent: setup
 
 PRODUCT := lockflight
 release: setup
-	swift build -c release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib --product $(PRODUCT)
+	swift build $(RELEASE_FLAGS) --product $(PRODUCT)
 
 PREFIX ?= $(HOME)/.local
 install: release agent
@@ -68,15 +70,14 @@ check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	swift test $(SWIFT_BUILD_FLAGS) --filter TidyTests
 
-# Built in release and in a folder of its own, because it is thousands of runs.
 SEEDS ?= 20000
 FROM ?= 1
 simulate: setup
-	swift build -c release --scratch-path .build-sim $(SWIFT_BUILD_FLAGS) --product lockflight-simulate
-	.build-sim/release/lockflight-simulate --seeds $(SEEDS) --from $(FROM) --jobs $(shell nproc)
+	swift build $(RELEASE_FLAGS) --product lockflight-simulate
+	.build/release/lockflight-simulate --seeds $(SEEDS) --from $(FROM) --jobs $(shell nproc)
 
 mutants: setup
-	scripts/mutants.py .build-sim
+	scripts/mutants.py .build-mutants
 
 format:
 	swift format --in-place --recursive $(SWIFT_SOURCES)

@@ -107,8 +107,9 @@ let package = Package(
             name: "lockflight-simulate",
             dependencies: [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "AgentRuntime", "Ledger",
-                "CoordinatorRuntime",
-            ], path: "Tests/Simulator", swiftSettings: strict),
+                "CoordinatorRuntime", "CSwiftConcurrency",
+            ], path: "Tests/Simulator", exclude: ["CSwiftConcurrency"], swiftSettings: strict),
+        .systemLibrary(name: "CSwiftConcurrency", path: "Tests/Simulator/CSwiftConcurrency"),
         tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
         tests("UpgradeDomainTests", ["UpgradeDomain"]),
         tests("SSHTransportTests", ["SSHTransport"], exclude: ["askpass"]),

@@ -28,7 +28,7 @@ class Peer:
 
 
 def install():
-    """Brings the peers from Debian and PyPI into bench/.work; what cannot be had is named and left out."""
+    """Brings the peers: PyPI's into bench/.work, Debian's as packages; what cannot be had is named and left out."""
     missing = [package for package in DEBIAN.values() if not is_installed(package)]
     if missing:
         done = subprocess.run(["apt-get", "install", "--yes", "--quiet", *missing], capture_output=True, text=True)

@@ -3,8 +3,8 @@
 
 usage: bench/run.py [--quick] [--rounds N] [ITEM...] [--hosts N...]
 
-Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent; all unless given. Peers come from Debian and PyPI
-into bench/.work; as root missing Debian packages are installed. Prints what it found and, when all was measured, writes it to
+Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent; all unless given. Peers of PyPI come into bench/.work;
+those of Debian are installed as packages, by root, or left out (decision 24). Prints what it found and, when all was measured, writes it to
 bench/RESULTS.md, results.json and results.svg; --quick ends within five minutes and writes to bench/.work instead. Exit status 1
 when a goal was missed.
 """

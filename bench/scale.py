@@ -68,7 +68,7 @@ def ledger(bench):
         path = folder / "ledger.sqlite"
         filled = json.loads(run([scale, "fill", path, hosts, events]))
         cold, warm, began = [], [], time.monotonic()
-        while len(warm) < bench.rounds and (not warm or time.monotonic() - began < STATUS_SECONDS):
+        while len(warm) < 4 * bench.rounds and (not warm or time.monotonic() - began < STATUS_SECONDS):
             forget(path)
             for kind in (cold, warm):
                 cost = measure([program, "status", "--ledger", path], folder)

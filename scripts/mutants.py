@@ -4,7 +4,7 @@
 usage: mutants.py SCRATCH [--only NAME]...
 
 Copies the sources, puts every mutant of MUTANTS into the copy at once, each behind its own switch, builds the simulator
-there once (in SCRATCH, which `make simulate` uses as well), and lives seeds with one mutant after the other switched on.
+there once (in SCRATCH, which nothing else is built in), and lives seeds with one mutant after the other switched on.
 Exit 1 when one survives, 70 when the sources have moved away from under a mutant.
 """
 import os
@@ -99,7 +99,7 @@ def main():
             shutil.copy(source, copy / entry)
     mutate(copy)
     subprocess.run(
-        ["swift", "build", "-c", "release", "--scratch-path", str(scratch), "--package-path", str(copy),
+        ["swift", "build", "-c", "release", "--static-swift-stdlib", "--scratch-path", str(scratch), "--package-path", str(copy),
          "--product", "lockflight-simulate"], check=True)
     survivors = []
     for number, (name, seeds, *_) in enumerate(MUTANTS):

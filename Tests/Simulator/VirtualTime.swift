@@ -1,3 +1,4 @@
+import CSwiftConcurrency
 import Glibc
 
 /// One seeded generator (SplitMix64): the same seed gives the same run.
@@ -123,7 +124,7 @@ final class VirtualTime: SerialExecutor, @unchecked Sendable {
 }
 
 /// Puts a scheduler in the place of Swift's global executor, through the hook that the runtime keeps for that
-/// (`swift_task_enqueueGlobal_hook`, stdlib/public/Concurrency/GlobalExecutor).
+/// (see `CSwiftConcurrency`).
 enum GlobalExecutorHook {
     private typealias Original = @convention(thin) (UnownedJob) -> Void
     private typealias Hook = @convention(thin) (UnownedJob, Original) -> Void
@@ -131,9 +132,8 @@ enum GlobalExecutorHook {
     nonisolated(unsafe) static var scheduler = VirtualTime()
 
     static func install() {
-        guard let symbol = dlsym(dlopen(nil, 0), "swift_task_enqueueGlobal_hook") else {
-            fatalError("this Swift runtime has no hook for its global executor")
+        withUnsafeMutableBytes(of: &swift_task_enqueueGlobal_hook) { hook in
+            hook.storeBytes(of: { job, _ in GlobalExecutorHook.scheduler.enqueue(job) }, as: Hook?.self)
         }
-        symbol.assumingMemoryBound(to: Hook?.self).pointee = { job, _ in GlobalExecutorHook.scheduler.enqueue(job) }
     }
 }
