@@ -80,7 +80,8 @@ def ledger(bench):
         return spread([cost.wall_seconds * 1_000 for cost in costs])
     return [{
         "title": f"Ledger: `status` of a run of {hosts:,} hosts and {filled['events']:,} events",
-        "text": "From the start of the process to its end; cold: nothing of the ledger's file is in the page cache.",
+        "text": "From the start of the process to its end; cold: nothing of the ledger's file is in the page cache. The host of a "
+                "virtual machine keeps the file after the first cold one, so the slowest counts.",
         "figures": {
             "headers": ["cold, ms", "warm, ms", "peak memory, MiB"],
             "lines": [{
@@ -88,7 +89,7 @@ def ledger(bench):
                 "mebibytes": max(cost.peak_mebibytes for cost in cold + warm)}]},
         "goals": [
             goal("warm in at most 50 ms", milliseconds(warm)["median"], 50),
-            goal("cold in at most 300 ms", milliseconds(cold)["median"], 300)]
+            goal("cold in at most 300 ms, the slowest", milliseconds(cold)["highest"], 300)]
     }, {
         "title": "Ledger: durable appends of captures, each group one transaction",
         "figures": {
