@@ -13,10 +13,14 @@ struct LoginAttempts {
 
     private(set) var failures: [Failure] = []
     private var waiting: ArraySlice<SSHIdentity>
+    /// How many keys are too many to be tried.
+    private let leftOutCount: Int
 
     init(_ identities: [SSHIdentity]) {
         var known: Set<[UInt8]> = []
-        waiting = identities.filter { known.insert($0.publicKeyBlob).inserted }.prefix(TransportLimits.identityCount)
+        let keys = identities.filter { known.insert($0.publicKeyBlob).inserted }
+        waiting = keys.prefix(TransportLimits.identityCount)
+        leftOutCount = keys.count - waiting.count
     }
 
     /// The key to log in with now; nil when none is left.
@@ -33,12 +37,14 @@ struct LoginAttempts {
         failures.allSatisfy { $0.fault != nil } ? .agentFailed : .authenticationRefused
     }
 
-    /// Every key that was tried, as `ssh-keygen -l` names it, and why it failed.
+    /// Every key that was tried, as `ssh-keygen -l` names it, and why it failed; and how many were not.
     var sentence: String {
-        failures.map { failure in
+        let tried = failures.map { failure in
             let key = failure.identity
             let reason = failure.fault.map { "its ssh-agent did not sign, \($0.words)" } ?? "refused"
             return "\(key.path) (\(key.type) \(key.fingerprint)): \(reason)"
-        }.joined(separator: "; ")
+        }
+        let leftOut = leftOutCount == 0 ? [] : ["not tried, as a server counts refusals: \(leftOutCount) more"]
+        return (tried + leftOut).joined(separator: "; ")
     }
 }

@@ -11,8 +11,10 @@ public final class SSHIdentity: Sendable {
         case agent(SSHAgent)
     }
 
-    /// The file that names the key, for errors.
+    /// The file that names the key, or the words for an ssh-agent that no file was needed for; for errors.
     public let path: String
+    /// Whether `path` is a file.
+    let hasFile: Bool
     /// The public key's raw blob, as in the second column of the `.pub` file.
     public let publicKeyBlob: [UInt8]
     /// The key's algorithm, such as `ssh-ed25519`.
@@ -32,8 +34,9 @@ public final class SSHIdentity: Sendable {
     /// What its signatures are called: RSA keys sign with SHA-512 (RFC 8332), all others under their own name.
     var signatureAlgorithm: String { type == "ssh-rsa" ? "rsa-sha2-512" : type }
 
-    private init(path: String, publicKey: SSHHostKey, signer: Signer) {
+    private init(path: String, hasFile: Bool = true, publicKey: SSHHostKey, signer: Signer) {
         self.path = path
+        self.hasFile = hasFile
         self.publicKeyBlob = publicKey.blob
         self.type = publicKey.type
         self.fingerprint = publicKey.fingerprint
@@ -47,6 +50,8 @@ public final class SSHIdentity: Sendable {
     public static func load(path: String) throws(SSHError) -> SSHIdentity {
         switch try content(of: path) {
         case .privateKey(let key): return SSHIdentity(path: path, publicKey: key.publicKey, signer: .process(key))
+        case .encrypted(let key?) where !OpenSSHPrivateKey.types.contains(key.type):
+            throw SSHError(keyFault: .unsupported(key.type), path: path)
         case .encrypted: throw SSHError(keyFault: .encrypted(nil), path: path)
         case .publicKey: throw notHeld(path, "no ssh-agent was asked")
         }
@@ -76,6 +81,17 @@ public final class SSHIdentity: Sendable {
             throw notHeld(path, "the ssh-agent at \(agent.socketPath) does not hold \(publicKey.fingerprint)")
         }
         return SSHIdentity(path: path, publicKey: publicKey, signer: .agent(agent))
+    }
+
+    /// The keys that an agent holds and this process can log in with, in the agent's order.
+    ///
+    /// - Throws: `agentFailed` when it does not say.
+    public static func all(heldBy agent: SSHAgent) async throws(SSHError) -> [SSHIdentity] {
+        try await agent.publicKeyBlobs().compactMap { blob in
+            guard let key = SSHHostKey(blob: blob), OpenSSHPrivateKey.types.contains(key.type) else { return nil }
+            return SSHIdentity(
+                path: "ssh-agent at \(agent.socketPath)", hasFile: false, publicKey: key, signer: .agent(agent))
+        }
     }
 
     // MARK: Files

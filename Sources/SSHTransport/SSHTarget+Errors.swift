@@ -8,6 +8,10 @@ extension SSHTarget {
     private var readKeys: String { "ssh-keyscan -p \(port) \(address) | ssh-keygen -lf -" }
 
     private var keyPath: String { identities.first?.path ?? "KEY" }
+    /// Without a file it finds the agent's keys itself.
+    private var copyKey: String {
+        "ssh-copy-id \(identities.first?.hasFile == false ? "" : "-i \(keyPath) ")-p \(port) \(user)@\(address)"
+    }
 
     /// The finished story for a code met while talking to this host.
     ///
@@ -35,7 +39,7 @@ extension SSHTarget {
                 + "Look at its sshd log and try: \(tryByHand)"
         case .authenticationRefused:
             "\(words) accepted no key for user \(user)\(detail); no command ran there. Add one of them to its "
-                + "authorized_keys with: ssh-copy-id -i \(keyPath) -p \(port) \(user)@\(address)"
+                + "authorized_keys with: \(copyKey)"
         case .agentFailed:
             "no key could be used to log into \(words)\(detail); no command ran there. See what the agent holds with: "
                 + "ssh-add -l"

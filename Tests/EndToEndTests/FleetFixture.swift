@@ -238,7 +238,8 @@ extension FleetFixture {
     ///
     /// - Parameter question: the words that it is waited for.
     func runOnTerminal(
-        _ arguments: [String], whenAsked question: String, type answer: String?
+        _ arguments: [String], whenAsked question: String, type answer: String?,
+        variables: [Environment.Key: String?] = [:]
     ) async throws -> Outcome {
         let terminal = """
             import os, pty, signal, sys
@@ -272,7 +273,7 @@ extension FleetFixture {
                     "\(FleetFixture.commandTimeoutSeconds)", "python3", "-c", terminal, question, answer ?? "",
                     FleetFixture.executable,
                 ] + arguments),
-            environment: environment.updating(["SSH_AUTH_SOCK": nil, "TMPDIR": folder]),
+            environment: environment.updating(["SSH_AUTH_SOCK": nil, "TMPDIR": folder]).updating(variables),
             output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
         return Outcome(
             code: record.terminationStatus.exitCode, output: record.standardOutput, errors: record.standardError)

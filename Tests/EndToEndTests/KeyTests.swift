@@ -45,6 +45,26 @@ struct KeyTests {
         }
     }
 
+    @Test("what was unlocked of the standard keys is for OpenSSH's own client too")
+    func askedForOpenSSH() async throws {
+        try await FleetFixture.with { fixture in
+            _ = try await forgetKeys(of: fixture)
+            let path = "\(fixture.folder)/unnamed.yaml"
+            let inventory = try String(contentsOfFile: path, encoding: .utf8)
+            try inventory.replacing("\ndefaults:\n", with: "\ndefaults:\n  transport: openssh\n").write(
+                toFile: path, atomically: true, encoding: .utf8)
+            try await fixture.expect(.verified, "inventory", "import", path)
+            try await protectKey(of: fixture)
+            try FileManager.default.copyItem(
+                atPath: fixture.lab.identityPath, toPath: "\(fixture.folder)/home/.ssh/id_ed25519")
+            let outcome = try await fixture.runOnTerminal(
+                ["inventory", "check"], whenAsked: "Enter passphrase for", type: KeyTests.passphrase,
+                variables: ["CFFIXED_USER_HOME": "\(fixture.folder)/home"])
+            #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)")
+            #expect(try await remains(of: fixture) == "")
+        }
+    }
+
     @Test("a process that is killed takes its agent with it")
     func killed() async throws {
         try await FleetFixture.with { fixture in
@@ -67,24 +87,75 @@ struct KeyTests {
         }
     }
 
+    /// The lab's hosts name no key any more; returns the variables of a home that is empty except for the folder `.ssh`.
+    private func forgetKeys(of fixture: FleetFixture) async throws -> String {
+        try FileManager.default.createDirectory(
+            atPath: "\(fixture.folder)/home/.ssh", withIntermediateDirectories: true)
+        let inventory = try String(contentsOfFile: fixture.lab.inventoryPath, encoding: .utf8)
+        let unnamed = inventory.split(separator: "\n").filter { !$0.contains("identityFile:") }
+        try unnamed.joined(separator: "\n").write(
+            toFile: "\(fixture.folder)/unnamed.yaml", atomically: true, encoding: .utf8)
+        try await fixture.expect(.verified, "inventory", "import", "\(fixture.folder)/unnamed.yaml")
+        // Foundation takes the home from the account, as OpenSSH does, except with this variable.
+        return "CFFIXED_USER_HOME=\(fixture.folder)/home COLUMNS=2000"
+    }
+
+    @Test("a host that names no key is logged into with the keys that the ssh-agent holds, and an empty agent is named")
+    func agentKeys() async throws {
+        try await FleetFixture.with { fixture in
+            let variables = try await forgetKeys(of: fixture)
+            func check(with words: String) async throws -> FleetFixture.Outcome {
+                try await fixture.runVerbatim(
+                    "env \(variables) ssh-agent sh -c '\(words)exec setsid -w lockflight inventory check'")
+            }
+            let empty = try await check(with: "")
+            #expect(empty.code == FleetFixture.Exit.unreachable.rawValue)
+            #expect(empty.output.contains("holds none; make one with: ssh-keygen"), "\(empty.output)")
+
+            let held = try await check(with: "ssh-add -q \(fixture.lab.identityPath) && ")
+            #expect(held.code == FleetFixture.Exit.verified.rawValue, "\(held.output)")
+        }
+    }
+
+    @Test("of a key that a security key signs for, the error names OpenSSH's own client")
+    func securityKey() async throws {
+        try await FleetFixture.with { fixture in
+            let variables = try await forgetKeys(of: fixture)
+            // Only the public half tells the type; a private one cannot be made without the device.
+            let blob = KeyTests.blob(type: "sk-ssh-ed25519@openssh.com")
+            try "sk-ssh-ed25519@openssh.com \(blob)\n".write(
+                toFile: "\(fixture.folder)/home/.ssh/id_ed25519_sk.pub", atomically: true, encoding: .utf8)
+            let outcome = try await fixture.runVerbatim(
+                "env \(variables) ssh-agent setsid -w lockflight inventory check")
+            #expect(outcome.code == FleetFixture.Exit.unreachable.rawValue)
+            #expect(
+                outcome.output.contains(
+                    "write 'transport: openssh' in the inventory's entries of the hosts that it is for"),
+                "\(outcome.output)")
+        }
+    }
+
+    /// A public key's blob, in base64: the type, 32 bytes, and the application's name, each after its length (RFC 4251).
+    private static func blob(type: String) -> String {
+        func field(_ bytes: [UInt8]) -> [UInt8] {
+            withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { [UInt8]($0) } + bytes
+        }
+        return Data(field(Array(type.utf8)) + field(Array(repeating: 7, count: 32)) + field(Array("ssh:".utf8)))
+            .base64EncodedString()
+    }
+
     @Test(
         "a host that names no key is logged into with the standard keys that are there, each of them named when refused"
     )
     func standardKeys() async throws {
         try await FleetFixture.with { fixture in
             let folder = "\(fixture.folder)/home/.ssh"
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            let inventory = try String(contentsOfFile: fixture.lab.inventoryPath, encoding: .utf8)
-            let unnamed = inventory.split(separator: "\n").filter { !$0.contains("identityFile:") }
-            try unnamed.joined(separator: "\n").write(
-                toFile: "\(fixture.folder)/unnamed.yaml", atomically: true, encoding: .utf8)
-            try await fixture.expect(.verified, "inventory", "import", "\(fixture.folder)/unnamed.yaml")
-            // Foundation takes the home from the account, as OpenSSH does, except with this variable.
-            let variables = "CFFIXED_USER_HOME=\(fixture.folder)/home COLUMNS=2000"
+            let variables = try await forgetKeys(of: fixture)
             let check = "env -u SSH_AUTH_SOCK \(variables) setsid -w lockflight inventory check"
 
             let without = try await fixture.runVerbatim(check)
-            #expect(without.output.contains("none of ~/.ssh/id_ed25519, ~/.ssh/id_ecdsa, ~/.ssh/id_rsa is there"))
+            #expect(without.output.contains("none of ~/.ssh/id_ed25519, ~/.ssh/id_ecdsa, ~/.ssh/id_rsa, "))
+            #expect(without.output.contains("is there, and SSH_AUTH_SOCK names no ssh-agent"))
 
             let made = try await Subprocess.run(
                 .name("ssh-keygen"), arguments: ["-q", "-t", "ed25519", "-N", "", "-f", "\(folder)/id_ed25519"],

@@ -136,8 +136,14 @@ struct SSHConfigTests {
         ("kexalgorithms ecdh-sha2-nistp256", "KexAlgorithms", false, false),
         ("hostkeyalgorithms ssh-rsa", "HostKeyAlgorithms", false, false),
         ("pubkeyacceptedalgorithms ssh-rsa", "PubkeyAcceptedAlgorithms", false, false),
+        ("preferredauthentications password", "PreferredAuthentications", false, false),
+        ("requiredrsasize 4096", "RequiredRSASize", false, false),
+        ("revokedhostkeys /r", "RevokedHostKeys", false, false),
+        ("setenv A=b", "SetEnv", false, false),
         ("identityfile none", "IdentityFile", false, false),
         ("knownhostscommand /x %H", "KnownHostsCommand", false, true),
+        ("userknownhostsfile /dev/null", "UserKnownHostsFile", false, true),
+        ("globalknownhostsfile /g", "GlobalKnownHostsFile", false, true),
         ("remotecommand tmux", "RemoteCommand", false, true),
     ]
 

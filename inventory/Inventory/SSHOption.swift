@@ -30,8 +30,14 @@ struct SSHOption {
         SSHOption(name: "KexAlgorithms", effect: .missed),
         SSHOption(name: "HostKeyAlgorithms", effect: .missed),
         SSHOption(name: "PubkeyAcceptedAlgorithms", effect: .missed),
+        SSHOption(name: "PreferredAuthentications", effect: .missed),
+        SSHOption(name: "RequiredRSASize", effect: .missed),
+        SSHOption(name: "RevokedHostKeys", effect: .missed),
+        SSHOption(name: "SetEnv", effect: .missed),
         // Only pinned keys count.
         SSHOption(name: "KnownHostsCommand", effect: .replaced),
+        SSHOption(name: "UserKnownHostsFile", effect: .replaced),
+        SSHOption(name: "GlobalKnownHostsFile", effect: .replaced),
         // The agent is what runs.
         SSHOption(name: "RemoteCommand", effect: .replaced),
     ]

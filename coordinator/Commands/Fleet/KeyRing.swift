@@ -6,11 +6,12 @@ import UpgradeDomain
 /// The keys that this process logs in with, each found once.
 ///
 /// What this process cannot read itself is left to OpenSSH: keys with a passphrase, and keys of which only the public half
-/// is here, are used through the ssh-agent of `SSH_AUTH_SOCK` where that holds them. For other keys with a passphrase there
-/// is an agent of this process alone.
+/// is here, are used through the ssh-agent of `SSH_AUTH_SOCK` where that holds them, and so are its other keys for hosts that
+/// name none. For other keys with a passphrase there is an agent of this process alone.
 actor KeyRing {
-    /// Used, as far as they are there, for hosts that name no key: OpenSSH's own names, best first.
-    static let standardFiles = ["~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"]
+    /// Used, as far as they are there, for hosts that name no key: OpenSSH's own names, best first; those that a security key
+    /// signs for come last, as only OpenSSH's client uses them.
+    static let standardFiles = ["ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk"].map { "~/.ssh/id_\($0)" }
 
     /// What there is to log into a host with.
     struct Choice {
@@ -24,6 +25,8 @@ actor KeyRing {
     private let userAgent: SSHAgent?
     private var ownAgent: (process: PassphraseAgent, agent: SSHAgent)?
     private var found: [String: SSHIdentity] = [:]
+    /// What `userAgent` answered when it was asked what it holds; it is asked once, as an agent that hangs takes its time.
+    private var held: Result<[SSHIdentity], SSHError>?
     /// Keys that only the agent of this process holds.
     private var unlocked: Set<String> = []
     /// Why a passphrase was not had when it was asked for.
@@ -47,11 +50,18 @@ actor KeyRing {
                 choice.problems.append(problems[path] ?? error)
             }
         }
-        if choice.identities.isEmpty { throw choice.problems.first ?? KeyRing.noKey(host) }
+        if host.identityFiles.isEmpty {
+            do {
+                choice.identities += try await heldKeys()
+            } catch {
+                choice.problems.append(error)
+            }
+        }
+        if choice.identities.isEmpty { throw choice.problems.first ?? noKey(host) }
         return choice
     }
 
-    /// Asks for the passphrases that the keys of hosts need, one after the other.
+    /// Asks for the passphrases that the keys of hosts need, one after the other, and the agent for what it holds, once for all.
     ///
     /// To be called before a live view is drawn: later nobody is asked. What is wrong with a key is told when it is needed.
     func unlock(for hosts: [UpgradeDomain.Host]) async {
@@ -62,14 +72,14 @@ actor KeyRing {
                 if error.code == .keyEncrypted { problems[path] = error }
             }
         }
+        if hosts.contains(where: \.identityFiles.isEmpty) { _ = try? await heldKeys() }
     }
 
     /// What OpenSSH's own client is to log into a host with, where ssh_config is not to say it; it finds its own agent.
     func files(for host: UpgradeDomain.Host) -> (paths: [String], agentSocket: String?) {
-        guard host.identityFile != nil else { return ([], nil) }
         let paths = paths(for: host)
-        let isOfSSHConfig = host.ssh?.identityFiles.isEmpty == false
-        return (isOfSSHConfig ? [] : paths, unlocked.isDisjoint(with: paths) ? nil : ownAgent?.process.socketPath)
+        let findsThemItself = host.identityFile == nil || host.ssh?.identityFiles.isEmpty == false
+        return (findsThemItself ? [] : paths, unlocked.isDisjoint(with: paths) ? nil : ownAgent?.process.socketPath)
     }
 
     /// Ends the agent of this process, and with it every key that it unlocked.
@@ -88,13 +98,29 @@ actor KeyRing {
         }
     }
 
-    private static func noKey(_ host: UpgradeDomain.Host) -> SSHError {
-        SSHError(
+    private func noKey(_ host: UpgradeDomain.Host) -> SSHError {
+        let agent =
+            userAgent.map { "the ssh-agent at \($0.socketPath) holds none" } ?? "SSH_AUTH_SOCK names no ssh-agent"
+        return SSHError(
             code: .keyUnreadable, host: host.name.rawValue,
             message: """
-                there is no key to log into \(host.name) with: neither its inventory entry nor ssh_config names one, and none of \
-                \(standardFiles.joined(separator: ", ")) is there; make one with: ssh-keygen -t ed25519
+                there is no key to log into \(host.name) with: neither its inventory entry nor ssh_config names one, none of \
+                \(KeyRing.standardFiles.joined(separator: ", ")) is there, and \(agent); make one with: ssh-keygen -t ed25519
                 """)
+    }
+
+    /// The keys of the user's agent; none where there is no agent.
+    private func heldKeys() async throws(SSHError) -> [SSHIdentity] {
+        guard let userAgent else { return [] }
+        if let held { return try held.get() }
+        let answer: Result<[SSHIdentity], SSHError>
+        do {
+            answer = .success(try await SSHIdentity.all(heldBy: userAgent))
+        } catch {
+            answer = .failure(error)
+        }
+        held = answer
+        return try answer.get()
     }
 
     private func identity(at path: String, asks: Bool) async throws(SSHError) -> SSHIdentity {

@@ -195,9 +195,14 @@ extension SSHError {
             return
                 ". Once its fingerprint is known to be right, pin it: lockflight inventory trust --scan --replace \(failedHost)"
         }
-        if code == .noCommonAlgorithm || code == .keyTypeUnsupported {
-            return
-                ". OpenSSH's own client may reach it: write 'transport: openssh' in the inventory's entry of \(failedHost)"
+        if code == .noCommonAlgorithm {
+            // A host's own transport goes for its jump hosts too.
+            return ". OpenSSH's own client may reach it: write 'transport: openssh' in the inventory's entry of \(host)"
+        }
+        if code == .keyTypeUnsupported {
+            return """
+                . OpenSSH's own client may use it: write 'transport: openssh' in the inventory's entries of the hosts that it is for
+                """
         }
         return ""
     }
