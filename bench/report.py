@@ -2,6 +2,7 @@
 import json
 import os
 import platform
+import subprocess
 from html import escape
 
 
@@ -9,6 +10,7 @@ def machine():
     with open("/proc/cpuinfo") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
     return {
+        "openssh": subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.strip(),
         "cores": os.cpu_count(), "model": models[0] if models else platform.machine(), "kernel": platform.release(),
         "memoryGiB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)}
 
@@ -73,7 +75,8 @@ def markdown(results):
         "# What was measured\n\nBy `make bench`, which writes this page. Medians and ranges of interleaved rounds; everyone with the "
         "same key, the same width and\nstrict host keys (parallel-ssh has none), over real sshd on loopback. The servers take most "
         "of the time of a fan-out on so few cores.\n\n"
-        f"{results['date']}, {found['cores']} cores of {found['model']}, {found['memoryGiB']} GiB, Linux {found['kernel']}.")
+        f"{results['date']}, {found['cores']} cores of {found['model']}, {found['memoryGiB']} GiB, Linux {found['kernel']}, "
+        f"{found['openssh']}.")
     return "\n\n".join([head, *map(section_text, results["sections"])]) + "\n"
 
 

@@ -164,6 +164,15 @@ struct KeyTests {
             let refused = try await fixture.runVerbatim(check)
             #expect(refused.code == FleetFixture.Exit.unreachable.rawValue)
             #expect(refused.output.contains("\(folder)/id_ed25519 (ssh-ed25519 SHA256:"), "\(refused.output)")
+            #expect(!refused.output.contains("the certificate"))
+
+            // OpenSSH's client takes whatever lies there for the key's certificate.
+            let certificate = "\(folder)/id_ed25519-cert.pub"
+            try FileManager.default.copyItem(atPath: "\(folder)/id_ed25519.pub", toPath: certificate)
+            let uncertified = try await fixture.runVerbatim(check)
+            #expect(
+                uncertified.output.contains("Not tried: the certificate \(certificate), as libssh2 logs in with none"),
+                "\(uncertified.output)")
 
             try FileManager.default.copyItem(atPath: fixture.lab.identityPath, toPath: "\(folder)/id_ecdsa")
             let accepted = try await fixture.runVerbatim(check)

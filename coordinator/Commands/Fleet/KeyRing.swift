@@ -58,6 +58,7 @@ actor KeyRing {
             }
         }
         if choice.identities.isEmpty { throw choice.problems.first ?? noKey(host) }
+        choice.problems += paths(for: host).compactMap { certificateProblem($0, host) }
         return choice
     }
 
@@ -96,6 +97,18 @@ actor KeyRing {
             let path = (file as NSString).expandingTildeInPath
             return [path, path + ".pub"].first { FileManager.default.fileExists(atPath: $0) }
         }
+    }
+
+    /// OpenSSH logs in with a certificate that lies beside a key, unasked.
+    private func certificateProblem(_ path: String, _ host: UpgradeDomain.Host) -> SSHError? {
+        let certificate = (path.hasSuffix(".pub") ? String(path.dropLast(4)) : path) + "-cert.pub"
+        guard FileManager.default.fileExists(atPath: certificate) else { return nil }
+        return SSHError(
+            code: .keyTypeUnsupported, host: host.name.rawValue,
+            message: """
+                the certificate \(certificate), as libssh2 logs in with none; OpenSSH's own client does: write \
+                'transport: openssh' in the inventory's entry of \(host.name)
+                """)
     }
 
     private func noKey(_ host: UpgradeDomain.Host) -> SSHError {
