@@ -8,17 +8,17 @@ import Testing
 @Suite("Each phase has its deadline", .serialized)
 struct PhaseTests {
     enum Phase: String, CaseIterable {
-        case connect, banner, keyExchange, authentication, agent, exec, output, silence
+        case connect, tunnel, banner, keyExchange, authentication, agent, exec, upload, output, silence
 
         var code: SSHError.Code {
             switch self {
-            case .connect: .connectTimedOut
+            case .connect, .tunnel: .connectTimedOut
             case .banner: .bannerTimedOut
             case .keyExchange: .handshakeTimedOut
             case .authentication: .authenticationTimedOut
             case .agent: .agentFailed
             case .exec: .execTimedOut
-            case .output: .progressTimedOut
+            case .upload, .output: .progressTimedOut
             case .silence: .connectionLost
             }
         }
@@ -30,12 +30,12 @@ struct PhaseTests {
         deadlines.agent = .seconds(55)
         deadlines.silence = .seconds(55)
         switch phase {
-        case .connect: deadlines.connect = .milliseconds(300)
+        case .connect, .tunnel: deadlines.connect = .milliseconds(300)
         case .banner, .keyExchange: deadlines.handshake = .milliseconds(300)
         case .authentication: deadlines.authentication = .milliseconds(700)
         case .agent: deadlines.agent = .milliseconds(300)
         case .exec: deadlines.exec = .milliseconds(300)
-        case .output: break
+        case .upload, .output: break
         case .silence: deadlines.silence = .seconds(3)
         }
         return deadlines
@@ -61,15 +61,17 @@ struct PhaseTests {
     ) async throws -> SSHError {
         var target = plain
         switch phase {
-        case .connect, .banner, .keyExchange:
-            let listener = try RawListener(backlog: phase == .connect ? 0 : 16)
+        case .connect, .tunnel, .banner, .keyExchange:
+            let isDeaf = phase == .connect || phase == .tunnel
+            let listener = try RawListener(backlog: isDeaf ? 0 : 16)
             defer { listener.stop() }
             // A full accept queue makes the kernel drop further SYNs.
-            let fillers = (0..<(phase == .connect ? 4 : 0)).map { _ in
+            let fillers = (0..<(isDeaf ? 4 : 0)).map { _ in
                 beginConnect("127.0.0.1", listener.port, nonblocking: true).descriptor
             }
             defer { for filler in fillers { close(filler) } }
             if phase == .keyExchange { listener.serveOnce("SSH-2.0-stalled\r\n", .silence) }
+            if phase == .tunnel { target.jumps = [try server.target(named: "bastion-1")] }
             (target.address, target.port) = ("127.0.0.1", listener.port)
             return try await failure { [target] in _ = try await client.connect(to: target) }
         case .authentication:
@@ -89,6 +91,17 @@ struct PhaseTests {
                 stalled = try await failure { [target] in _ = try await client.connect(to: target) }
             }
             return try #require(stalled)
+        case .upload:
+            // Held open here and never read: the host's cat stands still, and ends once this is closed.
+            let path = "\(server.folder)/pipe"
+            try #require(mkfifo(path, 0o600) == 0)
+            let pipe = open(path, O_RDWR)
+            defer { close(pipe) }
+            let connection = try await client.connect(to: target)
+            return try await failure {
+                try await connection.upload(
+                    Array(repeating: 1, count: 8 << 20), to: path, timeout: .milliseconds(300))
+            }
         case .exec, .output, .silence:
             let connection = try await client.connect(to: target)
             let command = try await connection.execute("echo $PPID; exec cat")
