@@ -43,7 +43,8 @@ actor KeyRing {
     /// - Throws: why none can be used.
     func choice(for host: UpgradeDomain.Host) async throws(SSHError) -> Choice {
         var choice = Choice()
-        for path in paths(for: host) {
+        let paths = paths(for: host)
+        for path in paths {
             do {
                 choice.identities.append(try await identity(at: path, asks: false))
             } catch {
@@ -58,7 +59,7 @@ actor KeyRing {
             }
         }
         if choice.identities.isEmpty { throw choice.problems.first ?? noKey(host) }
-        choice.problems += paths(for: host).compactMap { certificateProblem($0, host) }
+        choice.problems += paths.compactMap(KeyRing.certificateProblem)
         return choice
     }
 
@@ -100,15 +101,12 @@ actor KeyRing {
     }
 
     /// OpenSSH logs in with a certificate that lies beside a key, unasked.
-    private func certificateProblem(_ path: String, _ host: UpgradeDomain.Host) -> SSHError? {
+    private static func certificateProblem(_ path: String) -> SSHError? {
         let certificate = (path.hasSuffix(".pub") ? String(path.dropLast(4)) : path) + "-cert.pub"
         guard FileManager.default.fileExists(atPath: certificate) else { return nil }
         return SSHError(
-            code: .keyTypeUnsupported, host: host.name.rawValue,
-            message: """
-                the certificate \(certificate), as libssh2 logs in with none; OpenSSH's own client does: write \
-                'transport: openssh' in the inventory's entry of \(host.name)
-                """)
+            code: .keyTypeUnsupported, host: certificate,
+            message: "the certificate \(certificate), as libssh2 logs in with none")
     }
 
     private func noKey(_ host: UpgradeDomain.Host) -> SSHError {

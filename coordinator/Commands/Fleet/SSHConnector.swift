@@ -66,7 +66,7 @@ final class SSHConnector: HostConnector {
             return try await client.connect(to: target)
         } catch {
             guard error.code == .authenticationRefused, !choice.problems.isEmpty else { throw error }
-            let others = choice.problems.map(\.message).joined(separator: ". ")
+            let others = choice.problems.map { $0.message + $0.remedy }.joined(separator: ". ")
             throw SSHError(
                 code: error.code, host: error.host, message: "\(error.message). Not tried: \(others)",
                 cause: error.cause)
