@@ -35,15 +35,33 @@ struct WayTests {
         }
     }
 
+    /// The host's sshd offers only ciphers that libssh2 lacks.
+    private func harden(_ name: HostName, of fleet: FleetFixture) async throws {
+        try await fleet.lab.inject(.sshdDown, on: name, target: "1.5.0")
+        let path = try fleet.lab.host(name).root + "/sshd/sshd_config"
+        let config = try String(contentsOfFile: path, encoding: .utf8)
+        try (config + "Ciphers aes256-gcm@openssh.com,chacha20-poly1305@openssh.com\n")
+            .write(toFile: path, atomically: true, encoding: .utf8)
+        try await fleet.lab.mend(name)
+    }
+
+    @Test func aHostBehindAServerBeyondLibssh2IsReachedAsTheErrorSays() async throws {
+        try await FleetFixture.with(WayTests.pair) { fleet in
+            try await add("jump: data-1", to: "core-1", of: fleet)
+            try await harden("data-1", of: fleet)
+            let refused = try await fleet.expect(.unreachable, "inventory", "check", "core-1")
+            #expect(
+                refused.output.replacing(/\s+/, with: " ").contains(
+                    "write 'transport: openssh' in the inventory's entry of core-1"),
+                "\(refused.output)")
+            try await add("transport: openssh", to: "core-1", of: fleet)
+            try await fleet.expect(.verified, "inventory", "check", "core-1")
+        }
+    }
+
     @Test func aServerBeyondLibssh2IsNamedAndUpgradedByOpenSSHsClient() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
-            let host = try fleet.lab.host("core-1")
-            try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
-            let path = host.root + "/sshd/sshd_config"
-            let config = try String(contentsOfFile: path, encoding: .utf8)
-            try (config + "Ciphers aes256-gcm@openssh.com,chacha20-poly1305@openssh.com\n")
-                .write(toFile: path, atomically: true, encoding: .utf8)
-            try await fleet.lab.mend("core-1")
+            try await harden("core-1", of: fleet)
             let refused = try await fleet.expect(.unreachable, "inventory", "check", "core-1")
             #expect(
                 refused.output.replacing(/\s+/, with: " ").contains(
