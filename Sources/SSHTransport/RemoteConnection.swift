@@ -84,18 +84,26 @@ extension RemoteConnection {
         }
     }
 
-    /// Writes a file on the host by way of its `cat`, in large pieces.
+    /// Feeds a file to a command that stores it, such as `cat > FILE`, in large pieces; what the command printed.
     ///
     /// The result proves nothing about the file: verify its digest there, then rename it.
-    /// - Parameter timeout: the longest time without the next piece being taken.
-    /// - Throws: `uploadFailed` with the host's own words when `cat` complains.
-    public func upload(_ bytes: [UInt8], to path: String, timeout: Duration? = nil) async throws(SSHError) {
-        let output = try await run("cat > \(shellQuoted(path))", input: bytes, timeout: timeout)
-        guard output.exit.status == 0, output.exit.signal == nil, output.standardErrorTail.isEmpty else {
-            let words = output.exit.signal.map { "signal \($0)" } ?? "exit status \(output.exit.status)"
-            throw target.error(
-                .uploadFailed, detail: "\(path), \(words), \"\(printable(output.standardErrorTail))\"")
+    /// - Parameter timeout: the longest time in which nothing is taken and nothing is said.
+    /// - Throws: `uploadTimedOut` after that time; `uploadFailed` with the host's own words when the command fails.
+    public func upload(
+        _ bytes: [UInt8], by command: String, limitBytes: Int = 1024 * 1024, timeout: Duration
+    ) async throws(SSHError) -> SSHOutput {
+        let output: SSHOutput
+        do {
+            output = try await run(command, input: bytes, limitBytes: limitBytes, timeout: timeout)
+        } catch {
+            guard error.code == .progressTimedOut else { throw error }
+            throw target.error(.uploadTimedOut, detail: "for \(timeout)")
         }
+        guard output.exit.status == 0, output.exit.signal == nil else {
+            let words = output.exit.signal.map { "signal \($0)" } ?? "exit status \(output.exit.status)"
+            throw target.error(.uploadFailed, detail: "\(words), \"\(printable(output.standardErrorTail))\"")
+        }
+        return output
     }
 }
 

@@ -5,6 +5,7 @@ import Synchronization
 /// Owns the threads that all connections of this process share.
 public final class SSHClient: Sendable {
     private let group: MultiThreadedEventLoopGroup
+    private let names: NameResolver
     /// A thread of the connections, for tasks that talk to them: each request from another thread costs two changes of
     /// threads, a sixth of what a short visit costs in all. What a task computes there keeps the connections waiting, so
     /// long work does not belong there. Ends with `shutdown`.
@@ -15,7 +16,12 @@ public final class SSHClient: Sendable {
     private let jumpHosts = Mutex<[[SSHTarget.Place]: JumpHost]>([:])
 
     /// One thread carries hundreds of connections at about 2 ms of CPU each; more spread their cryptography.
-    public init(threadCount: Int = 1) {
+    public convenience init(threadCount: Int = 1) {
+        self.init(threadCount: threadCount, names: NameResolver())
+    }
+
+    init(threadCount: Int, names: NameResolver) {
+        self.names = names
         group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threadCount))
         executor = LoopExecutor(loop: group.next())
     }
@@ -54,7 +60,7 @@ public final class SSHClient: Sendable {
     }
 
     private func handle(_ target: SSHTarget, _ turn: TunnelTurn?) -> DriverHandle {
-        DriverHandle(target: target, loop: turn?.connection.loop ?? group.next())
+        DriverHandle(target: target, loop: turn?.connection.loop ?? group.next(), names: names)
     }
 
     /// A turn on the last jump host; nil when there is none.
@@ -91,6 +97,7 @@ public final class SSHClient: Sendable {
     public func shutdown() async {
         for jumpHost in jumpHosts.withLock({ $0 }).values { await jumpHost.close() }
         try? await group.shutdownGracefully()
+        names.shutdown()
     }
 }
 
@@ -108,21 +115,25 @@ extension SSHTarget {
 final class DriverHandle: Sendable {
     let target: SSHTarget
     let loop: any EventLoop
+    private let names: NameResolver
     private let box: NIOLoopBoundBox<SessionDriver?>
     private let over = Atomic(false)
     /// Whether the session is over, so that dropping a handle has nothing to do.
     var isOver: Bool { over.load(ordering: .relaxed) }
 
-    init(target: SSHTarget, loop: any EventLoop) {
+    init(target: SSHTarget, loop: any EventLoop, names: NameResolver) {
         self.target = target
         self.loop = loop
+        self.names = names
         box = NIOLoopBoundBox.makeEmptyBox(valueType: SessionDriver.self, eventLoop: loop)
     }
 
     /// The session's driver, made at the first use. On the loop only.
     var driver: SessionDriver {
         if let driver = box.value { return driver }
-        let driver = SessionDriver(target: target, loop: loop) { self.over.store(true, ordering: .relaxed) }
+        let driver = SessionDriver(target: target, loop: loop, names: names) {
+            self.over.store(true, ordering: .relaxed)
+        }
         box.value = driver
         return driver
     }

@@ -41,8 +41,11 @@ public struct SSHExit: Sendable, Hashable {
     /// Advisory: 0 also when the server sent no status at all, as after a signal or the server's own death. An
     /// outcome that matters must be stated in the command's output.
     public let status: Int
-    /// The signal that ended the command, without SIG, when the server said so.
+    /// The signal that ended the command, without SIG, when the server said so; `unnamedSignal` when that is not passed on.
     public let signal: String?
+
+    /// OpenSSH's client does not pass on which signal it was.
+    public static let unnamedSignal = "unnamed"
 
     public init(status: Int, signal: String?) {
         self.status = status

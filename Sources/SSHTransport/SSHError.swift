@@ -6,7 +6,7 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The closed list of things that can go wrong; callers decide by it, never by the message.
     public enum Code: String, Sendable, Hashable, CaseIterable {
         // Before the server says who it is.
-        case unreachable, connectTimedOut, connectionRefused, bannerTimedOut
+        case unreachable, resolutionTimedOut, connectTimedOut, connectionRefused, bannerTimedOut
         // While agreeing on keys.
         case handshakeTimedOut, handshakeFailed, noCommonAlgorithm, hostKeyUnknown, hostKeyChanged
         // While proving who we are.
@@ -16,8 +16,8 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         // While starting or talking to a command. After `execTimedOut`, `connectionLost` and `progressTimedOut`
         // it is unknown whether the command ran.
         case execRefused, execTimedOut, connectionLost, progressTimedOut
-        // What a command ended with.
-        case uploadFailed
+        // While a file is brought there: the host could not store it, or took no more of it.
+        case uploadFailed, uploadTimedOut
         // Ours: the caller closed it, its task was cancelled, or a named limit was reached.
         case closed, cancelled, limitExceeded
     }

@@ -29,10 +29,19 @@ extension SSHTarget {
             cause: jump.cause)
     }
 
+    /// Whether a key of this type is pinned, so that another one of it is a change.
+    func pins(type: some StringProtocol) -> Bool { hostKeys.contains { $0.type == type } }
+
+    /// The key that was shown beside those that are pinned.
+    func mismatch(type: some StringProtocol, fingerprint: some StringProtocol) -> String {
+        let pinned = hostKeys.map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
+        return "it shows \(type) \(fingerprint), pinned is \(pinned)"
+    }
+
     private func message(_ code: SSHError.Code, _ detail: String) -> String {
         switch code {
-        case .unreachable, .connectTimedOut, .connectionRefused, .bannerTimedOut, .handshakeTimedOut,
-            .handshakeFailed, .noCommonAlgorithm, .hostKeyUnknown, .hostKeyChanged:
+        case .unreachable, .resolutionTimedOut, .connectTimedOut, .connectionRefused, .bannerTimedOut,
+            .handshakeTimedOut, .handshakeFailed, .noCommonAlgorithm, .hostKeyUnknown, .hostKeyChanged:
             messageBeforeTrust(code, detail)
         case .authenticationTimedOut:
             "\(words) did not answer the login within \(deadlines.authentication)\(detail); no command ran there. "
@@ -60,6 +69,9 @@ extension SSHTarget {
         case .uploadFailed:
             "the upload to \(words) failed\(detail); the file there is not whole. Check the disk there with: "
                 + "ssh -p \(port) \(user)@\(address) df -h"
+        case .uploadTimedOut:
+            "\(words) took nothing more of what was uploaded\(detail); the file there is not whole, and nothing uses it. "
+                + "Check the disk and the load there with: ssh -p \(port) \(user)@\(address) 'df -h; uptime'"
         case .closed:
             "the connection to \(words) was already closed on this side\(detail); nothing more was sent to it. "
                 + "Connect again"
@@ -77,6 +89,9 @@ extension SSHTarget {
         case .unreachable:
             return "\(words) cannot be reached\(detail); nothing was sent to it. Check its address and network, then "
                 + "try: \(tryByHand)"
+        case .resolutionTimedOut:
+            return "the name of \(words) was not resolved within \(deadlines.resolution)\(detail); nothing was sent to "
+                + "it. Check the name servers of this machine with: getent ahosts \(address)"
         case .connectTimedOut:
             return "\(words) did not answer within \(deadlines.connect)\(detail); nothing was sent to it. Check that "
                 + "it is up and that no firewall drops the port, then try: \(tryByHand)"
@@ -105,7 +120,7 @@ extension SSHTarget {
                 + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
         case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld,
             .keyTypeUnsupported, .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed,
-            .closed, .cancelled, .limitExceeded:
+            .uploadTimedOut, .closed, .cancelled, .limitExceeded:
             return message(code, detail)
         }
     }

@@ -51,7 +51,9 @@ extension SSHTarget {
 
 /// How long each phase may take before the attempt is given up.
 public struct SSHDeadlines: Sendable, Hashable {
-    /// Name resolution and the TCP handshake.
+    /// Finding the addresses of a name. The system's resolver usually waits 5 s for each name server, and asks twice.
+    public var resolution: Duration
+    /// The TCP handshake, or the opening of a tunnel through a jump host.
     public var connect: Duration
     /// The server's banner and the key exchange. libssh2 itself gives up after 60 s.
     public var handshake: Duration
@@ -64,9 +66,11 @@ public struct SSHDeadlines: Sendable, Hashable {
     public var silence: Duration
 
     public init(
-        connect: Duration = .seconds(10), handshake: Duration = .seconds(15), authentication: Duration = .seconds(15),
-        agent: Duration = .seconds(10), exec: Duration = .seconds(15), silence: Duration = .seconds(30)
+        resolution: Duration = .seconds(10), connect: Duration = .seconds(10), handshake: Duration = .seconds(15),
+        authentication: Duration = .seconds(15), agent: Duration = .seconds(10), exec: Duration = .seconds(15),
+        silence: Duration = .seconds(30)
     ) {
+        self.resolution = resolution
         self.connect = connect
         self.handshake = handshake
         self.authentication = authentication

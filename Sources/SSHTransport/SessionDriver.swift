@@ -21,6 +21,7 @@ final class SessionDriver {
 
     private(set) var session: LibSSH2Session?
     private(set) var wire: (any SessionWire)?
+    private let names: NameResolver
     private let ended: () -> Void
     private var opened: EventLoopPromise<SSHIdentity>?
     /// Set when nothing but the host's key is wanted.
@@ -35,8 +36,9 @@ final class SessionDriver {
     private var mustAdvanceAgain = false
 
     /// - Parameter ended: called once, when nothing more can be done with the session.
-    init(target: SSHTarget, loop: any EventLoop, ended: @escaping () -> Void) {
+    init(target: SSHTarget, loop: any EventLoop, names: NameResolver, ended: @escaping () -> Void) {
         self.target = target
+        self.names = names
         attempts = LoginAttempts(target.identities)
         self.loop = loop
         self.ended = ended
@@ -67,15 +69,17 @@ final class SessionDriver {
     private func begin(through turn: TunnelTurn?) {
         session = LibSSH2Session(hostKeyTypes: target.hostKeys.map(\.type))
         guard session != nil else { return fail(.limitExceeded, detail: "libssh2 could not start a session") }
-        perform(lifecycle.started())
         if let turn {
+            perform(lifecycle.started(withName: false))
             let tunnel = TunnelWire(driver: self, turn: turn)
             wire = tunnel
             tunnel.connect()
         } else {
-            let socket = SocketWire(driver: self)
+            let address = try? SocketAddress(ipAddress: target.address, port: target.port)
+            perform(lifecycle.started(withName: address == nil))
+            let socket = SocketWire(driver: self, names: names)
             wire = socket
-            socket.connect()
+            socket.connect(to: address)
         }
     }
 
@@ -103,6 +107,8 @@ final class SessionDriver {
     }
 
     // MARK: What happens on the wire
+
+    func nameResolved() { perform(lifecycle.nameResolved()) }
 
     func wireOpened() {
         perform(lifecycle.connected())
@@ -192,13 +198,8 @@ final class SessionDriver {
         }
         let action = lifecycle.handshakeFinished(
             hostKeyIsPinned: key.map(target.hostKeys.contains) ?? false,
-            otherKeyOfItsTypeIsPinned: target.hostKeys.contains { $0.type == key?.type })
-        perform(
-            action,
-            detail: key.map { key in
-                let pinned = target.hostKeys.map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
-                return "it shows \(key.type) \(key.fingerprint), pinned is \(pinned)"
-            })
+            otherKeyOfItsTypeIsPinned: key.map { target.pins(type: $0.type) } ?? false)
+        perform(action, detail: key.map { target.mismatch(type: $0.type, fingerprint: $0.fingerprint) })
     }
 
     private func handshakeFailed(_ failure: LibSSH2Session.Failure, _ session: LibSSH2Session) {
@@ -245,6 +246,7 @@ final class SessionDriver {
         deadline?.cancel()
         let limit =
             switch phase {
+            case .resolution: target.deadlines.resolution
             case .connect: target.deadlines.connect
             case .handshake: target.deadlines.handshake
             case .authentication: target.deadlines.authentication

@@ -4,7 +4,7 @@
 /// way to `authenticating` leads through `handshakeFinished(hostKeyIsPinned: true)`.
 struct SessionLifecycle {
     /// What a deadline is set for.
-    enum Phase: CaseIterable, Hashable, Sendable { case connect, handshake, authentication }
+    enum Phase: CaseIterable, Hashable, Sendable { case resolution, connect, handshake, authentication }
 
     /// What libssh2 must be driven to do when bytes arrive.
     enum Work: Equatable { case nothing, handshake, authentication, execs }
@@ -25,7 +25,9 @@ struct SessionLifecycle {
     private enum State: Equatable {
         /// Not started.
         case idle
-        /// The name is being resolved or TCP is connecting.
+        /// The system looks for the name's addresses.
+        case resolving
+        /// TCP is connecting.
         case connecting
         /// Banners and keys are being exchanged.
         case handshaking
@@ -41,7 +43,7 @@ struct SessionLifecycle {
 
     var work: Work {
         switch state {
-        case .idle, .connecting, .closed: .nothing
+        case .idle, .resolving, .connecting, .closed: .nothing
         case .handshaking: .handshake
         case .authenticating: .authentication
         case .open: .execs
@@ -51,6 +53,7 @@ struct SessionLifecycle {
     /// The phase that a lost or slow connection is reported in; nil while open.
     var phase: Phase? {
         switch state {
+        case .resolving: .resolution
         case .idle, .connecting: .connect
         case .handshaking: .handshake
         case .authenticating: .authentication
@@ -60,8 +63,15 @@ struct SessionLifecycle {
 
     var isClosed: Bool { state == .closed }
 
-    mutating func started() -> Action {
+    /// - Parameter withName: whether an address has to be found first.
+    mutating func started(withName: Bool) -> Action {
         guard state == .idle else { return .none }
+        state = withName ? .resolving : .connecting
+        return .begin(withName ? .resolution : .connect)
+    }
+
+    mutating func nameResolved() -> Action {
+        guard state == .resolving else { return .none }
         state = .connecting
         return .begin(.connect)
     }
@@ -90,6 +100,7 @@ struct SessionLifecycle {
     mutating func deadlinePassed(_ phase: Phase, heardAnything: Bool) -> Action {
         guard self.phase == phase else { return .none }
         switch phase {
+        case .resolution: return close(.fail(.resolutionTimedOut))
         case .connect: return close(.fail(.connectTimedOut))
         case .handshake: return close(.fail(heardAnything ? .handshakeTimedOut : .bannerTimedOut))
         case .authentication: return close(.fail(.authenticationTimedOut))
@@ -100,7 +111,7 @@ struct SessionLifecycle {
     mutating func peerClosed() -> Action {
         switch state {
         case .idle, .closed: return .none
-        case .connecting: return close(.fail(.unreachable))
+        case .resolving, .connecting: return close(.fail(.unreachable))
         case .handshaking: return close(.fail(.handshakeFailed))
         case .authenticating, .open: return close(.fail(.connectionLost))
         }
@@ -116,7 +127,7 @@ struct SessionLifecycle {
     mutating func closeRequested() -> Action {
         switch state {
         case .closed: return .none
-        case .idle, .connecting, .handshaking: return close(.fail(.closed))
+        case .idle, .resolving, .connecting, .handshaking: return close(.fail(.closed))
         case .authenticating, .open: return close(.disconnect)
         }
     }

@@ -9,31 +9,62 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     typealias OutboundOut = ByteBuffer
 
     private let driver: SessionDriver
+    private let names: NameResolver
     private var context: ChannelHandlerContext?
+    /// Channels that try to connect: of a name's several addresses, each has its own.
+    private var attempts: [any Channel] = []
+    private var isConnecting = false
     private var holdsRead = false
     /// Something was sent since the last bytes came in.
     private var hasAnswered = false
     private var isGone = false
     private let gone: EventLoopPromise<Void>
 
-    init(driver: SessionDriver) {
+    init(driver: SessionDriver, names: NameResolver) {
         self.driver = driver
+        self.names = names
         gone = driver.loop.makePromise()
     }
 
-    /// Resolves the name off the loop, if it is one, and connects.
-    func connect() {
-        let target = driver.target
-        let attempt: EventLoopFuture<any Channel>
-        do {
-            attempt = bootstrap().connect(to: try SocketAddress(ipAddress: target.address, port: target.port))
-        } catch {
-            attempt = bootstrap().connect(host: target.address, port: target.port)
+    /// - Parameter address: nil when the target's has to be resolved first.
+    func connect(to address: SocketAddress?) {
+        guard let address else { return resolve() }
+        follow(bootstrap().connect(to: address))
+    }
+
+    private func resolve() {
+        let (name, port, loop) = (driver.target.address, driver.target.port, driver.loop)
+        names.addresses(of: name, port: port, on: loop).assumeIsolated().whenComplete { result in
+            guard !self.isGone else { return }
+            switch result {
+            case .success(let addresses):
+                self.driver.nameResolved()
+                let known = KnownAddresses(addresses: addresses, loop: loop)
+                self.follow(self.bootstrap().resolver(known).connect(host: name, port: port))
+            case .failure(let error):
+                self.driver.fail(.unreachable, detail: "its name cannot be resolved: \(error)")
+                self.end()
+            }
         }
-        attempt.hop(to: driver.loop).assumeIsolated().whenFailure { error in
-            let (code, detail) = connectFailure(error)
-            self.driver.fail(code, detail: detail, cause: "\(error)")
-            self.end()
+    }
+
+    private func follow(_ attempt: EventLoopFuture<any Channel>) {
+        isConnecting = true
+        attempt.hop(to: driver.loop).assumeIsolated().whenComplete { result in
+            self.isConnecting = false
+            self.attempts = []
+            do {
+                let channel = try result.get()
+                try channel.pipeline.syncOperations.addHandler(self)
+                guard channel.isActive else { return }
+                self.driver.wireOpened()
+                // Nothing was read before there was somebody to take it.
+                try channel.syncOptions?.setOption(.autoRead, value: true)
+            } catch {
+                let (code, detail) = connectFailure(error)
+                self.driver.fail(code, detail: detail, cause: "\(error)")
+                if let context = self.context { context.close(promise: nil) } else { self.end() }
+            }
         }
     }
 
@@ -43,12 +74,16 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
             .connectTimeout(TimeAmount(driver.target.deadlines.connect) + .seconds(1))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try bound.value.setSilenceOptions(channel)
-                    try channel.pipeline.syncOperations.addHandler(bound.value)
-                }
+                channel.eventLoop.makeCompletedFuture { try bound.value.prepare(channel) }
             }
+    }
+
+    private func prepare(_ channel: any Channel) throws {
+        guard !isGone, !driver.lifecycle.isClosed else { throw ChannelError.ioOnClosedChannel }
+        attempts.append(channel)
+        try setSilenceOptions(channel)
     }
 
     /// Lets the kernel notice a dead peer: unacknowledged bytes by TCP_USER_TIMEOUT, an idle one by keepalives.
@@ -64,7 +99,6 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
         }
     }
 
-    /// A socket that never connected may have had a channel all the same, which is removed as well.
     private func end() {
         guard !isGone else { return }
         isGone = true
@@ -89,7 +123,12 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
         context?.read()
     }
 
-    func close() { context?.close(promise: nil) }
+    func close() {
+        if let context { return context.close(promise: nil) }
+        // Their failure ends it; a name that is being resolved has nothing to wait for.
+        for attempt in attempts { attempt.close(promise: nil) }
+        if !isConnecting { end() }
+    }
 
     // MARK: The channel's events
 
@@ -102,8 +141,6 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
         self.context = nil
         end()
     }
-
-    func channelActive(context: ChannelHandlerContext) { driver.wireOpened() }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { driver.receive(unwrapInboundIn(data)) }
 
@@ -138,8 +175,9 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
 /// Sorts what SwiftNIO and the kernel say about a failed connect.
 func connectFailure(_ error: any Error) -> (SSHError.Code, detail: String?) {
     if let error = error as? NIOConnectionError {
-        if let first = error.connectionErrors.first { return connectFailure(first.error) }
-        return (.unreachable, "its name has no address")
+        // A machine without IPv6 says so of every IPv6 address; another address has more to tell.
+        let failures = error.connectionErrors.map { connectFailure($0.error) }
+        return failures.first { $0.0 != .unreachable } ?? failures.first ?? (.unreachable, "its name has no address")
     }
     if case .connectTimeout? = error as? ChannelError { return (.connectTimedOut, nil) }
     guard let error = error as? IOError else { return (.unreachable, nil) }

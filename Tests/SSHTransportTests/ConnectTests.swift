@@ -36,39 +36,6 @@ struct ConnectTests {
         }
     }
 
-    @Test("a changed host key ends the attempt before authentication")
-    func hostKeyChanged() async throws {
-        let folder = try temporaryFolder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try makeKey(["-t", "ed25519"], at: "\(folder)/other")
-        let other = try #require(
-            SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
-        try await expectNoAuthentication(hostKeys: [other], code: .hostKeyChanged)
-    }
-
-    @Test("a host key of a type that is not pinned ends the attempt before authentication")
-    func hostKeyUnknown() async throws {
-        let folder = try temporaryFolder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try makeKey(["-t", "ecdsa"], at: "\(folder)/other")
-        let other = try #require(
-            SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/other.pub", encoding: .utf8)))
-        try await expectNoAuthentication(hostKeys: [other], code: .hostKeyUnknown)
-    }
-
-    private func expectNoAuthentication(hostKeys: [SSHHostKey], code: SSHError.Code) async throws {
-        try await TestServer.run { server in
-            try await withClient { client in
-                let target = try server.target(hostKeys: hostKeys)
-                let error = try await failure { _ = try await client.connect(to: target) }
-                #expect(error.code == code)
-                #expect(error.message.contains(server.hostKey.fingerprint))
-                try await eventually("the server notices") { server.log.contains("Connection closed by") }
-                #expect(!server.log.contains("userauth-request"))
-            }
-        }
-    }
-
     @Test("with nothing pinned no connection is made")
     func nothingPinned() async throws {
         try await TestServer.run { server in
@@ -81,34 +48,6 @@ struct ConnectTests {
                 #expect(error.code == .hostKeyUnknown)
             }
             #expect(!server.log.dropFirst(before).contains("Connection from 127.0.0.1 port"))
-        }
-    }
-
-    @Test("a key that the account does not know is refused")
-    func authenticationRefused() async throws {
-        try await TestServer.run { server in
-            try makeKey(["-t", "ed25519"], at: "\(server.folder)/stranger")
-            let identity = try SSHIdentity.load(path: "\(server.folder)/stranger")
-            try await withClient { client in
-                let target = try server.target(identities: [identity])
-                let error = try await failure { _ = try await client.connect(to: target) }
-                #expect(error.code == .authenticationRefused)
-            }
-        }
-    }
-
-    @Test("a login that is never answered hits its deadline", .enabled(if: getuid() == 0))
-    func authenticationTimedOut() async throws {
-        let config = "AuthorizedKeysCommand /bin/sleep 30\nAuthorizedKeysCommandUser root\n"
-        try await TestServer.run(config: config) { server in
-            try await withClient { client in
-                let identity = try SSHIdentity.load(path: server.userKeyPath)
-                try FileManager.default.removeItem(atPath: server.userKeyPath + ".pub")
-                var target = try server.target(identities: [identity])
-                target.deadlines.authentication = .seconds(1)
-                let error = try await failure { _ = try await client.connect(to: target) }
-                #expect(error.code == .authenticationTimedOut)
-            }
         }
     }
 
@@ -125,6 +64,44 @@ struct ConnectTests {
                 let error = try await failure { _ = try await client.connect(to: target) }
                 #expect(error.code == .noCommonAlgorithm)
                 #expect(error.message.contains("add one of ours to \(option)"))
+            }
+        }
+    }
+
+    @Test("of a name's addresses, the one is taken where somebody listens")
+    func severalAddresses() async throws {
+        try await TestServer.run { server in
+            let names = NameResolver { _, port in
+                try NameResolver.system("::1", port) + NameResolver.system(server.address, port)
+            }
+            try await withClient(names: names) { client in
+                var target = try server.target()
+                target.address = "core-1.example"
+                #expect(try await client.connect(to: target).run("echo ok").standardOutput == Array("ok\n".utf8))
+            }
+        }
+    }
+
+    @Test("a name that is not answered holds up no other, and is given up at once when nobody waits for it")
+    func slowName() async throws {
+        let answer = DispatchSemaphore(value: 0)
+        defer { answer.signal() }
+        let asked = DispatchSemaphore(value: 0)
+        try await TestServer.run { server in
+            let names = NameResolver { name, port in
+                guard name == "slow.example" else { return try NameResolver.system(server.address, port) }
+                asked.signal()
+                answer.wait()
+                throw NameResolver.Failure(description: "no answer")
+            }
+            try await withClient(names: names) { client in
+                var (slow, fast) = (try server.target(), try server.target())
+                (slow.address, fast.address) = ("slow.example", "fast.example")
+                let waiting = Task { [slow] in try await client.connect(to: slow) }
+                try await eventually("it is looked up") { asked.wait(timeout: .now()) == .success }
+                #expect(try await client.connect(to: fast).run("echo ok").standardOutput == Array("ok\n".utf8))
+                waiting.cancel()
+                #expect(try await failure { _ = try await waiting.value }.code == .cancelled)
             }
         }
     }

@@ -48,17 +48,4 @@ struct DeadPeerTests {
             }
         }
     }
-
-    @Test("a command that is silent for longer than the silence that is borne keeps its connection")
-    func silentCommand() async throws {
-        try await TestServer.run { server in
-            var deadlines = SSHDeadlines.patient
-            deadlines.silence = .seconds(2)
-            let target = try server.target(deadlines: deadlines)
-            try await withClient { client in
-                let command = try await client.connect(to: target).execute("sleep 7; echo done")
-                #expect(try await command.read(timeout: .seconds(60)) == Array("done\n".utf8))
-            }
-        }
-    }
 }

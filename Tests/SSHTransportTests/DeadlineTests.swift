@@ -26,23 +26,6 @@ struct DeadlineTests {
         return try #require(result)
     }
 
-    @Test("a closed port is a refused connection")
-    func closedPort() async throws {
-        let error = try await connectFailure(port: try freePort("127.0.0.1"), .patient)
-        #expect(error.code == .connectionRefused)
-        #expect(error.message.contains("edge-1 (nobody@127.0.0.1:"))
-    }
-
-    @Test("a name without an address is unreachable")
-    func unknownName() async throws {
-        var target = try target(port: 22, deadlines: .patient)
-        target.address = "no-such-host.invalid"
-        try await withClient { client in
-            let error = try await failure { _ = try await client.connect(to: target) }
-            #expect(error.code == .unreachable)
-        }
-    }
-
     @Test("a server that hangs up before its banner is quoted", arguments: [RawListener.Ending.hangUp, .reset])
     func hangsUp(ending: RawListener.Ending) async throws {
         let listener = try RawListener()

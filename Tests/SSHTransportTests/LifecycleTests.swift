@@ -6,18 +6,21 @@ import Testing
 @Suite("Session lifecycle")
 struct SessionLifecycleTests {
     enum Event: CaseIterable {
-        case started, connected, pinnedKey, otherKey, strangeKey, authenticated
-        case connectDeadline, handshakeDeadline, silentHandshakeDeadline, authenticationDeadline
+        case started, startedWithName, nameResolved, connected, pinnedKey, otherKey, strangeKey, authenticated
+        case resolutionDeadline, connectDeadline, handshakeDeadline, silentHandshakeDeadline, authenticationDeadline
         case peerClosed, broke, closeRequested
 
         func apply(to lifecycle: inout SessionLifecycle) -> SessionLifecycle.Action {
             switch self {
-            case .started: lifecycle.started()
+            case .started: lifecycle.started(withName: false)
+            case .startedWithName: lifecycle.started(withName: true)
+            case .nameResolved: lifecycle.nameResolved()
             case .connected: lifecycle.connected()
             case .pinnedKey: lifecycle.handshakeFinished(hostKeyIsPinned: true, otherKeyOfItsTypeIsPinned: true)
             case .otherKey: lifecycle.handshakeFinished(hostKeyIsPinned: false, otherKeyOfItsTypeIsPinned: true)
             case .strangeKey: lifecycle.handshakeFinished(hostKeyIsPinned: false, otherKeyOfItsTypeIsPinned: false)
             case .authenticated: lifecycle.authenticated()
+            case .resolutionDeadline: lifecycle.deadlinePassed(.resolution, heardAnything: false)
             case .connectDeadline: lifecycle.deadlinePassed(.connect, heardAnything: false)
             case .handshakeDeadline: lifecycle.deadlinePassed(.handshake, heardAnything: true)
             case .silentHandshakeDeadline: lifecycle.deadlinePassed(.handshake, heardAnything: false)
@@ -42,8 +45,15 @@ struct SessionLifecycleTests {
         Row(
             state: "idle", path: [], work: .nothing,
             answers: [
-                .started: .begin(.connect), .connectDeadline: .fail(.connectTimedOut), .broke: .fail(.handshakeFailed),
+                .started: .begin(.connect), .startedWithName: .begin(.resolution),
+                .connectDeadline: .fail(.connectTimedOut), .broke: .fail(.handshakeFailed),
                 .closeRequested: .fail(.closed),
+            ]),
+        Row(
+            state: "resolving", path: [.startedWithName], work: .nothing,
+            answers: [
+                .nameResolved: .begin(.connect), .resolutionDeadline: .fail(.resolutionTimedOut),
+                .peerClosed: .fail(.unreachable), .broke: .fail(.handshakeFailed), .closeRequested: .fail(.closed),
             ]),
         Row(
             state: "connecting", path: [.started], work: .nothing,

@@ -8,17 +8,20 @@ import Testing
 @Suite("Each phase has its deadline", .serialized)
 struct PhaseTests {
     enum Phase: String, CaseIterable {
-        case connect, tunnel, banner, keyExchange, authentication, agent, exec, upload, output, silence
+        case resolution, connect, tunnel, banner, bannerBehindJump, keyExchange, authentication, agent, exec, upload
+        case output, silence
 
         var code: SSHError.Code {
             switch self {
+            case .resolution: .resolutionTimedOut
             case .connect, .tunnel: .connectTimedOut
-            case .banner: .bannerTimedOut
+            case .banner, .bannerBehindJump: .bannerTimedOut
             case .keyExchange: .handshakeTimedOut
             case .authentication: .authenticationTimedOut
             case .agent: .agentFailed
             case .exec: .execTimedOut
-            case .upload, .output: .progressTimedOut
+            case .upload: .uploadTimedOut
+            case .output: .progressTimedOut
             case .silence: .connectionLost
             }
         }
@@ -27,11 +30,13 @@ struct PhaseTests {
     /// Only the phase's own deadline is short.
     private static func deadlines(_ phase: Phase) -> SSHDeadlines {
         var deadlines = SSHDeadlines.patient
+        deadlines.resolution = .seconds(55)
         deadlines.agent = .seconds(55)
         deadlines.silence = .seconds(55)
         switch phase {
-        case .connect, .tunnel: deadlines.connect = .milliseconds(300)
-        case .banner, .keyExchange: deadlines.handshake = .milliseconds(300)
+        case .resolution: deadlines.resolution = .milliseconds(300)
+        case .connect, .tunnel: deadlines.connect = .milliseconds(700)
+        case .banner, .bannerBehindJump, .keyExchange: deadlines.handshake = .milliseconds(300)
         case .authentication: deadlines.authentication = .milliseconds(700)
         case .agent: deadlines.agent = .milliseconds(300)
         case .exec: deadlines.exec = .milliseconds(300)
@@ -41,15 +46,18 @@ struct PhaseTests {
         return deadlines
     }
 
-    @Test("a peer that falls silent is told apart by its phase", arguments: Phase.allCases)
-    func silent(phase: Phase) async throws {
+    @Test("a peer that falls silent is told apart by its phase", arguments: Transport.allCases, Phase.allCases)
+    func silent(transport: Transport, phase: Phase) async throws {
+        let needsRoot = phase == .authentication || phase == .resolution
+        if needsRoot, getuid() != 0 { try Test.cancel("needs root") }
         // Asked about keys that are in no file.
         let stall = "AuthorizedKeysCommand /bin/sleep 10\nAuthorizedKeysCommandUser root"
-        if phase == .authentication, getuid() != 0 { return }
         try await TestServer.run(config: phase == .authentication ? stall : "") { server in
-            try await withClient { client in
+            let names = phase == .resolution ? try SilentNameServer(folder: server.folder) : nil
+            defer { names?.stop() }
+            try await withConnector(transport, nameServer: names) { connector in
                 let target = try server.target(deadlines: PhaseTests.deadlines(phase))
-                let error = try await provoke(phase, client, server, target)
+                let error = try await provoke(phase, connector, server, target)
                 #expect(error.code == phase.code, "\(error)")
                 #expect(error.host == "core-1")
             }
@@ -57,11 +65,14 @@ struct PhaseTests {
     }
 
     private func provoke(
-        _ phase: Phase, _ client: SSHClient, _ server: TestServer, _ plain: SSHTarget
+        _ phase: Phase, _ connector: Connector, _ server: TestServer, _ plain: SSHTarget
     ) async throws -> SSHError {
         var target = plain
         switch phase {
-        case .connect, .tunnel, .banner, .keyExchange:
+        case .resolution:
+            target.address = "core-1.example"
+            return try await failure { [target] in _ = try await connector.connect(to: target) }
+        case .connect, .tunnel, .banner, .bannerBehindJump, .keyExchange:
             let isDeaf = phase == .connect || phase == .tunnel
             let listener = try RawListener(backlog: isDeaf ? 0 : 16)
             defer { listener.stop() }
@@ -71,24 +82,23 @@ struct PhaseTests {
             }
             defer { for filler in fillers { close(filler) } }
             if phase == .keyExchange { listener.serveOnce("SSH-2.0-stalled\r\n", .silence) }
-            if phase == .tunnel { target.jumps = [try server.target(named: "bastion-1")] }
+            if phase == .tunnel || phase == .bannerBehindJump {
+                target.jumps = [try server.target(named: "bastion-1")]
+            }
             (target.address, target.port) = ("127.0.0.1", listener.port)
-            return try await failure { [target] in _ = try await client.connect(to: target) }
+            return try await failure { [target] in _ = try await connector.connect(to: target) }
         case .authentication:
             try makeKey(["-t", "ed25519"], at: "\(server.folder)/stranger")
             target.identities = [try SSHIdentity.load(path: "\(server.folder)/stranger")]
-            return try await failure { [target] in _ = try await client.connect(to: target) }
+            return try await failure { [target] in _ = try await connector.connect(to: target) }
         case .agent:
             var stalled: SSHError?
             try await withAgent { agent in
                 try agent.add(server.userKeyPath)
-                target.identities = [
-                    try await SSHIdentity.load(
-                        path: server.userKeyPath + ".pub", heldBy: client.agent(at: agent.socketPath))
-                ]
+                let login = try await connector.login(to: target, key: server.userKeyPath, heldBy: agent)
                 kill(agent.process, SIGSTOP)
                 defer { kill(agent.process, SIGCONT) }
-                stalled = try await failure { [target] in _ = try await client.connect(to: target) }
+                stalled = try await failure { _ = try await login() }
             }
             return try #require(stalled)
         case .upload:
@@ -97,13 +107,13 @@ struct PhaseTests {
             try #require(mkfifo(path, 0o600) == 0)
             let pipe = open(path, O_RDWR)
             defer { close(pipe) }
-            let connection = try await client.connect(to: target)
+            let connection = try await connector.connect(to: target)
             return try await failure {
-                try await connection.upload(
-                    Array(repeating: 1, count: 8 << 20), to: path, timeout: .milliseconds(300))
+                _ = try await connection.upload(
+                    Array(repeating: 1, count: 8 << 20), by: "cat > \(path)", timeout: .milliseconds(300))
             }
         case .exec, .output, .silence:
-            let connection = try await client.connect(to: target)
+            let connection = try await connector.connect(to: target)
             let command = try await connection.execute("echo $PPID; exec cat")
             let session = try #require(
                 pid_t(String(decoding: try await command.read() ?? [], as: UTF8.self).dropLast()))

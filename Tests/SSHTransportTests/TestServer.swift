@@ -105,8 +105,10 @@ extension SSHDeadlines {
 }
 
 /// Runs the body with a client that is shut down afterwards.
-func withClient(threads: Int = 1, _ body: (SSHClient) async throws -> Void) async throws {
-    let client = SSHClient(threadCount: threads)
+func withClient(
+    threads: Int = 1, names: NameResolver = NameResolver(), _ body: (SSHClient) async throws -> Void
+) async throws {
+    let client = SSHClient(threadCount: threads, names: names)
     do {
         try await body(client)
     } catch {
@@ -210,10 +212,13 @@ final class RawListener: Sendable {
     }
 }
 
-func boundSocket(_ address: String) throws -> (descriptor: CInt, port: Int) {
-    let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+/// - Parameter port: 0 for one that is free.
+func boundSocket(
+    _ address: String, type: __socket_type = SOCK_STREAM, port: Int = 0
+) throws -> (descriptor: CInt, port: Int) {
+    let descriptor = socket(AF_INET, CInt(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
     try #require(descriptor >= 0)
-    var name = socketAddress(address, 0)
+    var name = socketAddress(address, port)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let bound = withUnsafeMutablePointer(to: &name) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Subprocess
+import Synchronization
 import SystemPackage
 
 /// Connections made by OpenSSH's own client, for servers and keys that libssh2 has no way to speak to.
@@ -9,12 +10,17 @@ import SystemPackage
 /// proved or asked twice. Should this process be killed, each connection ends a minute after its last command.
 public actor OpenSSHClient {
     private let folder: String
+    /// The program and what stands before its arguments.
+    private let program: [String]
     private var connectionCount = 0
     private var open: [OpenSSHConnection] = []
     private var jumps: [OpenSSHTarget: Task<OpenSSHConnection, any Error>] = [:]
 
     /// - Throws: `limitExceeded` when there is no room for its files.
-    public init() throws(SSHError) {
+    public init() throws(SSHError) { try self.init(program: ["ssh"]) }
+
+    init(program: [String]) throws(SSHError) {
+        self.program = program
         // The path of a Unix socket holds 107 bytes, and ssh appends to ours.
         var template = Array("/tmp/lockflight-ssh-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
@@ -61,7 +67,7 @@ public actor OpenSSHClient {
         let options = OpenSSHOptions(
             target: target, knownHostsPath: files + ".known", controlPath: files,
             jumpControlPath: jump?.options.controlPath)
-        return OpenSSHConnection(options, through: jump)
+        return OpenSSHConnection(program, options, through: jump)
     }
 
     private func jumpConnection(_ jump: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
@@ -96,14 +102,20 @@ public actor OpenSSHClient {
 
 /// A login that `ssh` keeps in the background.
 public final class OpenSSHConnection: RemoteConnection {
-    static let errorBytes = 8 * 1024
+    /// Of a log, read at the end.
+    static let logBytes = 64 * 1024
 
+    private let program: [String]
     let options: OpenSSHOptions
     /// Kept for as long as this one needs it.
     private let jump: OpenSSHConnection?
     public var target: SSHTarget { options.target.place }
 
-    init(_ options: OpenSSHOptions, through jump: OpenSSHConnection?) {
+    private let commandCount = Atomic(0)
+    private let closed = Atomic(false)
+
+    init(_ program: [String], _ options: OpenSSHOptions, through jump: OpenSSHConnection?) {
+        self.program = program
         self.options = options
         self.jump = jump
     }
@@ -118,31 +130,32 @@ public final class OpenSSHConnection: RemoteConnection {
         guard FileManager.default.createFile(atPath: options.knownHostsPath, contents: Data(pins.utf8)) else {
             throw target.error(.limitExceeded, detail: "\(options.knownHostsPath) could not be written")
         }
-        let deadlines = target.deadlines
-        let limit = deadlines.connect + deadlines.handshake + deadlines.authentication
-        guard let result = try await call(options.logIn, within: limit) else {
-            throw target.error(.authenticationTimedOut)
-        }
-        guard !result.isSuccess else { return }
-        let complaint = OpenSSHComplaint(result.errors)
-        throw target.error(complaint.code(otherwise: .handshakeFailed), detail: complaint.words)
+        let result = try await call(options.logIn)
+        if result.isSuccess { return }
+        throw failure(result.log)
     }
 
     func readHostKey() async throws(SSHError) -> SSHHostKey {
-        let deadlines = target.deadlines
-        guard let result = try await call(options.showHostKey, within: deadlines.connect + deadlines.handshake) else {
-            throw target.error(.handshakeTimedOut)
-        }
+        let result = try await call(options.showHostKey)
         let known = (try? String(contentsOfFile: options.knownHostsPath, encoding: .utf8)) ?? ""
         // Its own line is "label type base64".
         let keys = known.split(whereSeparator: \.isNewline).compactMap { line in
             SSHHostKey(openSSH: String(line.drop { $0 != " " }))
         }
-        guard let key = keys.first else {
-            let complaint = OpenSSHComplaint(result.errors)
-            throw target.error(complaint.code(otherwise: .handshakeFailed), detail: complaint.words)
-        }
+        guard let key = keys.first else { throw failure(result.log) }
         return key
+    }
+
+    /// Why a login failed, in the words of the other transport where those say more.
+    private func failure(_ log: OpenSSHLog) -> SSHError {
+        let hasKeys = log.phase == .agent || log.phase == .authentication
+        let code = log.code ?? (hasKeys ? .connectionLost : .handshakeFailed)
+        guard code == .hostKeyChanged || code == .hostKeyUnknown, let shown = log.hostKey else {
+            return target.error(code, detail: log.complaint)
+        }
+        return target.error(
+            target.pins(type: shown.type) ? .hostKeyChanged : .hostKeyUnknown,
+            detail: target.mismatch(type: shown.type, fingerprint: shown.fingerprint))
     }
 
     /// Whether the background process still answers for it.
@@ -151,59 +164,86 @@ public final class OpenSSHConnection: RemoteConnection {
     }
 
     public func execute(_ command: String) async throws(SSHError) -> OpenSSHCommand {
-        OpenSSHCommand(options.run(command), over: self)
+        guard !isClosed else { throw target.error(.closed) }
+        guard commandCount.add(1, ordering: .relaxed).oldValue < TransportLimits.execCount else {
+            commandEnded()
+            throw target.error(.limitExceeded, detail: "\(TransportLimits.execCount) commands are open on it")
+        }
+        let exec = OpenSSHCommand(program, options.run(command), over: self)
+        try await exec.started(within: target.deadlines.exec)
+        return exec
     }
 
+    func commandEnded() { commandCount.subtract(1, ordering: .relaxed) }
+
+    /// Whether this side ended it.
+    var isClosed: Bool { closed.load(ordering: .relaxed) }
+
     public func close() async {
-        _ = try? await call(options.close, within: target.deadlines.exec)
+        closed.store(true, ordering: .relaxed)
+        _ = try? await call(options.close)
     }
+
+    /// Whether the background process answers that its connection stands.
+    func stands() async -> Bool { (try? await call(options.check))?.isSuccess ?? false }
 
     private struct CallResult {
         let isSuccess: Bool
-        let errors: [UInt8]
+        let log: OpenSSHLog
     }
 
-    /// Runs `ssh` to its end, or to its going into the background; nil when it took too long.
+    private enum Call {
+        case ended(CallResult)
+        case expired(SSHError.Code)
+    }
+
+    /// Runs `ssh` to its end, or to its going into the background, each phase within its deadline.
     ///
     /// Its standard error goes to a file, because the part that stays in the background would hold a pipe open.
-    private func call(_ words: [String], within limit: Duration) async throws(SSHError) -> CallResult? {
-        let path = FilePath(options.controlPath + ".errors")
+    private func call(_ words: [String]) async throws(SSHError) -> CallResult {
+        let path = FilePath(options.logPath)
+        let call: Call
         do {
-            let errors = try FileDescriptor.open(
-                path, .readWrite, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite)
+            let log = try FileDescriptor.open(
+                path, .readWrite, options: [.create, .truncate, .append, .closeOnExec], permissions: .ownerReadWrite)
             defer {
-                try? errors.close()
+                try? log.close()
                 unlink(path.string)
             }
-            return try await withThrowingTaskGroup(of: CallResult?.self) { group in
+            let watch = OpenSSHLoginWatch(log: log, deadlines: target.deadlines)
+            call = try await withThrowingTaskGroup(of: Call.self) { [program] group in
                 group.addTask {
                     let ended = try await Subprocess.run(
-                        .name("ssh"), arguments: Arguments(words), environment: .inherit.updating(["LC_ALL": "C"]),
-                        input: .none, output: .discarded,
-                        error: .fileDescriptor(errors, closeAfterSpawningProcess: false))
-                    return CallResult(
-                        isSuccess: ended.terminationStatus.isSuccess,
-                        errors: try OpenSSHConnection.tail(of: errors))
+                        OpenSSHConnection.executable(program), arguments: Arguments(program.dropFirst() + words),
+                        environment: .inherit.updating(["LC_ALL": "C"]), input: .none, output: .discarded,
+                        error: .fileDescriptor(log, closeAfterSpawningProcess: false))
+                    return .ended(
+                        CallResult(
+                            isSuccess: ended.terminationStatus.isSuccess,
+                            log: OpenSSHLog(try log.tail(OpenSSHConnection.logBytes).bytes)))
                 }
-                group.addTask {
-                    try await Task.sleep(for: limit)
-                    return nil
-                }
+                group.addTask { .expired(try await watch.expired()) }
                 defer { group.cancelAll() }
-                return try await group.next() ?? nil
+                guard let first = try await group.next() else { throw CancellationError() }
+                return first
             }
         } catch is CancellationError {
             throw target.error(.cancelled)
         } catch {
             throw target.error(.limitExceeded, detail: "ssh could not be run", cause: "\(error)")
         }
+        switch call {
+        case .ended(let result): return result
+        case .expired(.agentFailed):
+            throw target.error(
+                .agentFailed,
+                detail: "neither an ssh-agent nor a FIDO key answered within \(target.deadlines.agent)")
+        case .expired(let code): throw target.error(code)
+        }
     }
 
-    private static func tail(of file: FileDescriptor) throws -> [UInt8] {
-        let end = try file.seek(offset: 0, from: .end)
-        let count = min(Int(end), errorBytes)
-        return try [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
-            read = try file.read(fromAbsoluteOffset: end - Int64(count), into: UnsafeMutableRawBufferPointer(buffer))
-        }
+    /// - Parameter program: its first word, looked for in `PATH` when it is no path.
+    static func executable(_ program: [String]) -> Executable {
+        program[0].contains("/") ? .path(FilePath(program[0])) : .name(program[0])
     }
 }

@@ -6,23 +6,44 @@ public final class OpenSSHCommand: RemoteCommand {
     private let process: Task<Void, Never>
     private let connection: OpenSSHConnection
 
-    init(_ words: [String], over connection: OpenSSHConnection) {
+    /// - Parameter program: what stands before the words of a command line.
+    init(_ program: [String], _ words: [String], over connection: OpenSSHConnection) {
         self.connection = connection
         let pipe = CommandPipe(target: connection.target)
         self.pipe = pipe
         process = Task {
-            await pipe.finish(await OpenSSHCommand.ending(of: words, pipe))
+            let ending = await OpenSSHCommand.run(program, words, pipe)
+            connection.commandEnded()
+            await pipe.finish(await OpenSSHCommand.meaning(of: ending, connection, pipe))
         }
     }
 
     deinit { process.cancel() }
 
-    /// Runs `ssh` and carries its streams; what it ended with.
-    private static func ending(of words: [String], _ pipe: CommandPipe) async -> Result<SSHExit, SSHError> {
+    /// Returns once the host has opened a channel for it.
+    ///
+    /// - Throws: `execRefused`, or `connectionLost` when it ended before; `execTimedOut` and `cancelled`, which end it.
+    func started(within deadline: Duration) async throws(SSHError) {
+        do {
+            try await pipe.started(within: deadline)
+        } catch {
+            process.cancel()
+            throw error
+        }
+    }
+
+    private enum Ending {
+        case exit(TerminationStatus)
+        case noProcess(String)
+    }
+
+    /// Runs `ssh` and carries its streams.
+    private static func run(_ program: [String], _ words: [String], _ pipe: CommandPipe) async -> Ending {
         do {
             let ended = try await Subprocess.run(
-                .name("ssh"), arguments: Arguments(words), environment: .inherit.updating(["LC_ALL": "C"]),
-                input: .inputWriter, output: .sequence, error: .sequence
+                OpenSSHConnection.executable(program), arguments: Arguments(program.dropFirst() + words),
+                environment: .inherit.updating(["LC_ALL": "C"]), input: .inputWriter, output: .sequence,
+                error: .sequence
             ) { execution in
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { await carry(execution.standardOutput) { await pipe.put($0) } }
@@ -33,9 +54,34 @@ public final class OpenSSHCommand: RemoteCommand {
                     await writing.value
                 }
             }
-            return await pipe.ending(ended.terminationStatus)
+            return .exit(ended.terminationStatus)
         } catch {
-            return await pipe.failed("\(error)")
+            return .noProcess("\(error)")
+        }
+    }
+
+    /// What the end of `ssh` says of the command.
+    private static func meaning(
+        of ending: Ending, _ connection: OpenSSHConnection, _ pipe: CommandPipe
+    ) async -> Result<SSHExit, SSHError> {
+        let target = connection.target
+        guard case .exit(let status) = ending, case .exited(let code) = status else {
+            let cause = if case .noProcess(let cause) = ending { cause } else { nil as String? }
+            return .failure(target.error(await pipe.givenUp, detail: "the command was closed", cause: cause))
+        }
+        let hadStarted = await pipe.log.hasStarted
+        switch await pipe.endLog() {
+        case .status: return .success(SSHExit(status: Int(code), signal: nil))
+        case _ where connection.isClosed: return .failure(target.error(.closed))
+        case .nothing where await connection.stands():
+            return .success(SSHExit(status: 0, signal: SSHExit.unnamedSignal))
+        case .nothing: return .failure(target.error(.connectionLost))
+        // Its own trouble is 255 (ssh(1)); an `ssh` with other words in its log is believed as well.
+        case .trouble where code != 255: return .success(SSHExit(status: Int(code), signal: nil))
+        case .trouble:
+            let log = await pipe.log.own
+            let isRefused = !hadStarted && log.code == .execRefused
+            return .failure(target.error(isRefused ? .execRefused : .connectionLost, detail: log.complaint))
         }
     }
 
@@ -61,7 +107,10 @@ public final class OpenSSHCommand: RemoteCommand {
         let failure = await withTaskCancellationHandler {
             await pipe.write(bytes)
         } onCancel: {
-            process.cancel()
+            Task {
+                await pipe.giveUp(.cancelled)
+                process.cancel()
+            }
         }
         if let failure { throw Task.isCancelled ? connection.target.error(.cancelled) : failure }
     }
@@ -72,7 +121,7 @@ public final class OpenSSHCommand: RemoteCommand {
 
     public func exit() async throws(SSHError) -> SSHExit { try await pipe.exit() }
 
-    public func standardErrorTail() async -> [UInt8] { await pipe.errorTail }
+    public func standardErrorTail() async -> [UInt8] { await pipe.log.commandTail }
 
     public func close() { process.cancel() }
 }
@@ -89,7 +138,9 @@ actor CommandPipe {
 
     private let target: SSHTarget
     private var output: [UInt8] = []
-    private(set) var errorTail: [UInt8] = []
+    private(set) var log = OpenSSHCommandLog()
+    /// Waits for the start; whoever resumes it says why there will be none.
+    private var starter: CheckedContinuation<SSHError?, Never>?
     private var reader: Reader?
     private var nextID: UInt64 = 0
     /// The child's stream waits here while nobody reads.
@@ -101,6 +152,8 @@ actor CommandPipe {
     private var inputIsEnded = false
     private var lastInput = ContinuousClock.now
     private var ended: Result<SSHExit, SSHError>?
+    /// Why this side ends it.
+    private(set) var givenUp = SSHError.Code.closed
     private var exits: [CheckedContinuation<Result<SSHExit, SSHError>, Never>] = []
 
     init(target: SSHTarget) {
@@ -112,6 +165,8 @@ actor CommandPipe {
     /// Takes output in; returns once there is room for more.
     func put(_ bytes: [UInt8]) async {
         output += bytes
+        // Output proves the start whatever the log says.
+        start(nil)
         deliver()
         guard output.count >= TransportLimits.waitingOutputBytes, !Task.isCancelled else { return }
         await withTaskCancellationHandler {
@@ -127,7 +182,15 @@ actor CommandPipe {
     }
 
     func keepError(_ bytes: [UInt8]) {
-        errorTail = (errorTail + bytes).suffix(TransportLimits.errorTailBytes)
+        log.take(bytes)
+        if log.hasStarted { start(nil) }
+    }
+
+    func endLog() -> OpenSSHCommandLog.Ending { log.end() }
+
+    private func start(_ failure: SSHError?) {
+        starter?.resume(returning: failure)
+        starter = nil
     }
 
     /// The next input for the child; nil when there will be none.
@@ -160,24 +223,13 @@ actor CommandPipe {
         consumer = nil
     }
 
-    /// What the end of `ssh` says of the command: its status, or 255 for trouble of its own.
-    func ending(_ status: TerminationStatus) -> Result<SSHExit, SSHError> {
-        switch status {
-        case .exited(255):
-            let complaint = OpenSSHComplaint(errorTail)
-            return .failure(target.error(complaint.code(otherwise: .connectionLost), detail: complaint.words))
-        case .exited(let code): return .success(SSHExit(status: Int(code), signal: nil))
-        case .signaled: return .failure(target.error(.closed, detail: "the command was closed"))
-        }
-    }
-
-    func failed(_ cause: String) -> Result<SSHExit, SSHError> {
-        .failure(target.error(.closed, detail: "the command was closed", cause: cause))
-    }
+    func giveUp(_ code: SSHError.Code) { givenUp = code }
 
     /// No stream will bring anything any more.
     func finish(_ ending: Result<SSHExit, SSHError>) {
         ended = ending
+        // A command that ended well has started.
+        if case .failure(let error) = ending { start(error) } else { start(nil) }
         endInput()
         deliver()
         for exit in exits { exit.resume(returning: ending) }
@@ -185,6 +237,28 @@ actor CommandPipe {
     }
 
     // MARK: The callers' side
+
+    /// Waits until the command has started; called once.
+    func started(within deadline: Duration) async throws(SSHError) {
+        let expiry = Task {
+            try await Task.sleep(for: deadline)
+            start(target.error(.execTimedOut))
+        }
+        defer { expiry.cancel() }
+        let failure = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                starter = continuation
+                switch ended {
+                case .failure(let error)?: start(error)
+                case .success?: start(nil)
+                case nil: if log.hasStarted { start(nil) }
+                }
+            }
+        } onCancel: {
+            Task { await self.start(target.error(.cancelled)) }
+        }
+        if let failure { throw failure }
+    }
 
     /// Why the input was not taken; nil when it was.
     func write(_ bytes: [UInt8]) async -> SSHError? {

@@ -6,6 +6,8 @@ struct OpenSSHOptions {
     let knownHostsPath: String
     /// Where the connection listens for its commands.
     let controlPath: String
+    /// Where `ssh` is to write its standard error, and the one for the jump host its log.
+    var logPath: String { controlPath + ".log" }
     /// The control socket of the jump host in front; nil when there is none.
     let jumpControlPath: String?
 
@@ -14,14 +16,14 @@ struct OpenSSHOptions {
 
     /// Logs in, goes to the background, and waits for commands.
     var logIn: [String] {
-        ["-f", "-N", "-M", "-S", controlPath, "-o", "ControlPersist=\(OpenSSHOptions.idleSeconds)"] + common + [
-            destination
-        ]
+        ["-f", "-N", "-M", "-S", controlPath, "-o", "ControlPersist=\(OpenSSHOptions.idleSeconds)"]
+            + common(logLevel: "DEBUG3") + [destination]
     }
 
     /// Runs one command over the connection, and never over one of its own.
     func run(_ command: String) -> [String] {
-        ["-S", controlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false"] + common + [destination, command]
+        ["-S", controlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false"] + common(logLevel: "DEBUG2")
+            + [destination, command]
     }
 
     /// Writes the key that the host shows to the file of known hosts, which is not there yet; gives up at the login.
@@ -30,16 +32,26 @@ struct OpenSSHOptions {
             "StrictHostKeyChecking=accept-new", "HashKnownHosts=no", "PreferredAuthentications=none",
             "ControlMaster=no", "ControlPath=none",
         ]
-        return options.flatMap { ["-o", $0] } + common + [destination, "true"]
+        return options.flatMap { ["-o", $0] } + common(logLevel: "DEBUG3") + [destination, "true"]
     }
 
     /// Ends the connection and its commands.
-    var close: [String] { ["-S", controlPath, "-O", "exit"] + common + [destination] }
+    var close: [String] { tell("exit") }
+
+    /// Succeeds while the connection stands.
+    var check: [String] { tell("check") }
+
+    private func tell(_ word: String) -> [String] {
+        ["-S", controlPath, "-O", word] + common(logLevel: "ERROR") + [destination]
+    }
 
     private var destination: String { target.alias ?? target.place.address }
 
-    private var common: [String] {
+    /// - Parameter logLevel: as far as `OpenSSHLog` and `OpenSSHCommandLog` need it to follow what `ssh` does.
+    private func common(logLevel: String) -> [String] {
         let place = target.place
+        // Its own limit covers the banner too, and only stands in for ours.
+        let connectSeconds = (place.deadlines.connect + place.deadlines.handshake).components.seconds + 1
         let silence = max(1, place.deadlines.silence.components.seconds / 3)
         var words = target.configFile.map { ["-F", $0] } ?? []
         words += ["-T", "-a", "-x", "-p", "\(place.port)", "-l", place.user]
@@ -47,9 +59,9 @@ struct OpenSSHOptions {
             "BatchMode=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=\(quoted(knownHostsPath))",
             "GlobalKnownHostsFile=/dev/null", "HostKeyAlias=\(place.host)", "CheckHostIP=no", "UpdateHostKeys=no",
             "VerifyHostKeyDNS=no", "KnownHostsCommand=none", "RemoteCommand=none", "ConnectionAttempts=1",
-            "ConnectTimeout=\(max(1, place.deadlines.connect.components.seconds))", "ServerAliveInterval=\(silence)",
+            "ConnectTimeout=\(connectSeconds)", "ServerAliveInterval=\(silence)",
             "ServerAliveCountMax=2", "ClearAllForwardings=yes", "PermitLocalCommand=no", "EscapeChar=none",
-            "LogLevel=ERROR",
+            "LogLevel=\(logLevel)",
         ]
         for option in options { words += ["-o", option] }
         if target.alias != nil { words += ["-o", "HostName=\(doubled(place.address))"] }
@@ -60,15 +72,14 @@ struct OpenSSHOptions {
         return words
     }
 
-    /// Passes the connection on over the one to the jump host.
+    /// Passes the connection on over the one to the jump host. It gets no standard error from an `ssh` that is to persist.
     private var jumpCommand: String? {
         guard let jumpControlPath, let jump = target.jumps.last else { return nil }
         let words = [
-            "ssh", "-F", "none", "-S", jumpControlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-W",
-            "[%h]:%p",
-            jump.place.host,
+            "ssh", "-F", "none", "-S", jumpControlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o",
+            "LogLevel=DEBUG1", "-E", doubled(logPath), "-W", "[%h]:%p", jump.place.host,
         ]
-        return words.map { $0.contains("%") ? $0 : shellQuoted($0) }.joined(separator: " ")
+        return words.map { $0 == "[%h]:%p" ? $0 : shellQuoted($0) }.joined(separator: " ")
     }
 
     /// As one word of an ssh_config value, and without the meaning that `%` has there.

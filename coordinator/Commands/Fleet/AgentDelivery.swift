@@ -113,8 +113,8 @@ actor AgentDelivery {
     private func send(
         _ upload: AgentUpload, from offset: Int, over connection: some RemoteConnection
     ) async throws(SSHError) -> (word: String, errors: String) {
-        let output = try await connection.run(
-            upload.script(from: offset), input: Array(upload.bytes[offset...]), limitBytes: AgentDelivery.noiseBytes,
+        let output = try await connection.upload(
+            Array(upload.bytes[offset...]), by: upload.script(from: offset), limitBytes: AgentDelivery.noiseBytes,
             timeout: AgentDelivery.uploadTimeout)
         let lines = String(decoding: output.standardOutput, as: UTF8.self).split(separator: "\n")
         return (String(lines.last ?? ""), String(decoding: output.standardErrorTail.suffix(200), as: UTF8.self))

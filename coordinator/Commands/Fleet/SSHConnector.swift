@@ -179,9 +179,9 @@ extension ContactFailure {
             case .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
                 .authenticationRefused
             case .uploadFailed, .execRefused, .limitExceeded: .agentUnusable
-            case .unreachable, .connectTimedOut, .connectionRefused, .bannerTimedOut, .handshakeTimedOut,
-                .handshakeFailed, .noCommonAlgorithm, .authenticationTimedOut, .execTimedOut, .connectionLost,
-                .progressTimedOut, .closed, .cancelled:
+            case .unreachable, .resolutionTimedOut, .connectTimedOut, .connectionRefused, .bannerTimedOut,
+                .handshakeTimedOut, .handshakeFailed, .noCommonAlgorithm, .authenticationTimedOut, .execTimedOut,
+                .connectionLost, .progressTimedOut, .uploadTimedOut, .closed, .cancelled:
                 .hostUnreachable
             }
         self.init(code, error.description + error.remedy)

@@ -5,28 +5,43 @@ import Testing
 
 @testable import SSHTransport
 
-@Suite("Commands on a connection", .serialized)
-struct ExecTests {
-    private func withConnection(
-        config: String = "", deadlines: SSHDeadlines = .patient, _ body: (SSHConnection) async throws -> Void
-    ) async throws {
-        try await TestServer.run(config: config) { server in
-            try await withClient { client in
-                let connection = try await client.connect(to: try server.target(deadlines: deadlines))
-                try await body(connection)
-                await connection.close()
-            }
-        }
-    }
-
+/// Commands on a connection.
+extension ConformanceTests {
     private func number(_ bytes: [UInt8]?) throws -> pid_t {
         let text = String(decoding: try #require(bytes), as: UTF8.self)
         return try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
     }
 
-    @Test("50 MB of output pass the window whole")
-    func largeOutput() async throws {
-        try await withConnection { connection in
+    @Test("input, output, standard error and status of a command", arguments: Transport.allCases)
+    func command(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
+            let output = try await connection.run("cat; echo problem >&2; exit 3", input: Array("hello".utf8))
+            #expect(output.standardOutput == Array("hello".utf8))
+            #expect(output.standardErrorTail == Array("problem\n".utf8))
+            #expect(output.exit == SSHExit(status: 3, signal: nil))
+        }
+    }
+
+    @Test("a conversation of lines, with another command beside it", arguments: Transport.allCases)
+    func conversation(transport: Transport) async throws {
+        try await withConnection(transport) { connection, server in
+            let talk = try await connection.execute("exec cat")
+            for number in 1...50 {
+                let line = Array("line \(number)\n".utf8)
+                try await talk.write(line)
+                #expect(try await talk.read() == line)
+            }
+            #expect(try await connection.run("echo ok").standardOutput == Array("ok\n".utf8))
+            talk.sendEOF()
+            #expect(try await talk.read() == nil)
+            #expect(try await talk.exit() == SSHExit(status: 0, signal: nil))
+            #expect(server.log.matches(of: /Accepted publickey/).count == 1)
+        }
+    }
+
+    @Test("50 MB of output pass the window whole", arguments: Transport.allCases)
+    func largeOutput(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("head -c 50000000 /dev/zero")
             var count = 0
             var largest = 0
@@ -40,9 +55,9 @@ struct ExecTests {
         }
     }
 
-    @Test("a reader that stops bounds what waits for it, and other commands go on")
-    func stoppedReader() async throws {
-        try await withConnection { connection in
+    @Test("a reader that stops bounds what waits for it, and other commands go on", arguments: Transport.allCases)
+    func stoppedReader(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("head -c 30000000 /dev/zero; echo done >&2")
             for round in 0..<100 {
                 #expect(try await connection.run("echo \(round)").standardOutput == Array("\(round)\n".utf8))
@@ -57,50 +72,52 @@ struct ExecTests {
         }
     }
 
-    @Test("an upload of 16 MB arrives byte for byte", arguments: ["", "RekeyLimit 1M\n"])
-    func upload(config: String) async throws {
-        try await withConnection(config: config) { connection in
+    @Test("an upload of 16 MB arrives byte for byte", arguments: Transport.allCases, ["", "RekeyLimit 1M\n"])
+    func upload(transport: Transport, config: String) async throws {
+        try await withConnection(transport, config: config) { connection, _ in
             let folder = try temporaryFolder()
             defer { try? FileManager.default.removeItem(atPath: folder) }
             let path = "\(folder)/it's here"
             let block = (0..<65_536).map { _ in UInt8.random(in: 0...255) }
             let bytes = [[UInt8]](repeating: block, count: 256).enumerated().flatMap { [UInt8($0)] + $1.dropFirst() }
-            try await connection.upload(bytes, to: path, timeout: .seconds(20))
+            _ = try await connection.upload(bytes, by: "cat > \(shellQuoted(path))", timeout: .seconds(20))
             let output = try await connection.run("sha256sum < \(shellQuoted(path))").standardOutput
             let expected = SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
             #expect(String(decoding: output, as: UTF8.self).prefix(64) == expected)
         }
     }
 
-    @Test("output survives key exchanges that the server starts")
-    func rekey() async throws {
-        try await withConnection(config: "RekeyLimit 1M\n") { connection in
+    @Test("output survives key exchanges that the server starts", arguments: Transport.allCases)
+    func rekey(transport: Transport) async throws {
+        try await withConnection(transport, config: "RekeyLimit 1M\n") { connection, _ in
             let output = try await connection.run("head -c 20000000 /dev/zero", limitBytes: 20_000_000)
             #expect(output.standardOutput.count == 20_000_000)
         }
     }
 
-    @Test("both directions at once survive key exchanges that the server starts")
-    func rekeyBothWays() async throws {
-        try await withConnection(config: "RekeyLimit 1M\n") { connection in
+    @Test("both directions at once survive key exchanges that the server starts", arguments: Transport.allCases)
+    func rekeyBothWays(transport: Transport) async throws {
+        try await withConnection(transport, config: "RekeyLimit 1M\n") { connection, _ in
             let input = (0..<(8 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
             let output = try await connection.run("cat", input: input, limitBytes: input.count, timeout: .seconds(20))
             #expect(output.standardOutput == input)
         }
     }
 
-    @Test("a failed upload tells the host's own words")
-    func failedUpload() async throws {
-        try await withConnection { connection in
-            let error = try await failure { try await connection.upload([1], to: "/nonexistent/file") }
+    @Test("a failed upload tells the host's own words", arguments: Transport.allCases)
+    func failedUpload(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
+            let error = try await failure {
+                _ = try await connection.upload([1], by: "cat > /no/such/folder/file", timeout: .seconds(20))
+            }
             #expect(error.code == .uploadFailed)
-            #expect(error.message.contains("/nonexistent/file"))
+            #expect(error.message.contains("/no/such/folder/file"))
         }
     }
 
-    @Test("two commands talk at the same time on one connection")
-    func twoCommands() async throws {
-        try await withConnection { connection in
+    @Test("two commands talk at the same time on one connection", arguments: Transport.allCases)
+    func twoCommands(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let first = try await connection.execute("cat")
             let second = try await connection.execute("cat")
             for round in 0..<50 {
@@ -116,10 +133,10 @@ struct ExecTests {
         }
     }
 
-    @Test("ten commands may be open, the eleventh is refused until one ends")
-    func commandLimit() async throws {
-        try await withConnection { connection in
-            var execs: [SSHExec] = []
+    @Test("ten commands may be open, the eleventh is refused until one ends", arguments: Transport.allCases)
+    func commandLimit(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
+            var execs: [any RemoteCommand] = []
             for _ in 0..<TransportLimits.execCount { execs.append(try await connection.execute("cat")) }
             let error = try await failure { _ = try await connection.execute("true") }
             #expect(error.code == .limitExceeded)
@@ -128,9 +145,9 @@ struct ExecTests {
         }
     }
 
-    @Test("a session limit of the server is a refused command, and the others go on")
-    func serverLimit() async throws {
-        try await withConnection(config: "MaxSessions 1\n") { connection in
+    @Test("a session limit of the server is a refused command, and the others go on", arguments: Transport.allCases)
+    func serverLimit(transport: Transport) async throws {
+        try await withConnection(transport, config: "MaxSessions 1\n") { connection, _ in
             let exec = try await connection.execute("cat")
             let error = try await failure { _ = try await connection.execute("true") }
             #expect(error.code == .execRefused)
@@ -139,9 +156,9 @@ struct ExecTests {
         }
     }
 
-    @Test("silence hits the progress deadline and the command can still be read")
-    func progressTimedOut() async throws {
-        try await withConnection { connection in
+    @Test("silence hits the progress deadline and the command can still be read", arguments: Transport.allCases)
+    func progressTimedOut(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("cat")
             let error = try await failure { _ = try await exec.read(timeout: .milliseconds(100)) }
             #expect(error.code == .progressTimedOut)
@@ -150,9 +167,9 @@ struct ExecTests {
         }
     }
 
-    @Test("input that a slow command takes piece by piece is progress")
-    func slowUpload() async throws {
-        try await withConnection { connection in
+    @Test("input that a slow command takes piece by piece is progress", arguments: Transport.allCases)
+    func slowUpload(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let command = "for i in 1 2 3 4; do head -c 1000000 > /dev/null; sleep 0.7; done; cat > /dev/null; echo ok"
             let input = [UInt8](repeating: 1, count: 8_000_000)
             let output = try await connection.run(command, input: input, timeout: .seconds(2))
@@ -160,9 +177,10 @@ struct ExecTests {
         }
     }
 
-    @Test("a server that dies while we read is a lost connection, after what it had sent")
-    func serverKilled() async throws {
-        try await withConnection { connection in
+    @Test(
+        "a server that dies while we read is a lost connection, after what it had sent", arguments: Transport.allCases)
+    func serverKilled(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("echo $PPID; exec cat")
             let server = try number(try await exec.read(timeout: .seconds(20)))
             let reading = Task { try await exec.read() }
@@ -176,11 +194,11 @@ struct ExecTests {
         }
     }
 
-    @Test("a server that stops answering is a start of unknown outcome")
-    func execTimedOut() async throws {
+    @Test("a server that stops answering is a start of unknown outcome", arguments: Transport.allCases)
+    func execTimedOut(transport: Transport) async throws {
         var deadlines = SSHDeadlines.patient
         deadlines.exec = .seconds(2)
-        try await withConnection(deadlines: deadlines) { connection in
+        try await withConnection(transport, deadlines: deadlines) { connection, _ in
             let exec = try await connection.execute("echo $PPID; exec cat")
             let server = try number(try await exec.read(timeout: .seconds(20)))
             kill(server, SIGSTOP)
@@ -191,17 +209,27 @@ struct ExecTests {
         }
     }
 
-    @Test("a signal is reported, and the status alone would read 0")
-    func signalled() async throws {
-        try await withConnection { connection in
+    @Test("a signal is reported, and the status alone would read 0", arguments: Transport.allCases)
+    func signalled(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let output = try await connection.run("kill -9 $$")
-            #expect(output.exit == SSHExit(status: 0, signal: "KILL"))
+            let name = transport == .libssh2 ? "KILL" : SSHExit.unnamedSignal
+            #expect(output.exit == SSHExit(status: 0, signal: name))
         }
     }
 
-    @Test("a cancelled read loses no byte for the next reader")
-    func cancelledRead() async throws {
-        try await withConnection { connection in
+    @Test("each status is the command's own, whatever it says", arguments: Transport.allCases, [0, 1, 127, 254, 255])
+    func status(transport: Transport, status: Int) async throws {
+        try await withConnection(transport) { connection, _ in
+            let output = try await connection.run("printf 'Connection refused' >&2; exit \(status)")
+            #expect(output.exit == SSHExit(status: status, signal: nil))
+            #expect(output.standardErrorTail == Array("Connection refused".utf8))
+        }
+    }
+
+    @Test("a cancelled read loses no byte for the next reader", arguments: Transport.allCases)
+    func cancelledRead(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("cat")
             let reading = Task { try await exec.read() }
             reading.cancel()
@@ -212,9 +240,9 @@ struct ExecTests {
         }
     }
 
-    @Test("a cancelled write of a stuck command closes that command only")
-    func cancelledWrite() async throws {
-        try await withConnection { connection in
+    @Test("a cancelled write of a stuck command closes that command only", arguments: Transport.allCases)
+    func cancelledWrite(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("sleep 60")
             let writing = Task { try await exec.write([UInt8](repeating: 0, count: 8 << 20)) }
             let error = try await failure { _ = try await exec.read(timeout: .seconds(1)) }
@@ -226,17 +254,17 @@ struct ExecTests {
         }
     }
 
-    @Test("output above its limit ends the command")
-    func outputLimit() async throws {
-        try await withConnection { connection in
+    @Test("output above its limit ends the command", arguments: Transport.allCases)
+    func outputLimit(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let error = try await failure { _ = try await connection.run("yes", limitBytes: 100_000) }
             #expect(error.code == .limitExceeded)
         }
     }
 
-    @Test("the end of a long standard error is kept, and it does not block the command")
-    func errorTail() async throws {
-        try await withConnection { connection in
+    @Test("the end of a long standard error is kept, and it does not block the command", arguments: Transport.allCases)
+    func errorTail(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let output = try await connection.run("seq 1 200000 >&2; echo over")
             #expect(output.standardOutput == Array("over\n".utf8))
             #expect(output.standardErrorTail.count == TransportLimits.errorTailBytes)
@@ -244,13 +272,25 @@ struct ExecTests {
         }
     }
 
-    @Test("after closing, requests say so")
-    func closed() async throws {
-        try await withConnection { connection in
+    @Test("after closing, requests say so", arguments: Transport.allCases)
+    func closed(transport: Transport) async throws {
+        try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("cat")
             await connection.close()
             #expect(try await failure { _ = try await exec.read() }.code == .closed)
             #expect(try await failure { _ = try await connection.execute("true") }.code == .closed)
+        }
+    }
+
+    @Test(
+        "a command that is silent for longer than the silence that is borne keeps its connection",
+        arguments: Transport.allCases)
+    func silentCommand(transport: Transport) async throws {
+        var deadlines = SSHDeadlines.patient
+        deadlines.silence = .seconds(3)
+        try await withConnection(transport, deadlines: deadlines) { connection, _ in
+            let command = try await connection.execute("sleep 7; echo done")
+            #expect(try await command.read(timeout: .seconds(60)) == Array("done\n".utf8))
         }
     }
 }

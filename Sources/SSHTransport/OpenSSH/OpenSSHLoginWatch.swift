@@ -1,0 +1,83 @@
+import Glibc
+import SystemPackage
+
+/// Holds each phase of a login by `ssh` to the deadline of that phase.
+///
+/// All that is seen of `ssh` is what it logs, so it is looked at as often as the shortest deadline passes; the time of its last
+/// line tells when the phase began.
+struct OpenSSHLoginWatch {
+    /// Where `ssh` writes its standard error.
+    let log: FileDescriptor
+    let deadlines: SSHDeadlines
+
+    /// Returns once a phase has lasted for longer than it may, with its error.
+    func expired() async throws -> SSHError.Code {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let look = shortest
+        var phase = OpenSSHLog.Phase.resolution
+        var since = start
+        while true {
+            try await clock.sleep(until: min(since + limit(of: phase), clock.now + look))
+            if let (reached, time) = try reached(clock.now), reached != phase {
+                // One deadline covers both.
+                if (phase, reached) != (.banner, .keyExchange) { since = max(start, time) }
+                phase = reached
+            }
+            // A server that makes the log grow for ever gains no more than every phase's time, once.
+            if clock.now >= min(since + limit(of: phase), start + all) { return code(of: phase) }
+        }
+    }
+
+    /// The phase that the log ends in, and when its last line was written; nil while it does not say.
+    private func reached(_ now: ContinuousClock.Instant) throws -> (OpenSSHLog.Phase, ContinuousClock.Instant)? {
+        let (bytes, written) = try log.tail(OpenSSHConnection.logBytes)
+        var wall = timespec()
+        guard let phase = OpenSSHLog(bytes).phase, clock_gettime(CLOCK_REALTIME, &wall) == 0 else { return nil }
+        let age = Duration(
+            secondsComponent: Int64(wall.tv_sec - written.tv_sec),
+            attosecondsComponent: Int64(wall.tv_nsec - written.tv_nsec) * 1_000_000_000)
+        // The wall clock may have been set meanwhile.
+        return (phase, now - max(.zero, age))
+    }
+
+    private func limit(of phase: OpenSSHLog.Phase) -> Duration {
+        switch phase {
+        case .resolution: deadlines.resolution
+        case .connect: deadlines.connect
+        case .banner, .keyExchange: deadlines.handshake
+        case .agent: deadlines.agent
+        case .authentication: deadlines.authentication
+        }
+    }
+
+    private var limits: [Duration] {
+        [deadlines.resolution, deadlines.connect, deadlines.handshake, deadlines.agent, deadlines.authentication]
+    }
+    private var shortest: Duration { limits.min() ?? .zero }
+    private var all: Duration { limits.reduce(.zero, +) }
+
+    private func code(of phase: OpenSSHLog.Phase) -> SSHError.Code {
+        switch phase {
+        case .resolution: .resolutionTimedOut
+        case .connect: .connectTimedOut
+        case .banner: .bannerTimedOut
+        case .keyExchange: .handshakeTimedOut
+        case .agent: .agentFailed
+        case .authentication: .authenticationTimedOut
+        }
+    }
+}
+
+extension FileDescriptor {
+    /// The last bytes of a file that others may be writing to, with when it was last written.
+    func tail(_ limitBytes: Int) throws -> (bytes: [UInt8], written: timespec) {
+        let status = try stat()
+        let count = min(Int(status.size), limitBytes)
+        let offset = status.size - Int64(count)
+        let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
+            read = try self.read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        return (bytes, status.st_mtim)
+    }
+}
