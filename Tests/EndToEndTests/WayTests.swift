@@ -87,6 +87,18 @@ struct WayTests {
             // The soft limit alone is no limit.
             let raised = try await fleet.runVerbatim("ulimit -S -n 65; lockflight inventory check")
             #expect(raised.code == FleetFixture.Exit.verified.rawValue, "\(raised.errors)")
+            let more = (1...998).map {
+                "  - {name: more-\($0), address: 192.0.2.1, port: \($0), workingDirectory: /srv, layers: {core: {baseURL: \"http://127.0.0.1\"}}}\n"
+            }
+            let text = try String(contentsOfFile: fleet.lab.inventoryPath, encoding: .utf8)
+            try (text + more.joined()).write(toFile: fleet.lab.inventoryPath, atomically: true, encoding: .utf8)
+            try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
+            let many = try await fleet.runVerbatim("ulimit -n 1024; lockflight inventory check")
+            #expect(many.code == FleetFixture.Exit.refused.rawValue)
+            #expect(
+                many.errors.contains("connections to 1000 hosts need 1064 descriptors, and this process may have 1024"),
+                "\(many.errors)")
+            #expect(many.errors.contains("ulimit -n 1064"), "\(many.errors)")
         }
     }
 

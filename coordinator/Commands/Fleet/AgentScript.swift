@@ -75,7 +75,8 @@ struct AgentUpload {
     }
 
     /// Takes the bytes from `offset` on under a name of its own, proves the digest of the whole, and renames, so that the final
-    /// name only ever holds the whole agent. Its last line is `published`, `lost` (what was left there is gone), or `failed`.
+    /// name only ever holds the whole agent. Its last line is `published`, `lost` (what was left there is gone), or `failed`; the
+    /// first one ends what an rc file may have printed.
     ///
     /// When the connection ends early, what has come is kept for the next upload; what nobody takes up is removed after a day.
     func script(from offset: Int) -> String {
@@ -83,7 +84,7 @@ struct AgentUpload {
         let takeUp = "mv \(partName) \(own) && [ $(wc -c < \(own)) -eq \(offset) ]"
         let unpack = isPacked ? "gzip -dc < \(own) > \(own).whole" : "mv \(own) \(own).whole"
         return """
-            umask 077; mkdir -p "$HOME/\(AgentDelivery.folder)" && cd "$HOME/\(AgentDelivery.folder)" || exit 1
+            echo; umask 077; mkdir -p "$HOME/\(AgentDelivery.folder)" && cd "$HOME/\(AgentDelivery.folder)" || exit 1
             find . -name 'agent-*.part*' -mtime +1 -exec rm -f {} +
             \(offset == 0 ? "" : "{ \(takeUp); } 2>/dev/null || { rm -f \(own); echo lost; exit; }")
             cat >> \(own) || { rm -f \(own); echo failed; exit; }

@@ -1,0 +1,38 @@
+import Foundation
+import LabFleet
+import Testing
+import UpgradeDomain
+
+/// How the agent comes to a host whose shell is not quiet, or that no build is for.
+@Suite(.serialized)
+struct DeliveryTests {
+    /// Makes the login shell of the lab's host read these lines first; it is bash, or nothing comes of them.
+    private func setRC(_ lines: String, of fleet: FleetFixture) throws {
+        let home = try fleet.lab.host("core-1").root + "/home"
+        try (lines + "\n").write(toFile: "\(home)/.bashrc", atomically: true, encoding: .utf8)
+    }
+
+    @Test func whatRCFilesPrintIsNotTakenForTheAgent() async throws {
+        try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
+            let home = try fleet.lab.host("core-1").root + "/home"
+            try setRC("echo 'Welcome to core-1'; printf 'no newline'; echo problem >&2; touch \(home)/read", of: fleet)
+            // The agent is brought there, then found there.
+            try await fleet.expect(.verified, "inventory", "check")
+            try await fleet.expect(.verified, "inventory", "check")
+            #expect(FileManager.default.fileExists(atPath: "\(home)/read"))
+        }
+    }
+
+    @Test func aHostThatNoBuildFitsIsNamedByTheCheck() async throws {
+        try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
+            try setRC("uname() { echo riscv64; }", of: fleet)
+            let check = try await fleet.expect(.unreachable, "inventory", "check")
+            let words = check.output.replacing(/\s+/, with: " ")
+            #expect(
+                words.contains(
+                    "core-1 can take no part: there is no lockflight-agent build for its architecture riscv64"),
+                "\(check.output)")
+            #expect(words.contains("make agent"), "\(check.output)")
+        }
+    }
+}
