@@ -53,7 +53,7 @@ final class SessionDriver {
         if let ending { return promise.fail(ending) }
         opened = promise
         guard !target.hostKeys.isEmpty else {
-            return fail(.hostKeyUnknown, detail: "no key is pinned for it")
+            return fail(.hostKeyUnknown)
         }
         guard attempts.current != nil else { return fail(.keyNotHeld, detail: "there is no key to try") }
         begin(through: turn)

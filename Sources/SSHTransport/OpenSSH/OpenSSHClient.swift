@@ -124,7 +124,7 @@ public final class OpenSSHConnection: RemoteConnection {
 
     func logIn() async throws(SSHError) {
         guard !target.hostKeys.isEmpty else {
-            throw target.error(.hostKeyUnknown, detail: "no key is pinned for it")
+            throw target.error(.hostKeyUnknown)
         }
         let pins = target.hostKeys.map { "\(target.host) \($0.type) \(Data($0.blob).base64EncodedString())\n" }.joined()
         guard FileManager.default.createFile(atPath: options.knownHostsPath, contents: Data(pins.utf8)) else {
