@@ -4,10 +4,10 @@ import NIOPosix
 import Synchronization
 
 /// Asks the system's resolver for the addresses of a name, on threads of its own: getaddrinfo(3) blocks for as long as its name
-/// servers let it, and the next name must neither wait for that nor stop a connection. (SwiftNIO's own resolver takes the names of an
+/// servers let it, and neither a connection nor the next name is to wait for that. (SwiftNIO's own resolver takes the names of an
 /// event loop one after the other.)
 final class NameResolver: Sendable {
-    /// Returns the addresses in the order to try them in (RFC 6724); may block.
+    /// Returns the addresses of a name, of each family in the order to try them in (RFC 6724); may block.
     typealias Lookup = @Sendable (_ name: String, _ port: Int) throws -> [SocketAddress]
 
     /// Why a name has no address, in the system's words.
@@ -15,33 +15,70 @@ final class NameResolver: Sendable {
         let description: String
     }
 
-    /// Names that may be asked for at the same time; others wait.
+    /// Names that may be asked for at the same time; further ones wait until one of these is answered, or given up by the system.
     static let threadCount = 32
 
+    private struct State {
+        /// Started at the first name: most inventories hold addresses.
+        var pool: NIOThreadPool?
+        var waiting: [Question: EventLoopPromise<[SocketAddress]>] = [:]
+        var nextQuestion: Question = 0
+        var isOver = false
+    }
+
+    typealias Question = UInt64
+
     private let lookup: Lookup
-    /// Started at the first name: most inventories hold addresses.
-    private let pool = Mutex<NIOThreadPool?>(nil)
+    private let state = Mutex(State())
 
     init(_ lookup: @escaping Lookup = NameResolver.system) {
         self.lookup = lookup
     }
 
-    /// - Returns: a future of `loop`; a lookup cannot be taken back, so whoever gives it up ignores the outcome.
-    func addresses(of name: String, port: Int, on loop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
-        let pool = pool.withLock { pool in
-            if let pool { return pool }
-            let started = NIOThreadPool(numberOfThreads: NameResolver.threadCount)
-            started.start()
-            pool = started
-            return started
+    /// - Returns: a future of `loop`, and what `giveUp` takes when nobody waits for it any more.
+    func addresses(
+        of name: String, port: Int, on loop: any EventLoop
+    ) -> (question: Question, answer: EventLoopFuture<[SocketAddress]>) {
+        let promise = loop.makePromise(of: [SocketAddress].self)
+        return state.withLock { state in
+            let question = state.nextQuestion
+            state.nextQuestion += 1
+            guard !state.isOver else {
+                promise.fail(NameResolver.over)
+                return (question, promise.futureResult)
+            }
+            state.waiting[question] = promise
+            let pool = state.pool ?? NIOThreadPool(numberOfThreads: NameResolver.threadCount)
+            if state.pool == nil { pool.start() }
+            state.pool = pool
+            pool.submit { _ in self.ask(question, name, port) }
+            return (question, promise.futureResult)
         }
-        return pool.runIfActive(eventLoop: loop) { [lookup] in try lookup(name, port) }
     }
 
-    /// Does not wait for a lookup that still blocks: nobody waits for its outcome either.
-    func shutdown() {
-        pool.withLock { $0 }?.shutdownGracefully { _ in }
+    /// Blocks a thread of the pool; not for a question that was given up before its turn came.
+    private func ask(_ question: Question, _ name: String, _ port: Int) {
+        guard state.withLock({ $0.waiting[question] != nil }) else { return }
+        let answer = Result { try lookup(name, port) }
+        // Under the lock, so that its loop still runs.
+        state.withLock { $0.waiting.removeValue(forKey: question)?.completeWith(answer) }
     }
+
+    func giveUp(_ question: Question) {
+        state.withLock { $0.waiting.removeValue(forKey: question)?.fail(CancellationError()) }
+    }
+
+    /// Fails every question, while the loops still run; does not wait for a lookup that blocks.
+    func shutdown() {
+        state.withLock { state in
+            state.isOver = true
+            for promise in state.waiting.values { promise.fail(NameResolver.over) }
+            state.waiting = [:]
+            state.pool?.shutdownGracefully { _ in }
+        }
+    }
+
+    private static let over = Failure(description: "this side has ended")
 
     /// What getaddrinfo(3) knows, from /etc/hosts, DNS, or wherever nsswitch.conf sends it.
     static let system: Lookup = { name, port in

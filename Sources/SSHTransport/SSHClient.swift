@@ -96,8 +96,8 @@ public final class SSHClient: Sendable {
     /// Closes every connection and ends the threads; the client is of no use afterwards.
     public func shutdown() async {
         for jumpHost in jumpHosts.withLock({ $0 }).values { await jumpHost.close() }
-        try? await group.shutdownGracefully()
         names.shutdown()
+        try? await group.shutdownGracefully()
     }
 }
 

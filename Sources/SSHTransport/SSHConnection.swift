@@ -44,7 +44,7 @@ public struct SSHExit: Sendable, Hashable {
     /// The signal that ended the command, without SIG, when the server said so; `unnamedSignal` when that is not passed on.
     public let signal: String?
 
-    /// OpenSSH's client does not pass on which signal it was.
+    /// OpenSSH's client passes on neither which signal it was, nor that the server could not run the command at all.
     public static let unnamedSignal = "unnamed"
 
     public init(status: Int, signal: String?) {

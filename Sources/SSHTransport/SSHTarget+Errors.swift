@@ -113,7 +113,8 @@ extension SSHTarget {
             return "\(words) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
                 + tryByHand
         case .hostKeyUnknown where hostKeys.isEmpty:
-            return "no host key is pinned for \(words)\(detail); no connection was made. Compare its key with the host's own "
+            return
+                "no host key is pinned for \(words)\(detail); no connection was made. Compare its key with the host's own "
                 + "before trusting it: \(readKeys)"
         case .hostKeyUnknown:
             return "\(words) shows a host key that is not pinned\(detail); no login was attempted. Compare it with "

@@ -14,6 +14,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     /// Channels that try to connect: of a name's several addresses, each has its own.
     private var attempts: [any Channel] = []
     private var isConnecting = false
+    private var question: NameResolver.Question?
     private var holdsRead = false
     /// Something was sent since the last bytes came in.
     private var hasAnswered = false
@@ -34,7 +35,10 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
 
     private func resolve() {
         let (name, port, loop) = (driver.target.address, driver.target.port, driver.loop)
-        names.addresses(of: name, port: port, on: loop).assumeIsolated().whenComplete { result in
+        let (question, answer) = names.addresses(of: name, port: port, on: loop)
+        self.question = question
+        answer.assumeIsolated().whenComplete { result in
+            self.question = nil
             guard !self.isGone else { return }
             switch result {
             case .success(let addresses):
@@ -125,6 +129,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
 
     func close() {
         if let context { return context.close(promise: nil) }
+        if let question { names.giveUp(question) }
         // Their failure ends it; a name that is being resolved has nothing to wait for.
         for attempt in attempts { attempt.close(promise: nil) }
         if !isConnecting { end() }

@@ -42,6 +42,8 @@ enum TransportLimits {
     static let agentRequestCount = 1024
     /// Piece of an upload that is handed over at once.
     static let uploadPieceBytes = 1024 * 1024
+    /// Piece of input that a child process is given at once: what a pipe holds (pipe(7)).
+    static let pipeBytes = 64 * 1024
     /// How often freeing a session is tried; with the input cut off libssh2 never needs to wait.
     static let freeAttemptCount = 64
 }

@@ -58,6 +58,22 @@ struct ConformanceTests {
         }
     }
 
+    @Test("an ssh-agent that refuses to sign is no refusal of the host", arguments: Transport.allCases)
+    func agentRefuses(transport: Transport) async throws {
+        try await TestServer.run { server in
+            try await withAgent { agent in
+                // Each use is to be confirmed, and there is nobody to ask.
+                try agent.add(server.userKeyPath, options: ["-c"])
+                try await withConnector(transport) { connector in
+                    let target = try server.target(identities: [])
+                    let login = try await connector.login(to: target, key: server.userKeyPath, heldBy: agent)
+                    let error = try await failure { _ = try await login() }
+                    #expect(error.code == .agentFailed, "\(error)")
+                }
+            }
+        }
+    }
+
     @Test("the key that a server proves to own is told without a login", arguments: Transport.allCases)
     func hostKey(transport: Transport) async throws {
         try await TestServer.run { server in
@@ -101,6 +117,10 @@ struct ConformanceTests {
                 #expect(error.message.contains(other.fingerprint))
             }
             #expect(try await refusal(transport, try server.target(hostKeys: [])).code == .hostKeyUnknown)
+            // With nothing pinned nobody came.
+            try await eventually("the server notices") {
+                server.log.matches(of: /Connection (closed by|reset by) \S+ port \d+ \[preauth\]/).count == 2
+            }
             #expect(!server.log.contains("userauth-request"))
         }
     }
@@ -114,6 +134,7 @@ struct ConformanceTests {
         // Words of OpenSSH's client that mean something else.
         try """
         debug1: Executing proxy command: none
+        debug3: receive packet: type 51
         WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!
         Connection refused
 
@@ -237,6 +258,42 @@ struct OpenSSHClientTests {
                 let looking = try spawn(["/usr/bin/pgrep", "-f", folder])
                 return exitStatus(of: looking) != 0
             }
+        }
+    }
+
+    @Test("a login that is given up behind a jump host leaves no process")
+    func nothingLeftOfAnAttempt() async throws {
+        try await TestServer.run { server in
+            let listener = try RawListener(backlog: 0)
+            defer { listener.stop() }
+            let fillers = (0..<4).map { _ in beginConnect("127.0.0.1", listener.port, nonblocking: true).descriptor }
+            defer { for filler in fillers { close(filler) } }
+            var target = try server.target(behind: [try server.target(named: "bastion-1")])
+            (target.address, target.port) = ("127.0.0.1", listener.port)
+            try await withConnector(.openssh) { connector in
+                let attempt = Task { [target] in _ = try await connector.connect(to: target) }
+                let words = "-W \\[127.0.0.1\\]:\(listener.port)"
+                let isRunning = { exitStatus(of: try spawn(["/usr/bin/pgrep", "-f", "--", words])) == 0 }
+                try await eventually("the jump host is asked for a way on") { try isRunning() }
+                attempt.cancel()
+                #expect(try await failure { try await attempt.value }.code == .cancelled)
+                try await eventually("no process is left") { try !isRunning() }
+            }
+        }
+    }
+
+    @Test("what a command says before ssh says that it started is kept, and nothing of its log")
+    func lateStart() {
+        let log =
+            "debug2: fd 3 setting O_NONBLOCK\r\nfirst\npartdebug1: mux_client_request_session: master session id: 2\r\n"
+        for cut in 0...log.utf8.count {
+            var command = OpenSSHCommandLog()
+            command.take(Array(log.utf8.prefix(cut)))
+            #expect(command.hasStarted == (cut == log.utf8.count))
+            command.take(Array(log.utf8.dropFirst(cut)))
+            command.take(Array("ial\ndebug2: Received exit status from master 3\r\n".utf8))
+            #expect(command.end() == .status)
+            #expect(command.commandTail == Array("first\npartial\n".utf8))
         }
     }
 

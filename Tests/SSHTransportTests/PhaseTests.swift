@@ -30,8 +30,6 @@ struct PhaseTests {
     /// Only the phase's own deadline is short.
     private static func deadlines(_ phase: Phase) -> SSHDeadlines {
         var deadlines = SSHDeadlines.patient
-        deadlines.resolution = .seconds(55)
-        deadlines.agent = .seconds(55)
         deadlines.silence = .seconds(55)
         switch phase {
         case .resolution: deadlines.resolution = .milliseconds(300)
@@ -48,8 +46,8 @@ struct PhaseTests {
 
     @Test("a peer that falls silent is told apart by its phase", arguments: Transport.allCases, Phase.allCases)
     func silent(transport: Transport, phase: Phase) async throws {
-        let needsRoot = phase == .authentication || phase == .resolution
-        if needsRoot, getuid() != 0 { try Test.cancel("needs root") }
+        if phase == .authentication, getuid() != 0 { try Test.cancel("needs root") }
+        if phase == .resolution, !SilentNameServer.isAvailable { try Test.cancel("needs root and mount namespaces") }
         // Asked about keys that are in no file.
         let stall = "AuthorizedKeysCommand /bin/sleep 10\nAuthorizedKeysCommandUser root"
         try await TestServer.run(config: phase == .authentication ? stall : "") { server in

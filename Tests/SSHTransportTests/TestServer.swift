@@ -101,7 +101,8 @@ final class TestServer: Sendable {
 extension SSHDeadlines {
     /// For tests that expect no timeout on a machine that others load.
     static let patient = SSHDeadlines(
-        connect: .seconds(55), handshake: .seconds(55), authentication: .seconds(55), exec: .seconds(55))
+        resolution: .seconds(55), connect: .seconds(55), handshake: .seconds(55), authentication: .seconds(55),
+        agent: .seconds(55), exec: .seconds(55))
 }
 
 /// Runs the body with a client that is shut down afterwards.
@@ -260,8 +261,4 @@ private func socketAddress(_ address: String, _ port: Int) -> sockaddr_in {
     name.sin_port = UInt16(port).bigEndian
     inet_pton(AF_INET, address, &name.sin_addr)
     return name
-}
-
-func openDescriptorCount() throws -> Int {
-    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
 }

@@ -102,7 +102,10 @@ final class SilentNameServer: Sendable {
     private let silence = DispatchSemaphore(value: 0)
 
     /// Binding its port and giving a process its own resolv.conf need root.
-    static var isAvailable: Bool { getuid() == 0 }
+    static var isAvailable: Bool {
+        guard getuid() == 0, let probe = try? spawn(["/usr/bin/unshare", "--mount", "/bin/true"]) else { return false }
+        return exitStatus(of: probe) == 0
+    }
 
     init(folder: String) throws {
         // Questions go to port 53 only, so the address is what is free.

@@ -148,8 +148,7 @@ public final class OpenSSHConnection: RemoteConnection {
 
     /// Why a login failed, in the words of the other transport where those say more.
     private func failure(_ log: OpenSSHLog) -> SSHError {
-        let hasKeys = log.phase == .agent || log.phase == .authentication
-        let code = log.code ?? (hasKeys ? .connectionLost : .handshakeFailed)
+        let code = log.code ?? .handshakeFailed
         guard code == .hostKeyChanged || code == .hostKeyUnknown, let shown = log.hostKey else {
             return target.error(code, detail: log.complaint)
         }
@@ -215,7 +214,8 @@ public final class OpenSSHConnection: RemoteConnection {
                 group.addTask {
                     let ended = try await Subprocess.run(
                         OpenSSHConnection.executable(program), arguments: Arguments(program.dropFirst() + words),
-                        environment: .inherit.updating(["LC_ALL": "C"]), input: .none, output: .discarded,
+                        environment: OpenSSHConnection.environment, platformOptions: OpenSSHConnection.ownGroup,
+                        input: .none, output: .discarded,
                         error: .fileDescriptor(log, closeAfterSpawningProcess: false))
                     return .ended(
                         CallResult(
@@ -241,6 +241,17 @@ public final class OpenSSHConnection: RemoteConnection {
         case .expired(let code): throw target.error(code)
         }
     }
+
+    /// Its words are looked for in its log.
+    static let environment = Environment.inherit.updating(["LC_ALL": "C"])
+
+    /// When `ssh` is ended, so is its ProxyCommand, which would wait for a silent host alone. A terminal's Ctrl-C reaches neither.
+    static let ownGroup = {
+        var options = PlatformOptions()
+        options.processGroupID = 0
+        options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)]
+        return options
+    }()
 
     /// - Parameter program: its first word, looked for in `PATH` when it is no path.
     static func executable(_ program: [String]) -> Executable {

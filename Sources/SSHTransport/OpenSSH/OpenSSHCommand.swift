@@ -42,8 +42,8 @@ public final class OpenSSHCommand: RemoteCommand {
         do {
             let ended = try await Subprocess.run(
                 OpenSSHConnection.executable(program), arguments: Arguments(program.dropFirst() + words),
-                environment: .inherit.updating(["LC_ALL": "C"]), input: .inputWriter, output: .sequence,
-                error: .sequence
+                environment: OpenSSHConnection.environment, platformOptions: OpenSSHConnection.ownGroup,
+                input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { await carry(execution.standardOutput) { await pipe.put($0) } }
@@ -65,9 +65,15 @@ public final class OpenSSHCommand: RemoteCommand {
         of ending: Ending, _ connection: OpenSSHConnection, _ pipe: CommandPipe
     ) async -> Result<SSHExit, SSHError> {
         let target = connection.target
-        guard case .exit(let status) = ending, case .exited(let code) = status else {
+        if Task.isCancelled {
+            return .failure(target.error(await pipe.givenUp ?? .closed, detail: "the command was closed"))
+        }
+        guard case .exit(let status) = ending else {
             let cause = if case .noProcess(let cause) = ending { cause } else { nil as String? }
-            return .failure(target.error(await pipe.givenUp, detail: "the command was closed", cause: cause))
+            return .failure(target.error(.limitExceeded, detail: "ssh could not be run", cause: cause))
+        }
+        guard case .exited(let code) = status else {
+            return .failure(target.error(.connectionLost, detail: "its ssh was ended by somebody else"))
         }
         let hadStarted = await pipe.log.hasStarted
         switch await pipe.endLog() {
@@ -97,8 +103,14 @@ public final class OpenSSHCommand: RemoteCommand {
 
     private static func write(_ pipe: CommandPipe, _ writer: StandardInputWriter) async {
         while let bytes = await pipe.nextInput() {
-            let isTaken = (try? await writer.write(bytes)) == bytes.count
-            await pipe.inputTaken(isTaken)
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let piece = Array(rest.prefix(TransportLimits.pipeBytes))
+                guard (try? await writer.write(piece)) == piece.count else { break }
+                await pipe.noteInput()
+                rest = rest.dropFirst(piece.count)
+            }
+            await pipe.inputTaken(rest.isEmpty)
         }
         try? await writer.finish()
     }
@@ -153,7 +165,7 @@ actor CommandPipe {
     private var lastInput = ContinuousClock.now
     private var ended: Result<SSHExit, SSHError>?
     /// Why this side ends it.
-    private(set) var givenUp = SSHError.Code.closed
+    private(set) var givenUp: SSHError.Code?
     private var exits: [CheckedContinuation<Result<SSHExit, SSHError>, Never>] = []
 
     init(target: SSHTarget) {
@@ -207,13 +219,15 @@ actor CommandPipe {
         return writer.bytes
     }
 
+    /// That a part of it is on its way is progress.
+    func noteInput() { lastInput = .now }
+
     func inputTaken(_ isTaken: Bool) {
-        lastInput = .now
         givenInput?.continuation.resume(returning: isTaken ? nil : hasEnded)
         givenInput = nil
     }
 
-    private var hasEnded: SSHError { target.error(.closed, detail: "the command has ended") }
+    private var hasEnded: SSHError { target.error(givenUp ?? .closed, detail: "the command has ended") }
 
     func endInput() {
         inputIsEnded = true
@@ -263,7 +277,7 @@ actor CommandPipe {
     /// Why the input was not taken; nil when it was.
     func write(_ bytes: [UInt8]) async -> SSHError? {
         if case .failure(let error)? = ended { return error }
-        guard !inputIsEnded else { return target.error(.closed, detail: "the command's input has ended") }
+        guard !inputIsEnded else { return target.error(givenUp ?? .closed, detail: "the command's input has ended") }
         guard !bytes.isEmpty else { return nil }
         return await withCheckedContinuation { continuation in
             writers.append((bytes, continuation))

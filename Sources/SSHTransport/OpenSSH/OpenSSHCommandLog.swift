@@ -1,7 +1,7 @@
 import FoundationEssentials
 
-/// The standard error of `ssh` over a kept login: its own log as far as the command's start, then what the command says, then
-/// the log of the end. These are the words of LogLevel DEBUG2 in OpenSSH 9.2.
+/// The standard error of `ssh` over a kept login: its own log as far as the command's start, what the command says, and the log of
+/// the end. These are the words of LogLevel DEBUG2 in OpenSSH 9.2.
 struct OpenSSHCommandLog {
     private(set) var hasStarted = false
     /// What `ssh` said before the start, or the end of what the command has said since.
@@ -11,12 +11,13 @@ struct OpenSSHCommandLog {
     enum Ending: Equatable {
         /// With the status of the command.
         case status
-        /// The connection's process told no status: a signal ended the command, or the connection is gone.
+        /// The connection's process told no status: a signal ended the command, it could not be run, or the connection is gone.
         case nothing
         /// With trouble of its own.
         case trouble
     }
 
+    private static let prefixes = [Array("debug1: ".utf8), Array("debug2: ".utf8)]
     private static let start = Array("mux_client_request_session: master session id: ".utf8)
     private static let status = Array("debug2: Received exit status from master ".utf8)
     private static let nothing = Array("debug2: Control master terminated unexpectedly".utf8)
@@ -34,7 +35,17 @@ struct OpenSSHCommandLog {
             let end = bytes[found.upperBound...].firstIndex(of: 0x0a)
         else { return }
         hasStarted = true
-        bytes.removeSubrange(...end)
+        bytes = OpenSSHCommandLog.withoutLog(bytes[...end]) + bytes[(end + 1)...]
+    }
+
+    /// What the command has said before `ssh` came to say that it had started: its words are passed on by another process.
+    ///
+    /// - Parameter lines: end with a line of the log; each of these is written at once, at any place of the command's.
+    private static func withoutLog(_ lines: ArraySlice<UInt8>) -> [UInt8] {
+        lines.split(separator: 0x0a, omittingEmptySubsequences: false).dropLast().flatMap { line in
+            let own = prefixes.compactMap { line.firstRange(of: $0)?.lowerBound }.min()
+            return own.map { Array(line[..<$0]) } ?? Array(line) + [0x0a]
+        }
     }
 
     /// The end of the command's own standard error so far.

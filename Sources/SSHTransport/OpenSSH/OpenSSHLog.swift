@@ -34,21 +34,30 @@ struct OpenSSHLog {
 
     // MARK: How far it came
 
-    /// After its last request it waits for the server; before that, while it logs in, for the key: a file, which takes no time,
-    /// or an ssh-agent.
     private static let beginnings: [(String, Phase)] = [
         ("Connecting to ", .connect), ("Executing proxy command", .connect), ("Connection established", .banner),
         ("mux_client_request_stdio_fwd: master session", .banner), ("Remote protocol version", .keyExchange),
+    ]
+    /// After its last request it waits for the server; before that for the key: a file, which takes no time, or an ssh-agent.
+    private static let loginBeginnings: [(String, Phase)] = [
         ("SSH2_MSG_NEWKEYS received", .agent), ("Server accepts key", .agent), ("send packet: type 5", .authentication),
     ]
 
+    /// Whether keys are agreed on. From then on the server is heard, and its words could be taken for those of `ssh`.
+    private var isLoggingIn: Bool {
+        steps.contains { step in
+            step.hasPrefix("receive packet: type 5") || OpenSSHLog.loginBeginnings.contains { step.hasPrefix($0.0) }
+        }
+    }
+
     /// Nil when it has not said.
     var phase: Phase? {
-        for step in steps.reversed() {
-            if let known = OpenSSHLog.beginnings.first(where: { step.hasPrefix($0.0) }) { return known.1 }
-        }
-        return nil
+        let known = isLoggingIn ? OpenSSHLog.loginBeginnings : OpenSSHLog.beginnings
+        return steps.lazy.reversed().compactMap { step in known.first { step.hasPrefix($0.0) }?.1 }.first
     }
+
+    /// How often the key was asked for.
+    var keyCount: Int { steps.count { $0.hasPrefix("Server accepts key") } }
 
     /// The type and the fingerprint of the key that the host has proved to own.
     var hostKey: (type: Substring, fingerprint: Substring)? {
@@ -63,7 +72,6 @@ struct OpenSSHLog {
     /// In the order in which they are looked for: several may stand in one log.
     private static let phrases: [(String, SSHError.Code)] = [
         ("REMOTE HOST IDENTIFICATION HAS CHANGED", .hostKeyChanged), ("Host key verification failed", .hostKeyUnknown),
-        ("Permission denied", .authenticationRefused), ("Too many authentication failures", .authenticationRefused),
         ("Unable to negotiate", .noCommonAlgorithm), ("Stdio forwarding request failed", .unreachable),
         ("stdio forwarding failed", .unreachable), ("session request failed", .execRefused),
         ("Session open refused", .execRefused), ("during banner exchange", .bannerTimedOut),
@@ -71,12 +79,19 @@ struct OpenSSHLog {
         ("Could not resolve hostname", .unreachable), ("No route to host", .unreachable),
         ("Network is unreachable", .unreachable), ("kex_exchange_identification", .handshakeFailed),
     ]
+    /// The second is the end of every login that failed, whose last key may have been good.
+    private static let loginPhrases: [(String, SSHError.Code)] = [
+        ("Too many authentication failures", .authenticationRefused), ("Permission denied", .authenticationRefused),
+    ]
 
     private var known: (line: Substring, code: SSHError.Code)? {
-        for (phrase, code) in OpenSSHLog.phrases {
-            if let line = complaints.first(where: { $0.contains(phrase) }) { return (line, code) }
+        if isLoggingIn, phase == .agent, let line = complaints.last(where: { $0.contains("signing failed") }) {
+            return (line, .agentFailed)
         }
-        return nil
+        for (phrase, code) in isLoggingIn ? OpenSSHLog.loginPhrases : OpenSSHLog.phrases {
+            if let line = complaints.last(where: { $0.contains(phrase) }) { return (line, code) }
+        }
+        return isLoggingIn ? (complaints.last ?? "", .connectionLost) : nil
     }
 
     /// Nil for words that are not known.
@@ -84,6 +99,7 @@ struct OpenSSHLog {
 
     /// The line that says why, printable; nil when it said nothing.
     var complaint: String? {
-        (known?.line ?? complaints.last).map { "ssh says \"\(printable($0.utf8))\"" }
+        guard let line = known?.line ?? complaints.last, !line.isEmpty else { return nil }
+        return "ssh says \"\(printable(line.utf8))\""
     }
 }

@@ -16,29 +16,33 @@ struct OpenSSHLoginWatch {
         let start = clock.now
         let look = shortest
         var phase = OpenSSHLog.Phase.resolution
+        var keyCount = 0
         var since = start
+        var lastLook = start
         while true {
             try await clock.sleep(until: min(since + limit(of: phase), clock.now + look))
-            if let (reached, time) = try reached(clock.now), reached != phase {
-                // One deadline covers both.
-                if (phase, reached) != (.banner, .keyExchange) { since = max(start, time) }
-                phase = reached
+            let (bytes, written) = try log.tail(OpenSSHConnection.logBytes)
+            let log = OpenSSHLog(bytes)
+            let now = clock.now
+            if let reached = log.phase, reached != phase || reached == .agent && log.keyCount != keyCount {
+                // One deadline covers both. The wall clock may have been set meanwhile.
+                if (phase, reached) != (.banner, .keyExchange) {
+                    since = max(lastLook, now - max(.zero, age(of: written)))
+                }
+                (phase, keyCount) = (reached, log.keyCount)
             }
+            lastLook = now
             // A server that makes the log grow for ever gains no more than every phase's time, once.
-            if clock.now >= min(since + limit(of: phase), start + all) { return code(of: phase) }
+            if now >= min(since + limit(of: phase), start + all) { return code(of: phase) }
         }
     }
 
-    /// The phase that the log ends in, and when its last line was written; nil while it does not say.
-    private func reached(_ now: ContinuousClock.Instant) throws -> (OpenSSHLog.Phase, ContinuousClock.Instant)? {
-        let (bytes, written) = try log.tail(OpenSSHConnection.logBytes)
+    private func age(of written: timespec) -> Duration {
         var wall = timespec()
-        guard let phase = OpenSSHLog(bytes).phase, clock_gettime(CLOCK_REALTIME, &wall) == 0 else { return nil }
-        let age = Duration(
+        clock_gettime(CLOCK_REALTIME, &wall)
+        return Duration(
             secondsComponent: Int64(wall.tv_sec - written.tv_sec),
             attosecondsComponent: Int64(wall.tv_nsec - written.tv_nsec) * 1_000_000_000)
-        // The wall clock may have been set meanwhile.
-        return (phase, now - max(.zero, age))
     }
 
     private func limit(of phase: OpenSSHLog.Phase) -> Duration {

@@ -41,8 +41,9 @@ struct OpenSSHOptions {
     /// Succeeds while the connection stands.
     var check: [String] { tell("check") }
 
+    /// Where nobody answers, `ssh` would log in instead.
     private func tell(_ word: String) -> [String] {
-        ["-S", controlPath, "-O", word] + common(logLevel: "ERROR") + [destination]
+        ["-S", controlPath, "-o", "ProxyCommand=false", "-O", word] + common(logLevel: "ERROR") + [destination]
     }
 
     private var destination: String { target.alias ?? target.place.address }
