@@ -64,8 +64,9 @@ final class NameResolver: Sendable {
         state.withLock { $0.waiting.removeValue(forKey: question)?.completeWith(answer) }
     }
 
+    /// To be called on the loop of the question, where its future fails at once.
     func giveUp(_ question: Question) {
-        state.withLock { $0.waiting.removeValue(forKey: question)?.fail(CancellationError()) }
+        state.withLock { $0.waiting.removeValue(forKey: question) }?.fail(CancellationError())
     }
 
     /// Fails every question, while the loops still run; does not wait for a lookup that blocks.

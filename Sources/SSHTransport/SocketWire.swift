@@ -60,10 +60,8 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
             do {
                 let channel = try result.get()
                 try channel.pipeline.syncOperations.addHandler(self)
-                guard channel.isActive else { return }
-                self.driver.wireOpened()
-                // Nothing was read before there was somebody to take it.
-                try channel.syncOptions?.setOption(.autoRead, value: true)
+                // Comes before the channel reads, as its promise is fulfilled while it becomes active.
+                if channel.isActive { self.driver.wireOpened() }
             } catch {
                 let (code, detail) = connectFailure(error)
                 self.driver.fail(code, detail: detail, cause: "\(error)")
@@ -78,7 +76,6 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
             .connectTimeout(TimeAmount(driver.target.deadlines.connect) + .seconds(1))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try bound.value.prepare(channel) }
             }

@@ -245,8 +245,8 @@ public final class OpenSSHConnection: RemoteConnection {
     /// Its words are looked for in its log.
     static let environment = Environment.inherit.updating(["LC_ALL": "C"])
 
-    /// When `ssh` is ended, so is its ProxyCommand, which would wait for a silent host alone. A terminal's Ctrl-C reaches neither.
-    static let ownGroup = {
+    /// When a login is ended, so is its ProxyCommand, which would wait for a silent host alone.
+    private static let ownGroup = {
         var options = PlatformOptions()
         options.processGroupID = 0
         options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)]

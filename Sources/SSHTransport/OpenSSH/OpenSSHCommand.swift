@@ -42,8 +42,7 @@ public final class OpenSSHCommand: RemoteCommand {
         do {
             let ended = try await Subprocess.run(
                 OpenSSHConnection.executable(program), arguments: Arguments(program.dropFirst() + words),
-                environment: OpenSSHConnection.environment, platformOptions: OpenSSHConnection.ownGroup,
-                input: .inputWriter, output: .sequence, error: .sequence
+                environment: OpenSSHConnection.environment, input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { await carry(execution.standardOutput) { await pipe.put($0) } }
