@@ -297,6 +297,33 @@ struct OpenSSHClientTests {
         }
     }
 
+    @Test("no log ends the program, whatever a server or a command puts into it")
+    func anyLog() throws {
+        let words = [
+            "debug1: ", "debug3: receive packet: type 51", "debug1: Server host key: ", "ssh-ed25519 SHA256:", "\r\n",
+            "\n", " ",
+            "debug3: input_userauth_banner: entering", "debug1: mux_client_request_session: master session id: ",
+            "debug2: Received exit status from master ", "debug2: Control master terminated unexpectedly", "3",
+            "\u{1b}[31m",
+            "debug1: SSH2_MSG_NEWKEYS received", "debug1: Server accepts key", "Permission denied", "signing failed",
+        ].map { Array($0.utf8) }
+        for _ in 0..<20_000 {
+            let bytes = (0..<Int.random(in: 0...12)).flatMap { _ in
+                (words.randomElement() ?? []) + (Bool.random() ? [UInt8.random(in: 0...255)] : [])
+            }
+            let log = OpenSSHLog(bytes)
+            #expect(!log.isLoggingIn || [.agent, .authentication, nil].contains(log.phase))
+            #expect(log.complaint?.utf8.allSatisfy { (0x20..<0x7f).contains($0) } ?? true)
+            _ = (log.code, log.hostKey, log.keyCount)
+            var command = OpenSSHCommandLog()
+            let cut = Int.random(in: 0...bytes.count)
+            command.take(Array(bytes[..<cut]))
+            command.take(Array(bytes[cut...]))
+            _ = (command.end(), command.own.complaint)
+            #expect(command.hasStarted || command.commandTail.isEmpty)
+        }
+    }
+
     @Test("a folder goes although others remove its files at the same time")
     func filesVanish() async throws {
         for _ in 0..<200 {

@@ -44,7 +44,7 @@ struct OpenSSHLog {
     ]
 
     /// Whether keys are agreed on. From then on the server is heard, and its words could be taken for those of `ssh`.
-    private var isLoggingIn: Bool {
+    var isLoggingIn: Bool {
         steps.contains { step in
             step.hasPrefix("receive packet: type 5") || OpenSSHLog.loginBeginnings.contains { step.hasPrefix($0.0) }
         }
