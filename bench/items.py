@@ -258,7 +258,7 @@ class Killer(threading.Thread):
 
 def correctness(bench):
     """Sessions are killed at random: hosts that a peer calls good although the command did not come to its end."""
-    count, width = (40 if bench.quick else 200), 32
+    count, width = (20 if bench.quick else 200), 32
     table = []
     print("wrong successes", file=sys.stderr)
     with Fleet(bench.fleet_folder, count) as fleet:

@@ -30,7 +30,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small numbers, within five minutes")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement; 5, or 2 with --quick")
-    parser.add_argument("--hosts", type=int, nargs="+", help="sizes of the fan-out; 200 and 1000, or 50 with --quick")
+    parser.add_argument("--hosts", type=int, nargs="+", help="sizes of the fan-out; 200 and 1000, or 25 with --quick")
     parser.add_argument("items", nargs="*", choices=[[], *ITEMS], metavar="ITEM", help=", ".join(ITEMS))
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -40,7 +40,7 @@ def main():
     agent = peers.ROOT / ".build-agent" / "out" / f"lockflight-agent-{platform.machine()}"
     if not agent.exists():
         raise BenchError(f"{agent} is missing; build it with: make agent")
-    sizes = options.hosts or ([50] if options.quick else [200, 1_000])
+    sizes = options.hosts or ([25] if options.quick else [200, 1_000])
     bench = items.Bench(options.quick, floor, lockflight, agent, options.rounds or (2 if options.quick else 5), sizes)
     sections = [section for name in options.items or ITEMS for section in ITEMS[name](bench)]
     results = {

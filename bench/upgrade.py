@@ -160,7 +160,7 @@ class AnsibleRun:
 
 def section(bench, count, program):
     print(f"the same upgrade, {count} hosts", file=sys.stderr)
-    rounds = bench.rounds if bench.quick else max(1, bench.rounds // 2)
+    rounds = 1 if bench.quick else max(1, bench.rounds // 2)
     with Fleet(bench.fleet_folder, count, own_homes=True) as fleet:
         prepare(fleet, "1.0.0")
         contestants = [LockflightRun(fleet, program), AnsibleRun(fleet, "Ansible")]

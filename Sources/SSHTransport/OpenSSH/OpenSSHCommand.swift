@@ -264,7 +264,7 @@ actor CommandPipe {
                 switch ended {
                 case .failure(let error)?: start(error)
                 case .success?: start(nil)
-                case nil: if log.hasStarted { start(nil) }
+                case nil: if log.hasStarted || !output.isEmpty { start(nil) }
                 }
             }
         } onCancel: {

@@ -5,25 +5,16 @@ import Testing
 @testable import SSHTransport
 
 /// Peers that are no SSH server, or stop in the middle of being one.
-@Suite("Deadlines and early failures")
-struct DeadlineTests {
-    private func target(port: Int, deadlines: SSHDeadlines) throws -> SSHTarget {
+@Suite("Early failures")
+struct EarlyFailureTests {
+    private func target(port: Int) throws -> SSHTarget {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try makeKey(["-t", "ed25519"], at: "\(folder)/key")
         let pinned = try #require(SSHHostKey(openSSH: try String(contentsOfFile: "\(folder)/key.pub", encoding: .utf8)))
         return SSHTarget(
             host: "edge-1", address: "127.0.0.1", port: port, user: "nobody", hostKeys: [pinned],
-            identities: [try SSHIdentity.load(path: "\(folder)/key")], deadlines: deadlines)
-    }
-
-    private func connectFailure(port: Int, _ deadlines: SSHDeadlines) async throws -> SSHError {
-        var result: SSHError?
-        let target = try target(port: port, deadlines: deadlines)
-        try await withClient { client in
-            result = try await failure { _ = try await client.connect(to: target) }
-        }
-        return try #require(result)
+            identities: [try SSHIdentity.load(path: "\(folder)/key")], deadlines: .patient)
     }
 
     @Test("a server that hangs up before its banner is quoted", arguments: [RawListener.Ending.hangUp, .reset])
@@ -31,16 +22,19 @@ struct DeadlineTests {
         let listener = try RawListener()
         defer { listener.stop() }
         listener.serveOnce("Exceeded MaxStartups\u{1b}[31m\r\n", ending)
-        let error = try await connectFailure(port: listener.port, .patient)
-        #expect(error.code == .handshakeFailed)
-        #expect(error.message.contains("it said \"Exceeded MaxStartups?[31m\""))
+        let target = try target(port: listener.port)
+        try await withClient { client in
+            let error = try await failure { _ = try await client.connect(to: target) }
+            #expect(error.code == .handshakeFailed)
+            #expect(error.message.contains("it said \"Exceeded MaxStartups?[31m\""))
+        }
     }
 
     @Test("a cancelled connect ends at once and gives its socket back")
     func cancelledConnect() async throws {
         let listener = try RawListener()
         defer { listener.stop() }
-        let target = try target(port: listener.port, deadlines: .patient)
+        let target = try target(port: listener.port)
         try await withClient { client in
             let task = Task { try await client.connect(to: target) }
             let peer = accept(listener.descriptor, nil, nil)
