@@ -160,7 +160,7 @@ public struct Lab: Sendable {
             try LabServer(host: host).stop()
             try await unmount(host)
         }
-        for pid in LabProcess.belonging(to: folder) { LabProcess.end(pid) }
+        try await LabProcess.endAll(belongingTo: folder)
         if removing { try LabFile.remove(folder) } else { try LabFile.remove("\(folder)/\(Lab.recordName)") }
     }
 }

@@ -1,7 +1,8 @@
 /// Why the lab could not do something, and what to do about it.
 public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: String, Hashable, Sendable, CaseIterable {
-        case missingProgram, folderInUse, noLab, commandFailed, unknownHost, notPossibleHere, fileSystem, neverAnswered
+        case missingProgram, folderInUse, noLab, commandFailed, unknownHost, notPossibleHere, fileSystem, neverAnswered,
+            neverEnded
     }
     public var code: Code
     public var message: String

@@ -149,4 +149,21 @@ enum LabProcess {
     }
 
     static func end(_ pid: pid_t) { kill(pid, SIGKILL) }
+
+    /// Ends every process of the lab in a folder, and those that they were about to start; returns when all are gone, so
+    /// that none writes into the folder afterwards.
+    static func endAll(belongingTo folder: String) async throws(LabError) {
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(10)
+        var left = belonging(to: folder)
+        while !left.isEmpty {
+            guard clock.now < deadline else {
+                let lines = left.map { "\($0) \(commandLine(of: $0))" }.joined(separator: "; ")
+                throw LabError(.neverEnded, "processes of the lab in \(folder) were killed and do not end: \(lines)")
+            }
+            for pid in left { end(pid) }
+            try? await clock.sleep(for: .milliseconds(10))
+            left = belonging(to: folder)
+        }
+    }
 }
