@@ -44,13 +44,13 @@ extension Lab {
             chmod("\(place)/data", 0o777)
         case .sshdDown:
             try mark(host, fault, "")
-            try LabServer(host: host).stop()
+            try await LabServer(host: host).stop()
         case .hostKeyChanged:
             try keep("\(host.root)/sshd/host_key", of: host, fault)
             try keep("\(host.root)/sshd/host_key.pub", of: host, fault)
             let server = LabServer(host: host)
             try await server.makeHostKey()
-            try server.stop()
+            try await server.stop()
             try await server.start()
         case .diskFull: try await fill(host, fault)
         case .rollbackFails:
@@ -80,7 +80,7 @@ extension Lab {
                 .materializationDrift, .hostKeyChanged, .rollbackFails:
                 try restore(host, fault)
             }
-            if fault == .hostKeyChanged { try LabServer(host: host).stop() }
+            if fault == .hostKeyChanged { try await LabServer(host: host).stop() }
             try LabFile.remove("\(host.root)/faults/\(fault.rawValue)")
         }
         let server = LabServer(host: host)

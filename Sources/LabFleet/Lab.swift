@@ -146,7 +146,7 @@ public struct Lab: Sendable {
     /// The version that a layer's process reports; nil when nothing answers.
     public func runningVersion(of host: LabHost, layer: LayerName) async throws(LabError) -> String? {
         let answer = try await LabCommand.run(
-            "curl", ["-fsS", "--max-time", "2", "\(host.baseURL(in: layer))/version"])
+            "curl", ["-fsS", "--max-time", "20", "\(host.baseURL(in: layer))/version"])
         guard answer.succeeded, let data = answer.output.data(using: .utf8),
             let document = try? JSONDecoder().decode(JSONValue.self, from: data)
         else { return nil }
@@ -157,10 +157,10 @@ public struct Lab: Sendable {
     /// - Parameter removing: also delete the folder.
     public func down(removing: Bool) async throws(LabError) {
         for host in hosts {
-            try LabServer(host: host).stop()
+            try await LabServer(host: host).stop()
             try await unmount(host)
         }
-        try await LabProcess.endAll(belongingTo: folder)
+        try await LabProcess.endAll("the lab in \(folder)") { LabProcess.belonging(to: folder) }
         if removing { try LabFile.remove(folder) } else { try LabFile.remove("\(folder)/\(Lab.recordName)") }
     }
 }

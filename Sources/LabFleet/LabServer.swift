@@ -64,11 +64,11 @@ struct LabServer {
         }
     }
 
-    /// Ends the listener and its sessions, not what was started through them.
-    func stop() throws(LabError) {
+    /// Ends the listener and its sessions, not what was started through them; returns when the listener is gone.
+    func stop() async throws(LabError) {
         guard let pid = runningProcess else { return }
         for child in LabProcess.children(of: pid) where LabProcess.isServer(child) { LabProcess.end(child) }
-        LabProcess.end(pid)
+        try await LabProcess.endAll("the sshd of \(host.name)") { runningProcess == pid ? [pid] : [] }
     }
 
     var isRunning: Bool { runningProcess != nil }
@@ -150,20 +150,20 @@ enum LabProcess {
 
     static func end(_ pid: pid_t) { kill(pid, SIGKILL) }
 
-    /// Ends every process of the lab in a folder, and those that they were about to start; returns when all are gone, so
-    /// that none writes into the folder afterwards.
-    static func endAll(belongingTo folder: String) async throws(LabError) {
+    /// Ends what a search finds until it finds nothing: a killed process is still there for a moment, and may have started
+    /// another just before.
+    static func endAll(_ what: String, _ search: () -> [pid_t]) async throws(LabError) {
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(10)
-        var left = belonging(to: folder)
+        var left = search()
         while !left.isEmpty {
             guard clock.now < deadline else {
                 let lines = left.map { "\($0) \(commandLine(of: $0))" }.joined(separator: "; ")
-                throw LabError(.neverEnded, "processes of the lab in \(folder) were killed and do not end: \(lines)")
+                throw LabError(.neverEnded, "\(what) was killed and does not end: \(lines)")
             }
             for pid in left { end(pid) }
             try? await clock.sleep(for: .milliseconds(10))
-            left = belonging(to: folder)
+            left = search()
         }
     }
 }

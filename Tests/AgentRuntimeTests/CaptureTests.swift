@@ -83,9 +83,9 @@ import UpgradeDomain
 
     @Test func aPauseLongerThanTheTimeoutIsNotWaitedFor() throws {
         let server = try CannedServer(["HTTP/1.1 429 Slow Down\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"])
-        let reply = try take(http(server.port, timeoutSeconds: 2), from: HostUnderTest())
+        let reply = try take(http(server.port, timeoutSeconds: 30), from: HostUnderTest())
         #expect(reply.resultCode == 429)
-        #expect(reply.durationMilliseconds < 2_000)
+        #expect(reply.durationMilliseconds < 30_000)
     }
 
     @Test func aSecretGoesToTheServerAndNowhereElse() throws {
@@ -159,15 +159,15 @@ import UpgradeDomain
         #expect(reply.resultCode == 200)
     }
 
-    @Test func aNameGoesThroughTheHostsCurl() throws {
+    @Test func whatIsNotPlainHTTPGoesThroughTheHostsCurl() throws {
         let host = try HostUnderTest()
         try FileManager.default.createDirectory(
             at: host.folder.appending(path: "bin"), withIntermediateDirectories: true)
         let surface = SurfaceRequest(
-            name: "web", source: .http(HTTPSource(url: "https://stack.example/x", timeoutSeconds: 2)))
+            name: "web", source: .http(HTTPSource(url: "https://127.0.0.1:1/x", timeoutSeconds: 20)))
         let session = try host.session(epoch: nil)
         let reply = try #require(try session.capture([surface], in: host.folder.path).first)
-        // No such name here: what matters is that curl was asked and its failure is told.
+        // Nothing listens there: what matters is that curl was asked and its failure is told.
         #expect(reply.resultCode == nil)
         #expect(reply.failure?.detail.contains("curl") == true)
     }
@@ -188,7 +188,7 @@ import UpgradeDomain
 
     @Test func anEndlessCommandIsEndedWithItsGroup() throws {
         let host = try HostUnderTest()
-        let reply = try take(command("sleep 60 & echo $! > member; yes", timeoutSeconds: 1), from: host)
+        let reply = try take(command("sleep 60 & echo $! > member; yes", timeoutSeconds: 5), from: host)
         #expect(reply.failure?.code == .timedOut)
         #expect(reply.truncated)
         let member = try #require(host.lines(of: "member").first.flatMap { Int32($0) })

@@ -64,7 +64,7 @@ import UpgradeDomain
         let session = try host.session()
         try session.begin(host.start("op", "echo $$ > leader; echo begun; exec sleep 60"))
         let attached = try session.send(.attach(AttachRequest(operation: "op", fromByte: 0)))
-        try host.eventually("the script runs") { !host.lines(of: "leader").isEmpty }
+        try host.eventually("the script runs") { host.lines(of: "state/operations/op/output") == ["begun"] }
         let supervisor = try #require(try host.supervisorPID(of: "op"))
         kill(supervisor, SIGKILL)
         var reply = try session.reply(to: attached)

@@ -90,6 +90,8 @@ final class PrivateSystemd {
             throw Surprise("no systemd came up: \(String(decoding: line, as: UTF8.self))")
         }
         prefix = ["nsenter", "--target", "\(first)", "--mount", "--pid", "--cgroup", "--uts", "--ipc"]
+        // The first to speak starts the bus, for which an agent may not have the time on a slow machine.
+        _ = try run("busctl", "--system", "list")
     }
 
     /// Runs a program inside; its output, after it has exited with 0.

@@ -156,7 +156,7 @@ struct HostileAgentTests {
             return turn == 10_000 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
         }
         let session = AgentSession(channel: channel, clock: .stopped)
-        let hello = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(60))
+        let hello = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(600))
         #expect(hello == HostileAgentTests.hello)
         await session.close()
     }

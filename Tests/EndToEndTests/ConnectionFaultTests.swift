@@ -135,7 +135,11 @@ struct ConnectionFaultTests {
         let atOnce: (String) -> String = { plan in
             plan.replacingOccurrences(of: "batches: [1, 100%]", with: "batches: [100%]")
                 .replacingOccurrences(of: "maxInFlight: 2", with: "maxInFlight: \(ConnectionFaultTests.steps)")
-                .replacingOccurrences(of: "progressDeadlineSeconds: 60", with: "progressDeadlineSeconds: 300")
+                .replacingOccurrences(of: "progressDeadlineSeconds: 60", with: "progressDeadlineSeconds: 600")
+                // So many hosts start their processes in the same moment that one of them may take long.
+                .replacingOccurrences(of: "timeoutSeconds: 20", with: "timeoutSeconds: 120")
+                .replacingOccurrences(of: "healthyWithinSeconds: 8", with: "healthyWithinSeconds: 120")
+                .replacingOccurrences(of: "maxAgeSeconds: 3", with: "maxAgeSeconds: 60")
         }
         try await withProxies(layout, change: atOnce) { fleet in
             let plain = try fleet.lab.hosts.map { try Proxy(fleet, to: $0, fault: "none", bytes: 0) }

@@ -190,6 +190,7 @@ struct CrashTests {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.expect(.verified, "inventory", "check")
             let host = try fleet.lab.host("core-1")
+            try await fleet.wait(for: "the check's session to end") { try await fleet.sessions(of: host).isEmpty }
             let client = SSHClient()
             let late = try await AgentTalk(client, fleet, host)
             let hello = HelloRequest(ledger: "test-ledger", epoch: 1)

@@ -8,7 +8,7 @@ import UpgradeDomain
 /// A lab, a ledger and the real `lockflight` executable over them. Each fixture has addresses and folders of its own.
 struct FleetFixture: Sendable {
     /// No command of these tests takes longer; one that does is ended and fails its test.
-    static let commandTimeoutSeconds = 120
+    static let commandTimeoutSeconds = 600
     static let outputBytes = 4_194_304
 
     let folder: String
@@ -186,7 +186,7 @@ struct FleetFixture: Sendable {
 
     /// Polls until a condition on the outside world holds.
     func wait(
-        for what: String, within limit: Duration = .seconds(30), _ condition: () async throws -> Bool
+        for what: String, within limit: Duration = .seconds(180), _ condition: () async throws -> Bool
     ) async throws {
         let clock = ContinuousClock()
         let deadline = clock.now + limit

@@ -41,7 +41,7 @@ struct KeyTests {
             #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)")
             #expect(outcome.output.components(separatedBy: "Enter passphrase").count == 2, "\(outcome.output)")
             #expect(!outcome.output.contains(KeyTests.passphrase))
-            #expect(try await remains(of: fixture) == "")
+            try await fixture.wait(for: "the agent to end") { try await remains(of: fixture) == "" }
         }
     }
 
@@ -61,7 +61,7 @@ struct KeyTests {
                 ["inventory", "check"], whenAsked: "Enter passphrase for", type: KeyTests.passphrase,
                 variables: ["CFFIXED_USER_HOME": "\(fixture.folder)/home"])
             #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)")
-            #expect(try await remains(of: fixture) == "")
+            try await fixture.wait(for: "the agent to end") { try await remains(of: fixture) == "" }
         }
     }
 

@@ -36,13 +36,15 @@ struct JumpTests {
             for connection in connections {
                 #expect(try await connection.run("echo ok").standardOutput == Array("ok\n".utf8))
             }
-            #expect(loginCount(jump) == 1)
+            // One, and further ones only where the machine took more than the patience to open a tunnel.
+            let outer = loginCount(jump)
+            #expect((1...TransportLimits.jumpConnectionCount).contains(outer))
             #expect(loginCount(target) == 20)
             for connection in connections { await connection.close() }
             // It stays for the next ones.
             let later = try await client.connect(to: try target.target(behind: way))
             #expect(try await later.run("echo ok").standardOutput == Array("ok\n".utf8))
-            #expect(loginCount(jump) == 1)
+            #expect(loginCount(jump) == outer)
         }
     }
 
@@ -158,7 +160,8 @@ struct JumpTests {
                                 identities: identities, named: "core-\(number)", behind: way)
                             target.address = "127.9.\(number / 200).\(number % 200 + 1)"
                             target.deadlines = SSHDeadlines(
-                                connect: .seconds(120), handshake: .seconds(120), authentication: .seconds(120))
+                                connect: .seconds(120), handshake: .seconds(120), authentication: .seconds(120),
+                                exec: .seconds(120), silence: .seconds(120))
                             group.addTask { [target] in
                                 let connection = try await client.connect(to: target)
                                 #expect(try await connection.run("echo ok").standardOutput == Array("ok\n".utf8))

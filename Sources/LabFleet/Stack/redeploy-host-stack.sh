@@ -57,9 +57,17 @@ start "$place/run/service.pid" python3 "$PWD/$release/service.py" --layer "$laye
     --data "$place/data" --run "$place/run"
 for attempt in $(seq 200); do
     if curl -fsS --max-time 2 -o /dev/null "http://$ADDRESS:$PORT/health" 2>/dev/null; then
+        rm -f "$place/run/readiness.json"
         start "$place/run/prober.pid" python3 "$PWD/$release/prober.py" "http://$ADDRESS:$PORT" "$place/run/readiness.json"
-        echo "$layer: $version answers on $ADDRESS:$PORT"
-        exit 0
+        for _ in $(seq 200); do
+            if [ -e "$place/run/readiness.json" ]; then
+                echo "$layer: $version answers on $ADDRESS:$PORT"
+                exit 0
+            fi
+            sleep 0.05
+        done
+        echo "$layer: the prober of $version writes no readiness" >&2
+        exit 1
     fi
     # A process that is gone will not answer; one that only starts slowly is waited for.
     if [ "$attempt" -gt 20 ] && ! kill -0 "$(cat "$place/run/service.pid")" 2>/dev/null; then break; fi
