@@ -2,30 +2,34 @@
 # running.
 #
 #   make setup   system packages (installs them as root; otherwise names what is missing)
-#   make build   the lockflight command, and the agent that it brings to hosts
+#   make build   the lockflight command for development, and the agent that it brings to hosts
 #   make agent   the agent alone: one static executable in .build-agent/out
 #   make release PRODUCT=lockflight   the command as operators run it: optimised, with Swift's libraries inside
 #   make install PREFIX=$HOME/.local   that command and the agent, to PREFIX/bin and PREFIX/libexec/lockflight
 #   make demo    a lab of eight SSH hosts, one upgrade verified, one held and rolled back
-#   make test    every test
+#   make test    every test, and which took longest (FILTER=REGEX: only those that match)
+#   make test-quick   within three minutes of an edit: units, 200 seeds, one story in a lab
 #   make check   formatting and the house rules
-#   make simulate SEEDS=20000 FROM=1   whole runs in virtual time, each from a seed, with faults
+#   make simulate SEEDS=5000 FROM=1   whole runs in virtual time, each from a seed, with faults
 #   make mutants   known ways to break a promise, each of which the simulation must catch
 #   make bench   Lockflight beside its peers; writes bench/RESULTS.md (make bench-quick: small, within 5 minutes)
 #   make fuzz SECONDS=60   what reads bytes of others, under libFuzzer and AddressSanitizer; SECONDS for all together
 #   make sanitize   the tests, without the end-to-end ones, under ThreadSanitizer and AddressSanitizer
 #   make soak ROLLOUTS=200 SEED=1   lab rollouts in a row with random faults; fails on whatever leaks
+#   make nightly   all that takes long, with one summary
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build release install agent demo test check simulate mutants bench bench-quick format fuzz sanitize soak
+.PHONY: setup build release install agent demo test test-quick check simulate mutants bench bench-quick format fuzz \
+	sanitize soak nightly
 
 # The same for build, test and check: other flags would compile everything again.
-SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
-# Whatever runs optimised shares one build: what operators install, the simulator, and the bench's programs.
-RELEASE_FLAGS := -c release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib
+export SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
+# Whatever runs optimised shares one build: what operators install, the agent, the simulator, and the bench's programs. C by
+# the function, so that what nobody calls is left out.
+export SWIFT_RELEASE_FLAGS := -c release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib -Xcc -ffunction-sections -Xcc -fdata-sections
 # What the formatter reads.
 SWIFT_SOURCES := Package.swift Sources Tests agent coordinator inventory bench
 AGENT := .build-agent/out/lockflight-agent-$(shell uname -m)
@@ -42,12 +46,13 @@ build: setup agent
 
 # Built again only when a source is newer than the executable.
 agent: setup
-	@if [ ! -e $(AGENT) ] || [ -n "$$(find $(AGENT_SOURCES) -newer $(AGENT) -print -quit)" ]; then \
-		agent/packaging/build-agent.sh .build-agent/out; fi
+	@if [ ! -e $(AGENT).gz ] || [ -n "$$(find $(AGENT_SOURCES) -newer $(AGENT).gz -print -quit)" ]; then \
+		swift build $(SWIFT_RELEASE_FLAGS) --product lockflight-agent; \
+		agent/packaging/package-agent.sh .build/release/lockflight-agent .build-agent/out; fi
 
 PRODUCT := lockflight
 release: setup
-	swift build $(RELEASE_FLAGS) --product $(PRODUCT)
+	swift build $(SWIFT_RELEASE_FLAGS) --product $(PRODUCT)
 
 PREFIX ?= $(HOME)/.local
 install: release agent
@@ -55,25 +60,27 @@ install: release agent
 	strip --strip-debug $(PREFIX)/bin/lockflight
 	install -D -t $(PREFIX)/libexec/lockflight .build-agent/out/lockflight-agent-*
 
-demo: build
-	scripts/demo.sh .build/debug/lockflight
+demo: release agent
+	scripts/demo.sh .build/release/lockflight
 
-# The transport's tests hold a real sshd to deadlines, so nothing else may take the processors from them. The end-to-end
-# tests start labs of many processes, so they run one at a time, after everything else.
+FILTER :=
 test: setup agent
 	swift build $(SWIFT_BUILD_FLAGS) --build-tests
-	swift test $(SWIFT_BUILD_FLAGS) --skip-build --skip EndToEndTests --skip SSHTransportTests
-	swift test $(SWIFT_BUILD_FLAGS) --skip-build --filter SSHTransportTests
-	swift test $(SWIFT_BUILD_FLAGS) --skip-build --no-parallel --filter EndToEndTests
+	scripts/test.py $(if $(FILTER),--filter '$(FILTER)')
+
+test-quick: setup agent
+	swift build $(SWIFT_BUILD_FLAGS) --build-tests
+	scripts/test.py --quick
 
 check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
-	swift test $(SWIFT_BUILD_FLAGS) --filter TidyTests
+	swift build $(SWIFT_BUILD_FLAGS) --build-tests
+	scripts/test.py --filter TidyTests
 
-SEEDS ?= 20000
-FROM ?= 1
+SEEDS := 5000
+FROM := 1
 simulate: setup
-	swift build $(RELEASE_FLAGS) --product lockflight-simulate
+	swift build $(SWIFT_RELEASE_FLAGS) --product lockflight-simulate
 	.build/release/lockflight-simulate --seeds $(SEEDS) --from $(FROM) --jobs $(shell nproc)
 
 mutants: setup
@@ -98,5 +105,8 @@ sanitize: setup
 
 ROLLOUTS := 200
 SEED := 1
-soak: build
-	scripts/soak.py .build/debug/lockflight $(ROLLOUTS) $(SEED)
+soak: release agent
+	scripts/soak.py .build/release/lockflight $(ROLLOUTS) $(SEED)
+
+nightly: setup
+	scripts/nightly.sh

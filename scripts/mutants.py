@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Proves that the simulation sees: each known way to break a promise must be caught within a stated number of seeds.
 
-usage: mutants.py SCRATCH [--only NAME]...
+usage: mutants.py FOLDER [--only NAME]...
 
-Copies the sources, puts every mutant of MUTANTS into the copy at once, each behind its own switch, builds the simulator
-there once (in SCRATCH, which nothing else is built in), and lives seeds with one mutant after the other switched on.
-Exit 1 when one survives, 70 when the sources have moved away from under a mutant.
+Puts every mutant of MUTANTS into copies of the targets concerned, in FOLDER, each behind its own switch; builds the simulator
+once with those in their targets' place, in the build folder of everything else that is optimised, as nothing but these
+targets and what imports them has to be compiled for it; and lives seeds with one mutant after the other switched on. Exit 1
+when one survives, 70 when the sources have moved away from under a mutant.
 """
+import concurrent.futures
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -72,49 +73,68 @@ let activeMutant = getenv("LOCKFLIGHT_MUTANT").flatMap { Int(String(cString: $0)
 """
 
 
+def targets():
+    """The folders of the targets that have mutants: what comes before the file's own place in them."""
+    return sorted({str(pathlib.Path(*pathlib.Path(file).parts[:2])) for _, _, file, _, _ in MUTANTS})
+
+
 def mutate(copy):
+    """Writes the targets with their mutants; a file that stays as it was keeps its time, so that it is not compiled again."""
+    texts = {}
+    for target in targets():
+        for path in (REPOSITORY / target).rglob("*.swift"):
+            texts[path.relative_to(REPOSITORY)] = path.read_text()
+        texts[pathlib.Path(target, "ActiveMutant.swift")] = SWITCH
     for number, (name, _, file, text, mutated) in enumerate(MUTANTS):
-        path = copy / file
-        source = path.read_text()
+        source = texts[pathlib.Path(file)]
         if source.count(text) != 1:
             print(f"{file} has {source.count(text)} places for the mutant '{name}'; give it another text", file=sys.stderr)
             sys.exit(70)
-        path.write_text(source.replace(text, mutated.replace("$ON", f"(activeMutant == {number})")))
-        (path.parent / "ActiveMutant.swift").write_text(SWITCH)
+        texts[pathlib.Path(file)] = source.replace(text, mutated.replace("$ON", f"(activeMutant == {number})"))
+    for stale in [path for path in copy.rglob("*.swift") if path.relative_to(copy) not in texts]:
+        stale.unlink()
+    for place, text in texts.items():
+        path = copy / place
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
+def build(copy):
+    """The simulator with the mutants in it, out of the way of the next build of the real one."""
+    environment = {**os.environ, "LOCKFLIGHT_MUTANTS": f"{copy.name}:{','.join(targets())}"}
+    flags = os.environ.get("SWIFT_RELEASE_FLAGS") or sys.exit("run this by `make mutants`, which knows how to build")
+    command = ["swift", "build", *flags.split(), "--product", "lockflight-simulate"]
+    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
+    return shutil.copy2(REPOSITORY / ".build" / "release" / "lockflight-simulate", copy / "lockflight-simulate")
+
+
+def caught(simulator, number, seeds):
+    """What the first seed says that notices a mutant; None when none does."""
+    run = subprocess.run(
+        [simulator, "--seeds", str(seeds), "--no-shrink"], env={**os.environ, "LOCKFLIGHT_MUTANT": str(number)},
+        capture_output=True, text=True)
+    if run.returncode in (0, 2):
+        return None
+    return next((line for line in run.stdout.splitlines() if line.startswith("seed ")), "the simulator itself stopped")
 
 
 def main():
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
-    scratch = pathlib.Path(sys.argv[1]).resolve()
+    copy = REPOSITORY / sys.argv[1]
     only = [sys.argv[i + 1] for i, word in enumerate(sys.argv) if word == "--only"]
-    copy = scratch / "mutants"
-    shutil.rmtree(copy, ignore_errors=True)
-    copy.mkdir(parents=True)
-    for entry in ["Package.swift", "Sources", "Tests", "agent", "coordinator", "inventory", "bench"]:
-        source = REPOSITORY / entry
-        if source.is_dir():
-            shutil.copytree(source, copy / entry)
-        else:
-            shutil.copy(source, copy / entry)
+    chosen = [(number, name, seeds) for number, (name, seeds, *_) in enumerate(MUTANTS) if not only or name in only]
+    if not chosen:
+        sys.exit(f"there is no mutant of the name {', '.join(only)}")
     mutate(copy)
-    subprocess.run(
-        ["swift", "build", "-c", "release", "--static-swift-stdlib", "--scratch-path", str(scratch), "--package-path", str(copy),
-         "--product", "lockflight-simulate"], check=True)
-    survivors = []
-    for number, (name, seeds, *_) in enumerate(MUTANTS):
-        if only and name not in only:
-            continue
-        run = subprocess.run(
-            [str(scratch / "release" / "lockflight-simulate"), "--seeds", str(seeds), "--no-shrink"],
-            env={**os.environ, "LOCKFLIGHT_MUTANT": str(number)}, capture_output=True, text=True)
-        first = next((line for line in run.stdout.splitlines() if line.startswith("seed ")), "")
-        if run.returncode in (0, 2):
-            survivors.append(name)
-            print(f"SURVIVED {seeds} seeds: {name}", flush=True)
-        else:
-            print(f"caught: {name}\n    {first or 'the simulator itself stopped'}", flush=True)
-    print(f"{len(MUTANTS) - len(survivors)} of {len(MUTANTS)} mutants caught")
+    simulator = build(copy)
+    survivors = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as jobs:
+        for (_, name, seeds), first in zip(chosen, jobs.map(lambda mutant: caught(simulator, mutant[0], mutant[2]), chosen)):
+            survivors += first is None
+            print(f"SURVIVED {seeds} seeds: {name}" if first is None else f"caught: {name}\n    {first}", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants caught")
     sys.exit(1 if survivors else 0)
 
 

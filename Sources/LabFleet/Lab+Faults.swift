@@ -32,7 +32,7 @@ extension Lab {
         case .unapprovedBuild:
             for part in ["service.py", "manifest.sha256"] { try keep("\(release)/\(part)", of: host, fault) }
             try LabFile.write(try LabFile.read("\(release)/service.py") + "# rebuilt\n", to: "\(release)/service.py")
-            try await LabStack(host: host).writeManifest(target)
+            try LabStack(host: host).writeManifest(target)
         case .oldProcessServes:
             try await decoy("\(place)/run/service.pid", of: host, fault)
         case .materializationDrift:

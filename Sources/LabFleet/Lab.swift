@@ -16,6 +16,8 @@ public struct Lab: Sendable {
 
     static let recordName = "lab.json"
     static let firstServicePort = 8_101
+    /// How many hosts come up or go down at the same time; each starts half a dozen processes.
+    static let hostsAtOnce = 16
 
     public var inventoryPath: String { "\(folder)/inventory.yaml" }
     public var knownHostsPath: String { "\(folder)/known_hosts" }
@@ -77,24 +79,50 @@ public struct Lab: Sendable {
         try await LabCommand.require(
             "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "lockflight-lab", "-f", identityPath])
         let key = try LabFile.read("\(identityPath).pub")
-        for host in hosts {
+        try await onEachHost { host throws(LabError) in
             let server = LabServer(host: host)
             try await server.install(authorizedKey: key)
             try await server.start()
             let stack = LabStack(host: host)
-            try await stack.install()
+            try stack.install()
             for layer in host.layers { try await stack.deploy("1.4.0", layer: layer) }
         }
         try writeKnownHosts()
         var manifests: [Version: String] = [:]
-        for version in LabStack.versions {
-            manifests[version] = try await LabStack(host: hosts[0]).manifestDigest(version)
-        }
+        for version in LabStack.versions { manifests[version] = try LabStack(host: hosts[0]).manifestDigest(version) }
         let files = LabFiles(lab: self, manifests: manifests)
         try LabFile.write(files.inventory(), to: inventoryPath)
         for (source, target) in zip(LabStack.versions, LabStack.versions.dropFirst()) {
             try LabFile.write(files.plan(from: source, to: target), to: planPath(to: target))
         }
+    }
+
+    /// Does the same on every host, ``hostsAtOnce`` at a time; after a failure no further host begins.
+    private func onEachHost(
+        _ body: @escaping @Sendable (LabHost) async throws(LabError) -> Void
+    ) async throws(LabError) {
+        let failure = await withTaskGroup(of: LabError?.self) { group in
+            var waiting = hosts[...]
+            func begin() {
+                guard let host = waiting.popFirst() else { return }
+                group.addTask {
+                    do throws(LabError) {
+                        try await body(host)
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            }
+            for _ in 0..<Lab.hostsAtOnce { begin() }
+            var failure: LabError?
+            for await result in group {
+                failure = failure ?? result
+                if failure == nil { begin() }
+            }
+            return failure
+        }
+        if let failure { throw failure }
     }
 
     private func writeKnownHosts() throws(LabError) {
@@ -156,7 +184,7 @@ public struct Lab: Sendable {
     /// Ends everything that runs from the lab's folder.
     /// - Parameter removing: also delete the folder.
     public func down(removing: Bool) async throws(LabError) {
-        for host in hosts {
+        try await onEachHost { host throws(LabError) in
             try await LabServer(host: host).stop()
             try await unmount(host)
         }

@@ -1,3 +1,4 @@
+import ContentDigest
 import Foundation
 import UpgradeDomain
 
@@ -6,10 +7,13 @@ struct LabStack {
     static let versions: [Version] = ["1.4.0", "1.5.0", "1.6.0"]
     static let workers = ["ingest", "report"]
 
+    /// Where scripts find programs: as over ssh, whatever the shell of whoever starts the lab puts before it.
+    static let searchPath = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
     let host: LabHost
 
     /// Lays out the checkout with every release on disk; nothing runs yet.
-    func install() async throws(LabError) {
+    func install() throws(LabError) {
         let scripts: [(String, [UInt8])] = [
             ("redeploy-host-stack.sh", PackageResources.redeploy_host_stack_sh),
             ("rollback-host-stack.sh", PackageResources.rollback_host_stack_sh),
@@ -20,7 +24,7 @@ struct LabStack {
         for (name, bytes) in scripts {
             try LabFile.write(bytes, to: "\(host.workingDirectory)/scripts/\(name)", mode: 0o755)
         }
-        for version in LabStack.versions { try await install(version) }
+        for version in LabStack.versions { try install(version) }
         for layer in host.layers {
             for part in ["data", "run"] { try LabFile.makeFolder("\(host.place(of: layer))/\(part)") }
             let port = host.servicePorts[layer] ?? 0
@@ -28,14 +32,14 @@ struct LabStack {
         }
     }
 
-    private func install(_ version: Version) async throws(LabError) {
+    private func install(_ version: Version) throws(LabError) {
         let folder = host.release(version)
         try LabFile.makeFolder(folder)
         try LabFile.write("\(version)\n", to: "\(folder)/VERSION")
         try LabFile.write(PackageResources.service_py, to: "\(folder)/service.py")
         try LabFile.write(PackageResources.prober_py, to: "\(folder)/prober.py")
         try LabFile.write(LabStack.settings(), to: "\(folder)/settings.json")
-        try await writeManifest(version)
+        try writeManifest(version)
     }
 
     static func settings(
@@ -45,23 +49,30 @@ struct LabStack {
         return "{\"store\": \"\(store)\", \"workers\": [\(names)], \"probeSeconds\": \(probeSeconds)}\n"
     }
 
-    /// Makes the release's manifest say what is on disk now. The settings are the host's own and no part of it.
-    func writeManifest(_ version: Version) async throws(LabError) {
-        let names = ["VERSION", "prober.py", "service.py"]
-        let manifest = try await LabCommand.require("sha256sum", names, in: host.release(version))
+    /// Makes the release's manifest say what is on disk now, as sha256sum(1) writes it. The settings are the host's own and
+    /// no part of it.
+    func writeManifest(_ version: Version) throws(LabError) {
+        var manifest = ""
+        for name in ["VERSION", "prober.py", "service.py"] {
+            manifest += "\(try sha256("\(host.release(version))/\(name)"))  \(name)\n"
+        }
         try LabFile.write(manifest, to: "\(host.release(version))/manifest.sha256")
     }
 
     /// The SHA-256 of a release's manifest.
-    func manifestDigest(_ version: Version) async throws(LabError) -> String {
-        let output = try await LabCommand.require("sha256sum", ["manifest.sha256"], in: host.release(version))
-        return String(output.prefix(64))
+    func manifestDigest(_ version: Version) throws(LabError) -> String {
+        try sha256("\(host.release(version))/manifest.sha256")
+    }
+
+    private func sha256(_ path: String) throws(LabError) -> String {
+        guard let digest = Digest.ofFile(path) else { throw LabError(.fileSystem, "\(path) could not be read") }
+        return String(digest.rawValue.trimmingPrefix("sha256:"))
     }
 
     /// Brings a layer to a version with the stack's own script.
     func deploy(_ version: Version, layer: LayerName) async throws(LabError) {
         try await LabCommand.require(
             "bash", ["scripts/redeploy-host-stack.sh", "--layer", layer.rawValue, "--to", version.rawValue],
-            in: host.workingDirectory)
+            in: host.workingDirectory, environment: ["PATH": LabStack.searchPath])
     }
 }

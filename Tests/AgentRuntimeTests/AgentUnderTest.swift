@@ -1,6 +1,7 @@
 import AgentProtocol
 import Foundation
 import Glibc
+import TestSupport
 import UpgradeDomain
 
 /// A host with a state folder of its own, and real agent processes that serve it.
@@ -86,15 +87,6 @@ final class HostUnderTest {
         try Data(text.utf8).write(to: folder.appending(path: name))
     }
 
-    /// Waits until a condition holds.
-    func eventually(_ what: String, within seconds: Double = 20, _ condition: () throws -> Bool) throws {
-        let deadline = Date(timeIntervalSinceNow: seconds)
-        while try !condition() {
-            guard Date() < deadline else { throw Surprise("not within \(seconds) s: \(what)") }
-            usleep(5_000)
-        }
-    }
-
     /// The live processes whose parent chain or arguments name this host's state folder as their supervisor's.
     func supervisorPID(of id: OperationID) throws -> Int32? {
         let path = state.appending(path: "operations/\(id)").path
@@ -172,13 +164,12 @@ final class AgentUnderTest {
 
     /// The next reply to a request, whatever else arrives meanwhile.
     func reply(to id: UInt32, within seconds: Double = 30) throws -> AgentReply {
-        let deadline = Date(timeIntervalSinceNow: seconds)
+        var deadline = TimeLimit(.seconds(seconds))
         while true {
             if let position = received.firstIndex(where: { $0.re == id }) { return received.remove(at: position).reply }
-            let left = deadline.timeIntervalSinceNow
-            guard left > 0 else { throw Surprise("no reply to request \(id) within \(seconds) s") }
+            guard !deadline.hasPassed() else { throw NotInTime("a reply to request \(id)", deadline) }
             var readable = pollfd(fd: output.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&readable, 1, Int32(left * 1_000) + 1) > 0 else { continue }
+            guard poll(&readable, 1, Int32(deadline.remaining / .milliseconds(1)) + 1) > 0 else { continue }
             let data = output.fileHandleForReading.availableData
             guard !data.isEmpty else { throw Surprise("the agent ended without a reply to request \(id)") }
             for line in splitter.receive(data) {

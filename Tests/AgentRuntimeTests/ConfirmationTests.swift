@@ -1,6 +1,7 @@
 import AgentProtocol
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import UpgradeDomain
 
@@ -32,7 +33,7 @@ import UpgradeDomain
         let second = try host.session()
         #expect(try confirm(second) == .confirmed(id: ConfirmationTests.id))
         #expect(try confirm(second) == .confirmed(id: ConfirmationTests.id))
-        try host.eventually("the supervisor leaves") { try host.supervisorPID(of: ConfirmationTests.id) == nil }
+        try blockUntil("the supervisor leaves") { try host.supervisorPID(of: ConfirmationTests.id) == nil }
         #expect(try second.run(host.start("other", "echo other >> counter")).record.outcome == .exited(code: 0))
         #expect(host.lines(of: "counter") == ["changed", "other"])
     }
@@ -44,7 +45,7 @@ import UpgradeDomain
         _ = try first.run(request(host, withinSeconds: 1, change: change))
         first.kill()
         first.waitUntilEnded()
-        try host.eventually("the way back") { host.lines(of: "counter").count == 2 }
+        try blockUntil("the way back") { host.lines(of: "counter").count == 2 }
         #expect(host.lines(of: "counter") == ["changed", "reverted op.revert!"])
         let later = try host.session(epoch: 2)
         #expect(try confirm(later) == .running(id: ConfirmationTests.revertID))
@@ -65,7 +66,7 @@ import UpgradeDomain
             Issue.record("not refused")
             return
         }
-        try host.eventually("the supervisor leaves") { try host.supervisorPID(of: ConfirmationTests.id) == nil }
+        try blockUntil("the supervisor leaves") { try host.supervisorPID(of: ConfirmationTests.id) == nil }
         #expect(host.lines(of: "counter").isEmpty)
         #expect(!FileManager.default.fileExists(atPath: host.state.appending(path: "operations/op.revert!").path))
     }
@@ -77,7 +78,7 @@ import UpgradeDomain
         let older = try host.session()
         _ = try host.session(epoch: 2)
         #expect(try older.refusal(.confirm(ConfirmRequest(operation: ConfirmationTests.id))) == .staleEpoch)
-        try host.eventually("the way back") { host.lines(of: "counter").count == 2 }
+        try blockUntil("the way back") { host.lines(of: "counter").count == 2 }
     }
 
     /// The decision is one file that is whole or absent: whenever the supervisor dies, a change has gone back once, or
@@ -91,7 +92,7 @@ import UpgradeDomain
             // On a slow machine the change may have gone back before the supervisor is found.
             let supervisor = try host.supervisorPID(of: ConfirmationTests.id)
             afterMicroseconds(pause) { if let supervisor { Glibc.kill(supervisor, SIGKILL) } }
-            try host.eventually("the supervisor's end") { try host.supervisorPID(of: ConfirmationTests.id) == nil }
+            try blockUntil("the supervisor's end") { try host.supervisorPID(of: ConfirmationTests.id) == nil }
             let later = try host.session()
             switch try confirm(later) {
             case .confirmed: #expect(host.lines(of: "counter") == ["changed"])

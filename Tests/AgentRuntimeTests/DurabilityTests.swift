@@ -1,5 +1,6 @@
 import AgentProtocol
 import Foundation
+import TestSupport
 import Testing
 import UpgradeDomain
 
@@ -49,7 +50,7 @@ import UpgradeDomain
         let host = try HostUnderTest()
         let first = try host.session()
         try first.begin(host.start("op", "printf first-; while [ ! -e go ]; do sleep 0.05; done; echo last"))
-        try host.eventually("output") { host.lines(of: "state/operations/op/output") == ["first-"] }
+        try blockUntil("output") { host.lines(of: "state/operations/op/output") == ["first-"] }
         first.kill()
         first.waitUntilEnded()
         try host.write("go", "")
@@ -64,7 +65,7 @@ import UpgradeDomain
         let session = try host.session()
         try session.begin(host.start("op", "echo $$ > leader; echo begun; exec sleep 60"))
         let attached = try session.send(.attach(AttachRequest(operation: "op", fromByte: 0)))
-        try host.eventually("the script runs") { host.lines(of: "state/operations/op/output") == ["begun"] }
+        try blockUntil("the script runs") { host.lines(of: "state/operations/op/output") == ["begun"] }
         let supervisor = try #require(try host.supervisorPID(of: "op"))
         kill(supervisor, SIGKILL)
         var reply = try session.reply(to: attached)
@@ -75,7 +76,7 @@ import UpgradeDomain
 
         #expect(try session.refusal(.start(host.start("next", "true"))) == .busy)
         kill(try #require(host.lines(of: "leader").first.flatMap { Int32($0) }), SIGKILL)
-        try host.eventually("the host is quiet again") {
+        try blockUntil("the host is quiet again") {
             if case .started = try session.ask(.start(host.start("next", "true"))) { return true }
             return false
         }
@@ -94,7 +95,7 @@ import UpgradeDomain
         #expect(record.outcome == .rebooted)
         // Only an injected boot leaves the script alive; its late end must not replace the record.
         try host.write("go", "")
-        try host.eventually("the supervisor has left") { try host.supervisorPID(of: "op") == nil }
+        try blockUntil("the supervisor has left") { try host.supervisorPID(of: "op") == nil }
         #expect(try session.follow("op").record == record)
     }
 
@@ -102,7 +103,7 @@ import UpgradeDomain
         let host = try HostUnderTest()
         let session = try host.session()
         _ = try session.run(host.start("op", "true"))
-        try host.eventually("the supervisor has left") { try host.supervisorPID(of: "op") == nil }
+        try blockUntil("the supervisor has left") { try host.supervisorPID(of: "op") == nil }
         // As if the agent had died between its last two steps: the record is missing, the lock is free.
         try FileManager.default.removeItem(at: host.state.appending(path: "operations/op/result.json"))
         guard case .ended(let record) = try session.ask(.settle(SettleRequest(operation: "op"))) else {
@@ -197,7 +198,7 @@ import UpgradeDomain
             afterMicroseconds(step * 200) { if let supervisor { kill(supervisor, SIGKILL) } }
             let record = try session.follow(id).record
             // The script may outlive its supervisor; the host is busy until it has ended.
-            try host.eventually("the host is quiet") {
+            try blockUntil("the host is quiet") {
                 if case .started = try session.ask(.start(host.start(OperationID("after-\(id)"), "true"))) {
                     return true
                 }

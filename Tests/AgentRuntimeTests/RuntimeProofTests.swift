@@ -1,6 +1,7 @@
 import AgentProtocol
 import ContentDigest
 import Foundation
+import TestSupport
 import Testing
 import UpgradeDomain
 
@@ -37,7 +38,7 @@ import UpgradeDomain
                 ["python3", "\(host.folder.path)/releases/1/service.py", portFile.path], in: host.folder)
             children = [process]
             var found = ""
-            try host.eventually("the service listens") {
+            try blockUntil("the service listens") {
                 found = (try? String(contentsOf: portFile, encoding: .utf8)) ?? ""
                 return !found.isEmpty
             }
@@ -57,7 +58,7 @@ import UpgradeDomain
         func run(_ arguments: [String]) throws -> Process {
             let process = try Stack.start(arguments, in: host.folder)
             children.append(process)
-            try host.eventually("\(arguments) runs") {
+            try blockUntil("\(arguments) runs") {
                 RunningProcess.link("/proc/\(process.processIdentifier)/exe")?.contains(arguments[0].suffix(5)) == true
             }
             return process
@@ -181,7 +182,7 @@ import UpgradeDomain
         ])
         try stack.name(shell.processIdentifier)
         var port = ""
-        try stack.host.eventually("the child listens") {
+        try blockUntil("the child listens") {
             port = stack.host.lines(of: "run/child-port").first ?? ""
             return !port.isEmpty
         }

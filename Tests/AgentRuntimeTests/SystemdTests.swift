@@ -1,6 +1,7 @@
 import AgentProtocol
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import UpgradeDomain
 
@@ -15,7 +16,7 @@ struct SystemdTests {
         let host = try HostUnderTest()
         let login = try host.session(within: systemd.prefix + ["systemd-run", "--quiet", "--scope", "--unit=login"])
         try login.begin(host.start("op", "echo first; while [ ! -e go ]; do sleep 0.05; done; echo last"))
-        try host.eventually("output") { !host.lines(of: "state/operations/op/output").isEmpty }
+        try blockUntil("output") { !host.lines(of: "state/operations/op/output").isEmpty }
 
         // As KillUserProcesses=yes ends a login: all that is in its control group.
         #expect(try systemd.run("systemctl", "kill", "--signal=KILL", "login.scope") == "")
@@ -52,7 +53,7 @@ extension SystemdTests {
         #expect(try facts("web.service").item == .holds(.unit, "active (running)"))
         #expect(try facts("web.service").processID() > 1)
         _ = try systemd.run("systemctl", "kill", "--signal=KILL", "web.service")
-        try systemd.eventually("the unit to fail") { try facts("web.service").item.health == .unhealthy }
+        try blockUntil("the unit to fail") { try facts("web.service").item.health == .unhealthy }
         #expect(try facts("web.service").item == .fails(.unit, "failed (failed)"))
         #expect(try facts("none.service").item == .fails(.unit, "its unit file is not-found"))
     }
@@ -109,15 +110,6 @@ final class PrivateSystemd {
             throw Surprise("\(words) exited \(program.terminationStatus): \(String(decoding: text, as: UTF8.self))")
         }
         return String(decoding: text, as: UTF8.self)
-    }
-
-    /// Waits until a condition holds.
-    func eventually(_ what: String, _ condition: () throws -> Bool) throws {
-        let deadline = Date(timeIntervalSinceNow: 20)
-        while try !condition() {
-            guard Date() < deadline else { throw Surprise("not within 20 s: \(what)") }
-            usleep(5_000)
-        }
     }
 
     func end() {

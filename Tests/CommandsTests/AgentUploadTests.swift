@@ -90,6 +90,32 @@ struct AgentUploadTests {
         }
     }
 
+    @Test func whatWasPackedWithTheBuildIsSentUnlessItIsOfAnother() async throws {
+        try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let now = try #require(await build.compressed())
+            func pack(_ path: String) async throws -> [UInt8] {
+                // Not as it is packed without it, so that the two can be told apart.
+                let packed = try await Subprocess.run(
+                    .name("gzip"), arguments: ["-1nc", path], output: .bytes(limit: 1_048_576)
+                ).standardOutput
+                try Data(packed).write(to: URL(filePath: build.path + ".gz"))
+                return packed
+            }
+            let before = try await pack(build.path)
+            #expect(before != now)
+            #expect(await build.compressed() == before)
+
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date.distantPast], ofItemAtPath: build.path + ".gz")
+            #expect(await build.compressed() == now)
+            _ = try await pack(try await makeBuild(on: host, "-other").path)
+            #expect(await build.compressed() == now)
+            try Data().write(to: URL(filePath: build.path + ".gz"))
+            #expect(await build.compressed() == now)
+        }
+    }
+
     @Test func anInterruptedUploadIsContinuedWhereItBegan() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)

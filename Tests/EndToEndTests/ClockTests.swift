@@ -5,7 +5,6 @@ import Testing
 import UpgradeDomain
 
 /// The coordinator's wall clock is set ten years on and ten years back while a run is under way.
-@Suite(.serialized)
 struct ClockTests {
     private static let tenYears = 315_360_000
 

@@ -4,7 +4,6 @@ import Testing
 import UpgradeDomain
 
 /// A host that loses contact after a change goes back by itself, over real sshd.
-@Suite(.serialized)
 struct ConfirmationRunTests {
     /// The redeploy counts its runs and begins once the test says so.
     private static func waiting(_ plan: String, confirmWithinSeconds seconds: Int) -> String {

@@ -8,7 +8,6 @@ import Testing
 import UpgradeDomain
 
 /// Coordinators that die or are stopped, and messages that arrive too late.
-@Suite(.serialized)
 struct CrashTests {
     static let three = LabLayout(
         layers: ["core"], members: (1...3).map { .init(HostName("core-\($0)"), layers: ["core"]) })

@@ -4,7 +4,6 @@ import Testing
 import UpgradeDomain
 
 /// How the agent comes to a host whose shell is not quiet, or that no build is for.
-@Suite(.serialized)
 struct DeliveryTests {
     /// Makes the login shell of the lab's host read these lines first; it is bash, or nothing comes of them.
     private func setRC(_ lines: String, of fleet: FleetFixture) throws {

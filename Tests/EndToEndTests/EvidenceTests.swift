@@ -4,7 +4,6 @@ import Testing
 import UpgradeDomain
 
 /// Evidence as an operator meets it.
-@Suite(.serialized)
 struct EvidenceTests {
     /// What is changed in an exported file, and where it then does not hold.
     static let forgeries: [(from: String, to: String, place: String)] = [

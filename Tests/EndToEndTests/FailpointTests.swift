@@ -6,7 +6,6 @@ import UpgradeDomain
 
 /// Every failpoint of coordinator and agent is struck once on a real host. The run then goes on, or is taken back, and
 /// the host's own counters and journal agree with the ledger.
-@Suite(.serialized)
 struct FailpointTests {
     static let one = LabLayout(layers: ["core"], members: [.init("core-1", layers: ["core"])])
 
@@ -27,7 +26,7 @@ struct FailpointTests {
             case .leaseTaken, .beforeStartIsSent, .afterStartIsSent, .beforeConfirmIsSent, .afterConfirmation,
                 .beforeEvidenceIsKept:
                 return [Walk(coordinators: [own])]
-            // Each of a run's commits in turn: `aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads`.
+            // Each of a run's commits in turn: `aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_:)`.
             case .beforeCommit, .afterCommit: return []
             case .beforeSettleIsSent: return [Walk(coordinators: [Failpoint.afterStartIsSent.rawValue, own])]
             case .fenceRecorded, .intentJournaled, .supervisorStarted, .supervisorBegan, .scriptJournaled, .scriptEnded,
@@ -83,48 +82,59 @@ struct FailpointTests {
         }
     }
 
-    /// Before and after each commit of a run in turn, until there is none left to be killed at; one run goes well, the other
-    /// fails and holds.
-    @Test(arguments: [Failpoint.beforeCommit, .afterCommit], [false, true])
-    func aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_ failpoint: Failpoint, fails: Bool) async throws {
-        var commit = 0
-        while try await killed(at: "\(failpoint.rawValue):\(commit + 1)", fails: fails) { commit += 1 }
-        #expect(commit >= 8, "a run has more commits than \(commit)")
+    /// A coordinator that dies at one commit of its run.
+    struct Death: Sendable, CustomTestStringConvertible {
+        var failpoint: Failpoint
+        var commit: Int
+        var fails: Bool
+
+        var testDescription: String { "\(failpoint.rawValue):\(commit)\(fails ? " of a run that fails" : "")" }
+
+        /// Every run has as many commits, and none has more: how many there are depends on what is committed together.
+        static let commits = 6...14
+        static let all = [Failpoint.beforeCommit, .afterCommit].flatMap { failpoint in
+            [false, true].flatMap { fails in
+                (1...commits.upperBound).map { Death(failpoint: failpoint, commit: $0, fails: fails) }
+            }
+        }
     }
 
-    /// - Returns: whether there was anything to be killed at.
-    private func killed(at failpoint: String, fails: Bool) async throws -> Bool {
-        var isKilled = true
+    /// Before and after each commit of a run; one run goes well, the other fails and holds.
+    @Test(arguments: Death.all)
+    func aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_ death: Death) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
-            if fails { try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0") }
-            let end = fails ? FleetFixture.Exit.held : .verified
-            var outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"], failpoint: failpoint)
-            isKilled = outcome.code == 128 + SIGKILL
-            if isKilled {
-                try await fleet.expect(.verified, "ledger", "verify")
-                let status = try await fleet.run(["status"])
-                // A run whose first commit never was is no run.
-                if status.output.contains("no run") {
-                    outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"])
-                } else {
-                    #expect(status.output.contains("lab-1.5.0"), "\(status)")
-                    outcome = try await fleet.run(["rollout", "resume"])
-                }
-                if outcome.code == FleetFixture.Exit.unreachable.rawValue {
-                    outcome = try await fleet.run(["recover", "recheck", "core-1"])
-                }
-            }
-            if fails {
-                // Where the failure was recorded, going on is refused.
-                #expect([end, .refused].map(\.rawValue).contains(outcome.code), "\(failpoint): \(outcome)")
-                #expect(try await fleet.status().value(at: "/hold/code")?.scalarText == "step-failed")
+            if death.fails { try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0") }
+            let end = death.fails ? FleetFixture.Exit.held : .verified
+            var outcome = try await fleet.run(
+                ["rollout", "start", "lab-1.5.0"], failpoint: "\(death.failpoint.rawValue):\(death.commit)")
+            if outcome.code == 128 + SIGKILL {
+                #expect(death.commit < Death.commits.upperBound, "a run has more commits than are walked")
+                outcome = try await goOn(fleet)
             } else {
-                #expect(outcome.code == end.rawValue, "\(failpoint): \(outcome)")
+                #expect(death.commit > Death.commits.lowerBound, "a run has more commits than that")
+            }
+            if death.fails {
+                // Where the failure was recorded, going on is refused.
+                #expect([end, .refused].map(\.rawValue).contains(outcome.code), "\(outcome)")
+                #expect(try await fleet.holdCode() == "step-failed")
+            } else {
+                #expect(outcome.code == end.rawValue, "\(outcome)")
             }
             try await compare(fleet, try fleet.lab.host("core-1"))
         }
-        return isKilled
+    }
+
+    /// The next coordinator, after one was killed at a commit.
+    private func goOn(_ fleet: FleetFixture) async throws -> FleetFixture.Outcome {
+        try await fleet.expect(.verified, "ledger", "verify")
+        let status = try await fleet.run(["status"])
+        // A run whose first commit never was is no run.
+        guard !status.output.contains("no run") else { return try await fleet.run(["rollout", "start", "lab-1.5.0"]) }
+        #expect(status.output.contains("lab-1.5.0"), "\(status)")
+        let outcome = try await fleet.run(["rollout", "resume"])
+        guard outcome.code == FleetFixture.Exit.unreachable.rawValue else { return outcome }
+        return try await fleet.run(["recover", "recheck", "core-1"])
     }
 
     /// What a rollback passes: it confirms nothing, and its lease is taken as for any other command.

@@ -4,7 +4,6 @@ import Testing
 import UpgradeDomain
 
 /// Every fault that a lab host can have ends in its hold code, and nothing later is touched.
-@Suite(.serialized)
 struct FaultTests {
     static let chain = LabLayout(
         layers: ["data", "core", "edge"],
@@ -23,7 +22,7 @@ struct FaultTests {
             // A soak that is longer than readiness may be old, so that stale shows.
             try await fleet.approvePlan(to: "1.5.0") {
                 fault == .readinessStale
-                    ? $0.replacingOccurrences(of: "soakSeconds: 2", with: "soakSeconds: 6")
+                    ? $0.replacingOccurrences(of: "soakSeconds: 2", with: "soakSeconds: 20")
                     : $0
             }
             try await fleet.lab.inject(fault, on: "core-1", target: "1.5.0")

@@ -4,7 +4,6 @@ import Testing
 import UpgradeDomain
 
 /// A ledger that may not grow any more (setrlimit(2), RLIMIT_FSIZE), as on a disk that is full for good.
-@Suite(.serialized)
 struct FileSizeTests {
     @Test func aLedgerThatMayNotGrowStopsTheRunAndLosesNothing() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in

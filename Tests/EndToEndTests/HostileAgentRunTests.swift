@@ -6,7 +6,6 @@ import UpgradeDomain
 
 /// A program in the agent's place, brought to every host over a real sshd: the run is held, nothing counts as done
 /// without a record, and the terminal stays clean.
-@Suite(.serialized)
 struct HostileAgentRunTests {
     /// What a program may cost the coordinator beyond a healthy run over as many hosts.
     static let extraMebibytes = 64
@@ -16,23 +15,25 @@ struct HostileAgentRunTests {
         /// `relay` passes the real agent's replies on, except for the records, which the function may change.
         var body: String
         var changesHosts = false
+        var floods = false
         /// Whether it gave a whole record of the right operation, which stands however it came about.
         var isRecorded = false
     }
 
     static let programs = [
         Program(what: "ends without a word", body: "sys.exit(0)"),
-        Program(what: "says binary without end", body: "while True: os.write(1, os.urandom(65536))"),
-        Program(what: "says one line without end", body: "while True: os.write(1, b'a' * 65536)"),
+        Program(what: "says binary without end", body: "while True: os.write(1, os.urandom(65536))", floods: true),
+        Program(what: "says one line without end", body: "while True: os.write(1, b'a' * 65536)", floods: true),
         Program(
             what: "says a line of 1 GB",
             body: """
                 for _ in range(16384): os.write(1, b'a' * 65536)
                 os.write(1, b"\\n")
-                """),
+                """, floods: true),
         Program(
             what: "says deep JSON",
-            body: "os.write(1, b'{\"re\":' + b'[' * 500000 + b']' * 500000 + b'}\\n')\nsys.stdin.read()"),
+            body: "os.write(1, b'{\"re\":' + b'[' * 500000 + b']' * 500000 + b'}\\n')\nsys.stdin.read()",
+            floods: true),
         Program(
             what: "refuses with escape sequences",
             body: """
@@ -62,7 +63,7 @@ struct HostileAgentRunTests {
                         os.write(1, json.dumps({"re": reply["re"], "kind": "output", "body": body}).encode() + b"\\n")
                         body["fromByte"] += 65536
                 relay(flood)
-                """, changesHosts: true),
+                """, changesHosts: true, floods: true),
         Program(
             what: "says a failure with escape sequences in names and output",
             body: """
@@ -97,16 +98,29 @@ struct HostileAgentRunTests {
         return hostile
     }
 
-    /// The peak of a healthy run over the same hosts, taken once.
-    private static let healthyMebibytes = Task { () async throws -> Int in
+    /// The most memory of a run over one host, with the real agent or a program in its place.
+    private func peakMebibytes(_ program: Program?) async throws -> Int {
         var peak = 0
-        try await FleetFixture.with { fleet in
+        try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
-            let (start, mebibytes) = try await fleet.runMeasured(["rollout", "start", "lab-1.5.0"])
-            #expect(start.code == FleetFixture.Exit.verified.rawValue, "\(start.output) \(start.errors)")
+            var agents = fleet.agents
+            if let program { agents = try await write(program.body, in: fleet.folder, over: agents) }
+            let (start, mebibytes) = try await fleet.runMeasured(["rollout", "start", "lab-1.5.0"], agents: agents)
+            #expect((start.code == FleetFixture.Exit.verified.rawValue) == (program == nil), "\(start)")
             peak = mebibytes
         }
         return peak
+    }
+
+    /// Alone, as what is not read in time is held in memory.
+    @Test(.alone) func aFloodCostsTheCoordinatorLittleMemory() async throws {
+        let healthy = try await peakMebibytes(nil)
+        #expect(healthy > 0)
+        for program in HostileAgentRunTests.programs where program.floods {
+            let peak = try await peakMebibytes(program)
+            print("an agent that \(program.what): peak \(peak) MiB; healthy \(healthy) MiB")
+            #expect(peak <= healthy + HostileAgentRunTests.extraMebibytes, "\(program.what): \(peak) MiB")
+        }
     }
 
     private func expectClean(_ texts: [String], _ what: String) {
@@ -122,16 +136,13 @@ struct HostileAgentRunTests {
     func aHostileProgramHoldsTheRun(_ index: Int) async throws {
         let program = HostileAgentRunTests.programs[index]
         let what = program.what
-        let healthy = try await HostileAgentRunTests.healthyMebibytes.value
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             let agents = try await write(program.body, in: fleet.folder, over: fleet.agents)
-            let (start, peak) = try await fleet.runMeasured(["rollout", "start", "lab-1.5.0"], agents: agents)
+            let start = try await fleet.run(["rollout", "start", "lab-1.5.0"], agents: agents)
             #expect(
                 [FleetFixture.Exit.held.rawValue, FleetFixture.Exit.unreachable.rawValue].contains(start.code),
                 "\(what): exit \(start.code) \(start.output) \(start.errors)")
-            print("an agent that \(what): peak \(peak) MiB; healthy \(healthy) MiB")
-            #expect(healthy > 0 && peak <= healthy + HostileAgentRunTests.extraMebibytes, "\(what): \(peak) MiB")
             let status = try await fleet.run(["status"])
             let recover = try await fleet.run(["recover"])
             let events = try await fleet.run(["events"])
@@ -185,14 +196,11 @@ struct HostileAgentRunTests {
                 os.write(1, bytes)
             os.waitpid(child, 0)
             """
-        let record = try await Subprocess.run(
-            .name("timeout"),
-            arguments: Arguments(
-                ["\(FleetFixture.commandTimeoutSeconds)", "python3", "-c", terminal, FleetFixture.executable] + words),
-            environment: fleet.environment.updating(["LOCKFLIGHT_AGENT_DIRECTORY": agents]),
-            output: .string(limit: FleetFixture.outputBytes), error: .string(limit: FleetFixture.outputBytes))
-        #expect(record.terminationStatus.exitCode == 0, "\(record.standardError)")
-        return record.standardOutput
+        let outcome = try await fleet.execute(
+            ["python3", "-c", terminal, FleetFixture.executable] + words,
+            fleet.environment.updating(["LOCKFLIGHT_AGENT_DIRECTORY": agents]))
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        return outcome.output
     }
 
     /// A host may not pass an earlier record off as that of a later operation.
@@ -211,7 +219,7 @@ struct HostileAgentRunTests {
                     return json.dumps(reply).encode() + b"\\n"
                 relay(replay)
                 """, in: fleet.folder, over: fleet.agents)
-            let (start, _) = try await fleet.runMeasured(["rollout", "start", "lab-1.5.0"], agents: agents)
+            let start = try await fleet.run(["rollout", "start", "lab-1.5.0"], agents: agents)
             #expect(start.code != FleetFixture.Exit.verified.rawValue, "\(start.output) \(start.errors)")
             #expect(try await fleet.version("core-1", "core") == "1.5.0")
             #expect(try await fleet.holdCode() == "operation-unsettled")

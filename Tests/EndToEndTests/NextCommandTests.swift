@@ -4,7 +4,6 @@ import Testing
 import UpgradeDomain
 
 /// Every command that Lockflight prints as the next one is run as printed.
-@Suite(.serialized)
 struct NextCommandTests {
     private func next(_ fleet: FleetFixture) async throws -> [String] {
         guard case .array(let commands)? = try await fleet.status().value(at: "/next") else { return [] }

@@ -4,7 +4,6 @@ import Testing
 import UpgradeDomain
 
 /// The database is lost and there is no backup: what the hosts remember is enough to go on.
-@Suite(.serialized)
 struct RebuildTests {
     private func loseLedger(_ fleet: FleetFixture) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: fleet.folder)

@@ -6,7 +6,6 @@ import Testing
 import UpgradeDomain
 
 /// The change record of a run that was held and taken back, as text and as a page in a real browser.
-@Suite(.serialized)
 struct ReportTests {
     static let browser = ["/usr/bin/chromium", "/usr/bin/google-chrome"].first {
         FileManager.default.isExecutableFile(atPath: $0)

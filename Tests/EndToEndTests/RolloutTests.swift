@@ -6,7 +6,6 @@ import Testing
 import UpgradeDomain
 
 /// The main job over real sshd hosts.
-@Suite(.serialized)
 struct RolloutTests {
     @Test func aFleetIsUpgradedLayerByLayerToVerified() async throws {
         try await FleetFixture.with(.standard(hosts: 8)) { fleet in

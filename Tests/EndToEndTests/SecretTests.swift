@@ -5,7 +5,6 @@ import Testing
 import UpgradeDomain
 
 /// A secret that a host sends to its own service is nowhere else afterwards, however the service says it back.
-@Suite(.serialized)
 struct SecretTests {
     /// Its forms in JSON, in a URL and in base64 all differ from it.
     static let canary = "cana\"ry\\of/a 7+mine%"
@@ -117,23 +116,23 @@ struct SecretTests {
                     to: URL(filePath: "\(fleet.folder)/told-\(index)"))
             }
             try FileManager.default.removeItem(atPath: secret)
-            let found = try await whereverItIs(below: fleet.folder)
+            let found = try await whereverItIs(below: [fleet.folder, fleet.lab.folder])
             #expect(found.isEmpty, "the secret is in \(found)")
         }
     }
 
     /// The files that hold the secret in any form; gzipped ones are looked into.
-    private func whereverItIs(below folder: String) async throws -> String {
+    private func whereverItIs(below folders: [String]) async throws -> String {
         let looking = """
             import base64, glob, gzip, json, os, sys, urllib.parse
-            secret = sys.argv[2]
+            secret, *folders = sys.argv[1:]
             inner = json.dumps(secret)[1:-1]
             # What does not depend on the neighbours: from each place in a group of three, without the ends.
             encoded = [base64.b64encode(b"\\0" * lead + secret.encode())[(0, 2, 3)[lead]:-4] for lead in range(3)]
             forms = [form.encode() for form in (secret, inner, json.dumps(inner)[1:-1], urllib.parse.quote(secret, safe=""),
                      urllib.parse.quote_plus(secret))] + encoded
             count = 0
-            for place, _, names in os.walk(sys.argv[1]):
+            for place, _, names in (found for folder in folders for found in os.walk(folder)):
                 for name in names:
                     path = os.path.join(place, name)
                     if not os.path.isfile(path): continue
@@ -145,8 +144,8 @@ struct SecretTests {
             assert count > 50, count
             """
         let record = try await Subprocess.run(
-            .name("python3"), arguments: ["-c", looking, folder, SecretTests.canary], output: .string(limit: 1_048_576),
-            error: .string(limit: 65_536))
+            .name("python3"), arguments: Arguments(["-c", looking, SecretTests.canary] + folders),
+            output: .string(limit: 1_048_576), error: .string(limit: 65_536))
         #expect(record.terminationStatus.exitCode == 0, "\(record.standardError)")
         return record.standardOutput
     }

@@ -8,7 +8,6 @@ import UpgradeDomain
 #endif
 
 /// The ways to hosts: through other hosts, by OpenSSH's client, and how their keys become known.
-@Suite(.serialized)
 struct WayTests {
     static let pair = LabLayout(
         layers: ["data", "core"], members: [.init("data-1", layers: ["data"]), .init("core-1", layers: ["core"])])

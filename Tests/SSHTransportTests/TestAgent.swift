@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// A real ssh-agent of this test alone, with nobody who could confirm the use of a key.

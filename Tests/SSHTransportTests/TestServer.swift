@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import SSHTransport
@@ -117,16 +118,6 @@ func withClient(
         throw error
     }
     await client.shutdown()
-}
-
-/// Polls a condition until it holds, at most a minute: the machine may be busy with everything else.
-func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
-    while ContinuousClock.now < deadline {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    Issue.record(what)
 }
 
 /// The error that the body ends with; anything else fails the test.

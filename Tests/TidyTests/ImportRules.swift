@@ -8,7 +8,7 @@ enum ImportRules {
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/SSHTransport", ["CLibSSH2"]),
-        ("Sources/LabFleet", ["UpgradeDomain"]),
+        ("Sources/LabFleet", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/CLinux", []),
         ("Sources/Failpoints", []),
         ("Sources/CLibSSH2", []),

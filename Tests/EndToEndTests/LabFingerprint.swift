@@ -1,0 +1,71 @@
+import Foundation
+import UpgradeDomain
+
+@testable import LabFleet
+
+/// What somebody finds who is given a lab: its files, its processes and what its services say.
+///
+/// Two that are equal are proof that a test left a lab as it found it. Left out is what changes while nothing happens: the
+/// services' own log and store, the time of their last probe, the words of sshd; and what Lockflight has on a host, which
+/// ``forget(_:)`` removes.
+struct LabFingerprint: Hashable, Sendable {
+    /// From the path below the lab's folder to kind, mode and content; of a pid file, the command line of its process.
+    private var files: [String: String] = [:]
+    private var commandLines: [String]
+    /// From host and layer to what its service says of itself; times left out.
+    private var answers: [String: [String]] = [:]
+
+    init(of lab: Lab) async throws {
+        commandLines = LabProcess.belonging(to: lab.folder).map { LabProcess.commandLine(of: $0) }.sorted()
+        let paths = FileManager.default.enumerator(atPath: lab.folder)
+        while let path = paths?.nextObject() as? String {
+            if !LabFingerprint.isVolatile(path) { files[path] = try LabFingerprint.content("\(lab.folder)/\(path)") }
+        }
+        for host in lab.hosts {
+            for layer in host.layers {
+                answers["\(host.name)/\(layer)"] = try await LabFingerprint.answers(of: host, layer)
+            }
+        }
+    }
+
+    /// Removes what the agent keeps on every host: itself in the home, and its state.
+    static func forget(_ lab: Lab) throws {
+        for host in lab.hosts {
+            for folder in ["\(host.root)/home", host.stateDirectory] {
+                try FileManager.default.removeItem(atPath: folder)
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+            }
+        }
+    }
+
+    private static func isVolatile(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        return parts.last == "sshd.log" || parts.last == "service.log" || parts.last == "readiness.json"
+            || parts.last?.hasPrefix("readiness.json.") == true || parts.last?.hasPrefix("store.db") == true
+    }
+
+    private static func content(_ path: String) throws -> String {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        let mode = "\(attributes[.type] ?? "") \(attributes[.posixPermissions] ?? "")"
+        switch attributes[.type] as? FileAttributeType {
+        case .typeSymbolicLink: return "\(mode) \(try FileManager.default.destinationOfSymbolicLink(atPath: path))"
+        case .typeDirectory: return mode
+        default:
+            let text = try LabFile.read(path)
+            guard path.hasSuffix(".pid"), let pid = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+                return "\(mode) \(text)"
+            }
+            return "\(mode) \(LabProcess.commandLine(of: pid))"
+        }
+    }
+
+    private static func answers(of host: LabHost, _ layer: LayerName) async throws -> [String] {
+        var words: [String] = []
+        for path in ["/health", "/version", "/api/v1/platform/services", "/api/v1/observability/readiness"] {
+            let url = host.baseURL(in: layer) + path
+            let body = try await LabCommand.run("curl", ["-sS", "--max-time", "20", url])
+            words.append(body.output.replacing(/"(generatedAt|startedAt|pid)": ("[^"]*"|[0-9.]+)/, with: ""))
+        }
+        return words
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import LabFleet
+import Testing
+
+/// Hands out places for labs: as many tests as there are places run at the same time, each with a loopback network of its
+/// own, and a test that is marked ``Trait/alone`` runs when no other does.
+///
+/// A place goes on with its lab when the test left the lab as it found it (``LabFingerprint``) and another one waits for such
+/// a lab. Nothing stays up that nobody waits for.
+actor LabPlaces {
+    /// `LOCKFLIGHT_LABS` says how many; rollouts mostly wait, so there are more than processors.
+    static let shared = LabPlaces(
+        count: ProcessInfo.processInfo.environment["LOCKFLIGHT_LABS"].flatMap(Int.init)
+            ?? ProcessInfo.processInfo.activeProcessorCount * 2 + 2)
+
+    /// Where a test may have its lab.
+    struct Place: Sendable {
+        /// The first three octets of the hosts' addresses.
+        var network: String
+        /// The lab that a test before left there as it found it, and what it then looks like.
+        var lab: (Lab, LabFingerprint)?
+    }
+
+    private struct Waiter {
+        var layout: LabLayout
+        var isAlone: Bool
+        var place: CheckedContinuation<Place, Never>
+    }
+
+    private var free: [Place]
+    private let count: Int
+    private var waiting: [Waiter] = []
+    private var isOneAlone = false
+
+    init(count: Int) {
+        self.count = max(1, count)
+        free = LabNetworks.take(self.count).reversed().map { Place(network: $0) }
+    }
+
+    /// Waits for a place.
+    func take(_ layout: LabLayout, alone isAlone: Bool) async -> Place {
+        await withCheckedContinuation { continuation in
+            waiting.append(Waiter(layout: layout, isAlone: isAlone, place: continuation))
+            admit()
+        }
+    }
+
+    /// Whether a test waits that would go on with such a lab.
+    func isWanted(_ layout: LabLayout) -> Bool { heir(of: layout) != nil }
+
+    /// Passes a place on with the lab that is still up there.
+    /// - Returns: false where nobody wants it any more; the lab is then to be taken down and the place given back.
+    func pass(on place: Place, _ layout: LabLayout) -> Bool {
+        guard let heir = heir(of: layout) else { return false }
+        waiting.remove(at: heir).place.resume(returning: place)
+        return true
+    }
+
+    /// Gives a place back whose lab is down.
+    func giveBack(_ place: Place) {
+        free.append(Place(network: place.network))
+        isOneAlone = false
+        admit()
+    }
+
+    private func heir(of layout: LabLayout) -> Int? {
+        isOneAlone ? nil : waiting.firstIndex { !$0.isAlone && $0.layout == layout }
+    }
+
+    /// Those who share come first, so that those who want the machine for themselves run at the end, one after the other.
+    private func admit() {
+        while !isOneAlone, !free.isEmpty {
+            if let next = waiting.firstIndex(where: { !$0.isAlone }) {
+                waiting.remove(at: next).place.resume(returning: free.removeLast())
+            } else if free.count == count, let next = waiting.indices.first {
+                isOneAlone = true
+                waiting.remove(at: next).place.resume(returning: free.removeLast())
+            } else {
+                return
+            }
+        }
+    }
+}
+
+/// Loopback networks that no other process of this machine has a lab in: each is held by a lock for as long as this process
+/// lives.
+private enum LabNetworks {
+    static func take(_ count: Int) -> [String] {
+        let folder = FileManager.default.temporaryDirectory.path
+        var networks: [String] = []
+        for number in 0..<2_000 where networks.count < count {
+            let descriptor = open("\(folder)/lockflight-lab-\(number).lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { continue }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+                networks.append("127.\(80 + number / 250).\(number % 250)")
+            } else {
+                close(descriptor)
+            }
+        }
+        precondition(networks.count == count, "every network for labs is taken: see \(folder)/lockflight-lab-*.lock")
+        return networks
+    }
+}
+
+/// The machine is this test's alone: it measures what others would disturb. It runs after those who share.
+struct AloneTrait: TestTrait, SuiteTrait {
+    var isRecursive: Bool { true }
+}
+
+extension Trait where Self == AloneTrait {
+    static var alone: Self { Self() }
+}
+
+extension Test {
+    var isAlone: Bool { traits.contains { $0 is AloneTrait } }
+}

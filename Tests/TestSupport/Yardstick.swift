@@ -1,0 +1,32 @@
+/// How much slower this machine is now than the one on which the tests' time limits were chosen: an old machine, or one
+/// whose processors have other work, gets more time; a hang on a quiet machine is still found at once.
+public enum Yardstick {
+    /// However slow the machine is, a limit is stretched no further.
+    public static let highestStretch = 4.0
+
+    /// What the work of ``measure()`` takes, in a debug build, on two quiet cores of 2026.
+    static let quietDuration = Duration.milliseconds(100)
+    private static let rounds = 4_500_000
+
+    /// How many times longer than on the quiet machine a piece of work takes now: from 1 to ``highestStretch``.
+    ///
+    /// Takes a tenth of a second where nothing else runs.
+    public static func stretch() -> Double { stretch(for: measure()) }
+
+    static func stretch(for duration: Duration) -> Double { min(max(duration / quietDuration, 1), highestStretch) }
+
+    /// The time that a fixed piece of work takes now; it depends on the processors' speed and on who else wants them.
+    static func measure() -> Duration {
+        var value: UInt64 = 1
+        let time = ContinuousClock().measure {
+            var round = 0
+            while round < rounds {
+                // Knuth's linear congruential generator: what it leaves is used, so that it is not left out.
+                value = value &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                round += 1
+            }
+        }
+        precondition(value != 0)
+        return time
+    }
+}
