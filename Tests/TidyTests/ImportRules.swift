@@ -77,7 +77,7 @@ enum ImportRules {
     private static func imports(in file: SourceFile) -> [(module: String, line: Int, isFallback: Bool)] {
         var isFallback = false
         var found: [(module: String, line: Int, isFallback: Bool)] = []
-        for (index, line) in file.code.enumerated() {
+        for (index, line) in file.lines(withAnyOf: ["import ", "#else", "#endif"]) {
             if line.contains(/^\s*#else/) { isFallback = true }
             if line.contains(/^\s*#endif/) { isFallback = false }
             let importing = /^\s*(?:@\w+ )*(?:(?:public|package|internal|private|fileprivate) )?import (?:\w+ )?(\w+)/

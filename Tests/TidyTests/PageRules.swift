@@ -74,7 +74,7 @@ enum PageRules {
         var names: Set<String> = []
         for file in files where file.isIn(["Tests"]) && file.isSwift {
             var suite = ""
-            for line in file.code {
+            for (_, line) in file.lines(withAnyOf: ["Tests", "func "]) {
                 if let match = line.firstMatch(of: /(?:struct|class|actor|enum|extension) (\w+Tests)/) {
                     suite = String(match.1)
                 }

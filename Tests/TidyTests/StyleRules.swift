@@ -20,7 +20,7 @@ enum StyleRules {
     }
 
     private static func forcedTries(in file: SourceFile) -> [Violation] {
-        file.violations(/\btry!/, "try! ends the process without a story; throw instead")
+        file.violations(/\btry!/, in: ["try!"], "try! ends the process without a story; throw instead")
     }
 
     /// A new state must break the build where it matters.
@@ -46,13 +46,16 @@ enum StyleRules {
     /// Commands return values; Output/ renders them, and the executables' mains end the process.
     private static func directOutput(in file: SourceFile) -> [Violation] {
         guard file.isIn(["coordinator/Commands"]), !file.isIn(["coordinator/Commands/Output"]) else { return [] }
-        return file.violations(/(^|[^.\w])(print|exit)\(/, "print( or exit( in a command; return a result instead")
+        return file.violations(
+            /(^|[^.\w])(print|exit)\(/, in: ["print(", "exit("],
+            "print( or exit( in a command; return a result instead")
     }
 
     private static func blindSleeps(in file: SourceFile) -> [Violation] {
         guard file.isIn(["Tests"]) else { return [] }
         let sleeping = file.violations(
-            /\busleep\(|\bThread\.sleep|(^|[^.\w])sleep\(/, "a sleep without a deadline; poll a condition")
+            /\busleep\(|\bThread\.sleep|(^|[^.\w])sleep\(/, in: ["sleep"],
+            "a sleep without a deadline; poll a condition")
         return sleeping.filter { violation in
             let first = max(0, violation.line - 1 - deadlineLinesLimit)
             return !file.code[first..<violation.line].contains { $0.contains("deadline") }

@@ -11,7 +11,7 @@ enum SwiftCode {
     /// The lines of each function and initializer, from its first word to its closing brace.
     static func functions(in code: [String]) -> [(name: String, line: Int, lines: Int)] {
         var found: [(name: String, line: Int, lines: Int)] = []
-        for (index, line) in code.enumerated() {
+        for (index, line) in code.enumerated() where line.contains(anyOf: ["func ", "init"]) {
             guard let match = line.firstMatch(of: /\b(?:func ([^(<]+)|(init)[?(<])/.wordBoundaryKind(.simple)) else {
                 continue
             }
@@ -59,49 +59,62 @@ extension SwiftCode {
             case string(hashes: Int, isMultiline: Bool)
         }
 
-        private let characters: [Character]
+        private let bytes: [UInt8]
         private var position = 0
-        private var output: [Character] = []
+        private var output: [UInt8] = []
         private var places: [Place] = [.code(parentheses: 0)]
 
-        init(_ text: String) { characters = Array(text) }
+        init(_ text: String) { bytes = Array(text.utf8) }
 
         mutating func run() -> String {
-            while position < characters.count {
+            while position < bytes.count {
                 switch places[places.count - 1] {
                 case .code(let parentheses): readCode(parentheses)
                 case .string(let hashes, let isMultiline): readString(hashes, isMultiline)
                 }
             }
-            return String(output)
+            return String(decoding: output, as: UTF8.self)
         }
 
-        private func starts(_ word: String, at offset: Int = 0) -> Bool {
-            characters[min(position + offset, characters.count)...].starts(with: word)
+        private func starts(_ word: StaticString, at offset: Int = 0) -> Bool {
+            let start = position + offset
+            guard start + word.utf8CodeUnitCount <= bytes.count else { return false }
+            for index in 0..<word.utf8CodeUnitCount where bytes[start + index] != word.utf8Start[index] { return false }
+            return true
+        }
+
+        private func hashes(at offset: Int = 0) -> Int {
+            bytes[(position + offset)...].prefix { $0 == UInt8(ascii: "#") }.count
         }
 
         private mutating func keep(_ count: Int = 1) {
-            output += characters[position..<min(position + count, characters.count)]
-            position += count
+            let end = min(position + count, bytes.count)
+            output += bytes[position..<end]
+            position = end
         }
 
         private mutating func blank(_ count: Int = 1) {
-            for character in characters[position..<min(position + count, characters.count)] {
-                output.append(character == "\n" ? "\n" : " ")
-            }
-            position += count
+            let end = min(position + count, bytes.count)
+            for byte in bytes[position..<end] { output.append(byte == UInt8(ascii: "\n") ? byte : UInt8(ascii: " ")) }
+            position = end
+        }
+
+        /// How many bytes from here on are none of these.
+        private func run(without special: [UInt8]) -> Int {
+            var end = position
+            while end < bytes.count, !special.contains(bytes[end]) { end += 1 }
+            return end - position
         }
 
         private mutating func readCode(_ parentheses: Int) {
-            if starts("//") {
-                while position < characters.count, characters[position] != "\n" { blank() }
-                return
-            }
+            keep(run(without: Array("/\"#()".utf8)))
+            if position == bytes.count { return }
+            if starts("//") { return blank(run(without: [UInt8(ascii: "\n")])) }
             if starts("/*") {
-                while position < characters.count, !starts("*/") { blank() }
+                while position < bytes.count, !starts("*/") { blank() }
                 return blank(2)
             }
-            let hashes = characters[position...].prefix { $0 == "#" }.count
+            let hashes = hashes()
             if starts("\"", at: hashes) {
                 let isMultiline = starts("\"\"\"", at: hashes)
                 places.append(.string(hashes: hashes, isMultiline: isMultiline))
@@ -119,17 +132,17 @@ extension SwiftCode {
         }
 
         private mutating func readString(_ hashes: Int, _ isMultiline: Bool) {
-            let pounds = String(repeating: "#", count: hashes)
-            let quotes = isMultiline ? "\"\"\"" : "\""
-            if starts(quotes + pounds) {
+            blank(run(without: Array("\"\\\n".utf8)))
+            if position == bytes.count { return }
+            let quotes = isMultiline ? 3 : 1
+            if starts(isMultiline ? "\"\"\"" : "\""), self.hashes(at: quotes) >= hashes {
                 places.removeLast()
-                keep(quotes.count + hashes)
-            } else if starts("\\" + pounds + "(") {
+                keep(quotes + hashes)
+            } else if starts("\\"), self.hashes(at: 1) >= hashes {
+                guard starts("(", at: 1 + hashes) else { return blank(2 + hashes) }
                 blank(1 + hashes)
                 keep()
                 places.append(.code(parentheses: 0))
-            } else if starts("\\" + pounds) {
-                blank(2 + hashes)
             } else if !isMultiline && starts("\n") {
                 places.removeLast()  // a quote inside a regex literal: no string after all
                 keep()
