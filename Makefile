@@ -9,6 +9,7 @@
 #   make demo    a lab of eight SSH hosts, one upgrade verified, one held and rolled back
 #   make test    every test, and which took longest (FILTER=REGEX: only those that match)
 #   make test-quick   within three minutes of an edit: units, 200 seeds, one story in a lab
+#   make test-loaded TIMES=10   the end-to-end tests in a row on a machine that has other work for every core
 #   make check   formatting and the house rules
 #   make simulate SEEDS=5000 FROM=1   whole runs in virtual time, each from a seed, with faults
 #   make mutants   known ways to break a promise, each of which the simulation must catch
@@ -22,7 +23,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build release install agent demo test test-quick check simulate mutants bench bench-quick format fuzz \
+.PHONY: setup build release install agent demo test test-quick test-loaded check simulate mutants bench bench-quick format fuzz \
 	sanitize soak nightly
 
 # The same for build, test and check: other flags would compile everything again.
@@ -71,6 +72,11 @@ test: setup agent
 test-quick: setup agent
 	swift build $(SWIFT_BUILD_FLAGS) --build-tests
 	scripts/test.py --quick
+
+TIMES := 10
+test-loaded: setup agent
+	swift build $(SWIFT_BUILD_FLAGS) --build-tests
+	scripts/test.py --loaded $(TIMES)
 
 check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Runs the tests that are built, and says at the end what took longest.
 
-usage: scripts/test.py [--quick | --filter REGEX]
+usage: scripts/test.py [--quick | --filter REGEX | --loaded TIMES]
 
 Three parts, one after the other: everything in memory or on files of its own; the transport, which holds a real sshd to
 deadlines, so that nothing else may take the processors from it; and the end-to-end tests, several labs at once. --quick
 runs the first part, 200 seeds of the simulation and one story in a lab. --filter takes what `swift test --filter` takes.
-Exit status 1 when a test failed.
+--loaded runs the end-to-end tests so many times in a row, beside a busy loop for each core. Exit status 1 when a test failed.
 """
 import argparse
 import collections
@@ -96,15 +96,23 @@ def main():
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--quick", action="store_true")
     choice.add_argument("--filter", metavar="REGEX")
+    choice.add_argument("--loaded", type=int, metavar="TIMES")
     options = parser.parse_args()
     flags = os.environ.get("SWIFT_BUILD_FLAGS", "").split()
     if options.filter:
         parts = [Part("chosen", ["--filter", options.filter], flags)]
     elif options.quick:
         parts = [Part("units", PARTS["units"], flags), Part("a story", STORY, flags)]
+    elif options.loaded:
+        parts = [Part(f"run {number + 1}", PARTS["end to end"], flags) for number in range(options.loaded)]
     else:
         parts = [Part(name, selection, flags) for name, selection in PARTS.items()]
-    passed = all(part.run() for part in parts) and (not options.quick or simulate(flags))
+    busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() if options.loaded else 0)]
+    try:
+        passed = all([part.run() for part in parts]) and (not options.quick or simulate(flags))
+    finally:
+        for loop in busy:
+            loop.kill()
     times = sorted((pair for part in parts for pair in part.times), reverse=True)
     failed = sorted(name for part in parts for name in part.failed)
     print(f"== tests: the slowest {min(SLOWEST, len(times))}")
