@@ -1,8 +1,11 @@
 """Who is measured: how each is installed, how it runs one command on every host, and what it says of each host."""
+import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -12,9 +15,9 @@ from fleet import BenchError, run
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "bench" / ".work"
 VENV = WORK / "venv" / "bin"
-DEBIAN = {"pdsh": "pdsh", "clush": "clustershell", "pssh": "pssh"}
-PYPI = ["parallel-ssh", "pyinfra", "ansible-core", "mitogen"]
-PSSH = Path("/usr/lib/pssh")
+DEBIAN = ["pdsh", "clustershell", "pssh"]
+# The versions that the page of figures was made with, so that no new one changes what a regression is seen against.
+PYPI = {"parallel-ssh": "2.16.0.post1", "pyinfra": "3.10.0", "ansible-core": "2.19.14", "mitogen": "0.3.54"}
 
 
 @dataclass
@@ -28,32 +31,66 @@ class Peer:
 
 
 def install():
-    """Brings the peers: PyPI's into bench/.work, Debian's as packages; what cannot be had is named and left out."""
-    missing = [package for package in DEBIAN.values() if not is_installed(package)]
-    if missing:
-        done = subprocess.run(["apt-get", "install", "--yes", "--quiet", *missing], capture_output=True, text=True)
-        if done.returncode != 0:
-            print(f"bench: not installed: {', '.join(missing)}; they are left out", file=sys.stderr)
-    if not (VENV / "pip").exists():
-        run([sys.executable, "-m", "venv", VENV.parent])
-    for package in PYPI:
-        done = subprocess.run([VENV / "pip", "install", "--quiet", package], capture_output=True, text=True)
-        if done.returncode != 0:
-            print(f"bench: not installed: {package}; it is left out", file=sys.stderr)
+    """Brings the peers: PyPI's into bench/.work, Debian's as packages. What can not be had is left out; returns its names."""
+    ensurepip = Path(sysconfig.get_path("stdlib"), "ensurepip")
+    install_debian(DEBIAN + ([] if ensurepip.exists() else ["python3-venv"]))
+    install_pypi()
+    return [package for package in DEBIAN if not is_installed(package)] + [
+        package for package in PYPI if not pypi_version(package)]
+
+
+def install_debian(packages):
+    missing = [package for package in packages if not is_installed(package)]
+    if not missing or os.getuid() != 0 or not shutil.which("apt-get"):
+        return
+    install = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *missing]
+    # Only what comes over the network has a deadline: apt may be killed there, but not while it installs.
+    if attempt(["apt-get", "update", "-qq"], DOWNLOAD_SECONDS) and attempt([*install, "--download-only"], DOWNLOAD_SECONDS):
+        attempt([*install, "--no-download"])
+
+
+def install_pypi():
+    if not (VENV / "pip").exists() and not attempt([sys.executable, "-m", "venv", "--clear", VENV.parent]):
+        return
+    for package, version in PYPI.items():
+        if pypi_version(package) != version:
+            attempt([VENV / "pip", "install", "--timeout", "10", "--retries", "1", f"{package}=={version}"], 2 * DOWNLOAD_SECONDS)
+    pypi_versions.cache_clear()
+
+
+DOWNLOAD_SECONDS = 30
+
+
+def attempt(command, seconds=None):
+    """Whether a command ended well, in time."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def is_installed(package):
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True)
-    return done.stdout.endswith("installed")
+    return done.stdout.endswith(" installed")
 
 
 def debian_version(package):
     return run(["dpkg-query", "-W", "-f", "${Version}", package]).strip()
 
 
+@functools.cache
+def pypi_versions():
+    """The version of each package of PyPI's that is there; kept, because asking takes a second."""
+    if not (VENV / "pip").exists():
+        return {}
+    return {entry["name"]: entry["version"] for entry in json.loads(run([VENV / "pip", "list", "--format", "json"]))}
+
+
 def pypi_version(package):
-    listed = json.loads(run([VENV / "pip", "list", "--format", "json"]))
-    return next((entry["version"] for entry in listed if entry["name"] == package), None)
+    return pypi_versions().get(package)
 
 
 def write(path, text):
