@@ -13,7 +13,8 @@
 #   make check   formatting and the house rules
 #   make simulate SEEDS=5000 FROM=1   whole runs in virtual time, each from a seed, with faults
 #   make mutants   known ways to break a promise, each of which the simulation must catch
-#   make bench   Lockflight beside its peers; writes bench/RESULTS.md (make bench-quick: small, within 5 minutes)
+#   make bench   Lockflight beside its peers; writes bench/RESULTS.md
+#   make bench-quick   the same in small, with goals of its own, within 3 minutes after its builds; for every change
 #   make fuzz SECONDS=60   what reads bytes of others, under libFuzzer and AddressSanitizer; SECONDS for all together
 #   make sanitize   the tests, without the end-to-end ones, under ThreadSanitizer and AddressSanitizer
 #   make soak ROLLOUTS=200 SEED=1   lab rollouts in a row with random faults; fails on whatever leaks
@@ -99,6 +100,7 @@ bench: setup agent
 	bench/run.py
 
 bench-quick: setup agent
+	python3 -m unittest discover bench
 	bench/run.py --quick
 
 # Shared out among the entries.

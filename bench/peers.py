@@ -204,10 +204,15 @@ def ansible_good(_, output):
     return {line.split(" | ")[0] for line in output.splitlines() if "| rc=0 " in line}
 
 
-def fan_out_peers(floor, lockflight, pinned_too):
-    """Everyone who runs a command on many hosts; `pinned_too` adds OpenSSH's clients with curve25519 as key exchange."""
+def floor_and_lockflight(programs):
     libssh2 = debian_version("libssh2-1")
-    peers = [Peer("floor (C, libssh2)", libssh2, own(floor), lines), Peer("Lockflight", libssh2, own(lockflight), lines)]
+    return [
+        Peer("floor (C, libssh2)", libssh2, own(programs.floor), lines), Peer("Lockflight", libssh2, own(programs.fan_out), lines)]
+
+
+def fan_out_peers(programs, pinned_too=False):
+    """Everyone who runs a command on many hosts; `pinned_too` adds OpenSSH's clients with curve25519 as key exchange."""
+    peers = floor_and_lockflight(programs)
     if version := pypi_version("parallel-ssh"):
         peers.append(Peer("parallel-ssh", version, parallel_ssh, lines))
     kinds = [(False, "")] + ([(True, ", curve25519")] if pinned_too else [])
@@ -222,12 +227,19 @@ def fan_out_peers(floor, lockflight, pinned_too):
     return peers
 
 
+@dataclass
+class Programs:
+    floor: Path
+    fan_out: Path  # Lockflight's transport, run as the floor is
+    scale: Path
+    lockflight: Path
+
+
 def build():
-    """The two programs that run a command on every host: (floor, lockflight-bench)."""
     WORK.mkdir(parents=True, exist_ok=True)
     floor = WORK / "floor"
     run(["gcc", "-O2", "-Wall", "-Wextra", "-o", floor, ROOT / "bench" / "floor.c", "-lssh2", "-lpthread"])
-    return floor, build_ours("lockflight-bench")
+    return Programs(floor, build_ours("lockflight-bench"), build_ours("lockflight-bench-scale"), build_ours("lockflight"))
 
 
 def build_ours(product):

@@ -80,6 +80,17 @@ def markdown(results):
     return "\n\n".join([head, *map(section_text, results["sections"])]) + "\n"
 
 
+def summary(results):
+    """The end of what a person or a log sees: who was left out, each item's time, each goal."""
+    lines = [f"left out, because not installed: {package}" for package in results["leftOut"]]
+    lines += [f"{seconds:6.1f} s  {name}" for name, seconds in results["seconds"].items()]
+    for section in results["sections"]:
+        lines += [
+            f"{'met   ' if goal['met'] else 'MISSED'}  {section['item']}: {goal['goal']}: {goal['value']:.2f}"
+            for goal in section["goals"]]
+    return "\n".join(lines)
+
+
 BAR, LEFT, WIDE = 22, 190, 760
 
 

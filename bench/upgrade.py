@@ -9,9 +9,10 @@ import os
 import shutil
 import sys
 
+import goals
 import peers
 from fleet import BenchError, Fleet, run
-from items import LOCKFLIGHT, Series, goal, median, spread, turns
+from items import LOCKFLIGHT, Series, median, spread, turns
 from measure import measure
 
 SCRIPTS = {
@@ -25,6 +26,7 @@ SCRIPTS = {
 }
 ORDER = ["services", "readiness", "materialization", "guard", "redeploy", "services", "readiness", "materialization", "path"]
 IN_FLIGHT = 25
+ANSIBLE, MITOGEN = "Ansible", "Ansible with Mitogen"
 
 PLAN = """\
 version: 1
@@ -158,14 +160,17 @@ class AnsibleRun:
             [peers.VENV / "ansible-playbook", "-i", self.inventory, playbook], self.fleet.work, self.environment)
 
 
-def section(bench, count, program):
+def section(bench, count):
     print(f"the same upgrade, {count} hosts", file=sys.stderr)
     rounds = 1 if bench.quick else max(1, bench.rounds // 2)
+    ansible, mitogen = peers.pypi_version("ansible-core"), peers.pypi_version("mitogen")
     with Fleet(bench.fleet_folder, count, own_homes=True) as fleet:
         prepare(fleet, "1.0.0")
-        contestants = [LockflightRun(fleet, program), AnsibleRun(fleet, "Ansible")]
-        if peers.pypi_version("mitogen"):
-            contestants.append(AnsibleRun(fleet, "Ansible with Mitogen", "mitogen_linear"))
+        contestants = [LockflightRun(fleet, bench.programs.lockflight)]
+        if ansible:
+            contestants.append(AnsibleRun(fleet, ANSIBLE))
+        if ansible and mitogen:
+            contestants.append(AnsibleRun(fleet, MITOGEN, "mitogen_linear"))
         own = scripts_milliseconds(fleet)
         (fleet.home_of(fleet.addresses[0]) / "stack" / "version").write_text(json.dumps({"version": "1.0.0"}))
         found, step = {each.name: Series() for each in contestants}, 0
@@ -179,16 +184,13 @@ def section(bench, count, program):
                 found[each.name].add(cost, count)
                 print(f"  {each.name}: {cost.wall_seconds:.1f} s", file=sys.stderr)
     ours = found[LOCKFLIGHT]
-    ansible = peers.pypi_version("ansible-core")
-    versions = {
-        LOCKFLIGHT: "", "Ansible": ansible, "Ansible with Mitogen": f"{ansible}, {peers.pypi_version('mitogen')}"}
-    goals = []
-    for name, factor in (("Ansible", 20), ("Ansible with Mitogen", 8)):
+    versions = {LOCKFLIGHT: "", ANSIBLE: ansible, MITOGEN: f"{ansible}, {mitogen}"}
+    judged = []
+    for name, what, goal in (
+        (ANSIBLE, "wall", goals.UPGRADE_ANSIBLE_WALL), (ANSIBLE, "cpu", goals.UPGRADE_ANSIBLE_CPU),
+        (MITOGEN, "wall", goals.UPGRADE_MITOGEN_WALL), (MITOGEN, "cpu", goals.UPGRADE_MITOGEN_CPU)):
         if name in found:
-            goals.append(goal(
-                f"{factor} times less wall time than {name}", median(found[name], "wall") / median(ours, "wall"), factor, False))
-            goals.append(goal(
-                f"50 times less coordinator CPU than {name}", median(found[name], "cpu") / median(ours, "cpu"), 50, False))
+            judged += bench.judge(goal, median(found[name], what) / median(ours, what), peer=name)
     return {
         "title": f"The same upgrade: {count} hosts, batches 1, 25 %, 100 %, {IN_FLIGHT} in flight, {rounds} rounds",
         "text": f"The scripts themselves take {own:.1f} ms of CPU per host, for everybody. Lockflight runs once more after each of "
@@ -197,9 +199,8 @@ def section(bench, count, program):
             {"peer": name, "wall": spread(series.wall), "cpu": spread([value * count / 1_000 for value in series.cpu]),
              "memory": spread(series.memory), "wire": spread(series.wire), "version": versions[name], "wallRatio": median(series, "wall") / median(ours, "wall"),
              "cpuRatio": median(series, "cpu") / median(ours, "cpu")} for name, series in found.items()],
-        "goals": goals}
+        "goals": judged}
 
 
 def upgrade(bench):
-    program = peers.build_ours("lockflight")
-    return [section(bench, count, program) for count in ([10] if bench.quick else [50, 100])]
+    return [section(bench, count) for count in ([10] if bench.quick else [50, 100])]

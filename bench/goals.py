@@ -1,0 +1,43 @@
+"""What is asked: each goal once, with its limit in the whole bench and in the short one.
+
+The short bench is small and runs where much else does, so it asks for no time: only for ratios of figures that were taken in the same
+run. Its limits leave room for a busy machine, and what makes Lockflight twice as slow beside the floor still misses them.
+The whole bench's limits are promises, the short one's only watch for regressions; that is why a few of these are stricter.
+"""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Goal:
+    words: str  # {limit} is the limit that applies; other names are the figure's, such as {peer}
+    whole: float | None  # the limit of the whole bench; None where it has no such goal
+    short: float | None  # that of the short one
+    at_least: bool = False
+
+    def judge(self, quick, value, **names):
+        """A list of the goal and whether the figure keeps it; an empty one where there is no such goal."""
+        limit = self.short if quick else self.whole
+        if limit is None:
+            return []
+        met = value >= limit if self.at_least else value <= limit
+        return [{"goal": self.words.format(limit=f"{limit:g}", **names), "value": value, "limit": limit, "met": met}]
+
+
+FAN_OUT_WALL = Goal("wall time at most {limit} times the floor's", whole=1.05, short=1.6)
+FAN_OUT_CPU = Goal("client CPU at most {limit} times the floor's", whole=1, short=1.8)
+FAN_OUT_FASTEST = Goal("wall time at most {limit} times that of the fastest peer, {peer}", whole=1, short=0.7)
+SLEEP_IDEAL = Goal("`sleep`: wall time at most {limit} times the ideal", whole=1.25, short=None)
+SLEEP_FLOOR = Goal("`sleep`: wall time at most {limit} times the floor's", whole=None, short=1.7)
+DISTANT_WALL = Goal("50 ms added: wall time at most {limit} times the floor's", whole=1.25, short=1.7)
+CONTACT_TIME = Goal("at most {limit} ms", whole=50, short=None)
+CONTACT_FLOOR = Goal("at most {limit} times the floor's `true`", whole=None, short=2)
+CONTACT_ANSIBLE = Goal("at least {limit} times faster than Ansible's first task", whole=10, short=17, at_least=True)
+WRONG_SUCCESSES = Goal("at most {limit} wrong successes of Lockflight", whole=0, short=0)
+UPGRADE_ANSIBLE_WALL = Goal("at least {limit} times less wall time than {peer}", whole=20, short=13, at_least=True)
+UPGRADE_ANSIBLE_CPU = Goal("at least {limit} times less coordinator CPU than {peer}", whole=50, short=16, at_least=True)
+UPGRADE_MITOGEN_WALL = Goal("at least {limit} times less wall time than {peer}", whole=8, short=6, at_least=True)
+UPGRADE_MITOGEN_CPU = Goal("at least {limit} times less coordinator CPU than {peer}", whole=50, short=18, at_least=True)
+ENGINE_GROWTH = Goal("a host of {large:,} costs at most {limit} times one of {small:,}", whole=1.3, short=2.5)
+STATUS_WARM = Goal("warm in at most {limit} ms", whole=50, short=None)
+STATUS_COLD = Goal("cold in at most {limit} ms, the slowest", whole=300, short=None)
+STATUS_START = Goal("warm at most {limit} times a start of the program that only prints its help", whole=None, short=2.2)
