@@ -3,10 +3,11 @@
 
 usage: scripts/test.py [--quick | --filter REGEX | --loaded TIMES]
 
-Three parts, one after the other: everything in memory or on files of its own; the transport, which holds a real sshd to
-deadlines, so that nothing else may take the processors from it; and the end-to-end tests, several labs at once. --quick
-runs the first part, 200 seeds of the simulation and one story in a lab. --filter takes what `swift test --filter` takes.
---loaded runs the end-to-end tests so many times in a row, beside a busy loop for each core. Exit status 1 when a test failed.
+First everything in memory or on files of its own, in two processes side by side, as those that block their threads would
+keep the others waiting; then the transport, which holds a real sshd to deadlines, so that nothing else may take the
+processors from it; then the end-to-end tests, several labs at once. --quick runs what is in memory, 200 seeds of the
+simulation and one story in a lab. --filter takes what `swift test --filter` takes. --loaded runs the end-to-end tests so
+many times in a row, beside a busy loop for each core. Exit status 1 when a test failed.
 """
 import argparse
 import collections
@@ -17,15 +18,14 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
-PARTS = {
-    "units": ["--skip", "EndToEndTests", "--skip", "SSHTransportTests"],
-    "transport": ["--filter", "SSHTransportTests"],
-    "end to end": ["--filter", "EndToEndTests"],
-}
+BLOCKING = "AgentRuntimeTests|LabFleetTests|SimulationTests"
+UNITS = ["--skip", "EndToEndTests", "--skip", "SSHTransportTests", "--skip", BLOCKING]
 STORY = ["--filter", "EndToEndTests.RolloutTests/aFailedHostIsRolledBackWithProofAndTheRunGoesOn"]
+END_TO_END = ["--filter", "EndToEndTests"]
 QUICK_SEEDS = 200
 SLOWEST = 10
 # As a lab's fixture prints it: how long it was held, and by whom; waiting for a free place does not count.
@@ -33,18 +33,20 @@ HELD = re.compile(r"^lab: ([0-9.]+) s held, [0-9.]+ s waited, (new|as found): (.
 
 
 class Part:
-    """One run of `swift test`, and how long each of its tests took."""
+    """One process with some of the tests, and how long each of them took."""
 
-    def __init__(self, name, selection, flags):
-        self.name, self.selection, self.flags = name, selection, flags
-        self.seconds, self.times, self.failed, self.labs = 0.0, [], set(), collections.Counter()
+    def __init__(self, name, selection):
+        self.name, self.selection = name, selection
+        self.seconds, self.passed = 0.0, False
+        self.times, self.failed, self.labs = [], set(), collections.Counter()
 
-    def run(self):
-        print(f"== tests: {self.name}", flush=True)
+    def run(self, products):
         began = time.monotonic()
         with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as events:
-            command = ["swift", "test", *self.flags, "--skip-build", *self.selection, "--event-stream-output-path", events.name]
-            process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, errors="replace")
+            command = [f"{products}/lockflightPackageTests.xctest", "--testing-library", "swift-testing", *self.selection]
+            command += ["--event-stream-output-path", events.name]
+            process = subprocess.Popen(
+                command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
             held = {}
             for line in process.stdout:
                 if match := HELD.match(line):
@@ -52,9 +54,19 @@ class Part:
                     self.labs[match[2]] += 1
                 elif not line.startswith("◇"):
                     print(line, end="", flush=True)
+            self.passed = process.wait() == 0
             self.times, self.failed = outcomes(events, held)
         self.seconds = time.monotonic() - began
-        return process.wait() == 0
+
+
+def run_together(parts, products):
+    """Runs parts side by side, to the end of each."""
+    print(f"== tests: {', '.join(part.name for part in parts)}", flush=True)
+    threads = [threading.Thread(target=part.run, args=(products,)) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def outcomes(events, held):
@@ -82,11 +94,9 @@ def short(test):
     return re.sub(r"/[^/]*$", "", test)
 
 
-def simulate(flags):
+def simulate(products):
     print(f"== simulation: {QUICK_SEEDS} seeds", flush=True)
-    folder = subprocess.run(
-        ["swift", "build", *flags, "--show-bin-path"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip()
-    command = [f"{folder}/lockflight-simulate", "--seeds", str(QUICK_SEEDS), "--jobs", str(os.cpu_count())]
+    command = [f"{products}/lockflight-simulate", "--seeds", str(QUICK_SEEDS), "--jobs", str(os.cpu_count())]
     # 2: nothing was violated, and so few seeds do not meet every situation.
     return subprocess.run(command, cwd=REPOSITORY).returncode in (0, 2)
 
@@ -99,20 +109,26 @@ def main():
     choice.add_argument("--loaded", type=int, metavar="TIMES")
     options = parser.parse_args()
     flags = os.environ.get("SWIFT_BUILD_FLAGS", "").split()
+    products = subprocess.run(
+        ["swift", "build", *flags, "--show-bin-path"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip()
+    units, blocking = Part("units", UNITS), Part("agents", ["--filter", BLOCKING])
     if options.filter:
-        parts = [Part("chosen", ["--filter", options.filter], flags)]
+        groups = [[Part("chosen", ["--filter", options.filter])]]
     elif options.quick:
-        parts = [Part("units", PARTS["units"], flags), Part("a story", STORY, flags)]
+        groups = [[units], [Part("a story", STORY)]]
     elif options.loaded:
-        parts = [Part(f"run {number + 1}", PARTS["end to end"], flags) for number in range(options.loaded)]
+        groups = [[Part(f"run {number + 1}", END_TO_END)] for number in range(options.loaded)]
     else:
-        parts = [Part(name, selection, flags) for name, selection in PARTS.items()]
+        groups = [[units, blocking], [Part("transport", ["--filter", "SSHTransportTests"])], [Part("end to end", END_TO_END)]]
     busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() if options.loaded else 0)]
     try:
-        passed = all([part.run() for part in parts]) and (not options.quick or simulate(flags))
+        for group in groups:
+            run_together(group, products)
     finally:
         for loop in busy:
             loop.kill()
+    parts = [part for group in groups for part in group]
+    passed = all(part.passed for part in parts) and (not options.quick or simulate(products))
     times = sorted((pair for part in parts for pair in part.times), reverse=True)
     failed = sorted(name for part in parts for name in part.failed)
     print(f"== tests: the slowest {min(SLOWEST, len(times))}")

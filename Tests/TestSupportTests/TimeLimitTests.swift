@@ -24,7 +24,7 @@ import Testing
 
     @Test func whatHappensLateIsWaitedForAndWhatNeverHappensIsNamed() async throws {
         var count = 0
-        try await eventually("three looks") {
+        try await eventually("three looks", within: .seconds(3_600)) {
             count += 1
             return count == 3
         }
