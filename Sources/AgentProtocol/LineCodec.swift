@@ -85,40 +85,12 @@ public enum LineCodec {
 
     public static func decode<Frame: Decodable>(_ type: Frame.Type, from line: [UInt8]) throws(LineError) -> Frame {
         guard line.count < ProtocolLimits.lineBytes else { throw .tooLong(limitBytes: ProtocolLimits.lineBytes) }
-        guard depth(of: line) <= ProtocolLimits.nestingDepth else { throw .tooDeep(limit: ProtocolLimits.nestingDepth) }
         do {
-            return try JSONDecoder().decode(type, from: Data(line))
+            return try CanonicalJSON.decode(type, from: line, nestingDepth: ProtocolLimits.nestingDepth)
+        } catch let error as JSONError where error.code == .tooDeep {
+            throw .tooDeep(limit: ProtocolLimits.nestingDepth)
         } catch {
             throw .malformed("\(error)")
         }
-    }
-
-    /// The deepest nesting in a line, without parsing it; brackets inside strings do not count.
-    private static func depth(of line: [UInt8]) -> Int {
-        var depth = 0
-        var deepest = 0
-        var inString = false
-        var escaped = false
-        for byte in line {
-            if inString {
-                if escaped {
-                    escaped = false
-                } else if byte == 0x5c {
-                    escaped = true
-                } else if byte == 0x22 {
-                    inString = false
-                }
-                continue
-            }
-            switch byte {
-            case 0x22: inString = true
-            case 0x5b, 0x7b:
-                depth += 1
-                deepest = max(deepest, depth)
-            case 0x5d, 0x7d: depth -= 1
-            default: break
-            }
-        }
-        return deepest
     }
 }

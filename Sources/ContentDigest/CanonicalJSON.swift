@@ -1,4 +1,3 @@
-import FoundationEssentials
 import UpgradeDomain
 
 /// RFC 8785 canonical JSON: one spelling per value, so that equal values have equal digests.
@@ -13,9 +12,16 @@ public enum CanonicalJSON {
         return bytes
     }
 
+    /// The deepest nesting that is read where nobody says less: what Foundation's decoder reads.
+    public static let nestingDepth = 512
+
     /// Reads a value back from canonical (or any other) JSON.
-    public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
-        try JSONDecoder().decode(type, from: Data(bytes))
+    ///
+    /// - Throws: `JSONError` for what is no JSON, or says something twice; `DecodingError` for what is no such value.
+    public static func decode<Value: Decodable>(
+        _ type: Value.Type, from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth
+    ) throws -> Value {
+        try TapeDecoder.decode(type, from: JSONTape(parsing: bytes, nestingDepth: nestingDepth))
     }
 
     private static func write(_ node: JSONNode, to bytes: inout [UInt8], _ exactIntegers: Bool) throws {

@@ -92,6 +92,17 @@ struct ReaderTests {
         #expect(reading.items.isEmpty)
     }
 
+    @Test func aBodyThatSaysAThingTwiceIsNoDocument() {
+        func document(_ text: String, _ format: BodyFormat = .json) -> JSONValue? {
+            EvidenceAssembly.document(Array(text.utf8), format)
+        }
+        #expect(document(#"{"a":1,"b":2}"#) == .object(["a": .integer(1), "b": .integer(2)]))
+        #expect(document(#"{"status":"down","status":"up"}"#) == nil)
+        #expect(document("{\"a\":1}\n{\"a\":1,\"a\":2}\n", .jsonLines) == nil)
+        // Some servers begin with a byte order mark.
+        #expect(document("\u{feff}{\"a\":1}") == .object(["a": .integer(1)]))
+    }
+
     @Test func aWrongContentTypeAndAWrongStatusAreUnknown() throws {
         #expect(try ReaderTests.read("spring", contentType: "text/html").unknown?.code == .wrongContentType)
         #expect(try ReaderTests.read("spring", contentType: "application/vnd.spring+json").unknown == nil)

@@ -1,12 +1,7 @@
 import AgentProtocol
+import ContentDigest
 import RolloutEngine
 import UpgradeDomain
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 
 /// Turns an agent's raw answers into typed readings.
 enum EvidenceAssembly {
@@ -37,15 +32,18 @@ enum EvidenceAssembly {
         return reading
     }
 
+    /// nil where a body is no JSON, or says something twice: nobody knows which of the two counts.
     static func document(_ bytes: [UInt8], _ format: BodyFormat) -> JSONValue? {
-        let whole = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        // Some servers begin with a byte order mark, which a reader may skip (RFC 8259, 8.1).
+        let bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
+        let whole = try? CanonicalJSON.decode(JSONValue.self, from: bytes)
         switch (format, whole) {
         case (.json, _), (.jsonLines, .array?): return whole
         case (.jsonLines, _):
             let lines = bytes.split(separator: UInt8(ascii: "\n")).filter { $0.contains { $0 > 0x20 } }
             var elements: [JSONValue] = []
             for line in lines {
-                guard let element = try? JSONDecoder().decode(JSONValue.self, from: Data(line)) else { return nil }
+                guard let element = try? CanonicalJSON.decode(JSONValue.self, from: Array(line)) else { return nil }
                 elements.append(element)
             }
             return .array(elements)

@@ -1,0 +1,46 @@
+/// Why bytes are no JSON text that this reader takes, and where in them.
+public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+    public enum Code: String, Hashable, Sendable {
+        /// The text ends in the middle of a value.
+        case truncated
+        case unexpectedByte
+        /// Something follows the value.
+        case trailingBytes
+        case tooDeep
+        /// The document has more bytes than the reader counts.
+        case tooLong
+        case repeatedName
+        /// A text holds bytes that are no UTF-8, or an unescaped control character.
+        case invalidText
+        case invalidEscape
+        /// Half of a surrogate pair, which is no character.
+        case loneSurrogate
+        case invalidNumber
+    }
+
+    public let code: Code
+    /// Counted from 0; where the offending part begins.
+    public let byteOffset: Int
+
+    init(_ code: Code, at byteOffset: Int) {
+        self.code = code
+        self.byteOffset = byteOffset
+    }
+
+    public var description: String { "not JSON: \(sentence) at byte \(byteOffset)" }
+
+    private var sentence: String {
+        switch code {
+        case .truncated: "it ends too early"
+        case .unexpectedByte: "an unexpected byte"
+        case .trailingBytes: "something follows the value"
+        case .tooDeep: "it nests too deep"
+        case .tooLong: "it is too long"
+        case .repeatedName: "a name stands in an object twice"
+        case .invalidText: "a text is no UTF-8 or holds a control character"
+        case .invalidEscape: "an escape that does not exist"
+        case .loneSurrogate: "half of a surrogate pair"
+        case .invalidNumber: "a number that is not spelled as one"
+        }
+    }
+}
