@@ -7,9 +7,7 @@ public enum CanonicalJSON {
     /// - Parameter exactIntegers: keeps every digit of integers beyond 2^53, which the RFC rounds; for what is read back, and
     ///   not for digests.
     public static func encode(_ value: some Encodable, exactIntegers: Bool = false) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        try write(JSONNode.of(value), to: &bytes, exactIntegers)
-        return bytes
+        CanonicalWriter.write(try JSONTree(of: value, exactIntegers: exactIntegers))
     }
 
     /// The deepest nesting that is read where nobody says less: what Foundation's decoder reads.
@@ -24,60 +22,23 @@ public enum CanonicalJSON {
         try TapeDecoder.decode(type, from: JSONTape(parsing: bytes, nestingDepth: nestingDepth))
     }
 
-    private static func write(_ node: JSONNode, to bytes: inout [UInt8], _ exactIntegers: Bool) throws {
-        switch node.content {
-        case .null: bytes += "null".utf8
-        case .bool(let value): bytes += (value ? "true" : "false").utf8
-        case .integer(let value):
-            bytes += (exactIntegers || value.magnitude < 1 << 53 ? String(value) : number(Double(value))).utf8
-        case .large(let value): bytes += (exactIntegers ? String(value) : number(Double(value))).utf8
-        case .number(let value):
-            guard value.isFinite else { throw NotRepresentable(value: value) }
-            bytes += number(value).utf8
-        case .string(let value): write(value, to: &bytes)
-        case .array(let elements):
-            bytes.append(0x5b)
-            for (index, element) in elements.enumerated() {
-                if index > 0 { bytes.append(0x2c) }
-                try write(element, to: &bytes, exactIntegers)
-            }
-            bytes.append(0x5d)
-        case .object(let members):
-            bytes.append(0x7b)
-            let members = sorted(members)
-            for (index, member) in members.enumerated() {
-                // A name that was encoded again has its last value, and the sort is stable.
-                let next = index + 1
-                if next < members.count, members[next].name == member.name { continue }
-                if bytes.last != 0x7b { bytes.append(0x2c) }
-                write(member.name, to: &bytes)
-                bytes.append(0x3a)
-                try write(member.node, to: &bytes, exactIntegers)
-            }
-            bytes.append(0x7d)
-        }
-    }
-
-    /// Section 3.2.3: by UTF-16 code units, which is the order of UTF-8 up to U+DFFF.
-    private static func sorted(_ members: [(name: String, node: JSONNode)]) -> [(name: String, node: JSONNode)] {
-        let isSame = members.allSatisfy { $0.name.utf8.allSatisfy { $0 < 0xee } }
-        return members.sorted {
-            isSame
-                ? $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
-                : $0.name.utf16.lexicographicallyPrecedes($1.name.utf16)
-        }
-    }
-
     /// Section 3.2.2.2: the two-character escapes where there is one, `\u00xx` for other controls, all else as is.
-    private static func write(_ text: String, to bytes: inout [UInt8]) {
+    static func write(_ text: String, to bytes: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { write(text: $0, to: &bytes) }
+    }
+
+    static func write(text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(0x22)
-        var rest = text[...].utf8
-        while let special = rest.firstIndex(where: { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }) {
-            bytes += rest[..<special]
-            bytes += escape(rest[special])
-            rest = rest[rest.index(after: special)...]
+        var start = 0
+        for index in text.indices {
+            let byte = text[index]
+            guard byte < 0x20 || byte == 0x22 || byte == 0x5c else { continue }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
+            bytes += escape(byte)
+            start = index + 1
         }
-        bytes += rest
+        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
         bytes.append(0x22)
     }
 

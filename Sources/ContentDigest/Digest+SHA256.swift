@@ -15,7 +15,11 @@ extension UpgradeDomain.Digest {
     init(hash: SHA256Digest) {
         let digits = Array("0123456789abcdef".utf8)
         var text = Array("sha256:".utf8)
-        for byte in hash { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+        text.reserveCapacity(text.count + 64)
+        for byte in hash {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
         self.init(String(decoding: text, as: UTF8.self))
     }
 }

@@ -12,6 +12,16 @@ extension Name {
     public init(stringLiteral value: String) { self.init(rawValue: value) }
     public var description: String { rawValue }
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    // As Swift's own for a raw value, which asks whether there is such a name: every text is one.
+    public init(from decoder: any Decoder) throws {
+        self.init(rawValue: try decoder.singleValueContainer().decode(String.self))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(rawValue)
+    }
 }
 
 /// The inventory's name of a host; unique, `[a-z0-9][a-z0-9.-]*`, at most 63 characters.

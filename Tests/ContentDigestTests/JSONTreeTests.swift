@@ -4,7 +4,7 @@ import Testing
 import UpgradeDomain
 
 /// What is encoded straight into a tree is what its text would say.
-struct JSONNodeTests {
+struct JSONTreeTests {
     private struct Everything: Codable {
         enum Choice: Codable {
             case plain
