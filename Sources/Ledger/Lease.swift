@@ -99,10 +99,11 @@ extension Database {
     func lastDriver(of run: RunID) throws -> Driver? {
         let statement = try cachedStatement(
             sql: "SELECT epoch, user, machine, process_id FROM leases WHERE run = ? ORDER BY epoch DESC LIMIT 1")
+        // By their places, as every append asks: a column's name costs more than its value.
         return try Row.fetchOne(statement, arguments: [run.rawValue]).map { row in
             Driver(
-                epoch: row.unsigned("epoch"), user: row["user"], machine: row["machine"],
-                processID: Int32(truncatingIfNeeded: row["process_id"] as Int64))
+                epoch: UInt64(clamping: row[0] as Int64), user: row[1], machine: row[2],
+                processID: Int32(truncatingIfNeeded: row[3] as Int64))
         }
     }
 

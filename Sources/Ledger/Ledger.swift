@@ -81,9 +81,11 @@ public final class Ledger: Sendable {
                 database = try DatabaseQueue(path: Ledger.uri(path, "immutable=1"), configuration: configuration)
             case .memory: database = try DatabaseQueue(configuration: configuration)
             }
-            if !configuration.readonly {
-                let newID = newID ?? Ledger.randomID()
-                try database.writeWithoutTransaction { db in try Schema.migrate(db, newLedgerID: newID) }
+            if let newID {
+                try Schema.untouched.get().backup(to: database)
+                try database.write { db in try db.execute(sql: "UPDATE meta SET ledger_id = ?", arguments: [newID]) }
+            } else if !configuration.readonly {
+                try database.writeWithoutTransaction { db in try Schema.migrate(db, newLedgerID: Ledger.randomID()) }
             }
             id = try database.read { db in
                 let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0

@@ -42,6 +42,14 @@ enum Schema {
         }
     }
 
+    /// A ledger in memory to which nothing was written, made once in a process: others are compared with it, and the
+    /// simulation's are copies of it.
+    static let untouched = Result {
+        let ledger = try DatabaseQueue()
+        try ledger.writeWithoutTransaction { db in try migrate(db, newLedgerID: "l-0") }
+        return ledger
+    }
+
     private static let migrations = [version1, version2, version3, version4]
 
     private static let version1 = """

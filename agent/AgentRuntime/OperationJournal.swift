@@ -83,12 +83,14 @@ package struct OperationJournal: Sendable {
 
     package init(state: StateFolder) { self.state = state }
 
+    private static let fileNameBytes = Set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_!".utf8)
+
     /// A folder name that no id can lead out of the journal with.
     static func fileName(of text: String) -> String {
-        let allowed = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_!".utf8)
         let isSafe =
-            !text.isEmpty && text.utf8.count <= 200 && text.utf8.allSatisfy(allowed.contains) && !text.hasPrefix(".")
-            && !text.hasPrefix("sha256-")
+            !text.isEmpty && text.utf8.count <= 200 && text.utf8.allSatisfy(fileNameBytes.contains)
+            && !text.hasPrefix(".") && !text.hasPrefix("sha256-")
         return isSafe ? text : "sha256-" + Digest.sha256(of: Array(text.utf8)).rawValue.dropFirst("sha256:".count)
     }
 
