@@ -37,6 +37,9 @@ struct SimulatedFleet {
         return SimulatedFleet(inventory: inventory, plan: plan)
     }
 
+    /// The last time that canonical JSON (RFC 8785) carries exactly.
+    private static let farAhead = WallTime(milliseconds: 9_007_199_254_740_991)
+
     private static func owner(of layer: LayerName) -> Owner { Owner("owner-\(layer)") }
 
     private static func host(_ name: HostName, _ layers: [LayerName]) -> Host {
@@ -69,7 +72,8 @@ struct SimulatedFleet {
     }
 
     /// Puts everything into a ledger and starts the run.
-    func start(in ledger: Ledger) throws -> RunDefinition {
+    /// - Returns: what is run, and the run's first event.
+    func start(in ledger: Ledger) throws -> (RunDefinition, [RecordedEvent]) {
         let now = WallTime(milliseconds: World.epochMilliseconds)
         let planDigest = try ledger.addPlan(plan, at: now)
         let excluded = Set(plan.exclusions.map(\.host))
@@ -81,11 +85,10 @@ struct SimulatedFleet {
             approvals: plan.layers.map {
                 Approval(
                     owner: SimulatedFleet.owner(of: $0.name), planDigest: planDigest, hostsDigest: hostsDigest,
-                    claimedBy: "op", approvedAt: now, rollbackUntil: WallTime(milliseconds: .max / 2))
+                    claimedBy: "op", approvedAt: now, rollbackUntil: SimulatedFleet.farAhead)
             },
             owners: Dictionary(uniqueKeysWithValues: plan.layers.map { ($0.name, [SimulatedFleet.owner(of: $0.name)]) })
         )
-        _ = try ledger.startRun(definition, by: "op", at: now)
-        return definition
+        return (definition, try ledger.startRun(definition, by: "op", at: now))
     }
 }

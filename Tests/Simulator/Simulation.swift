@@ -41,6 +41,7 @@ struct Simulation {
 
     /// Every seed of a range; stops at the first that fails, and makes it smaller.
     func run(seeds: UInt64, from: UInt64) -> Int32 {
+        let started = ContinuousClock.now
         var met: Set<Sometimes> = []
         for seed in from..<(from + seeds) {
             do {
@@ -57,7 +58,14 @@ struct Simulation {
             }
         }
         print("met \(met.map(\.rawValue).sorted().joined(separator: " "))")
-        return CommandLine.arguments.contains("--summary") ? 0 : Simulation.report(missing: met)
+        if CommandLine.arguments.contains("--summary") { return 0 }
+        print(Simulation.speed(of: seeds, from: from, since: started))
+        return Simulation.report(missing: met)
+    }
+
+    static func speed(of seeds: UInt64, from: UInt64, since started: ContinuousClock.Instant) -> String {
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
+        return "\(seeds) seeds from \(from) in \(Int(seconds)) s: \(Int(Double(seeds) / max(seconds, 0.001))) a second"
     }
 
     /// Leaves out one fault after the other for as long as the seed still fails.

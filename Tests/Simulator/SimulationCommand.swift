@@ -74,8 +74,7 @@ struct SimulationCommand {
                 }
             }
         }
-        let seconds = Double((ContinuousClock.now - started).components.seconds) + 0.001
-        print("\(seeds) seeds from \(from) in \(Int(seconds)) s: \(Int(Double(seeds) / seconds)) a second")
+        print(Simulation.speed(of: seeds, from: from, since: started))
         return status != 0 ? status : Simulation.report(missing: met)
     }
 }

@@ -38,6 +38,8 @@ final class World: @unchecked Sendable {
     /// A person has left for good.
     var isOver = false
     private let keepsTrace: Bool
+    /// The last fold, which holds until something is recorded.
+    private var folded: RolloutState?
 
     /// - Parameters:
     ///   - faults: nil for those that the seed draws.
@@ -53,11 +55,12 @@ final class World: @unchecked Sendable {
         generator = SeededGenerator(seed: seed ^ 0x5eed)
         faults = FaultPlan(chosen ?? drawn)
         ledger = try Ledger.inMemory(named: lockPath, id: "l-simulated")
-        definition = try fleet.start(in: ledger)
+        let (definition, events) = try fleet.start(in: ledger)
+        self.definition = definition
         excluded = Set(fleet.plan.exclusions.map(\.host))
         network = SimulatedNetwork(in: self)
         checker = Checker(self)
-        checker.begin(with: try ledger.allEvents())
+        checker.begin(with: events)
         for host in fleet.inventory.hosts {
             hosts[host.name] = SimulatedHost(host.name, layers: host.placements.map(\.layer), in: self)
         }
@@ -155,14 +158,16 @@ final class World: @unchecked Sendable {
 
     /// What a person's command sees: the fold of all that was recorded.
     func fold() -> RolloutState? {
-        RolloutState.fold(checker.events, at: MonotonicTime(sinceStart: .milliseconds(time.now)))
+        if let folded, folded.sequence == checker.lastSequence { return folded }
+        folded = RolloutState.fold(checker.events, at: MonotonicTime(sinceStart: .milliseconds(time.now)))
+        return folded
     }
 
-    /// The same, read from the ledger.
+    /// The same, once the ledger has given back the same events.
     func foldOfLedger() -> RolloutState? {
         guard let events = try? ledger.allEvents() else { return nil }
         checker.require(events == checker.events, "the ledger gives back what was recorded")
-        return RolloutState.fold(events, at: MonotonicTime(sinceStart: .milliseconds(time.now)))
+        return fold()
     }
 
     // MARK: Faults
