@@ -28,6 +28,8 @@ STORY = ["--filter", "EndToEndTests.RolloutTests/aFailedHostIsRolledBackWithProo
 END_TO_END = ["--filter", "EndToEndTests"]
 QUICK_SEEDS = 200
 SLOWEST = 10
+# The runner's colours, which it writes into a pipe too.
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 # As a lab's fixture prints it: how long it was held, and by whom; waiting for a free place does not count.
 HELD = re.compile(r"^lab: ([0-9.]+) s held, [0-9.]+ s waited, (new|as found): (.*)$", re.MULTILINE)
 
@@ -49,6 +51,7 @@ class Part:
                 command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
             held = {}
             for line in process.stdout:
+                line = COLOUR.sub("", line)
                 if match := HELD.match(line):
                     held.setdefault(match[3], []).append(float(match[1]))
                     self.labs[match[2]] += 1

@@ -179,13 +179,14 @@ struct RunControl {
         var token: ChangeToken?
         var state = try await state()
         while true {
+            // Asked before the events are read: what a driver recorded last is there once it is gone.
+            let isDriven = try ledger.currentDriver(of: run) != nil
             let now = try ledger.changeToken()
             if now != token {
                 token = now
                 state = try await self.state()
                 view.show(state)
             }
-            let isDriven = try ledger.currentDriver(of: run) != nil
             if !isDriven || (state.isAtRest && state.openOperations.isEmpty) { break }
             try await Task.sleep(for: .milliseconds(200))
         }
