@@ -62,8 +62,14 @@ install: release agent
 	strip --strip-debug $(PREFIX)/bin/lockflight
 	install -D -t $(PREFIX)/libexec/lockflight .build-agent/out/lockflight-agent-*
 
-demo: release agent
-	scripts/demo.sh .build/release/lockflight
+# On this machine only, so the agent need not be static and everything is of the one build that is there first.
+DEMO_AGENTS := .build/debug/agents
+demo: setup
+	swift build $(SWIFT_BUILD_FLAGS) --product lockflight
+	swift build $(SWIFT_BUILD_FLAGS) --product lockflight-agent
+	mkdir -p $(DEMO_AGENTS)
+	strip -o $(DEMO_AGENTS)/lockflight-agent-$(shell uname -m) .build/debug/lockflight-agent
+	LOCKFLIGHT_AGENT_DIRECTORY=$(DEMO_AGENTS) scripts/demo.sh .build/debug/lockflight
 
 FILTER :=
 test: setup agent
