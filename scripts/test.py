@@ -118,7 +118,7 @@ def main():
     if options.filter:
         groups = [[Part("chosen", ["--filter", options.filter])]]
     elif options.quick:
-        groups = [[units], [Part("a story", STORY)]]
+        groups = [[units, Part("a story", STORY)]]
     elif options.loaded:
         groups = [[Part(f"run {number + 1}", END_TO_END)] for number in range(options.loaded)]
     else:

@@ -13,9 +13,12 @@ struct RandomWalkTests {
         return number("SEED").map { $0..<($0 + 1) } ?? 0..<(number("SEEDS") ?? 300)
     }()
     static let stepLimit = 800
+    /// Walked side by side, as one after the other they would take longer than all other units.
+    static let parts: UInt64 = 8
 
-    @Test func everyWalkKeepsItsPromises() async {
-        for seed in RandomWalkTests.seeds {
+    @Test(arguments: 0..<parts)
+    func everyWalkKeepsItsPromises(in part: UInt64) async {
+        for seed in RandomWalkTests.seeds where seed % RandomWalkTests.parts == part {
             var walk = Walk(seed: seed)
             walk.run()
             #expect(walk.violation == nil, "seed \(seed): \(walk.violation ?? "")\n\(walk.story)")
