@@ -14,9 +14,10 @@ struct StatusCommand: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target, readOnly: true)
+        // Asked before the events are read: what a driver recorded last is there once it is gone.
+        let isDriven = try control.ledger.currentDriver(of: control.run) != nil
         let report = try await control.report(
             placementsPerLayer: all || context.isJSON ? nil : RunReport.placementsPerLayer)
-        let isDriven = try control.ledger.currentDriver(of: control.run) != nil
         let view = StatusView(
             report: report, now: Context.clock.wall(), width: context.width, style: context.style,
             driver: isDriven ? try control.driverSentence() : nil)
