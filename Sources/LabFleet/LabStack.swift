@@ -43,7 +43,7 @@ struct LabStack {
     }
 
     static func settings(
-        store: String = "store.db", workers: [String] = LabStack.workers, probeSeconds: Double = 0.5
+        store: String = "store.db", workers: [String] = LabStack.workers, probeSeconds: Double = 1
     ) -> String {
         let names = workers.map { "\"\($0)\"" }.joined(separator: ", ")
         return "{\"store\": \"\(store)\", \"workers\": [\(names)], \"probeSeconds\": \(probeSeconds)}\n"

@@ -12,7 +12,7 @@ struct DeliveryTests {
     }
 
     @Test func whatRCFilesPrintIsNotTakenForTheAgent() async throws {
-        try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
+        try await FleetFixture.with(ConnectionFaultTests.one, agentsAreThere: false) { fleet in
             let home = try fleet.lab.host("core-1").root + "/home"
             try setRC("echo 'Welcome to core-1'; printf 'no newline'; echo problem >&2; touch \(home)/read", of: fleet)
             // The agent is brought there, then found there.
@@ -23,7 +23,7 @@ struct DeliveryTests {
     }
 
     @Test func aHostThatNoBuildFitsIsNamedByTheCheck() async throws {
-        try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
+        try await FleetFixture.with(ConnectionFaultTests.one, agentsAreThere: false) { fleet in
             try setRC("uname() { echo riscv64; }", of: fleet)
             let check = try await fleet.expect(.unreachable, "inventory", "check")
             let words = check.output.replacing(/\s+/, with: " ")

@@ -1,3 +1,4 @@
+import ContentDigest
 import Foundation
 import LabFleet
 import Subprocess
@@ -11,15 +12,18 @@ struct FleetFixture: Sendable {
     let lab: Lab
 
     /// Takes a place with a lab, imports and trusts it, runs the body, and leaves nothing behind whatever happened.
+    ///
+    /// - Parameter agentsAreThere: as an earlier run leaves them on the hosts; else the body is about how they come there.
     static func with(
-        _ layout: LabLayout = .standard(hosts: 3), _ body: (FleetFixture) async throws -> Void
+        _ layout: LabLayout = .standard(hosts: 3), agentsAreThere: Bool = true,
+        _ body: (FleetFixture) async throws -> Void
     ) async throws {
         let asked = ContinuousClock.now
         let place = await LabPlaces.shared.take(layout, alone: Test.current?.isAlone ?? false)
         let admitted = ContinuousClock.now
         let isPassedOn: Bool
         do {
-            isPassedOn = try await use(place, layout, body)
+            isPassedOn = try await use(place, layout, agentsAreThere: agentsAreThere, body)
         } catch {
             await LabPlaces.shared.giveBack(place)
             throw error
@@ -35,7 +39,8 @@ struct FleetFixture: Sendable {
 
     /// - Returns: whether the place went on to another test with its lab.
     private static func use(
-        _ place: LabPlaces.Place, _ layout: LabLayout, _ body: (FleetFixture) async throws -> Void
+        _ place: LabPlaces.Place, _ layout: LabLayout, agentsAreThere: Bool,
+        _ body: (FleetFixture) async throws -> Void
     ) async throws -> Bool {
         let temporary = FileManager.default.temporaryDirectory.path
         let id = UUID().uuidString.prefix(8)
@@ -51,6 +56,7 @@ struct FleetFixture: Sendable {
         defer { try? FileManager.default.removeItem(atPath: fixture.folder) }
         do {
             try FileManager.default.createDirectory(atPath: fixture.folder, withIntermediateDirectories: false)
+            if agentsAreThere { try fixture.placeAgents() }
             try await fixture.expect(.verified, "inventory", "import", lab.inventoryPath)
             try await fixture.expect(.verified, "inventory", "trust", "--known-hosts", lab.knownHostsPath)
             try await body(fixture)
@@ -118,6 +124,18 @@ struct FleetFixture: Sendable {
     var agents: String {
         ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository
             + "/.build-agent/out"
+    }
+
+    /// Puts the agent where every host keeps it, as a link: to bring it there takes as long as much else that a test does.
+    private func placeAgents() throws {
+        for build in try FileManager.default.contentsOfDirectory(atPath: agents) where !build.hasSuffix(".gz") {
+            let digest = try #require(Digest.ofFile("\(agents)/\(build)")).rawValue.trimmingPrefix("sha256:")
+            for host in lab.hosts {
+                let folder = "\(host.root)/home/.local/lib/lockflight"
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                try FileManager.default.linkItem(atPath: "\(agents)/\(build)", toPath: "\(folder)/agent-\(digest)")
+            }
+        }
     }
 
     var environment: Environment {

@@ -21,11 +21,9 @@ struct LabFingerprint: Hashable, Sendable {
         while let path = paths?.nextObject() as? String {
             if !LabFingerprint.isVolatile(path) { files[path] = try LabFingerprint.content("\(lab.folder)/\(path)") }
         }
-        for host in lab.hosts {
-            for layer in host.layers {
-                answers["\(host.name)/\(layer)"] = try await LabFingerprint.answers(of: host, layer)
-            }
-        }
+        let services = lab.hosts.flatMap { host in host.layers.map { (host, $0) } }
+        let bodies = try await LabFingerprint.answers(of: services)
+        for ((host, layer), bodies) in zip(services, bodies) { answers["\(host.name)/\(layer)"] = bodies }
     }
 
     /// Removes what the agent keeps on every host: itself in the home, and its state.
@@ -59,13 +57,16 @@ struct LabFingerprint: Hashable, Sendable {
         }
     }
 
-    private static func answers(of host: LabHost, _ layer: LayerName) async throws -> [String] {
-        var words: [String] = []
-        for path in ["/health", "/version", "/api/v1/platform/services", "/api/v1/observability/readiness"] {
-            let url = host.baseURL(in: layer) + path
-            let body = try await LabCommand.run("curl", ["-sS", "--max-time", "20", url])
-            words.append(body.output.replacing(/"(generatedAt|startedAt|pid)": ("[^"]*"|[0-9.]+)/, with: ""))
-        }
-        return words
+    /// One body per path, for each of the services; curl asks them all.
+    private static func answers(of services: [(LabHost, LayerName)]) async throws -> [[String]] {
+        let paths = ["/health", "/version", "/api/v1/platform/services", "/api/v1/observability/readiness"]
+        let urls = services.flatMap { host, layer in paths.map { host.baseURL(in: layer) + $0 } }
+        let end = "\u{1e}"
+        let asked = try await LabCommand.require(
+            "curl", ["-sS", "--fail-early", "--max-time", "20", "-w", end] + urls)
+        let bodies = asked.replacing(/"(generatedAt|startedAt|pid)": ("[^"]*"|[0-9.]+)/, with: "")
+            .split(separator: end, omittingEmptySubsequences: false).map(String.init)
+        guard bodies.count == urls.count + 1 else { throw LabError(.neverAnswered, "the services do not all answer") }
+        return stride(from: 0, to: urls.count, by: paths.count).map { Array(bodies[$0..<($0 + paths.count)]) }
     }
 }

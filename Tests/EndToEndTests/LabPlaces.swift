@@ -11,7 +11,7 @@ actor LabPlaces {
     /// `LOCKFLIGHT_LABS` says how many; rollouts mostly wait, so there are more than processors.
     static let shared = LabPlaces(
         count: ProcessInfo.processInfo.environment["LOCKFLIGHT_LABS"].flatMap(Int.init)
-            ?? ProcessInfo.processInfo.activeProcessorCount * 2 + 2)
+            ?? ProcessInfo.processInfo.activeProcessorCount * 4)
 
     /// Where a test may have its lab.
     struct Place: Sendable {

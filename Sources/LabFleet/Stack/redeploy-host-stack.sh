@@ -53,12 +53,12 @@ mv -T "$place/current.new" "$place/current"
 echo "RELEASE=$version" >"$place/active.env"
 
 # From the release itself, not through the link: the process keeps showing where it came from.
-start "$place/run/service.pid" python3 "$PWD/$release/service.py" --layer "$layer" --address "$ADDRESS" --port "$PORT" \
+start "$place/run/service.pid" python3 -IS "$PWD/$release/service.py" --layer "$layer" --address "$ADDRESS" --port "$PORT" \
     --data "$place/data" --run "$place/run"
 for attempt in $(seq 200); do
     if curl -fsS --max-time 2 -o /dev/null "http://$ADDRESS:$PORT/health" 2>/dev/null; then
         rm -f "$place/run/readiness.json"
-        start "$place/run/prober.pid" python3 "$PWD/$release/prober.py" "http://$ADDRESS:$PORT" "$place/run/readiness.json"
+        start "$place/run/prober.pid" python3 -IS "$PWD/$release/prober.py" "http://$ADDRESS:$PORT" "$place/run/readiness.json"
         for _ in $(seq 200); do
             if [ -e "$place/run/readiness.json" ]; then
                 echo "$layer: $version answers on $ADDRESS:$PORT"

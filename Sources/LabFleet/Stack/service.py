@@ -1,13 +1,11 @@
 """One layer's platform API: what runs from a release and reports health."""
-import argparse
 import json
 import os
+import socket
 import sqlite3
+import sys
 import threading
 import time
-from contextlib import closing
-from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 RELEASE = os.path.dirname(os.path.realpath(__file__))
 # Read once: the process reports the code it was started from, whatever the files say later.
@@ -19,7 +17,7 @@ STARTED = time.time()
 
 
 def now():
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 class Stack:
@@ -37,13 +35,17 @@ class Stack:
     def round_trip(self, value):
         """Writes a row and reads it back."""
         path = os.path.join(self.data, SETTINGS["store"])
-        with closing(sqlite3.connect(path, timeout=2)) as store, store:
-            store.execute("PRAGMA synchronous = OFF")
-            store.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, value TEXT)")
-            cursor = store.execute("INSERT INTO orders (value) VALUES (?)", (value,))
-            row = store.execute("SELECT value FROM orders WHERE id = ?", (cursor.lastrowid,)).fetchone()
-            store.execute("DELETE FROM orders WHERE id < ?", (cursor.lastrowid - 100,))
-        return row[0] == value
+        store = sqlite3.connect(path, timeout=2)
+        try:
+            with store:
+                store.execute("PRAGMA synchronous = OFF")
+                store.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, value TEXT)")
+                cursor = store.execute("INSERT INTO orders (value) VALUES (?)", (value,))
+                row = store.execute("SELECT value FROM orders WHERE id = ?", (cursor.lastrowid,)).fetchone()
+                store.execute("DELETE FROM orders WHERE id < ?", (cursor.lastrowid - 100,))
+            return row[0] == value
+        finally:
+            store.close()
 
     def store_status(self):
         try:
@@ -62,53 +64,63 @@ class Stack:
             return json.load(file)
 
 
-class Handler(BaseHTTPRequestHandler):
-    stack = None
+# By hand, as Python's own server and argument parser take longer to import than everything else here.
+class Server:
+    REASONS = {200: "OK", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 
-    def do_GET(self):
+    def __init__(self, stack, address):
+        self.stack = stack
+        self.socket = socket.create_server(address, backlog=128)
+
+    def serve(self):
+        while True:
+            connection, _ = self.socket.accept()
+            threading.Thread(target=self.answer, args=(connection,), daemon=True).start()
+
+    def answer(self, connection):
+        with connection:
+            connection.settimeout(60)
+            try:
+                head = b""
+                while b"\r\n\r\n" not in head and len(head) < 65536:
+                    part = connection.recv(4096)
+                    if not part:
+                        return
+                    head += part
+                status, body = self.respond(head.split(b" ", 2)[1].decode())
+                data = json.dumps(body).encode()
+                connection.sendall(
+                    b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+                    % (status, self.REASONS[status].encode(), len(data)) + data)
+            except (OSError, IndexError, UnicodeDecodeError):
+                return
+
+    def respond(self, path):
         stack = self.stack
         try:
-            if self.path == "/health":
-                self.answer(200, {"status": "up"})
-            elif self.path == "/version":
-                self.answer(200, {"component": stack.layer, "version": VERSION, "pid": os.getpid(), "startedAt": STARTED})
-            elif self.path == "/api/v1/platform/services":
-                self.answer(200, {"generatedAt": now(), "services": stack.services()})
-            elif self.path == "/api/v1/observability/readiness":
-                self.answer(200, stack.readiness())
-            elif self.path == "/api/v1/orders/smoke":
+            if path == "/health":
+                return 200, {"status": "up"}
+            if path == "/version":
+                return 200, {"component": stack.layer, "version": VERSION, "pid": os.getpid(), "startedAt": STARTED}
+            if path == "/api/v1/platform/services":
+                return 200, {"generatedAt": now(), "services": stack.services()}
+            if path == "/api/v1/observability/readiness":
+                return 200, stack.readiness()
+            if path == "/api/v1/orders/smoke":
                 done = stack.round_trip("order-%d" % time.time_ns())
-                self.answer(200 if done else 500, {"order": "stored and read back" if done else "lost"})
-            else:
-                self.answer(404, {"error": "no such path"})
+                return 200 if done else 500, {"order": "stored and read back" if done else "lost"}
+            return 404, {"error": "no such path"}
         except (sqlite3.Error, OSError, ValueError) as error:
-            self.answer(503, {"error": str(error)})
-
-    def answer(self, status, body):
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+            return 503, {"error": str(error)}
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    for name in ("--layer", "--address", "--data", "--run"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    arguments = parser.parse_args()
-    Handler.stack = Stack(arguments.layer, arguments.data, arguments.run)
-    Server((arguments.address, arguments.port), Handler).serve_forever()
+    names = ("--layer", "--address", "--port", "--data", "--run")
+    options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+    if sorted(options) != sorted(names):
+        sys.exit("usage: service.py " + " ".join("%s %s" % (name, name[2:].upper()) for name in names))
+    layer, address, port, data, run = (options[name] for name in names)
+    Server(Stack(layer, data, run), (address, int(port))).serve()
 
 
 main()

@@ -2,7 +2,6 @@
 
 usage: verify_runtime_materialization.py --check --layer LAYER
 """
-import argparse
 import hashlib
 import json
 import os
@@ -35,16 +34,23 @@ def sockets(pid):
     return links
 
 
-def listener(address, port):
-    """The id of the process that listens there, found through the kernel's tables."""
+def listener(address, port, place):
+    """The id of the process that listens there, found through the kernel's tables; whom the pid file names is asked first."""
     octets = "".join("%02X" % int(part) for part in reversed(address.split(".")))
     wanted = "%s:%04X" % (octets, port)
     inodes = set()
-    for line in read("/proc/net/tcp").splitlines()[1:]:
-        fields = line.split()
-        if fields[1] == wanted and fields[3] == "0A":
-            inodes.add("socket:[%s]" % fields[9])
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    with open("/proc/net/tcp") as table:
+        next(table)
+        for line in table:
+            fields = line.split()
+            # Those that listen come first.
+            if fields[3] != "0A":
+                break
+            if fields[1] == wanted:
+                inodes.add("socket:[%s]" % fields[9])
+    file = os.path.join(place, "run", "service.pid")
+    likely = [read(file)] if os.path.exists(file) else []
+    for pid in [*likely, *filter(str.isdigit, os.listdir("/proc"))]:
         if inodes & sockets(pid):
             return int(pid)
     return None
@@ -63,7 +69,7 @@ def differences(layer):
     active = environment(os.path.join(place, "active.env")).get("RELEASE")
     if active != version:
         yield "active.env names %s, the active link %s" % (active, version)
-    pid = listener(env["ADDRESS"], int(env["PORT"]))
+    pid = listener(env["ADDRESS"], int(env["PORT"]), place)
     if pid is None:
         yield "nothing listens on %s:%s" % (env["ADDRESS"], env["PORT"])
         return
@@ -86,15 +92,14 @@ def differences(layer):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true", required=True)
-    parser.add_argument("--layer", required=True)
-    arguments = parser.parse_args()
+    if len(sys.argv) != 4 or sys.argv[1:3] != ["--check", "--layer"]:
+        sys.exit(__doc__)
+    layer = sys.argv[3]
     try:
-        found = list(differences(arguments.layer))
+        found = list(differences(layer))
     except (OSError, ValueError, KeyError) as error:
         found = ["could not compare: %s" % error]
-    print(json.dumps({"layer": arguments.layer, "agree": not found, "differences": found}))
+    print(json.dumps({"layer": layer, "agree": not found, "differences": found}))
     sys.exit(1 if found else 0)
 
 

@@ -31,29 +31,60 @@ struct ListeningPort {
     func sockets(in process: String) -> Set<String> {
         var sockets: Set<String> = []
         for table in ["tcp", "tcp6"] {
-            let path = "\(process)/net/\(table)"
-            let text = RunningProcess.text(of: path, limitBytes: AgentLimits.processTableBytes) ?? ""
-            for line in text.split(separator: "\n").dropFirst() {
-                let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-                // 0A is LISTEN; the local address and its port are hexadecimal, with a colon between them.
-                guard fields.count > 9, fields[3] == "0A", let colon = fields[1].firstIndex(of: ":"),
-                    UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port,
-                    accepts(fields[1][..<colon])
-                else { continue }
-                sockets.insert("socket:[\(fields[9])]")
+            let lines = ListeningPort.listening(in: "\(process)/net/\(table)")
+            for line in lines.split(separator: UInt8(ascii: "\n")).dropFirst() {
+                if let inode = inode(of: line) { sockets.insert("socket:[\(inode)]") }
             }
         }
         return sockets
     }
 
+    /// A table up to its first line that does not listen: those that do come first, and a busy host has as many others as
+    /// connections.
+    private static func listening(in table: String) -> [UInt8] {
+        let descriptor = open(table, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4_096)
+        while bytes.count < AgentLimits.processTableBytes {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            bytes += chunk[..<count]
+            let last = chunk[..<count].split(separator: UInt8(ascii: "\n")).last ?? []
+            if isConnection(last) { break }
+        }
+        return bytes
+    }
+
+    /// Also of the heading, which comes last where no socket follows; a line that is cut before its state is none.
+    private static func isConnection(_ line: ArraySlice<UInt8>) -> Bool {
+        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 4)
+        return fields.count > 4 && !isListening(fields[3])
+    }
+
+    /// 0A is LISTEN.
+    private static func isListening(_ state: ArraySlice<UInt8>) -> Bool { state.elementsEqual("0A".utf8) }
+
+    /// The inode of the socket that a line is about, where it listens here.
+    private func inode(of line: ArraySlice<UInt8>) -> String? {
+        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 10)
+        guard fields.count > 9, ListeningPort.isListening(fields[3]) else { return nil }
+        // The local address and its port are hexadecimal, with a colon between them.
+        let local = fields[1].split(separator: UInt8(ascii: ":")).map { String(decoding: $0, as: UTF8.self) }
+        guard local.count == 2, UInt16(local[1], radix: 16) == port, accepts(local[0]) else { return nil }
+        return String(decoding: fields[9], as: UTF8.self)
+    }
+
     /// Whether a local address is the one that is meant, or stands for every address.
-    private func accepts(_ digits: Substring) -> Bool {
+    private func accepts(_ digits: String) -> Bool {
         guard let address else { return true }
         // Words of 32 bits, each printed as a number of this machine, so that its memory is in network order.
         var bytes: [UInt8] = []
-        var rest = digits
+        var rest = digits.utf8[...]
         while !rest.isEmpty {
-            guard let word = UInt32(rest.prefix(8), radix: 16) else { return false }
+            guard let word = UInt32(String(decoding: rest.prefix(8), as: UTF8.self), radix: 16) else { return false }
             withUnsafeBytes(of: word) { bytes += $0 }
             rest = rest.dropFirst(8)
         }
