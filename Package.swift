@@ -132,12 +132,12 @@ let package = Package(
             ], path: "Tests/Simulator", exclude: ["CSwiftConcurrency"], swiftSettings: strict),
         .systemLibrary(name: "CSwiftConcurrency", path: "Tests/Simulator/CSwiftConcurrency"),
         // Tests/TestSupport: how long tests wait.
-        library("TestSupport", in: "Tests"),
+        library("TestSupport", in: "Tests", ["ContentDigest"]),
         tests("TestSupportTests", ["TestSupport"]),
         tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
-        tests("UpgradeDomainTests", ["UpgradeDomain"]),
+        tests("UpgradeDomainTests", ["UpgradeDomain", "ContentDigest"]),
         tests("SSHTransportTests", ["SSHTransport", "TestSupport"], exclude: ["askpass"]),
-        tests("AgentProtocolTests", ["AgentProtocol", "UpgradeDomain"]),
+        tests("AgentProtocolTests", ["AgentProtocol", "TestSupport", "UpgradeDomain"]),
         tests(
             "AgentRuntimeTests",
             [
@@ -178,7 +178,7 @@ let package = Package(
         .target(
             name: "CFaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
             path: "Tests/CFaultVFS"),
-        tests("LedgerTests", ["Ledger", "UpgradeDomain", "ContentDigest", "CFaultVFS"]),
+        tests("LedgerTests", ["Ledger", "TestSupport", "UpgradeDomain", "ContentDigest", "CFaultVFS"]),
         tests("TidyTests", []),
     ]
 )

@@ -35,7 +35,7 @@ public struct HelloReply: Codable, Hashable, Sendable {
     public var identity: AgentIdentity
     /// The ledger that owns the host; nil when none does yet.
     public var owner: LedgerID?
-    public var highestEpoch: UInt64
+    public var highestEpoch: Epoch
     public var bootID: String
     /// `x86_64`, `aarch64`.
     public var architecture: String
@@ -43,7 +43,7 @@ public struct HelloReply: Codable, Hashable, Sendable {
 
     public init(
         protocolVersion: Int, agentVersion: String, identity: AgentIdentity, owner: LedgerID?,
-        highestEpoch: UInt64, bootID: String, architecture: String, hostTime: WallTime
+        highestEpoch: Epoch, bootID: String, architecture: String, hostTime: WallTime
     ) {
         self.protocolVersion = protocolVersion
         self.agentVersion = agentVersion

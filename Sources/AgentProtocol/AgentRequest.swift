@@ -38,12 +38,12 @@ public struct HelloRequest: Codable, Hashable, Sendable {
     public var protocols: [Int]
     public var ledger: LedgerID
     /// The fencing number of the run's lease; nil for a session that only reads.
-    public var epoch: UInt64?
+    public var epoch: Epoch?
     /// Take the host over from another ledger; a recorded decision of an operator.
     public var takeOver: Bool
 
     public init(
-        protocols: [Int] = ProtocolLimits.versions, ledger: LedgerID, epoch: UInt64?, takeOver: Bool = false
+        protocols: [Int] = ProtocolLimits.versions, ledger: LedgerID, epoch: Epoch?, takeOver: Bool = false
     ) {
         self.protocols = protocols
         self.ledger = ledger

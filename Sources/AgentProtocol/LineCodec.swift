@@ -1,4 +1,4 @@
-import ContentDigest
+public import ContentDigest
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -75,7 +75,7 @@ public enum LineCodec {
     public static func encode(_ frame: some Encodable) throws(LineError) -> [UInt8] {
         let line: [UInt8]
         do {
-            line = try CanonicalJSON.encode(frame, exactIntegers: true) + [0x0a]
+            line = try CanonicalJSON.encode(frame) + [0x0a]
         } catch {
             throw .malformed("\(error)")
         }
@@ -83,10 +83,14 @@ public enum LineCodec {
         return line
     }
 
-    public static func decode<Frame: Decodable>(_ type: Frame.Type, from line: [UInt8]) throws(LineError) -> Frame {
+    /// - Parameter beyondRange: clamped for what an agent of before there were ranges has written itself.
+    public static func decode<Frame: Decodable>(
+        _ type: Frame.Type, from line: [UInt8], beyondRange: CanonicalJSON.BeyondRange = .refused
+    ) throws(LineError) -> Frame {
         guard line.count < ProtocolLimits.lineBytes else { throw .tooLong(limitBytes: ProtocolLimits.lineBytes) }
         do {
-            return try CanonicalJSON.decode(type, from: line, nestingDepth: ProtocolLimits.nestingDepth)
+            return try CanonicalJSON.decode(
+                type, from: line, nestingDepth: ProtocolLimits.nestingDepth, beyondRange: beyondRange)
         } catch let error as JSONError where error.code == .tooDeep {
             throw .tooDeep(limit: ProtocolLimits.nestingDepth)
         } catch {

@@ -1,13 +1,24 @@
-import UpgradeDomain
+public import UpgradeDomain
 
 /// RFC 8785 canonical JSON: one spelling per value, so that equal values have equal digests.
 public enum CanonicalJSON {
     /// The canonical bytes of a value, whatever the order in which it encodes its keys.
     ///
-    /// - Parameter exactIntegers: keeps every digit of integers beyond 2^53, which the RFC rounds; for what is read back, and
-    ///   not for digests.
-    public static func encode(_ value: some Encodable, exactIntegers: Bool = false) throws -> [UInt8] {
-        CanonicalWriter.write(try JSONTree(of: value, exactIntegers: exactIntegers))
+    /// - Throws: `NotRepresentable` for an integer beyond ``largestInteger``, which the RFC would round, and for a number that
+    ///   is not finite; what the value's `encode(to:)` throws.
+    public static func encode(_ value: some Encodable) throws -> [UInt8] {
+        CanonicalWriter.write(try JSONTree(of: value))
+    }
+
+    /// 2^53 - 1: integers up to it, and down to its negative, are the same to every reader of JSON.
+    public static let largestInteger: Int64 = 9_007_199_254_740_991
+
+    /// What becomes of an integer beyond ``largestInteger``, and of a value of a type that holds less.
+    public enum BeyondRange: Sendable {
+        /// The document is not read: for what comes from outside.
+        case refused
+        /// The nearest value that is allowed: for what was stored before there was a range, so that it is read for ever.
+        case clamped
     }
 
     /// The deepest nesting that is read where nobody says less: what Foundation's decoder reads.
@@ -17,9 +28,25 @@ public enum CanonicalJSON {
     ///
     /// - Throws: `JSONError` for what is no JSON, or says something twice; `DecodingError` for what is no such value.
     public static func decode<Value: Decodable>(
-        _ type: Value.Type, from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth
+        _ type: Value.Type, from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth,
+        beyondRange: BeyondRange = .refused
     ) throws -> Value {
-        try TapeDecoder.decode(type, from: JSONTape(parsing: bytes, nestingDepth: nestingDepth))
+        try TapeDecoder.decode(
+            type, from: JSONTape(parsing: bytes, nestingDepth: nestingDepth), beyondRange: beyondRange)
+    }
+
+    /// Reads a value back from what was stored, perhaps before its numbers had ranges.
+    public static func stored<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
+        try decode(type, from: bytes, beyondRange: .clamped)
+    }
+
+    /// Reads what a surface answered.
+    ///
+    /// - Throws: `JSONError` for what is no JSON, or says something twice.
+    public static func answer(
+        from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth
+    ) throws(JSONError) -> Answer {
+        try JSONTape(parsing: bytes, nestingDepth: nestingDepth).answer(0)
     }
 
     /// Section 3.2.2.2: the two-character escapes where there is one, `\u00xx` for other controls, all else as is.
@@ -81,7 +108,9 @@ public enum CanonicalJSON {
     }
 }
 
-/// A number that JSON can not hold.
-public struct NotRepresentable: Error, Hashable, Sendable {
-    public let value: Double
+/// A number that JSON can not hold, or that its readers disagree about.
+public struct NotRepresentable: Error, Hashable, Sendable, CustomStringConvertible {
+    public let number: String
+
+    public var description: String { "the number \(number) can not be written" }
 }

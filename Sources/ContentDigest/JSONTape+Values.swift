@@ -193,29 +193,58 @@ extension JSONTape {
         }
     }
 
+    /// What an entry and all that is in it say, with every number as it is written.
+    func answer(_ index: Int) -> Answer {
+        switch kind(index) {
+        case .null: return .null
+        case .no: return .bool(false)
+        case .yes: return .bool(true)
+        case .integer, .number: return .number(withBytes(of: index) { String(decoding: $0, as: UTF8.self) })
+        case .plainText, .text, .escapedText: return .string(string(index) ?? "")
+        case .array:
+            var elements: [Answer] = []
+            var element = index + 1
+            while element < next(index) {
+                elements.append(answer(element))
+                element = next(element)
+            }
+            return .array(elements)
+        case .object:
+            var members: [String: Answer] = [:]
+            var name = index + 1
+            while name < next(index) {
+                members[string(name) ?? ""] = answer(name + 1)
+                name = next(name + 1)
+            }
+            return .object(members)
+        }
+    }
+
     // MARK: Members
 
     /// The value that a name of an object has, searched for from `hint` on, which is one of its names; nil when there is
     /// none.
     func member(_ name: String, of object: Int, from hint: Int) -> Int? {
         var name = name
-        return name.withUTF8 { wanted in
-            bytes.withUnsafeBufferPointer { source in
-                entries.withUnsafeBufferPointer { entries in
-                    let end = Int(entries[object].next)
-                    var own = hint
-                    // Once around: from the hint to the end, and from the first name to the hint.
-                    while own < end {
-                        if JSONTape.isName(entries[own], wanted, in: source) { return own + 1 }
-                        own = Int(entries[own + 1].next)
-                    }
-                    own = object + 1
-                    while own < hint {
-                        if JSONTape.isName(entries[own], wanted, in: source) { return own + 1 }
-                        own = Int(entries[own + 1].next)
-                    }
-                    return nil
+        return name.withUTF8 { member($0, of: object, from: hint) }
+    }
+
+    func member(_ wanted: UnsafeBufferPointer<UInt8>, of object: Int, from hint: Int) -> Int? {
+        bytes.withUnsafeBufferPointer { source in
+            entries.withUnsafeBufferPointer { entries in
+                let end = Int(entries[object].next)
+                var own = hint
+                // Once around: from the hint to the end, and from the first name to the hint.
+                while own < end {
+                    if JSONTape.isName(entries[own], wanted, in: source) { return own + 1 }
+                    own = Int(entries[own + 1].next)
                 }
+                own = object + 1
+                while own < hint {
+                    if JSONTape.isName(entries[own], wanted, in: source) { return own + 1 }
+                    own = Int(entries[own + 1].next)
+                }
+                return nil
             }
         }
     }

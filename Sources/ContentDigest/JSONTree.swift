@@ -21,14 +21,17 @@ final class JSONTree {
     // cost as much as the rest.
     @exclusivity(unchecked) private(set) var nodes = [Node()]
     @exclusivity(unchecked) private(set) var text: [UInt8] = []
-    private let exactIntegers: Bool
 
     /// - Throws: what the value's `encode(to:)` throws, and `NotRepresentable`.
-    init(of value: some Encodable, exactIntegers: Bool) throws {
-        self.exactIntegers = exactIntegers
+    init(of value: some Encodable) throws {
         nodes.reserveCapacity(64)
         text.reserveCapacity(1_024)
-        try value.encode(to: NodeEncoder(tree: self, node: 0))
+        let root = NodeEncoder(tree: self, node: 0)
+        if let direct = value as? any DirectJSON {
+            try direct.write(to: JSONWriter(node: root))
+        } else {
+            try value.encode(to: root)
+        }
     }
 
     // MARK: Growing
@@ -40,7 +43,13 @@ final class JSONTree {
         return add(Node(name: start..<text.count), to: parent, .object)
     }
 
-    fileprivate func element(of parent: Int) -> NodeEncoder { add(Node(), to: parent, .array) }
+    func member(_ name: StaticString, of parent: Int) -> NodeEncoder {
+        let start = text.count
+        text.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        return add(Node(name: start..<text.count), to: parent, .object)
+    }
+
+    func element(of parent: Int) -> NodeEncoder { add(Node(), to: parent, .array) }
 
     private func add(_ child: Node, to parent: Int, _ kind: Node.Kind) -> NodeEncoder {
         let index = nodes.count
@@ -54,7 +63,7 @@ final class JSONTree {
         return NodeEncoder(tree: self, node: index)
     }
 
-    fileprivate func makeArray(_ node: Int) {
+    func makeArray(_ node: Int) {
         nodes[node].kind = .array
         nodes[node].start = 0
         nodes[node].end = 0
@@ -90,16 +99,15 @@ final class JSONTree {
     fileprivate func put(_ string: String, at node: Int) { put(at: node) { CanonicalJSON.write(string, to: &$0) } }
 
     fileprivate func put(_ number: Double, at node: Int) throws {
-        guard number.isFinite else { throw NotRepresentable(value: number) }
+        guard number.isFinite else { throw NotRepresentable(number: "\(number)") }
         put(at: node) { $0 += CanonicalJSON.number(number).utf8 }
     }
 
-    fileprivate func put(magnitude: UInt64, isNegative: Bool, at node: Int) {
+    fileprivate func put(magnitude: UInt64, isNegative: Bool, at node: Int) throws {
+        guard magnitude <= CanonicalJSON.largestInteger else {
+            throw NotRepresentable(number: "\(isNegative ? "-" : "")\(magnitude)")
+        }
         put(at: node) { text in
-            guard exactIntegers || magnitude < 1 << 53 else {
-                text += CanonicalJSON.number(isNegative ? -Double(magnitude) : Double(magnitude)).utf8
-                return
-            }
             if isNegative { text.append(0x2d) }
             let start = text.count
             var rest = magnitude
@@ -112,7 +120,7 @@ final class JSONTree {
     }
 }
 
-private struct NodeEncoder: Encoder {
+struct NodeEncoder: Encoder {
     let tree: JSONTree
     let node: Int
     var codingPath: [any CodingKey] { [] }
@@ -138,8 +146,8 @@ extension NodeEncoder: SingleValueEncodingContainer {
     func encode(_ value: Float) throws { try tree.put(Double(value), at: node) }
 
     func encode(_ value: some BinaryInteger & Encodable) throws {
-        guard let magnitude = UInt64(exactly: value.magnitude) else { return try encode(Double(value)) }
-        tree.put(magnitude: magnitude, isNegative: value < 0, at: node)
+        guard let magnitude = UInt64(exactly: value.magnitude) else { throw NotRepresentable(number: "\(value)") }
+        try tree.put(magnitude: magnitude, isNegative: value < 0, at: node)
     }
 
     func encode(_ value: some Encodable) throws { try value.encode(to: self) }

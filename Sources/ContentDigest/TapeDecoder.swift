@@ -6,21 +6,36 @@ struct TapeDecoder: Decoder {
     /// asked for in their order.
     final class Document {
         let tape: JSONTape
+        let beyondRange: CanonicalJSON.BeyondRange
         // Read and written alone, never by two at once.
         @exclusivity(unchecked) fileprivate var object = 0
         @exclusivity(unchecked) fileprivate var hint = 1
 
-        init(_ tape: JSONTape) { self.tape = tape }
+        init(_ tape: JSONTape, _ beyondRange: CanonicalJSON.BeyondRange) {
+            self.tape = tape
+            self.beyondRange = beyondRange
+        }
     }
 
     let document: Document
     let index: Int
     var tape: JSONTape { document.tape }
     var codingPath: [any CodingKey] { tape.path(to: index) }
-    var userInfo: [CodingUserInfoKey: Any] { [:] }
+    var userInfo: [CodingUserInfoKey: Any] {
+        guard document.beyondRange == .clamped, let key = CodingUserInfoKey.clampsNumbers else { return [:] }
+        return [key: true]
+    }
 
-    static func decode<Value: Decodable>(_ type: Value.Type, from tape: JSONTape) throws -> Value {
-        try TapeDecoder(document: Document(tape), index: 0).decode(type)
+    static func decode<Value: Decodable>(
+        _ type: Value.Type, from tape: JSONTape, beyondRange: CanonicalJSON.BeyondRange
+    ) throws -> Value {
+        let decoder = TapeDecoder(document: Document(tape, beyondRange), index: 0)
+        if let direct = type as? any DirectJSON.Type,
+            let value = try direct.init(json: JSONReader(decoder: decoder)) as? Value
+        {
+            return value
+        }
+        return try decoder.decode(type)
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
@@ -42,6 +57,16 @@ struct TapeDecoder: Decoder {
         return tape.member(name, of: index, from: hint).map { TapeDecoder(document: document, index: $0) }
     }
 
+    /// A member by its name; the one after it is expected next.
+    func nextMember(_ name: StaticString) -> TapeDecoder? {
+        let hint = document.object == index ? document.hint : index + 1
+        let wanted = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        guard let found = tape.member(wanted, of: index, from: hint) else { return nil }
+        let member = TapeDecoder(document: document, index: found)
+        expect(nextTo: member)
+        return member
+    }
+
     fileprivate func expect(nextTo member: TapeDecoder) {
         document.object = index
         document.hint = tape.next(member.index)
@@ -49,7 +74,7 @@ struct TapeDecoder: Decoder {
 
     // MARK: Errors
 
-    fileprivate func mismatch(_ type: Any.Type) -> DecodingError {
+    func mismatch(_ type: Any.Type) -> DecodingError {
         let context = DecodingError.Context(
             codingPath: codingPath, debugDescription: "expected \(type) and found \(found)")
         return tape.kind(index) == .null ? .valueNotFound(type, context) : .typeMismatch(type, context)
@@ -109,8 +134,20 @@ extension TapeDecoder: SingleValueDecodingContainer {
 
     @inline(__always)
     private func whole<Value: FixedWidthInteger>(as type: Value.Type = Value.self) throws -> Value {
-        guard let number = tape.integer(index, as: type) else { throw unrepresentable(type) }
+        guard let number = tape.integer(index, as: type), number.magnitude <= CanonicalJSON.largestInteger else {
+            return try beyond(type)
+        }
         return number
+    }
+
+    /// What an integer is read as that is beyond the range.
+    @inline(never)
+    private func beyond<Value: FixedWidthInteger>(_ type: Value.Type) throws -> Value {
+        let largest = CanonicalJSON.largestInteger
+        guard document.beyondRange == .clamped, let number = tape.floating(index, as: Double.self),
+            number.magnitude > Double(largest), let nearest = Value(exactly: number < 0 ? -largest : largest)
+        else { throw unrepresentable(type) }
+        return nearest
     }
 
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {

@@ -1,3 +1,4 @@
+import ContentDigest
 import Foundation
 public import UpgradeDomain
 
@@ -150,7 +151,7 @@ public struct Lab: Sendable {
     public static func open(at folder: String) throws(LabError) -> Lab {
         let folder = URL(fileURLWithPath: folder).path
         guard let data = FileManager.default.contents(atPath: "\(folder)/\(recordName)"),
-            let record = try? JSONDecoder().decode(Record.self, from: data)
+            let record = try? CanonicalJSON.decode(Record.self, from: [UInt8](data))
         else {
             throw LabError(.noLab, "there is no lab in \(folder); `lockflight lab up` makes one")
         }
@@ -175,10 +176,10 @@ public struct Lab: Sendable {
     public func runningVersion(of host: LabHost, layer: LayerName) async throws(LabError) -> String? {
         let answer = try await LabCommand.run(
             "curl", ["-fsS", "--max-time", "20", "\(host.baseURL(in: layer))/version"])
-        guard answer.succeeded, let data = answer.output.data(using: .utf8),
-            let document = try? JSONDecoder().decode(JSONValue.self, from: data)
-        else { return nil }
-        return document.value(at: "/version")?.scalarText
+        guard answer.succeeded, let document = try? CanonicalJSON.answer(from: Array(answer.output.utf8)) else {
+            return nil
+        }
+        return document.value(at: "/version")?.text
     }
 
     /// Ends everything that runs from the lab's folder.

@@ -54,7 +54,7 @@ public enum RunStanding: Hashable, Sendable {
 extension Row {
     /// A NOT NULL text column as one of our names.
     func name<N: Name>(_ column: String) -> N { N(self[column] as String) }
-    func time(_ column: String) -> WallTime { WallTime(milliseconds: self[column]) }
+    func time(_ column: String) -> WallTime { WallTime(clamping: self[column]) }
     func unsigned(_ column: String) -> UInt64 { UInt64(clamping: self[column] as Int64) }
     func bytes(_ column: String) -> [UInt8] { [UInt8](self[column] as Data) }
 }

@@ -144,11 +144,11 @@ extension EvidenceBundle.Event {
         guard (try? link.hash()) == hash else {
             throw EvidenceBundle.Fault(place, "it does not have its hash: it was edited")
         }
-        guard version <= EventChain.eventVersion, let event = try? CanonicalJSON.decode(RunEvent.self, from: bytes),
+        guard version <= EventChain.eventVersion, let event = try? CanonicalJSON.stored(RunEvent.self, from: bytes),
             event.kind == kind
         else { throw EvidenceBundle.Fault(place, "this build can not read its shape \(version)") }
         return RecordedEvent(
-            sequence: sequence, recordedAt: WallTime(milliseconds: recordedAtMilliseconds), event: event, hash: hash)
+            sequence: sequence, recordedAt: WallTime(clamping: recordedAtMilliseconds), event: event, hash: hash)
     }
 }
 

@@ -8,7 +8,7 @@ public import UpgradeDomain
 public final class Lease: Sendable {
     public let run: RunID
     public let driver: Driver
-    public var epoch: UInt64 { driver.epoch }
+    public var epoch: Epoch { driver.epoch }
     private let lock: LockFile
 
     init(run: RunID, driver: Driver, lock: LockFile) {
@@ -51,12 +51,11 @@ extension Ledger {
             if !takingOver, let last, try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)) {
                 throw LedgerError.leaseHeld(run, by: last)
             }
-            let (epoch, overflows) = max(try db.highestEpoch(), try db.epochFloor()).addingReportingOverflow(1)
-            guard !overflows, epoch <= LedgerLimits.highestEpoch else {
+            guard let epoch = max(try db.highestEpoch(), try db.epochFloor()).raised(by: 1) else {
                 throw LedgerError(
                     .tooLarge,
-                    "The lease of the run \(run) would need an epoch above \(LedgerLimits.highestEpoch). Nothing was "
-                        + "recorded.", run: run)
+                    "The lease of the run \(run) would need an epoch above \(Epoch.highest). Nothing was recorded.",
+                    run: run)
             }
             let driver = Driver(epoch: epoch, user: user, machine: machine, processID: processID)
             // Inside the transaction, so that nobody sees the epoch before its lock is held.
@@ -74,9 +73,10 @@ extension Ledger {
             _ = try db.existingRun(run)
             guard let last = try db.lastDriver(of: run) else { return nil }
             let acquired = try Int64.fetchOne(
-                db, sql: "SELECT acquired_at_milliseconds FROM leases WHERE epoch = ?", arguments: [Int64(last.epoch)])
+                db, sql: "SELECT acquired_at_milliseconds FROM leases WHERE epoch = ?",
+                arguments: [Int64(last.epoch.number)])
             return LeaseStanding(
-                run: run, driver: last, acquiredAt: WallTime(milliseconds: acquired ?? 0),
+                run: run, driver: last, acquiredAt: WallTime(clamping: acquired ?? 0),
                 isHeld: try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)))
         }
     }
@@ -92,7 +92,7 @@ extension Ledger {
     }
 
     private var lockFolder: String { path + "-leases" }
-    func lockPath(_ run: RunID, epoch: UInt64) -> String { "\(lockFolder)/\(run).\(epoch)" }
+    func lockPath(_ run: RunID, epoch: Epoch) -> String { "\(lockFolder)/\(run).\(epoch)" }
 }
 
 extension Database {
@@ -102,12 +102,12 @@ extension Database {
         // By their places, as every append asks: a column's name costs more than its value.
         return try Row.fetchOne(statement, arguments: [run.rawValue]).map { row in
             Driver(
-                epoch: UInt64(clamping: row[0] as Int64), user: row[1], machine: row[2],
-                processID: Int32(truncatingIfNeeded: row[3] as Int64))
+                epoch: Epoch(clamping: UInt64(clamping: row[0] as Int64)), user: row[1], machine: row[2],
+                processID: Int32(clamping: row[3] as Int64))
         }
     }
 
-    func refuseWhenDeposed(_ epoch: UInt64, run: RunID) throws {
+    func refuseWhenDeposed(_ epoch: Epoch, run: RunID) throws {
         let last = try lastDriver(of: run)
         guard last?.epoch != epoch else { return }
         let newer = last.map { "\($0.name) drives it with epoch \($0.epoch)" } ?? "nobody has driven it"
@@ -118,12 +118,20 @@ extension Database {
     }
 
     /// Epochs up to here may have been given out by a ledger that this one was restored from.
-    fileprivate func epochFloor() throws -> UInt64 {
-        UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT epoch_floor FROM meta") ?? 0)
+    fileprivate func epochFloor() throws -> Epoch {
+        Epoch(clamping: UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT epoch_floor FROM meta") ?? 0))
     }
 
-    func highestEpoch() throws -> UInt64 {
-        UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT max(epoch) FROM leases") ?? 0)
+    /// Where the epochs of a ledger go on that may not know of all that were given out: far above `epoch`.
+    func epochFloor(above epoch: Epoch, at time: WallTime) throws -> Int64 {
+        guard let floor = epoch.raised(by: LedgerLimits.epochsAfterRestore) else {
+            throw LedgerError(.tooLarge, "The epoch \(epoch) leaves no room for further leases. Nothing was recorded.")
+        }
+        return max(Int64(floor.number), time.milliseconds / 1_000)
+    }
+
+    func highestEpoch() throws -> Epoch {
+        Epoch(clamping: UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT max(epoch) FROM leases") ?? 0))
     }
 
     fileprivate func insert(_ driver: Driver, of run: RunID, at time: WallTime) throws {
@@ -133,7 +141,8 @@ extension Database {
                 VALUES (?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
-                Int64(driver.epoch), run.rawValue, driver.user, driver.machine, driver.processID, time.milliseconds,
+                Int64(driver.epoch.number), run.rawValue, driver.user, driver.machine, driver.processID,
+                time.milliseconds,
             ])
     }
 }

@@ -62,9 +62,8 @@ extension Ledger {
                     + "`lockflight ledger verify --ledger FILE` names them.")
         }
         try write("be marked as restored") { db in
-            let floor = max(
-                try db.highestEpoch() + LedgerLimits.epochsAfterRestore, UInt64(clamping: time.milliseconds / 1_000))
-            try db.execute(sql: "UPDATE meta SET epoch_floor = ?", arguments: [Int64(floor)])
+            let floor = try db.epochFloor(above: try db.highestEpoch(), at: time)
+            try db.execute(sql: "UPDATE meta SET epoch_floor = ?", arguments: [floor])
         }
         try close()
     }

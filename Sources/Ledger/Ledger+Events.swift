@@ -17,7 +17,7 @@ extension Ledger {
     /// - Throws: `conflict` when someone else appended: read on and decide again. `deposed` when another driver has
     ///   a higher epoch: stop. `commitUnknown`: stop, reopen and read the head.
     public func append(
-        _ events: [RunEvent], to run: RunID, after expectedSequence: UInt64, lease: UInt64?, at time: WallTime,
+        _ events: [RunEvent], to run: RunID, after expectedSequence: UInt64, lease: Epoch?, at time: WallTime,
         followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> [RecordedEvent] {
         try checkPermitted(events, run: run, lease: lease)
@@ -30,7 +30,7 @@ extension Ledger {
         }
     }
 
-    private func checkPermitted(_ events: [RunEvent], run: RunID, lease: UInt64?) throws(LedgerError) {
+    private func checkPermitted(_ events: [RunEvent], run: RunID, lease: Epoch?) throws(LedgerError) {
         if lease == nil, let first = events.first(where: \.needsLease) {
             throw LedgerError(
                 .leaseRequired,
@@ -171,7 +171,7 @@ extension RecordedEvent {
         }
         let event: RunEvent
         do {
-            event = try CanonicalJSON.decode(RunEvent.self, from: row.bytes("payload"))
+            event = try CanonicalJSON.stored(RunEvent.self, from: row.bytes("payload"))
         } catch {
             throw LedgerError(
                 .damaged,

@@ -85,15 +85,15 @@ private struct OverviewReader {
             position: row[0],
             placement: Placement(host: HostName(row[1] as String), layer: LayerName(row[2] as String)),
             batch: row[3], phase: row[4], failureClass: row[5], isPressing: row[6],
-            phaseSince: WallTime(milliseconds: row[7]), attempt: row[8], isTouched: row[9], recorded: row[10],
-            recordedSince: WallTime(milliseconds: row[11]), observed: try decoded(row[12]),
-            observedAt: (row[13] as Int64?).map(WallTime.init(milliseconds:)), isRepairedByHand: row[14],
+            phaseSince: WallTime(clamping: row[7]), attempt: row[8], isTouched: row[9], recorded: row[10],
+            recordedSince: WallTime(clamping: row[11]), observed: try decoded(row[12]),
+            observedAt: (row[13] as Int64?).map(WallTime.init(clamping:)), isRepairedByHand: row[14],
             isAdopted: row[15])
     }
 
     private mutating func decoded(_ text: String) throws -> [ComponentName: Version] {
         if let known = versions[text] { return known }
-        let decoded = try CanonicalJSON.decode([ComponentName: Version].self, from: Array(text.utf8))
+        let decoded = try CanonicalJSON.stored([ComponentName: Version].self, from: Array(text.utf8))
         versions[text] = decoded
         return decoded
     }

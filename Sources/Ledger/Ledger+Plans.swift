@@ -12,7 +12,7 @@ extension Ledger {
         return try write("store the inventory") { db in
             let current = try Row.fetchOne(
                 db, sql: "SELECT digest, document FROM inventories ORDER BY version DESC LIMIT 1")
-            let previous = try current.map { try CanonicalJSON.decode(FleetInventory.self, from: $0.bytes("document")) }
+            let previous = try current.map { try CanonicalJSON.stored(FleetInventory.self, from: $0.bytes("document")) }
             if current?.name("digest") != digest {
                 try db.execute(
                     sql: """
@@ -29,7 +29,7 @@ extension Ledger {
     public func currentInventory() throws(LedgerError) -> FleetInventory? {
         try read("read the inventory") { db in
             try Row.fetchOne(db, sql: "SELECT document FROM inventories ORDER BY version DESC LIMIT 1")
-                .map { try CanonicalJSON.decode(FleetInventory.self, from: $0.bytes("document")) }
+                .map { try CanonicalJSON.stored(FleetInventory.self, from: $0.bytes("document")) }
         }
     }
 
@@ -113,13 +113,13 @@ extension Ledger {
                     owner: row.name("owner"), planDigest: row.name("plan_digest"),
                     hostsDigest: row.name("hosts_digest"), claimedBy: row["claimed_by"],
                     approvedAt: row.time("approved_at_milliseconds"),
-                    rollbackUntil: (row["rollback_until_milliseconds"] as Int64?).map(WallTime.init(milliseconds:)))
+                    rollbackUntil: (row["rollback_until_milliseconds"] as Int64?).map(WallTime.init(clamping:)))
             }
         }
     }
 
     /// Canonical bytes of a document, within its limit.
-    func encode(_ document: some Encodable, as what: String) throws(LedgerError) -> [UInt8] {
+    func encode(_ document: some Codable & Equatable, as what: String) throws(LedgerError) -> [UInt8] {
         let bytes = try LedgerError.canonicalBytes(of: document, as: what)
         guard bytes.count <= LedgerLimits.documentBytes else {
             throw LedgerError(
@@ -134,7 +134,7 @@ extension Ledger {
 extension StoredPlan {
     fileprivate init(row: Row) throws {
         self.init(
-            digest: row.name("digest"), plan: try CanonicalJSON.decode(Plan.self, from: row.bytes("document")),
+            digest: row.name("digest"), plan: try CanonicalJSON.stored(Plan.self, from: row.bytes("document")),
             addedAt: row.time("added_at_milliseconds"))
     }
 }
@@ -154,13 +154,25 @@ extension LedgerError {
                 + "'lockflight plan add FILE'.")
     }
 
-    static func canonicalBytes(of value: some Encodable, as what: String) throws(LedgerError) -> [UInt8] {
+    /// The bytes under which a value is recorded: it is read back from them before, so that nothing is ever recorded that can
+    /// not be read, or that says something else then.
+    static func canonicalBytes<Value: Codable & Equatable>(
+        of value: Value, as what: String
+    ) throws(LedgerError) -> [UInt8] {
+        let readBack: Value
+        let bytes: [UInt8]
         do {
-            return try CanonicalJSON.encode(value)
+            bytes = try CanonicalJSON.encode(value)
+            readBack = try CanonicalJSON.decode(Value.self, from: bytes)
         } catch {
             throw LedgerError(
-                .contradiction, "The \(what) can not be written as canonical JSON, so nothing was recorded.",
+                .contradiction, "The \(what) can not be written so that it can be read again, so nothing was recorded.",
                 cause: "\(error)")
         }
+        guard readBack == value else {
+            throw LedgerError(
+                .contradiction, "The \(what) reads back as something else than it is, so nothing was recorded.")
+        }
+        return bytes
     }
 }

@@ -39,7 +39,7 @@ extension Ledger {
     /// - Parameter epoch: the highest that any host has seen; hosts that were not asked may have seen more, so there is a
     ///   wide gap, as after a restore.
     public func takePlace(
-        of lost: LedgerID, above epoch: UInt64, remembering operations: [ReconstructedOperation], by user: String,
+        of lost: LedgerID, above epoch: Epoch, remembering operations: [ReconstructedOperation], by user: String,
         at time: WallTime
     ) throws(LedgerError) {
         let rows = try operations.map { operation throws(LedgerError) in
@@ -52,10 +52,10 @@ extension Ledger {
                     "The ledger \(path) has runs of its own, so it can not take the place of another; use a new file "
                         + "with --ledger. Nothing was recorded.")
             }
-            let floor = max(epoch + LedgerLimits.epochsAfterRestore, UInt64(clamping: time.milliseconds / 1_000))
+            let floor = try db.epochFloor(above: epoch, at: time)
             try db.execute(
                 sql: "UPDATE meta SET ledger_id = ?, epoch_floor = max(epoch_floor, ?)",
-                arguments: [lost.rawValue, Int64(floor)])
+                arguments: [lost.rawValue, floor])
             for (operation, document) in rows {
                 try db.execute(
                     sql: """
@@ -74,7 +74,7 @@ extension Ledger {
     public func reconstructedOperations() throws(LedgerError) -> [ReconstructedOperation] {
         try read("read what was reconstructed") { db in
             try Row.fetchAll(db, sql: "SELECT document FROM reconstructed_operations ORDER BY host, operation")
-                .map { try CanonicalJSON.decode(ReconstructedOperation.self, from: $0.bytes("document")) }
+                .map { try CanonicalJSON.stored(ReconstructedOperation.self, from: $0.bytes("document")) }
         }
     }
 }

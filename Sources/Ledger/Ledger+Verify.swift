@@ -96,7 +96,7 @@ private struct ChainCheck {
     private var faults: [LedgerFault] = []
     private var definition: RunDefinition?
     private var standing = RunStanding.open
-    private var attachedEpochs: [UInt64] = []
+    private var attachedEpochs: [Epoch] = []
     private var evidence: [Digest: UInt64] = [:]
     /// Raw answers were deleted on purpose: those that are left must still be what they were.
     private var isPruned = false
@@ -235,7 +235,7 @@ private struct ChainCheck {
         }
         let leased = Set(
             try Int64.fetchAll(db, sql: "SELECT epoch FROM leases WHERE run = ?", arguments: [run.rawValue]))
-        for epoch in attachedEpochs where !leased.contains(Int64(clamping: epoch)) {
+        for epoch in attachedEpochs where !leased.contains(Int64(epoch.number)) {
             report(.projectionDiffers, nil, "a driver attached with epoch \(epoch), which has no lease")
         }
     }

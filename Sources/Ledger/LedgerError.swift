@@ -72,7 +72,9 @@ extension LedgerError {
             self.init(
                 .busy,
                 "The ledger \(path) could not \(purpose): another process has been writing for more than "
-                    + "\(LedgerLimits.busyTimeoutSeconds) s. Nothing was recorded; repeat the command.", cause: cause)
+                    + "\(LedgerLimits.busyTimeoutSeconds) s. Nothing was recorded; repeat the command. If one was suspended "
+                    + "while it wrote, continue it or end it: `fuser \(path)` names those that have the ledger open.",
+                cause: cause)
         case .SQLITE_FULL:
             self.init(
                 .diskFull,

@@ -20,6 +20,4 @@ public enum LedgerLimits {
     public static let prefixCharacters = 4
     /// How far above its own a restored ledger goes on, for the leases that were given out after its backup.
     static let epochsAfterRestore: UInt64 = 1_000_000
-    /// The highest epoch: the largest integer that canonical JSON (RFC 8785) can carry exactly.
-    public static let highestEpoch: UInt64 = 9_007_199_254_740_991
 }

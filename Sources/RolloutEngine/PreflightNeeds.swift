@@ -62,7 +62,7 @@ public struct PreflightFacts: Hashable, Sendable {
     }
 
     /// The host's wall clock minus the coordinator's.
-    public var clockOffsetMilliseconds: Int64 { hostTime.milliseconds - coordinatorTime.milliseconds }
+    public var clockOffsetMilliseconds: Int64 { hostTime.milliseconds(since: coordinatorTime) }
 
     /// Why the host may not take part; empty when it may.
     public func problems(minimumFreeDiskMebibytes: Int) -> [PreflightProblem] {

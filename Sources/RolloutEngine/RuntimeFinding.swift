@@ -45,7 +45,7 @@ enum RuntimeFinding: Hashable {
             return
         }
         let slack = RuntimeFinding.clockSlackMilliseconds
-        guard let notBefore, begun.milliseconds < notBefore.milliseconds - slack else {
+        guard let notBefore, begun < notBefore.advanced(byMilliseconds: -slack) else {
             self = .holds
             return
         }

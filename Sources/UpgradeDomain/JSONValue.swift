@@ -1,4 +1,4 @@
-/// Any JSON document as a value, so that evidence can be read without a third-party type.
+/// Any JSON document of our own as a value. What a surface answers is an ``Answer``.
 public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -8,63 +8,6 @@ public enum JSONValue: Hashable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// The value that a JSON Pointer (RFC 6901) names; nil when there is none. `""` is the whole document.
-    public func value(at pointer: String) -> JSONValue? {
-        guard !pointer.isEmpty else { return self }
-        guard pointer.hasPrefix("/") else { return nil }
-        var current = self
-        for token in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            switch current {
-            case .object(let members):
-                guard let next = members[JSONValue.unescape(token)] else { return nil }
-                current = next
-            case .array(let elements):
-                guard let index = Int(token), elements.indices.contains(index), String(index) == token else {
-                    return nil
-                }
-                current = elements[index]
-            case .null, .bool, .integer, .number, .string:
-                return nil
-            }
-        }
-        return current
-    }
-
-    /// A field by its bare name, or what a pointer (one that begins with `/`) names.
-    public func member(_ path: String) -> JSONValue? {
-        if path.hasPrefix("/") { return value(at: path) }
-        guard case .object(let members) = self else { return nil }
-        return members[path]
-    }
-
-    public var isNumber: Bool {
-        switch self {
-        case .integer, .number: true
-        case .null, .bool, .string, .array, .object: false
-        }
-    }
-
-    /// A member's name as a token of a pointer.
-    static func escape(_ name: String) -> String {
-        name.reduce(into: "") { $0 += $1 == "~" ? "~0" : $1 == "/" ? "~1" : String($1) }
-    }
-
-    private static func unescape(_ token: Substring) -> String {
-        var result = ""
-        var escaped = false
-        for character in token {
-            if escaped {
-                result.append(character == "1" ? "/" : character == "0" ? "~" : character)
-                escaped = false
-            } else if character == "~" {
-                escaped = true
-            } else {
-                result.append(character)
-            }
-        }
-        return result
-    }
-
     /// The text of a scalar; nil for null, arrays and objects.
     public var scalarText: String? {
         switch self {
@@ -73,6 +16,17 @@ public enum JSONValue: Hashable, Sendable {
         case .number(let value): String(value)
         case .string(let value): value
         case .null, .array, .object: nil
+        }
+    }
+}
+
+extension JSONValue: PointedJSON {
+    public func child(_ token: String) -> JSONValue? {
+        switch self {
+        case .object(let members): members[token]
+        case .array(let elements):
+            JSONPointer.index(token).flatMap { elements.indices.contains($0) ? elements[$0] : nil }
+        case .null, .bool, .integer, .number, .string: nil
         }
     }
 }

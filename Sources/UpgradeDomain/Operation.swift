@@ -29,13 +29,13 @@ public struct OperationIntent: Codable, Hashable, Sendable {
     public var attempt: Int
     public var boundary: Boundary
     public var planDigest: Digest
-    public var epoch: UInt64
+    public var epoch: Epoch
     /// What the host does by itself when nobody confirms the change; nil where it only does what it is told.
     public var revert: RevertIntent?
 
     public init(
         id: OperationID, placement: Placement, action: OperationAction, attempt: Int, boundary: Boundary,
-        planDigest: Digest, epoch: UInt64, revert: RevertIntent? = nil
+        planDigest: Digest, epoch: Epoch, revert: RevertIntent? = nil
     ) {
         self.id = id
         self.placement = placement

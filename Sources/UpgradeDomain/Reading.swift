@@ -2,8 +2,8 @@
 public struct RawAnswer: Sendable {
     /// The HTTP status or exit code.
     public var resultCode: Int
-    /// Nil when the body is not JSON.
-    public var document: JSONValue?
+    /// Or why the body is none.
+    public var document: Result<Answer, UnknownReason>
     /// The body as text, without the white space around it.
     public var text: String
     public var truncated: Bool
@@ -13,13 +13,14 @@ public struct RawAnswer: Sendable {
     public var hostTime: WallTime
 
     public init(
-        resultCode: Int, document: JSONValue?, text: String, truncated: Bool, contentType: String? = nil,
-        hostTime: WallTime
+        resultCode: Int, document: Result<Answer, UnknownReason>, text: String, truncated: Bool,
+        contentType: String? = nil, hostTime: WallTime
     ) {
         self.resultCode = resultCode
         self.document = document
-        let start = text.drop(while: \.isWhitespace)
-        self.text = String(start.prefix(start.count - start.reversed().prefix(while: \.isWhitespace).count))
+        let isSpace = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace }
+        let start = text.unicodeScalars.drop(while: isSpace)
+        self.text = String(start.prefix(start.count - start.reversed().prefix(while: isSpace).count))
         self.truncated = truncated
         self.contentType = contentType
         self.hostTime = hostTime
@@ -29,9 +30,6 @@ public struct RawAnswer: Sendable {
 extension Reader {
     /// The largest number of items one surface may hold.
     public static let maximumItems = 2_000
-    /// The longest value kept of one item, in characters.
-    public static let maximumValueCharacters = 200
-
     /// The typed items of an answer, or why there are none. Fails closed: nothing unread counts as healthy.
     public func read(_ answer: RawAnswer, acceptedCodes: [Int]) -> Result<[EvidenceItem], ReadingFailure> {
         do throws(ReadingFailure) {
@@ -49,13 +47,20 @@ extension Reader {
         guard acceptedCodes.contains(answer.resultCode) else {
             throw ReadingFailure(.unacceptedStatus, "answered \(answer.resultCode)")
         }
-        guard !answer.truncated else { throw ReadingFailure(.truncated, "the answer is longer than the limit") }
+        guard !answer.truncated else {
+            throw ReadingFailure(
+                .truncated, "the answer is longer than the \(answer.text.utf8.count) bytes that are read")
+        }
         if shape == .value, items.isEmpty {
             guard !answer.text.isEmpty else { throw ReadingFailure(.noItems, "the answer is empty") }
-            return [EvidenceItem(key: name(joining: key), value: clipped(answer.text), health: .healthy)]
+            return [EvidenceItem(key: name(joining: key), value: answer.text, health: .healthy)]
         }
         try checkContentType(answer.contentType)
-        guard let document = answer.document else { throw ReadingFailure(.unparsable, "the answer is not JSON") }
+        let document: Answer
+        switch answer.document {
+        case .success(let answer): document = answer
+        case .failure(let reason): throw ReadingFailure(reason.code, reason.detail)
+        }
         try checkRequirements(document)
         if let timestamp, !timestamp.perItem { try checkAge(document, timestamp, answer.hostTime, of: "the answer") }
         let found = try statusItems(document, answer.hostTime) + measures.map { item(of: $0, in: document) }
@@ -64,7 +69,7 @@ extension Reader {
             throw ReadingFailure(.truncated, "\(found.count) items, more than \(Reader.maximumItems)")
         }
         if let twice = firstRepeated(found.map(\.key)) {
-            throw ReadingFailure(.unparsable, "item '\(twice)' appears twice")
+            throw ReadingFailure(.unparsable, "item '\(shown(twice))' appears twice")
         }
         return found
     }
@@ -73,32 +78,41 @@ extension Reader {
 
     private func checkContentType(_ contentType: String?) throws(ReadingFailure) {
         guard let contentType else { return }
-        let type = contentType.prefix { $0 != ";" }.lowercased().filter { !$0.isWhitespace }
+        let bytes = contentType.utf8.prefix { $0 != 0x3b }.filter { $0 > 0x20 }
+        let type = String(decoding: bytes, as: UTF8.self).lowercasedASCII
         let isJSON = type == "application/json" || type.hasSuffix("+json")
         let isLines =
             format == .jsonLines && ["application/x-ndjson", "application/jsonl", "text/plain"].contains(type)
         let isAccepted =
-            contentTypes.isEmpty ? isJSON || isLines : contentTypes.contains { $0.lowercased() == type }
-        guard isAccepted else { throw ReadingFailure(.wrongContentType, "the answer is \(clipped(type))") }
+            contentTypes.isEmpty ? isJSON || isLines : contentTypes.contains { $0.lowercasedASCII == type }
+        guard isAccepted else {
+            throw ReadingFailure(
+                .wrongContentType, "the answer is \(shown(type)), and `contentTypes` does not name that")
+        }
     }
 
-    private func checkRequirements(_ document: JSONValue) throws(ReadingFailure) {
+    private func checkRequirements(_ document: Answer) throws(ReadingFailure) {
         for (pointer, wanted) in require.sorted(by: { $0.key < $1.key }) {
-            let found = document.value(at: pointer)?.scalarText
-            guard found == wanted else {
-                throw ReadingFailure(
-                    .errorBody, "'\(pointer)' is \(found.map { "'\(clipped($0))'" } ?? "absent"), not '\(wanted)'")
+            let found = document.value(at: pointer)
+            guard found?.text?.isSpelled(wanted) == true else {
+                throw ReadingFailure(.errorBody, "'\(pointer)' is \(found.map(shown) ?? "absent"), not '\(wanted)'")
             }
         }
     }
 
     private func checkAge(
-        _ value: JSONValue, _ rule: TimestampRule, _ now: WallTime, of what: String
+        _ value: Answer, _ rule: TimestampRule, _ now: WallTime, of what: String
     ) throws(ReadingFailure) {
-        guard let made = value.value(at: rule.pointer).flatMap(Reader.time) else {
-            throw ReadingFailure(.stale, "\(what) has no time at '\(rule.pointer)'")
+        guard let found = value.value(at: rule.pointer) else {
+            throw ReadingFailure(.stale, "\(what) has nothing at '\(rule.pointer)', where its time should be")
         }
-        let age = (now.milliseconds - made.milliseconds) / 1_000
+        guard let made = Reader.time(found) else {
+            throw ReadingFailure(
+                .stale,
+                "\(what) has \(shown(found)) at '\(rule.pointer)', which is no time: neither RFC 3339 with its offset, such "
+                    + "as 2026-11-23T12:00:00Z, nor a number of seconds since 1970")
+        }
+        let age = now.milliseconds(since: made) / 1_000
         let allowed = Int64(rule.maxAgeSeconds)
         guard age <= allowed else {
             throw ReadingFailure(.stale, "\(what) is \(age) s old, at most \(allowed) s allowed")
@@ -108,7 +122,7 @@ extension Reader {
 
     // MARK: Items
 
-    private func statusItems(_ document: JSONValue, _ now: WallTime) throws(ReadingFailure) -> [EvidenceItem] {
+    private func statusItems(_ document: Answer, _ now: WallTime) throws(ReadingFailure) -> [EvidenceItem] {
         if shape == .measures { return [] }
         guard let found = document.value(at: items) else {
             throw ReadingFailure(.unparsable, "nothing at '\(items)'")
@@ -119,7 +133,7 @@ extension Reader {
             for (index, element) in elements.enumerated() {
                 var parts: [String] = []
                 for path in key {
-                    guard let part = element.member(path)?.scalarText else {
+                    guard let part = element.member(path)?.text else {
                         throw ReadingFailure(.unparsable, "element \(index) has no '\(path)'")
                     }
                     parts.append(part)
@@ -133,24 +147,24 @@ extension Reader {
         case (.statusMap, .object(let members)):
             let measured = Set(measures.map(\.pointer))
             for (name, value) in members.sorted(by: { $0.key < $1.key })
-            where !measured.contains("\(items)/\(JSONValue.escape(name))") {
+            where !measured.contains("\(items)/\(JSONPointer.escape(name))") {
                 result.append(
                     EvidenceItem(
-                        key: clipped(name), value: clipped(value.scalarText ?? "(none)"),
+                        key: name, value: value.text ?? "(none)",
                         health: uncheckedKeys.contains(name) ? .healthy : health(of: value)))
             }
         case (.items, .array(let elements)):
             for (index, element) in elements.enumerated() {
-                guard let key = element.member("key")?.scalarText, let value = element.member("value")?.scalarText,
-                    let word = element.member("health")?.scalarText, let health = Health(rawValue: word)
+                guard let key = element.member("key")?.text, let value = element.member("value")?.text,
+                    let word = element.member("health")?.text, let health = Health(rawValue: word)
                 else { throw ReadingFailure(.unparsable, "element \(index) is no {key, value, health}") }
-                result.append(EvidenceItem(key: clipped(key), value: clipped(value), health: health))
+                result.append(EvidenceItem(key: key, value: value, health: health))
             }
         case (.value, _):
-            guard let text = found.scalarText else {
+            guard let text = found.text else {
                 throw ReadingFailure(.unparsable, "'\(items)' is no single value")
             }
-            result = [EvidenceItem(key: name(joining: key), value: clipped(text), health: .healthy)]
+            result = [EvidenceItem(key: name(joining: key), value: text, health: .healthy)]
         case (.statusList, _), (.statusMap, _), (.statusObjects, _), (.measures, _), (.items, _), (.result, _):
             throw ReadingFailure(.unparsable, "'\(items)' does not have the shape \(shape.rawValue)")
         }
@@ -158,46 +172,41 @@ extension Reader {
     }
 
     private func item(
-        named name: String, of element: JSONValue, _ now: WallTime
+        named name: String, of element: Answer, _ now: WallTime
     ) throws(ReadingFailure) -> EvidenceItem {
-        if let timestamp, timestamp.perItem { try checkAge(element, timestamp, now, of: "item '\(clipped(name))'") }
+        if let timestamp, timestamp.perItem { try checkAge(element, timestamp, now, of: "item '\(shown(name))'") }
         let main = element.member(status)
-        var words = [main?.scalarText ?? "(none)"]
+        var words = [main?.text ?? "(none)"]
         var worst = uncheckedKeys.contains(name) ? .healthy : health(of: main)
         for path in whenPresent {
             guard let value = element.member(path), value != .null, value != .string("") else { continue }
-            words.append(value.scalarText ?? "(none)")
+            words.append(value.text ?? "(none)")
             worst = max(worst, health(of: value))
         }
-        return EvidenceItem(key: clipped(name), value: clipped(words.joined(separator: ", ")), health: worst)
+        return EvidenceItem(key: name, value: words.joined(separator: ", "), health: worst)
     }
 
-    private func health(of value: JSONValue?) -> Health {
-        guard let word = value?.scalarText?.lowercased() else { return .unknown }
-        if unhealthy.contains(where: { $0.lowercased() == word }) { return .unhealthy }
-        return healthy.contains { $0.lowercased() == word } ? .healthy : .unknown
+    private func health(of value: Answer?) -> Health {
+        guard let word = value?.text?.lowercasedASCII else { return .unknown }
+        if unhealthy.contains(where: { $0.lowercasedASCII.isSpelled(word) }) { return .unhealthy }
+        return healthy.contains { $0.lowercasedASCII.isSpelled(word) } ? .healthy : .unknown
     }
 
-    private func item(of measure: Measure, in document: JSONValue) -> EvidenceItem {
+    private func item(of measure: Measure, in document: Answer) -> EvidenceItem {
         let value = document.value(at: measure.pointer)
-        guard let text = value?.scalarText, let number = Double(text), number.isFinite, value?.isNumber == true else {
-            return EvidenceItem(
-                key: measure.name, value: clipped(value?.scalarText ?? "(none)"), health: .unknown)
+        guard let text = value?.text, let number = value?.measure else {
+            return EvidenceItem(key: measure.name, value: value?.text ?? "(none)", health: .unknown)
         }
         let isInside = number >= measure.atLeast ?? -.infinity && number <= measure.atMost ?? .infinity
         return EvidenceItem(key: measure.name, value: text, health: isInside ? .healthy : .unhealthy)
     }
 
-    private func name(joining parts: [String]) -> String { clipped(parts.joined(separator: "/")) }
+    private func name(joining parts: [String]) -> String { parts.joined(separator: "/") }
 
-    private static func time(_ value: JSONValue) -> WallTime? {
-        switch value {
-        case .string(let text): WallTime(rfc3339: text)
-        case .integer(let seconds): WallTime(milliseconds: seconds.multipliedReportingOverflow(by: 1_000).partialValue)
-        case .number(let seconds):
-            abs(seconds) < 1e12 ? WallTime(milliseconds: Int64(seconds * 1_000)) : nil
-        case .null, .bool, .array, .object: nil
-        }
+    private static func time(_ value: Answer) -> WallTime? {
+        if case .string(let text) = value { return WallTime(rfc3339: text) }
+        guard let seconds = value.measure, seconds.magnitude < 1e12 else { return nil }
+        return WallTime(milliseconds: Int64(seconds * 1_000))
     }
 
     private func firstRepeated(_ names: [String]) -> String? {
@@ -205,7 +214,17 @@ extension Reader {
         return names.first { !seen.insert($0).inserted }
     }
 
-    private func clipped(_ text: String) -> String { String(text.prefix(Reader.maximumValueCharacters)) }
+    private func shown(_ text: String) -> String { String(String.UnicodeScalarView(text.unicodeScalars.prefix(80))) }
+
+    private func shown(_ value: Answer) -> String {
+        switch value {
+        case .null: "null"
+        case .bool, .number: shown(value.text ?? "")
+        case .string(let text): "'\(shown(text))'"
+        case .array: "a list"
+        case .object: "an object"
+        }
+    }
 }
 
 /// Why an answer gave no items.

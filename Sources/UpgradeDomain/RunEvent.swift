@@ -102,14 +102,14 @@ public struct Succession: Codable, Hashable, Sendable {
 
 /// Who drives: one lease, one epoch.
 public struct Driver: Codable, Hashable, Sendable {
-    public var epoch: UInt64
+    public var epoch: Epoch
     public var user: String
     public var machine: String
     public var processID: Int32
     /// What it ran; nil in runs of before this was kept.
     public var build: CoordinatorBuild?
 
-    public init(epoch: UInt64, user: String, machine: String, processID: Int32, build: CoordinatorBuild? = nil) {
+    public init(epoch: Epoch, user: String, machine: String, processID: Int32, build: CoordinatorBuild? = nil) {
         self.epoch = epoch
         self.user = user
         self.machine = machine
@@ -240,7 +240,7 @@ public enum CapturePurpose: Codable, Hashable, Sendable {
     case rollbackProof
     case recheck
     /// After a restart: is what was done still true?
-    case reproof(epoch: UInt64)
+    case reproof(epoch: Epoch)
 }
 
 /// A wait that took too long.

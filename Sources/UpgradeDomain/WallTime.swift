@@ -1,12 +1,49 @@
-/// A point of wall-clock time: milliseconds since 1970, UTC. For display, evidence age and approval validity only.
+/// A point of wall-clock time: milliseconds since 1970, UTC, up to the end of the year 9999. For display, evidence age and
+/// approval validity only.
+///
+/// The range is what RFC 3339 can write, and so narrow that the difference of two times always fits.
 public struct WallTime: Hashable, Comparable, Sendable, Codable {
-    public var milliseconds: Int64
+    public static let range: ClosedRange<Int64> = 0...253_402_300_799_999
 
-    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+    public let milliseconds: Int64
 
-    public init(from decoder: any Decoder) throws {
-        milliseconds = try decoder.singleValueContainer().decode(Int64.self)
+    /// nil outside of ``range``.
+    public init?(milliseconds: Int64) {
+        guard WallTime.range.contains(milliseconds) else { return nil }
+        self.milliseconds = milliseconds
     }
+
+    /// The nearest time in the range, for a clock that is wrong.
+    public init(clamping milliseconds: Int64) {
+        self.milliseconds = min(max(milliseconds, WallTime.range.lowerBound), WallTime.range.upperBound)
+    }
+
+    /// What lies outside of the range is refused, and clamped where the decoder reads what was stored before there was one.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let number = try container.decode(Int64.self)
+        if let time = WallTime(milliseconds: number) {
+            self = time
+        } else if decoder.userInfo.clampsNumbers {
+            self.init(clamping: number)
+        } else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "a time beyond the years 1970 to 9999: \(number)")
+        }
+    }
+
+    public func advanced(bySeconds seconds: Int) -> WallTime {
+        let (span, isTooLong) = Int64(seconds).multipliedReportingOverflow(by: 1_000)
+        return advanced(byMilliseconds: isTooLong ? (seconds < 0 ? .min : .max) : span)
+    }
+
+    /// Ends at the ends of the range.
+    public func advanced(byMilliseconds span: Int64) -> WallTime {
+        let (sum, isBeyond) = milliseconds.addingReportingOverflow(span)
+        return WallTime(clamping: isBeyond ? .max : sum)
+    }
+
+    public func milliseconds(since other: WallTime) -> Int64 { milliseconds - other.milliseconds }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
@@ -29,7 +66,8 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
             [0x54, 0x74, 0x20].contains(bytes[10]),
             let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
             let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
-            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+            (1...12).contains(month), (1...WallTime.daysOf(month: month, year: year)).contains(day), hour < 24,
+            minute < 60, second <= 60
         else { return nil }
         var position = 19
         var fraction: Int64 = 0
@@ -49,7 +87,8 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
             guard position + 1 == bytes.count else { return nil }
         case 0x2b, 0x2d:
             guard bytes.count == position + 6, bytes[position + 3] == 0x3a,
-                let hours = number(position + 1..<position + 3), let minutes = number(position + 4..<position + 6)
+                let hours = number(position + 1..<position + 3), let minutes = number(position + 4..<position + 6),
+                hours < 24, minutes < 60
             else { return nil }
             offsetMinutes = (hours * 60 + minutes) * (bytes[position] == 0x2b ? 1 : -1)
         default:
@@ -57,7 +96,15 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
         }
         let days = WallTime.daysSince1970(year: year, month: month, day: day)
         let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offsetMinutes * 60
-        milliseconds = seconds * 1_000 + fraction
+        self.init(milliseconds: seconds * 1_000 + fraction)
+    }
+
+    private static func daysOf(month: Int64, year: Int64) -> Int64 {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
     }
 
     /// Proleptic Gregorian day number; Howard Hinnant's `days_from_civil`.
@@ -94,4 +141,13 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
         func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
         return "\(year)-\(two(month))-\(two(day))T\(two(second / 3_600)):\(two(second / 60 % 60)):\(two(second % 60))Z"
     }
+}
+
+extension [CodingUserInfoKey: Any] {
+    /// Whether a decoder reads what was stored before its numbers had ranges: then the nearest allowed one is taken.
+    public var clampsNumbers: Bool { CodingUserInfoKey.clampsNumbers.map { self[$0] != nil } ?? false }
+}
+
+extension CodingUserInfoKey {
+    public static let clampsNumbers = CodingUserInfoKey(rawValue: "clampsNumbers")
 }

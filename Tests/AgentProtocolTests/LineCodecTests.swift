@@ -1,4 +1,5 @@
 import AgentProtocol
+import TestSupport
 import Testing
 import UpgradeDomain
 
@@ -42,14 +43,15 @@ import UpgradeDomain
         return [
             .hello(
                 HelloReply(
-                    protocolVersion: 1, agentVersion: "v", identity: "i", owner: nil, highestEpoch: .max, bootID: "b",
-                    architecture: "x86_64", hostTime: WallTime(milliseconds: 5))),
+                    protocolVersion: 1, agentVersion: "v", identity: "i", owner: nil, highestEpoch: .highest,
+                    bootID: "b",
+                    architecture: "x86_64", hostTime: WallTime(clamping: 5))),
             .preflight(
                 PreflightReply(
-                    missingScripts: ["a"], missingPaths: [], freeDiskMebibytes: 3, hostTime: WallTime(milliseconds: 5))),
+                    missingScripts: ["a"], missingPaths: [], freeDiskMebibytes: 3, hostTime: WallTime(clamping: 5))),
             .surface(
                 SurfaceReply(
-                    name: "s", durationMilliseconds: 1, hostTime: WallTime(milliseconds: 5), resultCode: nil,
+                    name: "s", durationMilliseconds: 1, hostTime: WallTime(clamping: 5), resultCode: nil,
                     body: Bytes([0, 255, 10]), truncated: true, instrumentDigest: digest,
                     failure: UnknownReason(.timedOut, "late"))),
             .captured, .started(id: "op"), .running(id: "op"),
@@ -81,6 +83,11 @@ import UpgradeDomain
             #expect(line.filter { $0 == 0x0a }.count == 1 && line.last == 0x0a)
             #expect(try LineCodec.decode(ReplyFrame.self, from: Array(line.dropLast())) == frame)
         }
+    }
+
+    @Test func framesAreReadDirectlyAsThroughTheirCodable() throws {
+        for request in requests { try expectDirectAgrees(RequestFrame(id: 4, request: request)) }
+        for reply in replies { try expectDirectAgrees(ReplyFrame(re: 4, reply: reply)) }
     }
 
     @Test func aLineIsRefusedForItsDepthNotForBracketsInTexts() throws {

@@ -31,7 +31,7 @@ final class HostUnderTest {
     ///
     /// - Parameter prefix: words that run the agent, such as those of nsenter(1).
     func session(
-        ledger: LedgerID = "ledger-a", epoch: UInt64? = 1, takeOver: Bool = false, hello: Bool = true,
+        ledger: LedgerID = "ledger-a", epoch: Epoch? = 1, takeOver: Bool = false, hello: Bool = true,
         within prefix: [String] = []
     ) throws -> AgentUnderTest {
         let session = try AgentUnderTest(
@@ -50,7 +50,7 @@ final class HostUnderTest {
 
     /// A start request for a shell text that runs in the host's folder.
     func start(
-        _ id: OperationID, _ shell: String, epoch: UInt64 = 1, timeoutSeconds: Int = 20,
+        _ id: OperationID, _ shell: String, epoch: Epoch = 1, timeoutSeconds: Int = 20,
         guardrails: [ScriptCommand] = [], environment: [String: String] = [:]
     ) -> StartRequest {
         start(
@@ -60,7 +60,7 @@ final class HostUnderTest {
     }
 
     func start(
-        _ id: OperationID, _ command: ScriptCommand, epoch: UInt64 = 1, guardrails: [ScriptCommand] = [],
+        _ id: OperationID, _ command: ScriptCommand, epoch: Epoch = 1, guardrails: [ScriptCommand] = [],
         usesPreservedScript: Bool = false, revertsWithinSeconds: Int? = nil, revert: String = ""
     ) -> StartRequest {
         let digest = Digest("sha256:" + String(repeating: "0", count: 64))

@@ -9,7 +9,7 @@ import UpgradeDomain
 @Suite struct DecisionTests {
     @Test(arguments: [
         (
-            HostFence.unowned, UInt64(0), false, HostFence?.some(HostFence(owner: "a", highestEpoch: 0)),
+            HostFence.unowned, Epoch(0), false, HostFence?.some(HostFence(owner: "a", highestEpoch: 0)),
             Refusal.Code?.none
         ),
         (HostFence(owner: "a", highestEpoch: 3), 3, false, HostFence(owner: "a", highestEpoch: 3), nil),
@@ -18,9 +18,14 @@ import UpgradeDomain
         (HostFence(owner: "a", highestEpoch: 3), 2, true, nil, .staleEpoch),
         (HostFence(owner: "b", highestEpoch: 3), 9, false, nil, .ownedElsewhere),
         (HostFence(owner: "b", highestEpoch: 3), 1, true, HostFence(owner: "a", highestEpoch: 1), nil),
+        // As far as a restored ledger raises it, and not so far that nobody could follow.
+        (.unowned, 4_294_967_296, false, HostFence(owner: "a", highestEpoch: 4_294_967_296), nil),
+        (.unowned, 4_294_967_297, false, nil, .limitExceeded), (.unowned, .highest, false, nil, .limitExceeded),
+        (HostFence(owner: "a", highestEpoch: 3), 4_294_967_300, false, nil, .limitExceeded),
+        (HostFence(owner: "b", highestEpoch: 3), .highest, true, nil, .limitExceeded),
     ])
     func aHelloMovesTheFence(
-        before: HostFence, epoch: UInt64, takeOver: Bool, after: HostFence?, refusal: Refusal.Code?
+        before: HostFence, epoch: Epoch, takeOver: Bool, after: HostFence?, refusal: Refusal.Code?
     ) {
         do {
             #expect(try before.admitting(ledger: "a", epoch: epoch, takeOver: takeOver) == after)
@@ -32,7 +37,7 @@ import UpgradeDomain
     @Test func onlyACompleteRecordIsAnEnd() throws {
         let host = try HostUnderTest()
         let intent = JournaledIntent(
-            request: host.start("op", "true"), bootID: "b1", begunAt: WallTime(milliseconds: 0))
+            request: host.start("op", "true"), bootID: "b1", begunAt: WallTime(clamping: 0))
         let record = OperationRecord(id: "op", outcome: .exited(code: 0))
         func standing(
             tombstoned: Bool = false, intent: JournaledIntent? = intent, hasRecord: Bool = false,

@@ -5,14 +5,14 @@ import UpgradeDomain
 
 /// Who may drive a host.
 @Suite struct FencingTests {
-    private func hello(_ ledger: LedgerID, _ epoch: UInt64?, takeOver: Bool = false) -> AgentRequest {
+    private func hello(_ ledger: LedgerID, _ epoch: Epoch?, takeOver: Bool = false) -> AgentRequest {
         .hello(HelloRequest(ledger: ledger, epoch: epoch, takeOver: takeOver))
     }
 
     @Test func theIdentityAndTheFenceOutliveTheAgent() throws {
         let host = try HostUnderTest()
         var identities: Set<AgentIdentity> = []
-        for epoch: UInt64? in [nil, 4, nil] {
+        for epoch: Epoch? in [nil, 4, nil] {
             let session = try host.session(hello: false)
             guard case .hello(let reply) = try session.ask(hello("a", epoch)) else { throw Surprise("no hello") }
             identities.insert(reply.identity)

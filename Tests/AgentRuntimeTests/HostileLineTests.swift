@@ -72,7 +72,7 @@ import UpgradeDomain
         var request = host.start("op", "true")
         request.command.timeoutSeconds = 0
         #expect(try session.refusal(.start(request)) == .limitExceeded)
-        request.command.timeoutSeconds = Int.max
+        request.command.timeoutSeconds = 9_007_199_254_740_991
         #expect(try session.refusal(.start(request)) == .limitExceeded)
         request.command.timeoutSeconds = 1
         request.command.arguments = []

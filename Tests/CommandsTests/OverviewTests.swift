@@ -72,11 +72,11 @@ struct OverviewTests {
     @Test func theWaysOnFollowTheClock() throws {
         try live.drive()
         let report = try #require(try live.stored())
-        for time in [live.state.lastEventAt.milliseconds, 999_999, 1_000_000, 9_000_000] {
-            let wall = WallTime(milliseconds: time)
+        for time in [live.state.lastEventAt.milliseconds, 999_999, 1_000_000, 9_000_000] as [Int64] {
+            let wall = WallTime(clamping: time)
             #expect(report.overview.next(at: wall) == live.state.nextCommands(at: wall), "at \(time)")
         }
-        let commands = [999_999, 1_000_000].map { report.overview.next(at: WallTime(milliseconds: $0)).map(\.command) }
+        let commands = [999_999, 1_000_000].map { report.overview.next(at: WallTime(clamping: $0)).map(\.command) }
         #expect(commands[0] != commands[1])
     }
 
@@ -84,7 +84,7 @@ struct OverviewTests {
         try live.drive()
         func lines(_ limit: Int?) throws -> [String] {
             StatusView(
-                report: try #require(try live.stored(limit)), now: WallTime(milliseconds: 9_000), width: 60,
+                report: try #require(try live.stored(limit)), now: WallTime(clamping: 9_000), width: 60,
                 style: .plain
             ).lines()
         }
@@ -109,11 +109,11 @@ private final class LiveRun {
     var observe: (LiveRun) throws -> Void = { _ in }
     private let lease: Lease
     private var now = MonotonicTime.zero
-    private var wall = WallTime(milliseconds: 1_000)
+    private var wall = WallTime(clamping: 1_000)
     private var upgraded: Set<Placement> = []
 
     /// The owner's word for a rollback holds until then.
-    static let approvalEnds = WallTime(milliseconds: 1_000_000)
+    static let approvalEnds = WallTime(clamping: 1_000_000)
 
     init() throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -158,7 +158,7 @@ private final class LiveRun {
     }
 
     private func append(_ events: [RunEvent], isKept: Bool = true) throws {
-        wall.milliseconds += 100
+        wall = wall.advanced(byMilliseconds: 100)
         let recorded = try ledger.append(
             events, to: run, after: state.sequence, lease: lease.epoch, at: wall,
             followedBy: isKept ? OverviewKeeper(at: state) : nil)

@@ -43,7 +43,7 @@ struct StatusViewTests {
         ]
         let recorded = events.enumerated().map {
             RecordedEvent(
-                sequence: UInt64($0 + 1), recordedAt: WallTime(milliseconds: 0), event: $1, hash: Digest("sha256:\($0)")
+                sequence: UInt64($0 + 1), recordedAt: WallTime(clamping: 0), event: $1, hash: Digest("sha256:\($0)")
             )
         }
         return RolloutState.fold(recorded, at: .zero)
@@ -52,7 +52,7 @@ struct StatusViewTests {
     private func lines(width: Int, style: Style = .plain) throws -> [String] {
         let state = try #require(StatusViewTests.state())
         return StatusView(
-            report: RunReport(state), now: WallTime(milliseconds: 65_000), width: width, style: style
+            report: RunReport(state), now: WallTime(clamping: 65_000), width: width, style: style
         ).lines()
     }
 

@@ -86,12 +86,13 @@ struct JSONReaderTests {
         func read<Number: Decodable>(_ type: Number.Type, _ text: String) -> Number? {
             try? CanonicalJSON.decode(type, from: Array(text.utf8))
         }
-        #expect(read(Int64.self, "9223372036854775807") == .max)
-        #expect(read(Int64.self, "-9223372036854775808") == .min)
-        #expect(read(Int64.self, "9223372036854775808") == nil)
-        #expect(read(Int64.self, "-9223372036854775809") == nil)
-        #expect(read(UInt64.self, "18446744073709551615") == .max)
-        #expect(read(UInt64.self, "18446744073709551616") == nil)
+        #expect(read(Int64.self, "9007199254740991") == CanonicalJSON.largestInteger)
+        #expect(read(Int64.self, "-9007199254740991") == -CanonicalJSON.largestInteger)
+        #expect(read(UInt64.self, "9007199254740991") == 9_007_199_254_740_991)
+        for beyond in ["9007199254740992", "-9007199254740992", "9223372036854775807", "-9223372036854775808", "1e18"] {
+            #expect(read(Int64.self, beyond) == nil)
+            #expect(read(UInt64.self, beyond) == nil)
+        }
         #expect(read(UInt64.self, "-1") == nil)
         #expect(read(UInt8.self, "255") == 255)
         #expect(read(UInt8.self, "256") == nil)
@@ -102,7 +103,7 @@ struct JSONReaderTests {
         #expect(read(Int.self, "1200e-2") == 12)
         #expect(read(Int.self, "0.5e1") == 5)
         #expect(read(Int.self, "1.5") == nil)
-        #expect(read(Int64.self, "9223372036854775807.0") == .max)
+        #expect(read(Int64.self, "9007199254740991.0") == CanonicalJSON.largestInteger)
         #expect(read(Int64.self, "9007199254740992.5") == nil)
         #expect(read(Int.self, "1e-1") == nil)
         #expect(read(Int.self, "1e99999999999999999999") == nil)
@@ -120,6 +121,43 @@ struct JSONReaderTests {
         #expect(read(JSONValue.self, "[1e999]") == nil)
     }
 
+    /// What was stored before there was a range stays readable: the nearest value in it is taken.
+    @Test func whatIsStoredIsClamped() throws {
+        func read<Number: Decodable>(_ type: Number.Type, _ text: String) throws -> Number {
+            try CanonicalJSON.decode(type, from: Array(text.utf8), beyondRange: .clamped)
+        }
+        let largest = CanonicalJSON.largestInteger
+        #expect(try read(Int64.self, "9223372036854776000") == largest)
+        #expect(try read(Int.self, "-9223372036854776000") == Int(-largest))
+        #expect(try read(UInt64.self, "18446744073709551616") == UInt64(largest))
+        #expect(try read(Epoch.self, "18446744073709552000") == .highest)
+        #expect(try read(WallTime.self, "9223372036854776000") == WallTime(clamping: .max))
+        #expect(try read(WallTime.self, "-1").milliseconds == 0)
+        #expect(try read(Int64.self, "7") == 7)
+        for wrong in ["7.5", "\"7\"", "1e999", "null"] {
+            #expect(throws: DecodingError.self) { try read(Int64.self, wrong) }
+        }
+        #expect(throws: DecodingError.self) { try read(UInt8.self, "256") }
+        #expect(throws: DecodingError.self) { try read(UInt64.self, "-9223372036854776000") }
+        #expect(throws: DecodingError.self) { try CanonicalJSON.decode(WallTime.self, from: Array("-1".utf8)) }
+    }
+
+    @Test(arguments: [Int64.max, .min, 9_007_199_254_740_992, -9_007_199_254_740_992])
+    func whatNotEveryReaderTakesForTheSameIsNotWritten(_ number: Int64) {
+        #expect(throws: NotRepresentable.self) { try CanonicalJSON.encode([number]) }
+        #expect(throws: NotRepresentable.self) { try CanonicalJSON.encode([number.magnitude]) }
+    }
+
+    /// A number of an answer is the text that it was written as.
+    @Test func anAnswerKeepsTheDigitsOfItsNumbers() throws {
+        let digits = ["1.10", "1.0", "12345678901234567890", "1e999", "-0", "1E+2", "0.1e-7"]
+        let answer = try CanonicalJSON.answer(from: Array("[\(digits.joined(separator: ", "))]".utf8))
+        #expect(answer == .array(digits.map(Answer.number)))
+        #expect(answer.value(at: "/0")?.measure == 1.1)
+        #expect(answer.value(at: "/3")?.measure == nil)
+        #expect(throws: JSONError.self) { try CanonicalJSON.answer(from: Array(#"{"a":1,"a":1}"#.utf8)) }
+    }
+
     // MARK: Values
 
     private struct Everything: Codable, Hashable {
@@ -131,7 +169,7 @@ struct JSONReaderTests {
         var flag = true
         var whole = -7
         var small: UInt8 = 255
-        var large: UInt64 = .max
+        var large: UInt64 = 9_007_199_254_740_991
         var half = 0.5
         var float: Float = 0.25
         var absent: String?
@@ -146,7 +184,7 @@ struct JSONReaderTests {
 
     @Test func whatWasEncodedIsDecoded() throws {
         let value = Everything()
-        let bytes = try CanonicalJSON.encode(value, exactIntegers: true)
+        let bytes = try CanonicalJSON.encode(value)
         #expect(try CanonicalJSON.decode(Everything.self, from: bytes) == value)
         // In any order of its names, with names that nobody asks for.
         let text = try JSONEncoder().encode([value, value])

@@ -14,8 +14,8 @@ struct JSONTreeTests {
         var flag = true
         var whole = -7
         var small: UInt8 = 255
-        var large: UInt64 = .max
-        var largest: Int64 = .max
+        var large: UInt64 = 9_007_199_254_740_991
+        var largest: Int64 = 9_007_199_254_740_991
         var half = 0.5
         var integral = 3.0
         var float: Float = 0.25
@@ -29,7 +29,7 @@ struct JSONTreeTests {
         var byLayer: [Placement: Bool] = [Placement(host: "h", layer: "l"): true]
         var choices = [Choice.plain, .with(name: "x", 4)]
         var optionals: [Int?] = [nil, 5]
-        var smallest = Int64.min
+        var smallest: Int64 = -9_007_199_254_740_991
         var raw = JSONValue.object(["k": .array([.null, .integer(1), .number(1.5)])])
     }
 

@@ -16,7 +16,7 @@ struct RequestSpacingTests {
     @Test func limitedSurfacesTakeTurnsAndOthersDoNotWait() async {
         let start = MonotonicTime.zero
         let spacing = RequestSpacing(
-            clock: RuntimeClock(monotonic: { start }, wall: { WallTime(milliseconds: 0) }))
+            clock: RuntimeClock(monotonic: { start }, wall: { WallTime(clamping: 0) }))
         let shared = surface("shared", perSecond: 4)
         var turns: [Duration] = []
         for _ in 0..<5 { turns.append(await spacing.turn(for: [shared, surface("own", perSecond: nil)]) - start) }

@@ -140,7 +140,7 @@ struct CrashTests {
             try await fleet.expect(.refused, "lease", "show", "r-none")
             let late = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
                 try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
-                kill(process, SIGSTOP)
+                try await fleet.suspend(process)
                 let shown = try await fleet.expect(.verified, "lease", "show").output
                 #expect(shown.contains("driven by") && shown.contains("process \(process)"))
                 // Its lock is held: nobody takes it by accident.

@@ -165,6 +165,20 @@ extension FleetFixture {
             errors: try String(contentsOfFile: output + ".errors", encoding: .utf8))
     }
 
+    /// Suspends a coordinator between two writes: in the middle of one it would keep everybody from the ledger.
+    func suspend(_ process: pid_t) async throws {
+        let write = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+        try await wait(for: "a moment without a write") {
+            kill(process, SIGSTOP)
+            let probe = try await Subprocess.run(
+                .name("python3"), arguments: ["-c", write, "\(folder)/ledger.sqlite"], output: .discarded,
+                error: .discarded)
+            if probe.terminationStatus.isSuccess { return true }
+            kill(process, SIGCONT)
+            return false
+        }
+    }
+
     /// The server processes of a host's connections, found below its listener.
     func sessions(of host: LabHost) async throws -> [pid_t] {
         let listener = try String(contentsOfFile: host.root + "/sshd/sshd.pid", encoding: .utf8)

@@ -71,7 +71,7 @@ struct BackupTests {
             on: "r-one", user: "ana", machine: "ops-1", processID: 1, at: Fixture.now)
         #expect(lease.epoch > highest)
         lease.release()
-        let later = WallTime(milliseconds: Fixture.now.milliseconds + 60_000)
+        let later = WallTime(clamping: Fixture.now.milliseconds + 60_000)
         let second = try Ledger.restore(backup, to: restored + "-2", at: later)
         let other = try second.acquireLease(on: "r-one", user: "ana", machine: "ops-1", processID: 1, at: later)
         #expect(other.epoch > lease.epoch)

@@ -1,4 +1,5 @@
 import Ledger
+import TestSupport
 import Testing
 import UpgradeDomain
 
@@ -22,6 +23,39 @@ struct EventTests {
         guard case .runStarted(let definition) = reread[0].event else { throw TamperFailure(output: "no definition") }
         #expect(try definition == Fixture.definition("r-one", in: ledger, hosts: ["core-1", "core-2"]))
         #expect(Set(reread.map(\.hash)).count == reread.count)
+    }
+
+    @Test("events are read directly as through their Codable")
+    func direct() throws {
+        for event in Fixture.everyDriverEvent(epoch: 3, evidence: "sha256:01") { try expectDirectAgrees(event) }
+        let purposes: [CapturePurpose] = [
+            .baseline, .drift(attempt: 2), .verification(attempt: 1), .boundary(.batch(layer: "core", index: 1)),
+            .boundary(.layer("core")), .boundary(.end), .boundary(.preflight), .postFailure, .recheck, .rollbackProof,
+            .reproof(epoch: 7), .beforeRollback(attempt: 1), .rollbackVerification(attempt: 1),
+        ]
+        for purpose in purposes { try expectDirectAgrees(purpose) }
+    }
+
+    @Test("what would read back as something else is not recorded")
+    func readBack() throws {
+        let ledger = try fixture.openWithRun()
+        let lease = try ledger.lease()
+        let record = { (milliseconds: Int64) in
+            RunEvent.operationEnded(
+                OperationRecord(id: "op", outcome: .exited(code: 0), durationMilliseconds: milliseconds))
+        }
+        for beyond in [Int64.max, .min, 9_007_199_254_740_992] {
+            let error = #expect(throws: LedgerError.self) { try ledger.record([record(beyond)], lease: lease.epoch) }
+            #expect(error?.code == .contradiction)
+        }
+        // A layer's name with a slash is read as a host in a layer.
+        let capture = Capture(subject: .layer("a/b"), takenAt: Fixture.now, surfaces: [])
+        let captured = RunEvent.captured(CaptureRecord(purpose: .baseline, capture: capture, orderedAfter: 1))
+        let error = #expect(throws: LedgerError.self) { try ledger.record([captured], lease: lease.epoch) }
+        #expect(error?.message.contains("reads back as something else") == true)
+        #expect(try ledger.headSequence(of: "r-one") == 1)
+        try ledger.record([record(9_007_199_254_740_991)], lease: lease.epoch)
+        #expect(try fixture.open().events(of: "r-one").count == 2)
     }
 
     @Test("reads page by sequence number and never return more than the limit")

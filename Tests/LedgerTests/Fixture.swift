@@ -7,7 +7,7 @@ import UpgradeDomain
 final class Fixture: Sendable {
     let folder: String
     var path: String { folder + "/ledger.sqlite" }
-    static let now = WallTime(milliseconds: 1_795_000_000_000)
+    static let now = WallTime(clamping: 1_795_000_000_000)
 
     init() throws {
         folder = NSTemporaryDirectory() + "lockflight-ledger-" + UUID().uuidString
@@ -70,7 +70,7 @@ final class Fixture: Sendable {
     static func request(_ action: RequestedAction) -> RunEvent { .requested(Request(action: action, by: "ana")) }
 
     /// One event of every kind that a driver appends, with awkward characters and numbers in it.
-    static func everyDriverEvent(epoch: UInt64, evidence: Digest?) -> [RunEvent] {
+    static func everyDriverEvent(epoch: Epoch, evidence: Digest?) -> [RunEvent] {
         let placement = Placement(host: "core-1", layer: "core")
         let id = OperationID(run: "r-one", placement: placement, action: .step(name: "redeploy"), attempt: 1)
         let reading = SurfaceReading(
@@ -114,7 +114,7 @@ extension Ledger {
     }
 
     @discardableResult
-    func record(_ events: [RunEvent], on run: RunID = "r-one", lease: UInt64? = nil) throws -> [RecordedEvent] {
+    func record(_ events: [RunEvent], on run: RunID = "r-one", lease: Epoch? = nil) throws -> [RecordedEvent] {
         try append(events, to: run, after: headSequence(of: run), lease: lease, at: Fixture.now)
     }
 }

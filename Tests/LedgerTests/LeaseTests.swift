@@ -31,7 +31,7 @@ struct LeaseTests {
         lease.release()
         lease.release()
         #expect(try second.currentDriver(of: "r-one") == nil)
-        #expect(try second.lease().epoch == lease.epoch + 1)
+        #expect(try second.lease().epoch == lease.epoch.raised(by: 1))
     }
 
     @Test("a lease that nobody keeps is free")
@@ -92,7 +92,7 @@ struct LeaseTests {
         let second = try fixture.open()
         let old = try first.lease()
         let new = try second.lease(takingOver: true)
-        #expect(new.epoch == old.epoch + 1)
+        #expect(new.epoch == old.epoch.raised(by: 1))
         let error = #expect(throws: LedgerError.self) {
             try first.record([.driverDetached(reason: "x")], lease: old.epoch)
         }

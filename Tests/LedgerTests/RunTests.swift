@@ -29,7 +29,7 @@ struct RunTests {
     func plans() throws {
         let ledger = try fixture.open()
         let digest = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
-        #expect(try ledger.addPlan(Fixture.plan(), at: WallTime(milliseconds: 1)) == digest)
+        #expect(try ledger.addPlan(Fixture.plan(), at: WallTime(clamping: 1)) == digest)
         #expect(try digest == Digest.canonical(of: Fixture.plan()))
         for text in ["to-1.5.0", digest.rawValue, digest.short, String(digest.rawValue.prefix(15))] {
             #expect(try ledger.plan(matching: text).plan == Fixture.plan())

@@ -22,7 +22,7 @@ struct EngineHarness {
         var manifest: String?
         /// What links of its runtime proof say instead; nil for a link that the answer leaves out.
         var links: [RuntimeLink: EvidenceItem?] = [:]
-        var begunAt = WallTime(milliseconds: 1)
+        var begunAt = WallTime(clamping: 1)
         /// The script changes what is on disk and leaves the process as it is.
         var keepsProcess = false
         var instrument: Digest = "sha256:aa"
@@ -61,8 +61,8 @@ struct EngineHarness {
     /// What layers and the fleet say.
     var fleet = Machine()
     var now = MonotonicTime.zero
-    private var wall = WallTime(milliseconds: 1_000_000)
-    private var epoch: UInt64 = 0
+    private var wall = WallTime(clamping: 1_000_000)
+    private var epoch: Epoch = 0
 
     /// Placements that an event changed without the table naming them as changed.
     private(set) var unnamed: Set<Placement> = []
@@ -78,7 +78,7 @@ struct EngineHarness {
     // MARK: The log
 
     mutating func append(_ event: RunEvent) {
-        wall.milliseconds += 1
+        wall = wall.advanced(byMilliseconds: 1)
         let sequence = UInt64(log.count + 1)
         let recorded = RecordedEvent(
             sequence: sequence, recordedAt: wall, event: event, hash: Digest("sha256:\(sequence)"))
@@ -91,7 +91,7 @@ struct EngineHarness {
     }
 
     mutating func attach() {
-        epoch += 1
+        epoch = epoch.raised(by: 1) ?? epoch
         append(.driverAttached(Driver(epoch: epoch, user: "op", machine: "desk", processID: 1)))
     }
 
@@ -293,7 +293,7 @@ enum Model {
     static let command = ScriptCommand(arguments: ["bash", "./x.sh"], timeoutSeconds: 10)
 
     /// Well after what any test takes.
-    static let rollbackUntil = WallTime(milliseconds: 1_000_000_000)
+    static let rollbackUntil = WallTime(clamping: 1_000_000_000)
 
     static let proof = RuntimeProof(
         source: RuntimeSource(manifest: "current/manifest", pidFile: "run/pid", ports: ["80"]),
@@ -346,7 +346,7 @@ enum Model {
             approvals: layers.map {
                 Approval(
                     owner: Owner("own-\($0.name)"), planDigest: "sha256:p", hostsDigest: "sha256:h", claimedBy: "op",
-                    approvedAt: WallTime(milliseconds: 0), rollbackUntil: Model.rollbackUntil)
+                    approvedAt: WallTime(clamping: 0), rollbackUntil: Model.rollbackUntil)
             }, owners: owners, succession: succession)
     }
 }

@@ -320,6 +320,6 @@ struct RecoveryTests {
 }
 
 extension WallTime {
-    fileprivate static let beforeExpiry = WallTime(milliseconds: Model.rollbackUntil.milliseconds - 1)
-    fileprivate static let afterExpiry = WallTime(milliseconds: Model.rollbackUntil.milliseconds + 1)
+    fileprivate static let beforeExpiry = WallTime(clamping: Model.rollbackUntil.milliseconds - 1)
+    fileprivate static let afterExpiry = WallTime(clamping: Model.rollbackUntil.milliseconds + 1)
 }

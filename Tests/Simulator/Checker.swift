@@ -13,7 +13,7 @@ final class Checker {
     private(set) var violation: Violation?
     private var intents: [OperationID: OperationIntent] = [:]
     private var starts: [OperationID: Int] = [:]
-    private var epochs: [HostName: UInt64] = [:]
+    private var epochs: [HostName: Epoch] = [:]
     private var running: [HostName: Set<OperationID>] = [:]
     private var runningForward: [LayerName: Set<OperationID>] = [:]
     private var tombstoned: Set<OperationID> = []

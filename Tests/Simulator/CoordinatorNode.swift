@@ -23,7 +23,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     private var isSuspended = false
     private var waiting: [UnsafeContinuation<Void, Never>] = []
     private var lease: Lease?
-    private(set) var epoch: UInt64 = 0
+    private(set) var epoch: Epoch = 0
     private var driver: RunDriver?
 
     init(_ number: Int, in world: World) {
@@ -109,7 +109,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     // MARK: Clocks
 
-    var wall: WallTime { WallTime(milliseconds: World.epochMilliseconds + world.time.now + wallOffset) }
+    var wall: WallTime { WallTime(clamping: World.epochMilliseconds + world.time.now + wallOffset) }
 
     private var clock: RuntimeClock {
         RuntimeClock(
@@ -134,7 +134,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         return Array(events.dropFirst(Int(sequence)))
     }
 
-    func append(_ events: [RunEvent], to state: RolloutState, epoch: UInt64?) async throws -> AppendOutcome {
+    func append(_ events: [RunEvent], to state: RolloutState, epoch: Epoch?) async throws -> AppendOutcome {
         try await passOrDie()
         world.commits += 1
         let fault = world.faults.strike(.commit(world.commits))

@@ -38,7 +38,7 @@ struct SimulatedFleet {
     }
 
     /// The last time that canonical JSON (RFC 8785) carries exactly.
-    private static let farAhead = WallTime(milliseconds: 9_007_199_254_740_991)
+    private static let farAhead = WallTime(clamping: 9_007_199_254_740_991)
 
     private static func owner(of layer: LayerName) -> Owner { Owner("owner-\(layer)") }
 
@@ -74,7 +74,7 @@ struct SimulatedFleet {
     /// Puts everything into a ledger and starts the run.
     /// - Returns: what is run, and the run's first event.
     func start(in ledger: Ledger) throws -> (RunDefinition, [RecordedEvent]) {
-        let now = WallTime(milliseconds: World.epochMilliseconds)
+        let now = WallTime(clamping: World.epochMilliseconds)
         let planDigest = try ledger.addPlan(plan, at: now)
         let excluded = Set(plan.exclusions.map(\.host))
         let selected = inventory.hosts.filter { !excluded.contains($0.name) }

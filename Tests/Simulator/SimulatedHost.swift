@@ -35,7 +35,7 @@ final class SimulatedHost: HostMachine, @unchecked Sendable {
 
     // MARK: The machine, as the agent sees it
 
-    var wallTime: WallTime { WallTime(milliseconds: World.epochMilliseconds + world.time.now + wallOffset) }
+    var wallTime: WallTime { WallTime(clamping: World.epochMilliseconds + world.time.now + wallOffset) }
     var bootTime: BootTime { BootTime(milliseconds: world.time.now - bootedAt) }
     var bootID: String { "boot-\(boot)" }
     func newIdentity() -> String { "agent-\(name)" }

@@ -126,7 +126,7 @@ extension World {
 
     private func ask(_ action: RequestedAction, of state: RolloutState) -> Bool {
         let request = Request(action: action, by: "op", reason: "simulated")
-        let wall = WallTime(milliseconds: World.epochMilliseconds + time.now)
+        let wall = WallTime(clamping: World.epochMilliseconds + time.now)
         guard state.refusal(of: request, at: wall) == nil,
             let recorded = try? ledger.append(
                 [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall)

@@ -125,7 +125,7 @@ final class World: @unchecked Sendable {
     /// What was seen before a change says nothing of what comes after it.
     func forgetSamples(of placement: Placement) { samples[placement] = nil }
 
-    var highestEpoch: UInt64 { nodes.map(\.epoch).max() ?? 0 }
+    var highestEpoch: Epoch { nodes.map(\.epoch).max() ?? 0 }
 
     /// Whether a sample that a decision may rest on now saw a placement healthy.
     func wasHealthy(_ placement: Placement) -> Bool {

@@ -91,7 +91,7 @@ private struct Family {
                 name: SurfaceName("surface-\(number)"), role: .family, durationMilliseconds: 1,
                 unknown: isUnknown ? UnknownReason(.unparsable, "no") : nil, items: isUnknown ? [] : items)
         }
-        capture = Capture(subject: .fleet, takenAt: WallTime(milliseconds: 0), surfaces: surfaces)
+        capture = Capture(subject: .fleet, takenAt: WallTime(clamping: 0), surfaces: surfaces)
         self.dice = dice
     }
 

@@ -1,4 +1,4 @@
-import Foundation
+import ContentDigest
 import Testing
 import UpgradeDomain
 
@@ -7,10 +7,11 @@ struct ReadingTests {
     private func read(
         _ reader: Reader, _ body: String, code: Int = 200, truncated: Bool = false
     ) -> Result<[EvidenceItem], ReadingFailure> {
-        let document = try? JSONDecoder().decode(JSONValue.self, from: Data(body.utf8))
+        let document = Result { () throws(JSONError) in try CanonicalJSON.answer(from: Array(body.utf8)) }
         let answer = RawAnswer(
-            resultCode: code, document: document, text: body, truncated: truncated,
-            hostTime: WallTime(milliseconds: 1_000_000_000))
+            resultCode: code, document: document.mapError { UnknownReason(.unparsable, "\($0)") }, text: body,
+            truncated: truncated,
+            hostTime: WallTime(clamping: 1_000_000_000))
         return reader.read(answer, acceptedCodes: [200])
     }
 
@@ -85,7 +86,7 @@ struct ReadingTests {
                 [EvidenceItem(key: "other", value: "up", health: .healthy)]
                 + (status.map { [EvidenceItem(key: "it", value: $0, health: health($0))] } ?? [])
             let reading = SurfaceReading(name: "s", role: .family, durationMilliseconds: 1, items: items)
-            return Capture(subject: .fleet, takenAt: WallTime(milliseconds: 0), surfaces: [reading])
+            return Capture(subject: .fleet, takenAt: WallTime(clamping: 0), surfaces: [reading])
         }
         let deltas = EvidenceComparison.deltas(before: capture(before), after: capture(after), expects: [])
         #expect(deltas.first { $0.item == "it" }?.verdict == verdict)

@@ -34,19 +34,48 @@ struct ValueTests {
         arguments: [
             ("1970-01-01T00:00:00Z", 0), ("2026-11-23T12:00:00Z", 1_795_435_200_000),
             ("2026-11-23T13:00:00.25+01:00", 1_795_435_200_250),
-            ("2024-02-29T23:59:59Z", 1_709_251_199_000), ("1969-12-31T23:59:59Z", -1_000),
+            ("2024-02-29T23:59:59Z", 1_709_251_199_000), ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
         ] as [(String, Int64)])
     func timesAreReadAsRFC3339(_ text: String, _ milliseconds: Int64) {
         #expect(WallTime(rfc3339: text)?.milliseconds == milliseconds)
     }
 
-    @Test(arguments: ["", "soon", "2026-13-01T00:00:00Z", "2026-11-23", "2026-11-23T12:00:00", "2026-11-23T12:00:00Zx"])
+    @Test(
+        arguments: [
+            "", "soon", "2026-13-01T00:00:00Z", "2026-11-23", "2026-11-23T12:00:00", "2026-11-23T12:00:00Zx",
+            "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-11-23T12:00:00+24:00",
+            "2026-11-23T12:00:00+00:60", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+        ])
     func whatIsNoTimeIsNotRead(_ text: String) { #expect(WallTime(rfc3339: text) == nil) }
 
     @Test func timesAreWrittenAsTheyAreRead() {
-        for text in ["2026-11-23T12:00:00Z", "2000-02-29T00:00:01Z", "1969-12-31T23:59:59Z"] {
+        for text in ["2026-11-23T12:00:00Z", "2000-02-29T00:00:01Z", "1970-01-01T00:00:00Z"] {
             #expect(WallTime(rfc3339: text)?.rfc3339 == text)
         }
+    }
+
+    @Test func aTimeStaysWithinTheYearsThatCanBeWritten() {
+        #expect(WallTime(milliseconds: -1) == nil)
+        #expect(WallTime(milliseconds: 253_402_300_800_000) == nil)
+        #expect(WallTime(clamping: .min).rfc3339 == "1970-01-01T00:00:00Z")
+        #expect(WallTime(clamping: .max).rfc3339 == "9999-12-31T23:59:59Z")
+        let first = WallTime(clamping: 0)
+        let last = WallTime(clamping: .max)
+        #expect(first.advanced(bySeconds: .max) == last)
+        #expect(last.advanced(bySeconds: .min) == first)
+        #expect(last.advanced(byMilliseconds: .max) == last)
+        #expect(first.advanced(byMilliseconds: .min) == first)
+        #expect(last.milliseconds(since: first) == 253_402_300_799_999)
+    }
+
+    @Test func anEpochRisesOnlySoFarAtOnce() {
+        #expect(Epoch(UInt64(9_007_199_254_740_992)) == nil)
+        #expect(Epoch.highest.raised(by: 1) == nil)
+        #expect(Epoch(1).raised(by: .max) == nil)
+        #expect(Epoch(1).raised(by: 2) == 3)
+        #expect(Epoch(5).admits(5) && Epoch(5).admits(4_294_967_301))
+        #expect(!Epoch(5).admits(4) && !Epoch(5).admits(4_294_967_302) && !Epoch(0).admits(.highest))
     }
 
     @Test func aPointerFindsWhatRFC6901SaysItFinds() throws {
@@ -98,7 +127,7 @@ struct ValueTests {
         func verdict(_ owner: Owner, plan planDigest: Digest, hosts: Digest) -> ApprovalStanding.Verdict? {
             let approval = Approval(
                 owner: owner, planDigest: planDigest, hostsDigest: hosts, claimedBy: "u",
-                approvedAt: WallTime(milliseconds: 0))
+                approvedAt: WallTime(clamping: 0))
             return ApprovalStanding(
                 plan: plan, planDigest: "p1", hostsDigest: "h1", inventory: inventory, approvals: [approval]
             ).layers.first?.verdict

@@ -6,7 +6,14 @@ extension WallTime {
     static var now: WallTime {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return WallTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+        return WallTime(time)
+    }
+
+    /// A file system may say any number of seconds.
+    init(_ time: timespec) {
+        let (milliseconds, isBeyond) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000)
+        let nearest = isBeyond ? (time.tv_sec < 0 ? Int64.min : .max) : milliseconds
+        self = WallTime(clamping: nearest).advanced(byMilliseconds: Int64(time.tv_nsec) / 1_000_000)
     }
 }
 

@@ -89,7 +89,9 @@ package struct FileSystem: Disk {
     package func modifiedAt(_ path: String) -> Int64 {
         var status = stat()
         guard stat(path, &status) == 0 else { return 0 }
-        return Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        let (nanoseconds, isBeyond) = Int64(status.st_mtim.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+        if isBeyond { return status.st_mtim.tv_sec < 0 ? .min : .max }
+        return nanoseconds.addingReportingOverflow(Int64(status.st_mtim.tv_nsec)).partialValue
     }
 
     package func byteCount(of path: String) -> Int64 {

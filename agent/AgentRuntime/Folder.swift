@@ -1,4 +1,5 @@
 package import AgentProtocol
+import ContentDigest
 
 /// A folder of a disk whose files are whole or absent.
 package struct Folder: Sendable {
@@ -66,6 +67,6 @@ package struct Folder: Sendable {
     /// A file's value; nil when there is no such file or it does not hold one.
     package func value<Value: Decodable>(_ type: Value.Type, of name: String) throws(Refusal) -> Value? {
         guard let bytes = try read(name) else { return nil }
-        return try? LineCodec.decode(type, from: bytes)
+        return try? LineCodec.decode(type, from: bytes, beyondRange: .clamped)
     }
 }

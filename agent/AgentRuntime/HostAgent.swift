@@ -33,7 +33,7 @@ package struct HostAgent: Sendable {
     }
 
     /// Checks, right before a change, that a session still is the newest that drives the host.
-    private func requireNewest(_ driver: (ledger: LedgerID, epoch: UInt64)) throws(Refusal) {
+    private func requireNewest(_ driver: (ledger: LedgerID, epoch: Epoch)) throws(Refusal) {
         let fence = try state.fence()
         try logged(driver.ledger, driver.epoch) { () throws(Refusal) in
             try fence.check(ledger: driver.ledger, epoch: driver.epoch)
@@ -42,7 +42,7 @@ package struct HostAgent: Sendable {
 
     /// Leaves a line on the host about a coordinator that is turned away.
     private func logged<Result>(
-        _ ledger: LedgerID, _ epoch: UInt64?, _ judge: () throws(Refusal) -> Result
+        _ ledger: LedgerID, _ epoch: Epoch?, _ judge: () throws(Refusal) -> Result
     ) throws(Refusal) -> Result {
         do throws(Refusal) {
             return try judge()

@@ -58,7 +58,9 @@ extension HostAgent {
         [workingDirectory, state.folder.path].map { path in
             var status = statvfs()
             guard statvfs(path, &status) == 0 else { return 0 }
-            return Int64(status.f_bavail) * Int64(status.f_frsize) / 1_048_576
+            // A file system may say any number of blocks.
+            let mebibytes = Double(status.f_bavail) * Double(status.f_frsize) / 1_048_576
+            return Int64(min(mebibytes, Double(CanonicalJSON.largestInteger)))
         }.min() ?? 0
     }
 }

@@ -15,7 +15,7 @@ struct RefusalLog {
 
     /// Adds a line, and lets the oldest go. Call inside `StateFolder.exclusively`. A log that can not be written keeps
     /// nobody from being refused.
-    func add(_ refusal: Refusal, ledger: LedgerID, epoch: UInt64, at time: WallTime) {
+    func add(_ refusal: Refusal, ledger: LedgerID, epoch: Epoch, at time: WallTime) {
         let text = (try? folder.read(RefusalLog.name)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let line =
             "\(time.rfc3339) refused \(refusal.code.rawValue) ledger=\(ledger) epoch=\(epoch): \(refusal.message)"

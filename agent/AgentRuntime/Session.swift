@@ -7,7 +7,7 @@ package struct Session: Sendable {
         case awaitingHello
         /// Said hello without an epoch.
         case reading
-        case driving(ledger: LedgerID, epoch: UInt64)
+        case driving(ledger: LedgerID, epoch: Epoch)
     }
     private var state = State.awaitingHello
     /// When its connection's agent began: a change that ended later is confirmed by a newer session only.
@@ -44,7 +44,7 @@ package struct Session: Sendable {
     }
 
     /// Who drives, for a request that changes something.
-    func driver() throws(Refusal) -> (ledger: LedgerID, epoch: UInt64) {
+    func driver() throws(Refusal) -> (ledger: LedgerID, epoch: Epoch) {
         switch state {
         case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
         case .reading: throw Refusal(.readOnly, "the session said hello without an epoch, so it only reads")

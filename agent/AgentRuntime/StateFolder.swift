@@ -1,4 +1,5 @@
 package import AgentProtocol
+import ContentDigest
 import Glibc
 import UpgradeDomain
 
@@ -61,7 +62,7 @@ package struct StateFolder: Sendable {
     package func fence() throws(Refusal) -> HostFence {
         guard let bytes = try folder.read("fence.json") else { return .unowned }
         do {
-            return try LineCodec.decode(HostFence.self, from: bytes)
+            return try LineCodec.decode(HostFence.self, from: bytes, beyondRange: .clamped)
         } catch {
             throw Refusal(
                 .internalFailure, "\(folder.path(of: "fence.json")) is damaged; nothing may drive this host: \(error)")

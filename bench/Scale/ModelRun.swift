@@ -12,7 +12,7 @@ struct ModelRun {
     private var now = MonotonicTime.zero
     private var upgraded: Set<Placement> = []
 
-    static let start = WallTime(milliseconds: 1_000_000)
+    static let start = WallTime(clamping: 1_000_000)
 
     init(_ definition: RunDefinition, startedWith hash: Digest) {
         state = RolloutState(definition: definition, startedAt: ModelRun.start, hash: hash, at: .zero)
@@ -33,7 +33,7 @@ struct ModelRun {
     }
 
     mutating func take(_ recorded: [RecordedEvent]) {
-        wall.milliseconds += 1
+        wall = wall.advanced(byMilliseconds: 1)
         let clock = ContinuousClock.now
         for event in recorded { state.apply(event, at: now) }
         folding += ContinuousClock.now - clock

@@ -128,6 +128,6 @@ extension RuntimeClock {
         let start = ContinuousClock().now
         return RuntimeClock(
             monotonic: { MonotonicReading.since(start) },
-            wall: { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) })
+            wall: { WallTime(clamping: Int64(Date().timeIntervalSince1970 * 1_000)) })
     }
 }

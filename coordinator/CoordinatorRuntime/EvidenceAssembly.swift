@@ -21,32 +21,69 @@ enum EvidenceAssembly {
             reading.unknown = reply.failure ?? UnknownReason(.notRun, "there is no result")
             return reading
         }
-        let text = String(decoding: reply.body.elements, as: UTF8.self)
+        let reader = order.surface.reader
         let answer = RawAnswer(
-            resultCode: resultCode, document: document(reply.body.elements, order.surface.reader.format), text: text,
-            truncated: reply.truncated, contentType: reply.contentType, hostTime: reply.hostTime)
-        switch order.surface.reader.read(answer, acceptedCodes: order.acceptedCodes) {
-        case .success(let items): reading.items = items
+            resultCode: resultCode, document: document(reply.body.elements, reader.format),
+            text: String(decoding: reply.body.elements, as: UTF8.self), truncated: reply.truncated,
+            contentType: reply.contentType, hostTime: reply.hostTime)
+        switch reader.read(answer, acceptedCodes: order.acceptedCodes) {
+        case .success(let items): reading.items = items.map(kept)
         case .failure(let failure): reading.unknown = failure.reason
         }
         return reading
     }
 
-    /// nil where a body is no JSON, or says something twice: nobody knows which of the two counts.
-    static func document(_ bytes: [UInt8], _ format: BodyFormat) -> JSONValue? {
+    /// The longest name and value that are kept of an item, in Unicode scalars.
+    static let maximumTextScalars = 200
+
+    /// An item as it is kept: what is longer is cut, and ends with the digest of the whole, so that two that differ behind the
+    /// cut still differ.
+    private static func kept(_ item: EvidenceItem) -> EvidenceItem {
+        EvidenceItem(key: kept(item.key), value: kept(item.value), health: item.health)
+    }
+
+    private static func kept(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        guard scalars.dropFirst(maximumTextScalars).first != nil else { return text }
+        let start = String(String.UnicodeScalarView(scalars.prefix(maximumTextScalars)))
+        return "\(start)... (\(text.utf8.count) bytes, sha256 \(Digest.sha256(of: Array(text.utf8)).short))"
+    }
+
+    /// The document that a body is, or why it is none, as where it says something twice: nobody knows which of the two counts.
+    static func document(_ bytes: [UInt8], _ format: BodyFormat) -> Result<Answer, UnknownReason> {
         // Some servers begin with a byte order mark, which a reader may skip (RFC 8259, 8.1).
         let bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
-        let whole = try? CanonicalJSON.decode(JSONValue.self, from: bytes)
-        switch (format, whole) {
-        case (.json, _), (.jsonLines, .array?): return whole
-        case (.jsonLines, _):
-            let lines = bytes.split(separator: UInt8(ascii: "\n")).filter { $0.contains { $0 > 0x20 } }
-            var elements: [JSONValue] = []
-            for line in lines {
-                guard let element = try? CanonicalJSON.decode(JSONValue.self, from: Array(line)) else { return nil }
-                elements.append(element)
-            }
-            return .array(elements)
+        guard bytes.contains(where: { $0 > 0x20 }) else {
+            // No lines are a list of nothing.
+            return format == .json ? .failure(UnknownReason(.unparsable, "the answer is empty")) : .success(.array([]))
         }
+        let failure: JSONError
+        do {
+            let whole = try CanonicalJSON.answer(from: bytes)
+            if format == .json { return .success(whole) }
+            if case .array = whole { return .success(whole) }
+            // One line is a document, too.
+            return .success(.array([whole]))
+        } catch {
+            failure = error
+        }
+        return format == .json ? .failure(unparsable(failure)) : lines(bytes)
+    }
+
+    private static func lines(_ bytes: [UInt8]) -> Result<Answer, UnknownReason> {
+        var elements: [Answer] = []
+        for (index, line) in bytes.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated()
+        where line.contains(where: { $0 > 0x20 }) {
+            do {
+                elements.append(try CanonicalJSON.answer(from: Array(line)))
+            } catch {
+                return .failure(unparsable(error, in: "line \(index + 1) of the answer"))
+            }
+        }
+        return .success(.array(elements))
+    }
+
+    private static func unparsable(_ error: JSONError, in what: String = "the answer") -> UnknownReason {
+        UnknownReason(.unparsable, "\(what) is \(error)")
     }
 }

@@ -13,7 +13,7 @@ public struct FleetJournals: Sendable {
     public struct Memory: Sendable {
         public var host: HostName
         public var owner: LedgerID?
-        public var highestEpoch: UInt64
+        public var highestEpoch: Epoch
         /// The newest first; at most what the agent gives in one answer.
         public var entries: [JournalEntry]
     }

@@ -14,7 +14,7 @@ actor HostLinks {
 
     private let connector: any HostConnector
     private let ledger: LedgerID
-    private let epoch: UInt64
+    private let epoch: Epoch
     private let clock: RuntimeClock
     private var links: [HostName: Entry] = [:]
     private var connecting = 0
@@ -31,7 +31,7 @@ actor HostLinks {
         let task: Task<Link, any Error>
     }
 
-    init(connector: any HostConnector, ledger: LedgerID, epoch: UInt64, clock: RuntimeClock) {
+    init(connector: any HostConnector, ledger: LedgerID, epoch: Epoch, clock: RuntimeClock) {
         self.connector = connector
         self.ledger = ledger
         self.epoch = epoch

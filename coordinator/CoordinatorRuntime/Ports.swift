@@ -5,7 +5,7 @@ public import UpgradeDomain
 public protocol RunLog: Sendable {
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
     /// Appends durably as one transaction what was decided from a state; `epoch` is nil for requests, which need no lease.
-    func append(_ events: [RunEvent], to state: RolloutState, epoch: UInt64?) async throws -> AppendOutcome
+    func append(_ events: [RunEvent], to state: RolloutState, epoch: Epoch?) async throws -> AppendOutcome
     /// Keeps raw evidence by its digest.
     func store(evidence: [UInt8]) async throws -> Digest
 }

@@ -3,39 +3,39 @@ import UpgradeDomain
 
 /// What `docker container inspect` or `podman container inspect` says of one container.
 struct ContainerFacts {
-    private let state: Result<JSONValue, LinkFailure>
+    private let state: Result<Answer, LinkFailure>
     /// The image's id, `sha256:...`; podman leaves the prefix out.
     private(set) var imageID: String?
     private var repositoryDigests: [String] = []
 
     init(_ inspection: Result<String, LinkFailure>) {
         state = inspection.flatMap { text in
-            guard let document = try? CanonicalJSON.decode(JSONValue.self, from: Array(text.utf8)),
+            guard let document = try? CanonicalJSON.answer(from: Array(text.utf8)),
                 let container = document.value(at: "/0"), container.value(at: "/State/Status") != nil
             else { return .failure(LinkFailure(isUnknown: true, "the engine's answer describes no container")) }
             return .success(container)
         }
-        if case .success(let container) = state, let id = container.value(at: "/Image")?.scalarText, !id.isEmpty {
+        if case .success(let container) = state, let id = container.value(at: "/Image")?.text, !id.isEmpty {
             imageID = id.hasPrefix("sha256:") ? id : "sha256:\(id)"
         }
     }
 
     mutating func addRepositoryDigests(_ inspection: Result<String, LinkFailure>) {
         guard case .success(let text) = inspection,
-            let document = try? CanonicalJSON.decode(JSONValue.self, from: Array(text.utf8)),
+            let document = try? CanonicalJSON.answer(from: Array(text.utf8)),
             case .array(let digests) = document.value(at: "/0/RepoDigests")
         else { return }
-        repositoryDigests = digests.compactMap(\.scalarText)
+        repositoryDigests = digests.compactMap(\.text)
     }
 
     var items: [EvidenceItem] {
         switch state {
         case .failure(let failure): return [.init(.container, failure), .init(.image, failure)]
         case .success(let container):
-            let status = container.value(at: "/State/Status")?.scalarText ?? "(none)"
+            let status = container.value(at: "/State/Status")?.text ?? "(none)"
             // Docker says Health; podman said Healthcheck before 4.0.
             let health = ["/State/Health/Status", "/State/Healthcheck/Status"].lazy
-                .compactMap { container.value(at: $0)?.scalarText }.first { !$0.isEmpty }
+                .compactMap { container.value(at: $0)?.text }.first { !$0.isEmpty }
             let words = [status, health].compactMap(\.self).joined(separator: ", ")
             let isGood = status == "running" && (health == nil || health == "healthy")
             let image =
@@ -47,7 +47,7 @@ struct ContainerFacts {
 
     func processID() throws(LinkFailure) -> Int32 {
         let container = try state.get()
-        guard let pid = container.value(at: "/State/Pid")?.scalarText.flatMap({ Int32($0) }), pid > 0 else {
+        guard let pid = container.value(at: "/State/Pid")?.text.flatMap({ Int32($0) }), pid > 0 else {
             throw LinkFailure(isUnknown: false, "the container has no process")
         }
         return pid

@@ -35,10 +35,12 @@ struct RunningProcess {
     var started: WallTime {
         var sinceBoot = timespec()
         clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
-        let ticksPerSecond = UInt64(sysconf(Int32(_SC_CLK_TCK)))
-        let begun = Int64((status.startTicks + 1) * 1_000 / ticksPerSecond)
+        let (ticks, isBeyond) = status.startTicks.addingReportingOverflow(1)
+        let ticksPerSecond = UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
+        let seconds = isBeyond ? 0 : Int64(ticks / ticksPerSecond)
+        let begun = seconds * 1_000 + Int64(ticks % ticksPerSecond * 1_000 / ticksPerSecond)
         let uptime = Int64(sinceBoot.tv_sec) * 1_000 + Int64(sinceBoot.tv_nsec) / 1_000_000
-        return WallTime(milliseconds: WallTime.now.milliseconds - max(0, uptime - begun))
+        return WallTime.now.advanced(byMilliseconds: -max(0, uptime - begun))
     }
 
     var startedItem: EvidenceItem { .holds(.started, started.rfc3339Milliseconds) }
@@ -95,8 +97,7 @@ struct RunningProcess {
         guard stat(path, &status) == 0 else {
             return .unknown(.program, "\(path) can not be looked at: \(systemErrorText(errno))")
         }
-        let at = WallTime(
-            milliseconds: Int64(status.st_mtim.tv_sec) * 1_000 + Int64(status.st_mtim.tv_nsec) / 1_000_000)
+        let at = WallTime(status.st_mtim)
         let name = release.name(of: path)
         guard at <= started else {
             return .fails(

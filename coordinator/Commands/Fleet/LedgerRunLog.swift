@@ -18,7 +18,7 @@ struct LedgerRunLog: RunLog {
         }
     }
 
-    func append(_ events: [RunEvent], to state: RolloutState, epoch: UInt64?) async throws -> AppendOutcome {
+    func append(_ events: [RunEvent], to state: RolloutState, epoch: Epoch?) async throws -> AppendOutcome {
         do throws(LedgerError) {
             Failpoint.beforeCommit.pass()
             let recorded = try ledger.append(

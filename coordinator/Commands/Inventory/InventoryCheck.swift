@@ -38,7 +38,7 @@ struct InventoryCheck: LockflightCommand {
         let rows = reports.map { report in
             let clock = report.clockOffsetMilliseconds.map { "\($0) ms" } ?? "-"
             let disk = report.freeDiskMebibytes.map { "\($0) MiB" } ?? "-"
-            let far = abs(report.clockOffsetMilliseconds ?? 0) > InventoryCheck.toleratedClockOffsetMilliseconds
+            let far = (report.clockOffsetMilliseconds ?? 0).magnitude > InventoryCheck.toleratedClockOffsetMilliseconds
             return [
                 report.host.rawValue, report.problem == nil ? style.green("ok") : style.red(report.code ?? "failed"),
                 far ? style.yellow(clock) : clock, disk, report.agentVersion ?? "-",

@@ -41,7 +41,7 @@ struct PlanApprove: LockflightCommand {
         let hosts = stored.plan.selectedHosts(of: inventory)
         let now = Context.clock.wall()
         let rollbackUntil =
-            rollbackHours == 0 ? nil : WallTime(milliseconds: now.milliseconds + Int64(rollbackHours) * 3_600_000)
+            rollbackHours == 0 ? nil : now.advanced(bySeconds: rollbackHours * 3_600)
         let approval = Approval(
             owner: Owner(owner), planDigest: stored.digest, hostsDigest: try Digest.canonical(of: hosts),
             claimedBy: context.user, approvedAt: now, rollbackUntil: rollbackUntil)

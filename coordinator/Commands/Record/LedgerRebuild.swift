@@ -47,6 +47,7 @@ struct LedgerRebuild: LockflightCommand {
                 .refused, "the hosts follow \(owners.count) ledgers: \(words.joined(separator: "; "))",
                 consequence: "Nothing was recorded.", next: "lockflight ledger rebuild --from-hosts --without HOST")
         }
+        try refuseEpochsWithoutReason(memories, at: Context.clock.wall())
         let operations = memories.flatMap { memory in memory.entries.map { $0.reconstructed(on: memory.host) } }
         try ledger.takePlace(
             of: lost, above: memories.map(\.highestEpoch).max() ?? 0, remembering: operations, by: context.user,
@@ -56,6 +57,21 @@ struct LedgerRebuild: LockflightCommand {
         remarks.append("next: lockflight ledger reconstructed")
         return CommandResult(
             lines: ReconstructionTable.lines(of: operations, context), document: operations, remarks: remarks)
+    }
+
+    /// No ledger gives out epochs far beyond the seconds since 1970, where a restored one begins. Following a host that says
+    /// so would shut this ledger out of all the others, which let an epoch rise only so far at once.
+    private func refuseEpochsWithoutReason(_ memories: [FleetJournals.Memory], at now: WallTime) throws(CommandError) {
+        let highest = Epoch(clamping: UInt64(now.milliseconds / 1_000) + Epoch.largestRise / 4)
+        let strange = memories.filter { $0.highestEpoch > highest }
+        guard let first = strange.first else { return }
+        throw CommandError(
+            .refused,
+            "\(first.host) says that it was driven with the epoch \(first.highestEpoch), which no ledger gives out",
+            consequence: "Nothing was recorded. Find out who wrote that, or leave the host out.",
+            next:
+                "lockflight ledger rebuild --from-hosts --without \(strange.map(\.host.rawValue).joined(separator: " --without "))"
+        )
     }
 
     private func memories(

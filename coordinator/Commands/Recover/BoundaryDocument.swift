@@ -100,7 +100,7 @@ struct BoundaryDocument: Encodable {
         lines += [
             "", "| | |", "|---|---|", row("plan", "\(plan), \(planDigest)"), row("hosts", "\(hostsDigest)"),
             row("ledger", "\(ledger), event \(sequence), chain head \(chainHead)"),
-            row("written", WallTime(milliseconds: writtenAtMilliseconds).rfc3339),
+            row("written", WallTime(clamping: writtenAtMilliseconds).rfc3339),
             row("completed", completed ?? "nothing"), row("stopped", stopped), row("touched", names(touched)),
             row("taken back", names(rolledBack)), row("untouched", names(untouched)), row("skipped", names(skipped)),
             row("in flight", inFlight.isEmpty ? "none" : inFlight.map(\.rawValue).joined(separator: ", ")),
@@ -110,7 +110,7 @@ struct BoundaryDocument: Encodable {
         ]
         lines += failures.map { failure in
             cells([
-                WallTime(milliseconds: failure.atMilliseconds).rfc3339, failure.boundary, failure.subject, failure.code,
+                WallTime(clamping: failure.atMilliseconds).rfc3339, failure.boundary, failure.subject, failure.code,
                 failure.failureClass, failure.detail, failure.answered ?? "no",
             ])
         }

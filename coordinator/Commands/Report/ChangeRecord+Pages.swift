@@ -131,11 +131,11 @@ extension ChangeRecord {
 extension ChangeRecord.Stretch {
     /// `0.4 s`, `73 s`: tenths of a second where a second says little.
     var duration: String {
-        let milliseconds = max(0, until.milliseconds - from.milliseconds)
+        let milliseconds = max(0, until.milliseconds(since: from))
         return milliseconds < 10_000
             ? "\(milliseconds / 1_000).\(milliseconds % 1_000 / 100) s" : "\(milliseconds / 1_000) s"
     }
 
     /// Its share of the drawing; the shortest still shows.
-    fileprivate var width: Int { Int(clamping: max(200, until.milliseconds - from.milliseconds)) }
+    fileprivate var width: Int { Int(clamping: max(200, until.milliseconds(since: from))) }
 }

@@ -268,7 +268,7 @@ extension PendingRevert {
             return
                 "\(placement.host) rolls back by itself unless it is confirmed within \(withinSeconds) s of the end of \(operation)"
         }
-        let due = WallTime(milliseconds: endedAt.milliseconds + Int64(withinSeconds) * 1_000)
+        let due = endedAt.advanced(bySeconds: withinSeconds)
         return "\(placement.host) rolls back by itself at \(due.rfc3339) unless the run is resumed before"
     }
 }

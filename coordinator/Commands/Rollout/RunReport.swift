@@ -40,7 +40,7 @@ struct RunReport: Hashable {
     /// - Throws: where the document is not what this build writes.
     init(_ stored: StoredOverview) throws {
         self.init(
-            try CanonicalJSON.decode(RunOverview.self, from: stored.document), sequence: stored.headSequence,
+            try CanonicalJSON.stored(RunOverview.self, from: stored.document), sequence: stored.headSequence,
             chainHead: stored.headHash, tallies: stored.tallies, placements: stored.placements)
     }
 

@@ -145,7 +145,7 @@ struct StatusView {
         return "\(version) \(age(since: time))"
     }
 
-    private func age(since time: WallTime) -> String { age(max(0, (now.milliseconds - time.milliseconds) / 1_000)) }
+    private func age(since time: WallTime) -> String { age(max(0, now.milliseconds(since: time) / 1_000)) }
 
     private func phaseWord(_ own: PlacementOverview, _ phase: PlacementPhase?) -> String {
         phaseWord(phase, own.phase, own.failureClass)

@@ -1,0 +1,50 @@
+/// What a surface answered in JSON. It is only read, and never written again.
+///
+/// A number keeps the text that it was written as: a build number of twenty digits, or `1.10`, is an identity and no quantity.
+/// Only ``measure`` makes a quantity of it.
+public enum Answer: Hashable, Sendable {
+    case null
+    case bool(Bool)
+    /// As it was written.
+    case number(String)
+    case string(String)
+    case array([Answer])
+    case object([String: Answer])
+
+    /// A scalar as it was written; nil for null, arrays and objects.
+    public var text: String? {
+        switch self {
+        case .bool(let value): value ? "true" : "false"
+        case .number(let value), .string(let value): value
+        case .null, .array, .object: nil
+        }
+    }
+
+    /// The quantity that a number is, as near as a double comes to it; nil for everything else, and for a number beyond all
+    /// doubles.
+    public var measure: Double? {
+        guard case .number(let digits) = self, let value = Double(digits), value.isFinite else { return nil }
+        return value
+    }
+}
+
+extension Answer: PointedJSON {
+    public func child(_ token: String) -> Answer? {
+        switch self {
+        case .object(let members): members[token]
+        case .array(let elements):
+            JSONPointer.index(token).flatMap { elements.indices.contains($0) ? elements[$0] : nil }
+        case .null, .bool, .number, .string: nil
+        }
+    }
+}
+
+extension StringProtocol {
+    /// Whether two texts are the same as they are written; Swift's own `==` holds different spellings of a letter for equal.
+    public func isSpelled(_ other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
+
+    /// Without the difference between A to Z and a to z; everything else stays as it is written.
+    public var lowercasedASCII: String {
+        String(decoding: utf8.map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,29 @@
+package import ContentDigest
+package import Testing
+
+/// Whether a type that is read and written directly is the same through its `Codable`: as it is written, and for every document
+/// that one byte fewer or another byte makes of it.
+///
+/// An element of an array goes through `Codable`; a document of its own does not.
+package func expectDirectAgrees<Value: DirectJSON & Equatable>(
+    _ value: Value, sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let direct = try CanonicalJSON.encode(value)
+    #expect([0x5b] + direct + [0x5d] == (try CanonicalJSON.encode([value])), sourceLocation: sourceLocation)
+    var documents = [direct]
+    for index in direct.indices {
+        var shorter = direct
+        shorter.remove(at: index)
+        documents.append(shorter)
+        for other in [UInt8(ascii: "x"), UInt8(ascii: "7")] where other != direct[index] {
+            var changed = direct
+            changed[index] = other
+            documents.append(changed)
+        }
+    }
+    for document in documents {
+        let one = try? CanonicalJSON.decode(Value.self, from: document)
+        let other = try? CanonicalJSON.decode([Value].self, from: [0x5b] + document + [0x5d]).first
+        #expect(one == other, "\(String(decoding: document, as: UTF8.self))", sourceLocation: sourceLocation)
+    }
+}
