@@ -35,7 +35,7 @@ export SWIFT_RELEASE_FLAGS := -c release $(SWIFT_BUILD_FLAGS) --static-swift-std
 # What the formatter reads.
 SWIFT_SOURCES := Package.swift Sources Tests agent coordinator inventory bench
 AGENT := .build-agent/out/lockflight-agent-$(shell uname -m)
-AGENT_SOURCES := Package.swift agent Sources/UpgradeDomain Sources/ContentDigest Sources/AgentProtocol Sources/Failpoints \
+AGENT_SOURCES := Package.swift agent Sources/SafeText Sources/UpgradeDomain Sources/ContentDigest Sources/AgentProtocol Sources/Failpoints \
 	Sources/CLinux
 
 export LOCKFLIGHT_AGENT_DIRECTORY := $(CURDIR)/.build-agent/out

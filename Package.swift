@@ -67,6 +67,7 @@ let package = Package(
     ],
     targets: [
         // Sources/: values, decisions, the ledger, the transport, the lab.
+        library("SafeText", in: "Sources"),
         library("UpgradeDomain", in: "Sources"),
         // Optimised in every build: it walks over each byte that is read, which takes most of the time of a test otherwise.
         library(
@@ -82,7 +83,9 @@ let package = Package(
             name: "CLibSSH2", path: "Sources/CLibSSH2", pkgConfig: "libssh2",
             providers: [.apt(["libssh2-1-dev"])]),
         .target(name: "CLinux", path: "Sources/CLinux"),
-        library("SSHTransport", in: "Sources", ["CLibSSH2", nio, nioPosix, crypto, cryptoExtras, subprocess, system]),
+        library(
+            "SSHTransport", in: "Sources",
+            ["CLibSSH2", "SafeText", nio, nioPosix, crypto, cryptoExtras, subprocess, system]),
         .target(
             name: "LabFleet", dependencies: ["UpgradeDomain", "ContentDigest", subprocess, system],
             path: "Sources/LabFleet",
@@ -95,7 +98,8 @@ let package = Package(
         library(
             "AgentRuntime", in: "agent",
             [
-                "UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux", crypto, nio, nioPosix,
+                "SafeText", "UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux", crypto, nio,
+                nioPosix,
                 nioHTTP1,
             ]),
         .executableTarget(
@@ -106,12 +110,11 @@ let package = Package(
         library(
             "CoordinatorRuntime", in: "coordinator",
             ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]),
-        library("Terminal", in: "coordinator"),
         library(
             "Commands", in: "coordinator",
             [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "Terminal", "CLinux", subprocess, system,
+                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "SafeText", "CLinux", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -135,6 +138,7 @@ let package = Package(
         library("TestSupport", in: "Tests", ["ContentDigest"]),
         tests("TestSupportTests", ["TestSupport"]),
         tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
+        tests("SafeTextTests", ["SafeText"]),
         tests("UpgradeDomainTests", ["UpgradeDomain", "ContentDigest"]),
         tests("SSHTransportTests", ["SSHTransport", "TestSupport"], exclude: ["askpass"]),
         tests("AgentProtocolTests", ["AgentProtocol", "TestSupport", "UpgradeDomain"]),
@@ -163,7 +167,7 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Commands", "ContentDigest", "Ledger", "RolloutEngine", "Terminal", "UpgradeDomain", subprocess, system,
+                "Commands", "ContentDigest", "Ledger", "RolloutEngine", "SafeText", "UpgradeDomain", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests(
@@ -189,7 +193,7 @@ if Context.environment["LOCKFLIGHT_FUZZ"] != nil {
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
         .executableTarget(
             name: "lockflight-fuzz",
-            dependencies: ["AgentProtocol", "CLibFuzzer", "Inventory", "Terminal", "UpgradeDomain"],
+            dependencies: ["AgentProtocol", "CLibFuzzer", "Inventory", "SafeText", "UpgradeDomain"],
             path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus"], swiftSettings: strict),
     ]
 }

@@ -125,21 +125,91 @@ import UpgradeDomain
             let text = Data((before + secret + ":").utf8).base64EncodedString()
             forms += [text, text.replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")]
         }
+        let hex = secret.utf8.map { String(256 + Int($0), radix: 16).dropFirst() }
+        forms += [hex.joined(), hex.joined().uppercased(), hex.joined(separator: ":"), hex.joined(separator: " ")]
+        forms += [hex.map { "\\u00" + $0 }.joined(), hex.map { "\\\\u00" + $0.uppercased() }.joined()]
+        forms += [
+            hex.map { "%" + $0 }.joined(),
+            hex.enumerated().map { $0 % 2 == 0 ? "%" + $1 : "%" + $1.uppercased() }.joined(),
+        ]
+        forms += [hex.map { "&#x\($0);" }.joined(), secret.utf8.map { "&#\($0);" }.joined()]
+        // A document within a document within a document.
+        var nested = secret
+        for _ in 0..<3 {
+            nested = String(String(decoding: try JSONEncoder().encode(nested), as: UTF8.self).dropFirst().dropLast())
+            forms.append(nested)
+        }
+        for end in ["\n", "\r\n", "\\n"] {
+            let letters = Data(secret.utf8).base64EncodedString().map(String.init)
+            forms.append(letters.enumerated().map { $0 > 0 && $0 % 4 == 0 ? end + $1 : $1 }.joined())
+        }
         let secrets = try HostSecrets(["Authorization": SecretReference(file: host.folder.path + "/token", prefix: "")])
         for form in forms {
-            let told = String(decoding: secrets.redacted(Array("<\(form)>".utf8)), as: UTF8.self)
+            let told = String(decoding: secrets.redactor.redacted(Array("<\(form)>".utf8)), as: UTF8.self)
             #expect(told.contains("***"), "\(form) is told as \(told)")
             // At most the letters that share bits with a neighbour are left.
             #expect(told.count <= "<***>".count + 14, "\(form) is told as \(told)")
         }
-        #expect(secrets.redacted(Array("ordinary text".utf8)) == Array("ordinary text".utf8))
+        for harmless in ["ordinary text", "\\u0041 %41 &#65; + QUJD", String(secret.dropLast()), ""] {
+            #expect(secrets.redactor.redacted(harmless) == harmless)
+        }
+    }
+
+    @Test func aSecretIsBlottedOutOverTheCutAndInTheHead() throws {
+        let host = try HostUnderTest()
+        let secret = "s3cret-token-of-32-letters-at-all"
+        try host.write("token", secret + "\n")
+        // The cut goes through the secret.
+        for kept in [1, 16, 32] {
+            let body = String(repeating: "x", count: ProtocolLimits.surfaceBytes - kept) + secret + "more"
+            let server = try CannedServer([
+                "HTTP/1.1 200 OK\r\nContent-Type: text/\(secret)\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body
+            ])
+            var source = HTTPSource(url: "http://127.0.0.1:\(server.port)/", timeoutSeconds: 20)
+            source.secretHeaders = ["Authorization": SecretReference(file: host.folder.path + "/token")]
+            let reply = try take(SurfaceRequest(name: "web", source: .http(source)), from: host)
+            #expect(reply.body.elements.count <= ProtocolLimits.surfaceBytes)
+            // What is blotted out is shorter than the secret.
+            #expect(reply.truncated == (kept == 1))
+            #expect(!String(decoding: reply.body.elements, as: UTF8.self).contains("s"))
+            #expect(reply.contentType == "text/***")
+        }
+        // So many before the cut that the text behind it would come to stand before it.
+        let many = String(repeating: secret, count: ProtocolLimits.surfaceBytes / 16)
+        let flood = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: \(many.utf8.count)\r\n\r\n" + many])
+        var asked = HTTPSource(url: "http://127.0.0.1:\(flood.port)/", timeoutSeconds: 20)
+        asked.secretHeaders = ["Authorization": SecretReference(file: host.folder.path + "/token")]
+        let told = try take(SurfaceRequest(name: "web", source: .http(asked)), from: host)
+        #expect(told.truncated && Set(told.body.elements) == [UInt8(ascii: "*")])
+        let server = try CannedServer([
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/?token=\(secret)\r\nContent-Length: 0\r\n\r\n"
+        ])
+        var source = HTTPSource(url: "http://127.0.0.1:\(server.port)/", timeoutSeconds: 20)
+        source.secretHeaders = ["Authorization": SecretReference(file: host.folder.path + "/token")]
+        let detail = try take(SurfaceRequest(name: "web", source: .http(source)), from: host).failure?.detail
+        #expect(detail == "answered 302, a redirect to http://127.0.0.1/?token=***, and redirects are not followed")
+    }
+
+    @Test(
+        arguments: [
+            ("Content-Encoding: gzip\r\n", "compressed (Content-Encoding: gzip)"),
+            ("Content-Type: a/b\r\nContent-Type: c/d\r\n", "several types: a/b and c/d"),
+        ])
+    func anAnswerThatCanNotBeReadNamesWhatItIs(_ head: String, _ words: String) throws {
+        let server = try CannedServer(["HTTP/1.1 200 OK\r\n\(head)Content-Length: 2\r\n\r\n{}"])
+        let failure = try take(http(server.port), from: HostUnderTest()).failure
+        #expect(failure?.code == .wrongContentType)
+        #expect(failure?.detail.contains(words) == true, "\(failure as Any)")
     }
 
     @Test func aRedirectIsTheAnswer() throws {
         let server = try CannedServer([
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
         ])
-        #expect(try take(http(server.port), from: HostUnderTest()).resultCode == 302)
+        let reply = try take(http(server.port), from: HostUnderTest())
+        #expect(reply.resultCode == 302)
+        #expect(reply.failure?.code == .unacceptedStatus)
+        #expect(reply.failure?.detail.contains("a redirect to http://127.0.0.1:1/") == true)
     }
 
     @Test func aSlowAnswerEndsAtItsDeadline() throws {

@@ -21,6 +21,49 @@ struct KnownHostsTests {
         return HostKey(type: String(columns[0]), base64: String(columns[1]))
     }
 
+    /// A key as it stands in a file: its type, and some bytes (RFC 4253, 6.6).
+    private static func key(_ type: String, _ byte: UInt8) -> HostKey {
+        let fields = [Array(type.utf8), [UInt8](repeating: byte, count: 33)]
+        let blob: [UInt8] = fields.flatMap { field -> [UInt8] in [0, 0, 0, UInt8(field.count)] + field }
+        return HostKey(type: type, base64: Data(blob).base64EncodedString())
+    }
+
+    private let one = key("ssh-ed25519", 1)
+    private let two = key("ecdsa-sha2-nistp256", 2)
+
+    private func line(_ key: HostKey, _ marker: String = "", _ space: String = " ") -> String {
+        "\(marker)host\(space)\(key.type)\(space)\(key.base64)"
+    }
+
+    @Test(arguments: ["\n", "\r\n", "\n\n"], [" ", "\t", " \t "])
+    func linesAreReadAsOpenSSHPrintsThem(_ end: String, _ space: String) {
+        let match = KnownHosts.read(
+            [
+                "# Host [127.0.0.1]:2222 found: line 1", line(one, "", space), line(two, "", space) + " comment",
+                line(KnownHostsTests.key("ssh-rsa", 3), "", space),
+                "@cert-authority *.example.net ssh-ed25519 AAAAC3Ca",
+            ].map { $0 + end }.joined())
+        #expect(match.keys == [one, two])
+        #expect(match.remarks.count == 2)
+        #expect(match.revoked.isEmpty)
+        let revoked = KnownHosts.read(
+            [line(one), "@revoked\(space)" + line(one, "", space), line(two)].joined(separator: end))
+        #expect(revoked.revoked == [one])
+        #expect(revoked.keys == [two])
+    }
+
+    @Test func aLineWhoseKeyCanNotBeReadPinsNothing() {
+        let unpadded = String(one.base64.utf8.prefix { $0 != UInt8(ascii: "=") }) ?? ""
+        for base64 in ["AAAA", "AAAAC3Nz", "!", two.base64, unpadded, one.base64 + "\u{301}"] {
+            let bad = "host ssh-ed25519 \(base64)"
+            #expect(KnownHosts.read(bad).keys.isEmpty, "\(base64)")
+            #expect(KnownHosts.read(bad).remarks.count == 1, "\(base64)")
+            // Which key is revoked is not known, so none is trusted.
+            #expect(KnownHosts.read("\(line(one))\n@revoked \(bad)\n").keys.isEmpty, "\(base64)")
+        }
+        #expect(KnownHosts.read("\(line(one))\n@revoked host\n").keys.isEmpty)
+    }
+
     @Test func aHashedFileGivesTheKeysOfThatPlaceAndNoOther() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

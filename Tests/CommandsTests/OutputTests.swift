@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Terminal
+import SafeText
 import Testing
 import UpgradeDomain
 
@@ -67,24 +67,5 @@ struct OutputTests {
         #expect(ExitStatus.usage.rawValue == 64)
         let help = Lockflight.helpMessage(columns: 200)
         for status in ExitStatus.allCases { #expect(help.contains("\(status.rawValue)\t\(status.meaning)")) }
-    }
-
-    @Test func knownHostsLinesAreReadAsOpenSSHPrintsThem() {
-        let match = KnownHosts.read(
-            """
-            # Host [127.0.0.1]:2222 found: line 1
-            |1|abc=|def= ssh-ed25519 AAAAC3Nz
-            # Host [127.0.0.1]:2222 found: line 2
-            [127.0.0.1]:2222 ecdsa-sha2-nistp256 AAAAE2Vj comment
-            [127.0.0.1]:2222 ssh-rsa AAAAB3Nz
-            @cert-authority *.example.net ssh-ed25519 AAAAC3Ca
-            """)
-        #expect(match.keys.map(\.type) == ["ssh-ed25519", "ecdsa-sha2-nistp256"])
-        #expect(match.keys.first?.base64 == "AAAAC3Nz")
-        #expect(match.remarks.count == 2)
-        #expect(match.revoked.isEmpty)
-        let revoked = KnownHosts.read("host ssh-ed25519 AAAA\n@revoked * ssh-ed25519 AAAA\nhost ssh-ed25519 BBBB")
-        #expect(revoked.revoked.map(\.base64) == ["AAAA"])
-        #expect(revoked.keys.map(\.base64) == ["BBBB"])
     }
 }

@@ -1,5 +1,5 @@
 import RolloutEngine
-import Terminal
+import SafeText
 import Testing
 import UpgradeDomain
 

@@ -29,7 +29,7 @@ struct ReportTests {
             let report = try await fleet.expect(.verified, "report").output
             for part in [
                 "# lab-1.5.0: 1.4.0 to 1.5.0", "**rolled back: verified**", "core-owner", "held: evidence-regressed",
-                "core-1/core", "<b>not</b> \\| today", "services store: up -> down",
+                "core-1/core", "&lt;b>not&lt;/b> &#124; today", "services store: up -> down",
                 "none: every item is as it was before",
             ] {
                 #expect(report.contains(part), "not in the record: \(part)\n\(report)")
@@ -53,15 +53,22 @@ struct ReportTests {
                 document.querySelectorAll("svg rect").length,\
                 getComputedStyle(document.body).backgroundColor].join(";")})</script></body>
                 """
-            try String(contentsOfFile: page, encoding: .utf8).replacingOccurrences(of: "</body>", with: probe)
-                .write(toFile: page, atomically: true, encoding: .utf8)
+            let text = try String(contentsOfFile: page, encoding: .utf8)
+            // The page runs no script, whoever brings it in; a copy without its policy is measured.
+            let (tampered, measured) = (page + ".tampered.html", page + ".measured.html")
+            try text.replacingOccurrences(of: "</body>", with: probe)
+                .write(toFile: tampered, atomically: true, encoding: .utf8)
+            #expect(try await layout(of: tampered, fleet, width: 1_400, []).count == 1)
+            try text.replacing(/<meta http-equiv="Content-Security-Policy"[^>]*>/, with: "")
+                .replacingOccurrences(of: "</body>", with: probe)
+                .write(toFile: measured, atomically: true, encoding: .utf8)
             for width in [360, 1_400] {
-                let light = try await layout(of: page, fleet, width: width, [])
+                let light = try await layout(of: measured, fleet, width: width, [])
                 #expect(light.count == 4, "\(light)")
                 let (inside, window) = (try #require(Int(light[0])), try #require(Int(light[1])))
                 #expect(inside <= window, "the page is \(inside) wide in a window of \(window)")
                 #expect(try #require(Int(light[2])) >= 4)
-                let dark = try await layout(of: page, fleet, width: width, ReportTests.dark)
+                let dark = try await layout(of: measured, fleet, width: width, ReportTests.dark)
                 #expect(light[3] == "rgb(255, 255, 255)")
                 #expect(dark[3] == "rgb(20, 23, 26)")
                 let lightShot = try await screenshot(of: page, fleet, width: width, [], "light")

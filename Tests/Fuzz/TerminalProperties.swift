@@ -1,4 +1,4 @@
-import Terminal
+import SafeText
 
 /// Nothing of what comes out steers a terminal or hides; all of it is bounded and fits.
 enum TerminalProperties {

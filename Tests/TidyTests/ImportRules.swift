@@ -2,17 +2,21 @@
 enum ImportRules {
     /// Each target's folder, and which of our own targets it may import.
     static let own: [(folder: String, imports: Set<String>)] = [
+        ("Sources/SafeText", []),
         ("Sources/UpgradeDomain", []),
         ("Sources/ContentDigest", ["UpgradeDomain"]),
         ("Sources/RolloutEngine", ["UpgradeDomain"]),
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["UpgradeDomain", "ContentDigest"]),
-        ("Sources/SSHTransport", ["CLibSSH2"]),
+        ("Sources/SSHTransport", ["CLibSSH2", "SafeText"]),
         ("Sources/LabFleet", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/CLinux", []),
         ("Sources/Failpoints", []),
         ("Sources/CLibSSH2", []),
-        ("agent/AgentRuntime", ["UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux"]),
+        (
+            "agent/AgentRuntime",
+            ["SafeText", "UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux"]
+        ),
         ("agent/lockflight-agent", ["AgentRuntime"]),
         ("inventory/Inventory", ["UpgradeDomain"]),
         (
@@ -23,10 +27,9 @@ enum ImportRules {
             "coordinator/Commands",
             [
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "Terminal", "CLinux",
+                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "SafeText", "CLinux",
             ]
         ),
-        ("coordinator/Terminal", []),
         ("coordinator/lockflight", ["Commands"]),
         ("bench/FanOut", ["SSHTransport"]),
         ("bench/Scale", ["Commands", "ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"]),
@@ -41,10 +44,12 @@ enum ImportRules {
     ]
 
     /// Targets that import nothing but each other: not even the standard library's companions.
-    static let pure = ["Sources/UpgradeDomain", "Sources/RolloutEngine"]
+    static let pure = ["Sources/SafeText", "Sources/UpgradeDomain", "Sources/RolloutEngine"]
 
     /// What the agent's static executable is made of; Foundation's ICU data would make it four times as large.
-    static let agentFolders = ["Sources/UpgradeDomain", "Sources/ContentDigest", "Sources/AgentProtocol", "agent"]
+    static let agentFolders = [
+        "Sources/SafeText", "Sources/UpgradeDomain", "Sources/ContentDigest", "Sources/AgentProtocol", "agent",
+    ]
 
     private static let ownModules = Set(own.map { String($0.folder.split(separator: "/")[1]) })
 

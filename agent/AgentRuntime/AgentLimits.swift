@@ -44,6 +44,8 @@ enum AgentLimits {
     static let secretFileBytes = 65_536
     /// The shortest secret that is looked for in an answer to blot it out.
     static let redactedSecretBytes = 4
+    /// What the head of an answer may take of what curl prints.
+    static let headBytes = 65_536
     /// The largest manifest of a release, and the most files that one lists.
     static let manifestBytes = 4_194_304
     static let manifestFiles = 20_000

@@ -15,8 +15,10 @@ struct CommandAnswer: Sendable {
 enum CommandCapture {
     /// Runs the command to its end or deadline, then ends its process group at the deadline.
     ///
-    /// Output past `ProtocolLimits.surfaceBytes` is read and dropped, so that the command can end by itself.
-    static func run(_ setting: CommandSetting, isWanted: () -> Bool) -> CommandAnswer {
+    /// Output past the limit is read and dropped, so that the command can end by itself.
+    static func run(
+        _ setting: CommandSetting, limitBytes: Int = ProtocolLimits.surfaceBytes, isWanted: () -> Bool
+    ) -> CommandAnswer {
         guard let executable = setting.executable else {
             return failed(.notRun, "\(setting.arguments[0]) is not in PATH on the host")
         }
@@ -41,11 +43,12 @@ enum CommandCapture {
             _ = child.wait(atMost: AgentLimits.killGrace)
             return failed(.notRun, "\(executable) can not run: \(systemErrorText(failure))")
         }
-        return follow(child, reading: ends[0], timeout: setting.timeout, isWanted: isWanted)
+        return follow(
+            child, reading: ends[0], limitBytes: limitBytes, timeout: setting.timeout, isWanted: isWanted)
     }
 
     private static func follow(
-        _ child: ChildProcess, reading descriptor: Int32, timeout: Duration, isWanted: () -> Bool
+        _ child: ChildProcess, reading descriptor: Int32, limitBytes: Int, timeout: Duration, isWanted: () -> Bool
     ) -> CommandAnswer {
         var answer = CommandAnswer()
         let deadline = Deadline(after: timeout)
@@ -55,7 +58,7 @@ enum CommandCapture {
             let pause = isOpen ? .zero : AgentLimits.pollInterval
             answer.end = child.wait(atMost: pause)
             if isOpen {
-                isOpen = drain(descriptor, into: &answer, until: deadline)
+                isOpen = drain(descriptor, into: &answer, limitBytes: limitBytes, until: deadline)
             }
             if answer.end != nil { return answer }
             guard !deadline.hasPassed, isWanted() else { break }
@@ -72,13 +75,15 @@ enum CommandCapture {
     }
 
     /// Takes what is in the pipe; false once it is closed.
-    private static func drain(_ descriptor: Int32, into answer: inout CommandAnswer, until deadline: Deadline) -> Bool {
+    private static func drain(
+        _ descriptor: Int32, into answer: inout CommandAnswer, limitBytes: Int, until deadline: Deadline
+    ) -> Bool {
         var chunk = [UInt8](repeating: 0, count: 65_536)
         repeat {
             let count = read(descriptor, &chunk, chunk.count)
             if count == 0 { return false }
             if count < 0 { return errno == EAGAIN || errno == EINTR }
-            let room = ProtocolLimits.surfaceBytes - answer.output.count
+            let room = limitBytes - answer.output.count
             answer.output += chunk[..<min(count, room)]
             if count > room { answer.isTruncated = true }
         } while !deadline.hasPassed

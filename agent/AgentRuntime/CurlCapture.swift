@@ -1,10 +1,13 @@
 import AgentProtocol
 import Glibc
+import SafeText
 import UpgradeDomain
 
 /// HTTP through the host's own curl, where TLS or a name needs the host's trust store or resolver.
 enum CurlCapture {
-    static func run(_ source: HTTPSource, workingDirectory: String, isWanted: () -> Bool) -> HTTPAnswer {
+    static func run(
+        _ source: HTTPSource, workingDirectory: String, limitBytes: Int, isWanted: () -> Bool
+    ) -> HTTPAnswer {
         // In a file of the agent's own, as arguments can be read by everybody on the host.
         guard let headers = HeaderFile(source.headers) else {
             return .failed(.notRun, "no room for a request's headers: \(systemErrorText(errno))")
@@ -17,7 +20,8 @@ enum CurlCapture {
         guard setting.executable != nil else {
             return .failed(.notRun, "\(source.url) needs curl, which is not installed on the host")
         }
-        let answer = CommandCapture.run(setting, isWanted: isWanted)
+        let answer = CommandCapture.run(
+            setting, limitBytes: limitBytes + AgentLimits.headBytes, isWanted: isWanted)
         if let failure = answer.failure { return HTTPAnswer(failure: failure) }
         switch answer.end {
         case .exited(code: 0): return parse(answer.output, isTruncated: answer.isTruncated)
@@ -33,7 +37,10 @@ enum CurlCapture {
     /// The command line: no configuration file, no proxy, no redirects, headers in front of the body.
     static func arguments(for source: HTTPSource, headers: String) -> [String] {
         var arguments = ["curl", "--disable", "--silent", "--include", "--globoff", "--noproxy", "*"]
-        arguments += ["--max-time", "\(source.timeoutSeconds)", "--header", "@\(headers)"]
+        arguments += [
+            "--max-time", "\(source.timeoutSeconds)", "--header", "Accept-Encoding: identity", "--header",
+            "@\(headers)",
+        ]
         if let tls = source.tls {
             for (option, file) in [
                 ("--cacert", tls.caFile), ("--cert", tls.certificateFile), ("--key", tls.keyFile),
@@ -59,18 +66,22 @@ enum CurlCapture {
             guard status >= 200 else { continue }
             return HTTPAnswer(
                 status: status, body: Array(rest), isTruncated: isTruncated,
-                contentType: value(of: "content-type", in: head),
-                retryAfterSeconds: value(of: "retry-after", in: head).flatMap(HTTPAnswer.seconds))
+                contentTypes: values(of: "content-type", in: head),
+                contentEncodings: values(of: "content-encoding", in: head),
+                locations: values(of: "location", in: head),
+                retryAfterSeconds: values(of: "retry-after", in: head).first.flatMap(HTTPAnswer.seconds))
         }
     }
 
-    private static func value(of name: String, in head: ArraySlice<UInt8>) -> String? {
-        for line in head.split(separator: 0x0a) {
-            let parts = String(decoding: line, as: UTF8.self).split(separator: ":", maxSplits: 1)
-            guard parts.count == 2, parts[0].lowercased() == name else { continue }
-            return String(parts[1].drop { $0.isWhitespace }.prefix { $0 != "\r" && $0 != "\r\n" })
+    /// Of every line of the head that has the name.
+    private static func values(of name: String, in head: ArraySlice<UInt8>) -> [String] {
+        String(decoding: head, as: UTF8.self).lines.compactMap { line in
+            guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")),
+                String(line[..<colon]).lowercasedASCII.isSpelled(name)
+            else { return nil }
+            let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+            return String(Substring(line[line.utf8.index(after: colon)...].utf8.drop(while: isSpace)))
         }
-        return nil
     }
 
     private static func endOfHead(_ bytes: ArraySlice<UInt8>) -> Int? {

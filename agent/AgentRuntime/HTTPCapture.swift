@@ -10,7 +10,10 @@ struct HTTPAnswer: Sendable {
     /// The first bytes of the body.
     var body: [UInt8] = []
     var isTruncated = false
-    var contentType: String?
+    /// The values of three headers, in the order in which they came.
+    var contentTypes: [String] = []
+    var contentEncodings: [String] = []
+    var locations: [String] = []
     /// How long a 429 asks to wait.
     var retryAfterSeconds: Int?
     var failure: UnknownReason?
@@ -18,8 +21,43 @@ struct HTTPAnswer: Sendable {
     /// Reads a Retry-After in seconds; a date counts as none.
     static func seconds(_ text: String) -> Int? { Int(text).map { min(max($0, 0), AgentLimits.surfaceTimeoutSeconds) } }
 
+    var contentType: String? { contentTypes.first }
+
+    /// Why what came can not be what was asked for, though it is an answer.
+    func misfit(accepting statuses: [Int]) -> UnknownReason? {
+        guard let status else { return nil }
+        if (300..<400).contains(status), !statuses.contains(status), let place = locations.first {
+            return UnknownReason(
+                .unacceptedStatus, "answered \(status), a redirect to \(place), and redirects are not followed")
+        }
+        if let encoding = contentEncodings.first(where: { $0.lowercasedASCII != "identity" }) {
+            return UnknownReason(
+                .wrongContentType,
+                "the answer is compressed (Content-Encoding: \(encoding)), though that was not asked for")
+        }
+        guard Set(contentTypes).count <= 1 else {
+            return UnknownReason(
+                .wrongContentType, "the answer has several types: \(contentTypes.joined(separator: " and "))")
+        }
+        return nil
+    }
+
+    /// What may leave the host: without secrets, and no more than is read.
+    func told(by redactor: Redactor, accepting statuses: [Int]) -> HTTPAnswer {
+        var told = self
+        let body = redactor.redacted(body, isCut: isTruncated)
+        told.body = Array(body.prefix(ProtocolLimits.surfaceBytes))
+        told.isTruncated = isTruncated || body.count > ProtocolLimits.surfaceBytes
+        told.contentTypes = contentTypes.map(redactor.redacted)
+        told.failure = (failure ?? misfit(accepting: statuses)).map { reason in
+            UnknownReason(
+                reason.code, String(redactor.redacted(reason.detail).prefix(AgentLimits.detailCharacters)))
+        }
+        return told
+    }
+
     static func failed(_ code: UnknownReason.Code, _ detail: String) -> HTTPAnswer {
-        HTTPAnswer(failure: UnknownReason(code, String(detail.prefix(AgentLimits.detailCharacters))))
+        HTTPAnswer(failure: UnknownReason(code, detail))
     }
 }
 
@@ -40,14 +78,14 @@ enum HTTPCapture {
         let deadline = Deadline(after: .seconds(source.timeoutSeconds))
         var retries = 0
         while true {
-            var answer = once(attempt, workingDirectory: workingDirectory, isWanted: isWanted)
+            let answer = once(
+                attempt, workingDirectory: workingDirectory, more: secrets.redactor.longestBytes, isWanted: isWanted)
             let pause = answer.retryAfterSeconds ?? AgentLimits.limitedPauseSeconds << min(retries, 8)
             let left = deadline.remainingWholeSeconds - pause
             guard answer.status == 429, retries < source.retriesWhenLimited, left >= 1,
                 wait(seconds: pause, isWanted: isWanted)
             else {
-                answer.body = secrets.redacted(answer.body)
-                return answer
+                return answer.told(by: secrets.redactor, accepting: source.acceptedStatuses)
             }
             retries += 1
             attempt.timeoutSeconds = left
@@ -63,19 +101,26 @@ enum HTTPCapture {
         return true
     }
 
-    private static func once(_ source: HTTPSource, workingDirectory: String, isWanted: () -> Bool) -> HTTPAnswer {
+    /// - Parameter more: how many bytes are read beyond those that are kept, as a secret may stand over the cut.
+    private static func once(
+        _ source: HTTPSource, workingDirectory: String, more: Int, isWanted: () -> Bool
+    ) -> HTTPAnswer {
+        let limit = ProtocolLimits.surfaceBytes + more
         guard let target = HTTPTarget(url: source.url) else {
             return .failed(.notRun, "'\(source.url)' is no URL of an HTTP service")
         }
         switch target.route {
         case .address(let address, let port):
-            return get(source, target, address: address, port: port)
+            return get(source, target, address: address, port: port, limitBytes: limit)
         case .curl:
-            return CurlCapture.run(source, workingDirectory: workingDirectory, isWanted: isWanted)
+            return CurlCapture.run(
+                source, workingDirectory: workingDirectory, limitBytes: limit, isWanted: isWanted)
         }
     }
 
-    private static func get(_ source: HTTPSource, _ target: HTTPTarget, address: String, port: Int) -> HTTPAnswer {
+    private static func get(
+        _ source: HTTPSource, _ target: HTTPTarget, address: String, port: Int, limitBytes: Int
+    ) -> HTTPAnswer {
         // A socket address, not a name: nothing may ask the resolver of a static executable.
         guard let socket = try? SocketAddress(ipAddress: address, port: port) else {
             return .failed(.notRun, "'\(address)' is no address")
@@ -86,6 +131,7 @@ enum HTTPCapture {
         var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target.path)
         head.headers.add(name: "Host", value: target.authority)
         head.headers.add(name: "Accept", value: "*/*")
+        head.headers.add(name: "Accept-Encoding", value: "identity")
         head.headers.add(name: "Connection", value: "close")
         for (name, value) in source.headers { head.headers.replaceOrAdd(name: name, value: value) }
         let request = head
@@ -97,7 +143,8 @@ enum HTTPCapture {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    try channel.pipeline.syncOperations.addHandler(HTTPAnswerHandler(request: request, answer: answer))
+                    try channel.pipeline.syncOperations.addHandler(
+                        HTTPAnswerHandler(request: request, limitBytes: limitBytes, answer: answer))
                 }
             }
             .connect(to: socket)
@@ -123,11 +170,13 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPClientRequestPart
 
     private let request: HTTPRequestHead
+    private let limitBytes: Int
     private let answer: EventLoopPromise<HTTPAnswer>
     private var partial = HTTPAnswer()
 
-    init(request: HTTPRequestHead, answer: EventLoopPromise<HTTPAnswer>) {
+    init(request: HTTPRequestHead, limitBytes: Int, answer: EventLoopPromise<HTTPAnswer>) {
         self.request = request
+        self.limitBytes = limitBytes
         self.answer = answer
     }
 
@@ -142,10 +191,12 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
             // 1xx are announcements; the answer follows.
             guard head.status.code >= 200 else { break }
             partial.status = Int(head.status.code)
-            partial.contentType = head.headers.first(name: "Content-Type")
+            partial.contentTypes = head.headers["Content-Type"]
+            partial.contentEncodings = head.headers["Content-Encoding"]
+            partial.locations = head.headers["Location"]
             partial.retryAfterSeconds = head.headers.first(name: "Retry-After").flatMap(HTTPAnswer.seconds)
         case .body(let buffer):
-            let room = ProtocolLimits.surfaceBytes - partial.body.count
+            let room = limitBytes - partial.body.count
             partial.body += buffer.readableBytesView.prefix(room)
             if buffer.readableBytes > room {
                 partial.isTruncated = true

@@ -5,8 +5,8 @@ import UpgradeDomain
 struct HostSecrets {
     /// Header name -> value, with its prefix.
     let headers: [String: String]
-    /// What is blotted out, the longest first: a part of a secret must not keep its whole from being found.
-    private let secrets: [[UInt8]]
+    /// Blots them out of whatever the server says.
+    let redactor: Redactor
 
     /// - Throws: why a file could not be read; never what it holds.
     init(_ references: [String: SecretReference]) throws(UnknownReason) {
@@ -18,15 +18,7 @@ struct HostSecrets {
             secrets.append(secret)
         }
         self.headers = headers
-        self.secrets = Set(secrets.flatMap(SecretForms.of).filter { $0.count >= AgentLimits.redactedSecretBytes })
-            .sorted { $0.count > $1.count }
-    }
-
-    /// The bytes with every occurrence of a secret, in any of its ``SecretForms``, blotted out.
-    func redacted(_ bytes: [UInt8]) -> [UInt8] {
-        secrets.reduce(bytes) { text, secret in
-            Array(text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: Array("***".utf8)))
-        }
+        redactor = Redactor(secrets)
     }
 
     private static func read(_ path: String) throws(UnknownReason) -> [UInt8] {

@@ -1,4 +1,5 @@
 import AgentProtocol
+import SafeText
 import UpgradeDomain
 
 /// Refuses requests that no honest coordinator sends, before anything looks at them.
@@ -53,7 +54,7 @@ enum RequestCheck {
             try timeout(runtime.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
             try count(runtime.ports.count, "ports")
             try text(runtime.texts)
-            guard runtime.container?.name.hasPrefix("-") != true, runtime.unit?.hasPrefix("-") != true else {
+            guard runtime.container?.name.begins(with: "-") != true, runtime.unit?.begins(with: "-") != true else {
                 throw Refusal(.malformed, "a name begins with '-'")
             }
         case .http(let http):
@@ -66,13 +67,13 @@ enum RequestCheck {
                 http.secretHeaders.values.map(\.file)
                 + [http.tls?.caFile, http.tls?.certificateFile, http.tls?.keyFile].compactMap { $0 }
             try text(files + http.headers.map { $0.key + $0.value })
-            guard files.allSatisfy({ $0.hasPrefix("/") }) else {
+            guard files.allSatisfy({ $0.begins(with: "/") }) else {
                 throw Refusal(.malformed, "a file of a request is not an absolute path")
             }
             let names = Array(http.headers.keys) + Array(http.secretHeaders.keys)
             let lines = names + Array(http.headers.values)
-            guard names.allSatisfy({ !$0.isEmpty && !$0.contains(":") }),
-                lines.allSatisfy({ !$0.utf8.contains(0x0a) && !$0.utf8.contains(0x0d) })
+            guard names.allSatisfy({ !$0.isEmpty && !$0.holds(anyOf: ":") }),
+                lines.allSatisfy({ !$0.holds(anyOf: "\n\r") })
             else { throw Refusal(.malformed, "a header is no line of text") }
         }
     }
@@ -85,7 +86,7 @@ enum RequestCheck {
         try count(command.environment.count, "variables")
         try text(command.arguments + Array(command.environment.keys) + Array(command.environment.values))
         try text([command.workingDirectory ?? "", command.script ?? ""])
-        guard !command.environment.keys.contains(where: { $0.isEmpty || $0.contains("=") }) else {
+        guard !command.environment.keys.contains(where: { $0.isEmpty || $0.holds(anyOf: "=") }) else {
             throw Refusal(.malformed, "a variable's name is empty or holds '='")
         }
     }
@@ -104,7 +105,7 @@ enum RequestCheck {
 
     private static func directory(_ path: String) throws(Refusal) {
         try text([path])
-        guard path.hasPrefix("/") else { throw Refusal(.malformed, "the working directory is not an absolute path") }
+        guard path.begins(with: "/") else { throw Refusal(.malformed, "the working directory is not an absolute path") }
     }
 
     private static func id(_ id: OperationID) throws(Refusal) {

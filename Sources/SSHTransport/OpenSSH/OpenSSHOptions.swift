@@ -17,13 +17,13 @@ struct OpenSSHOptions {
     /// Logs in, goes to the background, and waits for commands.
     var logIn: [String] {
         ["-f", "-N", "-M", "-S", controlPath, "-o", "ControlPersist=\(OpenSSHOptions.idleSeconds)"]
-            + common(logLevel: "DEBUG3") + [destination]
+            + common(logLevel: "DEBUG3") + destination
     }
 
     /// Runs one command over the connection, and never over one of its own.
     func run(_ command: String) -> [String] {
         ["-S", controlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false"] + common(logLevel: "DEBUG2")
-            + [destination, command]
+            + destination + [command]
     }
 
     /// Writes the key that the host shows to the file of known hosts, which is not there yet; gives up at the login.
@@ -32,7 +32,7 @@ struct OpenSSHOptions {
             "StrictHostKeyChecking=accept-new", "HashKnownHosts=no", "PreferredAuthentications=none",
             "ControlMaster=no", "ControlPath=none",
         ]
-        return options.flatMap { ["-o", $0] } + common(logLevel: "DEBUG3") + [destination, "true"]
+        return options.flatMap { ["-o", $0] } + common(logLevel: "DEBUG3") + destination + ["true"]
     }
 
     /// Ends the connection and its commands.
@@ -43,10 +43,11 @@ struct OpenSSHOptions {
 
     /// Where nobody answers, `ssh` would log in instead.
     private func tell(_ word: String) -> [String] {
-        ["-S", controlPath, "-o", "ProxyCommand=false", "-O", word] + common(logLevel: "ERROR") + [destination]
+        ["-S", controlPath, "-o", "ProxyCommand=false", "-O", word] + common(logLevel: "ERROR") + destination
     }
 
-    private var destination: String { target.alias ?? target.place.address }
+    /// Behind `--`, so that no name is taken for an option.
+    private var destination: [String] { ["--", target.alias ?? target.place.address] }
 
     /// - Parameter logLevel: as far as `OpenSSHLog` and `OpenSSHCommandLog` need it to follow what `ssh` does.
     private func common(logLevel: String) -> [String] {
@@ -62,7 +63,7 @@ struct OpenSSHOptions {
             "VerifyHostKeyDNS=no", "KnownHostsCommand=none", "RemoteCommand=none", "ConnectionAttempts=1",
             "ConnectTimeout=\(connectSeconds)", "ServerAliveInterval=\(silence)",
             "ServerAliveCountMax=2", "ClearAllForwardings=yes", "PermitLocalCommand=no", "EscapeChar=none",
-            "LogLevel=\(logLevel)",
+            "LogLevel=\(logLevel)", "GSSAPIDelegateCredentials=no",
         ]
         for option in options { words += ["-o", option] }
         if target.alias != nil { words += ["-o", "HostName=\(doubled(place.address))"] }
@@ -78,9 +79,9 @@ struct OpenSSHOptions {
         guard let jumpControlPath, let jump = target.jumps.last else { return nil }
         let words = [
             "ssh", "-F", "none", "-S", jumpControlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o",
-            "LogLevel=DEBUG1", "-E", doubled(logPath), "-W", "[%h]:%p", jump.place.host,
+            "LogLevel=DEBUG1", "-E", doubled(logPath), "-W", "[%h]:%p", "--", jump.place.host,
         ]
-        return words.map { $0 == "[%h]:%p" ? $0 : shellQuoted($0) }.joined(separator: " ")
+        return words.map(shellQuoted).joined(separator: " ")
     }
 
     /// As one word of an ssh_config value, and without the meaning that `%` has there.
@@ -89,6 +90,11 @@ struct OpenSSHOptions {
     }
 
     private func doubled(_ text: String) -> String {
-        text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
+        var doubled = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if scalar == "%" { doubled.append(scalar) }
+            doubled.append(scalar)
+        }
+        return String(doubled)
     }
 }

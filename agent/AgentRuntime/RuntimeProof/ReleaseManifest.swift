@@ -1,6 +1,7 @@
 import AgentProtocol
 import ContentDigest
 import Glibc
+import SafeText
 import UpgradeDomain
 
 /// What a release consists of: a file as `sha256sum` writes it, a digest and a name on each line.
@@ -34,16 +35,20 @@ struct ReleaseManifest {
     /// its name escaped (sha256sum(1)).
     static func parse(_ text: String, folder: String) throws(UnknownReason) -> [String: Digest] {
         var digests: [String: Digest] = [:]
-        for (index, line) in text.split(separator: "\n").enumerated() {
-            let isEscaped = line.hasPrefix("\\")
-            let body = isEscaped ? line.dropFirst() : line
-            let digits = body.prefix(64)
+        for (index, line) in text.lines.enumerated() where !line.isEmpty {
+            let isEscaped = line.utf8.first == UInt8(ascii: "\\")
+            let body = isEscaped ? line.utf8.dropFirst() : line.utf8[...]
             let rest = body.dropFirst(64)
-            guard digits.count == 64, digits.allSatisfy(\.isHexDigit), rest.count > 2, rest.hasPrefix(" "),
-                ["*", " "].contains(rest.dropFirst().first)
+            guard body.prefix(64).count == 64, let digest = Digest(hexadecimal: Substring(body.prefix(64))),
+                rest.count > 2, rest.first == UInt8(ascii: " "),
+                [UInt8(ascii: " "), UInt8(ascii: "*")].contains(rest.dropFirst().first)
             else { throw UnknownReason(.unparsable, "line \(index + 1) of the manifest is not as sha256sum writes it") }
-            let name = isEscaped ? unescaped(rest.dropFirst(2)) : String(rest.dropFirst(2))
-            digests[absolutePath(name, in: folder)] = Digest("sha256:\(digits.lowercased())")
+            let written = Substring(rest.dropFirst(2))
+            let name = isEscaped ? unescaped(written) : String(written)
+            let path = absolutePath(name, in: folder)
+            guard digests.updateValue(digest, forKey: path) == nil else {
+                throw UnknownReason(.contradictory, "line \(index + 1) of the manifest lists \(name) a second time")
+            }
         }
         guard !digests.isEmpty else { throw UnknownReason(.noItems, "the manifest lists no file") }
         guard digests.count <= AgentLimits.manifestFiles else {
@@ -53,19 +58,19 @@ struct ReleaseManifest {
     }
 
     private static func unescaped(_ name: Substring) -> String {
-        var result = ""
+        var result: [UInt8] = []
         var isAfterBackslash = false
-        for character in name {
+        for byte in name.utf8 {
             if isAfterBackslash {
-                result.append(character == "n" ? "\n" : character)
+                result.append(byte == UInt8(ascii: "n") ? 0x0a : byte == UInt8(ascii: "r") ? 0x0d : byte)
                 isAfterBackslash = false
-            } else if character == "\\" {
+            } else if byte == UInt8(ascii: "\\") {
                 isAfterBackslash = true
             } else {
-                result.append(character)
+                result.append(byte)
             }
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
     }
 
     /// Whether every file is what the manifest says.
@@ -87,5 +92,19 @@ struct ReleaseManifest {
     /// A path as the manifest names it.
     func name(of path: String) -> String {
         path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
+    }
+}
+
+extension Digest {
+    /// 64 hexadecimal digits.
+    fileprivate init?(hexadecimal digits: Substring) {
+        let isHexadecimal = digits.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
+            default: false
+            }
+        }
+        guard isHexadecimal, digits.utf8.count == 64 else { return nil }
+        self.init("sha256:" + String(digits).lowercasedASCII)
     }
 }

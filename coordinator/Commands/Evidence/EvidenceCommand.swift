@@ -1,7 +1,7 @@
 import ArgumentParser
 import Ledger
 import RolloutEngine
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct EvidenceCommand: ParsableCommand {

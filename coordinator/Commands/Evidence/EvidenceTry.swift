@@ -3,7 +3,7 @@ import CoordinatorRuntime
 import Inventory
 import Ledger
 import RolloutEngine
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct EvidenceTry: LockflightCommand {

@@ -1,8 +1,8 @@
 import CoordinatorRuntime
 import Foundation
 import SSHTransport
+import SafeText
 import SystemPackage
-import Terminal
 import UpgradeDomain
 
 /// Asks hosts for their keys, and a person whether these are the right ones.

@@ -1,7 +1,7 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct InventoryCheck: LockflightCommand {

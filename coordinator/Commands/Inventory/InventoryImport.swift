@@ -3,7 +3,7 @@ import CoordinatorRuntime
 import Foundation
 import Inventory
 import Ledger
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct InventoryImport: LockflightCommand {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct InventoryShow: LockflightCommand {

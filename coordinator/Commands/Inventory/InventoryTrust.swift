@@ -3,7 +3,7 @@ import CoordinatorRuntime
 import Foundation
 import Ledger
 import SSHTransport
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct InventoryTrust: LockflightCommand {

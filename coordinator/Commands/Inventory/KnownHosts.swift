@@ -1,3 +1,6 @@
+import Foundation
+import SSHTransport
+import SafeText
 import Subprocess
 import UpgradeDomain
 
@@ -15,11 +18,13 @@ struct KnownHosts {
         var remarks: [String] = []
         /// Keys that the file marks `@revoked`; never among ``keys``.
         var revoked: [HostKey] = []
+        /// Whether the file revokes a key for it that can not be read.
+        fileprivate var isUnsure = false
     }
 
     /// What `ssh-keygen -F` finds for a host, hashed names and ports included; under its HostKeyAlias where it has one, without
     /// a port, as `ssh` does.
-    func match(for host: Host) async throws -> Match {
+    func match(for host: UpgradeDomain.Host) async throws -> Match {
         let name = host.ssh?.hostKeyAlias ?? (host.port == 22 ? host.address : "[\(host.address)]:\(host.port)")
         do {
             let record = try await Subprocess.run(
@@ -34,32 +39,46 @@ struct KnownHosts {
         }
     }
 
-    /// Reads the lines that `ssh-keygen -F` prints.
+    /// Reads the lines that `ssh-keygen -F` prints, which end as those of the file do.
     static func read(_ output: String, types: [String] = usableTypes) -> Match {
         var match = Match()
-        for line in output.split(separator: "\n") where !line.hasPrefix("#") {
-            var columns = line.split(separator: " ")[...]
+        for line in output.lines where !line.begins(with: "#") {
+            var columns = line.fields()[...]
             let isRevoked = columns.first == "@revoked"
             if isRevoked { columns = columns.dropFirst() }
             if columns.first == "@cert-authority" {
                 match.remarks.append("certificate authorities are not supported; pin its own key")
                 continue
             }
-            guard columns.count >= 3 else { continue }
-            columns = columns.dropFirst()
-            let type = String(columns[columns.startIndex])
+            guard !columns.isEmpty else { continue }
+            guard columns.count >= 3, let key = HostKey(type: columns.dropFirst().first, columns.dropFirst(2).first)
+            else {
+                match.remarks.append("a \(isRevoked ? "@revoked line" : "line") for it holds no key that can be read")
+                if isRevoked { match.isUnsure = true }
+                continue
+            }
             if isRevoked {
-                match.revoked.append(HostKey(type: type, base64: String(columns[columns.startIndex + 1])))
-                continue
+                match.revoked.append(key)
+            } else if !types.contains(key.type) {
+                match.remarks.append("\(key.type) keys are not used")
+            } else if !match.keys.contains(key) {
+                match.keys.append(key)
             }
-            guard types.contains(type) else {
-                match.remarks.append("\(type) keys are not used")
-                continue
-            }
-            let key = HostKey(type: type, base64: String(columns[columns.startIndex + 1]))
-            if !match.keys.contains(key) { match.keys.append(key) }
         }
         match.keys.removeAll(where: match.revoked.contains)
+        // Nobody knows which of them was revoked.
+        if match.isUnsure { match.keys = [] }
         return match
+    }
+}
+
+extension HostKey {
+    /// nil where the base64 can not be decoded to a key of that type. It is kept in its one spelling, so that a key is found
+    /// again that somebody wrote with other padding.
+    fileprivate init?(type: Substring?, _ base64: Substring?) {
+        guard let type, let base64, let blob = Data(base64Encoded: String(base64)),
+            let key = SSHHostKey(blob: [UInt8](blob)), key.type == String(type)
+        else { return nil }
+        self.init(type: key.type, base64: blob.base64EncodedString())
     }
 }

@@ -1,5 +1,5 @@
 import Foundation
-import Terminal
+import SafeText
 
 #if canImport(Glibc)
     import Glibc

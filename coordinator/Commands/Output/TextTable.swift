@@ -1,4 +1,4 @@
-import Terminal
+import SafeText
 
 /// Rows in aligned columns; where they do not fit the width, the last column is wrapped.
 struct TextTable {

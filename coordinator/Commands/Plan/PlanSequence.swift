@@ -1,4 +1,4 @@
-import Terminal
+import SafeText
 import UpgradeDomain
 
 /// A plan drawn as the sequence it will run in.

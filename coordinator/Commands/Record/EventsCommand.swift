@@ -1,7 +1,7 @@
 import ArgumentParser
 import ContentDigest
 import RolloutEngine
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct EventsCommand: LockflightCommand {

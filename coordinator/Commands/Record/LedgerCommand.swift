@@ -1,6 +1,6 @@
 import ArgumentParser
 import Ledger
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct LedgerCommand: ParsableCommand {

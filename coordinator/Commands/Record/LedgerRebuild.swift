@@ -2,7 +2,7 @@ import AgentProtocol
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
-import Terminal
+import SafeText
 import UpgradeDomain
 
 struct LedgerRebuild: LockflightCommand {

@@ -1,5 +1,5 @@
 import RolloutEngine
-import Terminal
+import SafeText
 import UpgradeDomain
 
 /// A boundary record with everything that a decision needs, readable without the ledger: as JSON, and as a page.
@@ -93,7 +93,7 @@ struct BoundaryDocument: Encodable {
 
     /// The record as Markdown that reads well as plain text.
     var page: String {
-        var lines = ["# \(run): held at \(stopped)", ""]
+        var lines = ["# \(text("\(run): held at \(stopped)"))", ""]
         lines += failures.filter { $0.answered == nil }.prefix(1).map {
             "**\($0.code)** (\($0.failureClass)): \(text($0.detail))"
         }
@@ -115,7 +115,7 @@ struct BoundaryDocument: Encodable {
             ])
         }
         for piece in evidence {
-            lines += ["", "## Evidence of \(piece.placement)", ""]
+            lines += ["", "## Evidence of \(text("\(piece.placement)"))", ""]
             lines += [
                 "Before: \(piece.before?.takenAt.rfc3339 ?? "not taken"). After: \(piece.after?.takenAt.rfc3339 ?? "not taken").",
                 "", "| surface | item | before | after | verdict |", "|---|---|---|---|---|",
@@ -130,7 +130,7 @@ struct BoundaryDocument: Encodable {
         }
         lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \(text($0.sentence))" }
         lines += ["", "## Ways on, narrowest first", ""]
-        lines += options.map { "- `\($0.command)`: \($0.why)" }
+        lines += options.map { "- \(MarkdownText.code($0.command)): \(text($0.why))" }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -144,6 +144,6 @@ struct BoundaryDocument: Encodable {
 
     /// What comes from hosts must neither break the table nor the terminal it is shown on.
     private func text(_ value: String) -> String {
-        TerminalText.escaped(value).replacing("|", with: "\\|")
+        MarkdownText.escaped(value)
     }
 }

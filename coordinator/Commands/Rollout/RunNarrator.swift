@@ -1,5 +1,5 @@
 import RolloutEngine
-import Terminal
+import SafeText
 import UpgradeDomain
 
 /// Tells a run in plain lines, for pipes and logs: one line whenever something moved.

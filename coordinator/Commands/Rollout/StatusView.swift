@@ -1,6 +1,6 @@
 import Ledger
 import RolloutEngine
-import Terminal
+import SafeText
 import UpgradeDomain
 
 /// A run as a person reads it: layers top to bottom, a line per placement, the hold and the way on. A layer of thousands

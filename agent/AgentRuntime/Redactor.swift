@@ -1,0 +1,222 @@
+/// Blots secrets out of what a server or a program says back.
+///
+/// A secret is looked for in every spelling that a document of a common kind gives it, each of its bytes by itself: as it is, after
+/// backslashes, as `\u0041` (RFC 8259, 7), `%41` and `+` (RFC 3986, 2; HTML forms), `&#65;` (HTML); and as a whole in hexadecimal
+/// digits and in base64, whatever stands before and after it there.
+struct Redactor {
+    private let secrets: [Secret]
+    /// The bytes with which a spelling can begin.
+    private let first: [Bool]
+    /// The longest spelling of any of them: how much more must be read than is kept, so that none is cut and missed.
+    let longestBytes: Int
+
+    private static let blot = Array("***".utf8)
+
+    /// - Parameter secrets: those of fewer than ``AgentLimits/redactedSecretBytes`` are in every other word, and stay.
+    init(_ secrets: [[UInt8]]) {
+        let long = Set(secrets).filter { $0.count >= AgentLimits.redactedSecretBytes }
+        // The longest first: a part of a secret must not keep its whole from being found.
+        self.secrets = long.sorted { $0.count > $1.count }.map(Secret.init)
+        var first = [Bool](repeating: false, count: 256)
+        for byte in self.secrets.flatMap(\.firstBytes) { first[Int(byte)] = true }
+        self.first = first
+        longestBytes = (self.secrets.first?.bytes.count ?? 0) * Secret.largestGrowth
+    }
+
+    func redacted(_ text: String) -> String { String(decoding: redacted(Array(text.utf8)), as: UTF8.self) }
+
+    /// - Parameter isCut: something follows that is not here: the end, in which a secret may have begun, is left out.
+    func redacted(_ bytes: [UInt8], isCut: Bool = false) -> [UInt8] {
+        guard !secrets.isEmpty else { return bytes }
+        let limit = isCut ? max(0, bytes.count - longestBytes) : bytes.count
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var position = 0
+        while position < limit {
+            if first[Int(bytes[position])], let end = end(in: bytes, at: position) {
+                result += Redactor.blot
+                position = end
+            } else {
+                result.append(bytes[position])
+                position += 1
+            }
+        }
+        return result
+    }
+
+    private func end(in bytes: [UInt8], at position: Int) -> Int? {
+        secrets.lazy.compactMap { $0.end(in: bytes, at: position) }.first
+    }
+}
+
+/// One secret, and where it ends in a text if it begins at a place.
+private struct Secret {
+    /// A byte is never spelled in more: backslashes before `u0041` in a document within documents.
+    static let largestGrowth = 16
+
+    let bytes: [UInt8]
+    private let base64: [[UInt8]]
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        base64 = Base64Forms.of(bytes).filter { $0.count >= AgentLimits.redactedSecretBytes }
+    }
+
+    var firstBytes: [UInt8] {
+        let digits = [false, true].map { Hexadecimal.digit(bytes[0] >> 4, isUpper: $0) }
+        return [bytes[0]] + Array("\\%&+".utf8) + digits + base64.map { $0[0] }
+    }
+
+    func end(in text: [UInt8], at start: Int) -> Int? {
+        spelledEnd(in: text, at: start) ?? hexadecimalEnd(in: text, at: start)
+            ?? base64.lazy.compactMap { wrappedEnd(of: $0, in: text, at: start) }.first
+    }
+
+    private func spelledEnd(in text: [UInt8], at start: Int) -> Int? {
+        // Where a byte may be read in two ways, both are followed.
+        var ends: Set<Int> = [start]
+        for byte in bytes {
+            ends = ends.reduce(into: []) { $0.formUnion(Spelling.ends(of: byte, in: text, at: $1)) }
+            if ends.isEmpty { return nil }
+        }
+        return ends.max()
+    }
+
+    /// Pairs of digits, perhaps with a colon or a space between them.
+    private func hexadecimalEnd(in text: [UInt8], at start: Int) -> Int? {
+        var position = start
+        for (index, byte) in bytes.enumerated() {
+            if index > 0, position < text.count, [UInt8(ascii: ":"), UInt8(ascii: " ")].contains(text[position]) {
+                position += 1
+            }
+            guard Hexadecimal.value(text, at: position, digits: 2) == UInt32(byte) else { return nil }
+            position += 2
+        }
+        return position
+    }
+
+    /// Base64 is broken into lines by some, and these by escapes in JSON.
+    private func wrappedEnd(of letters: [UInt8], in text: [UInt8], at start: Int) -> Int? {
+        var position = start
+        for (index, letter) in letters.enumerated() {
+            if index > 0 { position = Secret.skipLineEnd(text, position) }
+            guard position < text.count, text[position] == letter else { return nil }
+            position += 1
+        }
+        return position
+    }
+
+    private static func skipLineEnd(_ text: [UInt8], _ start: Int) -> Int {
+        var position = start
+        while position < text.count {
+            if text[position] == 0x0a || text[position] == 0x0d {
+                position += 1
+            } else if text[position] == UInt8(ascii: "\\"), position + 1 < text.count,
+                [UInt8(ascii: "n"), UInt8(ascii: "r")].contains(text[position + 1])
+            {
+                position += 2
+            } else {
+                break
+            }
+        }
+        return position
+    }
+}
+
+/// The ways in which one byte of printable ASCII is written.
+private enum Spelling {
+    private static let mostBackslashes = 8
+
+    /// Where the byte ends that may begin at a place.
+    static func ends(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
+        guard start < text.count else { return [] }
+        var ends: Set<Int> = []
+        if text[start] == byte || (byte == 0x20 && text[start] == UInt8(ascii: "+")) { ends.insert(start + 1) }
+        switch text[start] {
+        case UInt8(ascii: "\\"): ends.formUnion(escapeEnds(of: byte, in: text, at: start))
+        case UInt8(ascii: "%"):
+            if Hexadecimal.value(text, at: start + 1, digits: 2) == UInt32(byte) { ends.insert(start + 3) }
+        case UInt8(ascii: "&"): if let end = entityEnd(of: byte, in: text, at: start) { ends.insert(end) }
+        default: break
+        }
+        return ends
+    }
+
+    /// `\"`, `\/`, `\u0041`, with more backslashes where a document is told within another.
+    private static func escapeEnds(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
+        var ends: Set<Int> = []
+        var position = start
+        while position < text.count, position - start < mostBackslashes, text[position] == UInt8(ascii: "\\") {
+            position += 1
+            if byte == UInt8(ascii: "\\") { ends.insert(position) }
+        }
+        guard position < text.count else { return ends }
+        if text[position] == byte { ends.insert(position + 1) }
+        if text[position] == UInt8(ascii: "u"), Hexadecimal.value(text, at: position + 1, digits: 4) == UInt32(byte) {
+            ends.insert(position + 5)
+        }
+        return ends
+    }
+
+    /// `&#65;`, `&#x41;`, and the five names that XML has.
+    private static func entityEnd(of byte: UInt8, in text: [UInt8], at start: Int) -> Int? {
+        guard let end = text[start...].prefix(10).firstIndex(of: UInt8(ascii: ";")) else { return nil }
+        let name = String(decoding: text[(start + 1)..<end], as: UTF8.self)
+        let value: UInt32? =
+            switch name {
+            case "amp": 0x26
+            case "lt": 0x3c
+            case "gt": 0x3e
+            case "quot": 0x22
+            case "apos": 0x27
+            default:
+                name.utf8.starts(with: "#x".utf8) || name.utf8.starts(with: "#X".utf8)
+                    ? UInt32(name.dropFirst(2), radix: 16)
+                    : name.utf8.first == UInt8(ascii: "#") ? UInt32(name.dropFirst()) : nil
+            }
+        return value == UInt32(byte) ? end + 1 : nil
+    }
+}
+
+private enum Hexadecimal {
+    static func digit(_ value: UInt8, isUpper: Bool) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: isUpper ? "A" : "a") + value - 10
+    }
+
+    /// nil where there are fewer digits.
+    static func value(_ text: [UInt8], at start: Int, digits: Int) -> UInt32? {
+        guard start + digits <= text.count else { return nil }
+        var value: UInt32 = 0
+        for byte in text[start..<(start + digits)] {
+            switch byte {
+            case 0x30...0x39: value = value << 4 | UInt32(byte - 0x30)
+            case 0x41...0x46: value = value << 4 | UInt32(byte - 0x37)
+            case 0x61...0x66: value = value << 4 | UInt32(byte - 0x57)
+            default: return nil
+            }
+        }
+        return value
+    }
+}
+
+/// RFC 4648, 4 and 5.
+private enum Base64Forms {
+    /// What stays the same of a secret's base64 whatever stands before and after it, for each place in which it can begin in a
+    /// group of three bytes.
+    static func of(_ secret: [UInt8]) -> [[UInt8]] {
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8)
+        return [Array("+/".utf8), Array("-_".utf8)].flatMap { last in
+            (0..<3).map { lead in
+                // Six bits to a letter; a letter that bits of a neighbour share is left out.
+                let bits = lead * 8..<(lead + secret.count) * 8
+                return ((bits.lowerBound + 5) / 6..<bits.upperBound / 6).map { place in
+                    let value = (0..<6).reduce(0) { value, bit in
+                        let position = place * 6 + bit - lead * 8
+                        return value << 1 | Int(secret[position / 8] >> UInt8(7 - position % 8) & 1)
+                    }
+                    return (letters + last)[value]
+                }
+            }
+        }
+    }
+}
