@@ -275,7 +275,13 @@ extension RolloutState {
     private func intent(
         _ placement: Placement, _ action: OperationAction, _ attempt: Int, _ driver: Driver
     ) -> OperationIntent {
-        let id = OperationID(run: definition.run, placement: placement, action: action, attempt: attempt)
+        // An older build may have given the id to something else, as to a step of the name `rollback!`.
+        var attempt = attempt
+        var id = OperationID(run: definition.run, placement: placement, action: action, attempt: attempt)
+        while let known = operations[id]?.intent, known.placement != placement || known.action != action {
+            attempt += 1
+            id = OperationID(run: definition.run, placement: placement, action: action, attempt: attempt)
+        }
         var intent = OperationIntent(
             id: id, placement: placement, action: action, attempt: attempt, boundary: boundary,
             planDigest: definition.planDigest, epoch: driver.epoch)

@@ -84,6 +84,13 @@ public struct Host: Codable, Hashable, Sendable {
         return identityFile.map { [$0] } ?? []
     }
 
+    /// Whether both are reached at one place, however their addresses are spelled.
+    public func isAtPlace(of other: Host) -> Bool {
+        guard port == other.port else { return false }
+        return address.isSpelled(other.address)
+            || (HostAddress(address) != nil && HostAddress(address) == HostAddress(other.address))
+    }
+
     /// Where the host's platform API answers for a layer, seen from the host itself.
     public func baseURL(in layer: LayerName) -> String? {
         placements.first { $0.layer == layer }?.baseURL

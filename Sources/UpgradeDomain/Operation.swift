@@ -1,10 +1,39 @@
-/// The id of one mutating script run: run, placement, step and attempt. Never run twice.
+/// The id of one mutating script run: run, host, layer, step and attempt, with dots between them. Never run twice.
+///
+/// Two runs of scripts never have the same id, whatever the names: bytes that would blur the parts are written as `!` and two
+/// hexadecimal digits, and no such text is the word for a rollback or a revert.
 public struct OperationID: Name {
     public let rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
 
     public init(run: RunID, placement: Placement, action: OperationAction, attempt: Int) {
-        rawValue = "\(run).\(placement.host).\(placement.layer).\(action.word).\(attempt)"
+        let parts =
+            [OperationID.escaped(run.rawValue), OperationID.escaped(placement.host.rawValue, keepingDots: true)]
+            + [OperationID.escaped(placement.layer.rawValue), action.word, "\(attempt)"]
+        rawValue = parts.joined(separator: ".")
+    }
+
+    /// Of the way back that a host takes by itself.
+    init(revertOf change: OperationID) { rawValue = "\(change).revert!" }
+
+    /// Whether it is one of a run's. Ids of older builds have the run's name as it is.
+    public func belongs(to run: RunID) -> Bool {
+        [OperationID.escaped(run.rawValue), run.rawValue].contains { rawValue.utf8.starts(with: "\($0).".utf8) }
+    }
+
+    /// - Parameter keepingDots: for the one part that is found between the others: the ones after it have none.
+    fileprivate static func escaped(_ name: String, keepingDots: Bool = false) -> String {
+        var bytes: [UInt8] = []
+        for byte in name.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x5f, 0x40, 0x2b, 0x2d: bytes.append(byte)
+            case 0x2e where keepingDots: bytes.append(byte)
+            default:
+                let digits = Array("0123456789abcdef".utf8)
+                bytes += [0x21, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
@@ -15,7 +44,7 @@ public enum OperationAction: Codable, Hashable, Sendable {
 
     var word: String {
         switch self {
-        case .step(let name): name.rawValue
+        case .step(let name): OperationID.escaped(name.rawValue)
         case .rollback: "rollback!"
         }
     }
@@ -57,7 +86,7 @@ public struct RevertIntent: Codable, Hashable, Sendable {
     public var withinSeconds: Int
 
     public init(of change: OperationID, withinSeconds: Int) {
-        id = OperationID(rawValue: "\(change).revert!")
+        id = OperationID(revertOf: change)
         self.withinSeconds = withinSeconds
     }
 }

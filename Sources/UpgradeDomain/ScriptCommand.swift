@@ -36,7 +36,7 @@ public struct PlaceholderValues: Hashable, Sendable {
 
     public init(host: Host, layer: PlanLayer, run: RunID) {
         var values = [
-            "host": host.name.rawValue, "layer": layer.name.rawValue, "run": run.rawValue,
+            "host": host.name.rawValue, "address": host.address, "layer": layer.name.rawValue, "run": run.rawValue,
             "from": layer.version.from.rawValue, "to": layer.version.to.rawValue,
             "workingDirectory": host.workingDirectory,
         ]
@@ -77,7 +77,7 @@ public struct PlaceholderValues: Hashable, Sendable {
     }
 }
 
-/// The `${name}` syntax of plan texts.
+/// The `${name}` syntax of plan texts. `$${` is a literal `${`, and so is one that no `}` follows.
 public enum Placeholder {
     /// The names in a text, in order of appearance.
     public static func names(in text: String) -> [String] {
@@ -90,20 +90,22 @@ public enum Placeholder {
     }
 
     static func replace(in text: String, with value: (String) -> String?) -> String {
-        var result = ""
-        var rest = Substring(text)
-        while let dollar = rest.firstIndex(of: "$") {
+        var result: [UInt8] = []
+        var rest = Substring(text).utf8
+        while let dollar = rest.firstIndex(of: 0x24) {
             result += rest[..<dollar]
-            let afterDollar = rest[rest.index(after: dollar)...]
-            guard afterDollar.first == "{", let close = afterDollar.firstIndex(of: "}") else {
-                result += "$"
-                rest = afterDollar
-                continue
+            rest = rest[dollar...].dropFirst()
+            if rest.starts(with: "${".utf8) {
+                result += "${".utf8
+                rest = rest.dropFirst(2)
+            } else if rest.first == 0x7b, let close = rest.firstIndex(of: 0x7d) {
+                let name = String(Substring(rest[..<close].dropFirst()))
+                result += (value(name) ?? "${\(name)}").utf8
+                rest = rest[close...].dropFirst()
+            } else {
+                result.append(0x24)
             }
-            let name = String(afterDollar[afterDollar.index(after: afterDollar.startIndex)..<close])
-            result += value(name) ?? "${\(name)}"
-            rest = afterDollar[afterDollar.index(after: close)...]
         }
-        return result + rest
+        return String(decoding: result + rest, as: UTF8.self)
     }
 }

@@ -138,3 +138,125 @@ struct ValueTests {
         #expect(verdict("eve", plan: "p1", hosts: "h1") == .missing)
     }
 }
+
+/// Addresses are what the system's own reader takes, and one place is one value.
+struct HostAddressTests {
+    @Test(
+        arguments: [
+            "10.0.0.1", "::1", "fe80::1%eth0", "2001:db8::", "::ffff:10.0.0.1", "1::2:3", "localhost",
+            "core-1.example.net",
+            "web_1", "a", "example.net.", "1.example", "0x.example", "::", "1:2:3:4:5:6:7:8", "64:ff9b::192.0.2.33",
+        ])
+    func anAddressIsTaken(_ text: String) { #expect(HostAddress(text) != nil) }
+
+    @Test(
+        arguments: [
+            "", "-oProxyCommand=id", "10.0.0.1:2222", "[fe80::1]", "[::1]:22", "user@host", "a b", "a/b", "$(id)",
+            "`id`",
+            "a;b", "127.1", "2130706433", "0x7f.1", "0x7f000001", "010.0.0.1", "10.0.0.256", "1.2.3", "1.2.3.4.5",
+            "a..b",
+            ".a", "-a.b", "a-.b", "a\u{3002}b", "é.example", "%h", "a\nb", "a\u{301}", "a@\u{301}b", "::1%", "::1%a b",
+            "fe80::1%eth0%1", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", ":::", "12345::", "::1.2.3",
+            ":1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:7:", "::g", "1.2.3.4::", String(repeating: "a", count: 64),
+        ])
+    func whatIsNoneIsNot(_ text: String) { #expect(HostAddress(text) == nil, "\(text)") }
+
+    @Test(
+        arguments: [
+            ("::1", "0:0:0:0:0:0:0:1"), ("::1", "0000::0001"), ("LOCALHOST", "localhost"), ("a.example.", "A.example"),
+            ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:DB8::a", "2001:db8:0:0:0:0:0:A"), ("::a00:1", "::10.0.0.1"),
+        ])
+    func twoSpellingsAreOnePlace(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
+
+    @Test func differentPlacesDiffer() {
+        #expect(HostAddress("fe80::1%a") != HostAddress("fe80::1%b"))
+        #expect(HostAddress("::1") != HostAddress("::2"))
+        #expect(HostAddress("a") != HostAddress("b"))
+    }
+
+    /// 50,000 texts of the letters of addresses, against inet_pton(3).
+    @Test func numbersAreThoseThatTheSystemReads() {
+        var generator = SystemRandomNumberGenerator()
+        let pieces = ["0", "1", "12", "255", "256", "ffff", "a", "::", ":", ":", ":", ".", ".", "01", "10.0.0.1"]
+        for _ in 0..<50_000 {
+            let text = (0..<Int.random(in: 1...12, using: &generator)).map { _ in pieces.randomElement() ?? "" }
+                .joined()
+            var bytes = [UInt8](repeating: 0, count: 16)
+            let isV4 = inet_pton(AF_INET, text, &bytes) == 1
+            let isV6 = !isV4 && inet_pton(AF_INET6, text, &bytes) == 1
+            switch HostAddress(text) {
+            case .v4(let number):
+                let number = number.bigEndian
+                let ours = withUnsafeBytes(of: number) { Array($0) }
+                let isMapped = isV6 && bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10...11] == [0xff, 0xff]
+                #expect(isV4 && ours == Array(bytes.prefix(4)) || isMapped && ours == Array(bytes.suffix(4)), "\(text)")
+            case .v6(let high, let low, _):
+                let ours = withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }
+                #expect(isV6 && ours == bytes, "\(text)")
+            case .name, nil: #expect(!isV4 && !isV6, "\(text)")
+            }
+        }
+    }
+}
+
+/// One id, one run of a script, whatever things are called.
+struct OperationIDTests {
+    @Test(
+        arguments: [
+            ("r-1", "core-1", "core", OperationAction.step(name: "redeploy"), "r-1.core-1.core.redeploy.1"),
+            ("r-1", "a.b", "core", .rollback, "r-1.a.b.core.rollback!.1"),
+            ("r-1", "h", "l", .step(name: "rollback!"), "r-1.h.l.rollback!21.1"),
+            ("r-1", "a", "b.c", .step(name: "d.e"), "r-1.a.b!2ec.d!2ee.1"),
+        ] as [(RunID, HostName, LayerName, OperationAction, String)])
+    func ordinaryNamesStand(_ run: RunID, _ host: HostName, _ layer: LayerName, _ action: OperationAction, _ id: String)
+    {
+        #expect(
+            OperationID(run: run, placement: Placement(host: host, layer: layer), action: action, attempt: 1).rawValue
+                == id)
+    }
+
+    @Test func noTwoRunsOfScriptsHaveOneID() {
+        let words = [
+            "a", "b", "a.b", "a!", "!2e", "a!2eb", "rollback!", "revert!", "1", ".", "", "é", "e\u{301}", "a/b", "2",
+        ]
+        var seen: [String: [String]] = [:]
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<100_000 {
+            let parts = (0..<4).map { _ in words.randomElement(using: &generator) ?? "" }
+            let attempt = Int.random(in: 1...2, using: &generator)
+            let isRollback = Bool.random(using: &generator)
+            let placement = Placement(host: HostName(parts[1]), layer: LayerName(parts[2]))
+            let action = isRollback ? OperationAction.rollback : .step(name: StepName(parts[3]))
+            let id = OperationID(run: RunID(parts[0]), placement: placement, action: action, attempt: attempt)
+            let what = [parts[0], parts[1], parts[2], isRollback ? "" : parts[3], "\(isRollback)", "\(attempt)"]
+            // As bytes: Swift's own `==` holds two spellings of a letter for one.
+            let key = id.rawValue.utf8.map { String($0) }.joined(separator: " ")
+            let before = seen[key] ?? what
+            #expect(zip(before, what).allSatisfy { $0.utf8.elementsEqual($1.utf8) }, "\(id): \(before) and \(what)")
+            seen[key] = what
+            #expect(id.belongs(to: RunID(parts[0])))
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("${host}", "core-1"), ("$${host}", "${host}"), ("$$${host}", "$${host}"), ("$host ${", "$host ${"),
+            ("${address}:${var.x}", "10.0.0.1:y"), ("a${HOME:-x}b", "a${HOME:-x}b"),
+            ("$\u{301}{host}", "$\u{301}{host}"),
+            ("${host}\u{301}", "core-1\u{301}"), ("$$", "$$"), ("$${HOME:-x}", "${HOME:-x}"),
+        ])
+    func placeholdersAreReplacedOnce(_ text: String, _ expected: String) {
+        let host = Host(
+            name: "core-1", address: "10.0.0.1", user: "u", workingDirectory: "/srv", variables: ["x": "y"],
+            placements: [])
+        let version = VersionChange(from: "1", to: "2")
+        let layer = PlanLayer(
+            name: "core", version: version, components: [], steps: [],
+            rollback: RollbackPosture(
+                command: ScriptCommand(arguments: ["x"], timeoutSeconds: 1), boundary: .untilFinalize),
+            batches: [], soakSeconds: 0, sampleSeconds: 1, healthyWithinSeconds: 1, progressDeadlineSeconds: 1,
+            failedWhen: [])
+        #expect(PlaceholderValues(host: host, layer: layer, run: "r").expand(text) == expected)
+    }
+}

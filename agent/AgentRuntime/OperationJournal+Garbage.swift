@@ -19,7 +19,7 @@ extension OperationJournal {
         }
         for name in oldest(of: state.tombstones, beyond: AgentLimits.keptOperations, by: { $0.path }) {
             let id = String(decoding: try state.tombstones.read(name) ?? [], as: UTF8.self)
-            if !id.hasPrefix("\(run).") { state.tombstones.subfolder(name).discard() }
+            if !OperationID(id).belongs(to: run) { state.tombstones.subfolder(name).discard() }
         }
         let own = OperationJournal.fileName(of: run.rawValue)
         for name in oldest(of: state.preserved, beyond: AgentLimits.keptPreservedRuns, by: { $0.path(of: "map.json") })

@@ -1,3 +1,4 @@
+import UpgradeDomain
 import Yams
 
 /// Reads a YAML document into values, collecting every problem with its line instead of stopping at the first.
@@ -59,6 +60,13 @@ final class FileReader {
         problems.append(FileProblem(file: file, line: line, message: message, remedy: remedy()))
     }
 
+    /// A text that is a name, or nil with a problem recorded.
+    func name(_ text: String, _ line: Int, _ kind: String, _ grammar: NameGrammar) -> String? {
+        if grammar.accepts(text) { return text }
+        report(line, "'\(text)' is no \(kind) name", grammar.words)
+        return nil
+    }
+
     /// Throws what was collected, if anything was.
     func finish() throws(FileProblems) {
         if !problems.isEmpty { throw FileProblems(problems) }
@@ -88,6 +96,11 @@ struct Section {
     private var fields: [String: Field] = [:]
     private var order: [Field] = []
     private let known: [String]
+
+    /// The `name` of what the mapping describes, within a grammar.
+    func requiredName(_ kind: String, _ grammar: NameGrammar) -> String? {
+        requiredText("name", "name the \(kind)").flatMap { reader.name($0, line(of: "name"), kind, grammar) }
+    }
 
     /// - Parameter known: every key this mapping may have; any other is refused.
     init?(_ field: Field, known: [String], _ reader: FileReader) {

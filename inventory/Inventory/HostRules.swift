@@ -14,15 +14,17 @@ struct HostRules {
 
     func check() {
         let bastions = Set(hosts.compactMap(\.host.jump))
-        var addresses: [String: HostName] = [:]
+        var addresses: [Place: HostName] = [:]
         for (host, line) in hosts {
-            let place = "\(host.address):\(host.port)"
-            if !host.address.isEmpty, let twin = addresses[place], twin != host.name {
-                reader.report(
-                    line, "hosts \(twin) and \(host.name) have the same address and port",
-                    "one machine is one host: put all its layers on one entry")
+            if let address = HostAddress(host.address) {
+                let place = Place(address: address, port: host.port)
+                if let twin = addresses[place], twin != host.name {
+                    reader.report(
+                        line, "hosts \(twin) and \(host.name) have the same address and port",
+                        "one machine is one host: put all its layers on one entry")
+                }
+                addresses[place] = host.name
             }
-            addresses[place] = host.name
             if jumpCount(before: host.name) > FleetInventory.jumpDepth {
                 reader.report(
                     line, "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts, or behind itself",
@@ -32,6 +34,11 @@ struct HostRules {
                 reader.report(line, "host \(host.name) stands in no layer", "name its layers, or remove it")
             }
         }
+    }
+
+    private struct Place: Hashable {
+        var address: HostAddress
+        var port: Int
     }
 
     /// How many hosts stand before one; in a circle, one more than is allowed.

@@ -85,7 +85,7 @@ extension FleetInventory {
         var kept = self
         for index in kept.hosts.indices {
             let host = kept.hosts[index]
-            if let before = earlier[host.name], before.address == host.address, before.port == host.port {
+            if let before = earlier[host.name], before.isAtPlace(of: host) {
                 kept.hosts[index].hostKeys = before.hostKeys
             }
         }

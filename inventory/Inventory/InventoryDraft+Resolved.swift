@@ -56,13 +56,22 @@ private struct SSHResolution {
         let answer = answers.hosts[host.name] ?? answers.defaults
         var ssh = SSHSettings(configFile: answers.configFile)
         if answers.hosts[host.name] != nil, let name = answer.first("HostName"),
-            name.lowercased() != host.address.lowercased()
+            !name.isSpelled(host.address)
         {
-            ssh.alias = host.address
-            host.address = name
+            if HostAddress(name) == nil {
+                reader.report(
+                    entry.line, "ssh_config gives host \(host.name) the HostName '\(name)', which is no address",
+                    "correct ssh_config, or read none of it: 'sshConfig: none'")
+            } else if HostAddress(name) != HostAddress(host.address) {
+                ssh.alias = host.address
+                host.address = name
+            }
         }
         host.port = entry.said.port ?? answer.first("Port").flatMap { Int($0) } ?? host.port
         host.user = entry.said.user ?? answer.first("User") ?? ""
+        if entry.said.user == nil, !host.user.isEmpty {
+            _ = reader.name(host.user, entry.line, "user of host \(host.name) in ssh_config", .login)
+        }
         ssh.hostKeyAlias = answer.first("HostKeyAlias")
         if entry.said.jump == nil { ssh.proxyJump = answer.first("ProxyJump") }
         ssh.notHonoured = notHonoured(of: entry, answer)

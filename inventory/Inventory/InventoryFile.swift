@@ -63,7 +63,7 @@ private struct InventoryReading {
         guard let own = Section(field, known: InventoryFile.defaultKeys, reader) else { return base }
         let folder = own.text("workingDirectory").flatMap { absolute($0, own.line(of: "workingDirectory")) }
         return Defaults(
-            user: own.text("user") ?? base.user, port: own.integer("port", in: 1...65_535) ?? base.port,
+            user: login(own) ?? base.user, port: own.integer("port", in: 1...65_535) ?? base.port,
             identityFile: own.text("identityFile") ?? base.identityFile, transport: transport(own) ?? base.transport,
             silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? base.silenceSeconds,
             workingDirectory: folder ?? base.workingDirectory,
@@ -75,7 +75,7 @@ private struct InventoryReading {
     private func readGroups(over defaults: Defaults) -> [String: Defaults] {
         guard let field = section.field("groups") else { return [:] }
         var groups: [String: Defaults] = [:]
-        for (name, value) in reader.pairs(field) where named(name, value.line, "group") != nil {
+        for (name, value) in reader.pairs(field) where reader.name(name, value.line, "group", .machine) != nil {
             groups[name] = readDefaults(value, over: defaults)
         }
         return groups
@@ -104,11 +104,11 @@ private struct InventoryReading {
         var layers: [Placed<InventoryLayer>] = []
         for element in reader.list(field) {
             guard let own = Section(element, known: InventoryFile.layerKeys, reader),
-                let name = own.requiredText("name", "name the layer").flatMap({
-                    named($0, own.line(of: "name"), "layer")
-                })
+                let name = own.requiredName("layer", .machine)
             else { continue }
-            let owners = own.texts("owners") ?? []
+            let owners = (own.texts("owners") ?? []).compactMap {
+                reader.name($0, own.line(of: "owners"), "owner", .word)
+            }
             if owners.isEmpty {
                 reader.report(
                     own.line(of: "owners"), "layer \(name) has no owner",
@@ -138,16 +138,15 @@ private struct InventoryReading {
         _ field: Field, _ shared: Defaults, _ groups: [String: Defaults], _ layers: Set<LayerName>
     ) -> InventoryDraft.Entry? {
         guard let own = Section(field, known: InventoryFile.hostKeys, reader),
-            let name = own.requiredText("name", "name the host").flatMap({ named($0, own.line(of: "name"), "host") })
+            let name = own.requiredName("host", .machine)
         else { return nil }
         let defaults = inherited(by: own, name, shared, groups)
         let address = own.requiredText("address", "write the IP address or DNS name of \(name)") ?? ""
-        if address.contains(where: { $0.isWhitespace || $0 == "/" || $0 == "@" }) {
-            reader.report(
-                own.line(of: "address"), "'\(address)' is no address", "write an IP address or a DNS name alone")
+        if !address.isEmpty, HostAddress(address) == nil {
+            reader.report(own.line(of: "address"), "'\(address)' is no address", HostAddress.remedy(for: address))
         }
         let said = InventoryDraft.Said(
-            port: own.integer("port", in: 1...65_535) ?? defaults.port, user: own.text("user") ?? defaults.user,
+            port: own.integer("port", in: 1...65_535) ?? defaults.port, user: login(own) ?? defaults.user,
             identityFile: own.text("identityFile") ?? defaults.identityFile,
             jump: own.text("jump").map { HostName($0) })
         let folder =
@@ -233,15 +232,8 @@ private struct InventoryReading {
 
     // MARK: Forms
 
-    private func named(_ text: String, _ line: Int, _ kind: String) -> String? {
-        let allowed = text.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-" || $0 == ".") }
-        guard allowed, text.count <= 63, let first = text.first, first != "-", first != "." else {
-            reader.report(
-                line, "'\(text)' is no \(kind) name",
-                "use lower-case letters, digits, '-' and '.', at most 63, beginning with a letter or digit")
-            return nil
-        }
-        return text
+    private func login(_ own: Section) -> String? {
+        own.text("user").flatMap { reader.name($0, own.line(of: "user"), "user", .login) }
     }
 
     private func transport(_ own: Section) -> HostTransport? {

@@ -32,7 +32,7 @@ extension PlanReading {
 
     func readSurface(_ field: Field) -> Surface? {
         guard let own = Section(field, known: PlanFile.surfaceKeys, reader),
-            let name = own.requiredText("name", "name the surface"), let source = readSource(own)
+            let name = own.requiredName("surface", .word), let source = readSource(own)
         else { return nil }
         let read = own.field("read").flatMap(readReader) ?? Reader(shape: .result)
         return Surface(name: SurfaceName(name), scope: readScope(own), source: source, reader: read)

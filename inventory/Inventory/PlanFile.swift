@@ -67,7 +67,7 @@ struct PlanReading {
         ).flatMap(readCommand)
         let path = section.required("representativePath", "give one path that a user or operator really takes").flatMap(
             readSurface)
-        let name = section.requiredText("name", "name the plan")
+        let name = section.requiredName("plan", .word)
         let changeClass = section.requiredText(
             "changeClass", "write one of: \(ChangeClass.allCases.map(\.rawValue).joined(separator: ", "))"
         ).flatMap {
@@ -282,7 +282,7 @@ struct PlanReading {
             guard
                 let section = Section(
                     field, known: ["name", "from", "to", "allowed", "http", "command", "pointer", "runtime"], reader),
-                let name = section.requiredText("name", "name the component"),
+                let name = section.requiredName("component", .word),
                 let source = plan.readSource(section),
                 let change = plan.versionChange(section, fallback: version)
             else { return nil }
@@ -297,7 +297,7 @@ struct PlanReading {
             guard
                 let section = Section(
                     field, known: ["name", "idempotent", "once", "rebootWithinSeconds"] + PlanFile.commandKeys, reader),
-                let name = section.requiredText("name", "name the step"),
+                let name = section.requiredName("step", .word),
                 let command = plan.readCommand(commandField(section, field))
             else { return nil }
             return Step(

@@ -174,7 +174,7 @@ enum PlanRules {
                         .init(
                             place: .layer(index), message: "'${\(name)}' has no value on host \(host.name)",
                             remedy:
-                                "use host, layer, run, from, to, baseURL, authority, workingDirectory, or var.NAME with a variable of the host"
+                                "write '$${\(name)}' for a literal one, or use host, address, layer, run, from, to, baseURL, authority, workingDirectory, or var.NAME with a variable of the host"
                         ))
                 }
             }

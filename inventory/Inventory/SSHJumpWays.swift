@@ -57,6 +57,11 @@ struct SSHPlace: Hashable {
         let fitting = hosts.filter { (user == nil || user == $0.user) && (port == nil || port == $0.port) }
         let named = fitting.filter { $0.name.rawValue == host }
         if !named.isEmpty { return named.map(\.name) }
-        return fitting.filter { [$0.address, $0.ssh?.alias].contains(host) }.map(\.name)
+        let place = HostAddress(host)
+        return fitting.filter { known in
+            [known.address, known.ssh?.alias].compactMap { $0 }.contains { text in
+                text.isSpelled(host) || (place != nil && HostAddress(text) == place)
+            }
+        }.map(\.name)
     }
 }

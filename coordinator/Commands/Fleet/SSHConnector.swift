@@ -76,9 +76,9 @@ final class SSHConnector: HostConnector {
     private func target(
         _ host: UpgradeDomain.Host, _ identities: [SSHIdentity]
     ) async throws(SSHError) -> SSHTarget {
-        var target = place(host, identities)
+        var target = try place(host, identities)
         for jump in try ways.way(to: host) {
-            target.jumps.append(place(jump, try await keys.choice(for: jump).identities))
+            target.jumps.append(try place(jump, try await keys.choice(for: jump).identities))
         }
         return target
     }
@@ -95,15 +95,16 @@ final class SSHConnector: HostConnector {
     }
 
     private func openSSHTarget(_ host: UpgradeDomain.Host) async throws(SSHError) -> OpenSSHTarget {
-        var target = await openSSHPlace(host)
-        for jump in try ways.way(to: host) { target.jumps.append(await openSSHPlace(jump)) }
+        var target = try await openSSHPlace(host)
+        for jump in try ways.way(to: host) { target.jumps.append(try await openSSHPlace(jump)) }
         return target
     }
 
-    private func openSSHPlace(_ host: UpgradeDomain.Host) async -> OpenSSHTarget {
+    private func openSSHPlace(_ host: UpgradeDomain.Host) async throws(SSHError) -> OpenSSHTarget {
         let keys = await keys.files(for: host)
         return OpenSSHTarget(
-            place: place(host, []), alias: host.ssh?.alias, identityFiles: keys.paths, agentSocket: keys.agentSocket,
+            place: try place(host, []), alias: host.ssh?.alias, identityFiles: keys.paths,
+            agentSocket: keys.agentSocket,
             configFile: host.ssh?.configFile)
     }
 
@@ -114,7 +115,29 @@ final class SSHConnector: HostConnector {
 
     // MARK: Places
 
-    private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) -> SSHTarget {
+    /// `[ADDRESS]:PORT`, as known_hosts files and HostKeyAlias have it.
+    private static func isPlaceWithPort(_ text: String) -> Bool {
+        guard text.utf8.first == 0x5b, let end = text.utf8.lastIndex(of: 0x5d) else { return false }
+        let port = String(Substring(text.utf8[end...].dropFirst(2)))
+        return HostAddress(String(Substring(text.utf8[..<end].dropFirst()))) != nil && UInt16(port) != nil
+    }
+
+    /// - Throws: `unreachable` for what an older ledger holds and is no address or account: nothing is handed to anybody.
+    private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) throws(SSHError) -> SSHTarget {
+        let names = [host.address, host.ssh?.alias, host.ssh?.hostKeyAlias].compactMap { $0 }
+        if let wrong = names.first(where: { HostAddress($0) == nil && !SSHConnector.isPlaceWithPort($0) }) {
+            throw SSHError(
+                code: .unreachable, host: host.name.rawValue,
+                message:
+                    "'\(wrong)' is no address, so no connection to \(host.name) was made; correct it in the inventory")
+        }
+        guard host.user.isEmpty || NameGrammar.login.accepts(host.user) else {
+            throw SSHError(
+                code: .unreachable, host: host.name.rawValue,
+                message:
+                    "'\(host.user)' is no account, so no connection to \(host.name) was made; correct it in the inventory"
+            )
+        }
         var deadlines = deadlines
         if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }
         return SSHTarget(
