@@ -61,6 +61,39 @@ struct OpenSSHClientTests {
         }
     }
 
+    @Test("a destination stands behind --, and keys are never agreed on by GSSAPI")
+    func commandLines() async throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (wrapper, log) = ("\(folder)/ssh", "\(folder)/log")
+        try "#!/bin/sh\n{ printf '%s\\t' \"$@\"; echo; } >> '\(log)'\nexec ssh \"$@\"\n"
+            .write(toFile: wrapper, atomically: true, encoding: .utf8)
+        chmod(wrapper, 0o700)
+        try await TestServer.run { server in
+            let place = try server.target()
+            let target = OpenSSHTarget(place: place, identityFiles: [server.userKeyPath], configFile: "none")
+            let client = try OpenSSHClient(program: ["/usr/bin/env", wrapper])
+            #expect(try await client.connect(to: target).run("echo ok").standardOutput == Array("ok\n".utf8))
+            _ = try await client.hostKey(of: target)
+            await client.close()
+            let calls = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+                .map { $0.split(separator: "\t").map(String.init) }
+            // The trial, the login, the command, the key, the end.
+            #expect(calls.count >= 5)
+            for call in calls {
+                let mark = try #require(call.firstIndex(of: "--"), "\(call)")
+                #expect(["host.invalid", place.address].contains(call[mark + 1]), "\(call)")
+                #expect(!call[..<mark].contains(place.address), "\(call)")
+            }
+            let probe = try spawn(["/usr/bin/ssh", "-F", "none", "-G", "-o", "GSSAPIKeyExchange=no", "--", "x"])
+            let isKnown = exitStatus(of: probe) == 0
+            for call in calls.dropFirst() {
+                #expect(call.contains("GSSAPIKeyExchange=no") == isKnown, "\(call)")
+                #expect(call.contains("GSSAPIDelegateCredentials=no"), "\(call)")
+            }
+        }
+    }
+
     @Test("closing leaves no process and no file")
     func nothingLeft() async throws {
         try await TestServer.run { server in

@@ -1,4 +1,4 @@
-import UpgradeDomain
+public import UpgradeDomain
 
 /// What a plan must hold beyond its form, alone and over an inventory. Pure.
 enum PlanRules {
@@ -156,7 +156,7 @@ enum PlanRules {
     }
 
     /// Every placeholder must have a value on every host it will be used for.
-    private static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
+    fileprivate static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         let shared =
             (plan.guardrails + (plan.rollbackGuardrails ?? [])).flatMap(texts) + texts(plan.materialization)
@@ -222,5 +222,15 @@ enum PlanRules {
         case .command(let command): texts(command)
         case .runtime(let runtime): runtime.texts
         }
+    }
+}
+
+extension Plan {
+    /// Why a stored plan can not be approved or started over an inventory: names that may not be given any more, and variables
+    /// that its hosts have lost since it was stored.
+    public func unfitness(over inventory: FleetInventory) -> [String] {
+        let hosts = selectedHosts(of: inventory)
+        return nameProblems(over: hosts)
+            + PlanRules.placeholderProblems(self, inventory).map { "\($0.message); \($0.remedy)" }
     }
 }

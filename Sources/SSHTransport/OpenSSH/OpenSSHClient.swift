@@ -13,6 +13,7 @@ public actor OpenSSHClient {
     /// The program and what stands before its arguments.
     private let program: [String]
     private var connectionCount = 0
+    private var ownOptions: Task<[String], Never>?
     private var open: [OpenSSHConnection] = []
     private var jumps: [OpenSSHTarget: Task<OpenSSHConnection, any Error>] = [:]
 
@@ -62,12 +63,29 @@ public actor OpenSSHClient {
                 throw target.place.error(behind: error, jumps: target.jumps.map(\.place.host))
             }
         }
+        let ownOptions = await ownOptionsOnce()
         connectionCount += 1
         let files = "\(folder)/\(connectionCount)"
         let options = OpenSSHOptions(
             target: target, knownHostsPath: files + ".known", controlPath: files,
-            jumpControlPath: jump?.options.controlPath)
+            jumpControlPath: jump?.options.controlPath, ownOptions: ownOptions)
         return OpenSSHConnection(program, options, through: jump)
+    }
+
+    /// Debian's `ssh` can agree on keys by GSSAPI, and then never looks at the host's key: never so here. Others refuse to run with
+    /// an option that they do not know, so it is tried once, on no host.
+    private func ownOptionsOnce() async -> [String] {
+        if let known = ownOptions { return await known.value }
+        let words = program + ["-F", "none", "-G", "-o", "GSSAPIKeyExchange=no", "--", "host.invalid"]
+        let task = Task {
+            let tried = try? await Subprocess.run(
+                OpenSSHConnection.executable(words), arguments: Arguments(Array(words.dropFirst())), input: .none,
+                output: .discarded,
+                error: .discarded)
+            return tried?.terminationStatus.isSuccess == true ? ["GSSAPIKeyExchange=no"] : []
+        }
+        ownOptions = task
+        return await task.value
     }
 
     private func jumpConnection(_ jump: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {

@@ -10,6 +10,8 @@ struct OpenSSHOptions {
     var logPath: String { controlPath + ".log" }
     /// The control socket of the jump host in front; nil when there is none.
     let jumpControlPath: String?
+    /// Options that not every build of `ssh` knows, and that are needed where it does.
+    var ownOptions: [String] = []
 
     /// How long a connection outlives its last command, should nobody end it.
     static let idleSeconds = 60
@@ -65,7 +67,7 @@ struct OpenSSHOptions {
             "ServerAliveCountMax=2", "ClearAllForwardings=yes", "PermitLocalCommand=no", "EscapeChar=none",
             "LogLevel=\(logLevel)", "GSSAPIDelegateCredentials=no",
         ]
-        for option in options { words += ["-o", option] }
+        for option in options + ownOptions { words += ["-o", option] }
         if target.alias != nil { words += ["-o", "HostName=\(doubled(place.address))"] }
         for file in target.identityFiles { words += ["-i", file] }
         if !target.identityFiles.isEmpty { words += ["-o", "IdentitiesOnly=yes"] }

@@ -38,6 +38,7 @@ struct PlanApprove: LockflightCommand {
                     + Set(owners).sorted().map(\.rawValue).joined(separator: ", ") + ".",
                 next: stored.nextCommand(try ledger.standing(of: stored, inventory)))
         }
+        try stored.requireFit(over: inventory, consequence: "Nothing was approved.")
         let hosts = stored.plan.selectedHosts(of: inventory)
         let now = Context.clock.wall()
         let rollbackUntil =

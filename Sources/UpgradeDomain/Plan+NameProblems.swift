@@ -1,0 +1,25 @@
+extension Plan {
+    /// What is named in a way that may not be given any more, in a plan and its hosts: an older build stored it. It is shown, held
+    /// and rolled back; nobody approves it or starts it.
+    public func nameProblems(over hosts: [Host]) -> [String] {
+        var problems: [String] = []
+        func check(_ name: String, _ kind: String, _ grammar: NameGrammar) {
+            if !grammar.accepts(name) { problems.append("'\(name)' is no \(kind) name; \(grammar.words)") }
+        }
+        check(name, "plan", .word)
+        for surface in evidence + [representativePath] { check(surface.name.rawValue, "surface", .word) }
+        for layer in layers {
+            check(layer.name.rawValue, "layer", .machine)
+            for step in layer.steps { check(step.name.rawValue, "step", .word) }
+            for component in layer.components { check(component.name.rawValue, "component", .word) }
+        }
+        for host in hosts {
+            check(host.name.rawValue, "host", .machine)
+            if !host.user.isEmpty { check(host.user, "user", .login) }
+            for address in [host.address, host.ssh?.alias].compactMap({ $0 }) where HostAddress(address) == nil {
+                problems.append("'\(address)' of host \(host.name) is no address; \(HostAddress.remedy(for: address))")
+            }
+        }
+        return problems
+    }
+}
