@@ -30,7 +30,7 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
     }
 }
 
-/// What `${...}` stands for in a plan's commands and URLs, for one placement.
+/// What `${...}` stands for in a plan's commands and URLs, for one placement, and in an inventory's texts, for one host.
 public struct PlaceholderValues: Hashable, Sendable {
     private let values: [String: String]
 
@@ -43,6 +43,14 @@ public struct PlaceholderValues: Hashable, Sendable {
         values["baseURL"] = host.baseURL(in: layer.name)
         values["authority"] = values["baseURL"].flatMap(PlaceholderValues.authority)
         for (name, value) in host.variables { values["var.\(name)"] = value }
+        self.values = values
+    }
+
+    /// What an inventory's texts may hold of the host that they are for; `layer` where they are for one.
+    public init(host: HostName, address: String, variables: [String: String], layer: LayerName? = nil) {
+        var values = ["host": host.rawValue, "address": address]
+        values["layer"] = layer?.rawValue
+        for (name, value) in variables { values["var.\(name)"] = value }
         self.values = values
     }
 

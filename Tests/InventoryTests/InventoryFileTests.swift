@@ -54,7 +54,51 @@ struct InventoryFileTests {
         ("baseURL: http://127.0.0.1:8080 ", "baseURL: http://127.0.0.1:8080/ ", "8080/", "is not usable"),
         ("- name: core-2", "- name: Core_2", "Core_2", "is no host name"),
         ("address: core-2.example.net", "address: \"me@there\"", "me@there", "is no address"),
+        ("address: core-2.example.net", "address: \"-oProxyCommand=id\"", "-oProxy", "is no address"),
+        ("address: core-2.example.net", "address: \"10.0.0.1:2222\"", "10.0.0.1:2222", "is no address"),
+        ("address: core-2.example.net", "address: \"[fe80::1]\"", "fe80::1", "is no address"),
+        ("address: core-2.example.net", "address: \"a@\u{301}b\"", "a@\u{301}b", "is no address"),
+        ("address: core-2.example.net", "address: \"a$(id)\"", "a$(id)", "is no address"),
+        ("address: 192.0.2.21", "address: \"::ffff:192.0.2.11\"", "name: core-1", "have the same address and port"),
+        ("owners: [ana]", "owners: [\"ana | bob\"]", "ana | bob", "is no owner name"),
+        (
+            "baseURL: http://127.0.0.1:8080 ", "baseURL: http://127.0.0.1:${port} ", "- name: data-1",
+            "'${port}' has no value"
+        ),
+        (
+            "workingDirectory: /srv/stack", "workingDirectory: ${var.site}", "- name: data-1",
+            "'ams' of host data-1 is not"
+        ),
     ]
+
+    @Test func textsAreFilledForEachHost() throws {
+        let text = try Examples.text("examples/inventory.yaml")
+            .replacingOccurrences(
+                of: "baseURL: http://127.0.0.1:8080 ", with: "baseURL: http://${address}:80/${layer} "
+            )
+            .replacingOccurrences(of: "workingDirectory: /srv/stack", with: "workingDirectory: /srv/${var.site}/$${x}")
+        let host = try #require(try Examples.inventory(text).hosts.first { $0.name == "data-1" })
+        #expect(host.workingDirectory == "/srv/ams/${x}")
+        #expect(host.placements.map(\.baseURL) == ["http://\(host.address):80/data"])
+    }
+
+    /// An older build stored names that may not be given any more; and an inventory can lose a variable.
+    @Test func whatIsNotFitIsNamed() throws {
+        let inventory = try Examples.inventory()
+        var plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
+        #expect(plan.unfitness(over: inventory) == [])
+        plan.layers[0].steps[0].name = "rollback!"
+        #expect(plan.unfitness(over: inventory).first?.hasPrefix("'rollback!' is no step name") == true)
+        plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
+        plan.materialization.arguments.append("${var.site}")
+        var poorer = inventory
+        for index in poorer.hosts.indices { poorer.hosts[index].variables = [:] }
+        #expect(plan.unfitness(over: inventory) == [])
+        #expect(plan.unfitness(over: poorer).first?.contains("'${var.site}' has no value") == true)
+        poorer = inventory
+        poorer.hosts[poorer.hosts.count - 1].address = "-oProxyCommand=id"
+        #expect(plan.unfitness(over: poorer).first?.hasPrefix("'-oProxyCommand=id' of host") == true)
+    }
 
     @Test(arguments: refusals.indices)
     func aBadInventoryIsRefusedWithLineAndRemedy(_ index: Int) throws {

@@ -37,6 +37,7 @@ struct PlanFileTests {
     /// What is replaced in the example by what, where the problem is reported, and what it says.
     static let refusals: [(from: String, to: String, at: String, message: String)] = [
         ("to: \"1.5.0\"\n", "to: latest\n", "to: latest", "version 'latest' is floating"),
+        ("      - name: api\n", "      - name: \"a|b\"\n", "- name: \"a|b", "is no component name"),
         ("to: \"1.5.0\"\n", "to: \"1.4.0\"\n", "to: \"1.4.0\"", "are both 1.4.0"),
         ("from: \"1.4.0\"  ", "frm: \"1.4.0\"  ", "frm:", "has no key 'frm'"),
         ("changeClass: minor", "changeClass: huge", "changeClass: huge", "is not one of the words"),

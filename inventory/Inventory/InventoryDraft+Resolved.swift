@@ -82,6 +82,30 @@ private struct SSHResolution {
             if files.contains("none"), host.transport != .openssh { ssh.notHonoured.append("IdentityFile") }
         }
         host.ssh = ssh == SSHSettings() ? nil : ssh
+        return filled(host, entry.line)
+    }
+
+    /// The host with the placeholders in its directory, key file and URLs replaced. Variables and labels are values, and stay.
+    private func filled(_ host: Host, _ line: Int) -> Host {
+        var host = host
+        func fill(_ text: String, _ values: PlaceholderValues) -> String {
+            reader.filled(text, line, of: host.name, values) ?? text
+        }
+        let values = PlaceholderValues(host: host.name, address: host.address, variables: host.variables)
+        host.identityFile = host.identityFile.map { fill($0, values) }
+        host.workingDirectory = fill(host.workingDirectory, values)
+        if !host.workingDirectory.isEmpty, host.workingDirectory.utf8.first != 0x2f {
+            reader.report(
+                line, "workingDirectory '\(host.workingDirectory)' of host \(host.name) is not absolute",
+                "begin it with '/'")
+        }
+        for index in host.placements.indices {
+            let values = PlaceholderValues(
+                host: host.name, address: host.address, variables: host.variables, layer: host.placements[index].layer)
+            let url = fill(host.placements[index].baseURL, values)
+            if url != host.placements[index].baseURL { _ = reader.baseURL(url, line) }
+            host.placements[index].baseURL = url
+        }
         return host
     }
 

@@ -145,8 +145,10 @@ private struct InventoryReading {
         if !address.isEmpty, HostAddress(address) == nil {
             reader.report(own.line(of: "address"), "'\(address)' is no address", HostAddress.remedy(for: address))
         }
+        let variables = defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 }
         let said = InventoryDraft.Said(
-            port: own.integer("port", in: 1...65_535) ?? defaults.port, user: login(own) ?? defaults.user,
+            port: own.integer("port", in: 1...65_535) ?? defaults.port,
+            user: user(login(own) ?? defaults.user, of: HostName(name), address, variables, own.line),
             identityFile: own.text("identityFile") ?? defaults.identityFile,
             jump: own.text("jump").map { HostName($0) })
         let folder =
@@ -164,8 +166,7 @@ private struct InventoryReading {
             silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? defaults.silenceSeconds,
             labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
             workingDirectory: (folder ?? nil) ?? "",
-            variables: defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 },
-            placements: placements)
+            variables: variables, placements: placements)
         return InventoryDraft.Entry(host: host, said: said, line: own.line)
     }
 
@@ -232,8 +233,17 @@ private struct InventoryReading {
 
     // MARK: Forms
 
+    /// Filled before ssh_config is asked, which wants to know it.
+    private func user(
+        _ text: String?, of host: HostName, _ address: String, _ variables: [String: String], _ line: Int
+    ) -> String? {
+        guard let text, isFilledLater(text) else { return text }
+        let values = PlaceholderValues(host: host, address: address, variables: variables)
+        return reader.filled(text, line, of: host, values).flatMap { reader.name($0, line, "user", .login) }
+    }
+
     private func login(_ own: Section) -> String? {
-        own.text("user").flatMap { reader.name($0, own.line(of: "user"), "user", .login) }
+        own.text("user").flatMap { isFilledLater($0) ? $0 : reader.name($0, own.line(of: "user"), "user", .login) }
     }
 
     private func transport(_ own: Section) -> HostTransport? {
@@ -245,19 +255,15 @@ private struct InventoryReading {
     }
 
     private func absolute(_ text: String, _ line: Int) -> String? {
-        if text.hasPrefix("/") { return text }
+        if text.utf8.first == 0x2f || isFilledLater(text) { return text }
         reader.report(line, "workingDirectory '\(text)' is not absolute", "begin it with '/'")
         return nil
     }
 
     private func url(_ text: String, _ line: Int) -> String? {
-        let rest = text.hasPrefix("http://") ? text.dropFirst(7) : text.hasPrefix("https://") ? text.dropFirst(8) : ""
-        guard !rest.isEmpty, !rest.hasSuffix("/"), !rest.contains(where: \.isWhitespace) else {
-            reader.report(
-                line, "baseURL '\(text)' is not usable",
-                "write scheme, host and port without a final slash, such as http://127.0.0.1:8080")
-            return nil
-        }
-        return text
+        isFilledLater(text) ? text : reader.baseURL(text, line)
     }
+
+    /// Texts with placeholders are checked once it is known what these stand for.
+    private func isFilledLater(_ text: String) -> Bool { !Placeholder.names(in: text).isEmpty }
 }
