@@ -16,9 +16,32 @@ public enum TerminalText {
         return result
     }
 
+    /// One line as it is written to a terminal or a pipe: nothing in it steers but the sequences of our own styles, and no line end
+    /// begins another.
+    ///
+    /// - Parameter styles: The parameters of the SGR sequences that stay (ECMA-48, 8.3.117).
+    public static func line(_ text: String, styles: Set<String>) -> String {
+        var result = ""
+        var rest = text.unicodeScalars[...]
+        while let escape = rest.firstIndex(of: "\u{1b}") {
+            result += escaped(String(rest[..<escape]))
+            let sequence = rest[escape...].prefix(8)
+            if let end = sequence.firstIndex(of: "m"), sequence.dropFirst().first == "[",
+                styles.contains(String(sequence[..<end].dropFirst(2)))
+            {
+                result.unicodeScalars.append(contentsOf: rest[escape...end])
+                rest = rest[end...].dropFirst()
+            } else {
+                result += escaped("\u{1b}")
+                rest = rest[escape...].dropFirst()
+            }
+        }
+        return result + escaped(String(rest))
+    }
+
     /// Unicode's own properties, so that no list of ours can miss one: C0 and C1 controls, line and paragraph separators,
     /// formats (what turns the direction of text, zero widths, tags), and whatever else shows nothing.
-    private static func canSteerOrHide(_ scalar: Unicode.Scalar) -> Bool {
+    static func canSteerOrHide(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: return true
         default: return scalar.properties.isDefaultIgnorableCodePoint

@@ -62,8 +62,8 @@ struct HostKeyScan {
                 Compare each with what the host itself says on its console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
                 Pin these keys? Only "yes" does:\u{20}
                 """
-            let lines = table.lines(width: context.width, style: Style(isEnabled: false)) + [question]
-            try terminal.writeAll(lines.joined(separator: "\n").utf8)
+            let rows = table.lines(width: context.width, style: .plain).map { TerminalText.line($0, styles: []) }
+            try terminal.writeAll((rows + [question]).joined(separator: "\n").utf8)
             var answer: [UInt8] = []
             var byte: [UInt8] = [0]
             while answer.count < 64, try byte.withUnsafeMutableBytes({ try terminal.read(into: $0) }) == 1,

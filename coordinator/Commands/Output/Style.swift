@@ -4,6 +4,9 @@ struct Style: Hashable, Sendable {
 
     static let plain = Style(isEnabled: false)
 
+    /// What the sequences below are made of, and their end.
+    static let codes: Set<String> = ["0", "1", "2", "31", "32", "33", "36"]
+
     func bold(_ text: String) -> String { wrap(text, "1") }
     func dim(_ text: String) -> String { wrap(text, "2") }
     func red(_ text: String) -> String { wrap(text, "31") }

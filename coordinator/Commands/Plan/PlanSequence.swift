@@ -54,7 +54,7 @@ struct PlanSequence {
                 (step.once ? ", once" : "") + (step.idempotent ? ", idempotent" : "")
                 + (step.rebootWithinSeconds.map { ", reboots the host, back within \($0) s" } ?? "")
             lines.append(
-                "  step       \(step.name): \(step.command.arguments.joined(separator: " "))  (at most \(step.command.timeoutSeconds) s\(marks))"
+                "  step       \(step.name): \(ShellText.line(step.command.arguments))  (at most \(step.command.timeoutSeconds) s\(marks))"
             )
         }
         for batch in layer.batches(over: names) {
@@ -70,7 +70,7 @@ struct PlanSequence {
         ]
         lines += layer.failedWhen.map { "             \($0)" }
         lines += [
-            "  rollback   \(reach(layer.rollback.boundary)): \(layer.rollback.command.arguments.joined(separator: " "))"
+            "  rollback   \(reach(layer.rollback.boundary)): \(ShellText.line(layer.rollback.command.arguments))"
         ]
         if let seconds = layer.confirmWithinSeconds {
             lines.append(

@@ -230,17 +230,16 @@ final class RunView: @unchecked Sendable {
     func remark(_ text: String) {
         lock.withLock {
             region = LiveRegion()
-            Renderer.writeError(text + "\n")
+            Renderer.writeError([text])
         }
     }
 
     private func draw() {
         guard let state = last, !context.isJSON else { return }
         if context.isTerminal {
-            Renderer.writeOutput(region.update(lines(of: state, driver)))
+            Renderer.write(&region, lines(of: state, driver))
         } else {
-            let lines = narrator.lines(for: state)
-            if !lines.isEmpty { Renderer.writeOutput(lines.joined(separator: "\n") + "\n") }
+            Renderer.writeOutput(narrator.lines(for: state))
         }
     }
 
@@ -256,7 +255,7 @@ final class RunView: @unchecked Sendable {
         lock.withLock {
             last = nil
             let final = lines(of: state, nil)
-            if context.isTerminal { Renderer.writeOutput(region.update([])) }
+            if context.isTerminal { Renderer.write(&region, []) }
             return CommandResult(lines: final, document: RunDocument(state), status: status)
         }
     }

@@ -1,0 +1,18 @@
+/// JSON as it may be shown on a terminal: what could steer one or hide text is escaped as JSON has it, so that its value stays.
+public enum JSONText {
+    /// - Parameter json: a document whose strings have no raw C0 controls, as every encoder writes it.
+    public static func shown(_ json: String) -> String {
+        guard json.unicodeScalars.contains(where: { $0.value > 0x7e }) else { return json }
+        var result = ""
+        for scalar in json.unicodeScalars {
+            if scalar.value > 0x7e, TerminalText.canSteerOrHide(scalar) {
+                for unit in String(scalar).utf16 {
+                    result += "\\u" + String(0x10000 + Int(unit), radix: 16).dropFirst()
+                }
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
