@@ -122,15 +122,3 @@ extension RemoteCommand {
         return nil
     }
 }
-
-/// One word for a POSIX shell, whatever characters it holds.
-func shellQuoted(_ word: String) -> String {
-    var quoted = "'".unicodeScalars
-    // Scalar by scalar: a mark behind a quotation mark makes one character of the two.
-    for scalar in word.unicodeScalars {
-        if scalar == "'" { quoted.append(contentsOf: "'\\'".unicodeScalars) }
-        quoted.append(scalar)
-    }
-    quoted.append("'")
-    return String(quoted)
-}

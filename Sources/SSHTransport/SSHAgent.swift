@@ -1,4 +1,5 @@
 import NIOCore
+import SafeText
 
 /// A running ssh-agent, which signs with keys that this process never sees.
 ///
@@ -35,7 +36,7 @@ public final class SSHAgent: Sendable {
                 code: .agentFailed, host: socketPath,
                 message: """
                     the ssh-agent at \(socketPath) did not say which keys it holds: \(words); its keys cannot be used. \
-                    Try: SSH_AUTH_SOCK=\(shellQuoted(socketPath)) ssh-add -l
+                    Try: SSH_AUTH_SOCK=\(ShellText.word(socketPath)) ssh-add -l
                     """)
         }
     }

@@ -81,6 +81,52 @@ struct HostileAgentTests {
         ("a surface past its limit", "more than was asked for", { re, _ in line(re, surface("a", bytes: 400_000)) }),
     ]
 
+    /// Numbers that no event may hold, and where a host could say them.
+    @Test(
+        arguments: ["durationMilliseconds", "hostTime", "resultCode"],
+        [
+            "9223372036854775807", "-9223372036854775808", "9007199254740992", "-9007199254740992",
+            "18446744073709551615", "1e300", "1e999", "0.5",
+        ])
+    func aNumberBeyondItsRangeBreaksTheProtocol(_ field: String, _ number: String) async throws {
+        let channel = HostileChannel { frame, turn in
+            if case .hello = frame.request {
+                return turn == 0 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
+            }
+            let whole = String(
+                decoding: HostileAgentTests.line(frame.id, HostileAgentTests.surface("a", bytes: 1)), as: UTF8.self)
+            let changed = ["0", "200"].reduce(whole) {
+                $0.replacingOccurrences(of: "\"\(field)\":\($1),", with: "\"\(field)\":\(number),")
+            }
+            return Array(changed.utf8)
+        }
+        let session = AgentSession(channel: channel, clock: .stopped)
+        _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+        let failure = await #expect(throws: ContactFailure.self) {
+            for try await _ in try await session.replies(to: HostileAgentTests.capture, timeout: .seconds(30)) {}
+        }
+        #expect(failure?.code == .agentUnusable, "\(failure as Any)")
+        #expect(failure?.message.contains("broke the protocol") == true, "\(failure as Any)")
+        await session.close()
+    }
+
+    @Test(arguments: ["18446744073709551615", "9007199254740992", "-1"])
+    func anEpochBeyondItsRangeBreaksTheProtocol(_ number: String) async throws {
+        let channel = HostileChannel { frame, turn in
+            let whole = HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello))
+            let text = String(decoding: whole, as: UTF8.self)
+            return turn == 0
+                ? Array(text.replacingOccurrences(of: "\"highestEpoch\":0", with: "\"highestEpoch\":\(number)").utf8)
+                : nil
+        }
+        let session = AgentSession(channel: channel, clock: .stopped)
+        let failure = await #expect(throws: ContactFailure.self) {
+            _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+        }
+        #expect(failure?.code == .agentUnusable, "\(failure as Any)")
+        await session.close()
+    }
+
     @Test(arguments: attacks.indices)
     func anAttackEndsTheSessionWithAnError(_ index: Int) async throws {
         let (what, says, chunk) = HostileAgentTests.attacks[index]

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Glibc
+import SafeText
 import TestSupport
 import Testing
 
@@ -81,8 +82,8 @@ extension ConformanceTests {
             let path = "\(folder)/it's here"
             let block = (0..<65_536).map { _ in UInt8.random(in: 0...255) }
             let bytes = [[UInt8]](repeating: block, count: 256).enumerated().flatMap { [UInt8($0)] + $1.dropFirst() }
-            _ = try await connection.upload(bytes, by: "cat > \(shellQuoted(path))", timeout: .seconds(20))
-            let output = try await connection.run("sha256sum < \(shellQuoted(path))").standardOutput
+            _ = try await connection.upload(bytes, by: "cat > \(ShellText.word(path))", timeout: .seconds(20))
+            let output = try await connection.run("sha256sum < \(ShellText.word(path))").standardOutput
             let expected = SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
             #expect(String(decoding: output, as: UTF8.self).prefix(64) == expected)
         }

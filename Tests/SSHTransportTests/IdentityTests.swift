@@ -141,13 +141,6 @@ struct IdentityTests {
         #expect(writer.bytes == expected)
     }
 
-    @Test("a word is quoted for the shell whatever it holds")
-    func quoting() {
-        #expect(shellQuoted("a b$(c)") == "'a b$(c)'")
-        #expect(shellQuoted("it's") == #"'it'\''s'"#)
-        #expect(shellQuoted("") == "''")
-    }
-
     @Test("a server's greeting names the list that has nothing in common")
     func serverOffer() throws {
         var lists = SSHWireWriter()

@@ -1,4 +1,5 @@
 public import AgentProtocol
+import ContentDigest
 import UpgradeDomain
 
 /// One conversation with an agent: many requests at once over one channel, each with its own replies and deadline.
@@ -48,7 +49,8 @@ public actor AgentSession {
                         } catch {
                             // Before the first frame, rc files may print; afterwards it is a violation.
                             noise += 1
-                            if isTalking || noise > ProtocolLimits.linesBeforeHello { throw error }
+                            let isMeant = isTalking || AgentSession.isFrame(line)
+                            if isMeant || noise > ProtocolLimits.linesBeforeHello { throw error }
                         }
                     }
                 }
@@ -113,6 +115,13 @@ public actor AgentSession {
     }
 
     // MARK: Private
+
+    /// Whether a line is meant as a frame, if only by its form: no rc file prints such a thing.
+    private static func isFrame(_ line: [UInt8]) -> Bool {
+        guard line.first == UInt8(ascii: "{") else { return false }
+        let document = try? CanonicalJSON.answer(from: line, nestingDepth: ProtocolLimits.nestingDepth)
+        return document?.child("re") != nil && document?.child("kind") != nil
+    }
 
     /// Hands a reply to whoever waits for it; false when nothing more is to be read.
     private func deliver(_ frame: ReplyFrame) -> Bool {

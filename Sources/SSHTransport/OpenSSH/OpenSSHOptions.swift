@@ -1,3 +1,5 @@
+import SafeText
+
 /// Command lines of OpenSSH's client, as pure functions: what Lockflight insists on stands before what ssh_config says, because
 /// the first value of an option wins (ssh_config(5)).
 struct OpenSSHOptions {
@@ -83,7 +85,7 @@ struct OpenSSHOptions {
             "ssh", "-F", "none", "-S", jumpControlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o",
             "LogLevel=DEBUG1", "-E", doubled(logPath), "-W", "[%h]:%p", "--", jump.place.host,
         ]
-        return words.map(shellQuoted).joined(separator: " ")
+        return ShellText.line(words)
     }
 
     /// As one word of an ssh_config value, and without the meaning that `%` has there.
