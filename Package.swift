@@ -193,7 +193,7 @@ if Context.environment["LOCKFLIGHT_FUZZ"] != nil {
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
         .executableTarget(
             name: "lockflight-fuzz",
-            dependencies: ["AgentProtocol", "CLibFuzzer", "Inventory", "SafeText", "UpgradeDomain"],
+            dependencies: ["AgentProtocol", "CLibFuzzer", "ContentDigest", "Inventory", "SafeText", "UpgradeDomain"],
             path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus"], swiftSettings: strict),
     ]
 }

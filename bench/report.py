@@ -21,6 +21,8 @@ def cell(figures, digits):
 
 def value_text(value):
     """A figure in as many digits as say something."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, int):
         return f"{value:,}"
     middle = value["median"] if isinstance(value, dict) else value

@@ -23,7 +23,8 @@ import scale
 import upgrade
 from fleet import BenchError
 
-ITEMS = {**items.ALL, "upgrade": upgrade.upgrade, "engine": scale.engine, "ledger": scale.ledger, "agent": scale.agent}
+ITEMS = {**items.ALL, "upgrade": upgrade.upgrade, "engine": scale.engine, "ledger": scale.ledger, "agent": scale.agent,
+         "json": scale.text}
 
 DESCRIPTORS = 16_384  # 1,000 connections, and what peers take for each of theirs
 

@@ -1,4 +1,4 @@
-"""Items 5, 6 and 7: how engine and ledger grow with the fleet, and what an agent takes of its host."""
+"""Items 5 to 8: how engine and ledger grow with the fleet, what an agent takes of its host, and how fast JSON is read."""
 import gzip
 import http.server
 import json
@@ -110,6 +110,27 @@ def ledger(bench):
                 {"group": group, "eventsPerSecond": spread([one["eventsPerSecond"] for one in appended[group]])}
                 for group in GROUPS]},
         "goals": []}]
+
+
+def text(bench):
+    """Item 8: a recorded capture read and written beside Foundation, in turns within one process."""
+    seconds = 3 if bench.quick else 6
+    print("JSON", file=sys.stderr)
+    found = [json.loads(run([bench.programs.scale, "json", seconds])) for _ in range(bench.rounds)]
+
+    def ratio(way, kind):
+        return spread([one[f"{way}{kind}"] / one[f"foundation{kind}"] for one in found])
+    return [{
+        "title": f"JSON: a recorded capture of {found[0]['bytes']} bytes, as a ratio to Foundation's rate",
+        "text": "Through Codable: the synthesised reader and writer over ours. Directly: by hand, as captures, operations and their "
+                "frames are. Both refuse a name that stands twice; Foundation does not.",
+        "figures": {
+            "headers": ["", "Foundation, a second", "through Codable, times", "directly, times"],
+            "lines": [{
+                "kind": kind.lower(), "perSecond": spread([one[f"foundation{kind}"] for one in found]),
+                "codable": ratio("codable", kind), "direct": ratio("direct", kind)} for kind in ("Reads", "Writes")]},
+        "goals": bench.judge(goals.JSON_CODABLE, ratio("codable", "Reads")["median"])
+        + bench.judge(goals.JSON_DIRECT, ratio("direct", "Reads")["median"])}]
 
 
 def forget(path):

@@ -35,11 +35,11 @@ extension RequestFrame: DirectJSON {
 extension SurfaceRequest: DirectJSON {
     package init(json: JSONReader) throws {
         let name = try json.member("name").name(SurfaceName.self)
-        let (kind, source) = try json.member("source").onlyMember()
-        switch kind {
-        case "http": self.init(name: name, source: .http(try HTTPSource(json: source.member("_0"))))
-        case "command": self.init(name: name, source: .command(try ScriptCommand(json: source.member("_0"))))
-        default: self.init(name: name, source: try json.member("source").value())
+        let source = try json.member("source")
+        switch source.onlyMember() {
+        case ("http", let body)?: self.init(name: name, source: .http(try HTTPSource(json: body.member("_0"))))
+        case ("command", let body)?: self.init(name: name, source: .command(try ScriptCommand(json: body.member("_0"))))
+        default: self.init(name: name, source: try source.value())
         }
     }
 
@@ -119,7 +119,7 @@ extension SurfaceReply: DirectJSON {
 extension Bytes: DirectJSON {
     package init(json: JSONReader) throws {
         let text = try json.string()
-        guard let data = Data(base64Encoded: text) else { throw json.unknown(text, Bytes.self) }
+        guard let data = Data(base64Encoded: text) else { throw json.corrupted("not base64") }
         self.init([UInt8](data))
     }
 

@@ -33,16 +33,15 @@ package struct JSONReader {
         return JSONReader(decoder: member)
     }
 
-    /// The name and the value of the one member that an enumeration's case is.
-    package func onlyMember() throws -> (name: String, value: JSONReader) {
+    /// The name and the value of the one member that an enumeration's case is; nil where it is not so simple, which is for
+    /// ``codable``.
+    package func onlyMember() -> (name: String, value: JSONReader)? {
         let tape = decoder.tape
         let name = decoder.index + 1
         guard tape.kind(decoder.index) == .object, name < tape.next(decoder.index),
-            tape.next(name + 1) == tape.next(decoder.index), let text = tape.string(name)
-        else {
-            throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "no object with one member"))
-        }
+            tape.next(name + 1) == tape.next(decoder.index), tape.kind(name + 1) == .object,
+            let text = tape.string(name)
+        else { return nil }
         return (text, JSONReader(decoder: TapeDecoder(document: decoder.document, index: name + 1)))
     }
 
@@ -75,15 +74,15 @@ package struct JSONReader {
     /// A word of a closed list.
     package func word<Word: RawRepresentable<String>>(_ type: Word.Type = Word.self) throws -> Word {
         let text = try string()
-        guard let word = Word(rawValue: text) else { throw unknown(text, type) }
+        guard let word = Word(rawValue: text) else { throw corrupted("no \(type)") }
         return word
     }
 
     /// A value of a type that is read rarely.
     package func value<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value { try decoder.decode(type) }
 
-    package func unknown(_ text: String, _ type: Any.Type) -> DecodingError {
-        .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "'\(text)' is no \(type)"))
+    package func corrupted(_ words: String) -> DecodingError {
+        .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: words))
     }
 }
 

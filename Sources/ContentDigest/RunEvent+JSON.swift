@@ -4,7 +4,10 @@ package import UpgradeDomain
 
 extension RunEvent: DirectJSON {
     package init(json: JSONReader) throws {
-        let (kind, body) = try json.onlyMember()
+        guard let (kind, body) = json.onlyMember() else {
+            try self.init(from: json.codable)
+            return
+        }
         switch kind {
         case "captured": self = .captured(try CaptureRecord(json: body.member("_0")))
         case "operationIntended": self = .operationIntended(try OperationIntent(json: body.member("_0")))
@@ -45,7 +48,10 @@ extension CaptureRecord: DirectJSON {
 
 extension CapturePurpose: DirectJSON {
     package init(json: JSONReader) throws {
-        let (word, body) = try json.onlyMember()
+        guard let (word, body) = json.onlyMember() else {
+            try self.init(from: json.codable)
+            return
+        }
         switch word {
         case "baseline": self = .baseline
         case "drift": self = .drift(attempt: try body.member("attempt").integer())
@@ -69,7 +75,10 @@ extension CapturePurpose: DirectJSON {
 
 extension Boundary: DirectJSON {
     package init(json: JSONReader) throws {
-        let (word, body) = try json.onlyMember()
+        guard let (word, body) = json.onlyMember() else {
+            try self.init(from: json.codable)
+            return
+        }
         switch word {
         case "preflight": self = .preflight
         case "baseline": self = .baseline
@@ -78,7 +87,7 @@ extension Boundary: DirectJSON {
         case "batch":
             let index = try body.member("index").integer()
             self = .batch(layer: try body.member("layer").name(), index: index)
-        default: throw json.unknown(word, Boundary.self)
+        default: try self.init(from: json.codable)
         }
     }
 
@@ -178,11 +187,14 @@ extension OperationIntent: DirectJSON {
 
 extension OperationAction: DirectJSON {
     package init(json: JSONReader) throws {
-        let (word, body) = try json.onlyMember()
+        guard let (word, body) = json.onlyMember() else {
+            try self.init(from: json.codable)
+            return
+        }
         switch word {
         case "step": self = .step(name: try body.member("name").name())
         case "rollback": self = .rollback
-        default: throw json.unknown(word, OperationAction.self)
+        default: try self.init(from: json.codable)
         }
     }
 
@@ -223,7 +235,10 @@ extension OperationRecord: DirectJSON {
 
 extension OperationOutcome: DirectJSON {
     package init(json: JSONReader) throws {
-        let (word, body) = try json.onlyMember()
+        guard let (word, body) = json.onlyMember() else {
+            try self.init(from: json.codable)
+            return
+        }
         switch word {
         case "exited": self = .exited(code: try body.member("code").integer())
         default: try self.init(from: json.codable)

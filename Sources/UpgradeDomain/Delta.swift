@@ -86,7 +86,7 @@ public enum EvidenceComparison {
         case (.unhealthy, .unhealthy): return .stillUnhealthy
         case (.unhealthy, .healthy): return .recovered
         case (.healthy, .healthy), (.unknown, .healthy):
-            if before.value == after.value { return .same }
+            if before.value.isSpelled(after.value) { return .same }
             if let measure, let earlier = Double(before.value), let later = Double(after.value) {
                 if measure.tolerates(before: earlier, after: later) { return .same }
                 return expected ? .changedAsExpected : .regressed

@@ -120,6 +120,23 @@ public enum HostAddress: Hashable, Sendable {
 }
 
 extension HostAddress {
+    /// Whether a text is at least no option and no command to a program or a shell, whatever else it is: an alias of ssh_config, an
+    /// account, or what was stored before there was a grammar.
+    public static func isHarmless(_ text: String) -> Bool {
+        guard let first = text.utf8.first, first != 0x2d else { return false }
+        let steering = Set("\"'`$;&|<>(){}*?!#~/".utf8)
+        return text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && !steering.contains($0) }
+    }
+
+    /// Whether a text is an address in brackets, or one with a port or a user, which are said apart from it.
+    public static func isOvercomplete(_ text: String) -> Bool {
+        if text.utf8.first == 0x5b || text.utf8.contains(0x40) { return true }
+        guard let colon = text.utf8.lastIndex(of: 0x3a), HostAddress(String(text[..<colon])) != nil else {
+            return false
+        }
+        return text.utf8[colon...].dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+    }
+
     /// What to write instead of a text that is no address.
     public static func remedy(for text: String) -> String {
         let isBracketed = text.utf8.first == 0x5b

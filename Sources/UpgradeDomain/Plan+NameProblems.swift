@@ -16,8 +16,12 @@ extension Plan {
         for host in hosts {
             check(host.name.rawValue, "host", .machine)
             if !host.user.isEmpty { check(host.user, "user", .login) }
-            for address in [host.address, host.ssh?.alias].compactMap({ $0 }) where HostAddress(address) == nil {
-                problems.append("'\(address)' of host \(host.name) is no address; \(HostAddress.remedy(for: address))")
+            if HostAddress(host.address) == nil {
+                problems.append(
+                    "'\(host.address)' of host \(host.name) is no address; \(HostAddress.remedy(for: host.address))")
+            }
+            if let alias = host.ssh?.alias, !HostAddress.isHarmless(alias) {
+                problems.append("'\(alias)' of host \(host.name) is no name of ssh_config")
             }
         }
         return problems

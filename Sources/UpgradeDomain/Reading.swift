@@ -109,8 +109,8 @@ extension Reader {
         guard let made = Reader.time(found) else {
             throw ReadingFailure(
                 .stale,
-                "\(what) has \(shown(found)) at '\(rule.pointer)', which is no time: neither RFC 3339 with its offset, such "
-                    + "as 2026-11-23T12:00:00Z, nor a number of seconds since 1970")
+                "\(what) has \(shown(found)) at '\(rule.pointer)', which is no time of the years 1970 to 9999: neither RFC 3339 "
+                    + "with its offset, such as 2026-11-23T12:00:00Z, nor a number of seconds since 1970")
         }
         let age = now.milliseconds(since: made) / 1_000
         let allowed = Int64(rule.maxAgeSeconds)
@@ -187,9 +187,16 @@ extension Reader {
     }
 
     private func health(of value: Answer?) -> Health {
-        guard let word = value?.text?.lowercasedASCII else { return .unknown }
-        if unhealthy.contains(where: { $0.lowercasedASCII.isSpelled(word) }) { return .unhealthy }
-        return healthy.contains { $0.lowercasedASCII.isSpelled(word) } ? .healthy : .unknown
+        guard let word = value?.text else { return .unknown }
+        if unhealthy.contains(where: { Reader.isSameWord($0, word) }) { return .unhealthy }
+        return healthy.contains { Reader.isSameWord($0, word) } ? .healthy : .unknown
+    }
+
+    /// Compared without case; only a word that has letters beyond ASCII is met by such, as the sign for kelvins is a `k` then.
+    private static func isSameWord(_ known: String, _ word: String) -> Bool {
+        let isASCII = known.utf8.allSatisfy { $0 < 0x80 }
+        return isASCII
+            ? known.lowercasedASCII.isSpelled(word.lowercasedASCII) : known.lowercased().isSpelled(word.lowercased())
     }
 
     private func item(of measure: Measure, in document: Answer) -> EvidenceItem {

@@ -6,6 +6,10 @@ enum Entry: String, CaseIterable {
     case inventory
     /// Texts of hosts on their way to a terminal.
     case terminal
+    /// Bodies that surfaces answer.
+    case answers
+    /// Texts of hosts on their way to pages and command lines.
+    case pages
 
     /// The one that this process runs; the C callback can carry nothing else.
     nonisolated(unsafe) static var chosen = Entry.frames
@@ -22,6 +26,8 @@ enum Entry: String, CaseIterable {
         case .plan: FileProperties.checkPlan(input)
         case .inventory: FileProperties.checkInventory(input)
         case .terminal: TerminalProperties.check(input)
+        case .answers: AnswerProperties.check(input)
+        case .pages: PageProperties.check(input)
         }
     }
 }

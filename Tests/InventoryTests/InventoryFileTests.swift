@@ -59,6 +59,7 @@ struct InventoryFileTests {
         ("address: core-2.example.net", "address: \"[fe80::1]\"", "fe80::1", "is no address"),
         ("address: core-2.example.net", "address: \"a@\u{301}b\"", "a@\u{301}b", "is no address"),
         ("address: core-2.example.net", "address: \"a$(id)\"", "a$(id)", "is no address"),
+        ("address: core-2.example.net", "address: node.1", "name: core-2", "ssh_config has no HostName for it"),
         ("address: 192.0.2.21", "address: \"::ffff:192.0.2.11\"", "name: core-1", "have the same address and port"),
         ("owners: [ana]", "owners: [\"ana | bob\"]", "ana | bob", "is no owner name"),
         (

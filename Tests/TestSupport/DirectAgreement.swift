@@ -10,7 +10,13 @@ package func expectDirectAgrees<Value: DirectJSON & Equatable>(
 ) throws {
     let direct = try CanonicalJSON.encode(value)
     #expect([0x5b] + direct + [0x5d] == (try CanonicalJSON.encode([value])), sourceLocation: sourceLocation)
-    var documents = [direct]
+    let text = String(decoding: direct, as: UTF8.self)
+    // A case with something beside it, and one whose value is none.
+    var documents = [direct, Array((text.dropLast() + ",\"zz\":1}").utf8)]
+    for value in ["5", "null", "[]", "\"x\""] {
+        documents.append(Array(text.replacing(/\{\}/, with: value).utf8))
+        documents.append(Array(text.replacing(/\{\"[a-zA-Z0-9_]*\":[^{}]*\}/, with: value).utf8))
+    }
     for index in direct.indices {
         var shorter = direct
         shorter.remove(at: index)

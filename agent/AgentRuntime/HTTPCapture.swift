@@ -30,7 +30,7 @@ struct HTTPAnswer: Sendable {
             return UnknownReason(
                 .unacceptedStatus, "answered \(status), a redirect to \(place), and redirects are not followed")
         }
-        if let encoding = contentEncodings.first(where: { $0.lowercasedASCII != "identity" }) {
+        if let encoding = contentEncodings.first(where: { !["", "identity"].contains($0.lowercasedASCII) }) {
             return UnknownReason(
                 .wrongContentType,
                 "the answer is compressed (Content-Encoding: \(encoding)), though that was not asked for")

@@ -115,6 +115,11 @@ private struct Secret {
                 [UInt8(ascii: "n"), UInt8(ascii: "r")].contains(text[position + 1])
             {
                 position += 2
+            } else if text[position] == UInt8(ascii: "\\"), position + 1 < text.count,
+                text[position + 1] == UInt8(ascii: "/")
+            {
+                // A `/` as some write it in JSON.
+                position += 1
             } else {
                 break
             }

@@ -7,6 +7,7 @@ struct ScaleCommand {
         usage: lockflight-bench-scale engine HOSTS
                lockflight-bench-scale fill LEDGER HOSTS EVENTS
                lockflight-bench-scale append LEDGER GROUP SECONDS
+               lockflight-bench-scale json SECONDS
         """
 
     static func main() {
@@ -24,6 +25,7 @@ struct ScaleCommand {
         switch (arguments.first, arguments.count, numbers.count) {
         case ("engine", 2, 1): return try EngineScale.run(hosts: numbers[0])
         case ("fill", 4, 2): return try LedgerScale.fill(arguments[1], hosts: numbers[0], events: numbers[1])
+        case ("json", 2, 1): return try JSONScale.run(seconds: numbers[0])
         case ("append", 4, 2): return try LedgerScale.append(arguments[1], group: numbers[0], seconds: numbers[1])
         default: throw BenchFailure(usage)
         }

@@ -58,7 +58,9 @@ public actor AgentSession {
             } catch let error as ContactFailure {
                 await self?.fail(error)
             } catch {
-                await self?.fail(ContactFailure(.agentUnusable, "the agent broke the protocol: \(error)"))
+                // Of what the agent itself said, no more is told than says what is wrong.
+                let words = String(String.UnicodeScalarView("\(error)".unicodeScalars.prefix(500)))
+                await self?.fail(ContactFailure(.agentUnusable, "the agent broke the protocol: \(words)"))
             }
         }
         let reply = try await single(.hello(hello), timeout: timeout)

@@ -17,11 +17,16 @@ enum EvidenceAssembly {
         var reading = SurfaceReading(
             name: order.surface.name, role: order.role, durationMilliseconds: reply.durationMilliseconds,
             resultCode: reply.resultCode, rawDigest: rawDigest, instrumentDigest: reply.instrumentDigest)
-        guard reply.failure == nil, let resultCode = reply.resultCode else {
-            reading.unknown = reply.failure ?? UnknownReason(.notRun, "there is no result")
+        let reader = order.surface.reader
+        // Of a body that nobody reads it does not matter what it is.
+        let isBodyRead = reader.shape != .result
+        let failure = reply.failure.flatMap { reason in
+            isBodyRead || ![.wrongContentType, .unacceptedStatus].contains(reason.code) ? reason : nil
+        }
+        guard failure == nil, let resultCode = reply.resultCode else {
+            reading.unknown = failure ?? UnknownReason(.notRun, "there is no result")
             return reading
         }
-        let reader = order.surface.reader
         let answer = RawAnswer(
             resultCode: resultCode, document: document(reply.body.elements, reader.format),
             text: String(decoding: reply.body.elements, as: UTF8.self), truncated: reply.truncated,

@@ -55,22 +55,29 @@ private struct SSHResolution {
         var host = entry.host
         let answer = answers.hosts[host.name] ?? answers.defaults
         var ssh = SSHSettings(configFile: answers.configFile)
-        if answers.hosts[host.name] != nil, let name = answer.first("HostName"),
-            !name.isSpelled(host.address)
+        let name = answers.hosts[host.name] == nil ? nil : answer.first("HostName")
+        if let name, !name.isSpelled(host.address), HostAddress(name) == nil {
+            reader.report(
+                entry.line, "ssh_config gives host \(host.name) the HostName '\(name)', which is no address",
+                "correct ssh_config, or read none of it: 'sshConfig: none'")
+        } else if let name, HostAddress(name) != HostAddress(host.address) {
+            ssh.alias = host.address
+            host.address = name
+        } else if HostAddress.isHarmless(host.address), HostAddress(host.address) == nil,
+            !HostAddress.isOvercomplete(host.address)
         {
-            if HostAddress(name) == nil {
-                reader.report(
-                    entry.line, "ssh_config gives host \(host.name) the HostName '\(name)', which is no address",
-                    "correct ssh_config, or read none of it: 'sshConfig: none'")
-            } else if HostAddress(name) != HostAddress(host.address) {
-                ssh.alias = host.address
-                host.address = name
-            }
+            reader.report(
+                entry.line,
+                "'\(host.address)' of host \(host.name) is no address, and ssh_config has no HostName for it",
+                HostAddress.remedy(for: host.address))
         }
         host.port = entry.said.port ?? answer.first("Port").flatMap { Int($0) } ?? host.port
         host.user = entry.said.user ?? answer.first("User") ?? ""
         if entry.said.user == nil, !host.user.isEmpty {
-            _ = reader.name(host.user, entry.line, "user of host \(host.name) in ssh_config", .login)
+            if !NameGrammar.login.accepts(host.user) {
+                reader.report(
+                    entry.line, "ssh_config gives host \(host.name) the User '\(host.user)'", NameGrammar.login.words)
+            }
         }
         ssh.hostKeyAlias = answer.first("HostKeyAlias")
         if entry.said.jump == nil { ssh.proxyJump = answer.first("ProxyJump") }

@@ -40,7 +40,7 @@ public struct InventoryDraft: Sendable {
     /// - Parameter configFile: the path of ``sshConfig``.
     public func questions(configFile: String?) -> [Question] {
         guard configFile != "none" else { return [] }
-        return entries.filter { HostAddress($0.host.address) != nil }.map { entry in
+        return entries.filter { HostAddress.isHarmless($0.host.address) }.map { entry in
             var arguments = configFile.map { ["-F", $0] } ?? []
             if let port = entry.said.port { arguments += ["-p", "\(port)"] }
             if let user = entry.said.user { arguments += ["-l", user] }

@@ -142,7 +142,9 @@ private struct InventoryReading {
         else { return nil }
         let defaults = inherited(by: own, name, shared, groups)
         let address = own.requiredText("address", "write the IP address or DNS name of \(name)") ?? ""
-        if !address.isEmpty, HostAddress(address) == nil {
+        // A name of ssh_config may be more than an address; what it stands for is looked at once that is known.
+        let isName = HostAddress.isHarmless(address) && !HostAddress.isOvercomplete(address)
+        if !address.isEmpty, HostAddress(address) == nil, !isName {
             reader.report(own.line(of: "address"), "'\(address)' is no address", HostAddress.remedy(for: address))
         }
         let variables = defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 }

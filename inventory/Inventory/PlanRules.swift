@@ -158,6 +158,7 @@ enum PlanRules {
     /// Every placeholder must have a value on every host it will be used for.
     fileprivate static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var problems: [PlanProblem] = []
+        let excluded = Set(plan.exclusions.map(\.host))
         let shared =
             (plan.guardrails + (plan.rollbackGuardrails ?? [])).flatMap(texts) + texts(plan.materialization)
             + plan.evidence.flatMap(texts)
@@ -167,7 +168,7 @@ enum PlanRules {
                 layer.steps.flatMap { texts($0.command) } + texts(layer.rollback.command)
                 + layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
                 + layer.rollback.requires.map(\.path)
-            for host in inventory.hosts(in: layer.name) {
+            for host in inventory.hosts(in: layer.name) where !excluded.contains(host.name) {
                 let values = PlaceholderValues(host: host, layer: layer, run: "r")
                 for name in Set((shared + own).flatMap(values.unknownNames)).sorted() {
                     problems.append(

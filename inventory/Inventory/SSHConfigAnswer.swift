@@ -13,10 +13,10 @@ public struct SSHConfigAnswer: Hashable, Sendable {
     private var values: [String: [String]] = [:]
 
     public init(_ output: String) {
-        for line in output.split(separator: "\n") {
-            let words = line.split(separator: " ", maxSplits: 1)
+        for line in output.utf8.split(separator: 0x0a) {
+            let words = line.split(separator: 0x20, maxSplits: 1).map { String(Substring($0)) }
             guard words.count == 2 else { continue }
-            values[words[0].lowercased(), default: []].append(String(words[1]))
+            values[words[0].lowercasedASCII, default: []].append(words[1])
         }
     }
 

@@ -80,9 +80,9 @@ public actor OpenSSHClient {
         let task = Task {
             let tried = try? await Subprocess.run(
                 OpenSSHConnection.executable(words), arguments: Arguments(Array(words.dropFirst())), input: .none,
-                output: .discarded,
-                error: .discarded)
-            return tried?.terminationStatus.isSuccess == true ? ["GSSAPIKeyExchange=no"] : []
+                output: .discarded, error: .string(limit: OpenSSHConnection.logBytes))
+            // Only its own word for it counts: where it could not be asked, it gets the option, and says then what is wrong.
+            return tried?.standardError.contains("Bad configuration option") == true ? [] : ["GSSAPIKeyExchange=no"]
         }
         ownOptions = task
         return await task.value

@@ -61,7 +61,8 @@ struct ListeningPort {
     /// Also of the heading, which comes last where no socket follows; a line that is cut before its state is none.
     private static func isConnection(_ line: ArraySlice<UInt8>) -> Bool {
         let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 4)
-        return fields.count > 4 && !isListening(fields[3])
+        // Kernels before 4.4 have those that are about to be connections (03, SYN_RECV) among those that listen.
+        return fields.count > 4 && !isListening(fields[3]) && !fields[3].elementsEqual("03".utf8)
     }
 
     /// 0A is LISTEN.

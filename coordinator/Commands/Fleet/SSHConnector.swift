@@ -115,28 +115,19 @@ final class SSHConnector: HostConnector {
 
     // MARK: Places
 
-    /// `[ADDRESS]:PORT`, as known_hosts files and HostKeyAlias have it.
-    private static func isPlaceWithPort(_ text: String) -> Bool {
-        guard text.utf8.first == 0x5b, let end = text.utf8.lastIndex(of: 0x5d) else { return false }
-        let port = String(Substring(text.utf8[end...].dropFirst(2)))
-        return HostAddress(String(Substring(text.utf8[..<end].dropFirst()))) != nil && UInt16(port) != nil
-    }
-
-    /// - Throws: `unreachable` for what an older ledger holds and is no address or account: nothing is handed to anybody.
+    /// What an older ledger holds may not be allowed any more, and a run of it has to find its way back; so only what could be an
+    /// option or a command to whoever it is handed to is kept from them.
+    ///
+    /// - Throws: `unreachable`, and nothing was handed to anybody.
     private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) throws(SSHError) -> SSHTarget {
-        let names = [host.address, host.ssh?.alias, host.ssh?.hostKeyAlias].compactMap { $0 }
-        if let wrong = names.first(where: { HostAddress($0) == nil && !SSHConnector.isPlaceWithPort($0) }) {
+        let alias = host.transport == .openssh ? host.ssh?.alias : nil
+        let names = [(host.address, "address"), (alias, "name of ssh_config"), (host.user, "account")]
+        for case (let name?, let kind) in names where !name.isEmpty && !HostAddress.isHarmless(name) {
             throw SSHError(
                 code: .unreachable, host: host.name.rawValue,
                 message:
-                    "'\(wrong)' is no address, so no connection to \(host.name) was made; correct it in the inventory")
-        }
-        guard host.user.isEmpty || NameGrammar.login.accepts(host.user) else {
-            throw SSHError(
-                code: .unreachable, host: host.name.rawValue,
-                message:
-                    "'\(host.user)' is no account, so no connection to \(host.name) was made; correct it in the inventory"
-            )
+                    "'\(name)' is no \(kind), so no connection to \(host.name) was made; correct it in the inventory, then take "
+                    + "it into a live run with rollout rebind")
         }
         var deadlines = deadlines
         if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }

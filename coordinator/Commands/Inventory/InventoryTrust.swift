@@ -136,6 +136,11 @@ struct InventoryTrust: LockflightCommand {
         if replace, !match.keys.isEmpty {
             return ("pinned \(match.keys.map(\.type).joined(separator: ", "))\(remarks)", true, match.keys)
         }
+        if match.isUnsure, !host.hostKeys.isEmpty {
+            return (
+                "withdrawn: the file revokes a key for it that can not be read; correct that line\(remarks)", false, []
+            )
+        }
         if stillGood.count < host.hostKeys.count {
             let way = match.keys.isEmpty ? "give the host a new key" : "--replace pins its other key"
             return ("withdrawn: a pinned key is revoked in the file; \(way)\(remarks)", false, stillGood)

@@ -19,7 +19,7 @@ struct KnownHosts {
         /// Keys that the file marks `@revoked`; never among ``keys``.
         var revoked: [HostKey] = []
         /// Whether the file revokes a key for it that can not be read.
-        fileprivate var isUnsure = false
+        var isUnsure = false
     }
 
     /// What `ssh-keygen -F` finds for a host, hashed names and ports included; under its HostKeyAlias where it has one, without

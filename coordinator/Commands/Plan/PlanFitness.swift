@@ -12,6 +12,6 @@ extension StoredPlan {
         throw CommandError(
             .refused, "the plan \(digest.short) is not fit for this inventory: \(first)\(more)",
             consequence: consequence,
-            next: "lockflight plan add FILE")
+            next: plan.nameProblems(over: []).isEmpty ? "lockflight inventory import FILE" : "lockflight plan add FILE")
     }
 }

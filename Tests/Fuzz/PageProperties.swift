@@ -1,0 +1,50 @@
+import SafeText
+import UpgradeDomain
+
+/// Whatever a text holds, it stays text in a page, one word in a command line, one line on a terminal.
+enum PageProperties {
+    static func check(_ input: [UInt8]) {
+        let text = String(decoding: input, as: UTF8.self)
+        let html = HTMLText.escaped(text)
+        require(!html.utf8.contains { "<>\"'".utf8.contains($0) }, "markup is left in HTML")
+        let markdown = Array(MarkdownText.escaped(text).utf8)
+        for (index, byte) in markdown.enumerated() {
+            require(byte != UInt8(ascii: "<") && byte != UInt8(ascii: "|"), "markup is left in Markdown")
+            guard "`*[]".utf8.contains(byte) else { continue }
+            require(index > 0 && markdown[index - 1] == UInt8(ascii: "\\"), "markup is left in Markdown")
+        }
+        let line = TerminalText.line(text, styles: ["0", "1"])
+        require(!line.utf8.contains(0x0a) && !line.utf8.contains(0x0d), "a line has an end in it")
+        for (index, byte) in line.utf8.enumerated() where byte == 0x1b {
+            let sequence = line.utf8.dropFirst(index).prefix(4)
+            require(sequence.elementsEqual("\u{1b}[0m".utf8) || sequence.elementsEqual("\u{1b}[1m".utf8), "ESC is left")
+        }
+        checkWord(text)
+        if HostAddress(text) != nil {
+            let isPlain = text.utf8.first != UInt8(ascii: "-") && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+            require(isPlain, "an address is more than one")
+        }
+    }
+
+    /// Read as a POSIX shell reads it: bare, or in quotation marks of which `'\''` is one inside.
+    private static func checkWord(_ text: String) {
+        let word = Array(ShellText.word(text).utf8)
+        var read: [UInt8] = []
+        var isQuoted = false
+        var position = 0
+        while position < word.count {
+            let byte = word[position]
+            if byte == UInt8(ascii: "'") {
+                isQuoted.toggle()
+            } else if byte == UInt8(ascii: "\\"), !isQuoted {
+                position += 1
+                read.append(word[position])
+            } else {
+                require(isQuoted || !" \t\n;&|<>()$`\"*?[#~!".utf8.contains(byte), "a shell makes something of it")
+                read.append(byte)
+            }
+            position += 1
+        }
+        require(!isQuoted && read == Array(text.utf8), "a shell reads another word")
+    }
+}
