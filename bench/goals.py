@@ -40,7 +40,7 @@ UPGRADE_MITOGEN_CPU = Goal("at least {limit} times less coordinator CPU than {pe
 ENGINE_GROWTH = Goal("a host of {large:,} costs at most {limit} times one of {small:,}", whole=1.3, short=None)
 ENGINE_CPU_GROWTH = Goal("a host of {large:,} costs at most {limit} times the CPU of one of {small:,}", whole=None, short=1.7)
 JSON_CODABLE = Goal("read through Codable at least {limit} times as fast as by Foundation", whole=2, short=1.5, at_least=True)
-JSON_DIRECT = Goal("read directly at least {limit} times as fast as by Foundation", whole=4, short=2.5, at_least=True)
+JSON_DIRECT = Goal("read directly at least {limit} times as fast as by Foundation", whole=5, short=4, at_least=True)
 STATUS_WARM = Goal("warm in at most {limit} ms", whole=50, short=None)
 STATUS_COLD = Goal("cold in at most {limit} ms, the slowest", whole=300, short=None)
 STATUS_START = Goal("warm: CPU at most {limit} times that of a start of the program that only prints its help", whole=None, short=2.6)

@@ -22,6 +22,8 @@ WORST_SEEN = {
     "UPGRADE_MITOGEN_CPU": 29.6,
     "ENGINE_CPU_GROWTH": 1.22,
     "STATUS_START": 1.90,
+    "JSON_CODABLE": 2.56,
+    "JSON_DIRECT": 6.95,
 }
 GOALS = {name: goal for name, goal in vars(goals).items() if isinstance(goal, goals.Goal)}
 NAMES = {"peer": "somebody", "large": 10_000, "small": 1_000}
