@@ -123,7 +123,7 @@ def text(bench):
     return [{
         "title": f"JSON: a recorded capture of {found[0]['bytes']} bytes, as a ratio to Foundation's rate",
         "text": "Through Codable: the synthesised reader and writer over ours. Directly: by hand, as captures, operations and their "
-                "frames are. Both refuse a name that stands twice; Foundation does not.",
+                "frames are. Both refuse an object that has the same name two times; Foundation does not.",
         "figures": {
             "headers": ["", "Foundation, a second", "through Codable, times", "directly, times"],
             "lines": [{

@@ -4,15 +4,11 @@ package import UpgradeDomain
 
 extension RunEvent: DirectJSON {
     package init(json: JSONReader) throws {
-        guard let (kind, body) = json.onlyMember() else {
-            try self.init(from: json.codable)
-            return
-        }
-        switch kind {
-        case "captured": self = .captured(try CaptureRecord(json: body.member("_0")))
-        case "operationIntended": self = .operationIntended(try OperationIntent(json: body.member("_0")))
-        case "operationStarted": self = .operationStarted(id: try body.member("id").name())
-        case "operationEnded": self = .operationEnded(try OperationRecord(json: body.member("_0")))
+        switch json.onlyMember() {
+        case ("captured", let body)?: self = .captured(try CaptureRecord(json: body.member("_0")))
+        case ("operationIntended", let body)?: self = .operationIntended(try OperationIntent(json: body.member("_0")))
+        case ("operationStarted", let body)?: self = .operationStarted(id: try body.member("id").name())
+        case ("operationEnded", let body)?: self = .operationEnded(try OperationRecord(json: body.member("_0")))
         default: try self.init(from: json.codable)
         }
     }
@@ -48,15 +44,11 @@ extension CaptureRecord: DirectJSON {
 
 extension CapturePurpose: DirectJSON {
     package init(json: JSONReader) throws {
-        guard let (word, body) = json.onlyMember() else {
-            try self.init(from: json.codable)
-            return
-        }
-        switch word {
-        case "baseline": self = .baseline
-        case "drift": self = .drift(attempt: try body.member("attempt").integer())
-        case "verification": self = .verification(attempt: try body.member("attempt").integer())
-        case "boundary": self = .boundary(try Boundary(json: body.member("_0")))
+        switch json.onlyMember() {
+        case ("baseline", _)?: self = .baseline
+        case ("drift", let body)?: self = .drift(attempt: try body.member("attempt").integer())
+        case ("verification", let body)?: self = .verification(attempt: try body.member("attempt").integer())
+        case ("boundary", let body)?: self = .boundary(try Boundary(json: body.member("_0")))
         default: try self.init(from: json.codable)
         }
     }
@@ -75,16 +67,12 @@ extension CapturePurpose: DirectJSON {
 
 extension Boundary: DirectJSON {
     package init(json: JSONReader) throws {
-        guard let (word, body) = json.onlyMember() else {
-            try self.init(from: json.codable)
-            return
-        }
-        switch word {
-        case "preflight": self = .preflight
-        case "baseline": self = .baseline
-        case "end": self = .end
-        case "layer": self = .layer(try body.member("_0").name())
-        case "batch":
+        switch json.onlyMember() {
+        case ("preflight", _)?: self = .preflight
+        case ("baseline", _)?: self = .baseline
+        case ("end", _)?: self = .end
+        case ("layer", let body)?: self = .layer(try body.member("_0").name())
+        case ("batch", let body)?:
             let index = try body.member("index").integer()
             self = .batch(layer: try body.member("layer").name(), index: index)
         default: try self.init(from: json.codable)
@@ -187,13 +175,9 @@ extension OperationIntent: DirectJSON {
 
 extension OperationAction: DirectJSON {
     package init(json: JSONReader) throws {
-        guard let (word, body) = json.onlyMember() else {
-            try self.init(from: json.codable)
-            return
-        }
-        switch word {
-        case "step": self = .step(name: try body.member("name").name())
-        case "rollback": self = .rollback
+        switch json.onlyMember() {
+        case ("step", let body)?: self = .step(name: try body.member("name").name())
+        case ("rollback", _)?: self = .rollback
         default: try self.init(from: json.codable)
         }
     }
@@ -235,12 +219,8 @@ extension OperationRecord: DirectJSON {
 
 extension OperationOutcome: DirectJSON {
     package init(json: JSONReader) throws {
-        guard let (word, body) = json.onlyMember() else {
-            try self.init(from: json.codable)
-            return
-        }
-        switch word {
-        case "exited": self = .exited(code: try body.member("code").integer())
+        switch json.onlyMember() {
+        case ("exited", let body)?: self = .exited(code: try body.member("code").integer())
         default: try self.init(from: json.codable)
         }
     }

@@ -1,7 +1,7 @@
 /// Which names may be given to something. ASCII only: nothing in them steers a terminal, is an option, or is equal to another
 /// name and spelled otherwise.
 ///
-/// What an older ledger holds may break it; that is shown, held and rolled back, and not approved or started anew.
+/// What an older ledger holds may break it; that is shown, held and rolled back, and no new run of it is approved or started.
 public struct NameGrammar: Sendable {
     /// Hosts, layers and groups: they are parts of file names and of operations' ids.
     public static let machine = NameGrammar(

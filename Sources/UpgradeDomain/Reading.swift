@@ -109,7 +109,7 @@ extension Reader {
         guard let made = Reader.time(found) else {
             throw ReadingFailure(
                 .stale,
-                "\(what) has \(shown(found)) at '\(rule.pointer)', which is no time of the years 1970 to 9999: neither RFC 3339 "
+                "\(what) has \(shown(found)) at '\(rule.pointer)', which is not a time between 1970 and 9999: neither RFC 3339 "
                     + "with its offset, such as 2026-11-23T12:00:00Z, nor a number of seconds since 1970")
         }
         let age = now.milliseconds(since: made) / 1_000

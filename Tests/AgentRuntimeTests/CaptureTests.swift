@@ -155,7 +155,7 @@ import UpgradeDomain
         }
     }
 
-    @Test func aSecretIsBlottedOutOverTheCutAndInTheHead() throws {
+    @Test func aSecretIsMaskedAcrossTheCutAndInTheHead() throws {
         let host = try HostUnderTest()
         let secret = "s3cret-token-of-32-letters-at-all"
         try host.write("token", secret + "\n")
@@ -169,7 +169,7 @@ import UpgradeDomain
             source.secretHeaders = ["Authorization": SecretReference(file: host.folder.path + "/token")]
             let reply = try take(SurfaceRequest(name: "web", source: .http(source)), from: host)
             #expect(reply.body.elements.count <= ProtocolLimits.surfaceBytes)
-            // What is blotted out is shorter than the secret.
+            // The mask is shorter than the secret.
             #expect(reply.truncated == (kept == 1))
             #expect(!String(decoding: reply.body.elements, as: UTF8.self).contains("s"))
             #expect(reply.contentType == "text/***")

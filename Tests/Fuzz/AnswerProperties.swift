@@ -28,7 +28,7 @@ enum AnswerProperties {
         require(result == reader.read(answer, acceptedCodes: [200]), "read twice it is something else")
         if case .success(let whole) = document { checkNumbers(whole, body) }
         guard case .success(let items) = result else { return }
-        require(Set(items.map(\.key)).count == items.count, "an item stands twice")
+        require(Set(items.map(\.key)).count == items.count, "two items have the same key")
         // What is recorded of it can be read again.
         let reading = SurfaceReading(name: "s", role: .family, durationMilliseconds: 0, items: items)
         let read = (try? CanonicalJSON.encode(reading)).flatMap {

@@ -84,21 +84,21 @@ struct InventoryFileTests {
     }
 
     /// An older build stored names that may not be given any more; and an inventory can lose a variable.
-    @Test func whatIsNotFitIsNamed() throws {
+    @Test func whatKeepsAPlanFromStartingIsNamed() throws {
         let inventory = try Examples.inventory()
         var plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
-        #expect(plan.unfitness(over: inventory) == [])
+        #expect(plan.startProblems(over: inventory) == [])
         plan.layers[0].steps[0].name = "rollback!"
-        #expect(plan.unfitness(over: inventory).first?.hasPrefix("'rollback!' is no step name") == true)
+        #expect(plan.startProblems(over: inventory).first?.hasPrefix("'rollback!' is no step name") == true)
         plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
         plan.materialization.arguments.append("${var.site}")
         var poorer = inventory
         for index in poorer.hosts.indices { poorer.hosts[index].variables = [:] }
-        #expect(plan.unfitness(over: inventory) == [])
-        #expect(plan.unfitness(over: poorer).first?.contains("'${var.site}' has no value") == true)
+        #expect(plan.startProblems(over: inventory) == [])
+        #expect(plan.startProblems(over: poorer).first?.contains("'${var.site}' has no value") == true)
         poorer = inventory
         poorer.hosts[poorer.hosts.count - 1].address = "-oProxyCommand=id"
-        #expect(plan.unfitness(over: poorer).first?.hasPrefix("'-oProxyCommand=id' of host") == true)
+        #expect(plan.startProblems(over: poorer).first?.hasPrefix("'-oProxyCommand=id' of host") == true)
     }
 
     @Test(arguments: refusals.indices)

@@ -5,7 +5,7 @@ import UpgradeDomain
 struct HostSecrets {
     /// Header name -> value, with its prefix.
     let headers: [String: String]
-    /// Blots them out of whatever the server says.
+    /// Masks them in whatever the server says.
     let redactor: Redactor
 
     /// - Throws: why a file could not be read; never what it holds.

@@ -1,4 +1,4 @@
-/// Blots secrets out of what a server or a program says back.
+/// Masks secrets in what a server or a program says back.
 ///
 /// A secret is looked for in every spelling that a document of a common kind gives it, each of its bytes by itself: as it is, after
 /// backslashes, as `\u0041` (RFC 8259, 7), `%41` and `+` (RFC 3986, 2; HTML forms), `&#65;` (HTML); and as a whole in hexadecimal
@@ -10,7 +10,7 @@ struct Redactor {
     /// The longest spelling of any of them: how much more must be read than is kept, so that none is cut and missed.
     let longestBytes: Int
 
-    private static let blot = Array("***".utf8)
+    private static let mask = Array("***".utf8)
 
     /// - Parameter secrets: those of fewer than ``AgentLimits/redactedSecretBytes`` are in every other word, and stay.
     init(_ secrets: [[UInt8]]) {
@@ -34,7 +34,7 @@ struct Redactor {
         var position = 0
         while position < limit {
             if first[Int(bytes[position])], let end = end(in: bytes, at: position) {
-                result += Redactor.blot
+                result += Redactor.mask
                 position = end
             } else {
                 result.append(bytes[position])

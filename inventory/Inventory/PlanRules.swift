@@ -229,7 +229,7 @@ enum PlanRules {
 extension Plan {
     /// Why a stored plan can not be approved or started over an inventory: names that may not be given any more, and variables
     /// that its hosts have lost since it was stored.
-    public func unfitness(over inventory: FleetInventory) -> [String] {
+    public func startProblems(over inventory: FleetInventory) -> [String] {
         let hosts = selectedHosts(of: inventory)
         return nameProblems(over: hosts)
             + PlanRules.placeholderProblems(self, inventory).map { "\($0.message); \($0.remedy)" }

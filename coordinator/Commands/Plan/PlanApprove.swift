@@ -1,6 +1,7 @@
 import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
+import Inventory
 import Ledger
 import UpgradeDomain
 
@@ -38,7 +39,7 @@ struct PlanApprove: LockflightCommand {
                     + Set(owners).sorted().map(\.rawValue).joined(separator: ", ") + ".",
                 next: stored.nextCommand(try ledger.standing(of: stored, inventory)))
         }
-        try stored.requireFit(over: inventory, consequence: "Nothing was approved.")
+        try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
         let hosts = stored.plan.selectedHosts(of: inventory)
         let now = Context.clock.wall()
         let rollbackUntil =
@@ -64,5 +65,17 @@ extension StoredPlan {
         let open = standing.layers.first { if case .approved = $0.verdict { false } else { true } }
         guard let open else { return "lockflight rollout start \(plan.name) --watch" }
         return "lockflight plan approve \(digest.short) --as \(open.owners.first?.rawValue ?? "OWNER")"
+    }
+
+    /// Refuses what an older build stored, or an inventory has changed too much for since: it can be shown and rolled back, and no
+    /// new run of it begins.
+    func requireStartable(over inventory: FleetInventory, consequence: String) throws(CommandError) {
+        let problems = plan.startProblems(over: inventory)
+        guard let first = problems.first else { return }
+        let more = problems.count > 1 ? ", and \(problems.count - 1) more" : ""
+        throw CommandError(
+            .refused, "the plan \(digest.short) can not be run over this inventory: \(first)\(more)",
+            consequence: consequence,
+            next: plan.nameProblems(over: []).isEmpty ? "lockflight inventory import FILE" : "lockflight plan add FILE")
     }
 }

@@ -26,7 +26,7 @@ struct RolloutStart: LockflightCommand {
         let stored = try ledger.plan(matching: plan)
         let standing = try ledger.standing(of: stored, inventory)
         guard standing.isComplete else { throw unapproved(stored, standing) }
-        try stored.requireFit(over: inventory, consequence: "Nothing was started.")
+        try stored.requireStartable(over: inventory, consequence: "Nothing was started.")
         let hosts = stored.plan.selectedHosts(of: inventory)
         if let bare = hosts.first(where: \.hostKeys.isEmpty) {
             throw CommandError(
