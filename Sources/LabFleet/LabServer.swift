@@ -67,7 +67,7 @@ struct LabServer {
     /// Ends the listener and its sessions, not what was started through them; returns when the listener is gone.
     func stop() async throws(LabError) {
         guard let pid = runningProcess else { return }
-        // Held first: a client that comes back at once would get a session that nobody knows of.
+        // Suspended first: a client that comes back at once would get a session that nobody knows of.
         kill(pid, SIGSTOP)
         for child in LabProcess.children(of: pid) where LabProcess.isServer(child) { LabProcess.end(child) }
         kill(pid, SIGKILL)

@@ -133,6 +133,7 @@ import UpgradeDomain
             hex.enumerated().map { $0 % 2 == 0 ? "%" + $1 : "%" + $1.uppercased() }.joined(),
         ]
         forms += [hex.map { "&#x\($0);" }.joined(), secret.utf8.map { "&#\($0);" }.joined()]
+        forms += [hex.map { "\\x" + $0 }.joined(), hex.map { "%25" + $0 }.joined(), hex.map { "%2525" + $0 }.joined()]
         // A document within a document within a document.
         var nested = secret
         for _ in 0..<3 {

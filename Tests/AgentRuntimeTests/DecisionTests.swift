@@ -103,6 +103,31 @@ import UpgradeDomain
     ])
     func anythingElseIsNoURL(text: String) { #expect(HTTPTarget(url: text) == nil) }
 
+    /// The kernel's table is read in pieces; a socket in any of them is found, and no connection is taken for one.
+    @Test func aListenerIsFoundAmongMany() throws {
+        var sockets: [(descriptor: Int32, port: UInt16)] = []
+        defer { for socket in sockets { close(socket.descriptor) } }
+        for _ in 0..<120 {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            var place = sockaddr_in()
+            place.sin_family = sa_family_t(AF_INET)
+            place.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let port = try withUnsafeMutablePointer(to: &place) { pointer in
+                try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    try #require(bind(descriptor, address, size) == 0 && listen(descriptor, 1) == 0)
+                    try #require(getsockname(descriptor, address, &size) == 0)
+                }
+                return UInt16(bigEndian: pointer.pointee.sin_port)
+            }
+            sockets.append((descriptor, port))
+        }
+        for (_, port) in sockets { #expect(ListeningPort("127.0.0.1:\(port)")?.listener() == getpid()) }
+        let gone = sockets.removeLast()
+        close(gone.descriptor)
+        #expect(ListeningPort("127.0.0.1:\(gone.port)")?.listener() == nil)
+    }
+
     @Test func curlsHeadersAreCutOff() {
         let output = Array("HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/2 201 \r\nC: d\r\n\r\nbody\r\n\r\n".utf8)
         let answer = CurlCapture.parse(output, isTruncated: false)

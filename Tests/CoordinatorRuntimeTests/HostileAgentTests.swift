@@ -110,6 +110,28 @@ struct HostileAgentTests {
         await session.close()
     }
 
+    /// What breaks the protocol becomes an event, and takes no more room there than says what it is.
+    @Test(arguments: ["body", "kind", "name"])
+    func whatIsToldOfABrokenFrameIsBounded(_ field: String) async throws {
+        let channel = HostileChannel { frame, turn in
+            if case .hello = frame.request {
+                return turn == 0 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
+            }
+            let whole = String(
+                decoding: HostileAgentTests.line(frame.id, HostileAgentTests.surface("a", bytes: 1)), as: UTF8.self)
+            let long = "\"\(field)\":[\"\(String(repeating: "!", count: 100_000))\"],\"was\":"
+            return Array(whole.replacingOccurrences(of: "\"\(field)\":\"", with: long + "\"").utf8)
+        }
+        let session = AgentSession(channel: channel, clock: .stopped)
+        _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+        let failure = await #expect(throws: ContactFailure.self) {
+            for try await _ in try await session.replies(to: HostileAgentTests.capture, timeout: .seconds(30)) {}
+        }
+        #expect(failure?.code == .agentUnusable, "\(failure as Any)")
+        #expect((failure?.message.utf8.count ?? .max) < 2_000)
+        await session.close()
+    }
+
     @Test(arguments: ["18446744073709551615", "9007199254740992", "-1"])
     func anEpochBeyondItsRangeBreaksTheProtocol(_ number: String) async throws {
         let channel = HostileChannel { frame, turn in

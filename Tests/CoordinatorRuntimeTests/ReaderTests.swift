@@ -92,6 +92,47 @@ struct ReaderTests {
         #expect(reading.items.isEmpty)
     }
 
+    /// Where only the status counts, what the body is does not; where it is read, it does.
+    @Test(arguments: [UnknownReason.Code.wrongContentType, .unacceptedStatus, .timedOut])
+    func aBodyThatIsNotReadNeedNotFit(_ code: UnknownReason.Code) {
+        func reading(_ shape: ReaderShape, status: Int) -> SurfaceReading {
+            let surface = Surface(
+                name: "s", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1)),
+                reader: Reader(shape: shape))
+            let reply = SurfaceReply(
+                name: "s", durationMilliseconds: 1, hostTime: ReaderTests.noon, resultCode: status,
+                body: Bytes(Array(#"{"a": "up"}"#.utf8)), truncated: false, failure: UnknownReason(code, "words"))
+            return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil)
+        }
+        #expect(reading(.statusMap, status: 200).unknown?.detail == "words")
+        guard code != .timedOut else {
+            #expect(reading(.result, status: 200).unknown?.code == .timedOut)
+            return
+        }
+        #expect(reading(.result, status: 200).items == [EvidenceItem(key: "result", value: "200", health: .healthy)])
+        #expect(reading(.result, status: 302).items == [EvidenceItem(key: "result", value: "302", health: .unhealthy)])
+    }
+
+    /// Two long values that differ behind the cut differ in what is kept.
+    @Test func aLongValueIsCutAndStaysItself() {
+        func kept(_ value: String) -> EvidenceItem? {
+            let surface = Surface(
+                name: "s", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1)),
+                reader: Reader(shape: .value, items: "/v", key: ["v"]))
+            let reply = SurfaceReply(
+                name: "s", durationMilliseconds: 1, hostTime: ReaderTests.noon, resultCode: 200,
+                body: Bytes(Array(#"{"v": "\#(value)"}"#.utf8)), truncated: false)
+            return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil).items
+                .first
+        }
+        let start = String(repeating: "a", count: 200)
+        #expect(kept(start)?.value == start)
+        #expect(kept(start + "1")?.value != kept(start + "2")?.value)
+        #expect(kept(start + "1")?.value.hasPrefix(start + "... (201 bytes, sha256 ") == true)
+        // Marks without end are bounded, too.
+        #expect((kept("a" + String(repeating: "\u{301}", count: 5_000))?.value.utf8.count ?? 0) < 600)
+    }
+
     @Test func aBodyThatSaysAThingTwiceIsNoDocument() {
         func document(_ text: String, _ format: BodyFormat = .json) -> Result<Answer, UnknownReason> {
             EvidenceAssembly.document(Array(text.utf8), format)

@@ -59,6 +59,15 @@ struct FaultTests {
     @Test func aHostWhosePinnedKeyIsRevokedIsNotLoggedInToAnyMore() async throws {
         try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
             let known = try String(contentsOfFile: fleet.lab.knownHostsPath, encoding: .utf8)
+            // A key that can not be read was revoked: none is trusted.
+            let cut = known.split(separator: " ").prefix(2).joined(separator: " ") + " AAAA"
+            try (known + "@revoked \(cut)\n").write(
+                toFile: fleet.lab.knownHostsPath, atomically: true, encoding: .utf8)
+            let unsure = try await fleet.expect(
+                .refused, "inventory", "trust", "--known-hosts", fleet.lab.knownHostsPath)
+            #expect(unsure.output.contains("withdrawn: the file revokes a key"), "\(unsure.output)")
+            try known.write(toFile: fleet.lab.knownHostsPath, atomically: true, encoding: .utf8)
+            try await fleet.expect(.verified, "inventory", "trust", "--known-hosts", fleet.lab.knownHostsPath)
             try (known + "@revoked " + known).write(
                 toFile: fleet.lab.knownHostsPath, atomically: true, encoding: .utf8)
             let trust = try await fleet.expect(

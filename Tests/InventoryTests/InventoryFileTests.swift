@@ -96,6 +96,10 @@ struct InventoryFileTests {
         for index in poorer.hosts.indices { poorer.hosts[index].variables = [:] }
         #expect(plan.startProblems(over: inventory) == [])
         #expect(plan.startProblems(over: poorer).first?.contains("'${var.site}' has no value") == true)
+        // A host that takes no part needs no variable.
+        var narrower = plan
+        narrower.exclusions = inventory.hosts.map { Exclusion(host: $0.name, reason: "r") }
+        #expect(narrower.startProblems(over: poorer) == [])
         poorer = inventory
         poorer.hosts[poorer.hosts.count - 1].address = "-oProxyCommand=id"
         #expect(plan.startProblems(over: poorer).first?.hasPrefix("'-oProxyCommand=id' of host") == true)

@@ -77,7 +77,15 @@ struct EngineHarness {
 
     // MARK: The log
 
+    /// The id that an intent is recorded under; another one stands for a build that made its ids otherwise.
+    var recordedID: (OperationIntent) -> OperationID = { $0.id }
+
     mutating func append(_ event: RunEvent) {
+        var event = event
+        if case .operationIntended(var intent) = event {
+            intent.id = recordedID(intent)
+            event = .operationIntended(intent)
+        }
         wall = wall.advanced(byMilliseconds: 1)
         let sequence = UInt64(log.count + 1)
         let recorded = RecordedEvent(

@@ -28,6 +28,21 @@ struct RecoveryTests {
         #expect(harness.state.status == .verified)
     }
 
+    /// The step `rollback!` of an older build has the id that the rollback would get.
+    @Test func aRollbackRunsAlthoughAStepHasItsID() {
+        let step = Step(name: "rollback!", command: Model.command)
+        var harness = EngineHarness(Model.run([Model.layer("core") { $0.steps = [step] }], hosts: [("c2", ["core"])]))
+        harness.recordedID = { $0.action == .step(name: "rollback!") ? "r-1.c2.core.rollback!.1" : $0.id }
+        harness.machines[RecoveryTests.c2, default: .init()].afterUpgrade = { $0.statuses["store"] = "down" }
+        harness.run()
+        #expect(harness.starts == ["r-1.c2.core.rollback!.1": 1])
+        harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
+        harness.run()
+        #expect(harness.starts == ["r-1.c2.core.rollback!.1": 1, "r-1.c2.core.rollback!.2": 1])
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .rolledBack(.verified))
+        #expect(harness.machines[RecoveryTests.c2]?.version == "1")
+    }
+
     @Test func aRepairIsProvedWithTheWholeFamily() {
         var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         harness.request(.recheck(host: "c2"))

@@ -169,6 +169,27 @@ struct HostAddressTests {
         ])
     func twoSpellingsAreOnePlace(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
 
+    /// What may be handed to a program although it is no address: names of ssh_config, accounts, what was stored before.
+    @Test(arguments: [
+        "node.1", "prod:db1", "CORP\\deploy", "[10.0.0.1]:2222", "rack_12", "a%eth0", "übung", "ana@corp",
+    ])
+    func aNameThatIsNoAddressMayBeHarmless(_ text: String) { #expect(HostAddress.isHarmless(text)) }
+
+    @Test(
+        arguments: [
+            "", "-oProxyCommand=id", "-", "a b", "a\tb", "a\nb", "a\u{0}b", "a\u{7f}", "$(id)", "`id`", "a;b", "a|b",
+            "a&b",
+            "a>b", "a'b", "a\"b", "a/b", "~a", "a*", "{a,b}", "a!b", "-\u{301}x", "$\u{301}(id)",
+        ])
+    func anOptionOrACommandIsNot(_ text: String) { #expect(!HostAddress.isHarmless(text)) }
+
+    @Test func anAddressWithItsPortOrUserIsTooMuch() {
+        for text in ["10.0.0.1:22", "[::1]", "[::1]:22", "a@b", "host:2222"] {
+            #expect(HostAddress.isOvercomplete(text))
+        }
+        for text in ["::1", "node.1", "prod:db1", "fe80::1%eth0"] { #expect(!HostAddress.isOvercomplete(text)) }
+    }
+
     @Test func differentPlacesDiffer() {
         #expect(HostAddress("fe80::1%a") != HostAddress("fe80::1%b"))
         #expect(HostAddress("::1") != HostAddress("::2"))

@@ -1,8 +1,8 @@
 /// Masks secrets in what a server or a program says back.
 ///
 /// A secret is looked for in every spelling that a document of a common kind gives it, each of its bytes by itself: as it is, after
-/// backslashes, as `\u0041` (RFC 8259, 7), `%41` and `+` (RFC 3986, 2; HTML forms), `&#65;` (HTML); and as a whole in hexadecimal
-/// digits and in base64, whatever stands before and after it there.
+/// backslashes, as `\u0041` (RFC 8259, 7) and `\x41`, as `%41`, also `%2541` in a URL within a URL, and `+` (RFC 3986, 2; HTML
+/// forms), `&#65;` (HTML); and as a whole in hexadecimal digits and in base64, whatever stands before and after it there.
 struct Redactor {
     private let secrets: [Secret]
     /// The bytes with which a spelling can begin.
@@ -131,6 +131,7 @@ private struct Secret {
 /// The ways in which one byte of printable ASCII is written.
 private enum Spelling {
     private static let mostBackslashes = 8
+    private static let mostNested = 4
 
     /// Where the byte ends that may begin at a place.
     static func ends(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
@@ -139,15 +140,27 @@ private enum Spelling {
         if text[start] == byte || (byte == 0x20 && text[start] == UInt8(ascii: "+")) { ends.insert(start + 1) }
         switch text[start] {
         case UInt8(ascii: "\\"): ends.formUnion(escapeEnds(of: byte, in: text, at: start))
-        case UInt8(ascii: "%"):
-            if Hexadecimal.value(text, at: start + 1, digits: 2) == UInt32(byte) { ends.insert(start + 3) }
+        case UInt8(ascii: "%"): ends.formUnion(percentEnds(of: byte, in: text, at: start))
         case UInt8(ascii: "&"): if let end = entityEnd(of: byte, in: text, at: start) { ends.insert(end) }
         default: break
         }
         return ends
     }
 
-    /// `\"`, `\/`, `\u0041`, with more backslashes where a document is told within another.
+    /// `%41`, and `%2541` where a URL is told within another.
+    private static func percentEnds(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
+        var ends: Set<Int> = []
+        var position = start + 1
+        for _ in 0..<mostNested {
+            let value = Hexadecimal.value(text, at: position, digits: 2)
+            if value == UInt32(byte) { ends.insert(position + 2) }
+            guard value == UInt32(UInt8(ascii: "%")) else { break }
+            position += 2
+        }
+        return ends
+    }
+
+    /// `\"`, `\/`, `\u0041`, `\x41`, with more backslashes where a document is told within another.
     private static func escapeEnds(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
         var ends: Set<Int> = []
         var position = start
@@ -159,6 +172,9 @@ private enum Spelling {
         if text[position] == byte { ends.insert(position + 1) }
         if text[position] == UInt8(ascii: "u"), Hexadecimal.value(text, at: position + 1, digits: 4) == UInt32(byte) {
             ends.insert(position + 5)
+        }
+        if text[position] == UInt8(ascii: "x"), Hexadecimal.value(text, at: position + 1, digits: 2) == UInt32(byte) {
+            ends.insert(position + 3)
         }
         return ends
     }

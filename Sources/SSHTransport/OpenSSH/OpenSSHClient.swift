@@ -13,7 +13,7 @@ public actor OpenSSHClient {
     /// The program and what stands before its arguments.
     private let program: [String]
     private var connectionCount = 0
-    private var ownOptions: Task<[String], Never>?
+    private var gssapiOptions: Task<[String], Never>?
     private var open: [OpenSSHConnection] = []
     private var jumps: [OpenSSHTarget: Task<OpenSSHConnection, any Error>] = [:]
 
@@ -63,19 +63,19 @@ public actor OpenSSHClient {
                 throw target.place.error(behind: error, jumps: target.jumps.map(\.place.host))
             }
         }
-        let ownOptions = await ownOptionsOnce()
+        let gssapiOptions = await gssapiOptionsOnce()
         connectionCount += 1
         let files = "\(folder)/\(connectionCount)"
         let options = OpenSSHOptions(
             target: target, knownHostsPath: files + ".known", controlPath: files,
-            jumpControlPath: jump?.options.controlPath, ownOptions: ownOptions)
+            jumpControlPath: jump?.options.controlPath, gssapiOptions: gssapiOptions)
         return OpenSSHConnection(program, options, through: jump)
     }
 
     /// Debian's `ssh` can agree on keys by GSSAPI, and then never looks at the host's key: never so here. Others refuse to run with
     /// an option that they do not know, so it is tried once, on no host.
-    private func ownOptionsOnce() async -> [String] {
-        if let known = ownOptions { return await known.value }
+    private func gssapiOptionsOnce() async -> [String] {
+        if let known = gssapiOptions { return await known.value }
         let words = program + ["-F", "none", "-G", "-o", "GSSAPIKeyExchange=no", "--", "host.invalid"]
         let task = Task {
             let tried = try? await Subprocess.run(
@@ -84,7 +84,7 @@ public actor OpenSSHClient {
             // Only its own word for it counts: where it could not be asked, it gets the option, and says then what is wrong.
             return tried?.standardError.contains("Bad configuration option") == true ? [] : ["GSSAPIKeyExchange=no"]
         }
-        ownOptions = task
+        gssapiOptions = task
         return await task.value
     }
 

@@ -12,8 +12,8 @@ struct OpenSSHOptions {
     var logPath: String { controlPath + ".log" }
     /// The control socket of the jump host in front; nil when there is none.
     let jumpControlPath: String?
-    /// Options that not every build of `ssh` knows, and that are needed where it does.
-    var ownOptions: [String] = []
+    /// What keeps `ssh` from agreeing on keys by GSSAPI; nothing where its build can not.
+    var gssapiOptions: [String] = []
 
     /// How long a connection outlives its last command, should nobody end it.
     static let idleSeconds = 60
@@ -69,7 +69,7 @@ struct OpenSSHOptions {
             "ServerAliveCountMax=2", "ClearAllForwardings=yes", "PermitLocalCommand=no", "EscapeChar=none",
             "LogLevel=\(logLevel)", "GSSAPIDelegateCredentials=no",
         ]
-        for option in options + ownOptions { words += ["-o", option] }
+        for option in options + gssapiOptions { words += ["-o", option] }
         if target.alias != nil { words += ["-o", "HostName=\(doubled(place.address))"] }
         for file in target.identityFiles { words += ["-i", file] }
         if !target.identityFiles.isEmpty { words += ["-o", "IdentitiesOnly=yes"] }
