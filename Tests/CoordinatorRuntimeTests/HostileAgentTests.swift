@@ -111,7 +111,7 @@ struct HostileAgentTests {
     }
 
     /// What breaks the protocol becomes an event, and takes no more room there than says what it is.
-    @Test(arguments: ["body", "kind", "name"])
+    @Test(arguments: ["body", "kind"])
     func whatIsToldOfABrokenFrameIsBounded(_ field: String) async throws {
         let channel = HostileChannel { frame, turn in
             if case .hello = frame.request {
@@ -119,8 +119,8 @@ struct HostileAgentTests {
             }
             let whole = String(
                 decoding: HostileAgentTests.line(frame.id, HostileAgentTests.surface("a", bytes: 1)), as: UTF8.self)
-            let long = "\"\(field)\":[\"\(String(repeating: "!", count: 100_000))\"],\"was\":"
-            return Array(whole.replacingOccurrences(of: "\"\(field)\":\"", with: long + "\"").utf8)
+            let long = "\"\(field)\":\"" + String(repeating: "!", count: 100_000)
+            return Array(whole.replacingOccurrences(of: "\"\(field)\":\"", with: long).utf8)
         }
         let session = AgentSession(channel: channel, clock: .stopped)
         _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
