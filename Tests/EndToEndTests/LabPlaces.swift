@@ -83,22 +83,40 @@ actor LabPlaces {
 }
 
 /// Loopback networks that no other process of this machine has a lab in: each is held by a lock for as long as this process
-/// lives.
+/// lives, and none has a listener that a test left there whose process was killed.
 private enum LabNetworks {
     static func take(_ count: Int) -> [String] {
         let folder = FileManager.default.temporaryDirectory.path
         var networks: [String] = []
+        let taken = listening()
         for number in 0..<2_000 where networks.count < count {
+            let octets = [127, UInt8(80 + number / 250), UInt8(number % 250)]
+            if taken.contains(octets) { continue }
             let descriptor = open("\(folder)/lockflight-lab-\(number).lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { continue }
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
-                networks.append("127.\(80 + number / 250).\(number % 250)")
+                networks.append(octets.map(String.init).joined(separator: "."))
             } else {
                 close(descriptor)
             }
         }
         precondition(networks.count == count, "every network for labs is taken: see \(folder)/lockflight-lab-*.lock")
         return networks
+    }
+
+    /// The first three octets of every address that something listens at (proc_net_tcp(5)).
+    private static func listening() -> Set<[UInt8]> {
+        let table = (try? String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)) ?? ""
+        let listeners = table.split(separator: "\n").map { $0.split(separator: " ") }.filter {
+            $0.count > 3 && $0[3] == "0A"
+        }
+        return Set(
+            listeners.compactMap { fields in
+                // Hexadecimal, the last octet first.
+                UInt32(fields[1].prefix(8), radix: 16).map { address in
+                    [0, 8, 16].map { UInt8(truncatingIfNeeded: address >> $0) }
+                }
+            })
     }
 }
 
