@@ -16,6 +16,7 @@
 #   make bench   Lockflight beside its peers; writes bench/RESULTS.md
 #   make bench-quick   the same in small, with goals of its own, within 3 minutes after its builds; for every change
 #   make fuzz SECONDS=60   what reads bytes of others, under libFuzzer and AddressSanitizer; SECONDS for all together
+#   make sinks SECONDS=60   hostile texts on every way out, read by the real readers at the other end
 #   make sanitize   the tests, without the end-to-end ones, under ThreadSanitizer and AddressSanitizer
 #   make soak ROLLOUTS=200 SEED=1   lab rollouts in a row with random faults; fails on whatever leaks
 #   make nightly   all that takes long, with one summary
@@ -24,7 +25,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: setup build release install agent demo test test-quick test-loaded check simulate mutants bench bench-quick format fuzz \
+.PHONY: setup build release install agent demo test test-quick test-loaded check simulate mutants bench bench-quick format fuzz sinks \
 	sanitize soak nightly
 
 # The same for build, test and check: other flags would compile everything again.
@@ -113,6 +114,10 @@ bench-quick: setup agent
 SECONDS := 60
 fuzz: setup
 	scripts/fuzz.sh $(SECONDS)
+
+sinks: setup
+	swift build $(SWIFT_BUILD_FLAGS) --product lockflight-sinks
+	scripts/sinks.py .build/debug/lockflight-sinks $(SECONDS)
 
 sanitize: setup
 	scripts/sanitize.sh

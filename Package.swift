@@ -68,17 +68,21 @@ let package = Package(
     targets: [
         // Sources/: values, decisions, the ledger, the transport, the lab.
         library("SafeText", in: "Sources"),
-        library("UpgradeDomain", in: "Sources"),
+        library("UpgradeDomain", in: "Sources", ["SafeText"]),
         // Optimised in every build: it walks over each byte that is read, which takes most of the time of a test otherwise.
         library(
             "ContentDigest", in: "Sources", ["UpgradeDomain", crypto],
             settings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
-        library("RolloutEngine", in: "Sources", ["UpgradeDomain"]),
+        library("OperatorCommands", in: "Sources", ["UpgradeDomain"]),
+        library("RolloutEngine", in: "Sources", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
         library("AgentProtocol", in: "Sources", ["UpgradeDomain", "ContentDigest"]),
-        library("Failpoints", in: "Sources"),
+        library("Failpoints", in: "Sources", ["SafeText"]),
         library(
             "Ledger", in: "Sources",
-            ["UpgradeDomain", "ContentDigest", .product(name: "GRDB", package: "GRDB.swift")]),
+            [
+                "OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .systemLibrary(
             name: "CLibSSH2", path: "Sources/CLibSSH2", pkgConfig: "libssh2",
             providers: [.apt(["libssh2-1-dev"])]),
@@ -87,7 +91,7 @@ let package = Package(
             "SSHTransport", in: "Sources",
             ["CLibSSH2", "SafeText", nio, nioPosix, crypto, cryptoExtras, subprocess, system]),
         .target(
-            name: "LabFleet", dependencies: ["UpgradeDomain", "ContentDigest", subprocess, system],
+            name: "LabFleet", dependencies: ["OperatorCommands", "UpgradeDomain", "ContentDigest", subprocess, system],
             path: "Sources/LabFleet",
             resources: [
                 "prober.py", "redeploy-host-stack.sh", "rollback-host-stack.sh", "service.py",
@@ -109,10 +113,11 @@ let package = Package(
         // coordinator/: what the operator runs.
         library(
             "CoordinatorRuntime", in: "coordinator",
-            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]),
+            ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]),
         library(
             "Commands", in: "coordinator",
             [
+                "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
                 "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "SafeText", "CLinux", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -124,7 +129,7 @@ let package = Package(
         // inventory/: files -> validated domain values.
         library(
             "Inventory", in: "inventory",
-            ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
+            ["SafeText", "UpgradeDomain", .product(name: "Yams", package: "Yams")]),
 
         // Tests/Simulator: whole runs in virtual time; built in release by `make simulate`.
         .executableTarget(
@@ -134,6 +139,9 @@ let package = Package(
                 "CoordinatorRuntime", "CSwiftConcurrency",
             ], path: "Tests/Simulator", exclude: ["CSwiftConcurrency"], swiftSettings: strict),
         .systemLibrary(name: "CSwiftConcurrency", path: "Tests/Simulator/CSwiftConcurrency"),
+        // Tests/Sinks: texts as every way out has them, for scripts/sinks.py.
+        .executableTarget(
+            name: "lockflight-sinks", dependencies: ["SafeText"], path: "Tests/Sinks", swiftSettings: strict),
         // Tests/TestSupport: how long tests wait.
         library("TestSupport", in: "Tests", ["ContentDigest"]),
         tests("TestSupportTests", ["TestSupport"]),
@@ -167,6 +175,7 @@ let package = Package(
         tests(
             "CommandsTests",
             [
+                "OperatorCommands",
                 "Commands", "ContentDigest", "Ledger", "RolloutEngine", "SafeText", "UpgradeDomain", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -193,7 +202,10 @@ if Context.environment["LOCKFLIGHT_FUZZ"] != nil {
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
         .executableTarget(
             name: "lockflight-fuzz",
-            dependencies: ["AgentProtocol", "CLibFuzzer", "ContentDigest", "Inventory", "SafeText", "UpgradeDomain"],
+            dependencies: [
+                "AgentProtocol", "CLibFuzzer", "ContentDigest", "Inventory", "Ledger", "RolloutEngine", "SafeText",
+                "UpgradeDomain",
+            ],
             path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus"], swiftSettings: strict),
     ]
 }

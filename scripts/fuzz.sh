@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes every place where bytes of others come in, with libFuzzer and AddressSanitizer: frames of hosts, plan files,
-# inventory files, answers of surfaces, texts on their way to a terminal, pages and command lines. Tests/Fuzz says what must hold
+# inventory files, answers of surfaces, texts on their way to a terminal, pages and command lines, exported evidence. Tests/Fuzz says what must hold
 # of each.
 #
 # usage: scripts/fuzz.sh SECONDS [ENTRY...]
@@ -20,7 +20,7 @@ fi
 seconds=$1
 shift
 entries=("$@")
-if [ $# -eq 0 ]; then entries=(frames plan inventory terminal answers pages); fi
+if [ $# -eq 0 ]; then entries=(frames plan inventory terminal answers pages bundles); fi
 cd "$(dirname "$0")/.."
 
 # lld, because gold breaks on the sanitizer's debug information.

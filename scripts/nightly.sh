@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that takes long, in one command with one summary: 100,000 seeds, all mutants, both sanitizers, every fuzzer,
+# Everything that takes long, in one command with one summary: 100,000 seeds, all mutants, both sanitizers, every fuzzer, every reader of what is shown,
 # the end-to-end tests on a busy machine, rollouts in a row, the whole bench. Before a release it has to pass.
 #
 # usage: scripts/nightly.sh      (most of a night on two cores; a phase that fails does not keep the others from running)
@@ -14,6 +14,7 @@ phase simulate 30 make simulate SEEDS=100000 FROM="$first_seed"
 phase mutants 10 make mutants
 phase sanitize 60 make sanitize
 phase fuzz 65 make fuzz SECONDS=3600
+phase sinks 55 make sinks SECONDS=3000
 phase loaded 60 make test-loaded TIMES=3
 phase soak 120 make soak ROLLOUTS=200 SEED="$first_seed"
 phase bench 80 make bench

@@ -109,10 +109,13 @@ public struct StartRequest: Codable, Hashable, Sendable {
     public var usesPreservedScript: Bool
     /// What the host runs by itself when nobody confirms in time; there where the intent has a revert.
     public var revert: RevertScript?
+    /// Files on hosts that hold secrets of the plan: what is in those that are there is masked in the output. Nil for none.
+    public var secretFiles: [String]?
 
     public init(
         intent: OperationIntent, run: RunID, chainHead: Digest, workingDirectory: String,
-        guardrails: [ScriptCommand], command: ScriptCommand, usesPreservedScript: Bool, revert: RevertScript? = nil
+        guardrails: [ScriptCommand], command: ScriptCommand, usesPreservedScript: Bool, revert: RevertScript? = nil,
+        secretFiles: [String]? = nil
     ) {
         self.intent = intent
         self.run = run
@@ -122,6 +125,7 @@ public struct StartRequest: Codable, Hashable, Sendable {
         self.command = command
         self.usesPreservedScript = usesPreservedScript
         self.revert = revert
+        self.secretFiles = secretFiles
     }
 }
 

@@ -89,16 +89,16 @@ public enum CanonicalJSON {
     static func number(_ value: Double) -> String {
         if value == 0 { return "0" }
         let sign = value < 0 ? "-" : ""
-        let parts = value.magnitude.description.split(separator: "e")
-        let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
-        let whole = String(mantissa[0])
-        let fraction = mantissa.count > 1 ? String(mantissa[1]) : ""
+        let parts = value.magnitude.description.utf8.split(separator: 0x65)
+        let mantissa = parts[0].split(separator: 0x2e, omittingEmptySubsequences: false).map { String(Substring($0)) }
+        let whole = mantissa[0]
+        let fraction = mantissa.count > 1 ? mantissa[1] : ""
         var digits = whole + fraction
-        var point = whole.count + (parts.count > 1 ? Int(parts[1]) ?? 0 : 0)
-        let leading = digits.prefix { $0 == "0" }.count
+        var point = whole.count + (parts.count > 1 ? Int(Substring(parts[1])) ?? 0 : 0)
+        let leading = digits.utf8.prefix { $0 == 0x30 }.count
         digits.removeFirst(leading)
         point -= leading
-        while digits.hasSuffix("0") { digits.removeLast() }
+        while digits.utf8.last == 0x30 { digits.removeLast() }
         let count = digits.count
         if count <= point, point <= 21 { return sign + digits + String(repeating: "0", count: point - count) }
         if point > 0, point <= 21 { return sign + digits.prefix(point) + "." + digits.dropFirst(point) }

@@ -118,9 +118,9 @@ extension JSONTape {
                 zeros = 0
                 if isFraction { fractionDigits += 1 }
             case 0x65, 0x45:
-                let text = String(decoding: digits[(index + 1)...], as: UTF8.self)
+                let written = digits[(index + 1)...]
                 // No text is so long that an exponent beyond this could matter.
-                exponent = Int(text) ?? (text.hasPrefix("-") ? -1 << 40 : 1 << 40)
+                exponent = Int(String(decoding: written, as: UTF8.self)) ?? (written.first == 0x2d ? -1 << 40 : 1 << 40)
                 exponent = max(-1 << 40, min(1 << 40, exponent))
                 guard magnitude > 0 else { return 0 }
                 let shift = exponent - fractionDigits + zeros

@@ -1,3 +1,4 @@
+import SafeText
 import Synchronization
 
 #if canImport(Glibc)
@@ -66,7 +67,7 @@ public enum Failpoint: String, Sendable, CaseIterable {
     }
 
     private static func read(_ text: String, from file: String?) -> Armed? {
-        let parts = text.split(whereSeparator: { $0 == ":" || $0.isWhitespace })
+        let parts = text.fields(separatedBy: ": \t\r\n")
         guard let name = parts.first, let place = Failpoint(rawValue: String(name)) else { return nil }
         return Armed(place: place, count: parts.count > 1 ? Int(parts[1]) ?? 1 : 1, file: file)
     }

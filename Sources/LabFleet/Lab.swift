@@ -1,5 +1,6 @@
 import ContentDigest
 import Foundation
+import OperatorCommands
 public import UpgradeDomain
 
 /// A fleet on one machine: real sshd processes on loopback addresses, each with a stack of its own to upgrade.
@@ -45,7 +46,7 @@ public struct Lab: Sendable {
     ) async throws(LabError) -> Lab {
         let folder = URL(fileURLWithPath: folder).path
         if LabFile.exists("\(folder)/\(recordName)") {
-            throw LabError(.folderInUse, "there is a lab in \(folder) already; `lockflight lab down` ends it")
+            throw LabError(.folderInUse, "there is a lab in \(folder) already", next: .endLab(folder: folder))
         }
         for program in [LabServer.program, "ssh-keygen", "python3", "curl", "flock"] {
             try await requireProgram(program)
@@ -153,7 +154,7 @@ public struct Lab: Sendable {
         guard let data = FileManager.default.contents(atPath: "\(folder)/\(recordName)"),
             let record = try? CanonicalJSON.decode(Record.self, from: [UInt8](data))
         else {
-            throw LabError(.noLab, "there is no lab in \(folder); `lockflight lab up` makes one")
+            throw LabError(.noLab, "there is no lab in \(folder)", next: .startLab(folder: folder))
         }
         return Lab(folder: folder, layout: record.layout, hosts: record.hosts)
     }

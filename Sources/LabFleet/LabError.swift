@@ -1,3 +1,5 @@
+public import OperatorCommands
+
 /// Why the lab could not do something, and what to do about it.
 public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: String, Hashable, Sendable, CaseIterable {
@@ -6,10 +8,13 @@ public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
     }
     public var code: Code
     public var message: String
+    /// What to do next, where one command does it.
+    public var next: OperatorCommand?
 
-    init(_ code: Code, _ message: String) {
+    init(_ code: Code, _ message: String, next: OperatorCommand? = nil) {
         self.code = code
         self.message = message
+        self.next = next
     }
 
     public var description: String { message }

@@ -6,6 +6,8 @@ public import UpgradeDomain
 /// Everything recorded of one run in one document, which is proved without the ledger that it came from.
 public struct EvidenceBundle: Codable, Hashable, Sendable {
     public static let currentFormat = "lockflight-evidence-1"
+    /// The largest file that is written or read.
+    public static let maximumBytes = 1 << 30
 
     /// One link of the chain, as the ledger stores it.
     public struct Event: Codable, Hashable, Sendable {

@@ -1,4 +1,5 @@
 import GRDB
+import OperatorCommands
 public import UpgradeDomain
 
 /// The right to drive a run: an operating-system lock for exclusion, an epoch for fencing.
@@ -114,7 +115,7 @@ extension Database {
         throw LedgerError(
             .deposed,
             "This process may no longer drive the run \(run): its epoch is \(epoch), and \(newer). Nothing "
-                + "was recorded; stop here and watch with 'lockflight rollout watch \(run)'.", run: run)
+                + "was recorded; stop here and watch.", next: .watch(run: run), run: run)
     }
 
     /// Epochs up to here may have been given out by a ledger that this one was restored from.
@@ -156,6 +157,6 @@ extension LedgerError {
         LedgerError(
             .leaseHeld,
             "\(driver.name) drives the run \(run) with epoch \(driver.epoch), so this process may not. "
-                + "Watch it with 'lockflight rollout watch \(run)', or end that process first.", run: run)
+                + "Watch it, or end that process first.", next: .watch(run: run), run: run)
     }
 }

@@ -1,5 +1,7 @@
 import FoundationEssentials
 import GRDB
+import OperatorCommands
+import SafeText
 public import UpgradeDomain
 
 #if canImport(Glibc)
@@ -43,7 +45,7 @@ extension Ledger {
         try? FileManager.default.removeItem(atPath: part)
         do {
             try openReadOnly(at: file).copy(to: part)
-            try open(at: part).makeRestored(at: time)
+            try open(at: part).makeRestored(from: file, at: time)
             try publish(part, as: path)
         } catch {
             for name in [part, part + "-wal", part + "-shm"] { try? FileManager.default.removeItem(atPath: name) }
@@ -52,14 +54,14 @@ extension Ledger {
         return try open(at: path)
     }
 
-    private func makeRestored(at time: WallTime) throws(LedgerError) {
+    private func makeRestored(from backup: String, at time: WallTime) throws(LedgerError) {
         let verification = try verify()
         let faults = verification.faults.count + verification.chains.reduce(0) { $0 + $1.faults.count }
         guard verification.isSound else {
             throw LedgerError(
                 .damaged,
-                "The backup does not hold: \(faults) faults; nothing was restored. "
-                    + "`lockflight ledger verify --ledger FILE` names them.")
+                "The backup does not hold: \(faults) faults; nothing was restored.",
+                next: .verifyLedger(file: backup))
         }
         try write("be marked as restored") { db in
             let floor = try db.epochFloor(above: try db.highestEpoch(), at: time)
@@ -72,7 +74,7 @@ extension Ledger {
     private static func publish(_ part: String, as file: String) throws {
         try sync(part)
         guard rename(part, file) == 0 else { throw LedgerError.system(errno, "name \(part) \(file)") }
-        let folder = file.lastIndex(of: "/").map { $0 == file.startIndex ? "/" : String(file[..<$0]) } ?? "."
+        let folder = file.cut(atLast: "/").map { $0.before.isEmpty ? "/" : String($0.before) } ?? "."
         try sync(folder)
     }
 

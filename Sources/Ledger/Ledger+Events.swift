@@ -1,6 +1,7 @@
 import ContentDigest
 import FoundationEssentials
 import GRDB
+import OperatorCommands
 public import UpgradeDomain
 
 extension Ledger {
@@ -34,8 +35,8 @@ extension Ledger {
         if lease == nil, let first = events.first(where: \.needsLease) {
             throw LedgerError(
                 .leaseRequired,
-                "Only the driver of the run \(run) may record '\(first.kind)'; nothing was recorded. "
-                    + "'lockflight rollout resume \(run)' drives it.", run: run)
+                "Only the driver of the run \(run) may record '\(first.kind)'; nothing was recorded.",
+                next: .resume(run: run), run: run)
         }
         for (index, event) in events.enumerated() {
             let isLast = index == events.count - 1
@@ -175,8 +176,8 @@ extension RecordedEvent {
         } catch {
             throw LedgerError(
                 .damaged,
-                "Event \(sequence) of the run \(run) is unreadable, so the run can not go on; "
-                    + "'lockflight ledger verify' shows what else is damaged.", run: run, cause: "\(error)")
+                "Event \(sequence) of the run \(run) is unreadable, so the run can not go on; see what else is damaged.",
+                next: .verifyLedger(file: nil), run: run, cause: "\(error)")
         }
         self.init(
             sequence: sequence, recordedAt: row.time("recorded_at_milliseconds"), event: event, hash: row.name("hash"))

@@ -1,5 +1,7 @@
 import ContentDigest
 import GRDB
+import OperatorCommands
+import SafeText
 public import UpgradeDomain
 
 extension Ledger {
@@ -59,7 +61,7 @@ extension Ledger {
     ///
     /// - Throws: `unknownPlan`; `ambiguous` when several plans fit, such as two edits under one name.
     public func plan(matching text: String) throws(LedgerError) -> StoredPlan {
-        let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
+        let digits = text.rest(after: "sha256:").map { String($0) } ?? text
         let prefix = digits.count >= LedgerLimits.prefixCharacters ? "sha256:" + digits : "-"
         return try read("look up the plan '\(text)'") { db in
             let found = try Row.fetchAll(
@@ -71,8 +73,7 @@ extension Ledger {
             guard let first = found.first else {
                 throw LedgerError(
                     .unknownPlan,
-                    "No plan is called '\(text)' and no digest starts so; 'lockflight plan list' shows "
-                        + "the plans, 'lockflight plan add FILE' stores one.")
+                    "No plan is called '\(text)' and no digest starts so.", next: .listPlans)
             }
             guard found.count == 1 else {
                 let digests = found.map { ($0.name("digest") as Digest).short }.joined(separator: ", ")
@@ -150,8 +151,7 @@ extension LedgerError {
     static func unknownPlan(_ digest: Digest) -> LedgerError {
         LedgerError(
             .unknownPlan,
-            "The plan \(digest.short) is not in this ledger, so nothing was recorded; store it with "
-                + "'lockflight plan add FILE'.")
+            "The plan \(digest.short) is not in this ledger, so nothing was recorded.", next: .addPlan(file: nil))
     }
 
     /// The bytes under which a value is recorded: it is read back from them before, so that nothing is ever recorded that can

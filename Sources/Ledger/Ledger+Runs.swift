@@ -1,5 +1,6 @@
 import ContentDigest
 import GRDB
+import OperatorCommands
 public import UpgradeDomain
 
 extension Ledger {
@@ -155,13 +156,13 @@ extension Database {
         case .finalized:
             throw LedgerError(
                 .runClosed,
-                "The run \(id) is finalized and never changes again; nothing was recorded. "
-                    + "'lockflight status \(id)' shows how it ended.", run: id)
+                "The run \(id) is finalized and never changes again; nothing was recorded.",
+                next: .status(run: id), run: id)
         case .superseded(let successor):
             throw LedgerError(
                 .runClosed,
-                "The run \(id) was superseded by \(successor) and never changes again; nothing was "
-                    + "recorded. Go on with \(successor).", run: id)
+                "The run \(id) was superseded by \(successor) and never changes again; nothing was recorded.",
+                next: .status(run: successor), run: id)
         }
     }
 
@@ -174,9 +175,8 @@ extension Database {
                 throw LedgerError(
                     .hostClaimed,
                     "The host \(host) belongs to the run \(owner), which is neither finalized nor "
-                        + "superseded, so \(run) did not start. End it with 'lockflight rollout finalize \(owner)', "
-                        + "or take its place with 'lockflight rollout start PLAN --succeeds \(owner)'.",
-                    run: RunID(owner))
+                        + "superseded, so \(run) did not start. Finalize \(owner), or take its place: start with "
+                        + "--succeeds \(owner).", next: .status(run: RunID(owner)), run: RunID(owner))
             }
             try cachedStatement(sql: "INSERT INTO host_claims (host, run) VALUES (?, ?)")
                 .execute(arguments: [host.rawValue, run.rawValue])
@@ -194,8 +194,7 @@ extension RunStanding {
         case (let word, _):
             throw LedgerError(
                 .damaged,
-                "A run has the standing '\(word)', which does not exist; run "
-                    + "'lockflight ledger verify'.")
+                "A run has the standing '\(word)', which does not exist.", next: .verifyLedger(file: nil))
         }
     }
 }
@@ -212,7 +211,8 @@ extension RunSummary {
 extension LedgerError {
     static func unknownRun(_ run: RunID) -> LedgerError {
         LedgerError(
-            .unknownRun, "There is no run '\(run)' in this ledger; 'lockflight status' lists the runs.", run: run)
+            .unknownRun, "There is no run '\(run)' in this ledger; without an id a command takes the last one started.",
+            next: .status(run: nil), run: run)
     }
 }
 

@@ -1,5 +1,6 @@
 import ContentDigest
 import GRDB
+import SafeText
 public import UpgradeDomain
 
 extension Ledger {
@@ -19,7 +20,8 @@ extension Ledger {
             let foundSchema = try db.schemaObjects()
             var faults = Database.schemaFaults(expected: expectedSchema, found: foundSchema)
             // Rows can be read safely only from tables that have the columns we know.
-            guard expectedSchema.allSatisfy({ !$0.key.hasPrefix("table ") || foundSchema[$0.key] == $0.value }) else {
+            guard expectedSchema.allSatisfy({ !$0.key.begins(with: "table ") || foundSchema[$0.key] == $0.value })
+            else {
                 return Verification(chains: [], faults: faults)
             }
             if let run {

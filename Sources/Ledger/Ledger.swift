@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import OperatorCommands
 import Synchronization
 public import UpgradeDomain
 
@@ -31,7 +32,8 @@ public final class Ledger: Sendable {
     public static func openReadOnly(at path: String) throws(LedgerError) -> Ledger {
         guard FileManager.default.fileExists(atPath: path) else {
             throw LedgerError(
-                .absent, "There is no ledger at \(path); 'lockflight inventory import FILE' creates it.")
+                .absent, "There is no ledger at \(path); importing an inventory creates it.",
+                next: .importInventory(file: nil))
         }
         do {
             return try Ledger(path: path, access: .readOnly)
@@ -92,8 +94,8 @@ public final class Ledger: Sendable {
                 guard version == Schema.currentVersion else {
                     throw LedgerError(
                         .olderSchema,
-                        "The ledger \(path) has the older schema \(version); any command that writes, "
-                            + "such as 'lockflight inventory import FILE', brings it up to date.")
+                        "The ledger \(path) has the older schema \(version); any command that writes, such as the import of an "
+                            + "inventory, brings it up to date.", next: .importInventory(file: nil))
                 }
                 guard let id = try String.fetchOne(db, sql: "SELECT ledger_id FROM meta") else {
                     throw LedgerError(.damaged, "The ledger \(path) has lost its identity; restore a backup.")
@@ -174,8 +176,8 @@ public final class Ledger: Sendable {
             throw LedgerError(
                 .commitUnknown,
                 "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the "
-                    + "commit. Nothing new starts; free space or repair the disk, then run 'lockflight rollout "
-                    + "resume', which reads what is recorded and goes on from there.", cause: failure.cause)
+                    + "commit. Nothing new starts. Free space or repair the disk; what is recorded is read again then, and "
+                    + "the run goes on from there.", next: .resume(run: nil), cause: failure.cause)
         }
         guard let result else {
             throw LedgerError(.storageFailed, "The ledger \(path) could not \(purpose): the transaction never ran.")
@@ -188,7 +190,7 @@ public final class Ledger: Sendable {
         throw LedgerError(
             .commitUnknown,
             "The ledger \(path) could not \(purpose): an earlier commit failed, so what is recorded "
-                + "is known only after the ledger is opened again. Run 'lockflight rollout resume'.")
+                + "is known only after the ledger is opened again.", next: .resume(run: nil))
     }
 
     /// Copies the database as it is at one moment, through SQLite's backup, into one file without a log beside it.

@@ -1,4 +1,5 @@
 import GRDB
+public import OperatorCommands
 public import UpgradeDomain
 
 /// Why the ledger refused or failed, and what follows from it.
@@ -35,16 +36,19 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     public var code: Code
-    /// What failed and where, what follows, and what to do next.
+    /// What failed and where, and what follows.
     public var message: String
+    /// What to do next, where one command does it.
+    public var next: OperatorCommand?
     /// The run it concerns; nil when it concerns the ledger.
     public var run: RunID?
     /// What the layer below said.
     public var cause: String?
 
-    init(_ code: Code, _ message: String, run: RunID? = nil, cause: String? = nil) {
+    init(_ code: Code, _ message: String, next: OperatorCommand? = nil, run: RunID? = nil, cause: String? = nil) {
         self.code = code
         self.message = message
+        self.next = next
         self.run = run
         self.cause = cause
     }
@@ -62,8 +66,8 @@ extension LedgerError {
         guard let failure = error as? DatabaseError else {
             self.init(
                 .damaged,
-                "The ledger \(path) could not \(purpose): a stored document is unreadable. Nothing was "
-                    + "changed; run 'lockflight ledger verify'.", cause: "\(error)")
+                "The ledger \(path) could not \(purpose): a stored document is unreadable. Nothing was changed.",
+                next: .verifyLedger(file: nil), cause: "\(error)")
             return
         }
         let cause = "SQLite \(failure.extendedResultCode.rawValue): \(failure.message ?? "no message")"
@@ -93,8 +97,8 @@ extension LedgerError {
             self.init(
                 .damaged,
                 "The ledger \(path) could not \(purpose): the file is damaged. Copy it and its -wal file "
-                    + "away before anything else, then run 'lockflight ledger verify' or restore a backup.",
-                cause: cause)
+                    + "away before anything else; then see what still holds, or restore a backup.",
+                next: .verifyLedger(file: nil), cause: cause)
         case .SQLITE_CANTOPEN:
             self.init(
                 .cannotOpen,

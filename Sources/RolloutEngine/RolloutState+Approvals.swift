@@ -1,3 +1,4 @@
+import OperatorCommands
 public import UpgradeDomain
 
 /// Recovery changes hosts, so it needs the word of those who own them: given with the run's approval until a time, or
@@ -60,14 +61,17 @@ extension RolloutState {
     func approvalRefusal(_ approval: RecoveryApproval) -> RequestRefusal? {
         if approval.boundary != boundary {
             return RequestRefusal(
-                "the run is at \(boundary), not at \(approval.boundary)", remedy: "approve what is due now: `recover`")
+                "the run is at \(boundary), not at \(approval.boundary)", remedy: "approve what is due now",
+                next: .showBoundary(run: definition.run))
         }
         if let stranger = approval.hosts.first(where: { hosts[$0] == nil }) { return unknown(stranger) }
         let concerned = approval.hosts.flatMap(placements(of:)).filter { owns(approval.owner, $0.layer) }
         guard concerned.isEmpty else { return nil }
         let layers = Set(approval.hosts.flatMap(placements(of:)).map(\.layer)).sorted()
         return layers.isEmpty
-            ? RequestRefusal("there is nothing to approve for \(approval.owner)", remedy: "see `recover`")
+            ? RequestRefusal(
+                "there is nothing to approve for \(approval.owner)", remedy: "look at what is due",
+                next: .showBoundary(run: definition.run))
             : strangerRefusal(approval.owner, layers: layers)
     }
 
@@ -80,13 +84,14 @@ extension RolloutState {
         if isHeld, campaign == nil, let placement = postFailurePending.sorted().first {
             return RequestRefusal(
                 "what \(placement) looks like after the failure is not recorded yet",
-                remedy: "`rollout resume` records it, then decide")
+                remedy: "let it be recorded, then decide",
+                next: .resume(run: definition.run))
         }
         let open = layersWithoutApproval(for: action, at: wall)
         guard let layer = open.first else { return nil }
         let owners = (definition.owners[layer] ?? []).map(\.rawValue).joined(separator: " or ")
         return RequestRefusal(
             "no owner of \(open.map(\.rawValue).joined(separator: ", ")) has approved it",
-            remedy: "let \(owners) agree: --as OWNER, or `recover approve` beforehand")
+            remedy: "let \(owners) agree, with this command or beforehand")
     }
 }

@@ -1,13 +1,22 @@
+public import OperatorCommands
 public import UpgradeDomain
 
 /// Why a request is not taken, and what would make it possible.
 public struct RequestRefusal: Error, Hashable, Sendable {
     public var message: String
     public var remedy: String
+    /// What to do next, where it is not what the run's own state asks for.
+    public var next: OperatorCommand?
+    /// Whether the same request is taken with a reason.
+    public var isForWantOfReason: Bool
 
-    public init(_ message: String, remedy: String) {
+    public init(
+        _ message: String, remedy: String, next: OperatorCommand? = nil, isForWantOfReason: Bool = false
+    ) {
         self.message = message
         self.remedy = remedy
+        self.next = next
+        self.isForWantOfReason = isForWantOfReason
     }
 }
 
@@ -24,7 +33,8 @@ extension RolloutState {
             let narrowest = boundaryRecord?.options.first, width > narrowest.width
         else { return nil }
         return RequestRefusal(
-            "a narrower way is open: \(narrowest.words)", remedy: "take that one, or say why with --reason")
+            "a narrower way is open: \(narrowest.words)", remedy: "take that one, or say why with --reason",
+            isForWantOfReason: true)
     }
 
     /// How far an action reaches, as ``RecoveryOption/width``; nil for those that recover nothing.
@@ -62,19 +72,23 @@ extension RolloutState {
             return openOperations.allSatisfy { operations[$0].map { isRetired($0.intent.placement.host) } ?? true }
                 ? nil
                 : RequestRefusal(
-                    "operations are still open",
-                    remedy: "settle them with `rollout resume`, or retire hosts that are gone")
+                    "operations are still open", remedy: "let them be settled, or retire hosts that are gone",
+                    next: resume)
         }
     }
 
+    private var resume: OperatorCommand { .resume(run: definition.run) }
+    private var watch: OperatorCommand { .watch(run: definition.run) }
+    private var look: OperatorCommand { .status(run: definition.run) }
+
     func unknown(_ host: HostName) -> RequestRefusal {
-        RequestRefusal("\(host) takes no part in this run", remedy: "see `status` for its hosts")
+        RequestRefusal("\(host) takes no part in this run", remedy: "name one of its hosts", next: look)
     }
 
     private var pauseRefusal: RequestRefusal? {
-        if isPaused { return RequestRefusal("the run is paused already", remedy: "`rollout resume` goes on") }
+        if isPaused { return RequestRefusal("the run is paused already", remedy: "resume it to go on", next: resume) }
         if isHeld || isAborted || stage == .complete {
-            return RequestRefusal("nothing is going forward", remedy: "see `status`")
+            return RequestRefusal("nothing is going forward", remedy: "look at where it stands", next: look)
         }
         return nil
     }
@@ -86,12 +100,12 @@ extension RolloutState {
         }
         if let campaign, !campaignIsDone(verified: false) {
             return RequestRefusal(
-                "the rollback of \(campaign.scope.description) has not ended", remedy: "`rollout watch` shows it")
+                "the rollback of \(campaign.scope.description) has not ended", remedy: "wait for its end", next: watch)
         }
         if !awaitedOperations.isEmpty, isHeld, driver != nil, !isDetached {
             let names = awaitedOperations.sorted().map(\.rawValue).joined(separator: ", ")
             return RequestRefusal(
-                "operations are not settled: \(names)", remedy: "wait for them; `rollout watch` shows it")
+                "operations are not settled: \(names)", remedy: "wait for them", next: watch)
         }
         switch stage {
         case .preflight, .baseline: return nil
@@ -122,7 +136,7 @@ extension RolloutState {
             let waiting = hostsAwaitingSignOff.map(\.rawValue).joined(separator: ", ")
             if waiting.isEmpty {
                 return RequestRefusal(
-                    "a rollback of \(campaign.scope.description) is under way", remedy: "`rollout watch` shows it")
+                    "a rollback of \(campaign.scope.description) is under way", remedy: "wait for its end", next: watch)
             }
             // It may be tried again, but nobody may be left half way.
             if !campaign.layers.joined().filter({ isTouchedOrOpen($0) }).allSatisfy(targets.contains) {
@@ -132,7 +146,9 @@ extension RolloutState {
             }
         }
         if targets.isEmpty {
-            return RequestRefusal("this run has changed nothing on \(scope.description)", remedy: "see `status`")
+            return RequestRefusal(
+                "this run has changed nothing on \(scope.description)", remedy: "look at what it has touched",
+                next: look)
         }
         let moved = plan.layers.filter { layer in
             orderedPlacements.contains { $0.layer == layer.name && isTouchedOrOpen($0) }
@@ -189,7 +205,7 @@ extension RolloutState {
 
     private func recheckRefusal(_ host: HostName) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
-        return isHeld ? nil : RequestRefusal("the run is not held", remedy: "see `status`")
+        return isHeld ? nil : RequestRefusal("the run is not held", remedy: "look at where it stands", next: look)
     }
 
     private func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?) -> RequestRefusal? {
@@ -199,7 +215,7 @@ extension RolloutState {
         }
         if let campaign, !campaignIsDone(verified: false) {
             return RequestRefusal(
-                "the rollback of \(campaign.scope.description) has not ended", remedy: "`rollout watch` shows it")
+                "the rollback of \(campaign.scope.description) has not ended", remedy: "wait for its end", next: watch)
         }
         if let open = openOperations.sorted().first(where: { operations[$0]?.intent.placement.host == host }) {
             return RequestRefusal("\(open) is not settled", remedy: "recheck \(host) settles it")
@@ -229,7 +245,7 @@ extension RolloutState {
 
     private func signOffRefusal(_ hosts: [HostName], _ owner: Owner) -> RequestRefusal? {
         guard let campaign, !campaignIsDone(verified: true) else {
-            return RequestRefusal("no rollback waits for a sign-off", remedy: "see `status`")
+            return RequestRefusal("no rollback waits for a sign-off", remedy: "look at where it stands", next: look)
         }
         let waiting = placementsAwaitingSignOff
         if let stranger = hosts.first(where: { host in !waiting.contains { $0.host == host } }) {
@@ -246,7 +262,8 @@ extension RolloutState {
         if !isAborted, fleetVantage == host || plan.layers.contains(where: { vantages[$0.name] == host }) {
             return RequestRefusal(
                 "\(host) takes evidence for others, which nobody else can take",
-                remedy: "repair it, or abort and start a plan that names another host: `rollout start PLAN --succeeds`")
+                remedy: "repair it, or abort and start a plan that names another host",
+                next: .abort(run: definition.run))
         }
         for layer in placements(of: host).compactMap({ plan.layer($0.layer) }) where !isAborted {
             let others = definition.hostNames(in: layer.name).filter { $0 != host && !isRetired($0) }
@@ -267,7 +284,7 @@ extension RolloutState {
 
     private var finalizeRefusal: RequestRefusal? {
         if let open = openOperations.sorted().first {
-            return RequestRefusal("\(open) is not settled", remedy: "settle it with `rollout resume`")
+            return RequestRefusal("\(open) is not settled", remedy: "let it be settled", next: resume)
         }
         return switch status {
         case .verified, .verifiedExcept, .rolledBack(.verified): nil
@@ -275,7 +292,7 @@ extension RolloutState {
             .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .superseded:
             RequestRefusal(
                 "the run is \(status.description); only a verified or a wholly rolled back run can be finalized",
-                remedy: "see `status`")
+                remedy: "look at where it stands", next: look)
         }
     }
 

@@ -1,3 +1,4 @@
+import SafeText
 import UpgradeDomain
 
 /// What one link of a runtime proof says against what was approved.
@@ -35,8 +36,8 @@ enum RuntimeFinding: Hashable {
             self = .unknown("the plan does not say what it should be")
             return
         }
-        self =
-            seen.split(separator: ", ").contains { $0 == approved } ? .holds : .differs("is \(seen), not \(approved)")
+        let isApproved = seen.pieces(separatedBy: ", ").contains { !$0.isEmpty && $0 == approved }
+        self = isApproved ? .holds : .differs("is \(seen), not \(approved)")
     }
 
     private init(begun text: String, notBefore: WallTime?) {

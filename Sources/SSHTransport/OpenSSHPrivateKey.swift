@@ -1,6 +1,7 @@
 import Crypto
 import CryptoExtras
 import FoundationEssentials
+import SafeText
 
 /// A private key in OpenSSH's own format (PROTOCOL.key in OpenSSH's sources), ready to sign.
 struct OpenSSHPrivateKey: Sendable {
@@ -47,18 +48,17 @@ struct OpenSSHPrivateKey: Sendable {
     }
 
     private static func armoredBody(_ file: [UInt8]) throws(Fault) -> [UInt8] {
-        let lines = String(decoding: file, as: UTF8.self).split(whereSeparator: \.isNewline)
-        guard let first = lines.first, first.hasPrefix("-----BEGIN "), first.hasSuffix("-----") else {
+        let lines = String(decoding: file, as: UTF8.self).fields(separatedBy: "\r\n")
+        guard let label = lines.first?.rest(after: "-----BEGIN ")?.rest(before: "-----") else {
             throw .malformed("the file does not start with a BEGIN line")
         }
-        let label = String(first.dropFirst("-----BEGIN ".count).dropLast("-----".count))
         guard label == "OPENSSH PRIVATE KEY" else {
-            if label.hasPrefix("ENCRYPTED") || lines.contains(where: { $0.hasPrefix("Proc-Type: 4,ENCRYPTED") }) {
+            if label.begins(with: "ENCRYPTED") || lines.contains(where: { $0.begins(with: "Proc-Type: 4,ENCRYPTED") }) {
                 throw .encrypted(nil)
             }
-            throw .olderFormat(label)
+            throw .olderFormat(String(label))
         }
-        let base64 = lines.dropFirst().prefix(while: { !$0.hasPrefix("-----END") }).joined()
+        let base64 = lines.dropFirst().prefix(while: { !$0.begins(with: "-----END") }).joined()
         guard let data = Data(base64Encoded: base64) else { throw .malformed("the key's text is not base64") }
         return [UInt8](data)
     }

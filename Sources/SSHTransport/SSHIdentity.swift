@@ -1,4 +1,5 @@
 import FoundationEssentials
+import SafeText
 
 /// A key that this machine logs in with, read once for all connections.
 ///
@@ -138,7 +139,7 @@ public final class SSHIdentity: Sendable {
             code: .keyNotHeld, host: path,
             message: """
                 the private half of \(path) is not at hand: \(detail), so no host can be logged into with it; add it to \
-                the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path.hasSuffix(".pub") ? String(path.dropLast(4)) : path)
+                the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path.rest(before: ".pub") ?? path[...])
                 """)
     }
 }

@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import SafeText
 
 /// Where to connect, as whom, and what the host must prove before it hears our name.
 public struct SSHTarget: Sendable {
@@ -96,7 +97,7 @@ public struct SSHHostKey: Sendable, Hashable {
 
     /// Takes `ssh-ed25519 AAAA... comment`, as in a `.pub` file; nil when the two columns disagree.
     public init?(openSSH line: String) {
-        let columns = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0.isNewline })
+        let columns = line.fields(separatedBy: " \t\r\n")
         guard columns.count >= 2, let data = Data(base64Encoded: String(columns[1])) else { return nil }
         self.init(blob: [UInt8](data))
         guard type == columns[0] else { return nil }
@@ -105,6 +106,6 @@ public struct SSHHostKey: Sendable, Hashable {
     /// The key's digest as `ssh-keygen -l` prints it.
     public var fingerprint: String {
         let encoded = Data(SHA256.hash(data: blob)).base64EncodedString()
-        return "SHA256:" + encoded.prefix(while: { $0 != "=" })
+        return "SHA256:" + encoded.prefix(upToAnyOf: "=")
     }
 }

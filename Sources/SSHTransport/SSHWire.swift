@@ -1,3 +1,5 @@
+import SafeText
+
 /// Reads the data types of RFC 4251 section 5; every method returns nil past the end, never traps.
 struct SSHWireReader {
     private let bytes: [UInt8]
@@ -32,7 +34,7 @@ struct SSHWireReader {
 
     /// A name-list: comma-separated algorithm names.
     mutating func names() -> [String]? {
-        text().map { $0.split(separator: ",").map(String.init) }
+        text().map { $0.fields(separatedBy: ",").map(String.init) }
     }
 }
 

@@ -1,4 +1,5 @@
 import NIOCore
+import SafeText
 
 /// A session's way through a jump host: a channel of the jump host's own session, on the same loop.
 final class TunnelWire: SessionWire {
@@ -47,7 +48,7 @@ final class TunnelWire: SessionWire {
             driver.wireBroke("the connection to the jump host \(jumpName) ended", cause: "\(error)")
             return end()
         }
-        let isForbidden = error.cause?.contains("prohibited") == true
+        let isForbidden = error.cause?.holds("prohibited") == true
         driver.fail(
             .unreachable,
             detail: isForbidden

@@ -5,7 +5,7 @@ public enum JSONText {
         guard json.unicodeScalars.contains(where: { $0.value > 0x7e }) else { return json }
         var result = ""
         for scalar in json.unicodeScalars {
-            if scalar.value > 0x7e, TerminalText.canSteerOrHide(scalar) {
+            if scalar.value > 0x7e, Terminal.canSteerOrHide(scalar) {
                 for unit in String(scalar).utf16 {
                     result += "\\u" + String(0x10000 + Int(unit), radix: 16).dropFirst()
                 }

@@ -1,42 +1,20 @@
-/// Text from hosts and files, made safe and measured for a terminal.
-public enum TerminalText {
+/// A terminal, or a pipe to one: one line after the other.
+public enum Terminal: TextSink {
     /// How many times longer an escaped text can be, in UTF-8: ESC is one byte, `\u{1b}` has six.
     public static let growth = 6
 
-    /// Replaces what could steer a terminal or hide text by `\u{...}`. The result has at most ``growth`` times the bytes.
-    public static func escaped(_ text: String, keepingNewlines: Bool = false) -> String {
+    /// Replaces what could steer a terminal, hide text or begin a line by `\u{...}`. The result has at most ``growth`` times the
+    /// bytes.
+    public static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
-            if scalar == "\n" ? keepingNewlines : !canSteerOrHide(scalar) {
-                result.unicodeScalars.append(scalar)
-            } else {
+            if canSteerOrHide(scalar) {
                 result += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                result.unicodeScalars.append(scalar)
             }
         }
         return result
-    }
-
-    /// One line as it is written to a terminal or a pipe: nothing in it steers but the sequences of our own styles, and no line end
-    /// begins another.
-    ///
-    /// - Parameter styles: The parameters of the SGR sequences that stay (ECMA-48, 8.3.117).
-    public static func line(_ text: String, styles: Set<String>) -> String {
-        var result = ""
-        var rest = text.unicodeScalars[...]
-        while let escape = rest.firstIndex(of: "\u{1b}") {
-            result += escaped(String(rest[..<escape]))
-            let sequence = rest[escape...].prefix(8)
-            if let end = sequence.firstIndex(of: "m"), sequence.dropFirst().first == "[",
-                styles.contains(String(sequence[..<end].dropFirst(2)))
-            {
-                result.unicodeScalars.append(contentsOf: rest[escape...end])
-                rest = rest[end...].dropFirst()
-            } else {
-                result += escaped("\u{1b}")
-                rest = rest[escape...].dropFirst()
-            }
-        }
-        return result + escaped(String(rest))
     }
 
     /// Unicode's own properties, so that no list of ours can miss one: C0 and C1 controls, line and paragraph separators,
@@ -48,8 +26,8 @@ public enum TerminalText {
         }
     }
 
-    /// How many columns a text takes, escape sequences of our own styles left out.
-    public static func width(_ text: String) -> Int {
+    /// How many columns a text takes, sequences of our own renditions left out.
+    static func width(_ text: String) -> Int {
         var columns = 0
         var inSequence = false
         for scalar in text.unicodeScalars {
@@ -76,37 +54,65 @@ public enum TerminalText {
             || (0x1f300...0x1faff).contains(scalar.value) || (0x20000...0x3fffd).contains(scalar.value)
         return isWide ? 2 : 1
     }
+}
 
-    /// Cut to a number of columns, with an ellipsis where something was cut. Only for text without styles.
-    public static func clipped(_ text: String, to columns: Int) -> String {
-        guard width(text) > columns else { return text }
+/// One line on a terminal.
+public typealias TerminalText = Text<Terminal>
+
+extension Text<Terminal> {
+    /// Select Graphic Rendition (ECMA-48, 8.3.117).
+    public enum Rendition: Int, Sendable {
+        case bold = 1
+        case dim = 2
+        case red = 31
+        case green = 32
+        case yellow = 33
+        case cyan = 36
+    }
+
+    /// Shown so, and what follows as before.
+    public func rendered(_ rendition: Rendition) -> TerminalText {
+        TerminalText(written: "\u{1b}[\(rendition.rawValue)m\(written)\u{1b}[0m")
+    }
+
+    /// How many columns it takes.
+    public var width: Int { Terminal.width(written) }
+
+    /// Filled up with spaces.
+    public func padded(to columns: Int) -> TerminalText { self + TerminalText(repeating: " ", count: columns - width) }
+
+    /// Cut to a number of columns, with an ellipsis where something was cut. Only for text without renditions.
+    public func clipped(to columns: Int) -> TerminalText {
+        guard width > columns else { return self }
         var result = ""
         var used = 0
-        for character in text {
-            let next = width(String(character))
+        for character in written {
+            let next = Terminal.width(String(character))
             guard used + next < columns else { break }
             result.append(character)
             used += next
         }
-        return columns > 0 ? result + "…" : ""
+        return TerminalText(written: columns > 0 ? result + "…" : "")
     }
 
-    /// Broken at spaces into lines of at most `columns`; the first line keeps its own indent, the others get `indent`.
-    public static func wrapped(_ text: String, to columns: Int, indent: String = "") -> [String] {
-        guard width(text) > columns, columns > indent.count + 20 else { return [text] }
+    /// Broken at spaces into lines of at most `columns`; the first line keeps its own indent, the others are indented by so
+    /// many spaces.
+    public func wrapped(to columns: Int, indent: Int = 0) -> [TerminalText] {
+        guard width > columns, columns > indent + 20 else { return [self] }
         var lines: [String] = []
-        var line = String(text.prefix { $0 == " " })
+        var line = String(decoding: written.utf8.prefix { $0 == 0x20 }, as: UTF8.self)
         var isFresh = true
-        for word in text.dropFirst(line.count).split(separator: " ", omittingEmptySubsequences: false) {
+        for word in written.utf8.dropFirst(line.utf8.count).split(separator: 0x20, omittingEmptySubsequences: false) {
+            let word = String(Substring(word))
             let candidate = isFresh ? line + word : line + " " + word
-            if width(candidate) > columns, !isFresh {
+            if Terminal.width(candidate) > columns, !isFresh {
                 lines.append(line)
-                line = indent + word
+                line = String(repeating: " ", count: indent) + word
             } else {
                 line = candidate
             }
             isFresh = false
         }
-        return lines + [line]
+        return (lines + [line]).map(TerminalText.init(written:))
     }
 }

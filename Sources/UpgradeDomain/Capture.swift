@@ -1,3 +1,5 @@
+import SafeText
+
 /// The evidence family (or a part of it) taken once, typed.
 public struct Capture: Codable, Hashable, Sendable {
     public var subject: EvidenceSubject
@@ -38,7 +40,7 @@ public enum EvidenceSubject: Hashable, Sendable, CustomStringConvertible {
         } else if let placement = Placement(text) {
             self = .placement(placement)
         } else {
-            self = .layer(LayerName(String(text.drop { $0 != ":" }.dropFirst())))
+            self = .layer(LayerName(String(text.cut(at: ":")?.after ?? "")))
         }
     }
 }

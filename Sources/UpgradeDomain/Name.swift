@@ -1,3 +1,5 @@
+import SafeText
+
 /// A string that names one kind of thing, so that a host can never be passed where a layer is meant.
 ///
 /// Encodes as a bare string, also as a dictionary key. Orders by its characters' scalars.
@@ -89,9 +91,9 @@ public struct Version: Name {
 
     /// Whether this names a moving target instead of one release; such a version can not be verified.
     public var isFloating: Bool {
-        Version.floatingWords.contains(rawValue.lowercased()) || rawValue.contains("*")
-            || rawValue.hasPrefix("^") || rawValue.hasPrefix("~") || rawValue.hasPrefix(">")
-            || rawValue.hasPrefix("<") || rawValue.lowercased().hasSuffix(".x")
+        let word = rawValue.lowercasedASCII
+        return Version.floatingWords.contains(word) || word.holds(anyOf: "*") || word.ends(with: ".x")
+            || ["^", "~", ">", "<"].contains { word.begins(with: $0) }
     }
 }
 
@@ -101,5 +103,5 @@ public struct Digest: Name {
     public init(rawValue: String) { self.rawValue = rawValue }
 
     /// The first 12 hexadecimal digits, for people.
-    public var short: String { String(rawValue.drop { $0 != ":" }.dropFirst().prefix(12)) }
+    public var short: String { String(rawValue.cut(at: ":")?.after.prefix(12) ?? "") }
 }

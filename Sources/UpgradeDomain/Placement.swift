@@ -1,3 +1,5 @@
+import SafeText
+
 /// One host in one layer: the unit of state, operation and rollback.
 ///
 /// Written `host/layer`, also as a dictionary key.
@@ -12,9 +14,9 @@ public struct Placement: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// Reads `host/layer`; nil when the text has no slash.
     public init?(_ text: String) {
-        guard let slash = text.firstIndex(of: "/") else { return nil }
-        host = HostName(String(text[..<slash]))
-        layer = LayerName(String(text[text.index(after: slash)...]))
+        guard let halves = text.cut(at: "/") else { return nil }
+        host = HostName(String(halves.before))
+        layer = LayerName(String(halves.after))
     }
 
     public var description: String { "\(host)/\(layer)" }

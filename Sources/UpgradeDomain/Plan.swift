@@ -1,3 +1,5 @@
+import SafeText
+
 /// The immutable intent of an upgrade: versions, layers, evidence, scripts and boundaries.
 ///
 /// Identified by the SHA-256 of its canonical JSON, so neither key order nor comments of its file matter.
@@ -338,8 +340,8 @@ public enum BatchSize: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `3` or `25%`; nil for anything else or out of range.
     public init?(_ text: String) {
-        if text.hasSuffix("%") {
-            guard let percent = Int(text.dropLast()), (1...100).contains(percent) else { return nil }
+        if let digits = text.rest(before: "%") {
+            guard let percent = Int(digits), (1...100).contains(percent) else { return nil }
             self = .percent(percent)
         } else {
             guard let count = Int(text), count > 0 else { return nil }

@@ -1,3 +1,5 @@
+import SafeText
+
 /// A raw answer as the agent returned it, parsed where it is JSON (JSON lines as an array).
 public struct RawAnswer: Sendable {
     /// The HTTP status or exit code.
@@ -80,7 +82,7 @@ extension Reader {
         guard let contentType else { return }
         let bytes = contentType.utf8.prefix { $0 != 0x3b }.filter { $0 > 0x20 }
         let type = String(decoding: bytes, as: UTF8.self).lowercasedASCII
-        let isJSON = type == "application/json" || type.hasSuffix("+json")
+        let isJSON = type == "application/json" || type.ends(with: "+json")
         let isLines =
             format == .jsonLines && ["application/x-ndjson", "application/jsonl", "text/plain"].contains(type)
         let isAccepted =

@@ -1,3 +1,5 @@
+import SafeText
+
 /// A command that runs on a host: an argument array, never a shell line.
 ///
 /// Arguments, environment values and the working directory may hold placeholders (``Placeholder``).
@@ -25,7 +27,7 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
 
     /// The path of the script this command executes, as written in the plan.
     public var scriptPath: String {
-        script ?? arguments.first { $0.contains("/") && !$0.hasPrefix("-") && !$0.contains(where: \.isWhitespace) }
+        script ?? arguments.first { $0.holds(anyOf: "/") && !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
             ?? arguments[0]
     }
 }
@@ -56,12 +58,12 @@ public struct PlaceholderValues: Hashable, Sendable {
 
     /// The host and port of an `http` or `https` URL (RFC 3986, 3.2), the scheme's own port where it names none.
     static func authority(of url: String) -> String? {
-        let parts = url.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, ["http:", "https:"].contains(parts[0]), parts[1].isEmpty else { return nil }
-        let authority = parts[2].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        let afterAddress = authority.lastIndex(of: "]").map { authority[$0...] } ?? authority
-        if afterAddress.contains(":") { return String(authority) }
-        return authority + (parts[0] == "https:" ? ":443" : ":80")
+        let plain = url.rest(after: "http://")
+        guard let rest = plain ?? url.rest(after: "https://") else { return nil }
+        let authority = rest.prefix(upToAnyOf: "/?#")
+        let afterAddress = authority.cut(atLast: "]")?.after ?? authority
+        if afterAddress.holds(anyOf: ":") { return String(authority) }
+        return authority + (plain == nil ? ":443" : ":80")
     }
 
     /// The names that a text uses and nothing defines, in order of appearance.

@@ -61,7 +61,8 @@ final class HostUnderTest {
 
     func start(
         _ id: OperationID, _ command: ScriptCommand, epoch: Epoch = 1, guardrails: [ScriptCommand] = [],
-        usesPreservedScript: Bool = false, revertsWithinSeconds: Int? = nil, revert: String = ""
+        usesPreservedScript: Bool = false, revertsWithinSeconds: Int? = nil, revert: String = "",
+        secretFiles: [String]? = nil
     ) -> StartRequest {
         let digest = Digest("sha256:" + String(repeating: "0", count: 64))
         let intent = OperationIntent(
@@ -74,7 +75,7 @@ final class HostUnderTest {
             revert: revertsWithinSeconds.map { _ in
                 RevertScript(
                     guardrails: [], command: ScriptCommand(arguments: ["sh", "-c", revert], timeoutSeconds: 20))
-            })
+            }, secretFiles: secretFiles)
     }
 
     /// The lines of a file that scripts append to; none while it is not there.

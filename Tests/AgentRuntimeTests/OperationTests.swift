@@ -1,5 +1,6 @@
 import AgentProtocol
 import Foundation
+import TestSupport
 import Testing
 import UpgradeDomain
 
@@ -25,6 +26,48 @@ import UpgradeDomain
         #expect(
             Set(names).subtracting(["PWD", "OLDPWD", "_", "SHLVL"])
                 == ["HOME", "LANG", "LOCKFLIGHT_OPERATION", "LOCKFLIGHT_RUN", "PATH", "0", "1", "2"])
+    }
+
+    @Test func whatAScriptPrintsOfAPlansSecretsIsMasked() throws {
+        let host = try HostUnderTest()
+        try host.write("token", "old-s3cret\n")
+        let files = ["token", "absent"].map { host.folder.path + "/" + $0 }
+        // It prints the one, changes it, and prints the other in other forms.
+        let script = """
+            cat token; printf n3w-s3cret > token; echo; cat token; echo; base64 < token; od -An -tx1 token
+            i=0; while [ $i -lt 9 ]; do i=$((i + 1)); cat token; done; echo end; touch printed
+            while [ ! -e go ]; do sleep 0.01; done
+            """
+        let session = try host.session()
+        let request = host.start(
+            "op", ScriptCommand(arguments: ["sh", "-c", script], timeoutSeconds: 20), secretFiles: files)
+        try session.begin(request)
+        try blockUntil("the script has printed") {
+            FileManager.default.fileExists(atPath: host.folder.appending(path: "printed").path)
+        }
+        let early = try session.send(.attach(AttachRequest(operation: "op", fromByte: 0)))
+        _ = try session.ask(.journal)
+        try host.write("go", "")
+        guard case .output(let first) = try session.reply(to: early) else { throw Surprise("no output") }
+        #expect(!String(decoding: first.bytes.elements, as: UTF8.self).contains("s3cret"))
+        let (record, output) = try session.follow("op")
+        let raw = try String(contentsOf: host.state.appending(path: "operations/op/output"), encoding: .utf8)
+        for text in [output, record.outputTail, raw] {
+            #expect(!text.contains("s3cret") && text.hasSuffix("end\n"), "\(text)")
+            #expect(text.split(separator: "***", omittingEmptySubsequences: false).count == 14, "\(text)")
+        }
+        #expect(record.outputBytes == output.utf8.count)
+    }
+
+    @Test func anOutputWhoseSecretsCanNotBeMaskedIsWithheld() throws {
+        let host = try HostUnderTest()
+        try host.write("token", "two\nlines\n")
+        let request = host.start(
+            "op", ScriptCommand(arguments: ["cat", "token"], timeoutSeconds: 20),
+            secretFiles: [host.folder.path + "/token"])
+        let (record, output) = try host.session().run(request)
+        #expect(record.outcome == .exited(code: 0))
+        #expect(output.hasPrefix("lockflight: the output is withheld: ") && !output.contains("two"))
     }
 
     @Test func aSignalIsTheOutcome() throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import OperatorCommands
 import SafeText
 import Testing
 import UpgradeDomain
@@ -15,33 +16,35 @@ struct OutputTests {
         ("soft\u{ad}hyphen", "soft\\u{ad}hyphen"), ("tag\u{e0041}", "tag\\u{e0041}"), ("\u{2060}", "\\u{2060}"),
         ("plain é 漢", "plain é 漢"), ("\u{2028}", "\\u{2028}"), ("\u{0}\u{7f}", "\\u{0}\\u{7f}"),
     ])
-    func untrustedTextIsEscaped(_ text: String, _ shown: String) { #expect(TerminalText.escaped(text) == shown) }
+    func untrustedTextIsEscaped(_ text: String, _ shown: String) { #expect(Terminal.escaped(text) == shown) }
 
     @Test func widthCountsColumnsAndNotOurOwnStyles() {
         let style = Style(isEnabled: true)
-        #expect(TerminalText.width(style.red("abc")) == 3)
-        #expect(TerminalText.width("漢字") == 4)
-        #expect(TerminalText.width("e\u{301}") == 1)
-        #expect(TerminalText.clipped("abcdef", to: 4) == "abc…")
-        #expect(TerminalText.clipped("abc", to: 3) == "abc")
+        func width(_ text: TerminalText) -> Int { text.width }
+        func clipped(_ text: TerminalText, _ columns: Int) -> TerminalText { text.clipped(to: columns) }
+        #expect(width(style.red("abc")) == 3)
+        #expect(width("漢字") == 4)
+        #expect(width("e\u{301}") == 1)
+        #expect(clipped("abcdef", 4) == "abc…")
+        #expect(clipped("abc", 3) == "abc")
     }
 
     @Test func wrappingKeepsTheIndentAndTheWidth() {
-        let text = "  label      " + Array(repeating: "word", count: 30).joined(separator: " ")
-        let lines = TerminalText.wrapped(text, to: 60, indent: "             ")
+        let text: TerminalText = "  label      " + Array(repeating: "word", count: 30).joined(separator: " ")
+        let lines = text.wrapped(to: 60, indent: 13)
         #expect(lines.count > 2)
-        #expect(lines.allSatisfy { TerminalText.width($0) <= 60 })
-        #expect(lines[0].hasPrefix("  label"))
-        #expect(lines[1].hasPrefix("             word"))
+        #expect(lines.allSatisfy { $0.width <= 60 })
+        #expect(lines[0].written.hasPrefix("  label"))
+        #expect(lines[1].written.hasPrefix("             word"))
     }
 
     @Test(arguments: [60, 200])
     func aTableFitsItsWidth(_ width: Int) {
-        let rows = [
+        let rows: [[TerminalText]] = [
             ["core-1", "ok", Array(repeating: "detail", count: 20).joined(separator: " ")], ["c", "failed", "short"],
         ]
         let lines = TextTable(headers: ["HOST", "RESULT", "PROBLEM"], rows: rows).lines(width: width, style: .plain)
-        #expect(lines.allSatisfy { TerminalText.width($0) <= width })
+        #expect(lines.allSatisfy { $0.width <= width })
         #expect(lines[0] == "HOST    RESULT  PROBLEM")
         #expect(lines.last == "c       failed  short")
     }
@@ -54,11 +57,13 @@ struct OutputTests {
     }
 
     @Test func anErrorNamesTheConsequenceAndTheNextCommand() {
-        let error = CommandError(.refused, "x is \u{1b}bad", consequence: "Nothing was stored.", next: "lockflight y")
+        let error = CommandError(
+            .refused, "x is \u{1b}bad", consequence: "Nothing was stored.", next: .status(run: "r-1 2"))
         #expect(
-            Renderer.lines(of: error, .plain)
-                == ["error: x is \\u{1b}bad", "  Nothing was stored.", "  next: lockflight y"])
-        #expect(Renderer.lines(of: error, Style(isEnabled: true))[0].hasPrefix("\u{1b}[31merror:"))
+            Renderer.lines(of: error, .plain, CommandLines())
+                == ["error: x is \\u{1b}bad", "  Nothing was stored.", "  next: lockflight status 'r-1 2'"])
+        #expect(
+            Renderer.lines(of: error, Style(isEnabled: true), CommandLines())[0].written.hasPrefix("\u{1b}[31merror:"))
     }
 
     @Test func exitCodesAreDistinctAndDocumented() {
@@ -66,6 +71,6 @@ struct OutputTests {
         #expect(Set(codes).count == codes.count)
         #expect(ExitStatus.usage.rawValue == 64)
         let help = Lockflight.helpMessage(columns: 200)
-        for status in ExitStatus.allCases { #expect(help.contains("\(status.rawValue)\t\(status.meaning)")) }
+        for status in ExitStatus.allCases { #expect(help.contains(status.row)) }
     }
 }

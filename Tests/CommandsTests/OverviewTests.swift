@@ -2,6 +2,7 @@ import ContentDigest
 import Foundation
 import Ledger
 import RolloutEngine
+import SafeText
 import Testing
 import UpgradeDomain
 
@@ -82,18 +83,19 @@ struct OverviewTests {
 
     @Test func aLayerOfThousandsIsToldInCounts() throws {
         try live.drive()
-        func lines(_ limit: Int?) throws -> [String] {
+        func lines(_ limit: Int?) throws -> [TerminalText] {
             StatusView(
                 report: try #require(try live.stored(limit)), now: WallTime(clamping: 9_000), width: 60,
-                style: .plain
+                style: .plain, commandLines: CommandLines()
             ).lines()
         }
         let (counts, rows) = (try lines(1), try lines(2))
-        let more = "     1 more; 'lockflight status r-abc123 --all' lists each"
+        let more: TerminalText = "     1 more; each is listed by"
         #expect(counts.contains("   !        1 failed") && counts.contains("   .        1 waiting"))
         #expect(counts.contains(more) && !rows.contains(more))
-        func lists(_ host: String, _ lines: [String]) -> Bool {
-            lines.contains { $0.contains(host) && $0.contains("1.5.0") }
+        #expect(counts.contains("       lockflight status r-abc123 --all"))
+        func lists(_ host: String, _ lines: [TerminalText]) -> Bool {
+            lines.contains { $0.written.contains(host) && $0.written.contains("1.5.0") }
         }
         #expect(lists("core-1", counts) && !lists("core-w", counts))
         #expect(lists("core-1", rows) && lists("core-w", rows))

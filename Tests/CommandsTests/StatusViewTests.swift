@@ -49,36 +49,37 @@ struct StatusViewTests {
         return RolloutState.fold(recorded, at: .zero)
     }
 
-    private func lines(width: Int, style: Style = .plain) throws -> [String] {
+    private func lines(width: Int, style: Style = .plain) throws -> [TerminalText] {
         let state = try #require(StatusViewTests.state())
         return StatusView(
-            report: RunReport(state), now: WallTime(clamping: 65_000), width: width, style: style
+            report: RunReport(state), now: WallTime(clamping: 65_000), width: width, style: style,
+            commandLines: CommandLines()
         ).lines()
     }
 
     @Test(arguments: [60, 80, 200])
     func noLineIsWiderThanTheTerminal(_ width: Int) throws {
         // A command is never broken: it must stay one line to be copied.
-        for line in try lines(width: width) where !line.hasPrefix("  lockflight ") {
-            #expect(TerminalText.width(line) <= width, "\(line)")
+        for line in try lines(width: width) where !line.written.hasPrefix("  lockflight ") {
+            #expect(line.width <= width, "\(line)")
         }
     }
 
     @Test func hostileTextNeverReachesTheTerminalRaw() throws {
-        #expect(try !lines(width: 80).joined().contains("\u{1b}"))
-        #expect(try lines(width: 80).joined(separator: " ").contains("\\u{1b}[31mno"))
+        #expect(try !lines(width: 80).joined().written.contains("\u{1b}"))
+        #expect(try lines(width: 80).joined(separator: " ").written.contains("\\u{1b}[31mno"))
     }
 
     @Test func coloursChangeNothingButColours() throws {
         let plain = try lines(width: 100)
         let coloured = try lines(width: 100, style: Style(isEnabled: true))
-        let stripped = coloured.map { $0.replacing(/\u{1b}\[[0-9]+m/, with: "") }
-        #expect(stripped == plain)
+        let stripped = coloured.map { $0.written.replacing(/\u{1b}\[[0-9]+m/, with: "") }
+        #expect(stripped == plain.map(\.written))
         #expect(coloured != plain)
     }
 
     @Test func theHoldNamesWhereWhyAndWhatNext() throws {
-        let text = try lines(width: 200).joined(separator: "\n")
+        let text = try lines(width: 200).map(\.written).joined(separator: "\n")
         #expect(text.contains("held at preflight: host-unreachable"))
         #expect(text.contains("untouched  data-1/data, core-1/core"))
         #expect(text.contains("lockflight rollout resume r-abc123"))

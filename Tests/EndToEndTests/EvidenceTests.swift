@@ -14,6 +14,14 @@ struct EvidenceTests {
         ("lockflight-evidence-1", "lockflight-evidence-9", "the format"),
     ]
 
+    /// An exported file as builds up to 0.1.0 wrote it.
+    private static func withAdvice(_ text: String) throws -> String {
+        let (run, boundary) = (#""run":{"boundary":"#, #""boundaries":[{"approvals":"#)
+        try #require(text.contains(run) && text.contains(boundary))
+        return text.replacing(run, with: #""run":{"next":["lockflight rollout finalize r-1"],"boundary":"#)
+            .replacing(boundary, with: #""boundaries":[{"options":[{"command":"a","why":"b"}],"approvals":"#)
+    }
+
     @Test func whatIsExportedProvesItselfAndNamesTheFirstThingThatWasForged() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
@@ -28,6 +36,10 @@ struct EvidenceTests {
             #expect(proved.output.contains("sound"))
             #expect(!FileManager.default.fileExists(atPath: elsewhere))
             let text = try String(contentsOfFile: file, encoding: .utf8)
+            // Earlier builds wrote among the conclusions what could be done next.
+            let older = "\(fleet.folder)/older.json"
+            try EvidenceTests.withAdvice(text).write(toFile: older, atomically: true, encoding: .utf8)
+            try await fleet.expect(.verified, "evidence", "verify", older)
             // The redeploy's own words are in it, not only its exit code.
             #expect(text.contains("core: moving to 1.5.0"))
             for (from, to, place) in EvidenceTests.forgeries {

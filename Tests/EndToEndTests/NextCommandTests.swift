@@ -13,7 +13,7 @@ struct NextCommandTests {
         return lines
     }
 
-    /// Runs the printed command that begins so, and returns its exit code.
+    /// Runs the printed command that begins so, with a reason where it asks a person for one, and returns its exit code.
     private func follow(
         _ fleet: FleetFixture, _ beginning: String, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Int32 {
@@ -21,7 +21,10 @@ struct NextCommandTests {
         let line = try #require(
             commands.first { $0.hasPrefix("lockflight " + beginning) }, "not offered: \(beginning) in \(commands)",
             sourceLocation: sourceLocation)
-        return try await fleet.runVerbatim(line).code
+        guard case .array(let asking)? = try await fleet.status().value(at: "/nextAsksReason") else { return -1 }
+        return try await fleet.runVerbatim(
+            asking.compactMap(\.scalarText).contains(line) ? line + " --reason 'a test'" : line
+        ).code
     }
 
     @Test func aFailedStepIsRecheckedRerunResumedAndTheRunTakenBack() async throws {
@@ -138,7 +141,16 @@ struct NextCommandTests {
             try await followAll(fleet, .refused, "recover", "approve", "rerun", "core-1", "--as", "core-owner")
             try await fleet.expect(
                 .verified, "recover", "approve", "rollback", "--host", "core-1", "--as", "core-owner")
-            #expect(try await fleet.run(rollback).code == FleetFixture.Exit.rolledBackVerified.rawValue)
+            // A program is refused without a reason, a person is asked for one.
+            let command = Array(rollback.prefix(3))
+            let silent = try await fleet.run(command)
+            #expect(
+                silent.code == FleetFixture.Exit.refused.rawValue && silent.errors.contains("--reason"), "\(silent)")
+            let unsaid = try await fleet.runOnTerminal(command, whenAsked: "Why?", type: " ")
+            #expect(unsaid.code == FleetFixture.Exit.refused.rawValue, "\(unsaid)")
+            let asked = try await fleet.runOnTerminal(command, whenAsked: "Why?", type: "its store is broken")
+            #expect(asked.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(asked)")
+            #expect(try await fleet.run(["events"]).output.contains("its store is broken"))
             // The printed way for the whole fleet carries the owners that it still needs.
             let next = try await fleet.run(["recover"]).output
             #expect(next.contains("--all --as data-owner"), "\(next)")

@@ -10,6 +10,8 @@ enum Entry: String, CaseIterable {
     case answers
     /// Texts of hosts on their way to pages and command lines.
     case pages
+    /// Exported evidence, and the events in it.
+    case bundles
 
     /// The one that this process runs; the C callback can carry nothing else.
     nonisolated(unsafe) static var chosen = Entry.frames
@@ -28,6 +30,7 @@ enum Entry: String, CaseIterable {
         case .terminal: TerminalProperties.check(input)
         case .answers: AnswerProperties.check(input)
         case .pages: PageProperties.check(input)
+        case .bundles: BundleProperties.check(input)
         }
     }
 }

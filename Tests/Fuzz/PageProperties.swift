@@ -5,19 +5,13 @@ import UpgradeDomain
 enum PageProperties {
     static func check(_ input: [UInt8]) {
         let text = String(decoding: input, as: UTF8.self)
-        let html = HTMLText.escaped(text)
+        let html = HTML.escaped(text)
         require(!html.utf8.contains { "<>\"'".utf8.contains($0) }, "markup is left in HTML")
-        let markdown = Array(MarkdownText.escaped(text).utf8)
+        let markdown = Array(Markdown.escaped(text).utf8)
         for (index, byte) in markdown.enumerated() {
             require(byte != UInt8(ascii: "<") && byte != UInt8(ascii: "|"), "markup is left in Markdown")
             guard "`*[]".utf8.contains(byte) else { continue }
             require(index > 0 && markdown[index - 1] == UInt8(ascii: "\\"), "markup is left in Markdown")
-        }
-        let line = TerminalText.line(text, styles: ["0", "1"])
-        require(!line.utf8.contains(0x0a) && !line.utf8.contains(0x0d), "a line has an end in it")
-        for (index, byte) in line.utf8.enumerated() where byte == 0x1b {
-            let sequence = line.utf8.dropFirst(index).prefix(4)
-            require(sequence.elementsEqual("\u{1b}[0m".utf8) || sequence.elementsEqual("\u{1b}[1m".utf8), "ESC is left")
         }
         checkWord(text)
         if HostAddress(text) != nil {

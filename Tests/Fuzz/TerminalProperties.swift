@@ -11,20 +11,20 @@ enum TerminalProperties {
 
     static func check(_ input: [UInt8]) {
         let text = String(decoding: input, as: UTF8.self)
-        let escaped = TerminalText.escaped(text)
-        let lines = TerminalText.escaped(text, keepingNewlines: true)
-        for scalar in escaped.unicodeScalars + lines.unicodeScalars.filter({ $0 != "\n" }) {
+        let escaped = Terminal.escaped(text)
+        for scalar in escaped.unicodeScalars {
             let isDangerous = dangerous.contains { $0.contains(scalar.value) }
             require(!isDangerous, "U+\(String(scalar.value, radix: 16)) reaches the terminal")
         }
-        require(escaped.utf8.count <= text.utf8.count * TerminalText.growth, "\(escaped.utf8.count) bytes")
-        require(TerminalText.escaped(escaped) == escaped, "escaped twice is something else")
+        require(escaped.utf8.count <= text.utf8.count * Terminal.growth, "\(escaped.utf8.count) bytes")
+        require(Terminal.escaped(escaped) == escaped, "escaped twice is something else")
 
         let columns = input.count % 120
-        require(TerminalText.width(TerminalText.clipped(escaped, to: columns)) <= columns, "wider than \(columns)")
-        let wrapped = TerminalText.wrapped(escaped, to: columns, indent: "  ")
+        let line = TerminalText(escaping: text)
+        require(line.clipped(to: columns).width <= columns, "wider than \(columns)")
+        let wrapped = line.wrapped(to: columns, indent: 2)
         require(
-            wrapped.joined().replacing(" ", with: "") == escaped.replacing(" ", with: ""),
+            wrapped.joined().written.replacing(" ", with: "") == escaped.replacing(" ", with: ""),
             "wrapping at \(columns) changed the text")
     }
 }

@@ -9,12 +9,12 @@ struct PageTextTests {
     @Test(arguments: joining, joining)
     func noMarkKeepsACharacterFromBeingEscaped(_ before: String, _ after: String) {
         for (raw, html) in [("<", "&lt;"), (">", "&gt;"), ("&", "&amp;"), ("\"", "&quot;"), ("'", "&#39;")] {
-            let escaped = HTMLText.escaped(before + raw + after)
+            let escaped = HTML.escaped(before + raw + after)
             #expect(!escaped.unicodeScalars.contains { "<>\"'".unicodeScalars.contains($0) })
             #expect(Array(escaped.utf8).firstRange(of: Array(html.utf8)) != nil)
         }
         for raw in ["|", "<", "`", "*", "[", "]", "\\"] {
-            let escaped = MarkdownText.escaped("a" + before + raw + after)
+            let escaped = Markdown.escaped("a" + before + raw + after)
             for (index, byte) in escaped.utf8.enumerated() where "|<`*[]".utf8.contains(byte) {
                 #expect(Array(escaped.utf8)[index - 1] == 0x5c)
             }
@@ -29,10 +29,10 @@ struct PageTextTests {
             ("&lt;", "&amp;lt;"),
             ("core-1: up -> down", "core-1: up -> down"), ("a\nb", "a&#92;u{a}b"),
         ])
-    func markdownIsText(_ text: String, _ expected: String) { #expect(MarkdownText.escaped(text) == expected) }
+    func markdownIsText(_ text: String, _ expected: String) { #expect(Markdown.escaped(text) == expected) }
 
     @Test(arguments: [("a b", "`a b`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("a\nb", "`a\\u{a}b`")])
     func codeIsFencedByMoreThanIsInIt(_ text: String, _ expected: String) {
-        #expect(MarkdownText.code(text) == expected)
+        #expect(MarkdownText(code: text).written == expected)
     }
 }

@@ -3,20 +3,26 @@ import Testing
 
 /// What is written to a terminal is one line, and nothing in it steers but our own styles.
 struct TerminalLineTests {
-    private let styles: Set<String> = ["0", "1", "31"]
-
     @Test(
         arguments: [
-            ("plain", "plain"), ("\u{1b}[31mred\u{1b}[0m", "\u{1b}[31mred\u{1b}[0m"),
-            ("\u{1b}[2J", "\\u{1b}[2J"), ("\u{1b}[8mhidden", "\\u{1b}[8mhidden"),
-            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
-            ("a\nnext: rm", "a\\u{a}next: rm"), ("a\r\nb", "a\\u{d}\\u{a}b"), ("\u{9b}31m", "\\u{9b}31m"),
-            ("\u{1b}\u{1b}[31m", "\\u{1b}\u{1b}[31m"), ("\u{1b}[31", "\\u{1b}[31"), ("\u{1b}", "\\u{1b}"),
-            ("\u{1b}[1;31m", "\\u{1b}[1;31m"), ("\u{1b}[31m\u{301}", "\u{1b}[31m\u{301}"),
-            ("\u{202e}abc", "\\u{202e}abc"),
+            ("plain", "plain"), ("\u{1b}[31mred\u{1b}[0m", "\\u{1b}[31mred\\u{1b}[0m"), ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"), ("a\nnext: rm", "a\\u{a}next: rm"),
+            ("a\r\nb", "a\\u{d}\\u{a}b"), ("\u{9b}31m", "\\u{9b}31m"), ("\u{202e}abc", "\\u{202e}abc"),
+            ("\u{1b}\u{301}[31m", "\\u{1b}\u{301}[31m"),
         ])
-    func aLineIsOneLine(_ text: String, _ expected: String) {
-        #expect(TerminalText.line(text, styles: styles).unicodeScalars.elementsEqual(expected.unicodeScalars))
+    func whatComesFromElsewhereIsText(_ text: String, _ expected: String) {
+        let line: TerminalText = "host: \(text)"
+        #expect(line.written.unicodeScalars.elementsEqual("host: \(expected)".unicodeScalars))
+        let shown = line.rendered(.red) + ", " + "\(Substring(text))"
+        #expect(shown.written == "\u{1b}[31mhost: \(expected)\u{1b}[0m, \(expected)")
+    }
+
+    @Test func eachWayOutTakesOnlyItsOwnText() {
+        let page: HTMLText = "<b>\("<i>")</b>"
+        #expect(page.written == "<b>&lt;i&gt;</b>")
+        #expect((["\("&")", page] as [HTMLText]).joined(separator: "<br>").written == "&amp;<br><b>&lt;i&gt;</b>")
+        let row: MarkdownText = "| \("a|b") | \(3) |"
+        #expect(row.written == "| a&#124;b | 3 |")
     }
 
     @Test(

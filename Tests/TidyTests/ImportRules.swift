@@ -3,29 +3,31 @@ enum ImportRules {
     /// Each target's folder, and which of our own targets it may import.
     static let own: [(folder: String, imports: Set<String>)] = [
         ("Sources/SafeText", []),
-        ("Sources/UpgradeDomain", []),
+        ("Sources/UpgradeDomain", ["SafeText"]),
         ("Sources/ContentDigest", ["UpgradeDomain"]),
-        ("Sources/RolloutEngine", ["UpgradeDomain"]),
+        ("Sources/OperatorCommands", ["UpgradeDomain"]),
+        ("Sources/RolloutEngine", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
-        ("Sources/Ledger", ["UpgradeDomain", "ContentDigest"]),
+        ("Sources/Ledger", ["OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest"]),
         ("Sources/SSHTransport", ["CLibSSH2", "SafeText"]),
-        ("Sources/LabFleet", ["UpgradeDomain", "ContentDigest"]),
+        ("Sources/LabFleet", ["OperatorCommands", "UpgradeDomain", "ContentDigest"]),
         ("Sources/CLinux", []),
-        ("Sources/Failpoints", []),
+        ("Sources/Failpoints", ["SafeText"]),
         ("Sources/CLibSSH2", []),
         (
             "agent/AgentRuntime",
             ["SafeText", "UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux"]
         ),
         ("agent/lockflight-agent", ["AgentRuntime"]),
-        ("inventory/Inventory", ["UpgradeDomain"]),
+        ("inventory/Inventory", ["SafeText", "UpgradeDomain"]),
         (
             "coordinator/CoordinatorRuntime",
-            ["UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]
+            ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]
         ),
         (
             "coordinator/Commands",
             [
+                "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
                 "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "SafeText", "CLinux",
             ]
@@ -44,7 +46,9 @@ enum ImportRules {
     ]
 
     /// Targets that import nothing but each other: not even the standard library's companions.
-    static let pure = ["Sources/SafeText", "Sources/UpgradeDomain", "Sources/RolloutEngine"]
+    static let pure = [
+        "Sources/SafeText", "Sources/UpgradeDomain", "Sources/OperatorCommands", "Sources/RolloutEngine",
+    ]
 
     /// What the agent's static executable is made of; Foundation's ICU data would make it four times as large.
     static let agentFolders = [
@@ -64,7 +68,7 @@ enum ImportRules {
         let home = own.first { path.hasPrefix($0.folder + "/") }
         var problems: [String] = []
         if let home, ownModules.contains(module), !home.imports.contains(module) {
-            problems.append("\(home.folder) must not import \(module): imports point toward UpgradeDomain")
+            problems.append("\(home.folder) must not import \(module): imports point toward UpgradeDomain and SafeText")
         }
         if let home, pure.contains(home.folder), !ownModules.contains(module) {
             problems.append("\(home.folder) is pure and imports no \(module)")

@@ -19,6 +19,7 @@ import Testing
         ("coordinator/CoordinatorRuntime/A.swift", "public import SSHTransport"),
         ("coordinator/CoordinatorRuntime/A.swift", "import Inventory"),
         ("coordinator/CoordinatorRuntime/A.swift", "import LabFleet"),
+        ("Sources/SafeText/A.swift", "import UpgradeDomain"),
         ("Sources/UpgradeDomain/A.swift", "import RolloutEngine"),
         ("Sources/UpgradeDomain/A.swift", "import Glibc"),
         ("Sources/RolloutEngine/A.swift", "import FoundationEssentials"),
@@ -33,6 +34,7 @@ import Testing
     @Test(arguments: [
         ("Sources/Ledger/A.swift", "import GRDB"),
         ("Sources/SSHTransport/A.swift", "internal import CLibSSH2"),
+        ("Sources/UpgradeDomain/A.swift", "import SafeText"),
         ("Sources/RolloutEngine/A.swift", "public import UpgradeDomain"),
         (
             "agent/AgentRuntime/A.swift",
@@ -63,6 +65,12 @@ import Testing
         ("Tests/LedgerTests/A.swift", "let ledger = try! open()"),
         ("coordinator/Commands/Plan/A.swift", "print(\"done\")"),
         ("coordinator/Commands/Plan/A.swift", "    exit(1)"),
+        ("coordinator/Commands/Output/A.swift", "print(\"done\")"),
+        ("Sources/Ledger/A.swift", "fputs(a, stderr)"),
+        ("agent/AgentRuntime/A.swift", "write(STDOUT_FILENO, a, 1)"),
+        ("inventory/Inventory/A.swift", "FileHandle.standardError.write(a)"),
+        ("Sources/Ledger/A.swift", "let a = \"run 'lockflight ledger verify'\""),
+        ("coordinator/Commands/Plan/A.swift", "    next: lockflight plan add FILE"),
         ("Tests/LedgerTests/A.swift", "usleep(5)"),
         ("Tests/LedgerTests/A.swift", "Thread.sleep(forTimeInterval: 1)"),
         ("Tests/LedgerTests/A.swift", "sleep(1)"),
@@ -76,10 +84,54 @@ import Testing
         ("Sources/Ledger/A.swift", "let now = Date()\nswitch a { default: break }"),
         ("Tests/LedgerTests/A.swift", "let text = \"try! sleep(1)\""),
         ("Tests/LedgerTests/A.swift", "while now < deadline {\n    usleep(5)\n}"),
-        ("coordinator/Commands/Output/A.swift", "print(\"done\")"),
+        ("coordinator/Commands/Output/Renderer.swift", "print(\"done\")"),
+        ("bench/Scale/A.swift", "print(\"done\")"),
+        ("coordinator/Commands/Plan/A.swift", "    Example: lockflight plan add FILE"),
+        ("coordinator/Commands/Plan/A.swift", "/// After `lockflight plan add`."),
         ("coordinator/Commands/Plan/A.swift", "renderer.print(1)\nlet footprint = 1; fingerprint(1)"),
     ])
     func aLineWithinTheStyleIsNot(path: String, text: String) {
+        #expect(style(path, text) == [], "\(path): \(text)")
+    }
+
+    @Test(arguments: [
+        ("Sources/SSHTransport/A.swift", "if line.hasPrefix(start) {}"),
+        ("agent/AgentRuntime/A.swift", "let isKey = path.hasSuffix(\".pub\")"),
+        ("Sources/UpgradeDomain/A.swift", "let parts = text.split(separator: \"/\")"),
+        ("coordinator/Commands/Plan/A.swift", "let parts = text.components(separatedBy: \"/\")"),
+        ("coordinator/Commands/Output/A.swift", "let word = text.trimmingCharacters(in: .whitespaces)"),
+        ("Sources/SSHTransport/A.swift", "let lines = text.split(whereSeparator: \\.isNewline)"),
+        ("agent/AgentRuntime/A.swift", "let word = text.prefix { !$0.isWhitespace }"),
+        ("agent/AgentRuntime/A.swift", "let digits = text.prefix { $0.isNumber }"),
+        ("inventory/Inventory/A.swift", "let isWord = text.allSatisfy { character in character.isLetter }"),
+        ("inventory/Inventory/A.swift", "let isDigest = text.allSatisfy(\\.isHexDigit)"),
+        ("inventory/Inventory/A.swift", "let colon = text.lastIndex(of: \":\")"),
+        ("Sources/Ledger/A.swift", "let line = text.firstIndex(of: \"\\n\")"),
+        ("Sources/UpgradeDomain/A.swift", "let digits = text.drop { $0 != \":\" }"),
+        ("Sources/SSHTransport/A.swift", "let code = text.prefix(while: { $0 != \"=\" })"),
+        ("Sources/UpgradeDomain/A.swift", "if text.contains(\"/\") {}"),
+        ("inventory/Inventory/A.swift", "if text.contains(\"${\") {}"),
+        ("Sources/Ledger/A.swift", "if text.contains(\"\\n\") {}"),
+    ])
+    func aLookAtCharactersIsFound(path: String, text: String) {
+        #expect(style(path, "\n" + text + "\n").map(\.line) == [2], "\(path): \(text)")
+    }
+
+    @Test(arguments: [
+        ("Sources/SafeText/A.swift", "if text.hasPrefix(start) {}"),
+        ("Sources/LabFleet/A.swift", "let parts = text.split(separator: \"/\")"),
+        ("Tests/LedgerTests/A.swift", "if text.contains(\"/\") {}"),
+        ("bench/Scale/A.swift", "if text.contains(\"/\") {}"),
+        ("Sources/Ledger/A.swift", "// text.contains(\"/\"), text.hasPrefix(start)\nlet text = \".hasPrefix(\""),
+        ("Sources/UpgradeDomain/A.swift", "let isSpace = scalar.properties.isWhitespace"),
+        ("Sources/UpgradeDomain/A.swift", "let colon = text.utf8.firstIndex(of: 0x3a)"),
+        ("agent/AgentRuntime/A.swift", "let words = bytes.split(separator: UInt8(ascii: \" \"))"),
+        ("agent/AgentRuntime/A.swift", "if folder.contains(\"result.json\") {}"),
+        ("coordinator/Commands/Fleet/A.swift", "let build = parts.lastIndex(of: \".build\")"),
+        ("inventory/Inventory/A.swift", "let named = files.filter { $0 != \"none\" }"),
+        ("inventory/Inventory/A.swift", "if text.begins(with: \"/\"), !text.holds(anyOf: \":\") {}"),
+    ])
+    func aLookAtBytesIsNot(path: String, text: String) {
         #expect(style(path, text) == [], "\(path): \(text)")
     }
 

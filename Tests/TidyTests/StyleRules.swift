@@ -8,7 +8,7 @@ enum StyleRules {
     static func violations(in file: SourceFile) -> [Violation] {
         guard file.isSwift else { return [] }
         return hiddenInputs(in: file) + forcedTries(in: file) + openSwitches(in: file) + long(file)
-            + directOutput(in: file) + blindSleeps(in: file)
+            + directOutput(in: file) + writtenCommands(in: file) + characters(in: file) + blindSleeps(in: file)
     }
 
     /// Pure targets are told the time, the ids and the seeds.
@@ -43,12 +43,65 @@ enum StyleRules {
         return found
     }
 
-    /// Commands return values; Output/ renders them, and the executables' mains end the process.
+    private static let productFolders = ["Sources", "agent", "coordinator", "inventory"]
+
+    /// Where a program writes: to an operator, and as the agent to its coordinator.
+    private static let writers = [
+        "coordinator/Commands/Output/Renderer.swift", "agent/AgentRuntime/AgentProgram.swift",
+    ]
+
+    /// Commands return values; the renderer writes them, and the executables' mains end the process.
     private static func directOutput(in file: SourceFile) -> [Violation] {
-        guard file.isIn(["coordinator/Commands"]), !file.isIn(["coordinator/Commands/Output"]) else { return [] }
-        return file.violations(
-            /(^|[^.\w])(print|exit)\(/, in: ["print(", "exit("],
-            "print( or exit( in a command; return a result instead")
+        guard file.isIn(productFolders), !writers.contains(file.path) else { return [] }
+        let writing = file.violations(
+            /(^|[^.\w])(print|debugPrint|dump|fputs|puts|putchar)\(|\bSTD(OUT|ERR)_FILENO\b|\bFileHandle\.standard(Output|Error)\b/,
+            in: ["print(", "Print(", "dump(", "put", "_FILENO", "FileHandle.standard"],
+            "writes to standard output or standard error; return a result, which the renderer writes")
+        guard file.isIn(["coordinator/Commands"]) else { return writing }
+        return writing
+            + file.violations(/(^|[^.\w])exit\(/, in: ["exit("], "exit( in a command; return a result instead")
+    }
+
+    /// What an operator can do next is a case; `CommandLines` writes it. Pages of help have examples, which a test parses.
+    private static func writtenCommands(in file: SourceFile) -> [Violation] {
+        guard file.isIn(productFolders), file.path != "coordinator/Commands/Lockflight.swift" else { return [] }
+        let command =
+            /lockflight (inventory|plan|rollout|recover|rollback|status|report|evidence|events|lease|ledger|backup|restore|lab)\b/
+        return file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
+            index, line in
+            guard line.contains("lockflight "), !line.contains("Example: lockflight "), !line.contains(/^\s*\/\//),
+                line.contains(command)
+            else { return nil }
+            return Violation(
+                path: file.path, line: index + 1, problem: "a command line as text; name an OperatorCommand")
+        }
+    }
+
+    /// Text from outside is cut and compared by bytes or scalars.
+    private static func characters(in file: SourceFile) -> [Violation] {
+        guard file.isIn(productFolders), !file.isIn(["Sources/SafeText", "Sources/LabFleet"]) else { return [] }
+        let problem =
+            "looks at characters; use SafeText's Scan: one character may be CR LF, or a sign and the mark that follows it"
+        let calls = file.violations(
+            /\.has(Pre|Suf)fix\(|\.split\(separator: "|\.components\(separatedBy|\.trimmingCharacters\(/,
+            in: [".has", ".split(", ".components(", ".trimming"], problem)
+        // A scalar's own properties are no character's.
+        let kinds = file.violations(
+            /(^|\W|\b(?!properties\b)\w+)\.is(Newline|Whitespace|Number|Letter|HexDigit)\b/,
+            in: [".isN", ".isW", ".isL", ".isHex"],
+            problem)
+        // In quotation marks: one sign, or an escaped one. A longer word is an element of a list.
+        let signs = file.violations(
+            /Index\(of: " {1,2}"|\.(prefix|drop|split)(\(\w+:)? \{ \$0 [!=]= "/, in: ["Index(of: ", "{ $0 "], problem)
+        // The contents of a string are only in the text.
+        let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        let searches = lines.compactMap { index, line -> Violation? in
+            guard line.contains(".contains(\""), !line.contains(/^\s*\/\//),
+                line.contains(/\.contains\("([^A-Za-z0-9"\\]|\\.)+"\)/)
+            else { return nil }
+            return Violation(path: file.path, line: index + 1, problem: problem)
+        }
+        return calls + kinds + signs + searches
     }
 
     private static func blindSleeps(in file: SourceFile) -> [Violation] {

@@ -1,4 +1,5 @@
 import Glibc
+import SafeText
 import UpgradeDomain
 
 /// A command as this host will execute it: absolute paths, the whole environment.
@@ -35,8 +36,8 @@ struct CommandSetting: Sendable {
 
     /// The file that a word of the command means; nil for a bare word that is nowhere in PATH.
     private func located(_ word: String) -> String? {
-        if word.contains("/") { return absolutePath(word, in: workingDirectory) }
-        for directory in (environment["PATH"] ?? "").split(separator: ":") {
+        if word.holds(anyOf: "/") { return absolutePath(word, in: workingDirectory) }
+        for directory in (environment["PATH"] ?? "").fields(separatedBy: ":") {
             let path = absolutePath("\(directory)/\(word)", in: workingDirectory)
             if isExecutableFile(path) { return path }
         }
@@ -46,8 +47,8 @@ struct CommandSetting: Sendable {
 
 /// A path as an absolute one, taken from a directory unless it is one. `..` and links are left to the kernel.
 func absolutePath(_ path: String, in directory: String) -> String {
-    let whole = path.hasPrefix("/") ? path : "\(directory)/\(path)"
-    return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    let whole = path.begins(with: "/") ? path : "\(directory)/\(path)"
+    return "/" + whole.fields(separatedBy: "/").filter { $0 != "." }.joined(separator: "/")
 }
 
 func isExecutableFile(_ path: String) -> Bool { isRegularFile(path) && access(path, X_OK) == 0 }

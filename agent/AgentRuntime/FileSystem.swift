@@ -2,6 +2,7 @@ package import AgentProtocol
 import CLinux
 import ContentDigest
 import Glibc
+import SafeText
 package import UpgradeDomain
 
 /// The host's file system as a ``Disk``: temporary file, fsync, rename, fsync of the folder (fsync(2), rename(2)).
@@ -13,7 +14,7 @@ package struct FileSystem: Disk {
         if mkdir(path, 0o700) == 0 { return try sync(parent) }
         switch errno {
         case EEXIST: return
-        case ENOENT where path.contains("/"):
+        case ENOENT where path.holds(anyOf: "/"):
             try makeFolder(parent)
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Refusal.system(errno, "make \(path)") }
             try sync(parent)
@@ -22,7 +23,7 @@ package struct FileSystem: Disk {
     }
 
     package func names(in path: String) -> [String] {
-        allNames(in: path).filter { !$0.hasPrefix(".") }
+        allNames(in: path).filter { !$0.begins(with: ".") }
     }
 
     package func contains(_ path: String) -> Bool { access(path, F_OK) == 0 }

@@ -1,5 +1,6 @@
 package import AgentProtocol
 import ContentDigest
+import SafeText
 
 /// A folder of a disk whose files are whole or absent.
 package struct Folder: Sendable {
@@ -14,11 +15,11 @@ package struct Folder: Sendable {
     package func subfolder(_ name: String) -> Folder { Folder(path: "\(path)/\(name)", disk: disk) }
     package func path(of name: String) -> String { "\(path)/\(name)" }
 
-    var name: String { String(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]) }
+    var name: String { String(path.cut(atLast: "/")?.after ?? path[...]) }
 
     var parent: Folder {
-        guard let slash = path.lastIndex(of: "/") else { return Folder(path: ".", disk: disk) }
-        return Folder(path: slash == path.startIndex ? "/" : String(path[..<slash]), disk: disk)
+        guard let above = path.cut(atLast: "/")?.before else { return Folder(path: ".", disk: disk) }
+        return Folder(path: above.isEmpty ? "/" : String(above), disk: disk)
     }
 
     /// Makes the folder, and those above it, readable by its owner only.

@@ -1,4 +1,5 @@
 import Glibc
+import SafeText
 
 /// Where an HTTP surface points.
 struct HTTPTarget: Hashable, Sendable {
@@ -16,17 +17,15 @@ struct HTTPTarget: Hashable, Sendable {
 
     /// Reads an absolute `http` or `https` URL; nil for anything else, as for spaces and control characters.
     init?(url: String) {
-        guard url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let colon = url.firstIndex(of: ":") else {
-            return nil
-        }
-        let scheme = url[..<colon].lowercased()
-        let rest = url[url.index(after: colon)...]
-        guard ["http", "https"].contains(scheme), rest.hasPrefix("//") else { return nil }
-        let afterSlashes = rest.dropFirst(2).prefix { $0 != "#" }
-        let authority = afterSlashes.prefix { $0 != "/" && $0 != "?" }
-        guard !authority.isEmpty, !authority.contains("@") else { return nil }
+        guard url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let halves = url.cut(at: ":"),
+            let afterSlashes = halves.after.rest(after: "//")?.prefix(upToAnyOf: "#")
+        else { return nil }
+        let scheme = halves.before.lowercased()
+        guard ["http", "https"].contains(scheme) else { return nil }
+        let authority = afterSlashes.prefix(upToAnyOf: "/?")
+        guard !authority.isEmpty, !authority.holds(anyOf: "@") else { return nil }
         let path = afterSlashes.dropFirst(authority.count)
-        self.path = path.hasPrefix("/") ? String(path) : "/" + path
+        self.path = path.begins(with: "/") ? String(path) : "/" + path
         self.authority = String(authority)
         route = .curl
         guard let (host, port) = HTTPTarget.hostAndPort(authority) else { return nil }
@@ -36,15 +35,14 @@ struct HTTPTarget: Hashable, Sendable {
     private static func hostAndPort(_ authority: Substring) -> (host: String, port: Int?)? {
         var host = authority
         var portText: Substring?
-        if authority.hasPrefix("[") {
-            guard let end = authority.firstIndex(of: "]") else { return nil }
-            host = authority[authority.index(after: authority.startIndex)..<end]
-            let rest = authority[authority.index(after: end)...]
-            guard rest.isEmpty || rest.hasPrefix(":") else { return nil }
-            portText = rest.isEmpty ? nil : rest.dropFirst()
-        } else if let colon = authority.firstIndex(of: ":") {
-            host = authority[..<colon]
-            portText = authority[authority.index(after: colon)...]
+        if let inside = authority.rest(after: "[") {
+            guard let halves = inside.cut(at: "]") else { return nil }
+            host = halves.before
+            portText = halves.after.rest(after: ":")
+            guard portText != nil || halves.after.isEmpty else { return nil }
+        } else if let halves = authority.cut(at: ":") {
+            host = halves.before
+            portText = halves.after
         }
         guard !host.isEmpty else { return nil }
         guard let portText, !portText.isEmpty else { return (String(host), nil) }

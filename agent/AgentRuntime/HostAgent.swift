@@ -73,7 +73,7 @@ package struct HostAgent: Sendable {
             case .tombstoned:
                 throw Refusal(.operationSeen, "operation \(id) was settled as never run; it can not start")
             case .running(let journaled), .ended(let journaled, _), .lost(let journaled, _):
-                guard journaled.request == request else {
+                guard journaled.request.isRepeated(by: request) else {
                     throw Refusal(.operationSeen, "operation \(id) was begun with another request; its id is used up")
                 }
                 return nil
@@ -155,6 +155,8 @@ package struct HostAgent: Sendable {
     package struct Look: Sendable {
         package var output: [OutputReply] = []
         package var end: AgentReply?
+        /// Nothing of it is told before it has ended and its secrets are masked.
+        package var isHeldBack = false
     }
 
     /// Looks at an operation from an offset on, at most ``AgentLimits/slicesPerLook`` slices at once.
@@ -165,6 +167,11 @@ package struct HostAgent: Sendable {
         case .unknown: throw Refusal(.unknownOperation, "operation \(id) is not in this host's journal")
         case .tombstoned: return Look(end: .tombstoned(id: id))
         case .running, .lost, .ended: break
+        }
+        switch standing {
+        case .running(let intent), .lost(let intent, _):
+            if intent.request.secretFiles != nil { return Look(isHeldBack: true) }
+        case .unknown, .tombstoned, .ended: break
         }
         let output = OutputFile(in: journal.folder(of: id))
         var look = Look()
@@ -193,16 +200,19 @@ package struct HostAgent: Sendable {
                 position += Int64(slice.bytes.elements.count)
             }
             if let end = look.end { return end }
-            waitForMore(in: journal.folder(of: request.operation), from: position, isWanted: isWanted)
+            waitForMore(
+                in: journal.folder(of: request.operation), from: look.isHeldBack ? nil : position, isWanted: isWanted)
             guard isWanted() else { return nil }
         }
     }
 
     /// Waits for output or a record, but looks at the supervisor's life at least once in a hand-over time.
-    private func waitForMore(in folder: Folder, from position: Int64, isWanted: () -> Bool) {
+    ///
+    /// - Parameter position: of the first byte of output that is new; nil waits for the record alone.
+    private func waitForMore(in folder: Folder, from position: Int64?, isWanted: () -> Bool) {
         let output = OutputFile(in: folder)
         let deadline = Deadline(after: AgentLimits.livenessInterval)
-        while isWanted(), !deadline.hasPassed, output.keptBytes <= position, !folder.contains("result.json") {
+        while isWanted(), !deadline.hasPassed, output.keptBytes <= position ?? .max, !folder.contains("result.json") {
             pauseBeforeNextLook()
         }
     }

@@ -21,6 +21,15 @@ struct HostSecrets {
         redactor = Redactor(secrets)
     }
 
+    /// What stands in files that hold secrets; one that is not there holds none.
+    ///
+    /// - Throws: why one that is there could not be read.
+    static func values(in files: [String]) throws(UnknownReason) -> [[UInt8]] {
+        var values: [[UInt8]] = []
+        for file in files where access(file, F_OK) == 0 || errno != ENOENT { values.append(try read(file)) }
+        return values
+    }
+
     private static func read(_ path: String) throws(UnknownReason) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
         guard descriptor >= 0 else {

@@ -1,5 +1,6 @@
 package import AgentProtocol
 import ContentDigest
+import SafeText
 package import UpgradeDomain
 
 /// The durable intent of an operation, as the host keeps it.
@@ -90,7 +91,7 @@ package struct OperationJournal: Sendable {
     static func fileName(of text: String) -> String {
         let isSafe =
             !text.isEmpty && text.utf8.count <= 200 && text.utf8.allSatisfy(fileNameBytes.contains)
-            && !text.hasPrefix(".") && !text.hasPrefix("sha256-")
+            && !text.begins(with: ".") && !text.begins(with: "sha256-")
         return isSafe ? text : "sha256-" + Digest.sha256(of: Array(text.utf8)).rawValue.dropFirst("sha256:".count)
     }
 
@@ -118,7 +119,9 @@ package struct OperationJournal: Sendable {
         let standing = try standing(of: id, holdsMutationLock: holdsMutationLock)
         guard case .lost(let intent, let outcome) = standing else { return standing }
         var record = OperationRecord(id: id, outcome: outcome, startedAt: intent.begunAt)
-        OutputFile(in: folder(of: id)).describe(in: &record)
+        let output = OutputFile(in: folder(of: id))
+        if let files = intent.request.secretFiles { output.mask(secretsIn: files, isCut: false) }
+        output.describe(in: &record)
         return try conclude(record) ? .ended(intent, record) : try self.standing(of: id)
     }
 

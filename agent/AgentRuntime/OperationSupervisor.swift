@@ -15,6 +15,8 @@ struct OperationSupervisor {
     private let output: OutputFile
     private let outputDescriptor: Int32
     private var droppedBytes: Int64 = 0
+    /// What stood in the files of secrets before anything ran: the operation may change them.
+    private let secretsAtBegin: [[UInt8]]
 
     /// - Parameter path: the operation's folder, made by ``OperationJournal/record(_:)``.
     init(state: StateFolder, path: String) throws(Refusal) {
@@ -24,6 +26,7 @@ struct OperationSupervisor {
             throw Refusal(.unknownOperation, "there is no intent in \(path)")
         }
         self.journaled = journaled
+        secretsAtBegin = (try? HostSecrets.values(in: journaled.request.secretFiles ?? [])) ?? []
         output = OutputFile(in: folder)
         outputDescriptor = try output.openForAppending()
     }
@@ -60,6 +63,9 @@ struct OperationSupervisor {
                 record.outcome = outcome
                 droppedBytes += output.dropExcess(outputDescriptor, slackBytes: 0)
                 record.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
+                if let files = journaled.request.secretFiles {
+                    output.mask(secretsIn: files, known: secretsAtBegin, isCut: droppedBytes > 0)
+                }
                 output.describe(in: &record, droppedBytes: droppedBytes)
                 try OperationJournal(state: state).concludeSupervised(record, of: journaled)
                 Failpoint.recordWritten.pass()

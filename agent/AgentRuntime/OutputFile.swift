@@ -44,6 +44,29 @@ struct OutputFile: Sendable {
         return try disk.slice(of: path, fromByte: fromByte, limitBytes: Int(count))
     }
 
+    /// Masks secrets in what was written, once nothing more is to be written. Where that can not be done, nothing of it is told.
+    ///
+    /// - Parameters:
+    ///   - files: hold them, where they are there.
+    ///   - known: more of them, such as those that stood in the files before.
+    func mask(secretsIn files: [String], known: [[UInt8]] = [], isCut: Bool) {
+        do throws(Refusal) {
+            let redactor: Redactor
+            do throws(UnknownReason) {
+                redactor = Redactor(try HostSecrets.values(in: files) + known)
+            } catch {
+                try disk.replace(
+                    path, Array("lockflight: the output is withheld: \(error.detail)\n".utf8), mode: .private)
+                return
+            }
+            let output = try slice(fromByte: 0, limitBytes: Int(ProtocolLimits.operationOutputBytes))
+            let masked = redactor.redacted(output, isCut: isCut)
+            if masked != output { try disk.replace(path, masked, mode: .private) }
+        } catch {
+            disk.discard(path)
+        }
+    }
+
     /// Fills in what a record says about the output. `droppedBytes` counts in its length, not in its digest.
     func describe(in record: inout OperationRecord, droppedBytes: Int64 = 0) {
         let kept = keptBytes

@@ -1,4 +1,5 @@
 import AgentProtocol
+import SafeText
 import UpgradeDomain
 
 /// The last coordinators that this host turned away, a line each, for whoever asks the host itself what happened.
@@ -20,8 +21,9 @@ struct RefusalLog {
         let line =
             "\(time.rfc3339) refused \(refusal.code.rawValue) ledger=\(ledger) epoch=\(epoch): \(refusal.message)"
         // A ledger's id is whatever its coordinator says it is.
-        let printable = String(line.map { $0.isASCII && $0 >= " " && $0 != "\u{7f}" ? $0 : "?" })
-        let lines = text.split(separator: "\n").suffix(RefusalLog.keptLines - 1) + [printable[...]]
+        var printable = String.UnicodeScalarView()
+        for scalar in line.unicodeScalars { printable.append((0x20..<0x7f).contains(scalar.value) ? scalar : "?") }
+        let lines = text.fields(separatedBy: "\n").suffix(RefusalLog.keptLines - 1) + [String(printable)[...]]
         try? folder.write(RefusalLog.name, Array((lines.joined(separator: "\n") + "\n").utf8))
     }
 }

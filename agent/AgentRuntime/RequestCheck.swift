@@ -25,7 +25,8 @@ enum RequestCheck {
         case .start(let start):
             try count(start.guardrails.count, "guardrails")
             try directory(start.workingDirectory)
-            try text([start.run.rawValue])
+            try count(start.secretFiles?.count ?? 0, "secrets")
+            try text([start.run.rawValue] + (start.secretFiles ?? []))
             try id(start.intent.id)
             let revert = start.revert.map { $0.guardrails + [$0.command] } ?? []
             for command in start.guardrails + [start.command] + revert {

@@ -84,6 +84,14 @@ package struct Supervision: Hashable, Sendable {
 }
 
 extension StartRequest {
+    /// Whether another request asks for the same. A coordinator of an earlier build names no secrets in it.
+    func isRepeated(by other: StartRequest) -> Bool {
+        var (own, other) = (self, other)
+        own.secretFiles = nil
+        other.secretFiles = nil
+        return own == other
+    }
+
     /// The request under which a host runs its rollback by itself; nil where it never does.
     package var revertRequest: StartRequest? {
         guard let revert, let order = intent.revert else { return nil }
@@ -93,6 +101,7 @@ extension StartRequest {
         own.revert = nil
         return StartRequest(
             intent: own, run: run, chainHead: chainHead, workingDirectory: workingDirectory,
-            guardrails: revert.guardrails, command: revert.command, usesPreservedScript: true)
+            guardrails: revert.guardrails, command: revert.command, usesPreservedScript: true,
+            secretFiles: secretFiles)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import SafeText
 import UpgradeDomain
 
 /// The scope unit of its own that an operation's supervisor moves into where systemd runs.
@@ -38,7 +39,7 @@ enum SystemdScope {
         guard answer.end == .exited(code: 0) else { return .shared(reason: "systemd refused it") }
         // The answer names a job; the process moves when the job runs.
         let deadline = Deadline(after: .seconds(askSeconds))
-        while !ownControlGroups().contains("/\(name)\n") {
+        while !ownControlGroups().holds("/\(name)\n") {
             guard !deadline.hasPassed else { return .shared(reason: "systemd was asked and did not move it") }
             pauseBeforeNextLook()
         }

@@ -23,7 +23,7 @@ public struct Lockflight: AsyncParsableCommand {
               lockflight rollout start PLAN --watch
 
             Exit codes:
-            \(ExitStatus.allCases.map { "  \($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n"))
+            \(ExitStatus.allCases.map(\.row).joined(separator: "\n"))
             """,
         version: version,
         subcommands: [
@@ -40,6 +40,17 @@ extension Lockflight {
     public static func runFromCommandLine() async {
         // A file that may not grow any more is an error of write(2), to be reported, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
-        await main()
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            let code = exitCode(for: error)
+            Renderer.deliver(fullMessage(for: error), isHelp: code == .success)
+            Glibc.exit(code.rawValue)
+        }
     }
 }

@@ -1,10 +1,10 @@
 import ArgumentParser
-import CLinux
 import CoordinatorRuntime
 import Foundation
 import Inventory
 import LabFleet
 import Ledger
+import OperatorCommands
 import UpgradeDomain
 
 #if canImport(Glibc)
@@ -24,11 +24,12 @@ struct GlobalOptions: ParsableArguments {
 
     func context() -> Context {
         let environment = ProcessInfo.processInfo.environment
-        let columns = Int(lockflight_terminal_columns(STDOUT_FILENO))
+        let columns = Renderer.terminalColumns
         let isTerminal = columns > 0 && !json && environment["TERM"] != "dumb"
         let asked = environment["COLUMNS"].flatMap { Int($0) }
         let isColourless = noColor || environment["NO_COLOR"].map { !$0.isEmpty } == true
         return Context(
+            commandLines: CommandLines(ledger: ledger),
             ledgerPath: ledger ?? environment["LOCKFLIGHT_LEDGER"] ?? ".lockflight/ledger.sqlite", isJSON: json,
             style: Style(isEnabled: isTerminal && !isColourless),
             width: max(40, isTerminal ? columns : asked ?? 200), isTerminal: isTerminal, environment: environment)
@@ -64,10 +65,10 @@ extension CommandError {
         switch error {
         case let error as CommandError: self = error
         case let error as FileProblems: self.init(.refused, error.description, consequence: "Nothing was stored.")
-        case let error as LedgerError: self.init(error.exitStatus, error.description)
-        case let error as LabError: self.init(.failure, error.description)
-        case let error as RuntimeError: self.init(.refused, error.description)
-        case let error as ContactFailure: self.init(.unreachable, error.message)
+        case let error as LedgerError: self.init(error.exitStatus, error.description, next: error.next)
+        case let error as LabError: self.init(.failure, error.description, next: error.next)
+        case let error as RuntimeError: self.init(.refused, error.description, next: error.next)
+        case let error as ContactFailure: self.init(.unreachable, error.message, next: error.next)
         default: self.init(.failure, "\(error)")
         }
     }
@@ -104,16 +105,24 @@ extension Context {
 
     func inventory(of ledger: Ledger) throws -> FleetInventory {
         guard let inventory = try ledger.currentInventory() else {
-            throw CommandError(.refused, "the ledger holds no inventory", next: "lockflight inventory import --help")
+            throw CommandError(.refused, "the ledger holds no inventory", next: .importInventory(file: nil))
         }
         return inventory
     }
 
     static var clock: RuntimeClock { RuntimeClock.system }
 
-    func readFile(_ path: String) throws -> String {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandError(.refused, "\(path) can not be read", next: "ls -l \(path)")
+    /// - Parameter limitBytes: a larger file is refused before it is read.
+    func readFile(_ path: String, limitBytes: Int = 16 << 20) throws -> String {
+        guard let handle = FileHandle(forReadingAtPath: path),
+            let data = try? handle.read(upToCount: limitBytes + 1) ?? Data()
+        else {
+            throw CommandError(.refused, "\(path) can not be read", next: .program(words: ["ls", "-l", "--", path]))
+        }
+        guard data.count <= limitBytes else {
+            throw CommandError(
+                .refused, "\(path) has more than the \(limitBytes) bytes that are read",
+                consequence: "Nothing was stored.")
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw CommandError(.refused, "\(path) is not UTF-8 text", consequence: "Nothing was stored.")

@@ -1,3 +1,4 @@
+public import OperatorCommands
 public import RolloutEngine
 public import UpgradeDomain
 
@@ -39,10 +40,13 @@ public protocol AgentChannel: Sendable {
 public struct ContactFailure: Error, Hashable, Sendable {
     public var code: HoldCode
     public var message: String
+    /// What to do next, where one command does it.
+    public var next: OperatorCommand?
 
-    public init(_ code: HoldCode, _ message: String) {
+    public init(_ code: HoldCode, _ message: String, next: OperatorCommand? = nil) {
         self.code = code
         self.message = message
+        self.next = next
     }
 
     /// Whether trying again may help.

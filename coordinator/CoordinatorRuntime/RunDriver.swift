@@ -172,12 +172,13 @@ public actor RunDriver {
             let script = state.script(of: intent)
         else { return nil }
         state.markDispatched(intent.id)
+        let secretFiles = state.plan.secretFiles
         return StartRequest(
             intent: intent, run: run, chainHead: state.chainHead, workingDirectory: host.workingDirectory,
             guardrails: script.guardrails, command: script.command, usesPreservedScript: script.usesPreserved,
             revert: state.revertScript(of: intent).map {
                 RevertScript(guardrails: $0.guardrails, command: $0.command)
-            })
+            }, secretFiles: secretFiles.isEmpty ? nil : secretFiles)
     }
 
     /// Takes what an effect learnt; nothing from one that was given up, as it says more of us than of the host.

@@ -1,3 +1,4 @@
+public import OperatorCommands
 public import UpgradeDomain
 
 /// Why a run could not be driven.
@@ -7,11 +8,20 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Operations may be under way on hosts that this build could not ask about them.
     case protocolNotSupported(RunID, drivenBy: CoordinatorBuild, build: CoordinatorBuild)
 
+    /// What to do next, where one command does it.
+    public var next: OperatorCommand? {
+        switch self {
+        case .noSuchRun: .status(run: nil)
+        case .appendStarved(let run): .resume(run: run)
+        case .protocolNotSupported: nil
+        }
+    }
+
     public var description: String {
         switch self {
         case .noSuchRun(let run): "the ledger has no run \(run)"
         case .appendStarved(let run):
-            "other processes kept writing to run \(run); nothing new was started; try `lockflight rollout resume \(run)`"
+            "other processes kept writing to run \(run); nothing new was started"
         case .protocolNotSupported(let run, let before, let own):
             "run \(run) was driven by Lockflight \(before.version), which speaks protocol \(before.protocols) with agents; "
                 + "this is \(own.version) and speaks \(own.protocols). Nothing was changed; go on with \(before.version), or "

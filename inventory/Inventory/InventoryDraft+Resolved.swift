@@ -1,3 +1,4 @@
+import SafeText
 public import UpgradeDomain
 
 extension InventoryDraft {
@@ -153,7 +154,7 @@ private struct SSHResolution {
 
     private func identityFiles(_ files: [String], of host: Host, _ ssh: SSHSettings, _ line: Int) -> [String] {
         let alias = ssh.alias ?? host.address
-        let tokens: [Character: String] = [
+        let tokens: [Unicode.Scalar: String] = [
             "%": "%", "d": "~", "h": host.address, "k": ssh.hostKeyAlias ?? alias, "n": alias, "p": "\(host.port)",
             "r": host.user, "u": answers.defaults.first("User") ?? "",
         ]
@@ -169,20 +170,20 @@ private struct SSHResolution {
     }
 
     /// A path with its tokens replaced (ssh_config(5), TOKENS); nil where one is not known, or a variable stands in it.
-    private func expanded(_ path: String, _ tokens: [Character: String]) -> String? {
-        if path.contains("${") { return nil }
-        var text = ""
-        var rest = path[...]
-        while let character = rest.popFirst() {
-            if character != "%" {
-                text.append(character)
+    private func expanded(_ path: String, _ tokens: [Unicode.Scalar: String]) -> String? {
+        if path.holds("${") { return nil }
+        var text = String.UnicodeScalarView()
+        var rest = path.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            if scalar != "%" {
+                text.append(scalar)
             } else if let token = rest.popFirst(), let value = tokens[token] {
-                text += value
+                text.append(contentsOf: value.unicodeScalars)
             } else {
                 return nil
             }
         }
-        return text
+        return String(text)
     }
 
     // MARK: The ways between hosts

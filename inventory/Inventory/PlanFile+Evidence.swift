@@ -1,3 +1,4 @@
+import SafeText
 import UpgradeDomain
 
 extension PlanFile {
@@ -208,7 +209,7 @@ extension PlanReading {
     }
 
     private func checkPointer(_ text: String, _ line: Int) {
-        if text.isEmpty || text.hasPrefix("/") { return }
+        if text.isEmpty || text.begins(with: "/") { return }
         reader.report(line, "'\(text)' is no JSON Pointer", "write it as /data/services")
     }
 }

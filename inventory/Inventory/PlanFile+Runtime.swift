@@ -1,3 +1,4 @@
+import SafeText
 import UpgradeDomain
 
 extension PlanFile {
@@ -55,7 +56,7 @@ extension PlanReading {
     }
 
     private func readSHA256(_ text: String, _ own: Section) -> Digest {
-        let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
+        let digits = text.rest(after: "sha256:").map { String($0) } ?? text
         checkHexadecimal(digits, [64], own.line, "a SHA-256")
         return Digest("sha256:\(digits)")
     }
@@ -67,7 +68,7 @@ extension PlanReading {
         if let commit = release.commit {
             checkHexadecimal(commit, [40, 64], own.line(of: "commit"), "a full commit id")
         }
-        if let image = release.image, !image.contains("sha256:") {
+        if let image = release.image, !image.holds("sha256:") {
             reader.report(
                 own.line(of: "image"), "image '\(image)' floats",
                 "write its id or name@sha256:..., as the engine shows it")
@@ -76,7 +77,8 @@ extension PlanReading {
     }
 
     private func checkHexadecimal(_ text: String, _ lengths: [Int], _ line: Int, _ what: String) {
-        if lengths.contains(text.count), text.allSatisfy({ $0.isHexDigit && !$0.isUppercase }) { return }
+        let isHexadecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        if lengths.contains(text.utf8.count), isHexadecimal { return }
         reader.report(
             line, "'\(text)' is not \(what)",
             "write \(lengths.map(String.init).joined(separator: " or ")) lower-case hexadecimal digits")

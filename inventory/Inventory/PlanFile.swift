@@ -1,3 +1,4 @@
+import SafeText
 public import UpgradeDomain
 
 /// Reads plan files, against the inventory they are for.
@@ -186,7 +187,7 @@ struct PlanReading {
             reader.report(run.line, "\(field.name) runs nothing", "write the executable and its arguments")
             return nil
         }
-        for argument in arguments where argument.hasSuffix(":latest") || argument == "latest" {
+        for argument in arguments where argument.ends(with: ":latest") || argument == "latest" {
             reader.report(run.line, "argument '\(argument)' floats", "name one exact version")
         }
         let timeout = own.requiredInteger("timeoutSeconds", in: 1...86_400, "say how long it may take")

@@ -1,3 +1,4 @@
+import SafeText
 import UpgradeDomain
 
 /// Values of ProxyJump, and which hosts of the inventory they mean.
@@ -20,7 +21,7 @@ final class SSHJumpWays {
     /// - Parameter text: `[user@]host[:port]` or `ssh://[user@]host[:port]`, several with commas between.
     func way(_ text: String) -> [Hop] {
         if let way = known[text] { return way }
-        let way = text.split(separator: ",").map { word in
+        let way = text.fields(separatedBy: ",").map { word in
             Hop(text: String(word), matches: SSHPlace(String(word)).matches(among: hosts))
         }
         known[text] = way
@@ -35,20 +36,20 @@ struct SSHPlace: Hashable {
     var port: Int?
 
     init(_ text: String) {
-        var rest = text.hasPrefix("ssh://") ? text.dropFirst(6) : text[...]
-        if rest.hasSuffix("/") { rest = rest.dropLast() }
-        if let at = rest.lastIndex(of: "@") {
-            user = String(rest[..<at])
-            rest = rest[rest.index(after: at)...]
+        var place = text.rest(after: "ssh://") ?? text[...]
+        place = place.rest(before: "/") ?? place
+        if let halves = place.cut(atLast: "@") {
+            user = String(halves.before)
+            place = halves.after
         }
-        if rest.hasPrefix("["), let end = rest.lastIndex(of: "]") {
-            port = Int(rest[end...].dropFirst(2))
-            host = String(rest[..<end].dropFirst())
-        } else if let colon = rest.lastIndex(of: ":"), rest.firstIndex(of: ":") == colon {
-            port = Int(rest[colon...].dropFirst())
-            host = String(rest[..<colon])
+        if let halves = place.rest(after: "[")?.cut(atLast: "]") {
+            port = halves.after.rest(after: ":").flatMap { Int($0) }
+            host = String(halves.before)
+        } else if let halves = place.cut(at: ":"), !halves.after.holds(anyOf: ":") {
+            port = Int(halves.after)
+            host = String(halves.before)
         } else {
-            host = String(rest)
+            host = String(place)
         }
     }
 

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import SafeText
 import Subprocess
 import Synchronization
 import SystemPackage
@@ -82,7 +83,7 @@ public actor OpenSSHClient {
                 OpenSSHConnection.executable(words), arguments: Arguments(Array(words.dropFirst())), input: .none,
                 output: .discarded, error: .string(limit: OpenSSHConnection.logBytes))
             // Only its own word for it counts: where it could not be asked, it gets the option, and says then what is wrong.
-            return tried?.standardError.contains("Bad configuration option") == true ? [] : ["GSSAPIKeyExchange=no"]
+            return tried?.standardError.holds("Bad configuration option") == true ? [] : ["GSSAPIKeyExchange=no"]
         }
         gssapiOptions = task
         return await task.value
@@ -157,8 +158,8 @@ public final class OpenSSHConnection: RemoteConnection {
         let result = try await call(options.showHostKey)
         let known = (try? String(contentsOfFile: options.knownHostsPath, encoding: .utf8)) ?? ""
         // Its own line is "label type base64".
-        let keys = known.split(whereSeparator: \.isNewline).compactMap { line in
-            SSHHostKey(openSSH: String(line.drop { $0 != " " }))
+        let keys = known.fields(separatedBy: "\r\n").compactMap { line in
+            line.cut(at: " ").flatMap { SSHHostKey(openSSH: String($0.after)) }
         }
         guard let key = keys.first else { throw failure(result.log) }
         return key
@@ -273,6 +274,6 @@ public final class OpenSSHConnection: RemoteConnection {
 
     /// - Parameter program: its first word, looked for in `PATH` when it is no path.
     static func executable(_ program: [String]) -> Executable {
-        program[0].contains("/") ? .path(FilePath(program[0])) : .name(program[0])
+        program[0].holds(anyOf: "/") ? .path(FilePath(program[0])) : .name(program[0])
     }
 }

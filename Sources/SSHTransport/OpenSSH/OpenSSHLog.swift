@@ -1,10 +1,12 @@
-import FoundationEssentials
+import SafeText
 
 /// What OpenSSH's client logs of itself, read by its own constant words (those of OpenSSH 9.2; what another version words
 /// differently is not seen, so that an earlier phase or a more general error is told).
 struct OpenSSHLog {
     /// What `ssh` waits for until it has logged in.
     enum Phase: Equatable { case resolution, connect, banner, keyExchange, agent, authentication }
+
+    private static let levels = ["debug1: ", "debug2: ", "debug3: "]
 
     /// What it says at LogLevel DEBUG1 to DEBUG3.
     private let steps: [Substring]
@@ -17,13 +19,12 @@ struct OpenSSHLog {
         var complaints: [Substring] = []
         var isBanner = false
         let text = String(decoding: Array(bytes), as: UTF8.self)
-        for line in text.split(whereSeparator: \.isNewline) {
-            if line.hasPrefix("debug3: receive packet") { isBanner = false }
+        for line in text.fields(separatedBy: "\r\n") {
+            if line.begins(with: "debug3: receive packet") { isBanner = false }
             if isBanner { continue }
-            if line.starts(with: #/debug[123]: /#) {
-                let step = line.dropFirst("debug1: ".count)
+            if let step = OpenSSHLog.levels.lazy.compactMap({ line.rest(after: $0) }).first {
                 steps.append(step)
-                isBanner = step.hasPrefix("input_userauth_banner")
+                isBanner = step.begins(with: "input_userauth_banner")
             } else {
                 complaints.append(line)
             }
@@ -46,24 +47,24 @@ struct OpenSSHLog {
     /// Whether keys are agreed on. From then on the server is heard, and its words could be taken for those of `ssh`.
     var isLoggingIn: Bool {
         steps.contains { step in
-            step.hasPrefix("receive packet: type 5") || OpenSSHLog.loginBeginnings.contains { step.hasPrefix($0.0) }
+            step.begins(with: "receive packet: type 5")
+                || OpenSSHLog.loginBeginnings.contains { step.begins(with: $0.0) }
         }
     }
 
     /// Nil when it has not said.
     var phase: Phase? {
         let known = isLoggingIn ? OpenSSHLog.loginBeginnings : OpenSSHLog.beginnings
-        return steps.lazy.reversed().compactMap { step in known.first { step.hasPrefix($0.0) }?.1 }.first
+        return steps.lazy.reversed().compactMap { step in known.first { step.begins(with: $0.0) }?.1 }.first
     }
 
     /// How often the key was asked for.
-    var keyCount: Int { steps.count { $0.hasPrefix("Server accepts key") } }
+    var keyCount: Int { steps.count { $0.begins(with: "Server accepts key") } }
 
     /// The type and the fingerprint of the key that the host has proved to own.
     var hostKey: (type: Substring, fingerprint: Substring)? {
-        guard let words = steps.last(where: { $0.hasPrefix("Server host key: ") })?.split(separator: " "),
-            words.count >= 5
-        else { return nil }
+        let line = steps.last { $0.begins(with: "Server host key: ") }
+        guard let words = line?.fields(separatedBy: " "), words.count >= 5 else { return nil }
         return (words[3], words[4])
     }
 
@@ -85,11 +86,11 @@ struct OpenSSHLog {
     ]
 
     private var known: (line: Substring, code: SSHError.Code)? {
-        if isLoggingIn, phase == .agent, let line = complaints.last(where: { $0.contains("signing failed") }) {
+        if isLoggingIn, phase == .agent, let line = complaints.last(where: { $0.holds("signing failed") }) {
             return (line, .agentFailed)
         }
         for (phrase, code) in isLoggingIn ? OpenSSHLog.loginPhrases : OpenSSHLog.phrases {
-            if let line = complaints.last(where: { $0.contains(phrase) }) { return (line, code) }
+            if let line = complaints.last(where: { $0.holds(phrase) }) { return (line, code) }
         }
         return isLoggingIn ? (complaints.last ?? "", .connectionLost) : nil
     }

@@ -1,4 +1,5 @@
 import ContentDigest
+import SafeText
 import UpgradeDomain
 
 /// What `docker container inspect` or `podman container inspect` says of one container.
@@ -16,7 +17,7 @@ struct ContainerFacts {
             return .success(container)
         }
         if case .success(let container) = state, let id = container.value(at: "/Image")?.text, !id.isEmpty {
-            imageID = id.hasPrefix("sha256:") ? id : "sha256:\(id)"
+            imageID = id.begins(with: "sha256:") ? id : "sha256:\(id)"
         }
     }
 

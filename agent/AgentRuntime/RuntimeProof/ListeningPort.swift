@@ -1,4 +1,5 @@
 import Glibc
+import SafeText
 
 /// A TCP port of any address, or of one: `8101`, `10.0.0.5:8101`, `[::1]:8101`.
 struct ListeningPort {
@@ -7,15 +8,15 @@ struct ListeningPort {
     private let address: [UInt8]?
 
     init?(_ text: String) {
-        let colon = text.lastIndex(of: ":")
-        guard let port = UInt16(colon.map { text[text.index(after: $0)...] } ?? text[...]), port > 0 else { return nil }
+        let halves = text.cut(atLast: ":")
+        guard let port = UInt16(halves?.after ?? text[...]), port > 0 else { return nil }
         self.port = port
-        guard let colon else {
+        guard let halves else {
             address = nil
             return
         }
-        let name = String(text[..<colon].drop { $0 == "[" }.prefix { $0 != "]" })
-        guard let bytes = ListeningPort.bytes(of: name) else { return nil }
+        let name = Substring(halves.before.utf8.drop { $0 == UInt8(ascii: "[") }).prefix(upToAnyOf: "]")
+        guard let bytes = ListeningPort.bytes(of: String(name)) else { return nil }
         address = bytes
     }
 

@@ -17,11 +17,11 @@ struct ReleaseManifest {
         guard let real = RunningProcess.realPath(path) else {
             throw UnknownReason(.notRun, "\(path) can not be found: \(systemErrorText(errno))")
         }
-        let folder = Folder(path: real).parent
-        let name = String(real.dropFirst(folder.path == "/" ? 1 : folder.path.count + 1))
+        let file = Folder(path: real)
+        let folder = file.parent
         let bytes: [UInt8]
         do {
-            bytes = try folder.read(name, limitBytes: AgentLimits.manifestBytes) ?? []
+            bytes = try folder.read(file.name, limitBytes: AgentLimits.manifestBytes) ?? []
         } catch {
             throw UnknownReason(.notRun, error.message)
         }
@@ -91,7 +91,7 @@ struct ReleaseManifest {
 
     /// A path as the manifest names it.
     func name(of path: String) -> String {
-        path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
+        path.rest(after: folder + "/").map { String($0) } ?? path
     }
 }
 

@@ -1,5 +1,6 @@
 import ContentDigest
 import Glibc
+import SafeText
 import UpgradeDomain
 
 /// One process as the kernel shows it: what it runs, since when, what it listens on (proc(5)).
@@ -26,7 +27,7 @@ struct RunningProcess {
 
     /// Its program's path, if another file lies there now, or none.
     private var replacedProgram: String? {
-        executable.hasSuffix(" (deleted)") ? String(executable.dropLast(" (deleted)".count)) : nil
+        executable.rest(before: " (deleted)").map { String($0) }
     }
 
     var item: EvidenceItem { .holds(.process, "\(pid), \(executable)") }
@@ -59,12 +60,13 @@ struct RunningProcess {
 
     static func replacedMapping(in maps: String) -> String? {
         let temporary = ["/memfd:", "/dev/", "/tmp/", "/var/tmp/", "/run/", "/SYSV", "/[aio]", "/anon_hugepage"]
-        for line in maps.split(separator: "\n") where line.hasSuffix(" (deleted)") {
+        for line in maps.fields(separatedBy: "\n") {
+            guard let deleted = line.rest(before: " (deleted)") else { continue }
             // address perms offset dev inode path
-            let fields = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
-            guard fields.count == 6, fields[1].contains("x") else { continue }
-            let path = fields[5].drop { $0 == " " }.dropLast(" (deleted)".count)
-            if !temporary.contains(where: path.hasPrefix) { return String(path) }
+            let fields = deleted.utf8.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count == 6, fields[1].contains(UInt8(ascii: "x")) else { continue }
+            let path = Substring(fields[5].drop { $0 == UInt8(ascii: " ") })
+            if !temporary.contains(where: { path.begins(with: $0) }) { return String(path) }
         }
         return nil
     }
@@ -82,8 +84,8 @@ struct RunningProcess {
             return written(executable, release, by: nil)
         }
         let directory = RunningProcess.link("/proc/\(pid)/cwd") ?? "/"
-        let words = (RunningProcess.text(of: "/proc/\(pid)/cmdline") ?? "").split(separator: "\0").dropFirst()
-        for word in words where !word.hasPrefix("-") {
+        let words = (RunningProcess.text(of: "/proc/\(pid)/cmdline") ?? "").fields(separatedBy: "\0").dropFirst()
+        for word in words where !word.begins(with: "-") {
             guard let path = RunningProcess.realPath(absolutePath(String(word), in: directory)),
                 release.digests[path] != nil
             else { continue }
@@ -142,7 +144,7 @@ struct RunningProcess {
 
     static func text(of path: String, limitBytes: Int = AgentLimits.stateFileBytes) -> String? {
         let folder = Folder(path: path).parent
-        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        let name = path.fields(separatedBy: "/").last.map(String.init) ?? ""
         guard let bytes = try? folder.read(name, limitBytes: limitBytes) else { return nil }
         return String(decoding: bytes, as: UTF8.self)
     }

@@ -1,5 +1,6 @@
 import AgentProtocol
 import Glibc
+import SafeText
 import UpgradeDomain
 
 /// Looks at the links of a runtime proof, one item each. What can not be looked at is *unknown*, with the cause.
@@ -70,8 +71,8 @@ struct RuntimeCapture {
             guard let text = RunningProcess.text(of: path) else {
                 throw LinkFailure(isUnknown: true, "\(path) can not be read: \(systemErrorText(errno))")
             }
-            let digits = text.drop { $0.isWhitespace }.prefix { $0.isNumber }
-            guard let pid = Int32(digits), pid > 0 else {
+            let digits = text.trimmed.utf8.prefix { (0x30...0x39).contains($0) }
+            guard let pid = Int32(Substring(digits)), pid > 0 else {
                 throw LinkFailure(isUnknown: true, "\(path) holds no process id")
             }
             return pid
@@ -91,14 +92,15 @@ struct RuntimeCapture {
         let status = output(of: git + ["status", "--porcelain", "--untracked-files=no"])
         var items: [EvidenceItem] = []
         switch head {
-        case .success(let text): items.append(.holds(.commit, String(text.prefix { !$0.isWhitespace })))
+        case .success(let text): items.append(.holds(.commit, String(text.prefix(upToAnyOf: " \t\r\n"))))
         case .failure(let failure): items.append(.init(.commit, failure))
         }
         switch status {
         case .success(""): items.append(.holds(.worktree, "no tracked file differs"))
         case .success(let text):
-            let lines = text.split(separator: "\n")
-            items.append(.fails(.worktree, "\(lines.count) tracked files differ, first \(lines[0].dropFirst(3))"))
+            let lines = text.lines
+            let first = Substring(lines[0].utf8.dropFirst(3))
+            items.append(.fails(.worktree, "\(lines.count) tracked files differ, first \(first)"))
         case .failure(let failure): items.append(.init(.worktree, failure))
         }
         return items

@@ -1,3 +1,4 @@
+import SafeText
 import UpgradeDomain
 
 /// What `systemctl show` says of one unit (org.freedesktop.systemd1(5)).
@@ -8,9 +9,9 @@ struct UnitFacts {
     init(_ output: Result<String, LinkFailure>) {
         values = output.map { text in
             var values: [String: String] = [:]
-            for line in text.split(separator: "\n") {
-                guard let equals = line.firstIndex(of: "=") else { continue }
-                values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+            for line in text.lines {
+                guard let property = line.cut(at: "=") else { continue }
+                values[String(property.before)] = String(property.after)
             }
             return values
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Ledger
+import OperatorCommands
 import RolloutEngine
 import SafeText
 import UpgradeDomain
@@ -26,20 +27,17 @@ struct EvidenceShow: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target, readOnly: true)
         let state = try await control.state()
-        var lines: [String] = []
+        var lines: [TerminalText] = []
         var captures: [Capture] = []
         for placement in try state.known(host) {
             guard let capture = state.placements[placement]?.latest else { continue }
             captures.append(capture)
             lines += [context.style.bold("\(placement)") + "  taken \(capture.takenAt.rfc3339)"]
             for reading in capture.surfaces {
-                lines.append("  " + reading.sentence)
-                lines += reading.items.map {
-                    "      \(TerminalText.escaped("\($0.key)  \($0.value)"))  \($0.health.rawValue)"
-                }
+                lines.append("  \(reading.sentence)")
+                lines += reading.items.map { "      \($0.key)  \($0.value)  \($0.health.rawValue)" }
                 if raw, let digest = reading.rawDigest, let bytes = try control.ledger.blob(digest) {
-                    lines += TerminalText.escaped(String(decoding: bytes, as: UTF8.self), keepingNewlines: true)
-                        .split(separator: "\n").map { "      | \($0)" }
+                    lines += String(decoding: bytes, as: UTF8.self).lines.map { "      | \($0)" }
                 }
             }
         }
@@ -60,7 +58,7 @@ struct EvidenceDiff: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let state = try await context.control(target, readOnly: true).state()
         let placements = try host.map { try state.known($0) } ?? state.orderedPlacements
-        var rows: [[String]] = []
+        var rows: [[TerminalText]] = []
         var documents: [Document] = []
         for placement in placements {
             guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
@@ -71,18 +69,18 @@ struct EvidenceDiff: LockflightCommand {
             documents.append(Document(placement: placement, deltas: deltas))
             for delta in deltas {
                 let cells = ["\(placement)", "\(delta.surface)", delta.item, delta.before ?? "-", delta.after ?? "-"]
-                rows.append(cells.map { TerminalText.escaped($0) } + [tint(delta.verdict, context.style)])
+                rows.append(cells.map(TerminalText.init(escaping:)) + [tint(delta.verdict, context.style)])
             }
         }
         let table = TextTable(headers: ["PLACEMENT", "SURFACE", "ITEM", "BEFORE", "AFTER", "VERDICT"], rows: rows)
         return CommandResult(lines: table.lines(width: context.width, style: context.style), document: documents)
     }
 
-    private func tint(_ verdict: DeltaVerdict, _ style: Style) -> String {
+    private func tint(_ verdict: DeltaVerdict, _ style: Style) -> TerminalText {
         switch verdict {
-        case .same: style.dim(verdict.rawValue)
-        case .changedAsExpected, .recovered, .added: style.green(verdict.rawValue)
-        case .changed, .regressed, .missing, .stillUnhealthy, .unknown: style.red(verdict.rawValue)
+        case .same: style.dim("\(verdict.rawValue)")
+        case .changedAsExpected, .recovered, .added: style.green("\(verdict.rawValue)")
+        case .changed, .regressed, .missing, .stillUnhealthy, .unknown: style.red("\(verdict.rawValue)")
         }
     }
 
@@ -96,7 +94,7 @@ extension SurfaceReading {
     /// How it answered, in a line.
     var sentence: String {
         let code = resultCode.map { "  result \($0)" } ?? ""
-        let why = unknown.map { "  unknown: \($0.code.rawValue): \(TerminalText.escaped($0.detail))" } ?? ""
+        let why = unknown.map { "  unknown: \($0.code.rawValue): \($0.detail)" } ?? ""
         return "\(name)  (\(role.rawValue), \(durationMilliseconds) ms)\(code)\(why)"
     }
 }
@@ -107,7 +105,7 @@ extension RolloutState {
         let found = placements(of: HostName(host))
         guard !found.isEmpty else {
             throw CommandError(
-                .refused, "\(host) takes no part in \(definition.run)", next: "lockflight status \(definition.run)")
+                .refused, "\(host) takes no part in \(definition.run)", next: .status(run: definition.run))
         }
         return found
     }

@@ -3,7 +3,9 @@ import ContentDigest
 import CoordinatorRuntime
 import Foundation
 import Ledger
+import OperatorCommands
 import RolloutEngine
+import SafeText
 import UpgradeDomain
 
 struct EvidenceExport: LockflightCommand {
@@ -11,7 +13,7 @@ struct EvidenceExport: LockflightCommand {
         commandName: "export", abstract: "Write everything recorded of a run into one file that proves itself.",
         discussion: """
             Plan, hosts, approvals, every event with its hash chain, raw answers and outputs, deltas and boundary records.
-            `lockflight evidence verify` checks it anywhere, without the ledger.
+            `evidence verify` checks it anywhere, without the ledger.
             Example: lockflight evidence export r-7k3fq2 --output r-7k3fq2.json
             """)
 
@@ -24,6 +26,12 @@ struct EvidenceExport: LockflightCommand {
         let bundle = try control.ledger.bundle(
             of: control.run, tool: "lockflight \(Lockflight.version)", conclusions: RunConclusions.json)
         let bytes = try CanonicalJSON.encode(bundle)
+        guard bytes.count <= EvidenceBundle.maximumBytes else {
+            throw CommandError(
+                .refused,
+                "the evidence of \(control.run) takes \(bytes.count) bytes, more than \(EvidenceBundle.maximumBytes)",
+                consequence: "Nothing was written: no build would read it.")
+        }
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)
         } catch {
@@ -35,7 +43,7 @@ struct EvidenceExport: LockflightCommand {
             lines: [
                 "\(control.run)  \(bundle.events.count) events, \(bundle.blobs.count) pieces of evidence, \(bytes.count) bytes"
             ],
-            document: Summary(bundle), remarks: ["next: lockflight evidence verify \(output)"])
+            document: Summary(bundle), next: [.verifyEvidence(file: output)])
     }
 
     struct Summary: Encodable {
@@ -68,7 +76,8 @@ struct EvidenceVerify: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let bundle: EvidenceBundle
         do {
-            bundle = try CanonicalJSON.decode(EvidenceBundle.self, from: Array(try context.readFile(file).utf8))
+            let text = try context.readFile(file, limitBytes: EvidenceBundle.maximumBytes)
+            bundle = try CanonicalJSON.decode(EvidenceBundle.self, from: Array(text.utf8))
         } catch let error as CommandError {
             throw error
         } catch {
@@ -76,7 +85,7 @@ struct EvidenceVerify: LockflightCommand {
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
-            guard RunConclusions.json(events) == bundle.conclusions else {
+            guard RunConclusions.json(events) == bundle.conclusions.withoutAdvice else {
                 throw EvidenceBundle.Fault("the conclusions", "they are not those that the events lead to")
             }
         } catch {
@@ -89,7 +98,7 @@ struct EvidenceVerify: LockflightCommand {
             lines: [
                 "\(bundle.run)  \(bundle.events.count) events, head \(head), \(bundle.blobs.count) pieces of evidence  "
                     + context.style.green("sound")
-            ], document: EvidenceExport.Summary(bundle), remarks: [Verification.undetectable])
+            ], document: EvidenceExport.Summary(bundle), remarks: ["\(Verification.undetectable)"])
     }
 }
 
@@ -113,10 +122,10 @@ struct RunConclusions: Encodable {
             let wasHeld = state.isHeld
             state.apply(event, at: .zero)
             if !wasHeld, let record = state.boundaryRecord {
-                boundaries.append(BoundaryDocument(record, of: state, at: event.recordedAt))
+                boundaries.append(BoundaryDocument(record, of: state, at: event.recordedAt, nil))
             }
         }
-        run = RunDocument(state)
+        run = RunDocument(state, nil)
         comparisons = state.orderedPlacements.compactMap { placement in
             guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
                 let layer = state.plan.layer(placement.layer)
@@ -133,5 +142,26 @@ struct RunConclusions: Encodable {
             let value = try? CanonicalJSON.decode(JSONValue.self, from: bytes)
         else { return .null }
         return value
+    }
+}
+
+extension JSONValue {
+    /// Conclusions without the commands that could be given next: builds up to 0.1.0 wrote them among the conclusions, and they
+    /// depend on the build and on the time.
+    fileprivate var withoutAdvice: JSONValue {
+        guard case .object(var conclusions) = self else { return self }
+        if case .object(var run)? = conclusions["run"] {
+            run["next"] = nil
+            conclusions["run"] = .object(run)
+        }
+        if case .array(let boundaries)? = conclusions["boundaries"] {
+            conclusions["boundaries"] = .array(
+                boundaries.map { boundary in
+                    guard case .object(var members) = boundary else { return boundary }
+                    members["options"] = nil
+                    return .object(members)
+                })
+        }
+        return .object(conclusions)
     }
 }

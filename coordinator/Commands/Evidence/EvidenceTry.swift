@@ -2,6 +2,7 @@ import ArgumentParser
 import CoordinatorRuntime
 import Inventory
 import Ledger
+import OperatorCommands
 import RolloutEngine
 import SafeText
 import UpgradeDomain
@@ -27,7 +28,7 @@ struct EvidenceTry: LockflightCommand {
         let inventory = try context.inventory(of: ledger)
         let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
-            throw CommandError(.refused, "the inventory has no host '\(host)'", next: "lockflight inventory list")
+            throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }
         let connection = try await FleetConnection.open(context, to: [entry], of: ledger)
         let trial = EvidenceTrial(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
@@ -45,22 +46,20 @@ struct EvidenceTry: LockflightCommand {
             status: isFit ? .verified : .held)
     }
 
-    private func lines(of taken: EvidenceTrial.Taken, _ style: Style) -> [String] {
+    private func lines(of taken: EvidenceTrial.Taken, _ style: Style) -> [TerminalText] {
         var lines = [style.bold("\(taken.capture.subject)")]
         for reading in taken.capture.surfaces {
-            lines.append("  " + reading.sentence)
-            lines += reading.items.map { item in
-                let health = item.health == .healthy ? style.green("healthy") : style.red(item.health.rawValue)
-                return "      \(TerminalText.escaped("\(item.key)  \(item.value)"))  \(health)"
+            lines.append("  \(reading.sentence)")
+            lines += reading.items.map { item -> TerminalText in
+                let health = item.health == .healthy ? style.green("healthy") : style.red("\(item.health.rawValue)")
+                return "      \(item.key)  \(item.value)  \(health)"
             }
             if reading.unknown != nil, let answer = taken.answers[reading.name], !answer.isEmpty {
                 let shown = String(answer.prefix(EvidenceTry.shownCharacters))
-                lines += TerminalText.escaped(shown, keepingNewlines: true).split(separator: "\n").map {
-                    "      | \($0)"
-                }
+                lines += shown.lines.map { "      | \($0)" }
             }
         }
-        let verdict = taken.problem.map { style.red("no: \($0.code.rawValue), \(TerminalText.escaped($0.detail))") }
+        let verdict = taken.problem.map { style.red("no: \($0.code.rawValue), \($0.detail)") }
         lines.append("  a baseline: " + (verdict ?? style.green("yes")))
         return lines
     }

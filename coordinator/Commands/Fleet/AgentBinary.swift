@@ -1,5 +1,6 @@
 import ContentDigest
 import Foundation
+import SafeText
 import Subprocess
 import UpgradeDomain
 
@@ -30,8 +31,9 @@ struct AgentBinaries: Sendable {
         var builds: [AgentBinary] = []
         for folder in folders {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-            for name in names.sorted() where name.hasPrefix(AgentBinaries.prefix) {
-                let architecture = String(name.dropFirst(AgentBinaries.prefix.count))
+            for name in names.sorted() {
+                guard let rest = name.rest(after: AgentBinaries.prefix) else { continue }
+                let architecture = String(rest)
                 let path = "\(folder)/\(name)"
                 guard AgentBinary.isArchitecture(architecture),
                     !builds.contains(where: { $0.architecture == architecture }),
@@ -64,9 +66,11 @@ struct AgentBinary: Sendable {
         hexDigest = digest.hexDigits
     }
 
+    private static let architectureBytes = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_".utf8)
+
     /// Whether a word may stand unquoted in a shell's `case`.
     static func isArchitecture(_ word: String) -> Bool {
-        !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+        !word.isEmpty && word.utf8.allSatisfy(architectureBytes.contains)
     }
 
     /// As they are sent to a host that has no `gzip`; nil where the file is gone.
@@ -100,5 +104,5 @@ struct AgentBinary: Sendable {
 
 extension Digest {
     /// As `sha256sum` prints it.
-    var hexDigits: String { String(rawValue.drop { $0 != ":" }.dropFirst()) }
+    var hexDigits: String { String(rawValue.cut(at: ":")?.after ?? "") }
 }

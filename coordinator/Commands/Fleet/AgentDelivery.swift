@@ -1,6 +1,7 @@
 import CoordinatorRuntime
 import Foundation
 import SSHTransport
+import SafeText
 import UpgradeDomain
 
 /// Starts the agent on a host, after bringing it there if that very build is not there yet.
@@ -116,7 +117,7 @@ actor AgentDelivery {
         let output = try await connection.upload(
             Array(upload.bytes[offset...]), by: upload.script(from: offset), limitBytes: AgentDelivery.noiseBytes,
             timeout: AgentDelivery.uploadTimeout)
-        let lines = String(decoding: output.standardOutput, as: UTF8.self).split(separator: "\n")
+        let lines = String(decoding: output.standardOutput, as: UTF8.self).fields(separatedBy: "\n")
         return (String(lines.last ?? ""), String(decoding: output.standardErrorTail.suffix(200), as: UTF8.self))
     }
 

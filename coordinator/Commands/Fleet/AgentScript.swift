@@ -1,5 +1,6 @@
 import ContentDigest
 import Foundation
+import SafeText
 import UpgradeDomain
 
 /// What a host's shell is asked about the agent, and its answers; for any POSIX shell.
@@ -39,7 +40,7 @@ enum AgentScript {
     static func answer(in heard: [UInt8]) -> Answer? {
         var rest = heard[...]
         while let end = rest.firstIndex(of: 0x0a) {
-            let words = String(decoding: rest[..<end], as: UTF8.self).split(separator: " ").map(String.init)
+            let words = String(decoding: rest[..<end], as: UTF8.self).fields(separatedBy: " ").map(String.init)
             rest = rest[(end + 1)...]
             if words == [mark, "present"] { return .present(Array(rest)) }
             guard words.count >= 5, words[..<2] == [mark, "absent"], AgentBinary.isArchitecture(words[2]),

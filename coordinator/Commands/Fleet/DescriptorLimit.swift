@@ -1,3 +1,4 @@
+import OperatorCommands
 import UpgradeDomain
 
 #if canImport(Glibc)
@@ -32,7 +33,7 @@ struct DescriptorLimit {
         throw CommandError(
             .refused,
             "connections to \(hosts.count) hosts need \(count) descriptors, and this process may have \(limit.rlim_cur)",
-            consequence: "No host was connected to.",
-            next: "ulimit -n \(count) (as root, or by LimitNOFILE= of the unit)")
+            consequence: "No host was connected to. Root raises the limit, or LimitNOFILE= of the unit.",
+            next: .program(words: ["ulimit", "-n", "\(count)"]))
     }
 }

@@ -21,7 +21,7 @@ struct JumpWays: Sendable {
                     code: .unreachable, host: host.name.rawValue,
                     message: """
                         \(host.name) is behind \(name), which the inventory no longer has, so no connection was made; import one \
-                        that has both: lockflight inventory import FILE
+                        that has both
                         """)
             }
             way.insert(jump, at: 0)

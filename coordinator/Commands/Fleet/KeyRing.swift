@@ -1,5 +1,6 @@
 import Foundation
 import SSHTransport
+import SafeText
 import SystemPackage
 import UpgradeDomain
 
@@ -102,7 +103,7 @@ actor KeyRing {
 
     /// OpenSSH logs in with a certificate that lies beside a key, unasked.
     private static func certificateProblem(_ path: String) -> SSHError? {
-        let certificate = (path.hasSuffix(".pub") ? String(path.dropLast(4)) : path) + "-cert.pub"
+        let certificate = "\(path.rest(before: ".pub") ?? path[...])-cert.pub"
         guard FileManager.default.fileExists(atPath: certificate) else { return nil }
         return SSHError(
             code: .keyTypeUnsupported, host: certificate,

@@ -1,5 +1,6 @@
 import CoordinatorRuntime
 import Foundation
+import OperatorCommands
 import SSHTransport
 import Synchronization
 import UpgradeDomain
@@ -198,7 +199,9 @@ extension ContactFailure {
                 .connectionLost, .progressTimedOut, .uploadTimedOut, .closed, .cancelled:
                 .hostUnreachable
             }
-        self.init(code, error.description + error.remedy)
+        let isKey = code == .hostKeyUnknown || code == .hostKeyChanged
+        self.init(
+            code, error.description + error.remedy, next: isKey ? .replaceKey(host: HostName(error.failedHost)) : nil)
     }
 }
 
@@ -206,8 +209,7 @@ extension SSHError {
     /// What our own commands can do about it; empty where there is nothing.
     fileprivate var remedy: String {
         if code == .hostKeyUnknown || code == .hostKeyChanged {
-            return
-                ". Once its fingerprint is known to be right, pin it: lockflight inventory trust --scan --replace \(failedHost)"
+            return ". Once the fingerprint of \(failedHost) is known to be right, pin it in the inventory"
         }
         if code == .noCommonAlgorithm {
             // A host's own transport goes for its jump hosts too.

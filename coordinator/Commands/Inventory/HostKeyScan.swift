@@ -53,25 +53,13 @@ struct HostKeyScan {
 
     /// Whether the person at the terminal says yes; without a terminal nobody does.
     private func ask(about keys: [(host: HostName, key: SSHHostKey)], _ context: Context) throws -> Bool {
-        guard let terminal = try? FileDescriptor.open("/dev/tty", .readWrite) else { return false }
-        return try terminal.closeAfter {
-            let table = TextTable(
-                headers: ["HOST", "TYPE", "FINGERPRINT"],
-                rows: keys.map { [$0.host.rawValue, $0.key.type, $0.key.fingerprint] })
-            let question = """
-                Compare each with what the host itself says on its console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
-                Pin these keys? Only "yes" does:\u{20}
-                """
-            let rows = table.lines(width: context.width, style: .plain).map { TerminalText.line($0, styles: []) }
-            try terminal.writeAll((rows + [question]).joined(separator: "\n").utf8)
-            var answer: [UInt8] = []
-            var byte: [UInt8] = [0]
-            while answer.count < 64, try byte.withUnsafeMutableBytes({ try terminal.read(into: $0) }) == 1,
-                byte != [0x0a]
-            {
-                answer += byte
-            }
-            return String(decoding: answer, as: UTF8.self).trimmingCharacters(in: .whitespaces) == "yes"
-        }
+        let table = TextTable(
+            headers: ["HOST", "TYPE", "FINGERPRINT"],
+            rows: keys.map { ["\($0.host)", "\($0.key.type)", "\($0.key.fingerprint)"] })
+        let answer = try Renderer.ask(
+            table.lines(width: context.width, style: .plain) + [
+                "Compare each with what the host itself says on its console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+            ], "Pin these keys? Only \"yes\" does:")
+        return answer == "yes"
     }
 }

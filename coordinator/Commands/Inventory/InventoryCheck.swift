@@ -1,6 +1,7 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import OperatorCommands
 import SafeText
 import UpgradeDomain
 
@@ -28,21 +29,21 @@ struct InventoryCheck: LockflightCommand {
             !host.placements.isEmpty && (hosts.isEmpty || hosts.contains(host.name.rawValue))
         }
         guard !selected.isEmpty else {
-            throw CommandError(.refused, "no host of a layer to check", next: "lockflight inventory list")
+            throw CommandError(.refused, "no host of a layer to check", next: .listInventory)
         }
         let connection = try await FleetConnection.open(context, to: selected, of: ledger)
         let check = FleetCheck(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
         let reports = await check.reports(of: selected, plan: chosen)
         await connection.close()
         let style = context.style
-        let rows = reports.map { report in
-            let clock = report.clockOffsetMilliseconds.map { "\($0) ms" } ?? "-"
-            let disk = report.freeDiskMebibytes.map { "\($0) MiB" } ?? "-"
+        let rows = reports.map { report -> [TerminalText] in
+            let clock: TerminalText = report.clockOffsetMilliseconds.map { "\($0) ms" } ?? "-"
+            let disk: TerminalText = report.freeDiskMebibytes.map { "\($0) MiB" } ?? "-"
             let far = (report.clockOffsetMilliseconds ?? 0).magnitude > InventoryCheck.toleratedClockOffsetMilliseconds
             return [
-                report.host.rawValue, report.problem == nil ? style.green("ok") : style.red(report.code ?? "failed"),
-                far ? style.yellow(clock) : clock, disk, report.agentVersion ?? "-",
-                report.problem.map { TerminalText.escaped($0) } ?? "",
+                "\(report.host)", report.problem == nil ? style.green("ok") : style.red("\(report.code ?? "failed")"),
+                far ? style.yellow(clock) : clock, disk, "\(report.agentVersion ?? "-")",
+                "\(report.problem ?? "")",
             ]
         }
         let table = TextTable(headers: ["HOST", "RESULT", "CLOCK", "DISK", "AGENT", "PROBLEM"], rows: rows)

@@ -3,6 +3,7 @@ import CoordinatorRuntime
 import Foundation
 import Inventory
 import Ledger
+import OperatorCommands
 import SafeText
 import UpgradeDomain
 
@@ -34,16 +35,16 @@ struct InventoryImport: LockflightCommand {
         let unpinned = inventory.hosts.filter(\.hostKeys.isEmpty).count
         var remarks = InventoryImport.remarks(on: inventory)
         if unpinned > 0 {
-            remarks += ["\(unpinned) hosts have no pinned key", "next: lockflight inventory trust"]
+            remarks.append("\(unpinned) hosts have no pinned key")
         }
         return CommandResult(
-            lines: changes.map { TerminalText.escaped($0) },
+            lines: changes.map(TerminalText.init(escaping:)),
             document: Document(digest: stored.digest, hosts: inventory.hosts.count, changes: difference.changes),
-            remarks: remarks)
+            remarks: remarks, next: unpinned > 0 ? [.trustKeys(hosts: [])] : [])
     }
 
     /// Options of ssh_config that are not followed, hosts with the same ones together.
-    static func remarks(on inventory: FleetInventory) -> [String] {
+    static func remarks(on inventory: FleetInventory) -> [TerminalText] {
         var order: [[String]] = []
         var names: [[String]: [String]] = [:]
         for host in inventory.hosts {
@@ -51,11 +52,11 @@ struct InventoryImport: LockflightCommand {
             if names[options] == nil { order.append(options) }
             names[options, default: []].append(host.name.rawValue)
         }
-        return order.map { options in
+        return order.map { options -> TerminalText in
             let hosts = names[options] ?? []
             let more = hosts.count > namedHosts ? " and \(hosts.count - namedHosts) more" : ""
             return "ssh_config sets what is not honoured: \(options.joined(separator: ", ")), for "
-                + "\(hosts.prefix(namedHosts).joined(separator: ", "))\(more); see lockflight inventory show"
+                + "\(hosts.prefix(namedHosts).joined(separator: ", "))\(more); inventory show HOST lists them"
         }
     }
 

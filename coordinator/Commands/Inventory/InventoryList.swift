@@ -1,4 +1,5 @@
 import ArgumentParser
+import SafeText
 import UpgradeDomain
 
 struct InventoryList: LockflightCommand {
@@ -9,11 +10,11 @@ struct InventoryList: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let inventory = try context.inventory(of: try context.existingLedger())
-        let rows = inventory.hosts.map { host in
+        let rows = inventory.hosts.map { host -> [TerminalText] in
             [
-                host.name.rawValue, "\(host.user)@\(host.address):\(host.port)",
+                "\(host.name)", "\(host.user)@\(host.address):\(host.port)",
                 host.hostKeys.isEmpty ? context.style.yellow("no key") : "pinned",
-                host.placements.map(\.layer.rawValue).joined(separator: ", "),
+                "\(host.placements.map(\.layer.rawValue).joined(separator: ", "))",
             ]
         }
         let table = TextTable(headers: ["HOST", "ADDRESS", "HOST KEY", "LAYERS"], rows: rows)

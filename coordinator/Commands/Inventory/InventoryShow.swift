@@ -1,4 +1,5 @@
 import ArgumentParser
+import OperatorCommands
 import SafeText
 import UpgradeDomain
 
@@ -13,7 +14,7 @@ struct InventoryShow: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let inventory = try context.inventory(of: try context.existingLedger())
         guard let found = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
-            throw CommandError(.refused, "the inventory has no host '\(host)'", next: "lockflight inventory list")
+            throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }
         var rows = [
             ["address", found.address], ["port", "\(found.port)"], ["user", found.user],
@@ -33,7 +34,7 @@ struct InventoryShow: LockflightCommand {
         rows += found.variables.sorted { $0.key < $1.key }.map { ["variable \($0)", $1] }
         rows += found.hostKeys.map { ["host key", "\($0.type) \($0.base64)"] }
         if found.hostKeys.isEmpty { rows.append(["host key", "none pinned: no connection is made"]) }
-        let table = TextTable(headers: ["FIELD", "VALUE"], rows: rows.map { $0.map { TerminalText.escaped($0) } })
+        let table = TextTable(headers: ["FIELD", "VALUE"], rows: rows.map { $0.map(TerminalText.init(escaping:)) })
         return CommandResult(lines: table.lines(width: context.width, style: context.style), document: found)
     }
 

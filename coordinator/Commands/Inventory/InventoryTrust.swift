@@ -2,6 +2,7 @@ import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
+import OperatorCommands
 import SSHTransport
 import SafeText
 import UpgradeDomain
@@ -35,7 +36,7 @@ struct InventoryTrust: LockflightCommand {
         let ledger = try context.ledger()
         var inventory = try context.inventory(of: ledger)
         if let stranger = hosts.first(where: { name in !inventory.hosts.contains { $0.name.rawValue == name } }) {
-            throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: "lockflight inventory list")
+            throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: .listInventory)
         }
         let chosen = inventory.hosts.filter { hosts.isEmpty || hosts.contains($0.name.rawValue) }
         let rows = scan ? try await scanned(chosen, ledger, context) : try await known(chosen)
@@ -48,7 +49,7 @@ struct InventoryTrust: LockflightCommand {
         _ = try ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
         let table = TextTable(
             headers: ["HOST", "RESULT"],
-            rows: rows.map { [$0.host.rawValue, $0.ok ? $0.result : context.style.red($0.result)] })
+            rows: rows.map { ["\($0.host)", $0.ok ? "\($0.result)" : context.style.red("\($0.result)")] })
         return CommandResult(
             lines: table.lines(width: context.width, style: context.style), document: rows,
             status: rows.allSatisfy(\.ok) ? .verified : .refused)
@@ -90,7 +91,7 @@ struct InventoryTrust: LockflightCommand {
         let host = answer.host
         switch answer.key {
         case .failure(let error):
-            return Row(host: host.name, result: "refused: \(TerminalText.escaped(error.message))", ok: false)
+            return Row(host: host.name, result: "refused: \(error.message)", ok: false)
         case .success(let key):
             let shown = "\(key.type) \(key.fingerprint)"
             if host.hostKeys.contains(key.pin) { return Row(host: host.name, result: "unchanged: \(shown)", ok: true) }
@@ -117,7 +118,8 @@ struct InventoryTrust: LockflightCommand {
         let path = ((knownHosts ?? "~/.ssh/known_hosts") as NSString).expandingTildeInPath
         guard FileManager.default.isReadableFile(atPath: path) else {
             throw CommandError(
-                .refused, "\(path) can not be read", consequence: "No key was pinned.", next: "ls -l \(path)")
+                .refused, "\(path) can not be read", consequence: "No key was pinned.",
+                next: .program(words: ["ls", "-l", "--", path]))
         }
         var rows: [Row] = []
         for host in chosen {

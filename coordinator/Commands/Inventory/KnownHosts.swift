@@ -1,4 +1,5 @@
 import Foundation
+import OperatorCommands
 import SSHTransport
 import SafeText
 import Subprocess
@@ -35,7 +36,8 @@ struct KnownHosts {
             return KnownHosts.read(record.standardOutput, types: types)
         } catch {
             throw CommandError(
-                .failure, "ssh-keygen could not be run: \(error)", next: "apt-get install openssh-client")
+                .failure, "ssh-keygen could not be run: \(error)",
+                next: .program(words: ["apt-get", "install", "openssh-client"]))
         }
     }
 

@@ -1,5 +1,7 @@
 import Foundation
 import Inventory
+import OperatorCommands
+import SafeText
 import Subprocess
 import UpgradeDomain
 
@@ -18,7 +20,7 @@ enum SSHConfig {
         guard case .success(let defaults) = try await ask(SSHConfigAnswer.defaultsArguments) else {
             throw CommandError(
                 .failure, "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
-                next: "ssh -F none -G localhost")
+                next: .program(words: ["ssh", "-F", "none", "-G", "localhost"]))
         }
         var answers = SSHConfigAnswers(configFile: file, defaults: SSHConfigAnswer(defaults))
         try await withThrowingTaskGroup(of: (HostName, Result<String, Complaint>).self) { group in
@@ -62,7 +64,7 @@ enum SSHConfig {
                 return .failure(Complaint(words: "it took longer than \(timeoutSeconds) s"))
             case .exited(127): throw notInstalled("there is no ssh")
             case .exited:
-                let lines = record.standardError.split(whereSeparator: \.isNewline)
+                let lines = record.standardError.fields(separatedBy: "\r\n")
                 return .failure(Complaint(words: lines.joined(separator: ": ")))
             }
         } catch let error as SubprocessError {
@@ -73,6 +75,6 @@ enum SSHConfig {
     private static func notInstalled(_ cause: String) -> CommandError {
         CommandError(
             .failure, "ssh -G could not be run: \(cause)", consequence: "Nothing was stored.",
-            next: "apt-get install openssh-client")
+            next: .program(words: ["apt-get", "install", "openssh-client"]))
     }
 }

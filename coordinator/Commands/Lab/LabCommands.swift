@@ -1,5 +1,7 @@
 import ArgumentParser
 import LabFleet
+import OperatorCommands
+import SafeText
 import UpgradeDomain
 
 struct LabCommands: ParsableCommand {
@@ -26,7 +28,7 @@ struct LabUp: LockflightCommand {
 
     func validate() throws {
         guard (1...200).contains(hosts) else { throw ValidationError("--hosts takes a number from 1 to 200") }
-        guard network.hasPrefix("127."), network.split(separator: ".").count == 3 else {
+        guard network.begins(with: "127."), network.fields(separatedBy: ".").count == 3 else {
             throw ValidationError("--network takes three octets such as 127.77.0")
         }
     }
@@ -38,10 +40,7 @@ struct LabUp: LockflightCommand {
                 "\($0.name)  \($0.address):\($0.sshPort)  \($0.layers.map(\.rawValue).joined(separator: ", "))"
             },
             document: made.hosts,
-            remarks: [
-                "next: lockflight inventory import \(made.inventoryPath)",
-                "      lockflight inventory trust --known-hosts \(made.knownHostsPath)",
-            ])
+            next: [.importInventory(file: made.inventoryPath), .trustKnownHosts(file: made.knownHostsPath)])
     }
 }
 
@@ -55,12 +54,12 @@ struct LabStatusCommand: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let statuses = try await Lab.open(at: lab.folder).status()
-        let rows = statuses.map { status in
+        let rows = statuses.map { status -> [TerminalText] in
             [
-                status.host.name.rawValue, "\(status.host.address):\(status.host.sshPort)",
+                "\(status.host.name)", "\(status.host.address):\(status.host.sshPort)",
                 status.isReachable ? "up" : context.style.red("down"),
                 status.host.layers.map { "\($0) \(status.versions[$0] ?? "-")" }.joined(separator: ", "),
-                status.faults.map(\.rawValue).joined(separator: ", "),
+                "\(status.faults.map(\.rawValue).joined(separator: ", "))",
             ]
         }
         let table = TextTable(headers: ["HOST", "ADDRESS", "SSHD", "RUNNING", "FAULTS"], rows: rows)

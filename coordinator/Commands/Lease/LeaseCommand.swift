@@ -2,7 +2,9 @@ import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
+import OperatorCommands
 import RolloutEngine
+import SafeText
 import UpgradeDomain
 
 struct LeaseCommand: ParsableCommand {
@@ -25,15 +27,13 @@ struct LeaseShow: LockflightCommand {
             return CommandResult(lines: ["nobody has driven \(control.run) yet"], document: [String: String]())
         }
         let words = lease.isHeld ? "driven by" : "nobody drives it; last driven by"
-        let remarks =
-            lease.isHeld
-            ? [] : ["next: " + (try await control.state().nextCommands(at: Context.clock.wall()).first?.command ?? "")]
+        let next = lease.isHeld ? [] : try await control.state().nextCommands(at: Context.clock.wall()).prefix(1)
         return CommandResult(
             lines: [
                 "\(control.run) epoch \(lease.driver.epoch)",
                 "\(words) \(lease.driver.user)@\(lease.driver.machine), process \(lease.driver.processID), "
                     + "since \(lease.acquiredAt.rfc3339)",
-            ], document: lease, remarks: remarks.filter { $0 != "next: " })
+            ], document: lease, next: next.map(\.command))
     }
 }
 
@@ -48,7 +48,7 @@ struct LeaseBreak: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "Why; recorded.") var reason: String
+    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target)
@@ -57,8 +57,10 @@ struct LeaseBreak: LockflightCommand {
                 .refused, "nobody drives \(control.run), so there is no lease to break",
                 consequence: "Nothing was recorded.",
                 next: try await control.state().nextCommands(at: Context.clock.wall()).first?.command
-                    ?? "lockflight status \(control.run)")
+                    ?? .status(run: control.run))
         }
+        let reason = try context.reason(
+            reason, for: "process \(held.processID) on \(held.machine) may no longer drive \(control.run)")
         let lease = try control.ledger.acquireLease(
             on: control.run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
             takingOver: true, at: Context.clock.wall())
@@ -67,9 +69,9 @@ struct LeaseBreak: LockflightCommand {
             "\(context.user) broke the lease of \(held.user)@\(held.machine), process \(held.processID): \(reason)"
         try await record(words, control, lease)
         return CommandResult(
-            lines: [words, "epoch \(held.epoch) is deposed; \(control.run) is now at epoch \(lease.epoch)"],
+            lines: ["\(words)", "epoch \(held.epoch) is deposed; \(control.run) is now at epoch \(lease.epoch)"],
             document: try control.ledger.lease(of: control.run),
-            remarks: ["next: lockflight rollout resume \(control.run)"])
+            next: [.resume(run: control.run)])
     }
 
     private func record(_ words: String, _ control: RunControl, _ lease: Lease) async throws {
@@ -82,7 +84,7 @@ struct LeaseBreak: LockflightCommand {
             case .deposed:
                 throw CommandError(
                     .refused, "another driver took \(control.run) over meanwhile",
-                    next: "lockflight lease show \(control.run)")
+                    next: .showLease(run: control.run))
             }
         }
         throw RuntimeError.appendStarved(control.run)

@@ -1,14 +1,19 @@
 import Foundation
+import OperatorCommands
+import SafeText
+import UpgradeDomain
 
 /// What a command found or did; the renderer alone decides how it looks.
 struct CommandResult {
     /// For people, one element a line.
-    var lines: [String]
+    var lines: [TerminalText]
     /// For programs: the shape of `--json`.
     var document: any Encodable & Sendable
     var status: ExitStatus = .verified
     /// Remarks that are no result; they go to standard error.
-    var remarks: [String] = []
+    var remarks: [TerminalText] = []
+    /// What can be done next, after the remarks.
+    var next: [OperatorCommand] = []
 }
 
 /// Something a person has to know: what failed and where, what follows, the next command.
@@ -16,9 +21,9 @@ struct CommandError: Error, CustomStringConvertible {
     var status: ExitStatus
     var message: String
     var consequence: String?
-    var next: String?
+    var next: OperatorCommand?
 
-    init(_ status: ExitStatus, _ message: String, consequence: String? = nil, next: String? = nil) {
+    init(_ status: ExitStatus, _ message: String, consequence: String? = nil, next: OperatorCommand? = nil) {
         self.status = status
         self.message = message
         self.consequence = consequence
@@ -30,6 +35,8 @@ struct CommandError: Error, CustomStringConvertible {
 
 /// Where and how a command works.
 struct Context: Sendable {
+    /// Writes what to do next.
+    var commandLines: CommandLines
     var ledgerPath: String
     var isJSON: Bool
     var style: Style

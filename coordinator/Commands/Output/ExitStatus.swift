@@ -17,6 +17,9 @@ public enum ExitStatus: Int32, CaseIterable, Sendable {
     /// A fault of the machine or of Lockflight itself.
     case failure = 70
 
+    /// Its line in a table.
+    var row: String { "  \(rawValue < 10 ? " " : "")\(rawValue)  \(meaning)" }
+
     var meaning: String {
         switch self {
         case .verified: "done; of a run: verified"
@@ -25,7 +28,7 @@ public enum ExitStatus: Int32, CaseIterable, Sendable {
         case .rolledBackNotVerified: "rolled back, not verified"
         case .refused: "refused; nothing changed"
         case .unreachable: "a host is unreachable, or an outcome unknown"
-        case .detached: "stopped on request; `lockflight rollout resume` goes on"
+        case .detached: "stopped on request; `rollout resume` goes on"
         case .usage: "usage error"
         case .failure: "a fault of the machine or of Lockflight"
         }

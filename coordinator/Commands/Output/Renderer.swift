@@ -1,5 +1,9 @@
+import CLinux
 import Foundation
+import OperatorCommands
 import SafeText
+import SystemPackage
+import UpgradeDomain
 
 #if canImport(Glibc)
     import Glibc
@@ -7,28 +11,43 @@ import SafeText
 
 /// The only place that writes to standard output and standard error.
 enum Renderer {
+    /// The longest answer that is read.
+    static let answerBytes = 1_000
+
+    /// How wide the terminal of standard output is; 0 where it is none.
+    static var terminalColumns: Int { Int(lockflight_terminal_columns(STDOUT_FILENO)) }
+
     static func deliver(_ result: CommandResult, _ context: Context) {
         if context.isJSON {
             write(json(result.document) + "\n", to: STDOUT_FILENO)
         } else {
             writeOutput(result.lines)
         }
-        writeError(result.remarks)
+        writeError(result.remarks + result.next.map { "next: \(context.commandLines.line($0))" })
     }
 
     static func deliver(_ error: CommandError, _ context: Context) {
         if context.isJSON {
-            write(json(ErrorDocument(error)) + "\n", to: STDOUT_FILENO)
+            write(json(ErrorDocument(error, context.commandLines)) + "\n", to: STDOUT_FILENO)
         }
-        writeError(lines(of: error, context.style))
+        writeError(lines(of: error, context.style, context.commandLines))
+    }
+
+    /// Help, or what is wrong with the words of a command line, which may come from anywhere.
+    static func deliver(_ message: String, isHelp: Bool) {
+        if isHelp {
+            write(message.isEmpty || message.ends(with: "\n") ? message : message + "\n", to: STDOUT_FILENO)
+        } else {
+            writeError(message.lines.map { TerminalText(escaping: String($0)) })
+        }
     }
 
     /// A message of several lines has those after the first under its words: no text of a host or a file begins a line of ours.
-    static func lines(of error: CommandError, _ style: Style) -> [String] {
-        let message = error.message.lines.map { TerminalText.escaped(String($0)) }
-        var lines = [style.red("error:") + " " + (message.first ?? "")] + message.dropFirst().map { "       " + $0 }
-        if let consequence = error.consequence { lines.append("  " + TerminalText.escaped(consequence)) }
-        if let next = error.next { lines.append("  next: " + style.bold(TerminalText.escaped(next))) }
+    static func lines(of error: CommandError, _ style: Style, _ commands: CommandLines) -> [TerminalText] {
+        let message = error.message.lines.map { TerminalText(escaping: String($0)) }
+        var lines = [style.red("error:") + " " + (message.first ?? "")] + message.dropFirst().map { "       \($0)" }
+        if let consequence = error.consequence { lines.append("  \(consequence)") }
+        if let next = error.next { lines.append("  next: " + style.bold("\(commands.line(next))")) }
         return lines
     }
 
@@ -42,14 +61,30 @@ enum Renderer {
     }
 
     /// One element a line, whatever is in it.
-    static func writeOutput(_ lines: [String]) { write(shown(lines), to: STDOUT_FILENO) }
-    static func writeError(_ lines: [String]) { write(shown(lines), to: STDERR_FILENO) }
-    static func write(_ region: inout LiveRegion, _ lines: [String]) {
-        write(region.update(lines.map { TerminalText.line($0, styles: Style.codes) }), to: STDOUT_FILENO)
+    static func writeOutput(_ lines: [TerminalText]) { write(shown(lines), to: STDOUT_FILENO) }
+    static func writeError(_ lines: [TerminalText]) { write(shown(lines), to: STDERR_FILENO) }
+    static func write(_ region: inout LiveRegion, _ lines: [TerminalText]) {
+        write(region.update(lines), to: STDOUT_FILENO)
     }
 
-    private static func shown(_ lines: [String]) -> String {
-        lines.map { TerminalText.line($0, styles: Style.codes) + "\n" }.joined()
+    private static func shown(_ lines: [TerminalText]) -> String { lines.map { $0.written + "\n" }.joined() }
+
+    /// Asks the person at the terminal, wherever standard input and output lead.
+    ///
+    /// - Returns: What was typed in a line, without space around it; nil where there is no terminal.
+    static func ask(_ lines: [TerminalText], _ question: TerminalText) throws -> String? {
+        guard let terminal = try? FileDescriptor.open("/dev/tty", .readWrite) else { return nil }
+        return try terminal.closeAfter {
+            write(shown(lines) + question.written + " ", to: terminal.rawValue)
+            var answer: [UInt8] = []
+            var byte: [UInt8] = [0]
+            while answer.count < answerBytes, try byte.withUnsafeMutableBytes({ try terminal.read(into: $0) }) == 1,
+                byte != [0x0a]
+            {
+                answer += byte
+            }
+            return String(String(decoding: answer, as: UTF8.self).trimmed)
+        }
     }
 
     /// Writes all of it; a reader that has gone away ends the writing quietly.
@@ -70,14 +105,16 @@ enum Renderer {
             var message: String
             var consequence: String?
             var next: String?
+            /// What the next command asks a person for.
+            var asks: [String]?
             var exitCode: Int32
         }
         var error: Body
 
-        init(_ error: CommandError) {
+        init(_ error: CommandError, _ commands: CommandLines) {
             self.error = Body(
-                message: error.message, consequence: error.consequence, next: error.next,
-                exitCode: error.status.rawValue)
+                message: error.message, consequence: error.consequence, next: error.next.map(commands.line),
+                asks: error.next?.asksForReason == true ? ["reason"] : nil, exitCode: error.status.rawValue)
         }
     }
 }

@@ -5,33 +5,25 @@ struct TextTable {
     static let gap = 2
     static let narrowestLastColumn = 16
 
-    var headers: [String]
-    var rows: [[String]]
+    var headers: [TerminalText]
+    var rows: [[TerminalText]]
 
-    func lines(width: Int, style: Style) -> [String] {
+    func lines(width: Int, style: Style) -> [TerminalText] {
         let columns = headers.indices.map { column in
-            ([headers[column]] + rows.map { $0[column] }).map(TerminalText.width).max() ?? 0
+            ([headers[column]] + rows.map { $0[column] }).map(\.width).max() ?? 0
         }
         let before = columns.dropLast().reduce(0) { $0 + $1 + TextTable.gap }
         let room = max(TextTable.narrowestLastColumn, width - before)
         var lines = [style.bold(line(headers, columns))]
         for row in rows {
-            let last = row.last ?? ""
-            let parts = TerminalText.width(last) > room ? TerminalText.wrapped(last, to: room) : [last]
-            lines.append(line(row.dropLast() + [parts[0]], columns))
-            for part in parts.dropFirst() { lines.append(String(repeating: " ", count: before) + part) }
+            let parts = row.last?.wrapped(to: room) ?? []
+            lines.append(line(row.dropLast() + parts.prefix(1), columns))
+            for part in parts.dropFirst() { lines.append(TerminalText(repeating: " ", count: before) + part) }
         }
         return lines
     }
 
-    private func line(_ cells: [String], _ columns: [Int]) -> String {
-        var text = ""
-        for (index, cell) in cells.enumerated() {
-            text += cell
-            if index < cells.count - 1 {
-                text += String(repeating: " ", count: columns[index] - TerminalText.width(cell) + TextTable.gap)
-            }
-        }
-        return text
+    private func line(_ cells: [TerminalText], _ columns: [Int]) -> TerminalText {
+        zip(cells, columns).dropLast().map { $0.padded(to: $1 + TextTable.gap) }.joined() + (cells.last ?? "")
     }
 }

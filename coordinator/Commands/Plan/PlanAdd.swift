@@ -2,6 +2,8 @@ import ArgumentParser
 import CoordinatorRuntime
 import Inventory
 import Ledger
+import OperatorCommands
+import SafeText
 import UpgradeDomain
 
 struct PlanAdd: LockflightCommand {
@@ -22,6 +24,6 @@ struct PlanAdd: LockflightCommand {
         let digest = try ledger.addPlan(plan, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),
-            remarks: ["next: lockflight plan show \(digest.short)"])
+            next: [.showPlan(plan: digest.short)])
     }
 }

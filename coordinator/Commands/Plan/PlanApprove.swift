@@ -3,6 +3,8 @@ import ContentDigest
 import CoordinatorRuntime
 import Inventory
 import Ledger
+import OperatorCommands
+import SafeText
 import UpgradeDomain
 
 struct PlanApprove: LockflightCommand {
@@ -53,18 +55,18 @@ struct PlanApprove: LockflightCommand {
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by \(owner)"
                     + " (unsigned, claimed by OS user \(context.user))",
-                rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" }
+                rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" as TerminalText }
                     ?? "going back will need an approval of its own",
-            ], document: approval, remarks: ["next: " + stored.nextCommand(standing)])
+            ], document: approval, next: [stored.nextCommand(standing)])
     }
 }
 
 extension StoredPlan {
     /// What brings it nearer to its run: an approval that is still open, else the start.
-    func nextCommand(_ standing: ApprovalStanding) -> String {
+    func nextCommand(_ standing: ApprovalStanding) -> OperatorCommand {
         let open = standing.layers.first { if case .approved = $0.verdict { false } else { true } }
-        guard let open else { return "lockflight rollout start \(plan.name) --watch" }
-        return "lockflight plan approve \(digest.short) --as \(open.owners.first?.rawValue ?? "OWNER")"
+        guard let open else { return .start(plan: plan.name, succeeds: nil) }
+        return .approvePlan(plan: digest.short, owner: open.owners.first)
     }
 
     /// Refuses what an older build stored, or an inventory has changed too much for since: it can be shown and rolled back, and no
@@ -76,6 +78,6 @@ extension StoredPlan {
         throw CommandError(
             .refused, "the plan \(digest.short) can not be run over this inventory: \(first)\(more)",
             consequence: consequence,
-            next: plan.nameProblems(over: []).isEmpty ? "lockflight inventory import FILE" : "lockflight plan add FILE")
+            next: plan.nameProblems(over: []).isEmpty ? .importInventory(file: nil) : .addPlan(file: nil))
     }
 }

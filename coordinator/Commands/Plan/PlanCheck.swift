@@ -1,6 +1,7 @@
 import ArgumentParser
 import ContentDigest
 import Inventory
+import SafeText
 import UpgradeDomain
 
 struct PlanCheck: LockflightCommand {

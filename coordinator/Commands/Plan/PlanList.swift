@@ -1,5 +1,6 @@
 import ArgumentParser
 import Ledger
+import SafeText
 import UpgradeDomain
 
 struct PlanList: LockflightCommand {
@@ -10,10 +11,11 @@ struct PlanList: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let plans = try context.existingLedger().plans()
-        let rows = plans.map { stored in
+        let rows = plans.map { stored -> [TerminalText] in
             [
-                stored.digest.short, stored.plan.name, "\(stored.plan.version.from) -> \(stored.plan.version.to)",
-                stored.addedAt.rfc3339, stored.plan.layers.map(\.name.rawValue).joined(separator: ", "),
+                "\(stored.digest.short)", "\(stored.plan.name)",
+                "\(stored.plan.version.from) -> \(stored.plan.version.to)",
+                "\(stored.addedAt.rfc3339)", "\(stored.plan.layers.map(\.name.rawValue).joined(separator: ", "))",
             ]
         }
         let table = TextTable(headers: ["DIGEST", "NAME", "VERSIONS", "ADDED", "LAYERS"], rows: rows)

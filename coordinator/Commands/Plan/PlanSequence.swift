@@ -8,7 +8,7 @@ struct PlanSequence {
     let digest: Digest
     let standing: ApprovalStanding?
 
-    func lines(_ context: Context) -> [String] {
+    func lines(_ context: Context) -> [TerminalText] {
         let style = context.style
         let hosts = plan.selectedHosts(of: inventory)
         var lines = [
@@ -23,7 +23,7 @@ struct PlanSequence {
         ]
         for (index, layer) in plan.layers.enumerated() { lines += draw(layer, index, hosts, style) }
         lines += ["", "end        the whole fleet is proved again; `rollout finalize` then ends the rollback window"]
-        return lines.flatMap { TerminalText.wrapped($0, to: context.width, indent: "             ") }
+        return lines.flatMap { $0.wrapped(to: context.width, indent: 13) }
     }
 
     private var family: String {
@@ -38,7 +38,7 @@ struct PlanSequence {
             separator: ", ")
     }
 
-    private func draw(_ layer: PlanLayer, _ index: Int, _ hosts: [Host], _ style: Style) -> [String] {
+    private func draw(_ layer: PlanLayer, _ index: Int, _ hosts: [Host], _ style: Style) -> [TerminalText] {
         let names = hosts.filter { host in host.placements.contains { $0.layer == layer.name } }.map(\.name)
         var lines = [
             "",
@@ -59,7 +59,7 @@ struct PlanSequence {
         }
         for batch in layer.batches(over: names) {
             let members = batch.placements.map(\.host.rawValue).joined(separator: ", ")
-            lines.append("  batch \(batch.index + 1)    \(members)" + (batch.index == 0 ? "  (canary)" : ""))
+            lines.append("  batch \(batch.index + 1)    \(members)\(batch.index == 0 ? "  (canary)" : "")")
             lines.append(
                 "  " + style.dim("boundary   drift check, guardrails, steps, verify, soak \(layer.soakSeconds) s, gate")
             )
@@ -89,7 +89,7 @@ struct PlanSequence {
         }
     }
 
-    private func approval(_ layer: LayerName, _ style: Style) -> String {
+    private func approval(_ layer: LayerName, _ style: Style) -> TerminalText {
         guard let own = standing?.layers.first(where: { $0.layer == layer }) else { return "" }
         let owners = own.owners.map(\.rawValue).joined(separator: " or ")
         return switch own.verdict {

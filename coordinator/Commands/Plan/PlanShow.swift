@@ -22,7 +22,7 @@ struct PlanShow: LockflightCommand {
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
             lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),
-            remarks: ["next: " + stored.nextCommand(standing)])
+            next: [stored.nextCommand(standing)])
     }
 }
 

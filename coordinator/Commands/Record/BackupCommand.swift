@@ -1,6 +1,8 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import OperatorCommands
+import SafeText
 import UpgradeDomain
 
 struct BackupCommand: LockflightCommand {
@@ -37,6 +39,6 @@ struct RestoreCommand: LockflightCommand {
         let ledger = try Ledger.restore(file, to: context.ledgerPath, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(context.ledgerPath) is restored from \(file)"], document: ["ledger": ledger.id.rawValue],
-            remarks: ["next: lockflight status"])
+            next: [.status(run: nil)])
     }
 }

@@ -16,10 +16,10 @@ struct EventsCommand: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target, readOnly: true)
         let events = try await control.log.events(of: control.run, after: after)
-        let rows = events.map { recorded in
+        let rows = events.map { recorded -> [TerminalText] in
             [
-                "\(recorded.sequence)", recorded.recordedAt.rfc3339, recorded.hash.short,
-                TerminalText.escaped(recorded.event.sentence),
+                "\(recorded.sequence)", "\(recorded.recordedAt.rfc3339)", "\(recorded.hash.short)",
+                "\(recorded.event.sentence)",
             ]
         }
         let table = TextTable(headers: ["#", "TIME", "HASH", "EVENT"], rows: rows)

@@ -21,19 +21,19 @@ struct LedgerVerify: LockflightCommand {
         let ledger = try context.existingLedger()
         let verification = try ledger.verify(
             run: try run.map { try ledger.run(matching: $0).id }, followedBy: { OverviewKeeper(at: nil) })
-        var lines: [String] = []
+        var lines: [TerminalText] = []
         for chain in verification.chains {
-            let head = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"
+            let head: TerminalText = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"
             lines.append(
                 chain.faults.isEmpty
-                    ? "\(head)  " + context.style.green("sound") : "\(head)  " + context.style.red("broken"))
-            lines += chain.faults.map { "  " + TerminalText.escaped($0.sentence) }
+                    ? head + "  " + context.style.green("sound") : head + "  " + context.style.red("broken"))
+            lines += chain.faults.map { "  \($0.sentence)" }
         }
-        lines += verification.faults.map { context.style.red(TerminalText.escaped($0.sentence)) }
+        lines += verification.faults.map { context.style.red("\($0.sentence)") }
         if verification.chains.isEmpty, verification.isSound { lines.append("no run yet; the ledger is sound") }
         return CommandResult(
             lines: lines, document: Document(verification), status: verification.isSound ? .verified : .failure,
-            remarks: verification.isSound ? [Verification.undetectable] : [])
+            remarks: verification.isSound ? ["\(Verification.undetectable)"] : [])
     }
 
     private struct Document: Encodable {

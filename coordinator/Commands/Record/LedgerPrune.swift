@@ -1,6 +1,7 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import SafeText
 import UpgradeDomain
 
 struct LedgerPrune: LockflightCommand {
@@ -13,18 +14,18 @@ struct LedgerPrune: LockflightCommand {
             """)
 
     @OptionGroup var options: GlobalOptions
-    @Option(name: .long, help: "Why; recorded in the run's chain.") var reason: String
+    @Option(name: .long, help: "Why; recorded in the run's chain. Asked for where it is left out.") var reason: String?
     @Argument(help: "The runs.") var runs: [String]
 
     func validate() throws {
         if runs.isEmpty { throw ValidationError("name at least one run") }
-        if reason.isEmpty { throw ValidationError("say why") }
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try context.ledger()
+        let reason = try context.reason(reason, for: "raw evidence of \(runs.joined(separator: ", ")) is deleted")
         var document: [RunID: EvidencePruning] = [:]
-        var lines: [String] = []
+        var lines: [TerminalText] = []
         for control in try runs.map({ try RunControl(context, ledger, run: $0) }) {
             let pruning = try ledger.pruneEvidence(
                 of: control.run, by: context.user, reason: reason, at: Context.clock.wall(),

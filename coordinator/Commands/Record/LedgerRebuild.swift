@@ -2,6 +2,7 @@ import AgentProtocol
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import OperatorCommands
 import SafeText
 import UpgradeDomain
 
@@ -29,7 +30,7 @@ struct LedgerRebuild: LockflightCommand {
         let ledger = try context.ledger()
         let inventory = try context.inventory(of: ledger)
         if let stranger = without.first(where: { name in !inventory.hosts.contains { $0.name.rawValue == name } }) {
-            throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: "lockflight inventory list")
+            throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: .listInventory)
         }
         let asked = inventory.hosts.filter { !without.contains($0.name.rawValue) }
         let memories = try await memories(of: asked, ledger, context)
@@ -37,7 +38,7 @@ struct LedgerRebuild: LockflightCommand {
         guard let lost = owners.first else {
             throw CommandError(
                 .refused, "no host has ever been driven by a ledger", consequence: "There is nothing to rebuild.",
-                next: "lockflight plan add --help")
+                next: .addPlan(file: nil))
         }
         guard owners.count == 1 else {
             let words = owners.map { owner in
@@ -45,18 +46,21 @@ struct LedgerRebuild: LockflightCommand {
             }
             throw CommandError(
                 .refused, "the hosts follow \(owners.count) ledgers: \(words.joined(separator: "; "))",
-                consequence: "Nothing was recorded.", next: "lockflight ledger rebuild --from-hosts --without HOST")
+                consequence: "Nothing was recorded. Leave out those of the wrong one.",
+                next: .rebuildLedger(without: []))
         }
         try refuseEpochsWithoutReason(memories, at: Context.clock.wall())
         let operations = memories.flatMap { memory in memory.entries.map { $0.reconstructed(on: memory.host) } }
         try ledger.takePlace(
             of: lost, above: memories.map(\.highestEpoch).max() ?? 0, remembering: operations, by: context.user,
             at: Context.clock.wall())
-        var remarks = ["this ledger is \(lost) from now on; \(operations.count) operations were reconstructed"]
+        var remarks: [TerminalText] = [
+            "this ledger is \(lost) from now on; \(operations.count) operations were reconstructed"
+        ]
         if !without.isEmpty { remarks.append("not asked: \(without.joined(separator: ", "))") }
-        remarks.append("next: lockflight ledger reconstructed")
         return CommandResult(
-            lines: ReconstructionTable.lines(of: operations, context), document: operations, remarks: remarks)
+            lines: ReconstructionTable.lines(of: operations, context), document: operations, remarks: remarks,
+            next: [.listReconstructed])
     }
 
     /// No ledger gives out epochs far beyond the seconds since 1970, where a restored one begins. Following a host that says
@@ -69,9 +73,7 @@ struct LedgerRebuild: LockflightCommand {
             .refused,
             "\(first.host) says that it was driven with the epoch \(first.highestEpoch), which no ledger gives out",
             consequence: "Nothing was recorded. Find out who wrote that, or leave the host out.",
-            next:
-                "lockflight ledger rebuild --from-hosts --without \(strange.map(\.host.rawValue).joined(separator: " --without "))"
-        )
+            next: .rebuildLedger(without: strange.map(\.host)))
     }
 
     private func memories(
@@ -81,13 +83,16 @@ struct LedgerRebuild: LockflightCommand {
         let answers = await FleetJournals(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
             .memories(of: hosts)
         await connection.close()
-        let silent = zip(hosts, answers).compactMap { host, answer -> String? in
-            if case .failure(let failure) = answer { "\(host.name): \(failure.message)" } else { nil }
+        let silent = zip(hosts, answers).compactMap { host, answer -> (host: HostName, why: String)? in
+            if case .failure(let failure) = answer { (host.name, failure.message) } else { nil }
         }
         guard silent.isEmpty else {
             throw CommandError(
-                .unreachable, "not every host could be asked: \(silent.joined(separator: "; "))",
-                consequence: "Nothing was recorded.", next: "lockflight ledger rebuild --from-hosts --without HOST")
+                .unreachable,
+                "not every host could be asked: \(silent.map { "\($0.host): \($0.why)" }.joined(separator: "; "))",
+                consequence:
+                    "Nothing was recorded. Repeat the command once they answer, or leave out those that are gone.",
+                next: .rebuildLedger(without: without.map { HostName($0) } + silent.map(\.host)))
         }
         return try answers.map { try $0.get() }
     }
@@ -107,12 +112,12 @@ struct LedgerReconstructed: LockflightCommand {
 }
 
 private enum ReconstructionTable {
-    static func lines(of operations: [ReconstructedOperation], _ context: Context) -> [String] {
+    static func lines(of operations: [ReconstructedOperation], _ context: Context) -> [TerminalText] {
         if operations.isEmpty { return ["nothing was reconstructed"] }
-        let rows = operations.map { operation in
+        let rows = operations.map { operation -> [TerminalText] in
             [
-                operation.host.rawValue, TerminalText.escaped(operation.operation.rawValue),
-                TerminalText.escaped(operation.state.sentence), operation.planDigest?.short ?? "-",
+                "\(operation.host)", "\(operation.operation)", "\(operation.state.sentence)",
+                "\(operation.planDigest?.short ?? "-")",
             ]
         }
         return TextTable(headers: ["HOST", "OPERATION", "RECONSTRUCTED", "PLAN"], rows: rows)

@@ -42,10 +42,11 @@ struct BoundaryDocument: Encodable {
     var evidence: [Evidence]
     var approvals: [Approval]
     var recoveryApprovals: [RecoveryApproval]
-    /// Narrowest first.
-    var options: [NextCommand]
+    /// Narrowest first; nil in what is proved, as they are advice that depends on the time and the build.
+    var options: [NextCommandDocument]?
 
-    init(_ record: BoundaryRecord, of state: RolloutState, at now: WallTime) {
+    /// - Parameter lines: writes the commands that can be given; nil leaves them out.
+    init(_ record: BoundaryRecord, of state: RolloutState, at now: WallTime, _ lines: CommandLines?) {
         run = state.definition.run
         plan = state.plan.name
         planDigest = state.definition.planDigest
@@ -86,16 +87,16 @@ struct BoundaryDocument: Encodable {
         }
         approvals = state.definition.approvals
         recoveryApprovals = state.recoveryApprovals
-        options = state.nextCommands(at: now)
+        options = lines.map { lines in state.nextCommands(at: now).map { NextCommandDocument($0, lines) } }
     }
 
     // MARK: The page
 
     /// The record as Markdown that reads well as plain text.
-    var page: String {
-        var lines = ["# \(text("\(run): held at \(stopped)"))", ""]
+    var page: MarkdownText {
+        var lines: [MarkdownText] = ["# \(run): held at \(stopped)", ""]
         lines += failures.filter { $0.answered == nil }.prefix(1).map {
-            "**\($0.code)** (\($0.failureClass)): \(text($0.detail))"
+            "**\($0.code)** (\($0.failureClass)): \($0.detail)"
         }
         lines += [
             "", "| | |", "|---|---|", row("plan", "\(plan), \(planDigest)"), row("hosts", "\(hostsDigest)"),
@@ -115,7 +116,7 @@ struct BoundaryDocument: Encodable {
             ])
         }
         for piece in evidence {
-            lines += ["", "## Evidence of \(text("\(piece.placement)"))", ""]
+            lines += ["", "## Evidence of \(piece.placement)", ""]
             lines += [
                 "Before: \(piece.before?.takenAt.rfc3339 ?? "not taken"). After: \(piece.after?.takenAt.rfc3339 ?? "not taken").",
                 "", "| surface | item | before | after | verdict |", "|---|---|---|---|---|",
@@ -128,9 +129,14 @@ struct BoundaryDocument: Encodable {
         lines += approvals.map {
             cells(["\($0.owner)", $0.claimedBy, $0.approvedAt.rfc3339, $0.rollbackUntil?.rfc3339 ?? "not approved"])
         }
-        lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \(text($0.sentence))" }
-        lines += ["", "## Ways on, narrowest first", ""]
-        lines += options.map { "- \(MarkdownText.code($0.command)): \(text($0.why))" }
+        lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \($0.sentence)" as MarkdownText }
+        if let options {
+            lines += ["", "## Ways on, narrowest first", ""]
+            lines += options.map { option in
+                let asks = option.asks == nil ? "" : "; asks for the reason"
+                return "- \(MarkdownText(code: option.command)): \(option.why + asks)"
+            }
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -138,12 +144,7 @@ struct BoundaryDocument: Encodable {
         placements.isEmpty ? "none" : placements.map(\.description).joined(separator: ", ")
     }
 
-    private func row(_ name: String, _ value: String) -> String { cells([name, value]) }
+    private func row(_ name: String, _ value: String) -> MarkdownText { .row([name, value]) }
 
-    private func cells(_ values: [String]) -> String { "| " + values.map(text).joined(separator: " | ") + " |" }
-
-    /// What comes from hosts must neither break the table nor the terminal it is shown on.
-    private func text(_ value: String) -> String {
-        MarkdownText.escaped(value)
-    }
+    private func cells(_ values: [String]) -> MarkdownText { .row(values) }
 }

@@ -2,7 +2,9 @@ import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
+import OperatorCommands
 import RolloutEngine
+import SafeText
 import UpgradeDomain
 
 struct RecoverCommand: ParsableCommand {
@@ -37,23 +39,23 @@ struct RecoverShow: LockflightCommand {
         guard let record = state.boundaryRecord else {
             throw CommandError(
                 .refused, "\(control.run) is \(state.status); it is not held at a boundary",
-                next: "lockflight status \(control.run)")
+                next: .status(run: control.run))
         }
-        let document = BoundaryDocument(record, of: state, at: Context.clock.wall())
-        var remarks: [String] = []
+        let document = BoundaryDocument(record, of: state, at: Context.clock.wall(), context.commandLines)
+        var remarks: [TerminalText] = []
         if let output {
             do {
-                try document.page.write(toFile: output, atomically: true, encoding: .utf8)
+                try document.page.written.write(toFile: output, atomically: true, encoding: .utf8)
             } catch {
                 throw CommandError(
                     .failure, "\(output) could not be written: \(error.localizedDescription)",
-                    consequence: "Nothing was written.", next: "lockflight recover show \(control.run)")
+                    consequence: "Nothing was written.", next: .showBoundary(run: control.run))
             }
             remarks.append("written to \(output)")
         }
         let view = StatusView(
-            report: RunReport(state), now: Context.clock.wall(), width: context.width, style: context.style, driver: nil
-        )
+            report: RunReport(state), now: Context.clock.wall(), width: context.width, style: context.style,
+            commandLines: context.commandLines, driver: nil)
         return CommandResult(lines: view.recoveryLines, document: document, status: state.exitStatus, remarks: remarks)
     }
 }
@@ -87,15 +89,14 @@ struct RecoverRerun: LockflightCommand {
     @Option(name: .customLong("as"), help: "An owner who approves it, where nobody has yet.") var owner: String?
     @Option(name: .long, help: "The owner who signs it off: approves a step that is not declared idempotent.")
     var signOff: String?
-    @Option(name: .long, help: "Why; recorded.") var reason: String?
-
-    func validate() throws {
-        if signOff != nil, reason == nil { throw ValidationError("--sign-off needs --reason") }
-    }
+    @Option(name: .long, help: "Why; recorded. Asked for where it is needed and left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
+        let control = try context.control(target)
+        let reason =
+            try signOff.map { try context.reason(self.reason, for: "\($0) signs off a step of \(host)") } ?? reason
         let action = RequestedAction.rerun(host: HostName(host), signedOffBy: signOff.map { Owner($0) })
-        return try await context.control(target).requestAndFollow(
+        return try await control.requestAndFollow(
             action, reason: reason, approvedBy: [owner].compactMap { $0.map { Owner($0) } })
     }
 }
@@ -153,10 +154,13 @@ struct RecoverSignOff: LockflightCommand {
     @OptionGroup var target: RunOption
     @Argument(help: "Hosts that the rollback left unverified.") var hosts: [String]
     @Option(name: .customLong("as"), help: "The owner who signs off.") var owner: String
-    @Option(name: .long, help: "Why; recorded.") var reason: String
+    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let action = RequestedAction.signOff(hosts: hosts.map { HostName($0) }, owner: Owner(owner))
-        return try await context.control(target).requestAndFollow(action, reason: reason)
+        let control = try context.control(target)
+        let reason = try context.reason(
+            reason, for: "\(owner) lets the rollback go past \(hosts.joined(separator: ", "))")
+        return try await control.requestAndFollow(action, reason: reason)
     }
 }

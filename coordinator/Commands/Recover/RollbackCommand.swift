@@ -34,17 +34,15 @@ struct RollbackCommand: LockflightCommand {
     @Option(
         name: .customLong("as"), help: "An owner who approves it, where no approval covers it yet; repeat for more.")
     var owners: [String] = []
-    @Option(name: .long, help: "The owner who lets it go past guardrails that refuse it; needs --reason.")
+    @Option(name: .long, help: "The owner who lets it go past guardrails that refuse it.")
     var breakGlass: String?
-    @Option(name: .long, help: "Why; recorded.") var reason: String?
-
-    func validate() throws {
-        if breakGlass != nil, reason == nil { throw ValidationError("--break-glass needs --reason") }
-    }
+    @Option(name: .long, help: "Why; recorded. Asked for where it is needed and left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let scope = chosen.scope
         let control = try context.control(target)
+        let reason =
+            try breakGlass.map { try context.reason(self.reason, for: "\($0) overrides the guardrails") } ?? reason
         var result = try await control.requestAndFollow(
             .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason,
             approvedBy: owners.map { Owner($0) })

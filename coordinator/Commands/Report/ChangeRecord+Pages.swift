@@ -5,40 +5,38 @@ import UpgradeDomain
 
 extension ChangeRecord {
     /// Markdown that reads well as plain text.
-    var markdown: String {
-        var lines = ["# \(text(title))", "", "**\(text(verdict))**", "", "| | |", "|---|---|"]
+    var markdown: MarkdownText {
+        var lines: [MarkdownText] = ["# \(title)", "", "**\(verdict)**", "", "| | |", "|---|---|"]
         lines += facts.map { row([$0.name, $0.value]) }
         lines += ["", "## Timeline", "", "| from | until | for | status |", "|---|---|---|---|"]
         lines += stretches.map { row([$0.from.rfc3339, $0.until.rfc3339, $0.duration, $0.words]) }
         for table in tables {
             lines += ["", "## \(table.title)", ""]
             guard !table.rows.isEmpty else {
-                lines.append(table.empty)
+                lines.append("\(table.empty)")
                 continue
             }
-            lines += [row(table.headers), "|" + table.headers.map { _ in "---|" }.joined()]
+            lines += [row(table.headers), "|" + MarkdownText(repeating: "---|", count: table.headers.count)]
             lines += table.rows.map(row)
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func row(_ cells: [String]) -> String { "| " + cells.map(text).joined(separator: " | ") + " |" }
-
-    private func text(_ value: String) -> String { MarkdownText.escaped(value) }
+    private func row(_ cells: [String]) -> MarkdownText { .row(cells) }
 
     // MARK: HTML
 
     /// One page without anything from elsewhere, for screens wide and narrow, light and dark, and for paper.
-    var html: String {
-        let sections = tables.map { table in
-            let body =
+    var html: HTMLText {
+        let sections = tables.map { table -> HTMLText in
+            let body: HTMLText =
                 table.rows.isEmpty
-                ? "<p class=\"none\">\(escaped(table.empty))</p>"
+                ? "<p class=\"none\">\(table.empty)</p>"
                 : "<div class=\"scroll\"><table><thead>\(cells(table.headers, "th"))</thead><tbody>"
                     + table.rows.map { cells($0, "td") }.joined(separator: "\n") + "</tbody></table></div>"
-            return "<section><h2>\(escaped(table.title))</h2>\(body)</section>"
+            return "<section><h2>\(table.title)</h2>\(body)</section>"
         }
-        let list = facts.map { "<div><dt>\(escaped($0.name))</dt><dd>\(escaped($0.value))</dd></div>" }
+        let list = facts.map { "<div><dt>\($0.name)</dt><dd>\($0.value)</dd></div>" as HTMLText }
         return """
             <!doctype html>
             <html lang="en">
@@ -47,11 +45,11 @@ extension ChangeRecord {
             <meta http-equiv="Content-Security-Policy" content="\(ChangeRecord.policy)">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            <title>\(escaped(title))</title>
+            <title>\(title)</title>
             <style>\(ChangeRecord.style)</style>
             </head>
             <body>
-            <header><h1>\(escaped(title))</h1><p class="\(isGood ? "good" : "open")">\(escaped(verdict))</p></header>
+            <header><h1>\(title)</h1><p class="\(isGood ? "good" : "open")">\(verdict)</p></header>
             <dl>\(list.joined(separator: "\n"))</dl>
             <section><h2>Timeline</h2>\(drawing)\(legend)</section>
             \(sections.joined(separator: "\n"))
@@ -62,15 +60,15 @@ extension ChangeRecord {
     }
 
     /// The stretches as bars on one line, as wide as they took long.
-    private var drawing: String {
+    private var drawing: HTMLText {
         let total = max(1, stretches.reduce(0) { $0 + $1.width })
         var left = 0
-        let bars = stretches.map { stretch in
+        let bars = stretches.map { stretch -> HTMLText in
             defer { left += stretch.width }
             let (x, width) = (left * 1_000 / total, max(2, stretch.width * 1_000 / total))
             return """
                 <rect class="\(stretch.kind.rawValue)" x="\(x)" y="0" width="\(width)" height="40">\
-                <title>\(escaped(stretch.words)), \(stretch.duration)</title></rect>
+                <title>\(stretch.words), \(stretch.duration)</title></rect>
                 """
         }
         return """
@@ -79,24 +77,22 @@ extension ChangeRecord {
             """
     }
 
-    private var legend: String {
-        let rows = stretches.map { stretch in
+    private var legend: HTMLText {
+        let rows = stretches.map { stretch -> HTMLText in
             "<li class=\"\(stretch.kind.rawValue)\"><time>\(stretch.from.rfc3339)</time> "
-                + "<span>\(escaped(stretch.words))</span> <em>\(stretch.duration)</em></li>"
+                + "<span>\(stretch.words)</span> <em>\(stretch.duration)</em></li>"
         }
         return "<ol>\(rows.joined(separator: "\n"))</ol>"
     }
 
-    private func cells(_ values: [String], _ tag: String) -> String {
-        "<tr>" + values.map { "<\(tag)>\(escaped($0))</\(tag)>" }.joined() + "</tr>"
+    private func cells(_ values: [String], _ tag: HTMLText) -> HTMLText {
+        "<tr>" + values.map { "<\(tag)>\($0)</\(tag)>" as HTMLText }.joined() + "</tr>"
     }
 
-    private func escaped(_ value: String) -> String { HTMLText.escaped(value) }
-
     /// Whatever a value might smuggle in, nothing is loaded, run or sent; the one style is known by its hash (CSP Level 3).
-    private static let policy =
-        "default-src 'none'; style-src 'sha256-\(base64(of: Digest.sha256(of: Array(style.utf8))))'; base-uri 'none'; "
-        + "form-action 'none'"
+    private static let policy: HTMLText =
+        "default-src 'none'; style-src 'sha256-\(base64(of: Digest.sha256(of: Array(style.written.utf8))))'; "
+        + "base-uri 'none'; form-action 'none'"
 
     private static func base64(of digest: Digest) -> String {
         let digits = Array(digest.rawValue.utf8.suffix(64))
@@ -106,7 +102,7 @@ extension ChangeRecord {
         return Data(bytes).base64EncodedString()
     }
 
-    private static let style = """
+    private static let style: HTMLText = """
         :root{--ink:#1b1f24;--paper:#fff;--line:#d5d9de;--dim:#5d6670;--forward:#2f6f9f;--held:#b3261e;--back:#a15c00;\
         --rest:#4d7c4d}
         @media(prefers-color-scheme:dark){:root{--ink:#e4e7ea;--paper:#14171a;--line:#343a40;--dim:#9aa3ac;\
@@ -144,4 +140,11 @@ extension ChangeRecord.Stretch {
 
     /// Its share of the drawing; the shortest still shows.
     fileprivate var width: Int { Int(clamping: max(200, until.milliseconds(since: from))) }
+}
+
+extension MarkdownText {
+    /// A row of a table.
+    static func row(_ cells: [String]) -> MarkdownText {
+        "| " + cells.map(MarkdownText.init(escaping:)).joined(separator: " | ") + " |"
+    }
 }

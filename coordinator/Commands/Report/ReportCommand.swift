@@ -3,6 +3,7 @@ import CoordinatorRuntime
 import Foundation
 import Ledger
 import RolloutEngine
+import SafeText
 import UpgradeDomain
 
 struct ReportCommand: LockflightCommand {
@@ -26,12 +27,12 @@ struct ReportCommand: LockflightCommand {
         guard let record = ChangeRecord(events) else { throw RuntimeError.noSuchRun(control.run) }
         let page =
             switch format {
-            case .markdown: record.markdown
-            case .html: record.html
+            case .markdown: record.markdown.written
+            case .html: record.html.written
             }
         guard let output else {
             return CommandResult(
-                lines: page.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init),
+                lines: page.lines.map { TerminalText(escaping: String($0)) },
                 document: RunConclusions(events))
         }
         do {

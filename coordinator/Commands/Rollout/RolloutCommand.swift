@@ -1,5 +1,6 @@
 import ArgumentParser
 import Ledger
+import OperatorCommands
 import UpgradeDomain
 
 struct RolloutCommand: ParsableCommand {
@@ -32,7 +33,7 @@ extension Context {
     private func control(_ named: String?, readOnly: Bool) throws -> RunControl {
         let ledger = readOnly ? try existingLedger() : try ledger()
         guard let run = try named ?? ledger.runs().first?.id.rawValue else {
-            throw CommandError(.refused, "the ledger holds no run", next: "lockflight plan list")
+            throw CommandError(.refused, "the ledger holds no run", next: .listPlans)
         }
         return try RunControl(self, ledger, run: run)
     }

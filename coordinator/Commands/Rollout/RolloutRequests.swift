@@ -1,7 +1,9 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import OperatorCommands
 import RolloutEngine
+import SafeText
 import UpgradeDomain
 
 struct RolloutPause: LockflightCommand {
@@ -16,8 +18,9 @@ struct RolloutPause: LockflightCommand {
         let control = try context.control(target)
         let state = try await control.request(.pause)
         return CommandResult(
-            lines: ["\(state.definition.run) is paused; \(try control.driverSentence())"], document: RunDocument(state),
-            remarks: ["next: lockflight rollout resume \(state.definition.run)"])
+            lines: ["\(state.definition.run) is paused; \(try control.driverSentence())"],
+            document: RunDocument(state, context.commandLines),
+            next: [.resume(run: control.run)])
     }
 }
 
@@ -37,7 +40,7 @@ struct RolloutResume: LockflightCommand {
         let control = try context.control(target)
         let state = try await control.state()
         if state.isClosed {
-            throw CommandError(.refused, "\(control.run) is \(state.status)", next: "lockflight status \(control.run)")
+            throw CommandError(.refused, "\(control.run) is \(state.status)", next: .status(run: control.run))
         }
         let driver = try control.ledger.currentDriver(of: control.run)
         // What was begun is seen to its end first; only at rest is there a decision to take back.
@@ -46,7 +49,7 @@ struct RolloutResume: LockflightCommand {
         if let driver {
             throw CommandError(
                 .refused, "\(control.run) is driven by process \(driver.processID) on \(driver.machine)",
-                consequence: "Nothing was recorded.", next: "lockflight rollout watch \(control.run)")
+                consequence: "Nothing was recorded.", next: .watch(run: control.run))
         }
         return try await control.drive()
     }
@@ -74,21 +77,22 @@ struct RolloutRebind: LockflightCommand {
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
     @Option(name: .long, help: "The host.") var host: String
-    @Option(name: .long, help: "Why; recorded.") var reason: String
+    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target)
         let inventory = try context.inventory(of: control.ledger)
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
-            throw CommandError(.refused, "the inventory has no host '\(host)'", next: "lockflight inventory list")
+            throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }
         let action = RequestedAction.rebind(
             host: entry.name, address: entry.address, port: entry.port, hostKeys: entry.hostKeys)
-        let state = try await control.request(action, reason: reason)
+        let state = try await control.request(
+            action, reason: try context.reason(reason, for: "\(host) is to be reached in another way"))
         return CommandResult(
             lines: ["\(host) is now reached at \(entry.address):\(entry.port) in \(control.run)"],
-            document: RunDocument(state),
-            remarks: state.nextCommands(at: Context.clock.wall()).map { "next: \($0.command)" })
+            document: RunDocument(state, context.commandLines),
+            next: state.nextCommands(at: Context.clock.wall()).map(\.command))
     }
 }
 
@@ -101,14 +105,16 @@ struct RolloutRetire: LockflightCommand {
     @OptionGroup var target: RunArgument
     @Option(name: .long, help: "The host.") var host: String
     @Option(name: .customLong("as"), help: "The owner who decides it.") var owner: String
-    @Option(name: .long, help: "Why; recorded.") var reason: String
+    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target)
-        let state = try await control.request(.retire(host: HostName(host), owner: Owner(owner)), reason: reason)
+        let state = try await control.request(
+            .retire(host: HostName(host), owner: Owner(owner)),
+            reason: try context.reason(reason, for: "\(host) is taken out of \(control.run)"))
         return CommandResult(
-            lines: ["\(host) is retired from \(control.run)"], document: RunDocument(state),
-            remarks: state.nextCommands(at: Context.clock.wall()).map { "next: \($0.command)" })
+            lines: ["\(host) is retired from \(control.run)"], document: RunDocument(state, context.commandLines),
+            next: state.nextCommands(at: Context.clock.wall()).map(\.command))
     }
 }
 
@@ -124,8 +130,8 @@ struct RolloutFinalize: LockflightCommand {
         let control = try context.control(target)
         let state = try await control.request(.finalize)
         let final = state.plan.layers.filter { $0.rollback.boundary == .untilFinalize }.map(\.name.rawValue)
-        let lines =
-            ["\(control.run) is finalized"] + (final.isEmpty ? [] : ["no way back: \(final.joined(separator: ", "))"])
-        return CommandResult(lines: lines, document: RunDocument(state))
+        var lines: [TerminalText] = ["\(control.run) is finalized"]
+        if !final.isEmpty { lines.append("no way back: \(final.joined(separator: ", "))") }
+        return CommandResult(lines: lines, document: RunDocument(state, context.commandLines))
     }
 }

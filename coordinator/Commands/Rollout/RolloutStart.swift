@@ -2,6 +2,7 @@ import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
 import Ledger
+import OperatorCommands
 import RolloutEngine
 import UpgradeDomain
 
@@ -31,7 +32,7 @@ struct RolloutStart: LockflightCommand {
         if let bare = hosts.first(where: \.hostKeys.isEmpty) {
             throw CommandError(
                 .refused, "\(bare.name) has no pinned host key", consequence: "Nothing was started.",
-                next: "lockflight inventory trust \(bare.name)")
+                next: .trustKeys(hosts: [bare.name]))
         }
         let predecessor = try await predecessorState(context, ledger)
         let hostsDigest = try Digest.canonical(of: hosts)
@@ -70,7 +71,7 @@ struct RolloutStart: LockflightCommand {
             throw CommandError(
                 .refused, "\(control.run) is driven by process \(driver.processID)",
                 consequence: "Nothing was started.",
-                next: "lockflight rollout abort \(control.run)")
+                next: .abort(run: control.run))
         }
         let state = try await control.state()
         if let refusal = state.refusal(of: .supersede(by: "successor")) {

@@ -2,7 +2,9 @@ import CoordinatorRuntime
 import Failpoints
 import Foundation
 import Ledger
+import OperatorCommands
 import RolloutEngine
+import SafeText
 import UpgradeDomain
 
 #if canImport(Glibc)
@@ -65,10 +67,17 @@ struct RunControl {
             guard let approval = state.recoveryApproval(of: action, by: owner) else { continue }
             _ = try await request(.approveRecovery(approval), reason: reason)
         }
+        var reason = reason
         for _ in 0..<RunControl.requestAttempts {
             let state = try await state()
             let request = Request(action: action, by: context.user, reason: reason)
-            if let refusal = state.refusal(of: request, at: Context.clock.wall()) { throw refused(refusal, state) }
+            if let refusal = state.refusal(of: request, at: Context.clock.wall()) {
+                guard refusal.isForWantOfReason, let given = try context.ask(whyThat: refusal.message) else {
+                    throw refused(refusal, state)
+                }
+                reason = given
+                continue
+            }
             switch try await log.append([.requested(request)], to: state, epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
@@ -82,12 +91,12 @@ struct RunControl {
         let state = try await state()
         if let refusal = state.refusal(of: action) { throw refused(refusal, state) }
         guard let approval = state.recoveryApproval(of: action, by: owner) else {
-            throw CommandError(.refused, "this needs no approval", next: "lockflight recover show \(run)")
+            throw CommandError(.refused, "this needs no approval", next: .showBoundary(run: run))
         }
         let after = try await request(.approveRecovery(approval), reason: reason)
         return CommandResult(
             lines: ["\(approval.sentence) is recorded (unsigned, claimed by OS user \(context.user))"],
-            document: approval, remarks: after.nextCommands(at: Context.clock.wall()).map { "next: \($0.command)" })
+            document: approval, next: after.nextCommands(at: Context.clock.wall()).map(\.command))
     }
 
     private func refused(_ refusal: RequestRefusal, _ state: RolloutState) -> CommandError {
@@ -161,8 +170,8 @@ struct RunControl {
                 inFlight.isEmpty
                 ? "nothing is in flight"
                 : "still running on their hosts: \(inFlight.map(\.rawValue).joined(separator: ", "))"
-            result.remarks = ["stopped; \(going)"] + state.pendingReverts.map(\.sentence)
-            result.remarks.append("next: lockflight rollout resume \(run)")
+            result.remarks = ["stopped; \(going)"] + state.pendingReverts.map { "\($0.sentence)" }
+            result.next = [.resume(run: run)]
             return result
         case .deposed(let state):
             var result = view.finish(state, status: .refused)
@@ -191,7 +200,7 @@ struct RunControl {
             try await Task.sleep(for: .milliseconds(200))
         }
         var result = view.finish(state, status: state.exitStatus)
-        result.remarks = [try driverSentence()]
+        result.remarks = ["\(try driverSentence())"]
         return result
     }
 }
@@ -227,7 +236,7 @@ final class RunView: @unchecked Sendable {
         }
     }
 
-    func remark(_ text: String) {
+    func remark(_ text: TerminalText) {
         lock.withLock {
             region = LiveRegion()
             Renderer.writeError([text])
@@ -243,10 +252,10 @@ final class RunView: @unchecked Sendable {
         }
     }
 
-    private func lines(of state: RolloutState, _ driver: String?) -> [String] {
+    private func lines(of state: RolloutState, _ driver: String?) -> [TerminalText] {
         StatusView(
             report: RunReport(state, placementsPerLayer: RunReport.placementsPerLayer), now: Context.clock.wall(),
-            width: context.width, style: context.style, driver: driver
+            width: context.width, style: context.style, commandLines: context.commandLines, driver: driver
         ).lines()
     }
 
@@ -256,7 +265,7 @@ final class RunView: @unchecked Sendable {
             last = nil
             let final = lines(of: state, nil)
             if context.isTerminal { Renderer.write(&region, []) }
-            return CommandResult(lines: final, document: RunDocument(state), status: status)
+            return CommandResult(lines: final, document: RunDocument(state, context.commandLines), status: status)
         }
     }
 }

@@ -1,5 +1,6 @@
 import CoordinatorRuntime
 import Ledger
+import OperatorCommands
 import RolloutEngine
 import UpgradeDomain
 
@@ -47,10 +48,15 @@ struct RunDocument: Encodable {
     var chainHead: Digest
     var placements: [PlacementDocument]
     var hold: HoldDocument?
-    var next: [String]
+    /// Narrowest first; nil in what is proved, as they are advice that depends on the time and the build.
+    var next: [String]?
+    /// Those of ``next`` that ask a person for a reason, and take it as `--reason` where nobody can be asked.
+    var nextAsksReason: [String]?
 
-    /// - Parameter report: lists every placement.
-    init(_ report: RunReport) {
+    /// - Parameters:
+    ///   - report: lists every placement.
+    ///   - lines: writes the commands that can be given; nil leaves them out.
+    init(_ report: RunReport, _ lines: CommandLines?) {
         let overview = report.overview
         run = overview.run
         plan = overview.plan
@@ -63,10 +69,13 @@ struct RunDocument: Encodable {
             layer.placements.map { PlacementDocument($0, layer.version, startedAt: overview.startedAt) }
         }
         hold = overview.hold.map { HoldDocument($0, of: report.layers.flatMap(\.placements)) }
-        next = overview.next(at: Context.clock.wall()).map(\.command)
+        guard let lines else { return }
+        let commands = overview.next(at: Context.clock.wall()).map(\.command)
+        next = commands.map(lines.line)
+        nextAsksReason = commands.filter(\.asksForReason).map(lines.line)
     }
 
-    init(_ state: RolloutState) { self.init(RunReport(state)) }
+    init(_ state: RolloutState, _ lines: CommandLines?) { self.init(RunReport(state), lines) }
 }
 
 extension RunDocument.PlacementDocument {

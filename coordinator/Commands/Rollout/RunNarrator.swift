@@ -8,10 +8,10 @@ struct RunNarrator {
 
     init() {}
 
-    mutating func lines(for state: RolloutState) -> [String] {
+    mutating func lines(for state: RolloutState) -> [TerminalText] {
         defer { last = state }
         let time = state.lastEventAt.rfc3339
-        var lines: [String] = []
+        var lines: [TerminalText] = []
         if last?.status != state.status { lines.append("\(time) \(state.definition.run) \(state.status)") }
         for placement in state.orderedPlacements {
             guard let own = state.placements[placement], own.phase != last?.placements[placement]?.phase, last != nil
@@ -22,7 +22,7 @@ struct RunNarrator {
         for failure in state.failures.dropFirst(last?.failures.count ?? state.failures.count) {
             let whom = failure.placement?.description ?? failure.host?.rawValue ?? "run"
             lines.append(
-                "\(time) \(whom) FAILED \(failure.problem.code.rawValue): \(TerminalText.escaped(failure.problem.detail))"
+                "\(time) \(whom) FAILED \(failure.problem.code.rawValue): \(failure.problem.detail)"
             )
         }
         return lines

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import SafeText
 import UpgradeDomain
 
 struct StatusCommand: LockflightCommand {
@@ -20,8 +21,10 @@ struct StatusCommand: LockflightCommand {
             placementsPerLayer: all || context.isJSON ? nil : RunReport.placementsPerLayer)
         let view = StatusView(
             report: report, now: Context.clock.wall(), width: context.width, style: context.style,
+            commandLines: context.commandLines,
             driver: isDriven ? try control.driverSentence() : nil)
         return CommandResult(
-            lines: view.lines(), document: RunDocument(report), remarks: isDriven ? [] : [try control.driverSentence()])
+            lines: view.lines(), document: RunDocument(report, context.commandLines),
+            remarks: isDriven ? [] : ["\(try control.driverSentence())"])
     }
 }

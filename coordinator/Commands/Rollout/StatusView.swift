@@ -1,4 +1,5 @@
 import Ledger
+import OperatorCommands
 import RolloutEngine
 import SafeText
 import UpgradeDomain
@@ -10,6 +11,7 @@ struct StatusView {
     let now: WallTime
     let width: Int
     let style: Style
+    let commandLines: CommandLines
     /// Who drives, or that nobody does; nil where that is not known.
     var driver: String?
 
@@ -21,7 +23,7 @@ struct StatusView {
     private var hasAges: Bool { width >= 100 }
     private var versionColumn: Int { hasAges ? 14 : 8 }
 
-    func lines() -> [String] {
+    func lines() -> [TerminalText] {
         var lines = header
         for layer in report.layers { lines += layerLines(layer) }
         if overview.hold != nil { lines += [""] + holdLines }
@@ -29,18 +31,22 @@ struct StatusView {
     }
 
     /// The boundary record and the ways on, alone.
-    var recoveryLines: [String] { holdLines + nextLines }
+    var recoveryLines: [TerminalText] { holdLines + nextLines }
 
-    private var nextLines: [String] {
+    private var everyHost: String { commandLines.line(.statusOfEveryHost(run: overview.run)) }
+
+    private var nextLines: [TerminalText] {
         let next = overview.next(at: now)
         guard !next.isEmpty else { return [] }
         return ["", style.bold("next, narrowest first")]
-            + next.flatMap { ["  " + style.cyan($0.command), "      " + style.dim($0.why)] }
+            + next.flatMap {
+                ["  " + style.cyan("\(commandLines.line($0.command))"), "      " + style.dim("\($0.sentence)")]
+            }
     }
 
     // MARK: Head
 
-    private var header: [String] {
+    private var header: [TerminalText] {
         let done = report.layers.reduce(0) { $0 + self.done($1) }
         let total = report.layers.reduce(0) { $0 + $1.count }
         var lines = [
@@ -49,32 +55,33 @@ struct StatusView {
             "\(bar(done, total, 24))  \(done)/\(total) placements",
             "observed  \(fleetVersion)",
         ]
-        if let driver { lines += TerminalText.wrapped(driver, to: width).map(style.dim) }
+        if let driver { lines += ("\(driver)" as TerminalText).wrapped(to: width).map(style.dim) }
         return lines
     }
 
-    private var statusWord: String {
-        switch overview.tone {
-        case .good: style.green(overview.status)
-        case .bad: style.red(overview.status)
-        case .attention: style.yellow(overview.status)
-        case .working: style.cyan(overview.status)
+    private var statusWord: TerminalText {
+        let status = TerminalText(escaping: overview.status)
+        return switch overview.tone {
+        case .good: style.green(status)
+        case .bad: style.red(status)
+        case .attention: style.yellow(status)
+        case .working: style.cyan(status)
         }
     }
 
     /// What the fleet was last seen running: one version, or how it is mixed.
-    private var fleetVersion: String {
+    private var fleetVersion: TerminalText {
         var counts: [String: Int] = [:]
         for tally in report.layers.flatMap(\.tallies) { counts[word(for: tally.observed), default: 0] += tally.count }
         let seen = counts.filter { $0.key != "-" }
-        guard seen.count > 1 else { return seen.keys.first ?? "nothing yet" }
+        guard seen.count > 1 else { return "\(seen.keys.first ?? "nothing yet")" }
         let parts = seen.sorted { $0.key < $1.key }.map { "\($0.key) x\($0.value)" }
-        return style.yellow("mixed") + ": " + parts.joined(separator: ", ")
+        return style.yellow("mixed") + ": \(parts.joined(separator: ", "))"
     }
 
     // MARK: Layers
 
-    private func layerLines(_ layer: RunReport.Layer) -> [String] {
+    private func layerLines(_ layer: RunReport.Layer) -> [TerminalText] {
         let done = done(layer)
         var lines = [
             "", style.bold("layer \(layer.name)") + "  \(bar(done, layer.count, 12))  \(done)/\(layer.count)",
@@ -97,17 +104,15 @@ struct StatusView {
             }
         }
         if unlisted > 0 {
-            lines += TerminalText.wrapped(
-                "     \(layer.placements.isEmpty ? "" : "\(unlisted) more; ")'lockflight status \(overview.run) --all' lists each",
-                to: width,
-                indent: "     "
-            ).map(style.dim)
+            let more: TerminalText =
+                layer.placements.isEmpty ? "each is listed by" : "\(unlisted) more; each is listed by"
+            lines += [style.dim("     \(more)"), "       " + style.cyan("\(everyHost)")]
         }
         return lines
     }
 
     /// How many placements are in which phase, in the order of a placement's way through a run.
-    private func tallyLines(_ layer: RunReport.Layer) -> [String] {
+    private func tallyLines(_ layer: RunReport.Layer) -> [TerminalText] {
         var lines: [(tally: PlacementTally, count: Int)] = []
         for tally in layer.tallies {
             if let last = lines.last, last.tally.phase == tally.phase, last.tally.failureClass == tally.failureClass {
@@ -118,24 +123,25 @@ struct StatusView {
         }
         return lines.map { tally, count in
             let phase = PlacementPhase(word: tally.phase)
-            let number = String(count)
-            return "   " + mark(phase) + " " + String(repeating: " ", count: max(0, 8 - number.count)) + number + " "
-                + tint(phase, phaseWord(phase, tally.phase, tally.failureClass))
+            let number: TerminalText = "\(count)"
+            let room = TerminalText(repeating: " ", count: 8 - number.width)
+            let word = phaseWord(phase, tally.phase, tally.failureClass)
+            return "   \(mark(phase)) \(room)\(number) " + tint(phase, "\(word)")
         }
     }
 
     private func cell(_ own: PlacementOverview, _ layer: RunReport.Layer, _ label: String, _ names: Int, _ phases: Int)
-        -> String
+        -> TerminalText
     {
         let phase = PlacementPhase(word: own.phase)
         let recorded = own.recordedVersion(of: layer.version)
         let seen = word(for: own.observed)
-        let text = column(label, 2) + mark(phase) + " " + column(own.placement.host.rawValue, names)
+        let text: TerminalText = column(label, 2) + mark(phase) + " " + column(own.placement.host.rawValue, names)
         let middle = column(phaseWord(own, phase), phases) + column(age(since: own.phaseSince), 4)
         let versions =
             column(aged("\(layer.version.to)", overview.startedAt), versionColumn)
             + column(aged(recorded, own.recordedSince), versionColumn)
-        let clipped = TerminalText.clipped(aged(seen, own.observedAt), to: versionColumn)
+        let clipped = TerminalText(escaping: aged(seen, own.observedAt)).clipped(to: versionColumn)
         return text + tint(phase, middle) + versions
             + (seen == recorded || seen == "-" ? clipped : style.yellow(clipped))
     }
@@ -175,7 +181,7 @@ struct StatusView {
         }
     }
 
-    private func mark(_ phase: PlacementPhase?) -> String {
+    private func mark(_ phase: PlacementPhase?) -> TerminalText {
         switch phase {
         case .soaked: style.green("+")
         case .failed, .rolledBack(.failed), .rolledBack(.unverified), .rolledBack(.refused): style.red("!")
@@ -187,7 +193,7 @@ struct StatusView {
         }
     }
 
-    private func tint(_ phase: PlacementPhase?, _ text: String) -> String {
+    private func tint(_ phase: PlacementPhase?, _ text: TerminalText) -> TerminalText {
         switch phase {
         case .failed, .rolledBack(.failed), .rolledBack(.unverified), .rolledBack(.refused): style.red(text)
         case .soaked, .rolledBack(.verified): style.green(text)
@@ -199,7 +205,7 @@ struct StatusView {
 
     private func word(for observed: [ComponentName: Version]) -> String {
         let versions = Set(observed.values)
-        return versions.count > 1 ? "mixed" : versions.first.map { TerminalText.escaped($0.rawValue) } ?? "-"
+        return versions.count > 1 ? "mixed" : versions.first?.rawValue ?? "-"
     }
 
     private func done(_ layer: RunReport.Layer) -> Int {
@@ -208,7 +214,7 @@ struct StatusView {
 
     // MARK: Hold
 
-    private var holdLines: [String] {
+    private var holdLines: [TerminalText] {
         guard let hold = overview.hold else { return [] }
         var lines = [style.red(style.bold("held at \(hold.boundary): \(hold.code.rawValue)"))]
         if hold.code.failureClass != .failed { lines += wrap("  class      ", hold.code.failureClass.words) }
@@ -242,22 +248,20 @@ struct StatusView {
         return placements.count == 0 ? "none" : more > 0 ? "\(named) and \(more) more" : named
     }
 
-    private func wrap(_ label: String, _ text: String) -> [String] {
-        TerminalText.wrapped(
-            label + TerminalText.escaped(text), to: width, indent: String(repeating: " ", count: label.count))
+    private func wrap(_ label: TerminalText, _ text: String) -> [TerminalText] {
+        (label + TerminalText(escaping: text)).wrapped(to: width, indent: label.width)
     }
 
     // MARK: Forms
 
-    private func column(_ text: String, _ columns: Int) -> String {
-        let clipped = TerminalText.clipped(TerminalText.escaped(text), to: columns)
-        return clipped + String(repeating: " ", count: max(0, columns - TerminalText.width(clipped)) + 1)
+    private func column(_ text: String, _ columns: Int) -> TerminalText {
+        TerminalText(escaping: text).clipped(to: columns).padded(to: columns) + " "
     }
 
-    private func bar(_ done: Int, _ total: Int, _ columns: Int) -> String {
+    private func bar(_ done: Int, _ total: Int, _ columns: Int) -> TerminalText {
         let filled = total == 0 ? 0 : done * columns / total
-        return "[" + style.green(String(repeating: "#", count: filled))
-            + String(repeating: "-", count: columns - filled) + "]"
+        return "[" + style.green(TerminalText(repeating: "#", count: filled))
+            + TerminalText(repeating: "-", count: columns - filled) + "]"
     }
 
     private func age(_ seconds: Int64) -> String {

@@ -1,0 +1,83 @@
+public import UpgradeDomain
+
+/// What an operator can do next, as a case: which command, and over what.
+///
+/// How it is written on a command line, and quoted for a shell, is decided in one place, beside the parser that reads it. What is
+/// nil here is not known to whoever names the command: it is written in capitals, for a person to replace.
+public enum OperatorCommand: Hashable, Codable, Sendable {
+    // The inventory.
+    case importInventory(file: String?)
+    case listInventory
+    case showHost(host: HostName)
+    case trustKeys(hosts: [HostName])
+    case trustKnownHosts(file: String)
+    /// Asks the host for its key and pins it in place of another.
+    case replaceKey(host: HostName)
+
+    // Plans. A plan goes by its name or its digest.
+    case addPlan(file: String?)
+    case listPlans
+    case showPlan(plan: String)
+    case approvePlan(plan: String, owner: Owner?)
+
+    // A run.
+    case start(plan: String?, succeeds: RunID?)
+    case watch(run: RunID)
+    /// Nil goes on with the run that was started last.
+    case resume(run: RunID?)
+    case abort(run: RunID)
+    case finalize(run: RunID)
+    /// Takes a host's address and key from the inventory into the run.
+    case rebind(host: HostName, run: RunID)
+    case retire(host: HostName, run: RunID, owner: Owner?)
+    /// Nil lists the last run.
+    case status(run: RunID?)
+    case statusOfEveryHost(run: RunID)
+    case showLease(run: RunID)
+
+    // Recovery.
+    case showBoundary(run: RunID)
+    case recheck(host: HostName, run: RunID)
+    case rerun(host: HostName, run: RunID, approvedBy: [Owner], reason: ReasonNeed)
+    /// Runs a step again that is not declared idempotent.
+    case rerunSignedOff(host: HostName, run: RunID, owner: Owner?)
+    case rollback(scope: RollbackScope, run: RunID, approvedBy: [Owner], reason: ReasonNeed)
+    case signOff(hosts: [HostName], run: RunID, owner: Owner?)
+
+    // The record.
+    /// - Parameter file: another ledger than the one at hand.
+    case verifyLedger(file: String?)
+    /// - Parameter without: hosts that are not asked; none is a host for a person to name.
+    case rebuildLedger(without: [HostName])
+    case listReconstructed
+    case verifyEvidence(file: String)
+
+    // The lab.
+    case startLab(folder: String)
+    case endLab(folder: String)
+
+    /// A program of the machine's own, word by word.
+    case program(words: [String])
+
+    /// Whether a person has to say why.
+    public enum ReasonNeed: String, Codable, Sendable { case none, asked }
+}
+
+extension OperatorCommand {
+    /// Whether the command asks a person for a reason, which is recorded. Nobody else can give it: it is no part of the command
+    /// that is shown.
+    public var asksForReason: Bool {
+        switch self {
+        case .rebind, .retire, .signOff, .rerunSignedOff: true
+        case .rerun(_, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
+        case .importInventory, .listInventory, .showHost, .trustKeys, .trustKnownHosts, .replaceKey, .addPlan,
+            .listPlans,
+            .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .status, .statusOfEveryHost,
+            .showLease,
+            .showBoundary, .recheck, .verifyLedger, .rebuildLedger, .listReconstructed, .verifyEvidence, .startLab,
+            .endLab,
+            .program:
+            false
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Foundation
+import OperatorCommands
+import Subprocess
+import Testing
+import UpgradeDomain
+
+@testable import Commands
+
+/// Every command that is named to an operator is one that this program takes.
+struct CommandLinesTests {
+    /// What an older ledger, or a file system, may hold.
+    static let names = ["core-1", "-x", "--all", "a b", "it's", "$(reboot)", "é\u{301}"]
+
+    /// Every case, over one name.
+    private static func commands(_ name: String) -> [OperatorCommand] {
+        let (host, owner, run) = (HostName(name), Owner(name), RunID(name))
+        let scopes: [RollbackScope] = [.host(name: host), .layer(name: LayerName(name)), .all]
+        return [
+            .importInventory(file: name), .importInventory(file: nil), .listInventory, .showHost(host: host),
+            .trustKeys(hosts: [host, "b"]), .trustKnownHosts(file: name), .replaceKey(host: host), .addPlan(file: name),
+            .listPlans, .showPlan(plan: name), .approvePlan(plan: name, owner: owner),
+            .approvePlan(plan: name, owner: nil),
+            .start(plan: name, succeeds: nil), .start(plan: nil, succeeds: run), .watch(run: run), .resume(run: run),
+            .resume(run: nil), .abort(run: run), .finalize(run: run), .rebind(host: host, run: run),
+            .retire(host: host, run: run, owner: owner), .status(run: run), .status(run: nil),
+            .statusOfEveryHost(run: run),
+            .showLease(run: run), .showBoundary(run: run), .recheck(host: host, run: run),
+            .rerun(host: host, run: run, approvedBy: [owner], reason: .asked),
+            .rerunSignedOff(host: host, run: run, owner: owner), .signOff(hosts: [host, "b"], run: run, owner: nil),
+            .verifyLedger(file: name), .rebuildLedger(without: [host, "b"]), .rebuildLedger(without: []),
+            .listReconstructed, .verifyEvidence(file: name), .startLab(folder: name), .endLab(folder: name),
+            .program(words: ["ls", "-l", name]),
+        ] + scopes.map { .rollback(scope: $0, run: run, approvedBy: [owner, "b"], reason: .none) }
+    }
+
+    @Test(arguments: names)
+    func everyCommandParses(_ name: String) {
+        for command in CommandLinesTests.commands(name) {
+            if case .program = command { continue }
+            for ledger in [nil, name] {
+                let words = CommandLines(ledger: ledger).words(command)
+                #expect(words[0] == "lockflight")
+                #expect(throws: Never.self, "\(words)") { _ = try Lockflight.parseAsRoot(Array(words.dropFirst())) }
+            }
+        }
+    }
+
+    @Test func everyCaseIsTried() throws {
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../Sources/OperatorCommands/OperatorCommand.swift")
+        let text = try String(contentsOf: source, encoding: .utf8)
+        let declared = try #require(text.firstRange(of: "public enum ReasonNeed"))
+        let cases = Set(text[..<declared.lowerBound].matches(of: /\n    case (\w+)/).map { String($0.1) })
+        let tried = CommandLinesTests.commands("a").map { command in
+            Mirror(reflecting: command).children.first?.label ?? "\(command)"
+        }
+        #expect(cases.count > 30 && cases == Set(tried))
+    }
+
+    @Test(arguments: names)
+    func aShellReadsTheWordsThatWereMeant(_ name: String) async throws {
+        let lines = CommandLines(ledger: name)
+        for command in CommandLinesTests.commands(name) {
+            let words = lines.words(command)
+            let shell = try await Subprocess.run(
+                .name("sh"),
+                arguments: ["-c", "lockflight() { printf '%s\\0' lockflight \"$@\"; }; " + lines.line(command)],
+                output: .string(limit: 10_000), error: .string(limit: 10_000))
+            if case .program = command { continue }
+            #expect(shell.standardOutput == words.map { $0 + "\0" }.joined(), "\(words)")
+        }
+    }
+
+    @Test func aValueIsNeverTakenForAnOption() throws {
+        let lines = CommandLines()
+        let rollback = OperatorCommand.rollback(
+            scope: .host(name: "--all"), run: "-r", approvedBy: ["--host"], reason: .none)
+        #expect(lines.line(rollback) == "lockflight rollback --host=--all --as=--host -- -r")
+        let parsed = try #require(
+            try Lockflight.parseAsRoot(Array(lines.words(rollback).dropFirst())) as? RollbackCommand)
+        #expect(parsed.chosen.host == "--all" && !parsed.chosen.all && parsed.target.run == "-r")
+        #expect(parsed.owners == ["--host"])
+    }
+
+    /// What is recorded as a person's reason is never this program's.
+    @Test func noReasonIsReadyMade() {
+        for command in CommandLinesTests.commands("a") {
+            #expect(!CommandLines().words(command).contains { $0.hasPrefix("--reason") })
+        }
+        #expect(OperatorCommand.signOff(hosts: ["a"], run: "r", owner: nil).asksForReason)
+        #expect(!OperatorCommand.recheck(host: "a", run: "r").asksForReason)
+    }
+}

@@ -1,0 +1,25 @@
+import ContentDigest
+import Ledger
+import RolloutEngine
+import UpgradeDomain
+
+/// A file that somebody exported, and the events of one, a line each: whatever they say, they are refused or fold into a run.
+enum BundleProperties {
+    static func check(_ input: [UInt8]) {
+        if let bundle = try? CanonicalJSON.decode(EvidenceBundle.self, from: input) { _ = try? bundle.prove() }
+        let events = input.split(separator: 0x0a).compactMap {
+            try? CanonicalJSON.stored(RunEvent.self, from: Array($0))
+        }
+        let recorded = events.enumerated().map { index, event in
+            RecordedEvent(
+                sequence: UInt64(index + 1), recordedAt: WallTime(clamping: 1_800_000_000_000 + Int64(index)),
+                event: event,
+                hash: Digest("sha256:\(index)"))
+        }
+        guard let state = RolloutState.fold(recorded, at: .zero) else { return }
+        _ = (state.status, state.boundary, state.boundaryRecord, state.next(at: .zero))
+        for action in [RequestedAction.resume, .abort, .finalize, .rollback(scope: .all, breakGlass: nil)] {
+            _ = state.refusal(of: action)
+        }
+    }
+}

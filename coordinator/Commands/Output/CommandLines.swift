@@ -1,0 +1,122 @@
+import OperatorCommands
+import SafeText
+import UpgradeDomain
+
+/// The one place where a command to give next is written: its words as this program's own parser reads them, quoted for a shell.
+struct CommandLines: Sendable {
+    /// The ledger's file where the option `--ledger` named it: the next command needs the same. Nil where the environment, or
+    /// nothing, did.
+    var ledger: String?
+
+    /// One line that a shell takes as it stands.
+    func line(_ command: OperatorCommand) -> String { ShellText.line(words(command)) }
+
+    /// The same, word by word, the program's name first. A value that begins like an option is written so that it can not be
+    /// taken for one.
+    func words(_ command: OperatorCommand) -> [String] {
+        if case .program(let words) = command { return words }
+        var options = command.options
+        if let ledger, options.allSatisfy({ $0.name != "ledger" }) { options.append((name: "ledger", value: ledger)) }
+        let written = options.flatMap { option -> [String] in
+            guard let value = option.value else { return ["--\(option.name)"] }
+            return value.begins(with: "-") ? ["--\(option.name)=\(value)"] : ["--\(option.name)", value]
+        }
+        let plain = command.operands.filter { !$0.begins(with: "-") }
+        let dashed = command.operands.filter { $0.begins(with: "-") }
+        return ["lockflight"] + command.path + plain + written + (dashed.isEmpty ? [] : ["--"] + dashed)
+    }
+}
+
+extension OperatorCommand {
+    /// The subcommand.
+    fileprivate var path: [String] {
+        switch self {
+        case .importInventory: ["inventory", "import"]
+        case .listInventory: ["inventory", "list"]
+        case .showHost: ["inventory", "show"]
+        case .trustKeys, .trustKnownHosts, .replaceKey: ["inventory", "trust"]
+        case .addPlan: ["plan", "add"]
+        case .listPlans: ["plan", "list"]
+        case .showPlan: ["plan", "show"]
+        case .approvePlan: ["plan", "approve"]
+        case .start: ["rollout", "start"]
+        case .watch: ["rollout", "watch"]
+        case .resume: ["rollout", "resume"]
+        case .abort: ["rollout", "abort"]
+        case .finalize: ["rollout", "finalize"]
+        case .rebind: ["rollout", "rebind"]
+        case .retire: ["rollout", "retire"]
+        case .status, .statusOfEveryHost: ["status"]
+        case .showLease: ["lease", "show"]
+        case .showBoundary: ["recover", "show"]
+        case .recheck: ["recover", "recheck"]
+        case .rerun, .rerunSignedOff: ["recover", "rerun"]
+        case .rollback: ["rollback"]
+        case .signOff: ["recover", "sign-off"]
+        case .verifyLedger: ["ledger", "verify"]
+        case .rebuildLedger: ["ledger", "rebuild"]
+        case .listReconstructed: ["ledger", "reconstructed"]
+        case .verifyEvidence: ["evidence", "verify"]
+        case .startLab: ["lab", "up"]
+        case .endLab: ["lab", "down"]
+        case .program: []
+        }
+    }
+
+    /// What follows the subcommand without an option's name.
+    fileprivate var operands: [String] {
+        switch self {
+        case .importInventory(let file), .addPlan(let file): [file ?? "FILE"]
+        case .verifyEvidence(let file): [file]
+        case .showPlan(let plan), .approvePlan(let plan, _): [plan]
+        case .start(let plan, _): [plan ?? "PLAN"]
+        case .showHost(let host), .replaceKey(let host), .recheck(let host, _), .rerun(let host, _, _, _),
+            .rerunSignedOff(let host, _, _):
+            [host.rawValue]
+        case .trustKeys(let hosts), .signOff(let hosts, _, _): hosts.map(\.rawValue)
+        case .watch(let run), .abort(let run), .finalize(let run), .rebind(_, let run), .retire(_, let run, _),
+            .statusOfEveryHost(let run),
+            .showLease(let run), .showBoundary(let run), .rollback(_, let run, _, _):
+            [run.rawValue]
+        case .resume(let run), .status(let run): run.map { [$0.rawValue] } ?? []
+        case .listInventory, .trustKnownHosts, .listPlans, .verifyLedger, .rebuildLedger, .listReconstructed, .startLab,
+            .endLab, .program:
+            []
+        }
+    }
+
+    /// Options in their order; a flag has no value.
+    fileprivate var options: [(name: String, value: String?)] {
+        switch self {
+        case .trustKnownHosts(let file): [("known-hosts", file)]
+        case .replaceKey: [("scan", nil), ("replace", nil)]
+        case .approvePlan(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
+        case .start(_, let predecessor): predecessor.map { [("succeeds", $0.rawValue)] } ?? [("watch", nil)]
+        case .rebind(let host, _): [("host", host.rawValue)]
+        case .retire(let host, _, let owner): [("host", host.rawValue), ("as", owner?.rawValue ?? "OWNER")]
+        case .statusOfEveryHost: [("all", nil)]
+        case .recheck(_, let run): [("run", run.rawValue)]
+        case .startLab(let folder), .endLab(let folder): [("folder", folder)]
+        case .rerun(_, let run, let owners, _): [("run", run.rawValue)] + owners.map { ("as", $0.rawValue) }
+        case .rerunSignedOff(_, let run, let owner): [("run", run.rawValue), ("sign-off", owner?.rawValue ?? "OWNER")]
+        case .rollback(let scope, _, let owners, _): [scope.option] + owners.map { ("as", $0.rawValue) }
+        case .signOff(_, let run, let owner): [("run", run.rawValue), ("as", owner?.rawValue ?? "OWNER")]
+        case .verifyLedger(let file): file.map { [("ledger", $0)] } ?? []
+        case .rebuildLedger(let hosts):
+            [("from-hosts", nil)] + (hosts.isEmpty ? ["HOST"] : hosts.map(\.rawValue)).map { ("without", $0) }
+        case .importInventory, .listInventory, .showHost, .trustKeys, .addPlan, .listPlans, .showPlan, .watch, .resume,
+            .abort, .finalize, .status, .showLease, .showBoundary, .listReconstructed, .verifyEvidence, .program:
+            []
+        }
+    }
+}
+
+extension RollbackScope {
+    fileprivate var option: (name: String, value: String?) {
+        switch self {
+        case .host(let host): ("host", host.rawValue)
+        case .layer(let layer): ("layer", layer.rawValue)
+        case .all: ("all", nil)
+        }
+    }
+}

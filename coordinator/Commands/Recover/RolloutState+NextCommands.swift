@@ -1,0 +1,144 @@
+import OperatorCommands
+import RolloutEngine
+import UpgradeDomain
+
+extension RecoveryOption {
+    /// The command that takes it, and what it is for.
+    ///
+    /// - Parameters:
+    ///   - owner: who may decide what takes an owner's decision.
+    ///   - approvers: owners whose approval is still open.
+    ///   - narrowest: the first option of the record; a person says why a wider one is taken.
+    func command(run: RunID, owner: Owner?, approvers: [Owner], narrowest: RecoveryOption) -> NextCommand {
+        let reason: OperatorCommand.ReasonNeed = width > narrowest.width ? .asked : .none
+        switch self {
+        case .recheck(let host):
+            return NextCommand(.recheck(host: host, run: run), "repaired by hand: capture and compare it again")
+        case .rerun(let host, true):
+            return NextCommand(
+                .rerunSignedOff(host: host, run: run, owner: owner),
+                "run the failed step again, with an owner's sign-off")
+        case .rerun(let host, false):
+            return NextCommand(
+                .rerun(host: host, run: run, approvedBy: approvers, reason: reason),
+                "run the failed step again: it is declared idempotent")
+        case .rollback(let scope):
+            return NextCommand(
+                .rollback(scope: scope, run: run, approvedBy: approvers, reason: reason), scope.purpose)
+        case .signOff(let hosts):
+            return NextCommand(
+                .signOff(hosts: hosts, run: run, owner: owner), "let the lower layers go past these hosts")
+        case .resume:
+            return NextCommand(.resume(run: run), "nobody waits for an answer: check again what failed, and go on")
+        case .retire(let host):
+            return NextCommand(.retire(host: host, run: run, owner: owner), "take the host out of the run")
+        }
+    }
+}
+
+extension RollbackScope {
+    fileprivate var purpose: String {
+        switch self {
+        case .host: "take this host back"
+        case .layer: "take the layer back"
+        case .all: "take every touched host back, top layer first"
+        }
+    }
+}
+
+extension CommandError {
+    /// A refused request, with what would make it possible and the narrowest command that can be given now.
+    init(_ refusal: RequestRefusal, of state: RolloutState, at wall: WallTime, consequence: String) {
+        self.init(
+            .refused, refusal.message, consequence: "\(consequence): \(refusal.remedy).",
+            next: refusal.next ?? state.nextCommands(at: wall).first?.command ?? .status(run: state.definition.run))
+    }
+}
+
+extension RolloutState {
+    /// The next commands, narrowest first.
+    ///
+    /// - Parameter wall: decides whose approvals still hold.
+    func nextCommands(at wall: WallTime) -> [NextCommand] {
+        let run = definition.run
+        if status == .rolledBack(.verified) {
+            return [
+                NextCommand(.finalize(run: run), "close the run as it is now"),
+                NextCommand(.resume(run: run), "give every host a new attempt"),
+            ]
+        }
+        if !isAtRest { return [NextCommand(.resume(run: run), "drive it on from here")] }
+        if let options = boundaryRecord?.options, let narrowest = options.first {
+            return keyCommands
+                + options.map { option in
+                    option.command(
+                        run: run, owner: decider(of: option), approvers: approvers(of: option, at: wall),
+                        narrowest: narrowest)
+                }
+        }
+        let takeBack = OperatorCommand.rollback(
+            scope: .all, run: run, approvedBy: approvers(of: .rollback(scope: .all), at: wall), reason: .none)
+        switch status {
+        case .verified, .verifiedExcept:
+            return [
+                NextCommand(.finalize(run: run), "end the rollback window"),
+                NextCommand(takeBack, "take the whole run back"),
+            ]
+        case .paused: return [NextCommand(.resume(run: run), "go on")]
+        case .aborted:
+            return touchedPlacements.isEmpty
+                ? [] : [NextCommand(takeBack, "take every touched host back")]
+        case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
+            return [NextCommand(.resume(run: run), "drive it on from here")]
+        case .finalized, .superseded: return []
+        }
+    }
+
+    /// Where a host was not logged into because of its key: pin it, and let this run use it.
+    private var keyCommands: [NextCommand] {
+        let strangers = unresolvedFailures.filter { [.hostKeyUnknown, .hostKeyChanged].contains($0.problem.code) }
+        return strangers.compactMap(\.host).flatMap { host in
+            [
+                NextCommand(.replaceKey(host: host), "pin its key, once the fingerprint is known to be right"),
+                NextCommand(.rebind(host: host, run: definition.run), "let this run use the key that is pinned now"),
+            ]
+        }
+    }
+
+    /// One owner of each layer that has not agreed yet.
+    private func approvers(of option: RecoveryOption, at wall: WallTime) -> [Owner] {
+        let action: RequestedAction? =
+            switch option {
+            case .rerun(let host, let needsSignOff): needsSignOff ? nil : .rerun(host: host, signedOffBy: nil)
+            case .rollback(let scope): .rollback(scope: scope, breakGlass: nil)
+            case .recheck, .signOff, .resume, .retire: nil
+            }
+        let owners = action.map { layersWithoutApproval(for: $0, at: wall).compactMap(ownerOf) } ?? []
+        var seen: Set<Owner> = []
+        return owners.filter { seen.insert($0).inserted }
+    }
+
+    /// An owner who may decide an option that needs one.
+    private func decider(of option: RecoveryOption) -> Owner? {
+        switch option {
+        case .rerun(let host, _), .retire(let host): placements(of: host).last.flatMap { ownerOf($0.layer) }
+        case .signOff(let hosts):
+            hosts.first.flatMap { host in placements(of: host).last }.flatMap { ownerOf($0.layer) }
+        case .recheck, .rollback, .resume: nil
+        }
+    }
+
+    private func ownerOf(_ layer: LayerName) -> Owner? { definition.owners[layer]?.first }
+
+    /// The exit code that says what the run is.
+    var exitStatus: ExitStatus {
+        switch status {
+        case .verified, .verifiedExcept, .finalized, .superseded: .verified
+        case .held(.hostUnreachable), .held(.operationUnsettled): unresolvedFailures.isEmpty ? .held : .unreachable
+        case .held, .paused, .aborted: .held
+        case .rolledBack(.verified): .rolledBackVerified
+        case .rolledBack: .rolledBackNotVerified
+        case .preflight, .baseline, .changing, .proving, .rollingBack: .detached
+        }
+    }
+}
