@@ -69,7 +69,7 @@ public struct PreflightFacts: Hashable, Sendable {
         var problems: [PreflightProblem] = []
         if !missingScripts.isEmpty {
             let names = missingScripts.joined(separator: ", ")
-            problems.append(PreflightProblem(code: .scriptMissing, detail: "not found on the host: \(names)"))
+            problems.append(PreflightProblem(code: .scriptMissing, detail: "can not be run on the host: \(names)"))
         }
         if !missingPaths.isEmpty {
             let names = missingPaths.joined(separator: ", ")

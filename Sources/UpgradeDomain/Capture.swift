@@ -109,6 +109,8 @@ public struct UnknownReason: Error, Codable, Hashable, Sendable {
     public enum Code: String, Codable, Hashable, Sendable {
         case unreachable, timedOut, unacceptedStatus, wrongContentType, truncated, unparsable, errorBody, noItems, stale
         case contradictory, notRun
+        /// A server that can not prove who it is.
+        case untrusted
     }
     public var code: Code
     public var detail: String

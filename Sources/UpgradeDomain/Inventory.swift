@@ -49,6 +49,8 @@ public struct Host: Codable, Hashable, Sendable {
     public var labels: [String: String]
     /// Absolute path of the deployment checkout on the host; commands run there.
     public var workingDirectory: String
+    /// Absolute path of the folder on the host where agents are kept; nil means `.local/lib/lockflight` in the login's home.
+    public var agentDirectory: String?
     /// Values for `${var.NAME}` in the plan's commands and URLs.
     public var variables: [String: String]
     /// The layers the host stands in.
@@ -60,7 +62,8 @@ public struct Host: Codable, Hashable, Sendable {
         name: HostName, address: String, port: Int = 22, user: String, jump: HostName? = nil,
         identityFile: String? = nil, transport: HostTransport? = nil, ssh: SSHSettings? = nil,
         silenceSeconds: Int? = nil, labels: [String: String] = [:], workingDirectory: String,
-        variables: [String: String] = [:], placements: [HostPlacement], hostKeys: [HostKey] = []
+        agentDirectory: String? = nil, variables: [String: String] = [:], placements: [HostPlacement],
+        hostKeys: [HostKey] = []
     ) {
         self.name = name
         self.address = address
@@ -73,6 +76,7 @@ public struct Host: Codable, Hashable, Sendable {
         self.silenceSeconds = silenceSeconds
         self.labels = labels
         self.workingDirectory = workingDirectory
+        self.agentDirectory = agentDirectory
         self.variables = variables
         self.placements = placements
         self.hostKeys = hostKeys

@@ -128,6 +128,27 @@ import UpgradeDomain
         #expect(ListeningPort("127.0.0.1:\(gone.port)")?.listener() == nil)
     }
 
+    @Test(
+        arguments: [
+            (
+                60,
+                "HTTP/1.1 200\r\ncurl: (60) SSL certificate problem: self-signed certificate\nMore details here: https://curl.se\n",
+                UnknownReason.Code.untrusted,
+                "the certificate of https://a/ is not trusted: SSL certificate problem: self-signed certificate; tls.caFile names what to trust"
+            ),
+            (6, "curl: (6) Could not resolve host: a\r\n", .unreachable, "https://a/: Could not resolve host: a"),
+            (
+                77, "curl: (77) error setting certificate file: /x", .notRun,
+                "tls.caFile can not be used for https://a/: error setting certificate file: /x"
+            ),
+            (99, "", .unreachable, "https://a/: curl exited 99 (see curl(1), exit codes)"),
+        ])
+    func curlsOwnSentenceIsTold(_ code: Int, _ output: String, _ expected: UnknownReason.Code, _ detail: String) {
+        let source = HTTPSource(url: "https://a/", timeoutSeconds: 1)
+        let failure = CurlCapture.failure(of: source, code, saying: Array(output.utf8))
+        #expect(failure == UnknownReason(expected, detail))
+    }
+
     @Test func curlsHeadersAreCutOff() {
         let output = Array("HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/2 201 \r\nC: d\r\n\r\nbody\r\n\r\n".utf8)
         let answer = CurlCapture.parse(output, isTruncated: false)

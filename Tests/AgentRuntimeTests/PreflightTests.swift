@@ -19,7 +19,7 @@ import UpgradeDomain
         let command = ScriptCommand(arguments: ["no-such-interpreter", "./rollback.sh"], timeoutSeconds: 10)
         guard case .preflight(let reply) = try host.session().ask(preflight(host, command, preserve: ["./rollback.sh"]))
         else { throw Surprise("no preflight") }
-        #expect(reply.missingScripts == ["no-such-interpreter", "./rollback.sh"])
+        #expect(reply.missingScripts == ["no-such-interpreter (not in PATH)", "./rollback.sh (not there)"])
         #expect(reply.missingPaths == ["nowhere"])
         #expect(reply.freeDiskMebibytes > 0)
     }

@@ -15,6 +15,8 @@ struct AgentUploadTests {
     private struct Host {
         let home: String
         var path = "/usr/bin:/bin"
+        /// The account's own.
+        var shell = "sh"
 
         init() throws {
             home = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)").path
@@ -24,9 +26,11 @@ struct AgentUploadTests {
         /// The input comes from a file: a shell may end before it has read a pipe.
         func run(_ script: String, input: [UInt8] = []) async throws -> [UInt8] {
             let file = "\(home)/input"
+            let input = Array(script.utf8) + input
             try Data(input).write(to: URL(fileURLWithPath: file))
             return try await Subprocess.run(
-                .path("/bin/sh"), arguments: ["-c", script], environment: .custom(["HOME": home, "PATH": path]),
+                .path(FilePath("/usr/bin/\(shell)")), arguments: ["-c", HostShell.line(for: script)],
+                environment: .custom(["HOME": home, "PATH": path]),
                 input: .fileDescriptor(try .open(FilePath(file), .readOnly), closeAfterSpawningProcess: true),
                 output: .bytes(limit: 65_536)
             ).standardOutput
@@ -38,7 +42,7 @@ struct AgentUploadTests {
         }
 
         func files() throws -> [String] {
-            try FileManager.default.contentsOfDirectory(atPath: "\(home)/\(AgentDelivery.folder)").sorted()
+            try FileManager.default.contentsOfDirectory(atPath: "\(home)/.local/lib/lockflight").sorted()
         }
 
         func remove() { try? FileManager.default.removeItem(atPath: home) }
@@ -52,7 +56,7 @@ struct AgentUploadTests {
     /// A program that says what it was called with.
     private func makeBuild(on host: Host, _ comment: String = "") async throws -> AgentBinary {
         let filling = (0..<5_000).map { "# \($0 &* 2_654_435_761) \(comment)\n" }.joined()
-        let text = "#!/bin/sh\necho \"runs $1\"\n\(filling)"
+        let text = "#!/bin/sh\necho \"runs $1\"\ncat\n\(filling)"
         let path = "\(host.home)/build\(comment)"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         return try #require(AgentBinary(architecture: try await AgentUploadTests.architecture(), path: path))
@@ -70,7 +74,7 @@ struct AgentUploadTests {
     }
 
     private func absence(on host: Host, _ build: AgentBinary) async throws -> AgentScript.Absence {
-        let answer = AgentScript.answer(in: try await host.run(AgentScript.startOrLook([build])))
+        let answer = AgentScript.answer(in: try await host.run(AgentScript.startOrLook([build], in: AgentFolder(nil))))
         guard case .absent(let absence)? = answer else { throw CancellationError() }
         return absence
     }
@@ -85,9 +89,49 @@ struct AgentUploadTests {
             #expect(try await absence(on: host, build).architecture == build.architecture)
             #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
             #expect(try host.files() == ["agent-\(build.hexDigest)"])
-            let answer = AgentScript.answer(in: try await host.run(AgentScript.startOrLook([build])))
+            let answer = AgentScript.answer(
+                in: try await host.run(AgentScript.startOrLook([build], in: AgentFolder(nil))))
             #expect(answer == .present(Array("runs serve\n".utf8)))
         }
+    }
+
+    /// fish and csh do not read what a POSIX shell reads.
+    @Test(arguments: ["bash", "dash", "fish", "csh", "tcsh", "zsh"].filter(AgentUploadTests.isThere))
+    func anyShellOfAnAccountHandsOver(_ shell: String) async throws {
+        try await withHost { host in
+            var host = host
+            host.shell = shell
+            let build = try await makeBuild(on: host)
+            let upload = try await AgentUploadTests.upload(build)
+            #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
+            // What follows the script is the agent's to read.
+            let script = AgentScript.startOrLook([build], in: AgentFolder(nil))
+            let answer = AgentScript.answer(in: try await host.run(script, input: Array("more\n".utf8)))
+            #expect(answer == .present(Array("runs serve\nmore\n".utf8)))
+        }
+    }
+
+    static func isThere(_ program: String) -> Bool {
+        FileManager.default.isExecutableFile(atPath: "/usr/bin/\(program)")
+    }
+
+    @Test func anAgentStandsInAnotherFolder() async throws {
+        try await withHost { host in
+            let folder = AgentFolder("\(host.home)/it's $HOME")
+            let build = try await makeBuild(on: host)
+            var upload = try await AgentUploadTests.upload(build)
+            upload.folder = folder
+            #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
+            let answer = AgentScript.answer(in: try await host.run(AgentScript.startOrLook([build], in: folder)))
+            #expect(answer == .present(Array("runs serve\n".utf8)))
+            #expect(!FileManager.default.fileExists(atPath: "\(host.home)/.local"))
+        }
+    }
+
+    @Test func whatAHostSaysInsteadIsOneClause() {
+        #expect(HostShell.said([], []) == "and the host said nothing")
+        let said = HostShell.said(Array("This account is\r\nclosed.\n\n".utf8), Array("bye".utf8))
+        #expect(said == "and the host said: This account is; closed.; bye")
     }
 
     @Test func whatWasPackedWithTheBuildIsSentUnlessItIsOfAnother() async throws {
@@ -134,7 +178,7 @@ struct AgentUploadTests {
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
             _ = try await host.lastLine(upload.script(from: 0), input: upload.bytes[..<1_000])
-            let part = "\(host.home)/\(AgentDelivery.folder)/agent-\(build.hexDigest).gz.part"
+            let part = "\(host.home)/.local/lib/lockflight/agent-\(build.hexDigest).gz.part"
             try Data(repeating: 1, count: 1_000).write(to: URL(fileURLWithPath: part))
             var raw = try await absence(on: host, build)
             #expect(upload.offset(after: raw) == 0)
@@ -173,7 +217,7 @@ struct AgentUploadTests {
             var bare = host
             bare.path = "\(host.home)/bin"
             try FileManager.default.createDirectory(atPath: bare.path, withIntermediateDirectories: true)
-            for name in ["uname", "wc", "sha256sum"] {
+            for name in ["uname", "wc", "sha256sum", "dd"] {
                 try FileManager.default.createSymbolicLink(
                     atPath: "\(bare.path)/\(name)", withDestinationPath: "/usr/bin/\(name)")
             }

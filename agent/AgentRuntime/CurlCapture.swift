@@ -27,16 +27,33 @@ enum CurlCapture {
         case .exited(code: 0): return parse(answer.output, isTruncated: answer.isTruncated)
         case .exited(code: 28):
             return .failed(.timedOut, "no complete answer within \(source.timeoutSeconds) s")
-        case .exited(let code):
-            return .failed(.unreachable, "curl exited \(code) for \(source.url) (see curl(1), exit codes)")
+        case .exited(let code): return HTTPAnswer(failure: failure(of: source, code, saying: answer.output))
         case .signaled(let signal): return .failed(.unreachable, "curl was ended by signal \(signal)")
         case nil: return .failed(.unreachable, "curl did not end")
         }
     }
 
+    /// Why there is no answer, in curl's own sentence, and what can be done about it.
+    static func failure(of source: HTTPSource, _ code: Int, saying output: [UInt8]) -> UnknownReason {
+        let said = String(decoding: output, as: UTF8.self).lines.last { $0.begins(with: "curl: (") }
+        let words =
+            said?.cut(at: ")").map { String($0.after.trimmed) } ?? "curl exited \(code) (see curl(1), exit codes)"
+        return switch code {
+        case 60:
+            UnknownReason(
+                .untrusted, "the certificate of \(source.url) is not trusted: \(words); tls.caFile names what to trust")
+        case 77: UnknownReason(.notRun, "tls.caFile can not be used for \(source.url): \(words)")
+        case 58: UnknownReason(.notRun, "tls.certificateFile can not be used for \(source.url): \(words)")
+        default: UnknownReason(.unreachable, "\(source.url): \(words)")
+        }
+    }
+
     /// The command line: no configuration file, no proxy, no redirects, headers in front of the body.
     static func arguments(for source: HTTPSource, headers: String) -> [String] {
-        var arguments = ["curl", "--disable", "--silent", "--include", "--globoff", "--noproxy", "*"]
+        var arguments = [
+            "curl", "--disable", "--silent", "--show-error", "--stderr", "-", "--include", "--globoff", "--noproxy",
+            "*",
+        ]
         arguments += [
             "--max-time", "\(source.timeoutSeconds)", "--header", "Accept-Encoding: identity", "--header",
             "@\(headers)",

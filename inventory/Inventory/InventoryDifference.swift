@@ -68,6 +68,7 @@ public struct InventoryDifference: Hashable, Sendable {
         let silence = { (host: Host) in host.silenceSeconds.map(String.init) ?? "default" }
         compare("silenceSeconds", silence(old), silence(new))
         compare("workingDirectory", old.workingDirectory, new.workingDirectory)
+        compare("agentDirectory", old.agentDirectory ?? "default", new.agentDirectory ?? "default")
         compare("labels", list(old.labels), list(new.labels))
         compare("variables", list(old.variables), list(new.variables))
         let places = { (host: Host) in host.placements.map { "\($0.layer)=\($0.baseURL)" }.joined(separator: " ") }

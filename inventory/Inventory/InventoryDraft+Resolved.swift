@@ -102,10 +102,12 @@ private struct SSHResolution {
         let values = PlaceholderValues(host: host.name, address: host.address, variables: host.variables)
         host.identityFile = host.identityFile.map { fill($0, values) }
         host.workingDirectory = fill(host.workingDirectory, values)
-        if !host.workingDirectory.isEmpty, host.workingDirectory.utf8.first != 0x2f {
-            reader.report(
-                line, "workingDirectory '\(host.workingDirectory)' of host \(host.name) is not absolute",
-                "begin it with '/'")
+        host.agentDirectory = host.agentDirectory.map { fill($0, values) }
+        for (key, folder) in [
+            ("workingDirectory", host.workingDirectory), ("agentDirectory", host.agentDirectory ?? ""),
+        ]
+        where !folder.isEmpty && folder.utf8.first != 0x2f {
+            reader.report(line, "\(key) '\(folder)' of host \(host.name) is not absolute", "begin it with '/'")
         }
         for index in host.placements.indices {
             let values = PlaceholderValues(

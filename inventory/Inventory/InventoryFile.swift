@@ -4,13 +4,14 @@ import UpgradeDomain
 public enum InventoryFile {
     static let rootKeys = ["version", "sshConfig", "defaults", "groups", "layers", "hosts"]
     static let defaultKeys = [
-        "user", "port", "identityFile", "transport", "silenceSeconds", "workingDirectory", "baseURL", "variables",
+        "user", "port", "identityFile", "transport", "silenceSeconds", "workingDirectory", "agentDirectory", "baseURL",
+        "variables",
         "labels",
     ]
     static let layerKeys = ["name", "owners"]
     static let hostKeys = [
         "name", "group", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds", "labels",
-        "workingDirectory", "baseURL", "variables", "layers",
+        "workingDirectory", "agentDirectory", "baseURL", "variables", "layers",
     ]
     /// Shorter than the first, and a busy host would be lost; longer than the second, and nobody would wait for it.
     static let silenceSeconds = 3...600
@@ -44,6 +45,7 @@ private struct InventoryReading {
         var transport: HostTransport?
         var silenceSeconds: Int?
         var workingDirectory: String?
+        var agentDirectory: String?
         var baseURL: String?
         var variables: [String: String] = [:]
         var labels: [String: String] = [:]
@@ -61,12 +63,13 @@ private struct InventoryReading {
     /// - Parameter base: what is not said here.
     private func readDefaults(_ field: Field, over base: Defaults) -> Defaults {
         guard let own = Section(field, known: InventoryFile.defaultKeys, reader) else { return base }
-        let folder = own.text("workingDirectory").flatMap { absolute($0, own.line(of: "workingDirectory")) }
+        let folder = directory("workingDirectory", of: own)
         return Defaults(
             user: login(own) ?? base.user, port: own.integer("port", in: 1...65_535) ?? base.port,
             identityFile: own.text("identityFile") ?? base.identityFile, transport: transport(own) ?? base.transport,
             silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? base.silenceSeconds,
             workingDirectory: folder ?? base.workingDirectory,
+            agentDirectory: directory("agentDirectory", of: own) ?? base.agentDirectory,
             baseURL: own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? base.baseURL,
             variables: base.variables.merging(own.textMap("variables") ?? [:]) { $1 },
             labels: base.labels.merging(own.textMap("labels") ?? [:]) { $1 })
@@ -153,12 +156,10 @@ private struct InventoryReading {
             user: user(login(own) ?? defaults.user, of: HostName(name), address, variables, own.line),
             identityFile: own.text("identityFile") ?? defaults.identityFile,
             jump: own.text("jump").map { HostName($0) })
-        let folder =
-            own.text("workingDirectory").map { absolute($0, own.line(of: "workingDirectory")) }
-            ?? defaults.workingDirectory
+        let folder = directory("workingDirectory", of: own) ?? defaults.workingDirectory
         let baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? defaults.baseURL
         let placements = placements(own, name, baseURL, layers)
-        if folder == nil, !placements.isEmpty {
+        if folder == nil, own.text("workingDirectory") == nil, !placements.isEmpty {
             reader.report(
                 own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
         }
@@ -167,8 +168,9 @@ private struct InventoryReading {
             identityFile: said.identityFile, transport: transport(own) ?? defaults.transport,
             silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? defaults.silenceSeconds,
             labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
-            workingDirectory: (folder ?? nil) ?? "",
-            variables: variables, placements: placements)
+            workingDirectory: folder ?? "",
+            agentDirectory: directory("agentDirectory", of: own) ?? defaults.agentDirectory, variables: variables,
+            placements: placements)
         return InventoryDraft.Entry(host: host, said: said, line: own.line)
     }
 
@@ -256,9 +258,10 @@ private struct InventoryReading {
         return nil
     }
 
-    private func absolute(_ text: String, _ line: Int) -> String? {
+    private func directory(_ key: String, of own: Section) -> String? {
+        guard let text = own.text(key) else { return nil }
         if text.utf8.first == 0x2f || isFilledLater(text) { return text }
-        reader.report(line, "workingDirectory '\(text)' is not absolute", "begin it with '/'")
+        reader.report(own.line(of: key), "\(key) '\(text)' is not absolute", "begin it with '/'")
         return nil
     }
 

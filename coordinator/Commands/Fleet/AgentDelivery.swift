@@ -9,8 +9,6 @@ import UpgradeDomain
 /// One command finds out and starts it: a host that has the build costs no other round trip. What an interrupted upload left is
 /// continued by the next one, if its bytes are the beginning of the same.
 actor AgentDelivery {
-    /// Where agents are kept on a host, below the login's home.
-    static let folder = ".local/lib/lockflight"
     static let uploadTimeout = Duration.seconds(60)
     /// Bytes that rc files may print before the first word of ours.
     static let noiseBytes = 65_536
@@ -40,18 +38,18 @@ actor AgentDelivery {
 
     /// - Throws: `uploadFailed` when the host can have no agent.
     func start<Connection: RemoteConnection>(
-        on host: HostName, over connection: Connection
+        on host: HostName, in folder: AgentFolder, over connection: Connection
     ) async throws(SSHError) -> Started<Connection.Command> {
-        var found = try await look(connection)
+        var found = try await look(in: folder, connection)
         if case .absent(let absence) = found {
-            try await bring(absence, to: host, over: connection)
-            found = try await look(connection)
+            try await bring(absence, to: host, in: folder, over: connection)
+            found = try await look(in: folder, connection)
         }
         switch found {
         case .started(let started): return started
         case .absent:
             throw failure(
-                host, "the agent was stored and is gone again; see what removes files from ~/\(AgentDelivery.folder)")
+                host, "the agent was stored and is gone again; see what removes files from \(folder)")
         }
     }
 
@@ -63,9 +61,12 @@ actor AgentDelivery {
     }
 
     private func look<Connection: RemoteConnection>(
-        _ connection: Connection
+        in folder: AgentFolder, _ connection: Connection
     ) async throws(SSHError) -> Found<Connection.Command> {
-        let command = try await connection.execute(AgentScript.startOrLook(builds))
+        let script = AgentScript.startOrLook(builds, in: folder)
+        let command = try await connection.execute(HostShell.line(for: script))
+        // Where no shell takes it, what the host says tells why.
+        try? await command.write(Array(script.utf8))
         var heard: [UInt8] = []
         while heard.count <= AgentDelivery.noiseBytes, let bytes = try await command.read(timeout: startTimeout) {
             heard += bytes
@@ -75,17 +76,19 @@ actor AgentDelivery {
             case nil: continue
             }
         }
-        let words = String(decoding: await command.standardErrorTail().suffix(200), as: UTF8.self)
+        let said = HostShell.said(heard, await command.standardErrorTail())
         command.close()
         throw failure(
-            HostName(connection.target.host), "its shell did not say whether the agent is there; is it a POSIX shell?",
-            cause: words)
+            HostName(connection.target.host),
+            "its shell did not start /bin/sh, \(said). Look at the account's shell and rc files, at a forced command "
+                + "(ForceCommand, command= in authorized_keys), and at StdinNull in ssh_config")
     }
 
     // MARK: Bringing
 
     private func bring(
-        _ absence: AgentScript.Absence, to host: HostName, over connection: some RemoteConnection
+        _ absence: AgentScript.Absence, to host: HostName, in folder: AgentFolder,
+        over connection: some RemoteConnection
     ) async throws(SSHError) {
         guard let build = builds.first(where: { $0.architecture == absence.architecture }) else {
             let have = builds.isEmpty ? "none" : builds.map(\.architecture).joined(separator: ", ")
@@ -98,27 +101,35 @@ actor AgentDelivery {
         var bytes = packed
         if bytes == nil { bytes = await content(of: build, isPacked: false) }
         guard let bytes else { throw failure(host, "its agent can not be read here: \(build.path)") }
-        let upload = AgentUpload(build: build, bytes: bytes, isPacked: packed != nil)
+        let upload = AgentUpload(build: build, bytes: bytes, isPacked: packed != nil, folder: folder)
         let offset = upload.offset(after: absence)
         let end = try await send(upload, from: offset, over: connection)
         // Somebody else took up what had been interrupted.
         let lastEnd = end.word == "lost" ? try await send(upload, from: 0, over: connection) : end
-        guard lastEnd.word == "published" else {
+        switch lastEnd.word {
+        case "published": return
+        case "noexec":
             throw failure(
                 host,
-                "the agent could not be stored there; check the free space and the permissions of ~/\(AgentDelivery.folder)",
-                cause: lastEnd.errors)
+                "nothing may be executed in \(folder): its file system is mounted noexec. Name a folder elsewhere with "
+                    + "agentDirectory in the inventory's entry of \(host)")
+        default:
+            throw failure(
+                host,
+                "the agent could not be stored in \(folder), \(lastEnd.said). Look at its free space and permissions")
         }
     }
 
     private func send(
         _ upload: AgentUpload, from offset: Int, over connection: some RemoteConnection
-    ) async throws(SSHError) -> (word: String, errors: String) {
+    ) async throws(SSHError) -> (word: String, said: String) {
+        let script = upload.script(from: offset)
         let output = try await connection.upload(
-            Array(upload.bytes[offset...]), by: upload.script(from: offset), limitBytes: AgentDelivery.noiseBytes,
+            Array(script.utf8) + upload.bytes[offset...], by: HostShell.line(for: script),
+            limitBytes: AgentDelivery.noiseBytes,
             timeout: AgentDelivery.uploadTimeout)
-        let lines = String(decoding: output.standardOutput, as: UTF8.self).fields(separatedBy: "\n")
-        return (String(lines.last ?? ""), String(decoding: output.standardErrorTail.suffix(200), as: UTF8.self))
+        let lines = String(decoding: output.standardOutput, as: UTF8.self).lines
+        return (String(lines.last ?? ""), HostShell.said([], output.standardErrorTail))
     }
 
     private func content(of build: AgentBinary, isPacked: Bool) async -> [UInt8]? {
@@ -128,8 +139,7 @@ actor AgentDelivery {
         return await task.value
     }
 
-    private func failure(_ host: HostName, _ words: String, cause: String? = nil) -> SSHError {
-        SSHError(
-            code: .uploadFailed, host: host.rawValue, message: "\(host) can take no part: \(words)", cause: cause)
+    private func failure(_ host: HostName, _ words: String) -> SSHError {
+        SSHError(code: .uploadFailed, host: host.rawValue, message: "\(host) can take no part: \(words)")
     }
 }

@@ -3,6 +3,39 @@ import Foundation
 import SafeText
 import UpgradeDomain
 
+/// How a host's /bin/sh gets a script, whatever the account's own shell is.
+enum HostShell {
+    /// One line that bash, dash, ksh, zsh, fish, csh and tcsh read alike: the account's shell hands over to /bin/sh, which takes its
+    /// script from standard input, byte by byte, so that what follows the script there is left for it to read.
+    static func line(for script: String) -> String {
+        "exec /bin/sh -c 'eval \"$(dd bs=1 count=\(script.utf8.count) 2>/dev/null)\"'"
+    }
+
+    /// How many bytes of a host's own words are passed on.
+    static let saidBytes = 300
+
+    /// What a host said instead of an answer, as a clause.
+    static func said(_ output: [UInt8], _ errors: [UInt8]) -> String {
+        let words = [output, errors].flatMap { String(decoding: $0.suffix(saidBytes), as: UTF8.self).lines }
+            .map(\.trimmed).filter { !$0.isEmpty }
+        return words.isEmpty ? "and the host said nothing" : "and the host said: \(words.joined(separator: "; "))"
+    }
+}
+
+/// Where agents are kept on a host.
+struct AgentFolder: CustomStringConvertible {
+    /// As a word of a script.
+    let word: String
+    /// For people.
+    let description: String
+
+    /// - Parameter path: nil for the folder below the login's home.
+    init(_ path: String?) {
+        word = path.map(ShellText.word) ?? "\"$HOME/.local/lib/lockflight\""
+        description = path ?? "~/.local/lib/lockflight"
+    }
+}
+
 /// What a host's shell is asked about the agent, and its answers; for any POSIX shell.
 enum AgentScript {
     /// Begins the line that is ours among what rc files print.
@@ -25,10 +58,10 @@ enum AgentScript {
     }
 
     /// Starts the build that fits the host, or says what the host is.
-    static func startOrLook(_ builds: [AgentBinary]) -> String {
+    static func startOrLook(_ builds: [AgentBinary], in folder: AgentFolder) -> String {
         let cases = builds.map { "\($0.architecture)) n=agent-\($0.hexDigest);;" }.joined(separator: " ")
         return """
-            d="$HOME/\(AgentDelivery.folder)"; a=$(uname -m); case "$a" in \(cases) *) n=;; esac; echo
+            d=\(folder.word); a=$(uname -m); case "$a" in \(cases) *) n=;; esac; echo
             if [ -n "$n" ] && [ -x "$d/$n" ]; then echo "\(mark) present"; exec "$d/$n" serve; fi
             if command -v gzip >/dev/null; then z=gz; else z=raw; fi; p="$d/$n.$z.part"
             if [ -n "$n" ] && [ -f "$p" ]; then q="$(wc -c < "$p") $(sha256sum < "$p")"; else q=0; fi
@@ -62,6 +95,7 @@ struct AgentUpload {
     let bytes: [UInt8]
     /// Whether that is compressed.
     let isPacked: Bool
+    var folder = AgentFolder(nil)
 
     private var name: String { "agent-\(build.hexDigest)" }
     /// What an interrupted upload is kept as.
@@ -76,8 +110,8 @@ struct AgentUpload {
     }
 
     /// Takes the bytes from `offset` on under a name of its own, proves the digest of the whole, and renames, so that the final
-    /// name only ever holds the whole agent. Its last line is `published`, `lost` (what was left there is gone), or `failed`; the
-    /// first one ends what an rc file may have printed.
+    /// name only ever holds the whole agent. Its last line is `published`, `lost` (what was left there is gone), `noexec` (nothing may
+    /// be executed there), or `failed`; the first one ends what an rc file may have printed.
     ///
     /// When the connection ends early, what has come is kept for the next upload; what nobody takes up is removed after a day.
     func script(from offset: Int) -> String {
@@ -85,13 +119,14 @@ struct AgentUpload {
         let takeUp = "mv \(partName) \(own) && [ $(wc -c < \(own)) -eq \(offset) ]"
         let unpack = isPacked ? "gzip -dc < \(own) > \(own).whole" : "mv \(own) \(own).whole"
         return """
-            echo; umask 077; mkdir -p "$HOME/\(AgentDelivery.folder)" && cd "$HOME/\(AgentDelivery.folder)" || exit 1
+            echo; umask 077; d=\(folder.word); mkdir -p "$d" && cd "$d" || { echo failed; exit; }
             find . -name 'agent-*.part*' -mtime +1 -exec rm -f {} +
             \(offset == 0 ? "" : "{ \(takeUp); } 2>/dev/null || { rm -f \(own); echo lost; exit; }")
             cat >> \(own) || { rm -f \(own); echo failed; exit; }
             if [ $(wc -c < \(own)) -lt \(bytes.count) ]; then mv \(own) \(partName); echo failed; exit; fi
-            \(unpack) && echo '\(build.hexDigest)  \(own).whole' | sha256sum -c - >&2 && chmod 700 \(own).whole &&
-            mv \(own).whole \(name) && r=published || r=failed
+            \(unpack) && echo '\(build.hexDigest)  \(own).whole' | sha256sum -c - >&2 && chmod 700 \(own).whole && r=stored || r=failed
+            if [ $r = stored ] && [ ! -x \(own).whole ]; then r=noexec; fi
+            if [ $r = stored ]; then mv \(own).whole \(name) && r=published || r=failed; fi
             rm -f \(own) \(own).whole; echo $r
             """
     }

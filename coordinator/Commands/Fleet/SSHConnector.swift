@@ -44,7 +44,8 @@ final class SSHConnector: HostConnector {
         on host: UpgradeDomain.Host, over connection: Connection
     ) async throws(SSHError) -> SSHAgentChannel<Connection> {
         do throws(SSHError) {
-            let started = try await delivery.start(on: host.name, over: connection)
+            let started = try await delivery.start(
+                on: host.name, in: AgentFolder(host.agentDirectory), over: connection)
             return SSHAgentChannel(connection: connection, command: started.command, heard: started.output)
         } catch {
             await connection.close()

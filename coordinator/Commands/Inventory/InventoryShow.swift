@@ -27,6 +27,7 @@ struct InventoryShow: LockflightCommand {
                     : found.identityFiles.joined(separator: ", "),
             ],
             ["jump", found.jump?.rawValue ?? "none"], ["workingDirectory", found.workingDirectory],
+            ["agentDirectory", found.agentDirectory ?? "\(AgentFolder(nil)) (default)"],
         ]
         rows += InventoryShow.rows(of: found.ssh)
         rows += found.placements.map { ["layer \($0.layer)", $0.baseURL] }
