@@ -1,3 +1,4 @@
+import SafeText
 public import UpgradeDomain
 
 /// What a run needs of a host before it starts.
@@ -69,7 +70,10 @@ public struct PreflightFacts: Hashable, Sendable {
         var problems: [PreflightProblem] = []
         if !missingScripts.isEmpty {
             let names = missingScripts.joined(separator: ", ")
-            problems.append(PreflightProblem(code: .scriptMissing, detail: "can not be run on the host: \(names)"))
+            // Agents of earlier builds gave no reason; what was said of their records stays as it was.
+            let areReasoned = missingScripts.contains { $0.ends(with: ")") }
+            let words = areReasoned ? "can not be run on the host" : "not found on the host"
+            problems.append(PreflightProblem(code: .scriptMissing, detail: "\(words): \(names)"))
         }
         if !missingPaths.isEmpty {
             let names = missingPaths.joined(separator: ", ")

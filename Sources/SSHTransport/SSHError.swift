@@ -1,3 +1,5 @@
+import SafeText
+
 /// What went wrong between this machine and one host, in words an operator can act on.
 ///
 /// The message says what failed and where, what follows from it, and the next command to run. Bytes that came
@@ -39,6 +41,10 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         self.message = message
         self.cause = cause
     }
+
+    /// Whether libssh2 gave up where another client may not, such as at a line before the server's identification (RFC 4253, 4.2),
+    /// or one that is longer than 255 bytes.
+    public var isGivenUpByLibSSH2: Bool { code == .handshakeFailed && cause?.begins(with: "libssh2 ") == true }
 
     public var description: String {
         guard let cause else { return message }

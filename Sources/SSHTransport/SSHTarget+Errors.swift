@@ -106,9 +106,9 @@ extension SSHTarget {
             return "\(words) did not finish the key exchange within \(deadlines.handshake)\(detail); no login was "
                 + "attempted. Check the load and the network there, then try: \(tryByHand)"
         case .handshakeFailed:
-            return "\(words) ended the connection during the key exchange\(detail); no login was attempted. It may be "
-                + "no SSH server, or sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: "
-                + tryByHand
+            return
+                "no key exchange with \(words) came about\(detail); no login was attempted. It may be no SSH server, or "
+                + "sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: " + tryByHand
         case .noCommonAlgorithm:
             return "\(words) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
                 + tryByHand

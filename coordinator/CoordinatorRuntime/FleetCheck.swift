@@ -14,6 +14,8 @@ public struct FleetCheck: Sendable {
     public struct Report: Codable, Hashable, Sendable {
         public var host: HostName
         public var agentVersion: String?
+        /// Of the machine that answered.
+        public var agent: AgentIdentity?
         public var clockOffsetMilliseconds: Int64?
         public var freeDiskMebibytes: Int64?
         /// The word for what is wrong, and the sentence; nil when the host is fit.
@@ -43,6 +45,7 @@ public struct FleetCheck: Sendable {
         _ host: Host, _ plan: Plan?, _ session: AgentSession, _ hello: HelloReply, _ report: inout Report
     ) async throws(ContactFailure) {
         report.agentVersion = hello.agentVersion
+        report.agent = hello.identity
         if let owner = hello.owner, owner != reader.ledger {
             throw ContactFailure(.hostOwnedElsewhere, "\(host.name) is driven by the ledger \(owner)")
         }

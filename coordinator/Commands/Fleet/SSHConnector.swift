@@ -212,7 +212,7 @@ extension SSHError {
         if code == .hostKeyUnknown || code == .hostKeyChanged {
             return ". Once the fingerprint of \(failedHost) is known to be right, pin it in the inventory"
         }
-        if code == .noCommonAlgorithm {
+        if code == .noCommonAlgorithm || isGivenUpByLibSSH2 {
             // A host's own transport goes for its jump hosts too.
             return ". OpenSSH's own client may reach it: write 'transport: openssh' in the inventory's entry of \(host)"
         }

@@ -33,8 +33,9 @@ struct InventoryCheck: LockflightCommand {
         }
         let connection = try await FleetConnection.open(context, to: selected, of: ledger)
         let check = FleetCheck(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
-        let reports = await check.reports(of: selected, plan: chosen)
+        var reports = await check.reports(of: selected, plan: chosen)
         await connection.close()
+        reports.nameTwins(among: selected, context.commandLines)
         let style = context.style
         let rows = reports.map { report -> [TerminalText] in
             let clock: TerminalText = report.clockOffsetMilliseconds.map { "\($0) ms" } ?? "-"
@@ -51,5 +52,24 @@ struct InventoryCheck: LockflightCommand {
         return CommandResult(
             lines: table.lines(width: context.width, style: style), document: reports,
             status: failed ? .unreachable : .verified)
+    }
+}
+
+extension [FleetCheck.Report] {
+    /// Marks hosts that answer with one agent identity.
+    fileprivate mutating func nameTwins(among hosts: [Host], _ lines: CommandLines) {
+        let known = Dictionary(hosts.map { ($0.name, $0) }) { first, _ in first }
+        var first: [AgentIdentity: HostName] = [:]
+        for index in indices where self[index].problem == nil {
+            guard let agent = self[index].agent else { continue }
+            guard let twin = first[agent], let host = known[self[index].host] else {
+                first[agent] = self[index].host
+                continue
+            }
+            self[index].code = HoldCode.machineDuplicated.rawValue
+            self[index].problem =
+                "\(host.name) and \(twin) have one agent identity: they are one machine, or one was made from a copy of the other; "
+                + "then renew it there: \(lines.line(.renewIdentity(of: host)))"
+        }
     }
 }

@@ -111,6 +111,16 @@ extension OperatorCommand {
     }
 }
 
+extension OperatorCommand {
+    /// Has the agent of a host take an identity of its own, where it stands in a copy of another machine's disk.
+    static func renewIdentity(of host: Host) -> OperatorCommand {
+        let folder = host.user == "root" ? "/var/lib/lockflight-agent" : ".local/state/lockflight-agent"
+        return .program(words: [
+            "ssh", "-p", "\(host.port)", "--", "\(host.user)@\(host.address)", "rm", "\(folder)/identity",
+        ])
+    }
+}
+
 extension RollbackScope {
     fileprivate var option: (name: String, value: String?) {
         switch self {

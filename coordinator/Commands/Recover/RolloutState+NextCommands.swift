@@ -69,7 +69,7 @@ extension RolloutState {
         }
         if !isAtRest { return [NextCommand(.resume(run: run), "drive it on from here")] }
         if let options = boundaryRecord?.options, let narrowest = options.first {
-            return keyCommands
+            return identityCommands
                 + options.map { option in
                     option.command(
                         run: run, owner: decider(of: option), approvers: approvers(of: option, at: wall),
@@ -94,14 +94,26 @@ extension RolloutState {
         }
     }
 
-    /// Where a host was not logged into because of its key: pin it, and let this run use it.
-    private var keyCommands: [NextCommand] {
-        let strangers = unresolvedFailures.filter { [.hostKeyUnknown, .hostKeyChanged].contains($0.problem.code) }
-        return strangers.compactMap(\.host).flatMap { host in
-            [
-                NextCommand(.replaceKey(host: host), "pin its key, once the fingerprint is known to be right"),
-                NextCommand(.rebind(host: host, run: definition.run), "let this run use the key that is pinned now"),
-            ]
+    /// What makes a host known that was taken for another, before the run can go on.
+    private var identityCommands: [NextCommand] {
+        unresolvedFailures.flatMap { failure -> [NextCommand] in
+            guard let name = failure.host else { return [] }
+            switch failure.problem.code {
+            case .hostKeyUnknown, .hostKeyChanged:
+                return [
+                    NextCommand(.replaceKey(host: name), "pin its key, once the fingerprint is known to be right"),
+                    NextCommand(
+                        .rebind(host: name, run: definition.run), "let this run use the key that is pinned now"),
+                ]
+            case .machineDuplicated:
+                return hosts[name].map {
+                    [
+                        NextCommand(
+                            .renewIdentity(of: $0), "only if \(name) is a machine of its own that was made from a copy")
+                    ]
+                } ?? []
+            default: return []
+            }
         }
     }
 
