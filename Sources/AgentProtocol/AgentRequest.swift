@@ -78,10 +78,13 @@ public struct PreflightRequest: Codable, Hashable, Sendable {
 public struct CaptureRequest: Codable, Hashable, Sendable {
     public var workingDirectory: String
     public var surfaces: [SurfaceRequest]
+    /// Files on hosts that hold secrets of the plan: what is in those that are there is masked in every answer. Nil for none.
+    public var secretFiles: [String]?
 
-    public init(workingDirectory: String, surfaces: [SurfaceRequest]) {
+    public init(workingDirectory: String, surfaces: [SurfaceRequest], secretFiles: [String]? = nil) {
         self.workingDirectory = workingDirectory
         self.surfaces = surfaces
+        self.secretFiles = secretFiles
     }
 }
 

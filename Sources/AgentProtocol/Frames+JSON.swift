@@ -16,6 +16,10 @@ extension RequestFrame: DirectJSON {
             return
         }
         let body = try json.member("body")
+        guard try body.optional("secretFiles") == nil else {
+            try self.init(from: json.codable)
+            return
+        }
         let surfaces = try body.member("surfaces").elements(SurfaceRequest.init(json:))
         let capture = CaptureRequest(
             workingDirectory: try body.member("workingDirectory").string(), surfaces: surfaces)
@@ -23,7 +27,7 @@ extension RequestFrame: DirectJSON {
     }
 
     package func write(to json: JSONWriter) throws {
-        guard case .capture(let capture) = request else { return try json.put(value: self) }
+        guard case .capture(let capture) = request, capture.secretFiles == nil else { return try json.put(value: self) }
         let body = json.member("body")
         try body.member("surfaces").array(capture.surfaces) { try $0.write(to: $1) }
         body.member("workingDirectory").put(capture.workingDirectory)

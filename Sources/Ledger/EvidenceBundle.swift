@@ -5,7 +5,9 @@ public import UpgradeDomain
 
 /// Everything recorded of one run in one document, which is proved without the ledger that it came from.
 public struct EvidenceBundle: Codable, Hashable, Sendable {
-    public static let currentFormat = "lockflight-evidence-1"
+    public static let currentFormat = "lockflight-evidence-2"
+    /// Its conclusions had the commands that could be given next, which nothing proves.
+    public static let formatWithAdvice = "lockflight-evidence-1"
     /// The largest file that is written or read.
     public static let maximumBytes = 1 << 30
 
@@ -70,7 +72,7 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
     /// agents journal.
     /// - Returns: The events, each of them proven.
     public func prove() throws(Fault) -> [RecordedEvent] {
-        guard format == EvidenceBundle.currentFormat else {
+        guard [EvidenceBundle.currentFormat, EvidenceBundle.formatWithAdvice].contains(format) else {
             throw Fault("the format", "it is '\(format)', and this build reads '\(EvidenceBundle.currentFormat)'")
         }
         var proven = EventChain.Head.beforeFirst

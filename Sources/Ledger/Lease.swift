@@ -40,17 +40,24 @@ extension Ledger {
     /// process that dies frees its lock; one that is merely stopped keeps it until someone takes over, and then
     /// finds itself `deposed`.
     ///
-    /// - Parameter takingOver: Depose a driver that holds the lock and does not answer.
+    /// - Parameters:
+    ///   - takingOver: Depose a driver that holds the lock and does not answer.
+    ///   - deposed: The epoch of the one that may be deposed; nil for any.
     /// - Throws: `leaseHeld` names who drives; `runClosed`.
     public func acquireLease(
         on run: RunID, user: String, machine: String, processID: Int32, takingOver: Bool = false,
-        at time: WallTime
+        onlyFrom deposed: Epoch? = nil, at time: WallTime
     ) throws(LedgerError) -> Lease {
-        let (lease, deposed) = try write("take the lease of the run \(run)") { db in
+        let (lease, last) = try write("take the lease of the run \(run)") { db in
             _ = try db.openRun(run)
             let last = try db.lastDriver(of: run)
             if !takingOver, let last, try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)) {
                 throw LedgerError.leaseHeld(run, by: last)
+            }
+            if let deposed, last?.epoch != deposed {
+                throw LedgerError(
+                    .conflict, "Another driver has taken the run \(run) meanwhile. Nothing was recorded.",
+                    next: .showLease(run: run), run: run)
             }
             guard let epoch = max(try db.highestEpoch(), try db.epochFloor()).raised(by: 1) else {
                 throw LedgerError(
@@ -64,7 +71,7 @@ extension Ledger {
             try db.insert(driver, of: run, at: time)
             return (Lease(run: run, driver: driver, lock: lock), last)
         }
-        if let deposed { LockFile.remove(at: lockPath(run, epoch: deposed.epoch)) }
+        if let last { LockFile.remove(at: lockPath(run, epoch: last.epoch)) }
         return lease
     }
 

@@ -16,8 +16,7 @@ extension Ledger {
         guard !FileManager.default.fileExists(atPath: file) else {
             throw LedgerError(.fileExists, "\(file) exists already and was left alone; name another file.")
         }
-        let part = file + ".part"
-        try? FileManager.default.removeItem(atPath: part)
+        let part = try Ledger.newPart(of: file)
         do {
             try copy(to: part)
             try Ledger.publish(part, as: file)
@@ -41,8 +40,8 @@ extension Ledger {
                 "\(name) is in the way, so nothing was restored; move the old ledger aside with its -wal and -shm files."
             )
         }
-        let part = path + ".part"
-        try? FileManager.default.removeItem(atPath: part)
+        try PrivateFile.createFolder(at: PrivateFile.folder(of: path))
+        let part = try newPart(of: path)
         do {
             try openReadOnly(at: file).copy(to: part)
             try open(at: part).makeRestored(from: file, at: time)
@@ -74,8 +73,14 @@ extension Ledger {
     private static func publish(_ part: String, as file: String) throws {
         try sync(part)
         guard rename(part, file) == 0 else { throw LedgerError.system(errno, "name \(part) \(file)") }
-        let folder = file.cut(atLast: "/").map { $0.before.isEmpty ? "/" : String($0.before) } ?? "."
-        try sync(folder)
+        try sync(PrivateFile.folder(of: file))
+    }
+
+    /// An empty file with a name that nobody could foresee, beside the one that it will become.
+    private static func newPart(of file: String) throws(LedgerError) -> String {
+        let part = file + ".part-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        try PrivateFile.create(at: part)
+        return part
     }
 
     private static func sync(_ path: String) throws {

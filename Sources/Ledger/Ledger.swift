@@ -18,11 +18,32 @@ public final class Ledger: Sendable {
     /// Set when a commit failed: whether its facts are on the disk is known only after reopening.
     private let isUncertain = Mutex(false)
 
-    /// Opens the ledger at a path, or creates it when there is no file or an empty one; its folder must exist.
+    /// Opens the ledger at a path, or creates it, for its owner alone, when there is no file or an empty one; its folder must exist.
     ///
-    /// - Throws: `notALedger` and `newerSchema` leave the file untouched.
+    /// - Throws: `untrusted` where somebody else could have written it; `notALedger` and `newerSchema` leave the file untouched.
     public static func open(at path: String) throws(LedgerError) -> Ledger {
-        try Ledger(path: path, access: .readWrite)
+        try PrivateFile.create(at: path)
+        return try Ledger(path: path, access: .readWrite)
+    }
+
+    /// The same with its missing folders.
+    public static func openMakingFolders(at path: String) throws(LedgerError) -> Ledger {
+        try PrivateFile.createFolder(at: PrivateFile.folder(of: path))
+        return try open(at: path)
+    }
+
+    /// Opens a ledger that is there.
+    /// - Throws: `absent`, and what ``open(at:)`` throws.
+    public static func openExisting(at path: String) throws(LedgerError) -> Ledger {
+        try requirePresent(path)
+        return try Ledger(path: path, access: .readWrite)
+    }
+
+    private static func requirePresent(_ path: String) throws(LedgerError) {
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        throw LedgerError(
+            .absent, "There is no ledger at \(path); importing an inventory creates it.",
+            next: .importInventory(file: nil))
     }
 
     /// Opens an existing ledger for reading only; also works on a full disk.
@@ -30,11 +51,7 @@ public final class Ledger: Sendable {
     /// On a full disk SQLite can not open a cleanly closed WAL database in the ordinary way; as nobody is writing
     /// to it then, it is read as an immutable file.
     public static func openReadOnly(at path: String) throws(LedgerError) -> Ledger {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw LedgerError(
-                .absent, "There is no ledger at \(path); importing an inventory creates it.",
-                next: .importInventory(file: nil))
-        }
+        try requirePresent(path)
         do {
             return try Ledger(path: path, access: .readOnly)
         } catch {
@@ -42,7 +59,8 @@ public final class Ledger: Sendable {
             case .cannotOpen, .storageFailed, .diskFull, .readOnly:
                 guard !Ledger.hasPendingWrites(path) else { throw error }
                 return try Ledger(path: path, access: .immutable)
-            case .absent, .fileExists, .notALedger, .newerSchema, .olderSchema, .busy, .damaged, .commitUnknown,
+            case .absent, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .busy, .damaged,
+                .commitUnknown,
                 .unknownPlan,
                 .unknownRun, .ambiguous, .conflict, .leaseRequired, .leaseHeld, .deposed, .runClosed, .hostClaimed,
                 .contradiction, .tooLarge:
@@ -73,6 +91,7 @@ public final class Ledger: Sendable {
         path: String, access: Access, vfs: String? = nil, synchronous: String = "FULL", newID: String? = nil
     ) throws(LedgerError) {
         self.path = path
+        if access != .memory { try PrivateFile.requireTrusted(path) }
         do {
             let configuration = Ledger.configuration(path: path, access: access, synchronous: synchronous)
             switch access {

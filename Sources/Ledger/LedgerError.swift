@@ -11,6 +11,8 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         /// A file is in the way of one that would be written.
         case fileExists
         case notALedger
+        /// Somebody else could have written it.
+        case untrusted
         case newerSchema
         case olderSchema
         // Storage. After `commitUnknown` stop, reopen and read the head; after the others nothing was recorded.

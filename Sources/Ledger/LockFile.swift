@@ -16,8 +16,9 @@ final class LockFile: Sendable {
 
     /// Creates and locks a file that nobody else looks for yet; close-on-exec, so that no child keeps the lock.
     static func create(at path: String, in folder: String) throws(LedgerError) -> LockFile {
-        guard mkdir(folder, 0o777) == 0 || errno == EEXIST else { throw failure("create the folder", folder, errno) }
-        let descriptor = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0o666)
+        try PrivateFile.createFolder(at: folder)
+        try PrivateFile.create(at: path)
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("create the lock file", path, errno) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
@@ -33,7 +34,7 @@ final class LockFile: Sendable {
 
     /// Whether a living process holds the file's lock; asks with a shared lock, so that askers never meet.
     static func isHeld(at path: String) throws(LedgerError) -> Bool {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else {
             guard errno == ENOENT else { throw failure("open the lock file", path, errno) }
             return false

@@ -11,8 +11,8 @@ public enum OperatorCommand: Hashable, Codable, Sendable {
     case showHost(host: HostName)
     case trustKeys(hosts: [HostName])
     case trustKnownHosts(file: String)
-    /// Asks the host for its key and pins it in place of another.
-    case replaceKey(host: HostName)
+    /// Asks hosts for their keys, and pins those that a person confirms in place of others; none are all of them.
+    case replaceKeys(hosts: [HostName])
 
     // Plans. A plan goes by its name or its digest.
     case addPlan(file: String?)
@@ -47,8 +47,8 @@ public enum OperatorCommand: Hashable, Codable, Sendable {
     // The record.
     /// - Parameter file: another ledger than the one at hand.
     case verifyLedger(file: String?)
-    /// - Parameter without: hosts that are not asked; none is a host for a person to name.
-    case rebuildLedger(without: [HostName])
+    /// - Parameter without: hosts that are not asked; nil is one for a person to name.
+    case rebuildLedger(without: [HostName]?)
     case listReconstructed
     case verifyEvidence(file: String)
 
@@ -70,7 +70,7 @@ extension OperatorCommand {
         switch self {
         case .rebind, .retire, .signOff, .rerunSignedOff: true
         case .rerun(_, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
-        case .importInventory, .listInventory, .showHost, .trustKeys, .trustKnownHosts, .replaceKey, .addPlan,
+        case .importInventory, .listInventory, .showHost, .trustKeys, .trustKnownHosts, .replaceKeys, .addPlan,
             .listPlans,
             .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .status, .statusOfEveryHost,
             .showLease,

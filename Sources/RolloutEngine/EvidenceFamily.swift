@@ -66,6 +66,15 @@ public struct EvidenceFamily: Sendable {
         }
     }
 
+    /// The files on a host that hold secrets of the plan, each once; the host may lack some.
+    public func secretFiles(on host: Host) -> [String] {
+        let orders = subjects(from: host).flatMap { surfaces(of: $0, from: host) }
+        let files = orders.flatMap { order -> [String] in
+            if case .http(let http) = order.surface.source { http.secretHeaders.values.map(\.file) } else { [] }
+        }
+        return Set(files).sorted()
+    }
+
     /// The subjects that a host speaks for, in the order of the plan.
     public func subjects(from host: Host) -> [EvidenceSubject] {
         let own = plan.layers.map(\.name).filter { layer in host.placements.contains { $0.layer == layer } }
@@ -112,6 +121,11 @@ public struct EvidenceFamily: Sendable {
 }
 
 extension RolloutState {
+    /// See ``EvidenceFamily/secretFiles(on:)``.
+    public func secretFiles(on host: Host) -> [String] {
+        EvidenceFamily(plan: plan, run: definition.run).secretFiles(on: host)
+    }
+
     public func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
         guard let host = hosts[order.host] else { return [] }
         return EvidenceFamily(plan: plan, run: definition.run).surfaces(of: order.subject, from: host)

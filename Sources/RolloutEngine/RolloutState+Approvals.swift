@@ -92,6 +92,21 @@ extension RolloutState {
         let owners = (definition.owners[layer] ?? []).map(\.rawValue).joined(separator: " or ")
         return RequestRefusal(
             "no owner of \(open.map(\.rawValue).joined(separator: ", ")) has approved it",
-            remedy: "let \(owners) agree, with this command or beforehand")
+            remedy: "let \(owners) agree: --as with this command, or recover approve beforehand",
+            next: approvedCommand(for: action, by: open))
+    }
+
+    /// The command for an action with an owner of each layer that has not agreed.
+    private func approvedCommand(for action: RequestedAction, by layers: [LayerName]) -> OperatorCommand? {
+        var seen: Set<Owner> = []
+        let owners = layers.compactMap { definition.owners[$0]?.first }.filter { seen.insert($0).inserted }
+        switch action {
+        case .rollback(let scope, nil):
+            return .rollback(scope: scope, run: definition.run, approvedBy: owners, reason: .none)
+        case .rerun(let host, nil): return .rerun(host: host, run: definition.run, approvedBy: owners, reason: .none)
+        case .rollback, .rerun, .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .supersede,
+            .approveRecovery:
+            return nil
+        }
     }
 }

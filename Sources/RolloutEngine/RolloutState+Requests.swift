@@ -262,14 +262,14 @@ extension RolloutState {
         if !isAborted, fleetVantage == host || plan.layers.contains(where: { vantages[$0.name] == host }) {
             return RequestRefusal(
                 "\(host) takes evidence for others, which nobody else can take",
-                remedy: "repair it, or abort and start a plan that names another host",
-                next: .abort(run: definition.run))
+                remedy: "repair it, or abort and start a plan that names another host")
         }
         for layer in placements(of: host).compactMap({ plan.layer($0.layer) }) where !isAborted {
             let others = definition.hostNames(in: layer.name).filter { $0 != host && !isRetired($0) }
             if others.isEmpty {
                 return RequestRefusal(
-                    "\(host) is the last host of layer \(layer.name)", remedy: "abort the run instead")
+                    "\(host) is the last host of layer \(layer.name)", remedy: "abort the run instead",
+                    next: .abort(run: definition.run))
             }
             let once = layer.steps.filter(\.once)
             let isDue = placements[Placement(host: host, layer: layer.name)]?.recorded != .target

@@ -128,7 +128,7 @@ public final class SSHIdentity: Sendable {
                 code: .keyUnreadable, host: path,
                 message: """
                     the key file \(path) could not be read, so no host can be logged into with it; check it with: \
-                    ls -l \(path)
+                    ls -l -- \(ShellText.word(path))
                     """,
                 cause: "\(error)")
         }
@@ -139,7 +139,7 @@ public final class SSHIdentity: Sendable {
             code: .keyNotHeld, host: path,
             message: """
                 the private half of \(path) is not at hand: \(detail), so no host can be logged into with it; add it to \
-                the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path.rest(before: ".pub") ?? path[...])
+                the ssh-agent of SSH_AUTH_SOCK with: ssh-add -- \(ShellText.word(String(path.rest(before: ".pub") ?? path[...])))
                 """)
     }
 }
@@ -152,7 +152,7 @@ extension SSHError {
             self.init(
                 code: .keyUnreadable, host: path,
                 message: """
-                    \(path) is not a whole OpenSSH key, \(consequence); check it with: ssh-keygen -y -f \(path)
+                    \(path) is not a whole OpenSSH key, \(consequence); check it with: ssh-keygen -y -f \(ShellText.word(path))
                     """,
                 cause: detail)
         case .encrypted:
@@ -160,21 +160,21 @@ extension SSHError {
                 code: .keyEncrypted, host: path,
                 message: """
                     the private key \(path) is protected by a passphrase, \(consequence); add it to the ssh-agent of \
-                    SSH_AUTH_SOCK with: ssh-add \(path)
+                    SSH_AUTH_SOCK with: ssh-add -- \(ShellText.word(path))
                     """)
         case .unsupported(let type):
             self.init(
                 code: .keyTypeUnsupported, host: path,
                 message: """
                     the private key \(path) is of type \(type), which is not supported (ed25519, ECDSA and RSA from 2048 \
-                    bits are), \(consequence); make one with: ssh-keygen -t ed25519 -N '' -f \(path)-lockflight
+                    bits are), \(consequence); make one with: ssh-keygen -t ed25519 -N '' -f \(ShellText.word(path + "-lockflight"))
                     """)
         case .olderFormat(let label):
             self.init(
                 code: .keyTypeUnsupported, host: path,
                 message: """
                     the private key \(path) is in the older format "\(label)", \(consequence); convert a copy of it \
-                    with: ssh-keygen -p -N '' -f \(path)
+                    with: ssh-keygen -p -N '' -f \(ShellText.word(path))
                     """)
         }
     }

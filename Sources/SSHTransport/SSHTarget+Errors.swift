@@ -1,16 +1,20 @@
+import SafeText
+
 extension SSHTarget {
     private var words: String { "\(host) (\(user)@\(address):\(port)\(jumps.isEmpty ? "" : " through \(jumpNames)"))" }
     private var jumpNames: String { jumps.map(\.host).joined(separator: ", ") }
-    private var tryByHand: String { "ssh -v \(jumpOption)-p \(port) \(user)@\(address) true" }
+    private var tryByHand: String { "ssh -v \(jumpOption)-p \(port) -- \(ShellText.word("\(user)@\(address)")) true" }
     private var jumpOption: String {
-        jumps.isEmpty ? "" : "-J \(jumps.map { "\($0.user)@\($0.address):\($0.port)" }.joined(separator: ",")) "
+        jumps.isEmpty
+            ? "" : "-J \(ShellText.word(jumps.map { "\($0.user)@\($0.address):\($0.port)" }.joined(separator: ","))) "
     }
-    private var readKeys: String { "ssh-keyscan -p \(port) \(address) | ssh-keygen -lf -" }
+    /// On the machine itself: whoever stands in between answers a scan as it answered this connection.
+    private var readKeys: String { "on its own console, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" }
 
     private var keyPath: String { identities.first?.path ?? "KEY" }
     /// Without a file it finds the agent's keys itself.
     private var copyKey: String {
-        "ssh-copy-id \(identities.first?.hasFile == false ? "" : "-i \(keyPath) ")-p \(port) \(user)@\(address)"
+        "ssh-copy-id \(identities.first?.hasFile == false ? "" : "-i \(ShellText.word(keyPath)) ")-p \(port) \(ShellText.word("\(user)@\(address)"))"
     }
 
     /// The finished story for a code met while talking to this host.
@@ -53,7 +57,7 @@ extension SSHTarget {
             "no key could be used to log into \(words)\(detail); no command ran there. See what the agent holds with: "
                 + "ssh-add -l"
         case .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
-            "no key can be used for \(words)\(detail); no connection was made. Check it with: ssh-keygen -l -f \(keyPath)"
+            "no key can be used for \(words)\(detail); no connection was made. Check it with: ssh-keygen -l -f \(ShellText.word(keyPath))"
         case .execRefused:
             "\(words) refused to start a command\(detail); it did not run. Look at MaxSessions, ForceCommand and the "
                 + "account's shell there, and try: \(tryByHand)"

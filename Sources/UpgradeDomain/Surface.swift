@@ -117,13 +117,3 @@ public struct TLSOptions: Codable, Hashable, Sendable {
         self.keyFile = keyFile
     }
 }
-
-extension Plan {
-    /// The files on hosts that hold its secrets, each once; some hosts may lack some.
-    public var secretFiles: [String] {
-        let references = (evidence + [representativePath]).flatMap { surface -> [SecretReference] in
-            if case .http(let http) = surface.source { Array(http.secretHeaders.values) } else { [] }
-        }
-        return Set(references.map(\.file)).sorted()
-    }
-}

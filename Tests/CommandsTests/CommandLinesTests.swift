@@ -18,7 +18,8 @@ struct CommandLinesTests {
         let scopes: [RollbackScope] = [.host(name: host), .layer(name: LayerName(name)), .all]
         return [
             .importInventory(file: name), .importInventory(file: nil), .listInventory, .showHost(host: host),
-            .trustKeys(hosts: [host, "b"]), .trustKnownHosts(file: name), .replaceKey(host: host), .addPlan(file: name),
+            .trustKeys(hosts: [host, "b"]), .trustKnownHosts(file: name), .replaceKeys(hosts: [host]),
+            .addPlan(file: name),
             .listPlans, .showPlan(plan: name), .approvePlan(plan: name, owner: owner),
             .approvePlan(plan: name, owner: nil),
             .start(plan: name, succeeds: nil), .start(plan: nil, succeeds: run), .watch(run: run), .resume(run: run),
@@ -28,7 +29,7 @@ struct CommandLinesTests {
             .showLease(run: run), .showBoundary(run: run), .recheck(host: host, run: run),
             .rerun(host: host, run: run, approvedBy: [owner], reason: .asked),
             .rerunSignedOff(host: host, run: run, owner: owner), .signOff(hosts: [host, "b"], run: run, owner: nil),
-            .verifyLedger(file: name), .rebuildLedger(without: [host, "b"]), .rebuildLedger(without: []),
+            .verifyLedger(file: name), .rebuildLedger(without: [host, "b"]), .rebuildLedger(without: nil),
             .listReconstructed, .verifyEvidence(file: name), .startLab(folder: name), .endLab(folder: name),
             .program(words: ["ls", "-l", name]),
         ] + scopes.map { .rollback(scope: $0, run: run, approvedBy: [owner, "b"], reason: .none) }

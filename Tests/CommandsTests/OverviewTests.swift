@@ -138,7 +138,7 @@ private final class LiveRun {
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     func stored(_ limit: Int? = nil) throws -> RunReport? {
-        try ledger.overview(of: run, build: Lockflight.version, placementsPerLayer: limit).map { try RunReport($0) }
+        try ledger.overview(of: run, build: OverviewKeeper.format, placementsPerLayer: limit).map { try RunReport($0) }
     }
 
     func faults() throws -> [String] {

@@ -11,15 +11,18 @@ struct EvidenceTests {
         (#""kind":"operationStarted""#, #""kind":"operationEnded""#, "event"),
         ("ready", "never", "the evidence"),
         (#""status":"rolled back: verified""#, #""status":"verified""#, "the conclusions"),
-        ("lockflight-evidence-1", "lockflight-evidence-9", "the format"),
+        ("lockflight-evidence-2", "lockflight-evidence-9", "the format"),
+        (#""run":{"boundary":"#, #""run":{"next":["rm -rf /"],"boundary":"#, "the conclusions"),
     ]
 
     /// An exported file as builds up to 0.1.0 wrote it.
     private static func withAdvice(_ text: String) throws -> String {
         let (run, boundary) = (#""run":{"boundary":"#, #""boundaries":[{"approvals":"#)
         try #require(text.contains(run) && text.contains(boundary))
-        return text.replacing(run, with: #""run":{"next":["lockflight rollout finalize r-1"],"boundary":"#)
-            .replacing(boundary, with: #""boundaries":[{"options":[{"command":"a","why":"b"}],"approvals":"#)
+        return text.replacing("lockflight-evidence-2", with: "lockflight-evidence-1").replacing(
+            run, with: #""run":{"next":["lockflight rollout finalize r-1"],"boundary":"#
+        )
+        .replacing(boundary, with: #""boundaries":[{"options":[{"command":"a","why":"b"}],"approvals":"#)
     }
 
     @Test func whatIsExportedProvesItselfAndNamesTheFirstThingThatWasForged() async throws {

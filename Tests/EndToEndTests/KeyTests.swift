@@ -83,7 +83,7 @@ struct KeyTests {
             let outcome = try await fixture.runVerbatim("env -u SSH_AUTH_SOCK setsid -w lockflight inventory check")
             #expect(outcome.code == FleetFixture.Exit.unreachable.rawValue)
             #expect(outcome.output.contains("there is no terminal to ask for it"), "\(outcome.output)")
-            #expect(outcome.output.contains("ssh-add \(fixture.lab.identityPath)"), "\(outcome.output)")
+            #expect(outcome.output.contains("ssh-add -- \(fixture.lab.identityPath)"), "\(outcome.output)")
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import OperatorCommands
 import Testing
 import UpgradeDomain
 
@@ -73,6 +74,70 @@ struct FileTests {
         #expect(!FileManager.default.fileExists(atPath: fixture.path))
         let folder = #expect(throws: LedgerError.self) { _ = try Ledger.open(at: fixture.folder + "/none/l.sqlite") }
         #expect(folder?.code == .cannotOpen)
+    }
+
+    private func mode(_ path: String) throws -> Int {
+        try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+    }
+
+    @Test("what is made is for its owner alone, whatever the umask")
+    func modes() throws {
+        let path = fixture.folder + "/new/deep/ledger.sqlite"
+        let ledger = try Ledger.openMakingFolders(at: path)
+        _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
+        _ = try ledger.startRun(Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
+        let lease = try ledger.lease()
+        for name in ["/new", "/new/deep", "/new/deep/ledger.sqlite-leases"] {
+            #expect(try mode(fixture.folder + name) == 0o700, "\(name)")
+        }
+        for name in [path, path + "-wal", path + "-shm", path + "-leases/r-one.\(lease.epoch)"] {
+            #expect(try mode(name) == 0o600, "\(name)")
+        }
+        try ledger.backup(to: fixture.folder + "/backup")
+        #expect(try mode(fixture.folder + "/backup") == 0o600)
+        lease.release()
+    }
+
+    @Test("a ledger that others may have written is not read", arguments: [0o666, 0o620])
+    func untrusted(mode: Int) throws {
+        _ = try fixture.open()
+        let path = fixture.path
+        for place in [path, fixture.folder] {
+            let before = try self.mode(place)
+            try FileManager.default.setAttributes([.posixPermissions: mode | 0o100], ofItemAtPath: place)
+            for open in openings {
+                let error = #expect(throws: LedgerError.self) { _ = try open(path) }
+                #expect(error?.code == .untrusted && error?.next == .program(words: ["chmod", "go-w", "--", place]))
+            }
+            try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: place)
+        }
+        // Nobody replaces another's file in a sticky folder, and a group's folder is shared on purpose.
+        for mode in [0o1777, 0o2770] {
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: fixture.folder)
+            for open in openings { _ = try open(path) }
+        }
+        #expect(try self.mode(fixture.folder + "/ledger.sqlite") == 0o600)
+        _ = try Ledger.open(at: fixture.folder + "/shared.sqlite")
+        #expect(try self.mode(fixture.folder + "/shared.sqlite") == 0o660)
+    }
+
+    @Test("a ledger of another account is not read", .enabled(if: getuid() == 0))
+    func foreign() throws {
+        _ = try fixture.open()
+        #expect(chown(fixture.path, 65_534, 65_534) == 0)
+        for open in openings {
+            let error = #expect(throws: LedgerError.self) { _ = try open(fixture.path) }
+            #expect(error?.code == .untrusted)
+            #expect(error?.message.contains("belongs to nobody") == true)
+        }
+    }
+
+    @Test("nothing is written through a link that waits at a name")
+    func links() throws {
+        let target = fixture.folder + "/target"
+        try FileManager.default.createSymbolicLink(atPath: fixture.path, withDestinationPath: target)
+        _ = try? fixture.open()
+        #expect(!FileManager.default.fileExists(atPath: target))
     }
 
     @Test("a reader sees what a writer appends, and may not write")

@@ -53,7 +53,7 @@ struct AgentTests {
                 }
                 #expect(error.code == .keyNotHeld)
                 #expect(error.message.contains("does not hold SHA256:"))
-                #expect(error.message.hasSuffix("ssh-add \(folder)/key"))
+                #expect(error.message.hasSuffix("ssh-add -- \(folder)/key"))
             }
         }
         let alone = try #require(#expect(throws: SSHError.self) { try SSHIdentity.load(path: "\(folder)/key.pub") })

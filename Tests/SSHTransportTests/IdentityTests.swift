@@ -38,7 +38,7 @@ struct IdentityTests {
         try withKey(["-t", "ed25519"], passphrase: "secret") { path in
             let error = try loadFailure(path)
             #expect(error.code == .keyEncrypted)
-            #expect(error.message.hasSuffix("ssh-add \(path)"))
+            #expect(error.message.hasSuffix("ssh-add -- \(path)"))
         }
         try withKey(["-t", "rsa", "-m", "PEM"], passphrase: "secret") { path in
             let older = try loadFailure(path)

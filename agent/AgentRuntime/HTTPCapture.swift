@@ -66,10 +66,12 @@ enum HTTPCapture {
     private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     /// Takes an answer within the source's timeout, from the first attempt's connecting to the body's last byte.
-    static func run(_ source: HTTPSource, workingDirectory: String, isWanted: () -> Bool) -> HTTPAnswer {
+    static func run(
+        _ source: HTTPSource, workingDirectory: String, hiding others: [[UInt8]] = [], isWanted: () -> Bool
+    ) -> HTTPAnswer {
         let secrets: HostSecrets
         do throws(UnknownReason) {
-            secrets = try HostSecrets(source.secretHeaders)
+            secrets = try HostSecrets(source.secretHeaders, others: others)
         } catch {
             return HTTPAnswer(failure: error)
         }

@@ -9,9 +9,10 @@ struct HostSecrets {
     let redactor: Redactor
 
     /// - Throws: why a file could not be read; never what it holds.
-    init(_ references: [String: SecretReference]) throws(UnknownReason) {
+    /// - Parameter others: more secrets that are masked.
+    init(_ references: [String: SecretReference], others: [[UInt8]] = []) throws(UnknownReason) {
         var headers: [String: String] = [:]
-        var secrets: [[UInt8]] = []
+        var secrets = others
         for (name, reference) in references {
             let secret = try HostSecrets.read(reference.file)
             headers[name] = reference.prefix + String(decoding: secret, as: UTF8.self)
@@ -21,14 +22,38 @@ struct HostSecrets {
         redactor = Redactor(secrets)
     }
 
-    /// What stands in files that hold secrets; one that is not there holds none.
-    ///
-    /// - Throws: why one that is there could not be read.
-    static func values(in files: [String]) throws(UnknownReason) -> [[UInt8]] {
-        var values: [[UInt8]] = []
-        for file in files where access(file, F_OK) == 0 || errno != ENOENT { values.append(try read(file)) }
-        return values
+    /// What stands in files that hold secrets, a line each. One that is not there, or empty, holds none.
+    struct Values {
+        var lines: [[UInt8]] = []
+        /// Why one that is there could not be read.
+        var failure: UnknownReason?
+
+        init(in files: [String]) {
+            for file in files {
+                let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+                guard descriptor >= 0 else {
+                    if errno != ENOENT { failure = Self.failure(file, systemErrorText(errno)) }
+                    continue
+                }
+                defer { close(descriptor) }
+                var bytes = [UInt8](repeating: 0, count: AgentLimits.secretFileBytes + 1)
+                let count = Glibc.read(descriptor, &bytes, bytes.count)
+                guard count >= 0, count <= AgentLimits.secretFileBytes else {
+                    failure = Self.failure(file, count < 0 ? systemErrorText(errno) : "it is too large")
+                    continue
+                }
+                lines += bytes[..<count].split { $0 == 0x0a || $0 == 0x0d }.map { line in
+                    Array(line.drop(while: HostSecrets.isSpace).reversed().drop(while: HostSecrets.isSpace).reversed())
+                }.filter { !$0.isEmpty }
+            }
+        }
+
+        private static func failure(_ file: String, _ words: String) -> UnknownReason {
+            UnknownReason(.notRun, "the secret in \(file) can not be read: \(words)")
+        }
     }
+
+    private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0a, 0x0d].contains(byte) }
 
     private static func read(_ path: String) throws(UnknownReason) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
@@ -38,7 +63,6 @@ struct HostSecrets {
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: AgentLimits.secretFileBytes + 1)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
-        let isSpace: (UInt8) -> Bool = { [0x20, 0x09, 0x0a, 0x0d].contains($0) }
         let text = bytes.prefix(max(0, count)).drop(while: isSpace)
         let secret = Array(text.reversed().drop(while: isSpace).reversed())
         guard !secret.isEmpty, secret.count <= AgentLimits.secretFileBytes,

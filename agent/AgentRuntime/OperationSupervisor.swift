@@ -16,7 +16,7 @@ struct OperationSupervisor {
     private let outputDescriptor: Int32
     private var droppedBytes: Int64 = 0
     /// What stood in the files of secrets before anything ran: the operation may change them.
-    private let secretsAtBegin: [[UInt8]]
+    private let secretsAtBegin: HostSecrets.Values
 
     /// - Parameter path: the operation's folder, made by ``OperationJournal/record(_:)``.
     init(state: StateFolder, path: String) throws(Refusal) {
@@ -26,7 +26,7 @@ struct OperationSupervisor {
             throw Refusal(.unknownOperation, "there is no intent in \(path)")
         }
         self.journaled = journaled
-        secretsAtBegin = (try? HostSecrets.values(in: journaled.request.secretFiles ?? [])) ?? []
+        secretsAtBegin = HostSecrets.Values(in: journaled.request.secretFiles ?? [])
         output = OutputFile(in: folder)
         outputDescriptor = try output.openForAppending()
     }

@@ -44,23 +44,27 @@ struct OutputFile: Sendable {
         return try disk.slice(of: path, fromByte: fromByte, limitBytes: Int(count))
     }
 
-    /// Masks secrets in what was written, once nothing more is to be written. Where that can not be done, nothing of it is told.
+    /// What is told to nobody, as its secrets could not be masked: the file beside it that keeps it.
+    static let withheldName = "output.withheld"
+
+    /// Masks secrets in what was written, once nothing more is to be written. Where that can not be done, nothing of it is told, and
+    /// the host alone keeps it.
     ///
     /// - Parameters:
     ///   - files: hold them, where they are there.
-    ///   - known: more of them, such as those that stood in the files before.
-    func mask(secretsIn files: [String], known: [[UInt8]] = [], isCut: Bool) {
+    ///   - known: what stood in the files before; nil where nobody has looked.
+    func mask(secretsIn files: [String], known: HostSecrets.Values?, isCut: Bool) {
+        let now = HostSecrets.Values(in: files)
         do throws(Refusal) {
-            let redactor: Redactor
-            do throws(UnknownReason) {
-                redactor = Redactor(try HostSecrets.values(in: files) + known)
-            } catch {
-                try disk.replace(
-                    path, Array("lockflight: the output is withheld: \(error.detail)\n".utf8), mode: .private)
-                return
-            }
             let output = try slice(fromByte: 0, limitBytes: Int(ProtocolLimits.operationOutputBytes))
-            let masked = redactor.redacted(output, isCut: isCut)
+            // What can not be read any more is known where it could be read before.
+            if let failure = now.failure, known.map({ $0.failure != nil }) ?? true {
+                let kept = Folder(path: path).parent.path(of: OutputFile.withheldName)
+                try disk.replace(kept, output, mode: .private)
+                let words = "lockflight: the output is withheld, and kept in \(kept) on the host: \(failure.detail)\n"
+                return try disk.replace(path, Array(words.utf8), mode: .private)
+            }
+            let masked = Redactor(now.lines + (known?.lines ?? [])).redacted(output, isCut: isCut)
             if masked != output { try disk.replace(path, masked, mode: .private) }
         } catch {
             disk.discard(path)

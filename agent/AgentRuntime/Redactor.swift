@@ -82,12 +82,16 @@ private struct Secret {
         return ends.max()
     }
 
-    /// Pairs of digits, perhaps with a colon or a space between them.
+    /// How much blank may stand where a dump begins a new line.
+    private static let mostBlankBytes = 12
+
+    /// Pairs of digits, perhaps with a colon, spaces or line ends between them.
     private func hexadecimalEnd(in text: [UInt8], at start: Int) -> Int? {
         var position = start
         for (index, byte) in bytes.enumerated() {
-            if index > 0, position < text.count, [UInt8(ascii: ":"), UInt8(ascii: " ")].contains(text[position]) {
-                position += 1
+            if index > 0 {
+                let between = text[position...].prefix(Secret.mostBlankBytes).prefix { ":  \t\r\n".utf8.contains($0) }
+                position += between.count
             }
             guard Hexadecimal.value(text, at: position, digits: 2) == UInt32(byte) else { return nil }
             position += 2
@@ -111,6 +115,7 @@ private struct Secret {
         while position < text.count {
             if text[position] == 0x0a || text[position] == 0x0d {
                 position += 1
+                position += text[position...].prefix(Secret.mostBlankBytes).prefix { $0 == 0x20 || $0 == 0x09 }.count
             } else if text[position] == UInt8(ascii: "\\"), position + 1 < text.count,
                 [UInt8(ascii: "n"), UInt8(ascii: "r")].contains(text[position + 1])
             {
@@ -141,6 +146,11 @@ private enum Spelling {
         switch text[start] {
         case UInt8(ascii: "\\"): ends.formUnion(escapeEnds(of: byte, in: text, at: start))
         case UInt8(ascii: "%"): ends.formUnion(percentEnds(of: byte, in: text, at: start))
+        case UInt8(ascii: "'") where byte == UInt8(ascii: "'"):
+            // As a shell writes it within quotation marks.
+            for spelling in ["'\\''", "'\"'\"'"] where text[start...].starts(with: spelling.utf8) {
+                ends.insert(start + spelling.utf8.count)
+            }
         case UInt8(ascii: "&"): if let end = entityEnd(of: byte, in: text, at: start) { ends.insert(end) }
         default: break
         }

@@ -20,6 +20,8 @@ enum RequestCheck {
             }
         case .capture(let capture):
             try count(capture.surfaces.count, "surfaces")
+            try count(capture.secretFiles?.count ?? 0, "secrets")
+            try text(capture.secretFiles ?? [])
             try directory(capture.workingDirectory)
             for surface in capture.surfaces { try check(surface.source) }
         case .start(let start):

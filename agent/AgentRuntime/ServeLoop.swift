@@ -57,8 +57,11 @@ struct ServeLoop: ~Copyable {
 
     private func answerBeside(_ capture: CaptureRequest, _ id: UInt32) throws(Refusal) {
         try inFlight.add { [writer] _ in
+            let secrets = HostSecrets.Values(in: capture.secretFiles ?? [])
             for surface in capture.surfaces where writer.isOpen {
-                let reply = SurfaceCapture.take(surface, workingDirectory: capture.workingDirectory) { writer.isOpen }
+                let reply = SurfaceCapture.take(
+                    surface, workingDirectory: capture.workingDirectory, hiding: secrets
+                ) { writer.isOpen }
                 writer.send(id, .surface(reply))
             }
             writer.send(id, .captured)

@@ -4,16 +4,19 @@ import UpgradeDomain
 
 /// Takes surfaces one after the other, each within its own bounds.
 enum SurfaceCapture {
-    static func take(_ surface: SurfaceRequest, workingDirectory: String, isWanted: @escaping () -> Bool)
-        -> SurfaceReply
-    {
+    /// - Parameter secrets: of the plan; masked in whatever is told.
+    static func take(
+        _ surface: SurfaceRequest, workingDirectory: String, hiding secrets: HostSecrets.Values,
+        isWanted: @escaping () -> Bool
+    ) -> SurfaceReply {
         let begun = ContinuousClock.now
         var reply = SurfaceReply(
             name: surface.name, durationMilliseconds: 0, hostTime: .now, resultCode: nil, body: Bytes([]),
             truncated: false)
         switch surface.source {
         case .http(let source):
-            let answer = HTTPCapture.run(source, workingDirectory: workingDirectory, isWanted: isWanted)
+            let answer = HTTPCapture.run(
+                source, workingDirectory: workingDirectory, hiding: secrets.lines, isWanted: isWanted)
             reply.resultCode = answer.status
             reply.body = Bytes(answer.body)
             reply.truncated = answer.isTruncated
@@ -22,10 +25,17 @@ enum SurfaceCapture {
         case .command(let command):
             let setting = CommandSetting(command, hostDirectory: workingDirectory)
             reply.instrumentDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))
-            let answer = CommandCapture.run(setting, isWanted: isWanted)
-            reply.body = Bytes(answer.output)
-            reply.truncated = answer.isTruncated
+            let redactor = Redactor(secrets.lines)
+            let answer = CommandCapture.run(
+                setting, limitBytes: ProtocolLimits.surfaceBytes + redactor.longestBytes, isWanted: isWanted)
+            let output = redactor.redacted(answer.output, isCut: answer.isTruncated)
+            reply.body = Bytes(Array(output.prefix(ProtocolLimits.surfaceBytes)))
+            reply.truncated = answer.isTruncated || output.count > ProtocolLimits.surfaceBytes
             reply.failure = answer.failure
+            if let failure = secrets.failure {
+                reply.body = Bytes([])
+                reply.failure = UnknownReason(failure.code, "the output is withheld: \(failure.detail)")
+            }
             switch answer.end {
             case .exited(let code): reply.resultCode = code
             case .signaled(let signal):

@@ -77,7 +77,8 @@ extension CommandError {
 extension LedgerError {
     fileprivate var exitStatus: ExitStatus {
         switch code {
-        case .absent, .fileExists, .notALedger, .newerSchema, .olderSchema, .unknownPlan, .unknownRun, .ambiguous,
+        case .absent, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .unknownPlan, .unknownRun,
+            .ambiguous,
             .conflict,
             .leaseRequired,
             .leaseHeld, .deposed, .runClosed, .hostClaimed, .contradiction, .tooLarge:
@@ -89,16 +90,11 @@ extension LedgerError {
 }
 
 extension Context {
-    /// The ledger, made when it is absent.
-    func ledger() throws -> Ledger {
-        let folder = URL(fileURLWithPath: ledgerPath).deletingLastPathComponent()
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        } catch {
-            throw CommandError(.failure, "the folder \(folder.path) could not be made: \(error.localizedDescription)")
-        }
-        return try Ledger.open(at: ledgerPath)
-    }
+    /// The ledger, made with its folder when it is absent.
+    func ledgerForImport() throws -> Ledger { try Ledger.openMakingFolders(at: ledgerPath) }
+
+    /// The ledger; absent is an error, so that a command in a wrong folder does not begin an empty one.
+    func ledger() throws -> Ledger { try Ledger.openExisting(at: ledgerPath) }
 
     /// The ledger for reading; absent is an error that names the way to make one.
     func existingLedger() throws -> Ledger { try Ledger.openReadOnly(at: ledgerPath) }

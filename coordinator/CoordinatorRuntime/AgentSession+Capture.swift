@@ -5,11 +5,12 @@ import UpgradeDomain
 extension AgentSession {
     /// The raw answers of surfaces, taken one after the other on the host. All of them, or an error.
     func answers(
-        to surfaces: [SurfaceOrder], in workingDirectory: String
+        to surfaces: [SurfaceOrder], in workingDirectory: String, hiding secretFiles: [String]
     ) async throws(ContactFailure) -> [SurfaceName: SurfaceReply] {
         let request = CaptureRequest(
             workingDirectory: workingDirectory,
-            surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) })
+            surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) },
+            secretFiles: secretFiles.isEmpty ? nil : secretFiles)
         let seconds = surfaces.reduce(0) { $0 + $1.surface.source.timeoutSeconds }
         var answers: [SurfaceName: SurfaceReply] = [:]
         var isComplete = false

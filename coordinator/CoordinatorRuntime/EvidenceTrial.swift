@@ -27,7 +27,8 @@ public struct EvidenceTrial: Sendable {
             var taken: [Taken] = []
             for subject in family.subjects(from: host) {
                 let surfaces = family.surfaces(of: subject, from: host)
-                let replies = try await session.answers(to: surfaces, in: host.workingDirectory)
+                let replies = try await session.answers(
+                    to: surfaces, in: host.workingDirectory, hiding: family.secretFiles(on: host))
                 let readings = surfaces.map {
                     EvidenceAssembly.reading($0, replies[$0.surface.name], rawDigest: nil)
                 }

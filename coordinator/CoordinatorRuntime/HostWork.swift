@@ -58,7 +58,11 @@ struct HostWork: Sendable {
         do throws(ContactFailure) {
             let (_, (begun, replies)) = try await asking(host, pinnedBy: state) { link throws(ContactFailure) in
                 try await wait(for: surfaces)
-                return (clock.wall(), try await link.session.answers(to: surfaces, in: host.workingDirectory))
+                return (
+                    clock.wall(),
+                    try await link.session.answers(
+                        to: surfaces, in: host.workingDirectory, hiding: state.secretFiles(on: host))
+                )
             }
             var readings: [SurfaceReading] = []
             for surface in surfaces {

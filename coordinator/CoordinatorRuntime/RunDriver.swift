@@ -172,7 +172,7 @@ public actor RunDriver {
             let script = state.script(of: intent)
         else { return nil }
         state.markDispatched(intent.id)
-        let secretFiles = state.plan.secretFiles
+        let secretFiles = state.secretFiles(on: host)
         return StartRequest(
             intent: intent, run: run, chainHead: state.chainHead, workingDirectory: host.workingDirectory,
             guardrails: script.guardrails, command: script.command, usesPreservedScript: script.usesPreserved,

@@ -83,9 +83,11 @@ struct EvidenceVerify: LockflightCommand {
         } catch {
             throw CommandError(.refused, "\(file) is no evidence bundle: \(error)", consequence: "Nothing was proved.")
         }
+        let isOlder = bundle.format == EvidenceBundle.formatWithAdvice
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
-            guard RunConclusions.json(events) == bundle.conclusions.withoutAdvice else {
+            let conclusions = isOlder ? bundle.conclusions.withoutAdvice : bundle.conclusions
+            guard RunConclusions.json(events) == conclusions else {
                 throw EvidenceBundle.Fault("the conclusions", "they are not those that the events lead to")
             }
         } catch {
@@ -98,7 +100,12 @@ struct EvidenceVerify: LockflightCommand {
             lines: [
                 "\(bundle.run)  \(bundle.events.count) events, head \(head), \(bundle.blobs.count) pieces of evidence  "
                     + context.style.green("sound")
-            ], document: EvidenceExport.Summary(bundle), remarks: ["\(Verification.undetectable)"])
+            ], document: EvidenceExport.Summary(bundle),
+            remarks: ["\(Verification.undetectable)"]
+                + (isOlder
+                    ? [
+                        "It was written by an earlier build: the commands that it names as the next ones are not proved."
+                    ] : []))
     }
 }
 

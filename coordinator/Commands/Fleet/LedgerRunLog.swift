@@ -30,7 +30,8 @@ struct LedgerRunLog: RunLog {
             switch error.code {
             case .conflict: return .conflict
             case .deposed: return .deposed
-            case .absent, .cannotOpen, .fileExists, .notALedger, .newerSchema, .olderSchema, .busy, .diskFull,
+            case .absent, .cannotOpen, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .busy,
+                .diskFull,
                 .readOnly,
                 .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun, .ambiguous, .leaseRequired,
                 .leaseHeld, .runClosed, .hostClaimed, .contradiction, .tooLarge:

@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import SSHTransport
+import SafeText
 import Subprocess
 import SystemPackage
 
@@ -84,7 +85,7 @@ struct PassphraseAgent: Sendable {
                 code: .keyEncrypted, host: path,
                 message: """
                     the private key \(path) has a passphrase and there is no terminal to ask for it, so no host can be \
-                    logged into with it; add it to the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path)
+                    logged into with it; add it to the ssh-agent of SSH_AUTH_SOCK with: ssh-add -- \(ShellText.word(path))
                     """)
         }
     }
@@ -102,7 +103,7 @@ struct PassphraseAgent: Sendable {
                 code: .keyEncrypted, host: path,
                 message: """
                     ssh-add got no passphrase for \(path), so no host can be logged into with it; repeat the command, or \
-                    first add the key to the ssh-agent of SSH_AUTH_SOCK with: ssh-add \(path)
+                    first add the key to the ssh-agent of SSH_AUTH_SOCK with: ssh-add -- \(ShellText.word(path))
                     """)
         }
     }

@@ -124,7 +124,9 @@ final class SSHConnector: HostConnector {
     private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) throws(SSHError) -> SSHTarget {
         let alias = host.transport == .openssh ? host.ssh?.alias : nil
         let names = [(host.address, "address"), (alias, "name of ssh_config"), (host.user, "account")]
-        for case (let name?, let kind) in names where !name.isEmpty && !HostAddress.isHarmless(name) {
+        for case (let name?, let kind) in names
+        where !name.isEmpty && !HostAddress.isHarmless(name) && !(kind == "account" && NameGrammar.login.accepts(name))
+        {
             throw SSHError(
                 code: .unreachable, host: host.name.rawValue,
                 message:
@@ -202,7 +204,8 @@ extension ContactFailure {
             }
         let isKey = code == .hostKeyUnknown || code == .hostKeyChanged
         self.init(
-            code, error.description + error.remedy, next: isKey ? .replaceKey(host: HostName(error.failedHost)) : nil)
+            code, error.description + error.remedy,
+            next: isKey ? .replaceKeys(hosts: [HostName(error.failedHost)]) : nil)
     }
 }
 

@@ -49,9 +49,13 @@ struct InventoryCheck: LockflightCommand {
         }
         let table = TextTable(headers: ["HOST", "RESULT", "CLOCK", "DISK", "AGENT", "PROBLEM"], rows: rows)
         let failed = reports.contains { $0.problem != nil }
+        let keys = [HoldCode.hostKeyUnknown, .hostKeyChanged].map(\.rawValue)
+        let strangers = reports.filter { $0.code.map(keys.contains) == true }.map(\.host)
+        let isDirect = selected.allSatisfy { !strangers.contains($0.name) || $0.jump == nil }
         return CommandResult(
             lines: table.lines(width: context.width, style: style), document: reports,
-            status: failed ? .unreachable : .verified)
+            status: failed ? .unreachable : .verified,
+            next: strangers.isEmpty ? [] : [.replaceKeys(hosts: isDirect ? strangers : [])])
     }
 }
 

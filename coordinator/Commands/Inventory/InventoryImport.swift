@@ -26,7 +26,7 @@ struct InventoryImport: LockflightCommand {
         let draft = InventoryFile.read(text: try context.readFile(file), file: file)
         let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
         let read = try draft.resolved(by: try await SSHConfig.answers(for: draft, folder: folder))
-        let ledger = try context.ledger()
+        let ledger = try context.ledgerForImport()
         let previous = try ledger.currentInventory()
         let inventory = read.keepingPins(of: previous)
         let stored = try ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())

@@ -59,11 +59,11 @@ struct LeaseBreak: LockflightCommand {
                 next: try await control.state().nextCommands(at: Context.clock.wall()).first?.command
                     ?? .status(run: control.run))
         }
-        let reason = try context.reason(
-            reason, for: "process \(held.processID) on \(held.machine) may no longer drive \(control.run)")
+        let reason =
+            try reason ?? context.reason(for: "to depose process \(held.processID) on \(held.machine)")
         let lease = try control.ledger.acquireLease(
             on: control.run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
-            takingOver: true, at: Context.clock.wall())
+            takingOver: true, onlyFrom: held.epoch, at: Context.clock.wall())
         defer { lease.release() }
         let words =
             "\(context.user) broke the lease of \(held.user)@\(held.machine), process \(held.processID): \(reason)"

@@ -34,7 +34,7 @@ extension OperatorCommand {
         case .importInventory: ["inventory", "import"]
         case .listInventory: ["inventory", "list"]
         case .showHost: ["inventory", "show"]
-        case .trustKeys, .trustKnownHosts, .replaceKey: ["inventory", "trust"]
+        case .trustKeys, .trustKnownHosts, .replaceKeys: ["inventory", "trust"]
         case .addPlan: ["plan", "add"]
         case .listPlans: ["plan", "list"]
         case .showPlan: ["plan", "show"]
@@ -70,10 +70,10 @@ extension OperatorCommand {
         case .verifyEvidence(let file): [file]
         case .showPlan(let plan), .approvePlan(let plan, _): [plan]
         case .start(let plan, _): [plan ?? "PLAN"]
-        case .showHost(let host), .replaceKey(let host), .recheck(let host, _), .rerun(let host, _, _, _),
+        case .showHost(let host), .recheck(let host, _), .rerun(let host, _, _, _),
             .rerunSignedOff(let host, _, _):
             [host.rawValue]
-        case .trustKeys(let hosts), .signOff(let hosts, _, _): hosts.map(\.rawValue)
+        case .trustKeys(let hosts), .replaceKeys(let hosts), .signOff(let hosts, _, _): hosts.map(\.rawValue)
         case .watch(let run), .abort(let run), .finalize(let run), .rebind(_, let run), .retire(_, let run, _),
             .statusOfEveryHost(let run),
             .showLease(let run), .showBoundary(let run), .rollback(_, let run, _, _):
@@ -89,7 +89,7 @@ extension OperatorCommand {
     fileprivate var options: [(name: String, value: String?)] {
         switch self {
         case .trustKnownHosts(let file): [("known-hosts", file)]
-        case .replaceKey: [("scan", nil), ("replace", nil)]
+        case .replaceKeys: [("scan", nil), ("replace", nil)]
         case .approvePlan(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
         case .start(_, let predecessor): predecessor.map { [("succeeds", $0.rawValue)] } ?? [("watch", nil)]
         case .rebind(let host, _): [("host", host.rawValue)]
@@ -103,7 +103,7 @@ extension OperatorCommand {
         case .signOff(_, let run, let owner): [("run", run.rawValue), ("as", owner?.rawValue ?? "OWNER")]
         case .verifyLedger(let file): file.map { [("ledger", $0)] } ?? []
         case .rebuildLedger(let hosts):
-            [("from-hosts", nil)] + (hosts.isEmpty ? ["HOST"] : hosts.map(\.rawValue)).map { ("without", $0) }
+            [("from-hosts", nil)] + (hosts.map { $0.map(\.rawValue) } ?? ["HOST"]).map { ("without", $0) }
         case .importInventory, .listInventory, .showHost, .trustKeys, .addPlan, .listPlans, .showPlan, .watch, .resume,
             .abort, .finalize, .status, .showLease, .showBoundary, .listReconstructed, .verifyEvidence, .program:
             []

@@ -1,6 +1,8 @@
 import ArgumentParser
 import ContentDigest
+import Inventory
 import Ledger
+import OperatorCommands
 import UpgradeDomain
 
 struct PlanShow: LockflightCommand {
@@ -22,7 +24,8 @@ struct PlanShow: LockflightCommand {
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
             lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),
-            next: [stored.nextCommand(standing)])
+            next: stored.plan.startProblems(over: inventory).isEmpty
+                ? [stored.nextCommand(standing)] : [.addPlan(file: nil)])
     }
 }
 

@@ -23,10 +23,12 @@ struct LedgerPrune: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try context.ledger()
-        let reason = try context.reason(reason, for: "raw evidence of \(runs.joined(separator: ", ")) is deleted")
+        let controls = try runs.map { try RunControl(context, ledger, run: $0) }
+        let reason =
+            try reason ?? context.reason(for: "to delete the raw evidence of \(runs.joined(separator: ", "))")
         var document: [RunID: EvidencePruning] = [:]
         var lines: [TerminalText] = []
-        for control in try runs.map({ try RunControl(context, ledger, run: $0) }) {
+        for control in controls {
             let pruning = try ledger.pruneEvidence(
                 of: control.run, by: context.user, reason: reason, at: Context.clock.wall(),
                 followedBy: OverviewKeeper(at: try await control.state()))

@@ -33,6 +33,11 @@ struct LedgerRebuild: LockflightCommand {
             throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: .listInventory)
         }
         let asked = inventory.hosts.filter { !without.contains($0.name.rawValue) }
+        guard !asked.isEmpty else {
+            throw CommandError(
+                .refused, "every host is left out, so there is nobody to ask", consequence: "Nothing was recorded.",
+                next: .listInventory)
+        }
         let memories = try await memories(of: asked, ledger, context)
         let owners = Set(memories.compactMap(\.owner)).sorted()
         guard let lost = owners.first else {
@@ -47,7 +52,7 @@ struct LedgerRebuild: LockflightCommand {
             throw CommandError(
                 .refused, "the hosts follow \(owners.count) ledgers: \(words.joined(separator: "; "))",
                 consequence: "Nothing was recorded. Leave out those of the wrong one.",
-                next: .rebuildLedger(without: []))
+                next: .rebuildLedger(without: nil))
         }
         try refuseEpochsWithoutReason(memories, at: Context.clock.wall())
         let operations = memories.flatMap { memory in memory.entries.map { $0.reconstructed(on: memory.host) } }
@@ -91,8 +96,8 @@ struct LedgerRebuild: LockflightCommand {
                 .unreachable,
                 "not every host could be asked: \(silent.map { "\($0.host): \($0.why)" }.joined(separator: "; "))",
                 consequence:
-                    "Nothing was recorded. Repeat the command once they answer, or leave out those that are gone.",
-                next: .rebuildLedger(without: without.map { HostName($0) } + silent.map(\.host)))
+                    "Nothing was recorded. Repeat the command once they answer; --without leaves out one that is gone for good.",
+                next: .rebuildLedger(without: without.map { HostName($0) }))
         }
         return try answers.map { try $0.get() }
     }

@@ -93,11 +93,10 @@ struct RecoverRerun: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target)
-        let reason =
-            try signOff.map { try context.reason(self.reason, for: "\($0) signs off a step of \(host)") } ?? reason
         let action = RequestedAction.rerun(host: HostName(host), signedOffBy: signOff.map { Owner($0) })
         return try await control.requestAndFollow(
-            action, reason: reason, approvedBy: [owner].compactMap { $0.map { Owner($0) } })
+            action, reason: reason, needsReason: signOff.map { "to sign off a step of \(host) as \($0)" },
+            approvedBy: [owner].compactMap { $0.map { Owner($0) } })
     }
 }
 
@@ -159,8 +158,7 @@ struct RecoverSignOff: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let action = RequestedAction.signOff(hosts: hosts.map { HostName($0) }, owner: Owner(owner))
         let control = try context.control(target)
-        let reason = try context.reason(
-            reason, for: "\(owner) lets the rollback go past \(hosts.joined(separator: ", "))")
-        return try await control.requestAndFollow(action, reason: reason)
+        return try await control.requestAndFollow(
+            action, reason: reason, needsReason: "to go past \(hosts.joined(separator: ", ")) as \(owner)")
     }
 }

@@ -41,10 +41,9 @@ struct RollbackCommand: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let scope = chosen.scope
         let control = try context.control(target)
-        let reason =
-            try breakGlass.map { try context.reason(self.reason, for: "\($0) overrides the guardrails") } ?? reason
         var result = try await control.requestAndFollow(
             .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason,
+            needsReason: breakGlass.map { "to override the guardrails as \($0)" },
             approvedBy: owners.map { Owner($0) })
         let state = try await control.state()
         if result.status != .detached, let status = outcome(of: scope, state) { result.status = status }

@@ -69,12 +69,12 @@ extension RolloutState {
         }
         if !isAtRest { return [NextCommand(.resume(run: run), "drive it on from here")] }
         if let options = boundaryRecord?.options, let narrowest = options.first {
-            return identityCommands
-                + options.map { option in
-                    option.command(
-                        run: run, owner: decider(of: option), approvers: approvers(of: option, at: wall),
-                        narrowest: narrowest)
-                }
+            let ways = options.map { option in
+                option.command(
+                    run: run, owner: decider(of: option), approvers: approvers(of: option, at: wall),
+                    narrowest: narrowest)
+            }
+            return ways + identityCommands
         }
         let takeBack = OperatorCommand.rollback(
             scope: .all, run: run, approvedBy: approvers(of: .rollback(scope: .all), at: wall), reason: .none)
@@ -94,27 +94,33 @@ extension RolloutState {
         }
     }
 
-    /// What makes a host known that was taken for another, before the run can go on.
+    /// What makes hosts known that were taken for others; behind the ways on, as it is no recovery by itself.
     private var identityCommands: [NextCommand] {
-        unresolvedFailures.flatMap { failure -> [NextCommand] in
-            guard let name = failure.host else { return [] }
-            switch failure.problem.code {
-            case .hostKeyUnknown, .hostKeyChanged:
-                return [
-                    NextCommand(.replaceKey(host: name), "pin its key, once the fingerprint is known to be right"),
-                    NextCommand(
-                        .rebind(host: name, run: definition.run), "let this run use the key that is pinned now"),
-                ]
-            case .machineDuplicated:
-                return hosts[name].map {
-                    [
-                        NextCommand(
-                            .renewIdentity(of: $0), "only if \(name) is a machine of its own that was made from a copy")
-                    ]
-                } ?? []
-            default: return []
-            }
+        func failed(_ codes: HoldCode...) -> [HostName] {
+            var seen: Set<HostName> = []
+            return unresolvedFailures.filter { codes.contains($0.problem.code) }.compactMap(\.host)
+                .filter { seen.insert($0).inserted }
         }
+        var commands: [NextCommand] = []
+        let strangers = failed(.hostKeyUnknown, .hostKeyChanged)
+        if let first = strangers.first {
+            // The key may be that of a jump host before them: then all are asked.
+            let isDirect = strangers.count <= RunOverview.namesShown && strangers.allSatisfy { hosts[$0]?.jump == nil }
+            let others = strangers.count > 1 ? "; the same for \(strangers.count - 1) more" : ""
+            commands = [
+                NextCommand(
+                    .replaceKeys(hosts: isDirect ? strangers : []),
+                    "pin a key, once its fingerprint is known to be right"),
+                NextCommand(
+                    .rebind(host: first, run: definition.run), "let this run use the key that is pinned now\(others)"),
+            ]
+        }
+        if let copy = failed(.machineDuplicated).first, let host = hosts[copy] {
+            commands.append(
+                NextCommand(
+                    .renewIdentity(of: host), "only if \(copy) is a machine of its own that was made from a copy"))
+        }
+        return commands
     }
 
     /// One owner of each layer that has not agreed yet.

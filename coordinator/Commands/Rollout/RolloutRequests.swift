@@ -88,7 +88,7 @@ struct RolloutRebind: LockflightCommand {
         let action = RequestedAction.rebind(
             host: entry.name, address: entry.address, port: entry.port, hostKeys: entry.hostKeys)
         let state = try await control.request(
-            action, reason: try context.reason(reason, for: "\(host) is to be reached in another way"))
+            action, reason: reason, needsReason: "to reach \(host) in another way")
         return CommandResult(
             lines: ["\(host) is now reached at \(entry.address):\(entry.port) in \(control.run)"],
             document: RunDocument(state, context.commandLines),
@@ -111,7 +111,7 @@ struct RolloutRetire: LockflightCommand {
         let control = try context.control(target)
         let state = try await control.request(
             .retire(host: HostName(host), owner: Owner(owner)),
-            reason: try context.reason(reason, for: "\(host) is taken out of \(control.run)"))
+            reason: reason, needsReason: "to take \(host) out of \(control.run)")
         return CommandResult(
             lines: ["\(host) is retired from \(control.run)"], document: RunDocument(state, context.commandLines),
             next: state.nextCommands(at: Context.clock.wall()).map(\.command))

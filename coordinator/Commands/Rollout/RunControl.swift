@@ -39,7 +39,7 @@ struct RunControl {
     ///
     /// - Parameter limit: as in ``RunReport``.
     func report(placementsPerLayer limit: Int?) async throws -> RunReport {
-        if let stored = try ledger.overview(of: run, build: Lockflight.version, placementsPerLayer: limit),
+        if let stored = try ledger.overview(of: run, build: OverviewKeeper.format, placementsPerLayer: limit),
             let report = try? RunReport(stored)
         {
             return report
@@ -57,33 +57,56 @@ struct RunControl {
 
     /// Appends a request, after asking the engine whether it can be taken at that very point of the chain.
     ///
-    /// - Parameter owners: those who approve it with the same command; recorded before it.
+    /// - Parameters:
+    ///   - act: what it needs a reason for, whatever the engine says; see ``Context/reason(for:)``.
+    ///   - owners: those who approve it with the same command. Their approvals are recorded with it, or not at all.
     func request(
-        _ action: RequestedAction, reason: String? = nil, approvedBy owners: [Owner] = []
+        _ action: RequestedAction, reason given: String? = nil, needsReason act: String? = nil,
+        approvedBy owners: [Owner] = []
     ) async throws -> RolloutState {
-        for owner in owners {
-            let state = try await state()
-            if let refusal = state.refusal(of: action) { throw refused(refusal, state) }
-            guard let approval = state.recoveryApproval(of: action, by: owner) else { continue }
-            _ = try await request(.approveRecovery(approval), reason: reason)
-        }
-        var reason = reason
+        var reason = given?.isEmpty == false ? given : nil
         for _ in 0..<RunControl.requestAttempts {
             let state = try await state()
+            var (approved, events) = try approvals(of: action, by: owners, reason, state)
             let request = Request(action: action, by: context.user, reason: reason)
-            if let refusal = state.refusal(of: request, at: Context.clock.wall()) {
-                guard refusal.isForWantOfReason, let given = try context.ask(whyThat: refusal.message) else {
+            if let refusal = approved.refusal(of: request, at: Context.clock.wall()) {
+                guard refusal.isForWantOfReason, let typed = try context.ask(why: refusal.message) else {
                     throw refused(refusal, state)
                 }
-                reason = given
+                reason = typed
                 continue
             }
-            switch try await log.append([.requested(request)], to: state, epoch: nil) {
+            if reason == nil, let act {
+                reason = try context.reason(for: act)
+                continue
+            }
+            events.append(.requested(request))
+            switch try await log.append(events, to: state, epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
             }
         }
         throw RuntimeError.appendStarved(run)
+    }
+
+    /// The approvals that owners give with a request, and the run as it is with them.
+    private func approvals(
+        of action: RequestedAction, by owners: [Owner], _ reason: String?, _ state: RolloutState
+    ) throws -> (approved: RolloutState, events: [RunEvent]) {
+        var approved = state
+        var events: [RunEvent] = []
+        for owner in owners {
+            if let refusal = approved.refusal(of: action) { throw refused(refusal, state) }
+            guard let approval = approved.recoveryApproval(of: action, by: owner) else { continue }
+            let request = Request(action: .approveRecovery(approval), by: context.user, reason: reason)
+            if let refusal = approved.refusal(of: request, at: Context.clock.wall()) { throw refused(refusal, state) }
+            events.append(.requested(request))
+            approved.apply(
+                RecordedEvent(
+                    sequence: approved.sequence + 1, recordedAt: Context.clock.wall(), event: .requested(request),
+                    hash: state.chainHead), at: Context.clock.monotonic())
+        }
+        return (approved, events)
     }
 
     /// Records an owner's word for a recovery, and leaves it to others.
@@ -105,9 +128,10 @@ struct RunControl {
 
     /// Asks for something and sees it through: by driving where nobody does, else by watching who does.
     func requestAndFollow(
-        _ action: RequestedAction, reason: String? = nil, approvedBy owners: [Owner] = []
+        _ action: RequestedAction, reason: String? = nil, needsReason act: String? = nil,
+        approvedBy owners: [Owner] = []
     ) async throws -> CommandResult {
-        _ = try await request(action, reason: reason, approvedBy: owners)
+        _ = try await request(action, reason: reason, needsReason: act, approvedBy: owners)
         if try ledger.currentDriver(of: run) != nil { return try await watch() }
         return try await drive()
     }

@@ -1,0 +1,89 @@
+import OperatorCommands
+import SafeText
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Files that decide what runs as whoever opens them, and so may be written by nobody else.
+///
+/// A folder with the set-group-id bit that its group may write is one that operators share on purpose: its group counts as its owner.
+enum PrivateFile {
+    /// Makes an empty file that was not there, never through a link; nothing where there is one.
+    static func create(at path: String) throws(LedgerError) {
+        let mode: mode_t = isShared(folder(of: path)) ? 0o660 : 0o600
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
+        guard descriptor >= 0 else {
+            let code = errno
+            var status = stat()
+            // A link that leads to a file is somebody's choice; one that leads nowhere would make a file there.
+            if code == EEXIST, stat(path, &status) == 0 { return }
+            throw failure("make", path, code == EEXIST ? errno : code)
+        }
+        defer { close(descriptor) }
+        // Whatever the umask takes away.
+        guard fchmod(descriptor, mode) == 0 else { throw failure("make", path, errno) }
+    }
+
+    /// Makes a folder that nobody else may enter, with those above it that are missing.
+    static func createFolder(at path: String) throws(LedgerError) {
+        if mkdir(path, isShared(folder(of: path)) ? 0o770 : 0o700) == 0 || errno == EEXIST { return }
+        let code = errno
+        guard code == ENOENT, folder(of: path) != path else { throw failure("make the folder", path, code) }
+        try createFolder(at: folder(of: path))
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure("make the folder", path, errno) }
+    }
+
+    /// - Throws: `untrusted` where somebody else could have written the file or put it there.
+    static func requireTrusted(_ path: String) throws(LedgerError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return }
+        let folder = folder(of: path)
+        try require(folder, isFolder: true, of: path)
+        try require(path, isFolder: false, of: path)
+    }
+
+    static func folder(of path: String) -> String {
+        path.cut(atLast: "/").map { $0.before.isEmpty ? "/" : String($0.before) } ?? "."
+    }
+
+    private static func isShared(_ folder: String) -> Bool {
+        var status = stat()
+        return stat(folder, &status) == 0 && status.st_mode & S_ISGID != 0 && status.st_mode & 0o020 != 0
+    }
+
+    private static func require(_ path: String, isFolder: Bool, of ledger: String) throws(LedgerError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return }
+        let what = isFolder ? "The folder \(path) of the ledger \(ledger)" : "The ledger \(path)"
+        let consequence = "What is in a ledger decides which commands run as you; nothing was read."
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw LedgerError(
+                .untrusted,
+                "\(what) belongs to \(account(status.st_uid)), and neither to you nor to root. \(consequence) Work as its owner, or "
+                    + "copy it to a folder of yours once you know what it holds.")
+        }
+        // Whoever may write a sticky folder can not replace a file of somebody else in it.
+        if isFolder, status.st_mode & S_ISVTX != 0 { return }
+        let forbidden: mode_t = isShared(isFolder ? path : folder(of: path)) ? 0o002 : 0o022
+        guard status.st_mode & forbidden == 0 else {
+            throw LedgerError(
+                .untrusted,
+                "\(what) can be written by others (mode \(String(status.st_mode & 0o7777, radix: 8))). \(consequence) Operators who "
+                    + "share one keep it in a folder of their group with mode 2770.",
+                next: .program(words: ["chmod", "go-w", "--", path]))
+        }
+    }
+
+    private static func account(_ id: uid_t) -> String {
+        getpwuid(id).map { String(cString: $0.pointee.pw_name) } ?? "the account \(id)"
+    }
+
+    private static func failure(_ what: String, _ path: String, _ code: Int32) -> LedgerError {
+        LedgerError(
+            code == ENOSPC || code == EDQUOT ? .diskFull : .cannotOpen,
+            "Could not \(what) \(path): \(String(cString: strerror(code))); nothing was recorded.")
+    }
+}
