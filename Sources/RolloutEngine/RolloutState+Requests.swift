@@ -288,10 +288,12 @@ extension RolloutState {
         }
         return switch status {
         case .verified, .verifiedExcept, .rolledBack(.verified): nil
+        // Nothing was changed, so nothing can go back, and its hosts are of use to other runs.
+        case .aborted where touchedPlacements.isEmpty: nil
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
             .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .superseded:
             RequestRefusal(
-                "the run is \(status.description); only a verified or a wholly rolled back run can be finalized",
+                "the run is \(status.description); only a verified or a wholly rolled back run can be finalized, and an aborted one that changed nothing",
                 remedy: "look at where it stands", next: look)
         }
     }

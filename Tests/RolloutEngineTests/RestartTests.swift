@@ -114,11 +114,22 @@ struct RestartTests {
         harness.run()
         #expect(harness.state.status == .aborted)
         #expect(harness.state.refusal(of: .resume) != nil)
+        #expect(harness.state.refusal(of: .finalize) != nil, "what was changed may go back")
         #expect(harness.order.count == 2)
         harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()
         #expect(harness.state.status == .rolledBack(.verified))
         #expect(harness.machines.values.allSatisfy { $0.version == "1" })
+    }
+
+    @Test func anAbortedRunThatChangedNothingIsFinalized() {
+        var harness = EngineHarness(Model.run())
+        harness.run { $0.state.stage != .preflight }
+        harness.request(.abort)
+        harness.run()
+        #expect(harness.state.status == .aborted && harness.order.isEmpty)
+        harness.request(.finalize)
+        #expect(harness.state.status == .finalized)
     }
 
     @Test func progressThatStopsHoldsAndNamesWhatItWaitedFor() {

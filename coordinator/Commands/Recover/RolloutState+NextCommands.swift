@@ -87,7 +87,8 @@ extension RolloutState {
         case .paused: return [NextCommand(.resume(run: run), "go on")]
         case .aborted:
             return touchedPlacements.isEmpty
-                ? [] : [NextCommand(takeBack, "take every touched host back")]
+                ? [NextCommand(.finalize(run: run), "nothing was changed: close the run, which frees its hosts")]
+                : [NextCommand(takeBack, "take every touched host back")]
         case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
             return [NextCommand(.resume(run: run), "drive it on from here")]
         case .finalized, .superseded: return []

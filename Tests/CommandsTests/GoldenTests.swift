@@ -1,0 +1,63 @@
+import ArgumentParser
+import ContentDigest
+import Foundation
+import Ledger
+import RolloutEngine
+import Testing
+import UpgradeDomain
+
+@testable import Commands
+
+/// What an earlier build wrote is read by this one. Tests/Golden says what it is.
+struct GoldenTests {
+    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appending(path: "../Golden/0.1.0").standardizedFileURL
+
+    /// A copy of the ledger, as a reader leaves files beside it.
+    private func withLedger(_ body: (Ledger) throws -> Void) throws {
+        let copy = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(
+            at: copy, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        defer { try? FileManager.default.removeItem(at: copy) }
+        let file = copy.appending(path: "ledger.sqlite")
+        try Data(contentsOf: GoldenTests.folder.appending(path: "ledger.sqlite")).write(to: file)
+        try body(try Ledger.openExisting(at: file.path))
+    }
+
+    @Test func aLedgerHoldsAndItsRunsStandAsTheyStood() throws {
+        try withLedger { ledger in
+            #expect(try ledger.verify(run: nil, followedBy: { OverviewKeeper(at: nil) }).isSound)
+            let runs = try ledger.runs().map(\.id)
+            #expect(runs == ["r-dsc2dd", "r-7qxkqw"])
+            let states = try runs.map { run in
+                try #require(RolloutState.fold(try ledger.events(of: run), at: .zero))
+            }
+            #expect(states[0].status == .held(.evidenceRegressed) && states[1].status == .finalized)
+            #expect(states[0].boundaryRecord?.touched.map(\.description) == ["data-1/data", "core-1/core"])
+            #expect(states[0].refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil)
+        }
+    }
+
+    @Test func everyEventIsTakenToItsStoredBytes() throws {
+        for name in ["held", "finalized"] {
+            let bundle = try CanonicalJSON.decode(
+                EvidenceBundle.self,
+                from: Array(try Data(contentsOf: GoldenTests.folder.appending(path: "\(name).bundle.json"))))
+            #expect(bundle.events.count > 30)
+            for event in bundle.events {
+                let value = try CanonicalJSON.decode(RunEvent.self, from: Array(event.payload.utf8))
+                #expect(String(decoding: try CanonicalJSON.encode(value), as: UTF8.self) == event.payload)
+            }
+        }
+    }
+
+    @Test(arguments: ["held", "finalized"])
+    func aBundleProvesItself(_ name: String) async throws {
+        let file = GoldenTests.folder.appending(path: "\(name).bundle.json").path
+        let context = Context(
+            commandLines: CommandLines(), ledgerPath: "/nowhere/ledger.sqlite", isJSON: false, style: .plain, width: 80,
+            isTerminal: false, environment: [:])
+        let result = try await EvidenceVerify.parse([file]).perform(context)
+        #expect(result.status == .verified && result.remarks.count == 2)
+    }
+}
