@@ -5,7 +5,7 @@ public import UpgradeDomain
 extension UpgradeDomain.Digest {
     /// The SHA-256 of a file, or of its first bytes; nil when it can not be read.
     public static func ofFile(_ path: String, limitBytes: Int64 = .max) -> UpgradeDomain.Digest? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var hash = SHA256()
@@ -21,4 +21,17 @@ extension UpgradeDomain.Digest {
         }
         return UpgradeDomain.Digest(hash: hash.finalize())
     }
+}
+
+/// Opens a file for reading, if it is an ordinary one: a FIFO, a device or a socket can keep a reader waiting, or give it bytes, for ever.
+///
+/// - Returns: -1 where it can not be opened; `errno` says why, and is EINVAL for what is no ordinary file.
+package func openOrdinaryFile(_ path: String) -> Int32 {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    guard descriptor >= 0 else { return descriptor }
+    var status = stat()
+    if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG { return descriptor }
+    close(descriptor)
+    errno = EINVAL
+    return -1
 }

@@ -93,10 +93,11 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
         guard definition.run == run, definition.ledger == ledger else {
             throw Fault("event 1", "it defines the run \(definition.run) of the ledger \(definition.ledger)")
         }
-        guard (try? Digest.canonical(of: definition.plan)) == definition.planDigest else {
+        let digests = self.events.first.flatMap { DefinitionDigests(payload: Array($0.payload.utf8)) }
+        guard digests?.plan == definition.planDigest else {
             throw Fault("the plan", "it does not have the digest \(definition.planDigest.short) that was approved")
         }
-        guard (try? Digest.canonical(of: definition.hosts)) == definition.hostsDigest else {
+        guard digests?.hosts == definition.hostsDigest else {
             throw Fault("the hosts", "they do not have the digest \(definition.hostsDigest.short) that was approved")
         }
         for layer in definition.plan.layers {

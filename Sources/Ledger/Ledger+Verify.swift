@@ -97,6 +97,7 @@ private struct ChainCheck {
     private var proven = EventChain.Head.beforeFirst
     private var faults: [LedgerFault] = []
     private var definition: RunDefinition?
+    private var digests: DefinitionDigests?
     private var standing = RunStanding.open
     private var attachedEpochs: [Epoch] = []
     private var evidence: [Digest: UInt64] = [:]
@@ -161,6 +162,7 @@ private struct ChainCheck {
                         + "'\(recorded.event.kind)'")
             }
             gather(recorded)
+            if sequence == 1 { digests = DefinitionDigests(payload: payload) }
             follower?.take(recorded)
         } catch {
             return report(.eventUnreadable, sequence, "event \(sequence) can not be read: \(error)")
@@ -211,10 +213,8 @@ private struct ChainCheck {
                 "the first event defines the run \(definition.run) of the ledger "
                     + "\(definition.ledger)")
         }
-        if try row?.name("definition_digest") != Digest.canonical(of: definition)
-            || row?.name("plan_digest") != definition.planDigest
-            || Digest.canonical(of: definition.plan) != definition.planDigest
-            || Digest.canonical(of: definition.hosts) != definition.hostsDigest
+        if row?.name("definition_digest") != digests?.definition || row?.name("plan_digest") != definition.planDigest
+            || digests?.plan != definition.planDigest || digests?.hosts != definition.hostsDigest
         {
             report(.projectionDiffers, 1, "the run's digests are not those of its definition")
         }

@@ -42,11 +42,13 @@ public enum HostAddress: Hashable, Sendable {
 
     private static func v6(_ text: Substring.UTF8View) -> HostAddress? {
         let parts = text.split(separator: 0x25, maxSplits: 1, omittingEmptySubsequences: false)
-        let zone = parts.count > 1 ? String(Substring(parts[1])) : nil
+        var zone = parts.count > 1 ? String(Substring(parts[1])) : nil
         if let zone {
             let isName = zone.utf8.allSatisfy { isDigit($0) || isLetter($0) || [0x2d, 0x2e, 0x5f].contains($0) }
             guard (1...15).contains(zone.utf8.count), isName else { return nil }
         }
+        // The number of an interface is the same with zeros before it.
+        if let number = zone.flatMap({ UInt64($0) }) { zone = "\(number)" }
         guard let groups = groups(ofAddress: parts[0]) else { return nil }
         let high = groups[..<4].reduce(UInt64(0)) { $0 << 16 | UInt64($1) }
         let low = groups[4...].reduce(UInt64(0)) { $0 << 16 | UInt64($1) }

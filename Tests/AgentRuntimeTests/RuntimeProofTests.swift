@@ -93,6 +93,20 @@ import UpgradeDomain
         }
     }
 
+    @Test func whatIsNoOrdinaryFileKeepsNobodyWaiting() throws {
+        let stack = try Stack()
+        try stack.shell("mkfifo fifo")
+        for path in ["fifo", "/dev/zero"] {
+            let byPID = try stack.items { $0.pidFile = path }
+            #expect(byPID.values.contains { $0.value.contains("\(path) can not be read") }, "\(byPID)")
+            let byManifest = try stack.items { $0.manifest = path }
+            #expect(byManifest.values.contains { $0.value.contains("is no ordinary file") }, "\(byManifest)")
+        }
+        // A file that the manifest lists.
+        try stack.shell("cd current && f=$(sed -n '1s/^.\\{66\\}//p' manifest.sha256) && rm \"$f\" && mkfifo \"$f\"")
+        #expect(try stack.items().values.contains { $0.health != .healthy })
+    }
+
     @Test func aReleaseThatRunsAsItLiesOnDiskHolds() throws {
         let before = WallTime.now
         let stack = try Stack()

@@ -1,7 +1,9 @@
+import ContentDigest
 import Foundation
-import Ledger
 import Testing
 import UpgradeDomain
+
+@testable import Ledger
 
 @Suite("Verifying a ledger")
 struct VerifyTests {
@@ -98,6 +100,19 @@ struct VerifyTests {
         let faults = try #require(verification.chains.first).faults
         #expect(faults.map(\.code) == [tampering.code])
         #expect(faults.map(\.sequence) == [tampering.sequence])
+    }
+
+    @Test("a definition is proved from its own bytes, whatever this build would write of it")
+    func storedBytes() throws {
+        let (plan, hosts) = (#"{"keyOfALaterBuild":1,"name":"p"}"#, "[ 1 ]")
+        let definition = #"{"hosts":\#(hosts),"plan":\#(plan)}"#
+        let digests = DefinitionDigests(payload: Array(#"{"runStarted":{"_0":\#(definition)}}"#.utf8))
+        #expect(digests?.plan == Digest.sha256(of: Array(plan.utf8)))
+        #expect(digests?.hosts == Digest.sha256(of: Array(hosts.utf8)))
+        #expect(digests?.definition == Digest.sha256(of: Array(definition.utf8)))
+        for none in [#"{"runStarted":{"_0":{"plan":{}}}}"#, #"{"runStarted":1}"#, "[]", "{"] {
+            #expect(DefinitionDigests(payload: Array(none.utf8)) == nil, "\(none)")
+        }
     }
 
     @Test("an edited plan is found")

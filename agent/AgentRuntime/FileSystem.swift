@@ -29,9 +29,10 @@ package struct FileSystem: Disk {
     package func contains(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     package func read(_ path: String, limitBytes: Int) throws(Refusal) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
+            if errno == EINVAL { throw Refusal(.internalFailure, "\(path) is no ordinary file") }
             throw Refusal.system(errno, "open \(path)")
         }
         defer { close(descriptor) }
@@ -101,7 +102,7 @@ package struct FileSystem: Disk {
     }
 
     package func slice(of path: String, fromByte: Int64, limitBytes: Int) throws(Refusal) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else {
             if errno == ENOENT { return [] }
             throw Refusal.system(errno, "open \(path)")

@@ -1,3 +1,4 @@
+import ContentDigest
 import Glibc
 import UpgradeDomain
 
@@ -30,7 +31,7 @@ struct HostSecrets {
 
         init(in files: [String]) {
             for file in files {
-                let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+                let descriptor = openOrdinaryFile(file)
                 guard descriptor >= 0 else {
                     if errno != ENOENT { failure = Self.failure(file, systemErrorText(errno)) }
                     continue
@@ -56,7 +57,7 @@ struct HostSecrets {
     private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0a, 0x0d].contains(byte) }
 
     private static func read(_ path: String) throws(UnknownReason) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+        let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else {
             throw UnknownReason(.notRun, "the secret in \(path) can not be read: \(systemErrorText(errno))")
         }

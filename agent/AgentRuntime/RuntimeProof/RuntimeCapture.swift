@@ -87,7 +87,10 @@ struct RuntimeCapture {
     // MARK: Tools of the host
 
     private func checkoutItems(_ path: String) -> [EvidenceItem] {
-        let git = ["git", "--no-optional-locks", "-C", path]
+        // A checkout's own settings may name programs, which would run as the agent.
+        let git = [
+            "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", path,
+        ]
         let head = output(of: git + ["rev-parse", "--verify", "HEAD"])
         let status = output(of: git + ["status", "--porcelain", "--untracked-files=no"])
         var items: [EvidenceItem] = []

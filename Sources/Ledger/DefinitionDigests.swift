@@ -1,0 +1,22 @@
+import ContentDigest
+import UpgradeDomain
+
+/// The digests of a run's definition, of the bytes in which its first event has it. What this build would write of it may have a key
+/// more, or one less, than what was approved.
+struct DefinitionDigests {
+    let definition: Digest
+    let plan: Digest
+    let hosts: Digest
+
+    /// - Parameter payload: of the event; nil where it defines no run.
+    init?(payload: [UInt8]) {
+        let path = ["runStarted", "_0"]
+        guard let definition = CanonicalJSON.bytes(of: path, in: payload),
+            let plan = CanonicalJSON.bytes(of: path + ["plan"], in: payload),
+            let hosts = CanonicalJSON.bytes(of: path + ["hosts"], in: payload)
+        else { return nil }
+        self.definition = Digest.sha256(of: definition)
+        self.plan = Digest.sha256(of: plan)
+        self.hosts = Digest.sha256(of: hosts)
+    }
+}
