@@ -24,7 +24,12 @@ struct DeliveryTests {
 
     @Test func aHostThatNoBuildFitsIsNamedByTheCheck() async throws {
         try await FleetFixture.with(ConnectionFaultTests.one, agentsAreThere: false) { fleet in
-            try setRC("uname() { echo riscv64; }", of: fleet)
+            // What the account's shell exports is what /bin/sh finds.
+            let bin = try fleet.lab.host("core-1").root + "/home/bin"
+            try FileManager.default.createDirectory(atPath: bin, withIntermediateDirectories: true)
+            try "#!/bin/sh\necho riscv64\n".write(toFile: bin + "/uname", atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: bin + "/uname")
+            try setRC("export PATH=\(bin):$PATH", of: fleet)
             let check = try await fleet.expect(.unreachable, "inventory", "check")
             let words = check.output.replacing(/\s+/, with: " ")
             #expect(
