@@ -5,7 +5,7 @@ package import UpgradeDomain
 
 /// Keeps the overview of a run as new as its events.
 package struct OverviewKeeper: RunFollower {
-    /// Who can read what is kept: another build, or another shape of it, makes it anew from the events.
+    /// Who can read what is kept: another build, or another shape of it, makes it again from the events.
     static let format = "\(Lockflight.version), shape 2"
     package var build: String { OverviewKeeper.format }
     private var state: RolloutState?
