@@ -77,8 +77,6 @@ def check(reader, text, expected, read):
 
 # HTML
 
-HTML_SPACE = " \t\n\f\r"
-
 
 def html_page(entries):
     rows = "".join(f'<tr><td title="{e["html"]}">{e["html"]}</td></tr>' for e in entries)

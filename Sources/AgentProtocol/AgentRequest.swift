@@ -20,6 +20,15 @@ public enum AgentRequest: Hashable, Sendable {
     case confirm(ConfirmRequest)
     /// Lists the journal.
     case journal
+
+    /// The first protocol version that has what this request says: an older agent would overlook it.
+    public var protocolVersion: Int {
+        switch self {
+        case .capture(let capture): capture.secretFiles == nil ? 1 : 2
+        case .start(let start): start.secretFiles == nil ? 1 : 2
+        case .hello, .preflight, .attach, .settle, .confirm, .journal: 1
+        }
+    }
 }
 
 /// A request with the number that its replies carry. On the wire: `{"id":1,"verb":"hello","body":{...}}`.

@@ -1,7 +1,9 @@
 /// The bounds that both sides hold each other to.
 public enum ProtocolLimits {
-    /// The protocol versions this build speaks, best first.
-    public static let versions = [1]
+    /// The protocol versions this build speaks, best first. In 2, a `capture` and a `start` may have `secretFiles`.
+    public static let versions = [2, 1]
+    /// The best version that this build and a peer speak; nil for none.
+    public static func version(sharedWith peer: [Int]) -> Int? { versions.first(where: peer.contains) }
     /// The longest line in either direction, newline included.
     public static let lineBytes = 1_048_576
     /// The deepest nesting of arrays and objects in a line.

@@ -9,7 +9,8 @@ import SafeText
 
 /// Files that decide what runs as whoever opens them, and so may be written by nobody else.
 ///
-/// A folder with the set-group-id bit that its group may write is one that operators share on purpose: its group counts as its owner.
+/// A folder of root or of the caller with the set-group-id bit that its group may write is one that operators share on purpose: its group
+/// counts as the owner of what is in it.
 enum PrivateFile {
     /// Makes an empty file that was not there, never through a link; nothing where there is one.
     static func create(at path: String) throws(LedgerError) {
@@ -27,13 +28,18 @@ enum PrivateFile {
         guard fchmod(descriptor, mode) == 0 else { throw failure("make", path, errno) }
     }
 
-    /// Makes a folder that nobody else may enter, with those above it that are missing.
+    /// Makes a folder that nobody else may enter, with those above it that are missing; in a shared folder, a shared one.
     static func createFolder(at path: String) throws(LedgerError) {
-        if mkdir(path, isShared(folder(of: path)) ? 0o770 : 0o700) == 0 || errno == EEXIST { return }
-        let code = errno
-        guard code == ENOENT, folder(of: path) != path else { throw failure("make the folder", path, code) }
-        try createFolder(at: folder(of: path))
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure("make the folder", path, errno) }
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
+        let parent = folder(of: path)
+        if parent != path { try createFolder(at: parent) }
+        guard mkdir(path, 0o700) == 0 else {
+            if errno == EEXIST { return }
+            throw failure("make the folder", path, errno)
+        }
+        // Whatever the umask takes away.
+        guard !isShared(parent) || chmod(path, 0o2770) == 0 else { throw failure("share the folder", path, errno) }
     }
 
     /// - Throws: `untrusted` where somebody else could have written the file or put it there.
@@ -54,12 +60,21 @@ enum PrivateFile {
         return stat(folder, &status) == 0 && status.st_mode & S_ISGID != 0 && status.st_mode & 0o020 != 0
     }
 
+    private static func isMember(of group: gid_t) -> Bool {
+        var groups = [gid_t](repeating: 0, count: Int(max(0, getgroups(0, nil))))
+        let count = getgroups(Int32(groups.count), &groups)
+        return group == getegid() || groups.prefix(Int(max(0, count))).contains(group)
+    }
+
     private static func require(_ path: String, isFolder: Bool, of ledger: String) throws(LedgerError) {
         var status = stat()
         guard stat(path, &status) == 0 else { return }
         let what = isFolder ? "The folder \(path) of the ledger \(ledger)" : "The ledger \(path)"
         let consequence = "What is in a ledger decides which commands run as you; nothing was read."
-        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+        let isShared = isShared(isFolder ? path : folder(of: path))
+        // Only root's folder or one's own can say that what is in it is shared: anyone may make such a folder for a group.
+        let isColleagues = !isFolder && isShared && isMember(of: status.st_gid)
+        guard status.st_uid == geteuid() || status.st_uid == 0 || isColleagues else {
             throw LedgerError(
                 .untrusted,
                 "\(what) belongs to \(account(status.st_uid)), and neither to you nor to root. \(consequence) Work as its owner, or "
@@ -67,12 +82,12 @@ enum PrivateFile {
         }
         // Whoever may write a sticky folder can not replace a file of somebody else in it.
         if isFolder, status.st_mode & S_ISVTX != 0 { return }
-        let forbidden: mode_t = isShared(isFolder ? path : folder(of: path)) ? 0o002 : 0o022
+        let forbidden: mode_t = isShared ? 0o002 : 0o022
         guard status.st_mode & forbidden == 0 else {
             throw LedgerError(
                 .untrusted,
                 "\(what) can be written by others (mode \(String(status.st_mode & 0o7777, radix: 8))). \(consequence) Operators who "
-                    + "share one keep it in a folder of their group with mode 2770.",
+                    + "share one keep it in a folder that root made for their group, with mode 2770.",
                 next: .program(words: ["chmod", "go-w", "--", path]))
         }
     }

@@ -96,10 +96,18 @@ extension RolloutState {
             next: approvedCommand(for: action, by: open))
     }
 
+    /// Who may agree first for a layer.
+    public func firstOwner(of layer: LayerName) -> Owner? { definition.owners[layer]?.first }
+
+    /// One owner of each layer, each of them once.
+    public func firstOwners(of layers: [LayerName]) -> [Owner] {
+        var seen: Set<Owner> = []
+        return layers.compactMap(firstOwner).filter { seen.insert($0).inserted }
+    }
+
     /// The command for an action with an owner of each layer that has not agreed.
     private func approvedCommand(for action: RequestedAction, by layers: [LayerName]) -> OperatorCommand? {
-        var seen: Set<Owner> = []
-        let owners = layers.compactMap { definition.owners[$0]?.first }.filter { seen.insert($0).inserted }
+        let owners = firstOwners(of: layers)
         switch action {
         case .rollback(let scope, nil):
             return .rollback(scope: scope, run: definition.run, approvedBy: owners, reason: .none)

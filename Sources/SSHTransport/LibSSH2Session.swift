@@ -19,6 +19,11 @@ final class LibSSH2Session {
     struct Failure: Error, Equatable {
         let number: Int32
         let words: String
+
+        /// Whether the connection ended under libssh2, rather than what came over it.
+        var isConnectionLost: Bool {
+            [LIBSSH2_ERROR_SOCKET_SEND, LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_SOCKET_DISCONNECT].contains(number)
+        }
     }
 
     /// How a signature is made while libssh2 waits for it, calling back with the same message until it gets one.

@@ -11,6 +11,9 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         case unreachable, resolutionTimedOut, connectTimedOut, connectionRefused, bannerTimedOut
         // While agreeing on keys.
         case handshakeTimedOut, handshakeFailed, noCommonAlgorithm, hostKeyUnknown, hostKeyChanged
+        /// libssh2 gave up where another client may not, such as at a line before the server's identification (RFC 4253, 4.2), or one
+        /// that is longer than 255 bytes.
+        case handshakeGivenUp
         // While proving who we are.
         case authenticationTimedOut, authenticationRefused, agentFailed
         // Local keys: files, and what an ssh-agent holds.
@@ -41,10 +44,6 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         self.message = message
         self.cause = cause
     }
-
-    /// Whether libssh2 gave up where another client may not, such as at a line before the server's identification (RFC 4253, 4.2),
-    /// or one that is longer than 255 bytes.
-    public var isGivenUpByLibSSH2: Bool { code == .handshakeFailed && cause?.begins(with: "libssh2 ") == true }
 
     public var description: String {
         guard let cause else { return message }

@@ -45,7 +45,8 @@ extension SSHTarget {
     private func message(_ code: SSHError.Code, _ detail: String) -> String {
         switch code {
         case .unreachable, .resolutionTimedOut, .connectTimedOut, .connectionRefused, .bannerTimedOut,
-            .handshakeTimedOut, .handshakeFailed, .noCommonAlgorithm, .hostKeyUnknown, .hostKeyChanged:
+            .handshakeTimedOut, .handshakeFailed, .handshakeGivenUp, .noCommonAlgorithm, .hostKeyUnknown,
+            .hostKeyChanged:
             messageBeforeTrust(code, detail)
         case .authenticationTimedOut:
             "\(words) did not answer the login within \(deadlines.authentication)\(detail); no command ran there. "
@@ -113,6 +114,10 @@ extension SSHTarget {
             return
                 "no key exchange with \(words) came about\(detail); no login was attempted. It may be no SSH server, or "
                 + "sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: " + tryByHand
+        case .handshakeGivenUp:
+            return
+                "this tool's libssh2 gave up the key exchange with \(words)\(detail); no login was attempted. It may be "
+                + "no SSH server. Try: " + tryByHand
         case .noCommonAlgorithm:
             return "\(words) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
                 + tryByHand

@@ -206,7 +206,10 @@ final class SessionDriver {
         let cause = "libssh2 \(failure.number): \(failure.words)"
         let mismatch = ServerOffer(greeting: greeting)?.mismatch { session.supported($0.libssh2Method) }
         guard let mismatch else {
-            return perform(lifecycle.failed(.handshakeFailed), detail: peerClosedDetail, cause: cause)
+            let isPeers = failure.isConnectionLost || session.disconnectReason != nil
+            return perform(
+                lifecycle.failed(isPeers ? .handshakeFailed : .handshakeGivenUp), detail: peerClosedDetail, cause: cause
+            )
         }
         perform(lifecycle.failed(.noCommonAlgorithm), detail: mismatch.sentence, cause: cause)
     }

@@ -109,7 +109,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: ["s3cret-token", "a\"b\\c/d e%f+g", "abcd"])
-    func aSecretIsBlottedOutInEveryFormOfItself(_ secret: String) throws {
+    func aSecretIsMaskedInEveryFormOfItself(_ secret: String) throws {
         let host = try HostUnderTest()
         try host.write("token", secret + "\n")
         let quoted = String(decoding: try JSONEncoder().encode([secret]), as: UTF8.self).dropFirst(2).dropLast(2)

@@ -86,4 +86,13 @@ import UpgradeDomain
         #expect(try session.refusal(.hello(HelloRequest(protocols: [99], ledger: "a", epoch: 1))) == .noCommonProtocol)
         #expect(try session.refusal(.start(host.start("op", "true"))) == .helloFirst)
     }
+
+    @Test(arguments: [([1], 1), ([2, 1], 2), ([1, 2], 2), ([99, 1], 1)])
+    func theNewestProtocolThatBothSpeakIsSpoken(offered: [Int], spoken: Int) throws {
+        let host = try HostUnderTest()
+        let session = try host.session(hello: false)
+        let reply = try session.ask(.hello(HelloRequest(protocols: offered, ledger: "a", epoch: 1)))
+        guard case .hello(let hello) = reply else { throw Surprise("no hello") }
+        #expect(hello.protocolVersion == spoken)
+    }
 }

@@ -66,6 +66,17 @@ struct OutputTests {
             Renderer.lines(of: error, Style(isEnabled: true), CommandLines())[0].written.hasPrefix("\u{1b}[31merror:"))
     }
 
+    @Test func anEmptyReasonIsNone() throws {
+        let context = Context(
+            commandLines: CommandLines(), ledgerPath: "", isJSON: true, style: .plain, width: 80, isTerminal: false,
+            environment: [:])
+        for given in [nil, ""] {
+            let error = #expect(throws: CommandError.self) { _ = try context.reason(given, for: "to abort r-1") }
+            #expect(error?.status == .usage)
+        }
+        #expect(try context.reason("disk", for: "to abort r-1") == "disk")
+    }
+
     @Test func exitCodesAreDistinctAndDocumented() {
         let codes = ExitStatus.allCases.map(\.rawValue)
         #expect(Set(codes).count == codes.count)

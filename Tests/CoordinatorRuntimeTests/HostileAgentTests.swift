@@ -149,6 +149,45 @@ struct HostileAgentTests {
         await session.close()
     }
 
+    @Test("an agent that chose what was not offered is not used", arguments: [0, 3, -1])
+    func protocolThatWasNotOffered(_ version: Int) async throws {
+        let session = HostileAgentTests.session(choosing: version)
+        let failure = await #expect(throws: ContactFailure.self) {
+            _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+        }
+        #expect(failure?.code == .agentUnusable && failure?.message.contains("protocol \(version)") == true)
+        await session.close()
+    }
+
+    @Test("what an agent of an older protocol would overlook is not sent to it", arguments: [1, 2])
+    func olderProtocol(_ version: Int) async throws {
+        let session = HostileAgentTests.session(choosing: version)
+        _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
+        let hiding = AgentRequest.capture(
+            CaptureRequest(workingDirectory: "/", surfaces: [], secretFiles: ["/etc/secret"]))
+        for (request, isSent) in [(hiding, version == 2), (HostileAgentTests.capture, true)] {
+            do throws(ContactFailure) {
+                let reply = try await session.single(request, timeout: .seconds(30))
+                #expect(isSent && reply == .captured)
+            } catch {
+                #expect(!isSent && error.code == .agentUnusable && error.message.contains("protocol 1"), "\(error)")
+            }
+        }
+        await session.close()
+    }
+
+    /// An agent that chooses a protocol version and captures nothing.
+    private static func session(choosing version: Int) -> AgentSession {
+        let channel = HostileChannel { frame, turn in
+            guard turn == 0 else { return nil }
+            guard case .hello = frame.request else { return line(frame.id, .captured) }
+            var reply = hello
+            reply.protocolVersion = version
+            return line(frame.id, .hello(reply))
+        }
+        return AgentSession(channel: channel, clock: .stopped)
+    }
+
     @Test(arguments: attacks.indices)
     func anAttackEndsTheSessionWithAnError(_ index: Int) async throws {
         let (what, says, chunk) = HostileAgentTests.attacks[index]

@@ -80,21 +80,24 @@ struct FileTests {
         try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
     }
 
-    @Test("what is made is for its owner alone, whatever the umask")
-    func modes() throws {
+    @Test(
+        "what is made is for its owner alone, or for the group of a shared folder, whatever the umask",
+        arguments: [(0o700, 0o600), (0o2770, 0o660)])
+    func modes(folder: Int, file: Int) throws {
+        #expect(chmod(fixture.folder, mode_t(folder)) == 0)
         let path = fixture.folder + "/new/deep/ledger.sqlite"
         let ledger = try Ledger.openMakingFolders(at: path)
         _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
         _ = try ledger.startRun(Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
         let lease = try ledger.lease()
         for name in ["/new", "/new/deep", "/new/deep/ledger.sqlite-leases"] {
-            #expect(try mode(fixture.folder + name) == 0o700, "\(name)")
+            #expect(try mode(fixture.folder + name) == folder, "\(name)")
         }
         for name in [path, path + "-wal", path + "-shm", path + "-leases/r-one.\(lease.epoch)"] {
-            #expect(try mode(name) == 0o600, "\(name)")
+            #expect(try mode(name) == file, "\(name)")
         }
         try ledger.backup(to: fixture.folder + "/backup")
-        #expect(try mode(fixture.folder + "/backup") == 0o600)
+        #expect(try mode(fixture.folder + "/backup") == file)
         lease.release()
     }
 
@@ -130,6 +133,23 @@ struct FileTests {
             #expect(error?.code == .untrusted)
             #expect(error?.message.contains("belongs to nobody") == true)
         }
+    }
+
+    @Test(
+        "a colleague's ledger is read in a folder of root for a group, if the caller is in it",
+        .enabled(if: getuid() == 0))
+    func colleague() throws {
+        _ = try fixture.open()
+        #expect(chmod(fixture.folder, 0o2770) == 0)
+        // Root is in its own group, and in none of nobody's.
+        #expect(chown(fixture.path, 65_534, getegid()) == 0)
+        for open in openings { _ = try open(fixture.path) }
+        #expect(chown(fixture.path, 65_534, 65_534) == 0)
+        for open in openings { #expect(throws: LedgerError.self) { _ = try open(fixture.path) } }
+        // Anyone may make a folder for a group.
+        #expect(chown(fixture.path, 65_534, getegid()) == 0 && chown(fixture.folder, 65_534, getegid()) == 0)
+        #expect(chmod(fixture.folder, 0o2770) == 0)
+        for open in openings { #expect(throws: LedgerError.self) { _ = try open(fixture.path) } }
     }
 
     @Test("nothing is written through a link that waits at a name")

@@ -30,6 +30,20 @@ struct EarlyFailureTests {
         }
     }
 
+    @Test(
+        "a greeting that libssh2 can not read is told apart from a server that hangs up",
+        arguments: ["Welcome\r\n\r\n", "SSH-2.0-\(String(repeating: "x", count: 300))\r\n"])
+    func givenUp(greeting: String) async throws {
+        let listener = try RawListener()
+        defer { listener.stop() }
+        listener.serveOnce(greeting, .silence)
+        let target = try target(port: listener.port)
+        try await withClient { client in
+            let error = try await failure { _ = try await client.connect(to: target) }
+            #expect(error.code == .handshakeGivenUp, "\(error)")
+        }
+    }
+
     @Test("a cancelled connect ends at once and gives its socket back")
     func cancelledConnect() async throws {
         let listener = try RawListener()

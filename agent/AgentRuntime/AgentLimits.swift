@@ -42,7 +42,7 @@ enum AgentLimits {
     static let limitedPauseSeconds = 1
     /// The largest file that a secret is read from.
     static let secretFileBytes = 65_536
-    /// The shortest secret that is looked for in an answer to blot it out.
+    /// The shortest secret that is looked for in an answer and masked.
     static let redactedSecretBytes = 4
     /// What the head of an answer may take of what curl prints.
     static let headBytes = 65_536

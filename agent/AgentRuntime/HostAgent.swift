@@ -11,6 +11,7 @@ package struct HostAgent: Sendable {
 
     /// Records the owner and epoch before it admits a session that drives.
     func hello(_ hello: HelloRequest, session: inout Session) throws(Refusal) -> HelloReply {
+        let version = try Session.protocolVersion(with: hello)
         let (identity, fence) = try state.exclusively { () throws(Refusal) -> (AgentIdentity, HostFence) in
             let identity = try state.identity()
             var fence = try state.fence()
@@ -27,7 +28,7 @@ package struct HostAgent: Sendable {
         }
         session.admit(hello)
         return HelloReply(
-            protocolVersion: ProtocolLimits.versions[0], agentVersion: AgentProgram.version, identity: identity,
+            protocolVersion: version, agentVersion: AgentProgram.version, identity: identity,
             owner: fence.owner, highestEpoch: fence.highestEpoch, bootID: state.machine.bootID,
             architecture: AgentProgram.architecture, hostTime: state.machine.wallTime)
     }
@@ -166,12 +167,9 @@ package struct HostAgent: Sendable {
         switch standing {
         case .unknown: throw Refusal(.unknownOperation, "operation \(id) is not in this host's journal")
         case .tombstoned: return Look(end: .tombstoned(id: id))
-        case .running, .lost, .ended: break
-        }
-        switch standing {
         case .running(let intent), .lost(let intent, _):
             if intent.request.secretFiles != nil { return Look(isHeldBack: true) }
-        case .unknown, .tombstoned, .ended: break
+        case .ended: break
         }
         let output = OutputFile(in: journal.folder(of: id))
         var look = Look()

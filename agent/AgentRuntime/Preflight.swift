@@ -43,7 +43,7 @@ extension HostAgent {
         guard let file else { return "not in PATH" }
         var status = stat()
         guard stat(file, &status) == 0 else { return errno == ENOENT ? "not there" : systemErrorText(errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return "no regular file" }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "no ordinary file" }
         guard access(file, mode) != 0 else { return nil }
         let failure = errno
         guard mode == X_OK else { return systemErrorText(failure) }

@@ -21,13 +21,16 @@ package struct Session: Sendable {
         case drive(HostFence)
     }
 
+    /// The protocol version that a coordinator and this agent speak with each other.
+    static func protocolVersion(with hello: HelloRequest) throws(Refusal) -> Int {
+        if let version = ProtocolLimits.version(sharedWith: hello.protocols) { return version }
+        throw Refusal(
+            .noCommonProtocol,
+            "this agent speaks protocol \(ProtocolLimits.versions), the coordinator \(hello.protocols); update one")
+    }
+
     /// Judges a hello against the host's fence; ``admit(_:)`` follows once the new fence is durable.
     static func judge(_ hello: HelloRequest, fence: HostFence) throws(Refusal) -> Admission {
-        guard hello.protocols.contains(where: ProtocolLimits.versions.contains) else {
-            throw Refusal(
-                .noCommonProtocol,
-                "this agent speaks protocol \(ProtocolLimits.versions), the coordinator \(hello.protocols); update one")
-        }
         guard let epoch = hello.epoch else { return .read }
         return .drive(try fence.admitting(ledger: hello.ledger, epoch: epoch, takeOver: hello.takeOver))
     }

@@ -19,6 +19,8 @@ public actor AgentSession {
     private var nextID: UInt32 = 1
     private var waiting: [UInt32: Waiting] = [:]
     private var failure: ContactFailure?
+    /// What the agent agreed to; 1 until it has.
+    private var protocolVersion = 1
     private var reader: Task<Void, Never>?
 
     /// - Parameter executor: the thread that the channel lives on, if it has one.
@@ -65,6 +67,11 @@ public actor AgentSession {
         }
         let reply = try await single(.hello(hello), timeout: timeout)
         guard case .hello(let answer) = reply else { throw unexpected(reply, to: "hello") }
+        guard ProtocolLimits.versions.contains(answer.protocolVersion) else {
+            throw ContactFailure(
+                .agentUnusable, "the agent chose protocol \(answer.protocolVersion), which was not offered")
+        }
+        protocolVersion = answer.protocolVersion
         return answer
     }
 
@@ -85,6 +92,12 @@ public actor AgentSession {
         to request: AgentRequest, timeout: Duration
     ) async throws(ContactFailure) -> AsyncThrowingStream<AgentReply, any Error> {
         if let failure { throw failure }
+        guard request.protocolVersion <= protocolVersion else {
+            throw ContactFailure(
+                .agentUnusable,
+                "the agent speaks protocol \(protocolVersion) and would overlook what this asks for, which is of "
+                    + "protocol \(request.protocolVersion)")
+        }
         let id = nextID
         nextID += 1
         let line: [UInt8]

@@ -143,9 +143,8 @@ struct RunningProcess {
     }
 
     static func text(of path: String, limitBytes: Int = AgentLimits.stateFileBytes) -> String? {
-        let folder = Folder(path: path).parent
-        let name = path.fields(separatedBy: "/").last.map(String.init) ?? ""
-        guard let bytes = try? folder.read(name, limitBytes: limitBytes) else { return nil }
+        let file = Folder(path: path)
+        guard let bytes = try? file.parent.read(file.name, limitBytes: limitBytes) else { return nil }
         return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -70,6 +70,9 @@ struct EvidenceVerify: LockflightCommand {
             Example: lockflight evidence verify r-7k3fq2.json
             """)
 
+    private static let olderRemark: TerminalText =
+        "It was written by an earlier build: the commands that it names as the next ones are not proved."
+
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The exported file.", completion: .file()) var file: String
 
@@ -101,11 +104,7 @@ struct EvidenceVerify: LockflightCommand {
                 "\(bundle.run)  \(bundle.events.count) events, head \(head), \(bundle.blobs.count) pieces of evidence  "
                     + context.style.green("sound")
             ], document: EvidenceExport.Summary(bundle),
-            remarks: ["\(Verification.undetectable)"]
-                + (isOlder
-                    ? [
-                        "It was written by an earlier build: the commands that it names as the next ones are not proved."
-                    ] : []))
+            remarks: ["\(Verification.undetectable)"] + (isOlder ? [EvidenceVerify.olderRemark] : []))
     }
 }
 

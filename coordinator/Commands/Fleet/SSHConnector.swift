@@ -123,10 +123,12 @@ final class SSHConnector: HostConnector {
     /// - Throws: `unreachable`, and nothing was handed to anybody.
     private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) throws(SSHError) -> SSHTarget {
         let alias = host.transport == .openssh ? host.ssh?.alias : nil
-        let names = [(host.address, "address"), (alias, "name of ssh_config"), (host.user, "account")]
-        for case (let name?, let kind) in names
-        where !name.isEmpty && !HostAddress.isHarmless(name) && !(kind == "account" && NameGrammar.login.accepts(name))
-        {
+        let names: [(String?, String, Bool)] = [
+            (host.address, "address", HostAddress.isHarmless(host.address)),
+            (alias, "name of ssh_config", alias.map(HostAddress.isHarmless) ?? true),
+            (host.user, "account", HostAddress.isHarmless(host.user) || NameGrammar.login.accepts(host.user)),
+        ]
+        for case (let name?, let kind, false) in names where !name.isEmpty {
             throw SSHError(
                 code: .unreachable, host: host.name.rawValue,
                 message:
@@ -198,8 +200,8 @@ extension ContactFailure {
                 .authenticationRefused
             case .uploadFailed, .execRefused, .limitExceeded: .agentUnusable
             case .unreachable, .resolutionTimedOut, .connectTimedOut, .connectionRefused, .bannerTimedOut,
-                .handshakeTimedOut, .handshakeFailed, .noCommonAlgorithm, .authenticationTimedOut, .execTimedOut,
-                .connectionLost, .progressTimedOut, .uploadTimedOut, .closed, .cancelled:
+                .handshakeTimedOut, .handshakeFailed, .handshakeGivenUp, .noCommonAlgorithm, .authenticationTimedOut,
+                .execTimedOut, .connectionLost, .progressTimedOut, .uploadTimedOut, .closed, .cancelled:
                 .hostUnreachable
             }
         let isKey = code == .hostKeyUnknown || code == .hostKeyChanged
@@ -215,7 +217,7 @@ extension SSHError {
         if code == .hostKeyUnknown || code == .hostKeyChanged {
             return ". Once the fingerprint of \(failedHost) is known to be right, pin it in the inventory"
         }
-        if code == .noCommonAlgorithm || isGivenUpByLibSSH2 {
+        if code == .noCommonAlgorithm || code == .handshakeGivenUp {
             // A host's own transport goes for its jump hosts too.
             return ". OpenSSH's own client may reach it: write 'transport: openssh' in the inventory's entry of \(host)"
         }

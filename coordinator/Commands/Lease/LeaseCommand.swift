@@ -59,8 +59,8 @@ struct LeaseBreak: LockflightCommand {
                 next: try await control.state().nextCommands(at: Context.clock.wall()).first?.command
                     ?? .status(run: control.run))
         }
-        let reason =
-            try reason ?? context.reason(for: "to depose process \(held.processID) on \(held.machine)")
+        let reason = try context.reason(
+            reason, for: "to depose process \(held.processID) on \(held.machine)")
         let lease = try control.ledger.acquireLease(
             on: control.run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
             takingOver: true, onlyFrom: held.epoch, at: Context.clock.wall())

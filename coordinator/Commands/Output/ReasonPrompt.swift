@@ -8,9 +8,12 @@ import UpgradeDomain
 extension Context {
     /// The reason for an act, from a person. Asked for once everything else allows the act.
     ///
-    /// - Parameter act: such as `to take core-1 out of r-7k3fq2`.
+    /// - Parameters:
+    ///   - given: what `--reason` said; an empty one says nothing.
+    ///   - act: such as `to take core-1 out of r-7k3fq2`.
     /// - Throws: where nobody gives one: nothing may be recorded then.
-    func reason(for act: String) throws -> String {
+    func reason(_ given: String?, for act: String) throws -> String {
+        if let given, !given.isEmpty { return given }
         let question = "a reason is needed \(act)"
         if let typed = try ask(why: question) { return typed }
         throw CommandError(.usage, question, consequence: "Nothing was recorded. Say why with --reason.")

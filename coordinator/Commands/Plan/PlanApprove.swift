@@ -39,7 +39,7 @@ struct PlanApprove: LockflightCommand {
                 .refused, "'\(owner)' owns no layer of \(stored.plan.name)",
                 consequence: "Nothing was approved. Its layers are owned by "
                     + Set(owners).sorted().map(\.rawValue).joined(separator: ", ") + ".",
-                next: stored.nextCommand(try ledger.standing(of: stored, inventory)))
+                next: stored.nextCommand(try ledger.standing(of: stored, inventory), over: inventory))
         }
         try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
         let hosts = stored.plan.selectedHosts(of: inventory)
@@ -57,13 +57,14 @@ struct PlanApprove: LockflightCommand {
                     + " (unsigned, claimed by OS user \(context.user))",
                 rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" as TerminalText }
                     ?? "going back will need an approval of its own",
-            ], document: approval, next: [stored.nextCommand(standing)])
+            ], document: approval, next: [stored.nextCommand(standing, over: inventory)])
     }
 }
 
 extension StoredPlan {
-    /// What brings it nearer to its run: an approval that is still open, else the start.
-    func nextCommand(_ standing: ApprovalStanding) -> OperatorCommand {
+    /// What brings it nearer to its run: a correction where it can not start, an approval that is still open, else the start.
+    func nextCommand(_ standing: ApprovalStanding, over inventory: FleetInventory) -> OperatorCommand {
+        guard plan.startProblems(over: inventory).isEmpty else { return correction }
         let open = standing.layers.first { if case .approved = $0.verdict { false } else { true } }
         guard let open else { return .start(plan: plan.name, succeeds: nil) }
         return .approvePlan(plan: digest.short, owner: open.owners.first)
@@ -78,6 +79,11 @@ extension StoredPlan {
         throw CommandError(
             .refused, "the plan \(digest.short) can not be run over this inventory: \(first)\(more)",
             consequence: consequence,
-            next: plan.nameProblems(over: []).isEmpty ? .importInventory(file: nil) : .addPlan(file: nil))
+            next: correction)
+    }
+
+    /// What is to be imported for it to start: another plan where its own names are at fault, else another inventory.
+    private var correction: OperatorCommand {
+        plan.nameProblems(over: []).isEmpty ? .importInventory(file: nil) : .addPlan(file: nil)
     }
 }

@@ -24,8 +24,7 @@ struct PlanShow: LockflightCommand {
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
             lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),
-            next: stored.plan.startProblems(over: inventory).isEmpty
-                ? [stored.nextCommand(standing)] : [.addPlan(file: nil)])
+            next: [stored.nextCommand(standing, over: inventory)])
     }
 }
 

@@ -24,8 +24,8 @@ struct LedgerPrune: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try context.ledger()
         let controls = try runs.map { try RunControl(context, ledger, run: $0) }
-        let reason =
-            try reason ?? context.reason(for: "to delete the raw evidence of \(runs.joined(separator: ", "))")
+        let reason = try context.reason(
+            reason, for: "to delete the raw evidence of \(runs.joined(separator: ", "))")
         var document: [RunID: EvidencePruning] = [:]
         var lines: [TerminalText] = []
         for control in controls {

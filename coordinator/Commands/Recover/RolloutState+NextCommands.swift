@@ -132,22 +132,18 @@ extension RolloutState {
             case .rollback(let scope): .rollback(scope: scope, breakGlass: nil)
             case .recheck, .signOff, .resume, .retire: nil
             }
-        let owners = action.map { layersWithoutApproval(for: $0, at: wall).compactMap(ownerOf) } ?? []
-        var seen: Set<Owner> = []
-        return owners.filter { seen.insert($0).inserted }
+        return action.map { firstOwners(of: layersWithoutApproval(for: $0, at: wall)) } ?? []
     }
 
     /// An owner who may decide an option that needs one.
     private func decider(of option: RecoveryOption) -> Owner? {
         switch option {
-        case .rerun(let host, _), .retire(let host): placements(of: host).last.flatMap { ownerOf($0.layer) }
+        case .rerun(let host, _), .retire(let host): placements(of: host).last.flatMap { firstOwner(of: $0.layer) }
         case .signOff(let hosts):
-            hosts.first.flatMap { host in placements(of: host).last }.flatMap { ownerOf($0.layer) }
+            hosts.first.flatMap { host in placements(of: host).last }.flatMap { firstOwner(of: $0.layer) }
         case .recheck, .rollback, .resume: nil
         }
     }
-
-    private func ownerOf(_ layer: LayerName) -> Owner? { definition.owners[layer]?.first }
 
     /// The exit code that says what the run is.
     var exitStatus: ExitStatus {

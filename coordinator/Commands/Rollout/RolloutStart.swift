@@ -26,8 +26,8 @@ struct RolloutStart: LockflightCommand {
         let inventory = try context.inventory(of: ledger)
         let stored = try ledger.plan(matching: plan)
         let standing = try ledger.standing(of: stored, inventory)
-        guard standing.isComplete else { throw unapproved(stored, standing) }
         try stored.requireStartable(over: inventory, consequence: "Nothing was started.")
+        guard standing.isComplete else { throw unapproved(stored, standing, inventory) }
         let hosts = stored.plan.selectedHosts(of: inventory)
         if let bare = hosts.first(where: \.hostKeys.isEmpty) {
             throw CommandError(
@@ -48,7 +48,9 @@ struct RolloutStart: LockflightCommand {
         return try await RunControl(context, ledger, run: definition.run.rawValue).drive()
     }
 
-    private func unapproved(_ stored: StoredPlan, _ standing: ApprovalStanding) -> CommandError {
+    private func unapproved(_ stored: StoredPlan, _ standing: ApprovalStanding, _ inventory: FleetInventory)
+        -> CommandError
+    {
         let open = standing.layers.compactMap { layer -> String? in
             switch layer.verdict {
             case .approved: nil
@@ -61,7 +63,7 @@ struct RolloutStart: LockflightCommand {
         return CommandError(
             .refused, "\(stored.plan.name) is not approved: \(open.joined(separator: "; "))",
             consequence: "Nothing was started.",
-            next: stored.nextCommand(standing))
+            next: stored.nextCommand(standing, over: inventory))
     }
 
     private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {

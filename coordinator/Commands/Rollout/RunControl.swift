@@ -58,7 +58,7 @@ struct RunControl {
     /// Appends a request, after asking the engine whether it can be taken at that very point of the chain.
     ///
     /// - Parameters:
-    ///   - act: what it needs a reason for, whatever the engine says; see ``Context/reason(for:)``.
+    ///   - act: what it needs a reason for, whatever the engine says; see ``Context/reason(_:for:)``.
     ///   - owners: those who approve it with the same command. Their approvals are recorded with it, or not at all.
     func request(
         _ action: RequestedAction, reason given: String? = nil, needsReason act: String? = nil,
@@ -77,7 +77,7 @@ struct RunControl {
                 continue
             }
             if reason == nil, let act {
-                reason = try context.reason(for: act)
+                reason = try context.reason(nil, for: act)
                 continue
             }
             events.append(.requested(request))
