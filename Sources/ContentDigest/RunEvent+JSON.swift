@@ -31,14 +31,34 @@ extension CaptureRecord: DirectJSON {
     package init(json: JSONReader) throws {
         let capture = try Capture(json: json.member("capture"))
         let orderedAfter = try json.member("orderedAfter").unsigned()
+        let purpose = try CapturePurpose(json: json.member("purpose"))
         self.init(
-            purpose: try CapturePurpose(json: json.member("purpose")), capture: capture, orderedAfter: orderedAfter)
+            purpose: purpose, capture: capture, orderedAfter: orderedAfter,
+            verdict: try json.optional("verdict").map(RecordedVerdict.init(json:)))
     }
 
     package func write(to json: JSONWriter) throws {
         try capture.write(to: json.member("capture"))
         try json.member("orderedAfter").put(orderedAfter)
         try purpose.write(to: json.member("purpose"))
+        if let verdict { try verdict.write(to: json.member("verdict")) }
+    }
+}
+
+extension RecordedVerdict: DirectJSON {
+    package init(json: JSONReader) throws {
+        let problem = try json.optional("problem")?.value(Problem.self)
+        let rules = try json.member("rules").integer()
+        guard let verdict = RecordedVerdict(rules: rules, try json.member("verdict").word(), problem) else {
+            throw json.corrupted("a problem stands with a failed verdict, and only there")
+        }
+        self = verdict
+    }
+
+    package func write(to json: JSONWriter) throws {
+        if let problem = verdict.problem { try json.member("problem").put(value: problem) }
+        try json.member("rules").put(rules)
+        json.member("verdict").put(word)
     }
 }
 

@@ -85,13 +85,7 @@ public struct EvidenceFamily: Sendable {
 
     /// Why a capture could not be the baseline of a run; nil when it could.
     public func baselineProblem(of capture: Capture, at wall: WallTime) -> Problem? {
-        let judge =
-            if case .placement(let placement) = capture.subject {
-                Judgement(plan: plan, layer: plan.layer(placement.layer), host: placement.host, wall: wall)
-            } else {
-                Judgement(plan: plan, layer: nil, host: nil, wall: wall)
-            }
-        return judge.baseline(capture, allowsTarget: false).problem
+        Judgement(plan: plan, subject: capture.subject, wall: wall).baseline(capture, allowsTarget: false).problem
     }
 
     private func family(_ scope: SurfaceScope) -> [SurfaceOrder] {

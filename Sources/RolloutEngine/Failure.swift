@@ -1,19 +1,5 @@
 public import UpgradeDomain
 
-/// What a judgement found wrong, first things first.
-public struct Problem: Hashable, Sendable {
-    public var code: HoldCode
-    public var detail: String
-    /// The divergent item, where there is one.
-    public var item: ItemDelta?
-
-    public init(_ code: HoldCode, _ detail: String, item: ItemDelta? = nil) {
-        self.code = code
-        self.detail = detail
-        self.item = item
-    }
-}
-
 /// What kind of failure it was; each asks for another answer.
 public enum FailureClass: String, Hashable, Sendable, CaseIterable {
     /// It ran, or was compared, and is wrong.
@@ -44,7 +30,8 @@ extension HoldCode {
             .failed
         case .stepTimedOut, .progressDeadline: .timedOut
         case .stepInterrupted, .changeReverted: .interrupted
-        case .baselineIncomplete, .evidenceUnknown, .evidenceStale, .evidenceContradictory, .instrumentChanged:
+        case .baselineIncomplete, .evidenceUnknown, .evidenceStale, .evidenceContradictory, .instrumentChanged,
+            .illegalMove:
             .inconclusive
         }
     }

@@ -71,6 +71,8 @@ public struct PlacementState: Hashable, Sendable {
     public internal(set) var repairedByHand = false
     /// The event that began the phase: evidence ordered before it does not count.
     var phaseSequence: UInt64 = 0
+    /// Where an event would have moved it that does not fit the record before it; nil again once the run holds for it.
+    var refusedMove: PlacementPhase.Kind?
     /// What was true of it before its last forward operation, for the one that turns out to have changed nothing.
     var beforeOperation: Standing?
     /// When the phase began on the monotonic clock; starts again after a restart.
@@ -97,12 +99,14 @@ public struct PlacementState: Hashable, Sendable {
         return versions
     }
 
+    /// A move that is not in ``PlacementPhase/transitions`` is not made.
     mutating func enter(_ next: PlacementPhase, _ moment: Moment) {
         // What is learnt of a retired placement, such as the end of its last operation, moves it no more.
         if phase == .retired { return }
-        assert(
-            PlacementPhase.transitions[phase.kind]?.contains(next.kind) == true,
-            "no transition from \(phase) to \(next)")
+        guard PlacementPhase.transitions[phase.kind]?.contains(next.kind) == true else {
+            refusedMove = next.kind
+            return
+        }
         phase = next
         phaseSince = moment.wall
         phaseMark = moment.monotonic

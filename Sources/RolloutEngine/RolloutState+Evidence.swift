@@ -1,29 +1,96 @@
-import UpgradeDomain
+public import UpgradeDomain
+
+// Evidence decides in two steps. When a capture is appended it is judged, at the state that it is appended to, and the verdict
+// is recorded with it. Taking it in goes by what was recorded, so that no later build reads a run otherwise.
 
 extension RolloutState {
+    /// The number of the rules that this build judges by.
+    static let rules = 1
+
+    /// Events as they are recorded one after the other from here on: captures with their verdicts.
+    ///
+    /// - Parameter wall: when they are recorded; decides which waivers still hold.
+    public func judged(_ events: [RunEvent], at wall: WallTime) -> [RunEvent] {
+        guard let last = events.lastIndex(where: \.isCapture) else { return events }
+        var state = self
+        var judged = events
+        for index in events.indices[...last] {
+            judged[index] = state.judged(events[index], at: wall)
+            guard index < last else { break }
+            // Neither the hash nor the monotonic time decides anything of evidence.
+            let next = RecordedEvent(
+                sequence: state.sequence + 1, recordedAt: wall, event: judged[index], hash: chainHead)
+            state.apply(next, at: advanceMark)
+        }
+        return judged
+    }
+
+    private func judged(_ event: RunEvent, at wall: WallTime) -> RunEvent {
+        guard case .captured(var record) = event else { return event }
+        let verdict = isAwaited(record) ? verdictByRules1(on: record, at: wall) : nil
+        record.verdict = verdict.map { RecordedVerdict(rules: RolloutState.rules, $0) }
+        return .captured(record)
+    }
+
     mutating func take(_ record: CaptureRecord, _ moment: Moment) {
+        if case .placement(let placement) = record.capture.subject { placements[placement]?.latest = record.capture }
+        guard isAwaited(record) else { return }
+        switch (record.purpose, record.capture.subject) {
+        case (.postFailure, .placement(let placement)): postFailurePending.remove(placement)
+        case (.beforeRollback, .placement(let placement)): takeBeforeRollback(record.capture, placement, moment)
+        case (.postFailure, _), (.beforeRollback, _): break
+        case (.baseline, _), (.boundary, _), (.rollbackProof, _), (.drift, _), (.verification, _),
+            (.rollbackVerification, _), (.recheck, _), (.reproof, _):
+            // Builds of before verdicts were recorded judged by rules 1.
+            let verdict = record.verdict?.verdict ?? verdictByRules1(on: record, at: moment.wall)
+            if let verdict { take(verdict, on: record.capture, for: record.purpose, moment) }
+        }
+    }
+
+    private mutating func take(
+        _ verdict: Verdict, on capture: Capture, for purpose: CapturePurpose, _ moment: Moment
+    ) {
+        switch (purpose, capture.subject) {
+        case (.baseline, _): takeBaseline(verdict, capture, moment)
+        case (.boundary, _): takeBoundary(verdict, capture, moment)
+        case (.rollbackProof, _): takeRollbackProof(verdict, capture, moment)
+        case (.drift, .placement(let placement)): takeDrift(verdict, capture, placement, moment)
+        case (.verification, .placement(let placement)): takeSample(verdict, placement, moment)
+        case (.rollbackVerification, .placement(let placement)):
+            takeRollbackSample(verdict, capture, placement, moment)
+        case (.recheck, .placement(let placement)): takeRecheck(verdict, capture, placement, moment)
+        case (.reproof, .placement(let placement)): takeReproof(verdict, capture, placement, moment)
+        case (.drift, _), (.verification, _), (.rollbackVerification, _), (.recheck, _), (.reproof, _),
+            (.postFailure, _), (.beforeRollback, _):
+            break
+        }
+    }
+
+    /// Whether a capture is waited for, and was ordered after what it is to say something of.
+    private func isAwaited(_ record: CaptureRecord) -> Bool {
         let subject = record.capture.subject
-        if case .placement(let placement) = subject { placements[placement]?.latest = record.capture }
-        guard record.orderedAfter >= evidenceBegins(record.purpose, subject) else { return }
-        switch record.purpose {
-        case .baseline: takeBaseline(record.capture, moment)
-        case .drift(let attempt): takeDrift(record.capture, attempt: attempt, moment)
-        case .verification(let attempt): takeSample(record.capture, attempt: attempt, moment)
-        case .boundary(let boundary): takeBoundary(record.capture, boundary, moment)
-        case .rollbackProof: takeRollbackProof(record.capture, moment)
-        case .postFailure:
-            if case .placement(let placement) = subject { postFailurePending.remove(placement) }
-        case .beforeRollback:
-            guard case .placement(let placement) = subject, placements[placement]?.phase == .rollbackPending else {
-                return
-            }
-            placements[placement]?.beforeRollback = record.capture
-            // Where it turned out that no forward operation ever ran, there is nothing to undo, only to prove.
-            let wasChanged = placements[placement]?.touched == true
-            placements[placement]?.enter(wasChanged ? .rollingBack : .provingRollback, moment)
-        case .rollbackVerification(let attempt): takeRollbackSample(record.capture, attempt: attempt, moment)
-        case .recheck: takeRecheck(record.capture, moment)
-        case .reproof: takeReproof(record.capture, moment)
+        guard record.orderedAfter >= evidenceBegins(record.purpose, subject) else { return false }
+        switch (record.purpose, subject) {
+        case (.baseline, _): return stage == .baseline && pending.contains(subject)
+        case (.boundary(let boundary), _):
+            return boundary == self.boundary && pending.contains(subject) && campaign == nil
+        case (.rollbackProof, _): return isProvingWholeRollback && campaign?.proofPending?.contains(subject) == true
+        case (.postFailure, .placement): return true
+        case (.recheck, .placement): return recheckPending.contains(subject)
+        case (.reproof, .placement(let placement)): return reproofPending.contains(placement)
+        case (.drift(let attempt), .placement(let placement)):
+            guard let state = placements[placement] else { return false }
+            return state.phase == .waiting && state.attempt == attempt && accepted[subject] != nil
+        case (.verification(let attempt), .placement(let placement)):
+            guard let state = placements[placement] else { return false }
+            return (state.phase == .warmingUp || state.phase == .soaking) && state.attempt == attempt
+        case (.beforeRollback, .placement(let placement)): return placements[placement]?.phase == .rollbackPending
+        case (.rollbackVerification(let attempt), .placement(let placement)):
+            guard let state = placements[placement] else { return false }
+            return state.phase == .provingRollback && state.rollbackAttempt == attempt
+        case (.postFailure, _), (.recheck, _), (.reproof, _), (.drift, _), (.verification, _), (.beforeRollback, _),
+            (.rollbackVerification, _):
+            return false
         }
     }
 
@@ -43,82 +110,41 @@ extension RolloutState {
         }
     }
 
-    private mutating func takeBaseline(_ capture: Capture, _ moment: Moment) {
+    // MARK: Taking
+
+    private mutating func takeBaseline(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
         let subject = capture.subject
-        guard stage == .baseline, pending.contains(subject) else { return }
-        let inherited = definition.succession?.baselines[subject]
-        let verdict = judgement(of: subject, at: moment.wall).baseline(capture, allowsTarget: inherited != nil)
         if let problem = verdict.problem {
             fail(subject: subject, problem, moment)
             return
         }
-        baselines[subject] = inherited ?? capture
+        baselines[subject] = definition.succession?.baselines[subject] ?? capture
         accepted[subject] = capture
         pending.remove(subject)
     }
 
-    private mutating func takeDrift(_ capture: Capture, attempt: Int, _ moment: Moment) {
-        guard case .placement(let placement) = capture.subject, let state = placements[placement],
-            state.phase == .waiting, state.attempt == attempt, let accepted = accepted[capture.subject]
-        else { return }
-        let judge = judgement(of: capture.subject, at: moment.wall)
-        if definition.succession != nil, let reference = reference(for: placement),
-            let layer = plan.layer(placement.layer),
-            judge.compare(
-                capture, with: reference, expects: .target,
-                expected: layer.expects + expectedChanges(at: placement, including: true)) == .pass
-        {
+    private mutating func takeDrift(
+        _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
+    ) {
+        switch verdict {
+        case .fail(let problem), .inconclusive(let problem): fail(placement: placement, problem, moment)
+        case .adopt:
             // Already at the target through the run before: proved, adopted, never redeployed.
             placements[placement]?.adopted = true
             placements[placement]?.touched = true
             placements[placement]?.record(.target, moment)
-            placements[placement]?.beforeChange = reference
+            placements[placement]?.beforeChange = baselines[capture.subject]
             placements[placement]?.enter(.warmingUp, moment)
-            return
+        case .pass:
+            placements[placement]?.beforeChange = capture
+            placements[placement]?.enter(.checked, moment)
+            advanceMark = moment.monotonic
         }
-        let verdict = judge.drift(
-            capture, since: accepted, expects: .source, expected: expectedChanges(at: placement, including: false))
-        if let problem = verdict.problem {
-            fail(placement: placement, problem, moment)
-            return
-        }
-        placements[placement]?.beforeChange = capture
-        placements[placement]?.enter(.checked, moment)
-        advanceMark = moment.monotonic
     }
 
-    /// A changed placement against its baseline, at the target.
-    private func targetVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> GateVerdict {
-        guard let reference = reference(for: placement) else {
-            return .inconclusive(Problem(.baselineIncomplete, "there is no baseline to compare with"))
-        }
-        return judgement(of: .placement(placement), at: wall)
-            .compare(
-                capture, with: reference, expects: .target, expected: expectedChanges(at: placement, including: true),
-                changedAt: placements[placement]?.changedAt)
-    }
-
-    /// An untouched placement against its last accepted capture, at the source.
-    private func sourceVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> GateVerdict {
-        guard let reference = accepted[.placement(placement)] ?? reference(for: placement) else {
-            return .inconclusive(Problem(.baselineIncomplete, "there is no baseline to compare with"))
-        }
-        return judgement(of: .placement(placement), at: wall).drift(
-            capture, since: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
-    }
-
-    private func verdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> GateVerdict {
-        placements[placement]?.touched == true
-            ? targetVerdict(capture, placement, wall) : sourceVerdict(capture, placement, wall)
-    }
-
-    private mutating func takeSample(_ capture: Capture, attempt: Int, _ moment: Moment) {
-        guard case .placement(let placement) = capture.subject, let state = placements[placement],
-            state.attempt == attempt
-        else { return }
-        let verdict = targetVerdict(capture, placement, moment.wall)
-        switch state.phase {
-        case .warmingUp:
+    private mutating func takeSample(_ verdict: Verdict, _ placement: Placement, _ moment: Moment) {
+        guard let state = placements[placement] else { return }
+        if state.phase == .warmingUp {
             if let problem = verdict.problem {
                 placements[placement]?.problem = problem
             } else {
@@ -128,53 +154,34 @@ extension RolloutState {
                 advanceMark = moment.monotonic
             }
             placements[placement]?.lastSampleMark = moment.monotonic
-        case .soaking:
-            if let problem = verdict.problem, !isPaused {
-                fail(placement: placement, problem, moment)
-            } else {
-                placements[placement]?.lastSampleMark = moment.monotonic
-                placements[placement]?.problem = verdict.problem
-            }
-        case .waiting, .checked, .changing, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback,
-            .rolledBack, .retired:
-            break
+        } else if let problem = verdict.problem, !isPaused {
+            fail(placement: placement, problem, moment)
+        } else {
+            placements[placement]?.lastSampleMark = moment.monotonic
+            placements[placement]?.problem = verdict.problem
         }
     }
 
-    private mutating func takeBoundary(_ capture: Capture, _ boundary: Boundary, _ moment: Moment) {
-        let subject = capture.subject
-        guard boundary == self.boundary, pending.contains(subject), campaign == nil else { return }
-        let verdict: GateVerdict
-        switch subject {
-        case .placement(let placement): verdict = self.verdict(capture, placement, moment.wall)
-        case .layer, .fleet:
-            let expected = plan.layers.flatMap(\.expects)
-            if let reference = accepted[subject] {
-                verdict = judgement(of: subject, at: moment.wall)
-                    .compare(capture, with: reference, expects: .target, expected: expected)
-            } else {
-                verdict = .inconclusive(Problem(.baselineIncomplete, "there is no baseline to compare with"))
-            }
-        }
+    private mutating func takeBoundary(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
         if let problem = verdict.problem {
-            fail(subject: subject, problem, moment)
+            fail(subject: capture.subject, problem, moment)
             return
         }
-        accepted[subject] = capture
-        pending.remove(subject)
+        accepted[capture.subject] = capture
+        pending.remove(capture.subject)
     }
 
-    private mutating func takeRollbackSample(_ capture: Capture, attempt: Int, _ moment: Moment) {
-        guard case .placement(let placement) = capture.subject, let state = placements[placement],
-            state.phase == .provingRollback, state.rollbackAttempt == attempt
-        else { return }
+    private mutating func takeBeforeRollback(_ capture: Capture, _ placement: Placement, _ moment: Moment) {
+        placements[placement]?.beforeRollback = capture
+        // Where it turned out that no forward operation ever ran, there is nothing to undo, only to prove.
+        let wasChanged = placements[placement]?.touched == true
+        placements[placement]?.enter(wasChanged ? .rollingBack : .provingRollback, moment)
+    }
+
+    private mutating func takeRollbackSample(
+        _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
+    ) {
         placements[placement]?.lastSampleMark = moment.monotonic
-        guard let reference = rollbackReference(for: placement) else {
-            placements[placement]?.problem = Problem(.baselineIncomplete, "there is no state before the change")
-            return
-        }
-        let verdict = judgement(of: capture.subject, at: moment.wall).compare(
-            capture, with: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
         if let problem = verdict.problem {
             placements[placement]?.problem = problem
         } else {
@@ -183,19 +190,13 @@ extension RolloutState {
         }
     }
 
-    /// One host goes back to what it was right before its change; the whole run to the run's baseline.
-    private func rollbackReference(for placement: Placement) -> Capture? {
-        switch campaign?.scope {
-        case .host, .layer: placements[placement]?.beforeChange ?? reference(for: placement)
-        case .all, nil: reference(for: placement)
-        }
-    }
-
-    private mutating func takeRecheck(_ capture: Capture, _ moment: Moment) {
-        guard recheckPending.remove(capture.subject) != nil else { return }
-        guard case .placement(let placement) = capture.subject, let state = placements[placement] else { return }
+    private mutating func takeRecheck(
+        _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
+    ) {
+        recheckPending.remove(capture.subject)
+        guard let state = placements[placement] else { return }
         lostHosts[placement.host] = nil
-        if let problem = recheckVerdict(capture, placement, state, moment.wall).problem {
+        if let problem = verdict.problem {
             placements[placement]?.problem = problem
             recheckFailed.insert(placement.host)
         } else if case .rolledBack = state.phase {
@@ -213,22 +214,6 @@ extension RolloutState {
         }
     }
 
-    private func recheckVerdict(
-        _ capture: Capture, _ placement: Placement, _ state: PlacementState, _ wall: WallTime
-    ) -> GateVerdict {
-        if case .rolledBack = state.phase {
-            guard let reference = rollbackReference(for: placement) else {
-                return .inconclusive(Problem(.baselineIncomplete, "there is no state before the change"))
-            }
-            return judgement(of: capture.subject, at: wall).compare(
-                capture, with: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
-        }
-        let found = verdict(capture, placement, wall)
-        // A successor may meet what the run before it had already changed.
-        let isAdoptable = definition.succession != nil && !state.touched && found != .pass
-        return isAdoptable && targetVerdict(capture, placement, wall) == .pass ? .pass : found
-    }
-
     /// A failed placement whose evidence is good again goes on from where it is.
     private mutating func returnRepaired(_ placement: Placement, _ state: PlacementState, _ moment: Moment) {
         guard state.touched else {
@@ -243,13 +228,18 @@ extension RolloutState {
         placements[placement]?.enter(.warmingUp, moment)
     }
 
-    private mutating func takeReproof(_ capture: Capture, _ moment: Moment) {
-        guard case .placement(let placement) = capture.subject, reproofPending.contains(placement) else { return }
+    private mutating func takeReproof(
+        _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
+    ) {
         reproofPending.remove(placement)
-        if let problem = verdict(capture, placement, moment.wall).problem {
+        if let problem = verdict.problem {
             fail(placement: placement, problem, moment)
         } else {
             accepted[capture.subject] = capture
         }
     }
+}
+
+extension RunEvent {
+    fileprivate var isCapture: Bool { if case .captured = self { true } else { false } }
 }

@@ -39,7 +39,20 @@ extension RolloutState {
         case .deadlinePassed(let record): take(record, moment)
         case .hostLost(let loss): take(loss, moment)
         }
+        holdForRefusedMoves(moment)
         advance(moment)
+    }
+
+    /// No build records what leads here, so a person looks at the run before anything new starts.
+    private mutating func holdForRefusedMoves(_ moment: Moment) {
+        for placement in placements.changed {
+            guard let state = placements.all[placement], let move = state.refusedMove else { continue }
+            placements[placement]?.refusedMove = nil
+            let detail =
+                "event \(moment.sequence) does not fit the record: it would move \(placement) from \(state.phase.kind.rawValue) "
+                + "to \(move.rawValue)"
+            fail(host: placement.host, Problem(.illegalMove, detail), moment)
+        }
     }
 
     // MARK: Driving

@@ -300,9 +300,9 @@ extension RolloutState {
 
     // MARK: Taking
 
+    /// Takes a request as it was recorded, in any state: whether it could be taken was asked when it was appended, and a later
+    /// build that would ask otherwise must not read the run otherwise.
     mutating func take(_ request: Request, _ moment: Moment) {
-        // Its reason was asked for when it was appended; what is recorded happened.
-        guard refusal(of: request.action) == nil else { return }
         switch request.action {
         case .pause: isPaused = true
         case .resume: resume(moment)

@@ -138,21 +138,14 @@ extension RolloutState {
     /// Whether the placements went back one by one, but not yet together.
     var isProvingWholeRollback: Bool { campaign?.proofPending?.isEmpty == false && campaignIsDone(verified: true) }
 
-    mutating func takeRollbackProof(_ capture: Capture, _ moment: Moment) {
-        guard isProvingWholeRollback, campaign?.proofPending?.contains(capture.subject) == true else { return }
-        let reference = baselines[capture.subject]
-        let verdict = reference.map {
-            judgement(of: capture.subject, at: moment.wall).compare(capture, with: $0, expects: .source, expected: [])
-        }
+    mutating func takeRollbackProof(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
         campaign?.proofPending?.remove(capture.subject)
-        if let problem = verdict?.problem {
-            let found = Problem(
-                .rollbackUnverified, "after everything went back: \(problem.detail)", item: problem.item)
+        if let problem = verdict.problem {
             if case .placement(let placement) = capture.subject {
-                settleRollback(placement, .unverified, found, moment)
+                settleRollback(placement, .unverified, problem, moment)
             } else {
                 campaign?.proofPending = []
-                latch(Failure(boundary: boundary, subject: capture.subject, problem: found, at: moment.wall))
+                latch(Failure(boundary: boundary, subject: capture.subject, problem: problem, at: moment.wall))
             }
         } else if campaign?.proofPending?.isEmpty == true, campaignIsDone(verified: true) {
             resolveRollbackRequests()

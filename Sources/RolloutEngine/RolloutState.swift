@@ -227,28 +227,6 @@ public struct RolloutState: Hashable, Sendable {
         plan.layers.map { Placement(host: host, layer: $0.name) }.filter { placements[$0] != nil }
     }
 
-    /// What the comparison after a change is made with.
-    func reference(for placement: Placement) -> Capture? {
-        baselines[.placement(placement)]
-    }
-
-    /// What changes elsewhere on its host are expected to alter there as well: the evidence of a host that stands in
-    /// several layers shows them all.
-    func expectedChanges(at placement: Placement, including own: Bool) -> [ItemReference] {
-        placements(of: placement.host).filter { other in
-            other == placement ? own : placements[other]?.touched == true
-        }.flatMap { plan.layer($0.layer)?.expects ?? [] }
-    }
-
-    func judgement(of subject: EvidenceSubject, at wall: WallTime) -> Judgement {
-        switch subject {
-        case .placement(let placement):
-            Judgement(plan: plan, layer: plan.layer(placement.layer), host: placement.host, wall: wall)
-        case .layer, .fleet:
-            Judgement(plan: plan, layer: nil, host: nil, wall: wall)
-        }
-    }
-
     /// Remembers that this process sent an intent, so that ``next(_:)`` does not ask for it twice. Not a fact.
     public mutating func markDispatched(_ id: OperationID) { operations[id]?.isDispatched = true }
 }

@@ -42,4 +42,6 @@ public enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     case rollbackRequested = "rollback-requested"
     case rollbackFailed = "rollback-failed"
     case rollbackUnverified = "rollback-unverified"
+    // The record.
+    case illegalMove = "illegal-move"
 }

@@ -215,11 +215,17 @@ public struct CaptureRecord: Codable, Hashable, Sendable {
     public var capture: Capture
     /// The last event that was known when it was ordered: it says nothing of what happened after that.
     public var orderedAfter: UInt64
+    /// What it showed, judged as what follows the event before it; nil where nothing waited for it, where nothing is judged
+    /// (``CapturePurpose/postFailure``, ``CapturePurpose/beforeRollback``), and in records of builds that kept none.
+    public var verdict: RecordedVerdict?
 
-    public init(purpose: CapturePurpose, capture: Capture, orderedAfter: UInt64) {
+    public init(
+        purpose: CapturePurpose, capture: Capture, orderedAfter: UInt64, verdict: RecordedVerdict? = nil
+    ) {
         self.purpose = purpose
         self.capture = capture
         self.orderedAfter = orderedAfter
+        self.verdict = verdict
     }
 }
 

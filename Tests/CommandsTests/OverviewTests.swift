@@ -162,7 +162,7 @@ private final class LiveRun {
     private func append(_ events: [RunEvent], isKept: Bool = true) throws {
         wall = wall.advanced(byMilliseconds: 100)
         let recorded = try ledger.append(
-            events, to: run, after: state.sequence, lease: lease.epoch, at: wall,
+            state.judged(events, at: wall), to: run, after: state.sequence, lease: lease.epoch, at: wall,
             followedBy: isKept ? OverviewKeeper(at: state) : nil)
         for event in recorded { state.apply(event, at: now) }
         if isKept { try observe(self) }

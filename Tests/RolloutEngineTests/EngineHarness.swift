@@ -87,6 +87,7 @@ struct EngineHarness {
             event = .operationIntended(intent)
         }
         wall = wall.advanced(byMilliseconds: 1)
+        event = state.judged([event], at: wall)[0]
         let sequence = UInt64(log.count + 1)
         let recorded = RecordedEvent(
             sequence: sequence, recordedAt: wall, event: event, hash: Digest("sha256:\(sequence)"))

@@ -26,6 +26,52 @@ struct RandomWalkTests {
             await Task.yield()
         }
     }
+
+    /// Whether a request could be taken was asked when it was recorded, perhaps by a build that asked otherwise.
+    @Test func everyRequestThatIsRecordedAppliesInEveryState() {
+        for seed in RandomWalkTests.seeds.prefix(8) {
+            var walk = Walk(seed: seed)
+            walk.run()
+            let log = walk.harness.log
+            var state = RolloutState.fold(Array(log.prefix(1)), at: .zero)
+            for (index, event) in log.dropFirst().enumerated() {
+                state?.apply(event, at: .zero)
+                guard (UInt64(index) + seed) % 17 == 0, let state else { continue }
+                for action in walk.everyAction { RandomWalkTests.lives(with: action, in: state, log[(index + 2)...]) }
+            }
+        }
+    }
+
+    /// Takes a request, then whatever was recorded after it, and answers every question.
+    private static func lives(with action: RequestedAction, in state: RolloutState, _ rest: ArraySlice<RecordedEvent>) {
+        var state = state
+        let asked = RunEvent.requested(Request(action: action, by: "op", reason: "whatever"))
+        for event in [asked] + rest.prefix(6).map(\.event) {
+            let recorded = RecordedEvent(
+                sequence: state.sequence + 1, recordedAt: WallTime(clamping: 1_000_000), event: event, hash: "sha256:a")
+            state.apply(recorded, at: .zero)
+            _ = (state.status, state.boundaryRecord, state.next(at: .zero), state.refusal(of: action))
+        }
+        #expect(state.sequence > 1)
+    }
+
+    /// What builds of before verdicts were recorded wrote is read by rules 1, and what this one writes by what it says.
+    @Test func aRecordWithoutVerdictsIsReadAsItAlwaysWas() {
+        for seed in RandomWalkTests.seeds.prefix(60) {
+            var walk = Walk(seed: seed)
+            walk.run()
+            let log = walk.harness.log
+            let bare = log.map { recorded in
+                guard case .captured(var record) = recorded.event else { return recorded }
+                record.verdict = nil
+                var bare = recorded
+                bare.event = .captured(record)
+                return bare
+            }
+            #expect(bare != log)
+            #expect(RolloutState.fold(bare, at: .zero) == RolloutState.fold(log, at: .zero), "seed \(seed)")
+        }
+    }
 }
 
 /// One seeded walk: a fleet, its faults, its operators.
@@ -57,6 +103,22 @@ private struct Walk {
         hosts = fleet.map(\.0)
         harness = EngineHarness(Model.run(layers, hosts: fleet))
         for placement in harness.state.orderedPlacements where dice.oneIn(6) { damage(placement) }
+    }
+
+    /// Every kind of request, for hosts and layers that are there and for such that are not.
+    var everyAction: [RequestedAction] {
+        let named = hosts + ["nobody"]
+        let approval = RecoveryApproval(owner: "stranger", action: .rollback, boundary: .end, hosts: named)
+        let scopes = [RollbackScope.layer(name: "core"), .layer(name: "none"), .all] + named.map { .host(name: $0) }
+        return [.pause, .resume, .abort, .finalize, .supersede(by: "r-2"), .approveRecovery(approval)]
+            + scopes.map { .rollback(scope: $0, breakGlass: "stranger") }
+            + named.flatMap { host in
+                [
+                    RequestedAction.recheck(host: host), .rerun(host: host, signedOffBy: nil),
+                    .signOff(hosts: [host], owner: "stranger"), .retire(host: host, owner: "stranger"),
+                    .rebind(host: host, address: "new", port: 22, hostKeys: []),
+                ]
+            }
     }
 
     /// Where the walk stands and how it came there, for a failing seed.
@@ -179,6 +241,9 @@ private struct Walk {
     private mutating func check() {
         let state = harness.state
         if let twice = harness.starts.first(where: { $0.value > 1 }) { violation = "\(twice.key) ran twice" }
+        if let failure = state.failures.first(where: { $0.problem.code == .illegalMove }) {
+            violation = failure.problem.detail
+        }
         let table = state.placements
         if let placement = harness.unnamed.first { violation = "\(placement) changed, and the table does not say so" }
         for (placement, own) in table.all {

@@ -205,6 +205,9 @@ final class Checker {
         if let latest, latest.sequence > state.sequence { return }
         let before = latest
         latest = state
+        if let failure = state.failures.last, failure.problem.code == .illegalMove {
+            require(false, "what is recorded fits: \(failure.problem.detail)")
+        }
         switch state.status {
         case .verified, .verifiedExcept:
             for placement in state.orderedPlacements where state.retired[placement.host] == nil {

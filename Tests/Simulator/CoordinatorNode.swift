@@ -134,7 +134,9 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         return Array(events.dropFirst(Int(sequence)))
     }
 
-    func append(_ events: [RunEvent], to state: RolloutState, epoch: Epoch?) async throws -> AppendOutcome {
+    func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
+        -> AppendOutcome
+    {
         try await passOrDie()
         world.commits += 1
         let fault = world.faults.strike(.commit(world.commits))

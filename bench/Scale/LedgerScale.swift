@@ -67,7 +67,8 @@ enum LedgerScale {
         mutating func append(_ events: [RunEvent]) throws {
             run.take(
                 try ledger.append(
-                    events, to: run.state.definition.run, after: run.state.sequence, lease: lease.epoch, at: run.wall,
+                    run.state.judged(events, at: run.wall), to: run.state.definition.run, after: run.state.sequence,
+                    lease: lease.epoch, at: run.wall,
                     followedBy: OverviewKeeper(at: run.state)))
         }
     }

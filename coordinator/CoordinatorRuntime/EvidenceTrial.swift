@@ -1,5 +1,5 @@
 import AgentProtocol
-public import RolloutEngine
+import RolloutEngine
 public import UpgradeDomain
 
 /// Takes a plan's evidence from one host once, outside of any run, claiming and changing nothing.

@@ -5,8 +5,10 @@ public import UpgradeDomain
 /// The run's chain of events, wherever it is kept.
 public protocol RunLog: Sendable {
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
-    /// Appends durably as one transaction what was decided from a state; `epoch` is nil for requests, which need no lease.
-    func append(_ events: [RunEvent], to state: RolloutState, epoch: Epoch?) async throws -> AppendOutcome
+    /// Appends durably as one transaction, as of `wall`, what was decided from a state; `epoch` is nil for requests, which need no
+    /// lease.
+    func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
+        -> AppendOutcome
     /// Keeps raw evidence by its digest.
     func store(evidence: [UInt8]) async throws -> Digest
 }

@@ -208,11 +208,12 @@ public actor RunDriver {
         if !isDeposed { throw RuntimeError.appendStarved(run) }
     }
 
-    /// Appends at the sequence number that the state stands at. False when a request came in between: a decision
+    /// Appends at the sequence number that the state stands at, evidence as it is judged there. False when a request came in between: a decision
     /// made before it is void, and the engine is asked again.
     @discardableResult
     private func commit(_ events: [RunEvent]) async throws -> Bool {
-        switch try await log.append(events, to: state, epoch: driver.epoch) {
+        let wall = clock.wall()
+        switch try await log.append(state.judged(events, at: wall), to: state, at: wall, epoch: driver.epoch) {
         case .appended(let recorded):
             take(recorded)
             return true
@@ -230,6 +231,8 @@ public actor RunDriver {
         guard !recorded.isEmpty else { return }
         let now = clock.monotonic()
         for event in recorded { state.apply(event, at: now) }
+        // Whoever slept while another one drove may find nothing left to append.
+        if let epoch = state.driver?.epoch, epoch > driver.epoch { isDeposed = true }
         observe(state)
     }
 

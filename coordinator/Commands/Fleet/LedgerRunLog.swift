@@ -18,11 +18,13 @@ struct LedgerRunLog: RunLog {
         }
     }
 
-    func append(_ events: [RunEvent], to state: RolloutState, epoch: Epoch?) async throws -> AppendOutcome {
+    func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
+        -> AppendOutcome
+    {
         do throws(LedgerError) {
             Failpoint.beforeCommit.pass()
             let recorded = try ledger.append(
-                events, to: state.definition.run, after: state.sequence, lease: epoch, at: clock.wall(),
+                events, to: state.definition.run, after: state.sequence, lease: epoch, at: wall,
                 followedBy: OverviewKeeper(at: state))
             Failpoint.afterCommit.pass()
             return .appended(recorded)

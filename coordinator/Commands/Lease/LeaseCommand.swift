@@ -77,8 +77,8 @@ struct LeaseBreak: LockflightCommand {
     private func record(_ words: String, _ control: RunControl, _ lease: Lease) async throws {
         for _ in 0..<RunControl.requestAttempts {
             let state = try await control.state()
-            switch try await control.log.append([.driverDetached(reason: words)], to: state, epoch: lease.epoch)
-            {
+            let events = [RunEvent.driverDetached(reason: words)]
+            switch try await control.log.append(events, to: state, at: Context.clock.wall(), epoch: lease.epoch) {
             case .appended: return
             case .conflict: continue
             case .deposed:

@@ -81,7 +81,7 @@ struct RunControl {
                 continue
             }
             events.append(.requested(request))
-            switch try await log.append(events, to: state, epoch: nil) {
+            switch try await log.append(events, to: state, at: Context.clock.wall(), epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
             }

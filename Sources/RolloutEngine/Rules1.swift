@@ -1,31 +1,152 @@
+import SafeText
 import UpgradeDomain
 
-/// The verdict over one capture: pass, fail or inconclusive. Inconclusive never passes.
-enum GateVerdict: Hashable, Sendable {
-    case pass
-    case fail(Problem)
-    case inconclusive(Problem)
+// Rules 1: what captures of builds that recorded no verdict are judged by, on every reading. Frozen: a change here would change
+// what happened. New rules come in a file of their own, with the next number; RulesTests notices whatever changes these.
 
-    var problem: Problem? {
-        switch self {
-        case .pass: nil
-        case .fail(let problem), .inconclusive(let problem): problem
+extension RolloutState {
+    /// What a capture shows that is waited for; nil where nothing is judged of it.
+    ///
+    /// - Parameter wall: decides which waivers still hold.
+    func verdictByRules1(on record: CaptureRecord, at wall: WallTime) -> Verdict? {
+        let (capture, subject) = (record.capture, record.capture.subject)
+        switch (record.purpose, subject) {
+        case (.postFailure, _), (.beforeRollback, _): return nil
+        case (.baseline, _):
+            let isInherited = definition.succession?.baselines[subject] != nil
+            return judgement(of: subject, at: wall).baseline(capture, allowsTarget: isInherited)
+        case (.drift, .placement(let placement)): return driftVerdict(capture, placement, wall)
+        case (.verification, .placement(let placement)): return targetVerdict(capture, placement, wall)
+        case (.boundary, .placement(let placement)), (.reproof, .placement(let placement)):
+            return standingVerdict(capture, placement, wall)
+        case (.boundary, .layer), (.boundary, .fleet):
+            guard let reference = accepted[subject] else { return .noBaseline }
+            return judgement(of: subject, at: wall)
+                .compare(capture, with: reference, expects: .target, expected: plan.layers.flatMap(\.expects))
+        case (.rollbackVerification, .placement(let placement)):
+            return rollbackVerdict(capture, placement, wall)
+        case (.rollbackProof, _): return rollbackProofVerdict(capture, wall)
+        case (.recheck, .placement(let placement)): return recheckVerdict(capture, placement, wall)
+        case (.drift, _), (.verification, _), (.rollbackVerification, _), (.recheck, _), (.reproof, _): return nil
         }
     }
+
+    private func judgement(of subject: EvidenceSubject, at wall: WallTime) -> Judgement {
+        Judgement(plan: plan, subject: subject, wall: wall)
+    }
+
+    /// Right before a change: as it was last accepted, or already at the target through the run before.
+    private func driftVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+        guard let accepted = accepted[capture.subject] else { return .noBaseline }
+        let judge = judgement(of: capture.subject, at: wall)
+        if definition.succession != nil, let reference = reference(for: placement),
+            let layer = plan.layer(placement.layer),
+            judge.compare(
+                capture, with: reference, expects: .target,
+                expected: layer.expects + expectedChanges(at: placement, including: true)) == .pass
+        {
+            return .adopt
+        }
+        return judge.drift(
+            capture, since: accepted, expects: .source, expected: expectedChanges(at: placement, including: false))
+    }
+
+    /// A changed placement against its baseline, at the target.
+    private func targetVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+        guard let reference = reference(for: placement) else { return .noBaseline }
+        return judgement(of: .placement(placement), at: wall)
+            .compare(
+                capture, with: reference, expects: .target, expected: expectedChanges(at: placement, including: true),
+                changedAt: placements[placement]?.changedAt)
+    }
+
+    /// An untouched placement against its last accepted capture, at the source.
+    private func sourceVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+        guard let reference = accepted[.placement(placement)] ?? reference(for: placement) else { return .noBaseline }
+        return judgement(of: .placement(placement), at: wall).drift(
+            capture, since: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
+    }
+
+    /// A placement where it stands, changed or not.
+    private func standingVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+        placements[placement]?.touched == true
+            ? targetVerdict(capture, placement, wall) : sourceVerdict(capture, placement, wall)
+    }
+
+    private func rollbackVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+        guard let reference = rollbackReference(for: placement) else {
+            return .inconclusive(Problem(.baselineIncomplete, "there is no state before the change"))
+        }
+        return judgement(of: capture.subject, at: wall).compare(
+            capture, with: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
+    }
+
+    /// One host goes back to what it was right before its change; the whole run to the run's baseline.
+    private func rollbackReference(for placement: Placement) -> Capture? {
+        switch campaign?.scope {
+        case .host, .layer: placements[placement]?.beforeChange ?? reference(for: placement)
+        case .all, nil: reference(for: placement)
+        }
+    }
+
+    private func rollbackProofVerdict(_ capture: Capture, _ wall: WallTime) -> Verdict {
+        guard let reference = baselines[capture.subject] else { return .pass }
+        let found = judgement(of: capture.subject, at: wall)
+            .compare(capture, with: reference, expects: .source, expected: [])
+        return found.problem.map { problem in
+            let detail = "after everything went back: \(problem.detail)"
+            return .fail(Problem(.rollbackUnverified, detail, item: problem.item))
+        } ?? .pass
+    }
+
+    private func recheckVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+        guard let state = placements[placement] else { return .noBaseline }
+        if case .rolledBack = state.phase { return rollbackVerdict(capture, placement, wall) }
+        let found = standingVerdict(capture, placement, wall)
+        // A successor may meet what the run before it had already changed.
+        let isAdoptable = definition.succession != nil && !state.touched && found != .pass
+        return isAdoptable && targetVerdict(capture, placement, wall) == .pass ? .pass : found
+    }
+
+    /// What the comparison after a change is made with.
+    private func reference(for placement: Placement) -> Capture? { baselines[.placement(placement)] }
+
+    /// What changes elsewhere on its host are expected to alter there as well: the evidence of a host that stands in
+    /// several layers shows them all.
+    private func expectedChanges(at placement: Placement, including own: Bool) -> [ItemReference] {
+        placements(of: placement.host).filter { other in
+            other == placement ? own : placements[other]?.touched == true
+        }.flatMap { plan.layer($0.layer)?.expects ?? [] }
+    }
+}
+
+extension Verdict {
+    fileprivate static let noBaseline = Verdict.inconclusive(
+        Problem(.baselineIncomplete, "there is no baseline to compare with"))
 }
 
 /// Judges captures. Pure; everything it needs is passed in.
 struct Judgement {
     let plan: Plan
-    /// The layer of a placement or layer subject; nil for the fleet.
+    /// The layer of a placement; nil for what a layer or the fleet says.
     let layer: PlanLayer?
     let host: HostName?
     let wall: WallTime
 
+    init(plan: Plan, subject: EvidenceSubject, wall: WallTime) {
+        if case .placement(let placement) = subject {
+            (layer, host) = (plan.layer(placement.layer), placement.host)
+        } else {
+            (layer, host) = (nil, nil)
+        }
+        self.plan = plan
+        self.wall = wall
+    }
+
     enum Expectation { case source, target }
 
     /// Whether a first capture is a baseline to compare with.
-    func baseline(_ capture: Capture, allowsTarget: Bool) -> GateVerdict {
+    func baseline(_ capture: Capture, allowsTarget: Bool) -> Verdict {
         if let problem = vacuity(capture) ?? unknownSurface(capture, as: .baselineIncomplete) ?? contradiction(capture)
         {
             return .inconclusive(problem)
@@ -56,13 +177,13 @@ struct Judgement {
     /// Whether nothing has moved since the last accepted capture.
     func drift(
         _ capture: Capture, since accepted: Capture, expects: Expectation, expected: [ItemReference]
-    ) -> GateVerdict {
+    ) -> Verdict {
         let verdict = compare(capture, with: accepted, expects: expects, expected: expected)
         guard let found = verdict.problem else { return .pass }
         let unknown =
             switch verdict {
             case .inconclusive: true
-            case .pass, .fail: false
+            case .pass, .adopt, .fail: false
             }
         if unknown { return verdict }
         let problem = Problem(
@@ -76,7 +197,7 @@ struct Judgement {
     func compare(
         _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ItemReference],
         changedAt: WallTime? = nil
-    ) -> GateVerdict {
+    ) -> Verdict {
         if let problem = vacuity(capture) { return .inconclusive(problem) }
         let versionsOrInstruments =
             unknownSurface(capture, as: .evidenceUnknown, roles: [.version, .runtime, .materialization])
@@ -98,7 +219,7 @@ struct Judgement {
                     ? .fail(problem) : .inconclusive(problem)
             }
         }
-        return pathProblem(capture).map(GateVerdict.fail) ?? .pass
+        return pathProblem(capture).map(Verdict.fail) ?? .pass
     }
 
     // MARK: Single rules
@@ -159,7 +280,7 @@ struct Judgement {
     }
 
     /// Whether what runs is what was approved, link by link.
-    private func runtimeVerdict(_ capture: Capture, expects: Expectation, changedAt: WallTime?) -> GateVerdict {
+    private func runtimeVerdict(_ capture: Capture, expects: Expectation, changedAt: WallTime?) -> Verdict {
         for component in layer?.components ?? [] {
             guard let proof = component.runtime else { continue }
             let name = Judgement.runtimeSurface(component.name)
@@ -253,4 +374,57 @@ struct Judgement {
     static func runtimeSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("runtime:\(component)") }
 
     static func versionSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("version:\(component)") }
+}
+
+/// What one link of a runtime proof says against what was approved.
+enum RuntimeFinding: Hashable {
+    case holds
+    case differs(String)
+    /// The link could not be looked at, or nothing says what it should be.
+    case unknown(String)
+
+    /// What a host's clock may have been set back by between the change and its proof.
+    static let clockSlackMilliseconds: Int64 = 1_000
+
+    init(of item: EvidenceItem?, _ link: RuntimeLink, approved: ApprovedRelease?, notBefore: WallTime?) {
+        guard let item else {
+            self = .unknown("it was not looked at")
+            return
+        }
+        switch item.health {
+        case .unknown: self = .unknown(item.value)
+        case .unhealthy: self = .differs(item.value)
+        case .healthy:
+            switch link {
+            case .manifest: self.init(item.value, is: approved?.manifest?.rawValue)
+            case .commit: self.init(item.value, is: approved?.commit)
+            case .image: self.init(item.value, is: approved?.image)
+            case .started: self.init(begun: item.value, notBefore: notBefore)
+            case .worktree, .files, .process, .program, .mappings, .port, .container, .unit: self = .holds
+            }
+        }
+    }
+
+    /// An image has several names; one of them has to be the approved one.
+    private init(_ seen: String, is approved: String?) {
+        guard let approved else {
+            self = .unknown("the plan does not say what it should be")
+            return
+        }
+        let isApproved = seen.pieces(separatedBy: ", ").contains { !$0.isEmpty && $0 == approved }
+        self = isApproved ? .holds : .differs("is \(seen), not \(approved)")
+    }
+
+    private init(begun text: String, notBefore: WallTime?) {
+        guard let begun = WallTime(rfc3339: text) else {
+            self = .unknown("'\(text)' is no time")
+            return
+        }
+        let slack = RuntimeFinding.clockSlackMilliseconds
+        guard let notBefore, begun < notBefore.advanced(byMilliseconds: -slack) else {
+            self = .holds
+            return
+        }
+        self = .differs("it began \(text), before the change at \(notBefore.rfc3339)")
+    }
 }

@@ -1,0 +1,88 @@
+/// What a judgement found wrong, first things first.
+public struct Problem: Codable, Hashable, Sendable {
+    public var code: HoldCode
+    public var detail: String
+    /// The divergent item, where there is one.
+    public var item: ItemDelta?
+
+    public init(_ code: HoldCode, _ detail: String, item: ItemDelta? = nil) {
+        self.code = code
+        self.detail = detail
+        self.item = item
+    }
+}
+
+/// What a capture shows of its subject.
+public enum Verdict: Hashable, Sendable {
+    /// It is what it should be.
+    case pass
+    /// It is already what the change leads to, through the run before: nothing is changed there.
+    case adopt
+    case fail(Problem)
+    /// Nobody can tell. Never a pass.
+    case inconclusive(Problem)
+
+    public var problem: Problem? {
+        switch self {
+        case .pass, .adopt: nil
+        case .fail(let problem), .inconclusive(let problem): problem
+        }
+    }
+}
+
+/// A verdict as it is recorded with its capture. Whoever reads the record goes by it and never judges the capture again.
+public struct RecordedVerdict: Hashable, Sendable {
+    /// The number of the rules that were applied, from 1; for people, as the verdict counts whatever they were.
+    public var rules: Int
+    public var verdict: Verdict
+
+    public init(rules: Int, _ verdict: Verdict) {
+        self.rules = rules
+        self.verdict = verdict
+    }
+}
+
+extension RecordedVerdict: Codable {
+    /// The verdict's word in JSON.
+    package enum Word: String, Codable, Sendable { case pass, adopt, fail, inconclusive }
+    private enum CodingKeys: CodingKey { case problem, rules, verdict }
+
+    package var word: Word {
+        switch verdict {
+        case .pass: .pass
+        case .adopt: .adopt
+        case .fail: .fail
+        case .inconclusive: .inconclusive
+        }
+    }
+
+    package init?(rules: Int, _ word: Word, _ problem: Problem?) {
+        switch (word, problem) {
+        case (.pass, nil): self.init(rules: rules, .pass)
+        case (.adopt, nil): self.init(rules: rules, .adopt)
+        case (.fail, let problem?): self.init(rules: rules, .fail(problem))
+        case (.inconclusive, let problem?): self.init(rules: rules, .inconclusive(problem))
+        case (.pass, _?), (.adopt, _?), (.fail, nil), (.inconclusive, nil): return nil
+        }
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let verdict = RecordedVerdict(
+            rules: try container.decode(Int.self, forKey: .rules), try container.decode(Word.self, forKey: .verdict),
+            try container.decodeIfPresent(Problem.self, forKey: .problem))
+        guard let verdict else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .problem, in: container,
+                debugDescription: "a problem stands with a failed verdict, and only there")
+        }
+        self = verdict
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(verdict.problem, forKey: .problem)
+        try container.encode(rules, forKey: .rules)
+        try container.encode(word, forKey: .verdict)
+    }
+}
