@@ -33,19 +33,25 @@ public struct RunSummary: Hashable, Sendable {
 public enum RunStanding: Hashable, Sendable {
     case open
     case finalized
+    /// It ended before it changed anything.
+    case cancelled
     case superseded(by: RunID)
+    /// Its record can not be followed: it is kept as it is, and nothing is ever appended to it.
+    case quarantined
 
     var word: String {
         switch self {
         case .open: "open"
         case .finalized: "finalized"
+        case .cancelled: "cancelled"
+        case .quarantined: "quarantined"
         case .superseded: "superseded"
         }
     }
 
     var successor: RunID? {
         switch self {
-        case .open, .finalized: nil
+        case .open, .finalized, .cancelled, .quarantined: nil
         case .superseded(let successor): successor
         }
     }

@@ -75,6 +75,7 @@ extension RunEvent {
         case .requested(let request):
             switch request.action {
             case .finalize: .finalized
+            case .cancel: .cancelled
             case .supersede(let successor): .superseded(by: successor)
             case .pause, .resume, .abort, .rollback, .recheck, .rerun, .signOff, .rebind, .retire,
                 .approveRecovery:

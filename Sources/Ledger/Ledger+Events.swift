@@ -44,14 +44,14 @@ extension Ledger {
                 switch (event, event.closing) {
                 case (.runStarted, _): false
                 case (_, nil): true
-                case (_, .finalized): isLast
-                case (_, .superseded), (_, .open): false
+                case (_, .finalized), (_, .cancelled): isLast
+                case (_, .superseded), (_, .quarantined), (_, .open): false
                 }
             guard isAllowed else {
                 throw LedgerError(
                     .contradiction,
                     "The event '\(event.kind)' can not be recorded there: a run is started and "
-                        + "superseded only by starting a run, and nothing follows 'finalize'. Nothing was recorded.",
+                        + "superseded only by starting a run, and nothing follows 'finalize' or 'cancel'. Nothing was recorded.",
                     run: run)
             }
         }

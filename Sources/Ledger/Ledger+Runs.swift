@@ -158,6 +158,15 @@ extension Database {
                 .runClosed,
                 "The run \(id) is finalized and never changes again; nothing was recorded.",
                 next: .status(run: id), run: id)
+        case .cancelled:
+            throw LedgerError(
+                .runClosed, "The run \(id) is cancelled and never changes again; nothing was recorded.",
+                next: .status(run: id), run: id)
+        case .quarantined:
+            throw LedgerError(
+                .runClosed,
+                "The run \(id) is quarantined: its record can not be followed and is only kept; nothing was recorded.",
+                next: .status(run: id), run: id)
         case .superseded(let successor):
             throw LedgerError(
                 .runClosed,
@@ -190,6 +199,8 @@ extension RunStanding {
         switch (row["standing"] as String, successor) {
         case ("open", nil): self = .open
         case ("finalized", nil): self = .finalized
+        case ("cancelled", nil): self = .cancelled
+        case ("quarantined", nil): self = .quarantined
         case ("superseded", let successor?): self = .superseded(by: RunID(successor))
         case (let word, _):
             throw LedgerError(

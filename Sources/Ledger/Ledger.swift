@@ -56,10 +56,16 @@ public final class Ledger: Sendable {
             return try Ledger(path: path, access: .readOnly)
         } catch {
             switch error.code {
+            case .olderSchema:
+                // Brought up to date by whoever uses it first; where that can not be, the error says how.
+                do { _ = try Ledger(path: path, access: .readWrite) } catch let failure {
+                    throw failure.code == .readOnly ? error : failure
+                }
+                return try Ledger(path: path, access: .readOnly)
             case .cannotOpen, .storageFailed, .diskFull, .readOnly:
                 guard !Ledger.hasPendingWrites(path) else { throw error }
                 return try Ledger(path: path, access: .immutable)
-            case .absent, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .busy, .damaged,
+            case .absent, .fileExists, .notALedger, .untrusted, .newerSchema, .busy, .damaged,
                 .commitUnknown,
                 .unknownPlan,
                 .unknownRun, .ambiguous, .conflict, .leaseRequired, .leaseHeld, .deposed, .runClosed, .hostClaimed,

@@ -27,6 +27,9 @@ enum Schema {
     /// Brings the file to the current version in one transaction; a crash leaves the old version whole.
     static func migrate(_ db: Database, newLedgerID: String) throws {
         guard try Int.fetchOne(db, sql: "PRAGMA user_version") != currentVersion else { return }
+        // A table can be made anew only while nothing looks after who refers to it.
+        try db.execute(sql: "PRAGMA foreign_keys = OFF")
+        defer { try? db.execute(sql: "PRAGMA foreign_keys = ON") }
         try db.inTransaction(.immediate) {
             let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
             for migration in migrations.dropFirst(version) { try db.execute(sql: migration) }
@@ -37,6 +40,7 @@ enum Schema {
             if version < currentVersion {
                 try db.execute(sql: "PRAGMA application_id = \(applicationID)")
                 try db.execute(sql: "PRAGMA user_version = \(currentVersion)")
+                try db.checkForeignKeys()
             }
             return .commit
         }
@@ -50,7 +54,7 @@ enum Schema {
         return ledger
     }
 
-    private static let migrations = [version1, version2, version3, version4]
+    private static let migrations = [version1, version2, version3, version4, version5]
 
     private static let version1 = """
         CREATE TABLE meta (
@@ -186,5 +190,39 @@ enum Schema {
             is_adopted INTEGER NOT NULL,
             PRIMARY KEY (run, position)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Runs may be cancelled or quarantined; a lease has a token that no other ledger can have given out; an approval may say how
+    /// many runs it serves and until when. What was written before has none of these.
+    private static let version5 = """
+        CREATE TABLE runs_with_standings (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            plan_digest TEXT NOT NULL REFERENCES plans (digest),
+            definition_digest TEXT NOT NULL,
+            started_at_milliseconds INTEGER NOT NULL,
+            standing TEXT NOT NULL
+                CHECK (standing IN ('open', 'finalized', 'cancelled', 'superseded', 'quarantined')),
+            successor TEXT REFERENCES runs (id),
+            head_sequence INTEGER NOT NULL,
+            head_hash TEXT NOT NULL,
+            CHECK ((standing = 'superseded') = (successor IS NOT NULL))
+        ) STRICT;
+        INSERT INTO runs_with_standings SELECT * FROM runs;
+        DROP TABLE runs;
+        ALTER TABLE runs_with_standings RENAME TO runs;
+        CREATE TABLE quarantines (
+            run TEXT NOT NULL PRIMARY KEY REFERENCES runs (id),
+            reason TEXT NOT NULL,
+            quarantined_by TEXT NOT NULL,
+            quarantined_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER quarantines_keep_update BEFORE UPDATE ON quarantines
+            BEGIN SELECT RAISE(ABORT, 'quarantines are append-only'); END;
+        CREATE TRIGGER quarantines_keep_delete BEFORE DELETE ON quarantines
+            BEGIN SELECT RAISE(ABORT, 'quarantines are append-only'); END;
+        ALTER TABLE leases ADD COLUMN token TEXT;
+        ALTER TABLE approvals ADD COLUMN runs_served INTEGER;
+        ALTER TABLE approvals ADD COLUMN ends_at_milliseconds INTEGER;
         """
 }

@@ -27,6 +27,7 @@ public enum OperatorCommand: Hashable, Codable, Sendable {
     case resume(run: RunID?)
     case abort(run: RunID)
     case finalize(run: RunID)
+    case cancel(run: RunID)
     /// Takes a host's address and key from the inventory into the run.
     case rebind(host: HostName, run: RunID)
     case retire(host: HostName, run: RunID, owner: Owner?)
@@ -72,7 +73,7 @@ extension OperatorCommand {
         case .rerun(_, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
         case .importInventory, .listInventory, .showHost, .trustKeys, .trustKnownHosts, .replaceKeys, .addPlan,
             .listPlans,
-            .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .status, .statusOfEveryHost,
+            .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .cancel, .status, .statusOfEveryHost,
             .showLease,
             .showBoundary, .recheck, .verifyLedger, .rebuildLedger, .listReconstructed, .verifyEvidence, .startLab,
             .endLab,

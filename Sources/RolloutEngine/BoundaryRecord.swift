@@ -33,6 +33,8 @@ public enum RecoveryOption: Hashable, Sendable {
     case resume
     /// Coordinates are wrong or the machine is gone.
     case retire(host: HostName)
+    /// Nothing was changed: end the run, which frees its hosts.
+    case cancel
 }
 
 extension RecoveryOption {
@@ -47,6 +49,7 @@ extension RecoveryOption {
         case .rollback(.all): 5
         case .signOff: 6
         case .retire: 7
+        case .cancel: 8
         }
     }
 
@@ -58,6 +61,7 @@ extension RecoveryOption {
         case .rollback(let scope): "roll back \(scope.description)"
         case .signOff(let hosts): "sign off \(hosts.map(\.rawValue).joined(separator: ", "))"
         case .retire(let host): "retire \(host)"
+        case .cancel: "cancel the run"
         }
     }
 }
@@ -80,6 +84,10 @@ extension RolloutState {
     }
 
     private var recoveryOptions: [RecoveryOption] {
+        forwardOptions + (refusal(of: .cancel) == nil ? [.cancel] : [])
+    }
+
+    private var forwardOptions: [RecoveryOption] {
         if !hostsAwaitingSignOff.isEmpty {
             let again = [campaign?.scope].compactMap { $0 }.filter {
                 refusal(of: .rollback(scope: $0, breakGlass: nil)) == nil

@@ -15,7 +15,9 @@ extension RolloutState {
                 hosts: definition.hosts.map(\.name).filter { host in
                     rollbackTargets(scope).contains { $0.host == host && owns(owner, $0.layer) }
                 })
-        case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .supersede, .approveRecovery: nil
+        case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel, .supersede,
+            .approveRecovery:
+            nil
         }
     }
 
@@ -32,7 +34,8 @@ extension RolloutState {
                 let isForced = breakGlass.map { owns($0, layer) } ?? false
                 return !own.isEmpty && !isForced && !isApproved(.rollback, own, at: wall)
             }
-        case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .supersede, .approveRecovery:
+        case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel, .supersede,
+            .approveRecovery:
             return []
         }
     }
@@ -79,7 +82,8 @@ extension RolloutState {
     func prematureRefusal(of action: RequestedAction, at wall: WallTime) -> RequestRefusal? {
         switch action {
         case .recheck, .rerun, .rollback: break
-        case .pause, .resume, .abort, .signOff, .rebind, .retire, .finalize, .supersede, .approveRecovery: return nil
+        case .pause, .resume, .abort, .signOff, .rebind, .retire, .finalize, .cancel, .supersede, .approveRecovery:
+            return nil
         }
         if isHeld, campaign == nil, let placement = postFailurePending.sorted().first {
             return RequestRefusal(
@@ -112,7 +116,8 @@ extension RolloutState {
         case .rollback(let scope, nil):
             return .rollback(scope: scope, run: definition.run, approvedBy: owners, reason: .none)
         case .rerun(let host, nil): return .rerun(host: host, run: definition.run, approvedBy: owners, reason: .none)
-        case .rollback, .rerun, .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .supersede,
+        case .rollback, .rerun, .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel,
+            .supersede,
             .approveRecovery:
             return nil
         }

@@ -44,7 +44,7 @@ extension RolloutState {
         case .rerun(let host, _): RecoveryOption.rerun(host: host, needsSignOff: false).width
         case .rollback(let scope, _): RecoveryOption.rollback(scope: scope).width
         case .retire(let host, _): RecoveryOption.retire(host: host).width
-        case .pause, .resume, .abort, .signOff, .rebind, .finalize, .supersede, .approveRecovery: nil
+        case .pause, .resume, .abort, .signOff, .rebind, .finalize, .cancel, .supersede, .approveRecovery: nil
         }
     }
 
@@ -67,6 +67,7 @@ extension RolloutState {
             return hosts[host] == nil ? unknown(host) : nil
         case .retire(let host, let owner): return retireRefusal(host, owner)
         case .finalize: return finalizeRefusal
+        case .cancel: return cancelRefusal
         case .approveRecovery(let approval): return approvalRefusal(approval)
         case .supersede:
             return openOperations.allSatisfy { operations[$0].map { isRetired($0.intent.placement.host) } ?? true }
@@ -291,11 +292,20 @@ extension RolloutState {
         // Nothing was changed, so nothing can go back, and its hosts are of use to other runs.
         case .aborted where touchedPlacements.isEmpty: nil
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
-            .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .superseded:
+            .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .cancelled, .superseded:
             RequestRefusal(
                 "the run is \(status.description); only a verified or a wholly rolled back run can be finalized, and an aborted one that changed nothing",
                 remedy: "look at where it stands", next: look)
         }
+    }
+
+    private var cancelRefusal: RequestRefusal? {
+        if let open = openOperations.sorted().first {
+            return RequestRefusal("\(open) is not settled", remedy: "let it be settled", next: resume)
+        }
+        if hasChangedNothing { return nil }
+        return RequestRefusal(
+            "the run has changed hosts", remedy: "roll them back and finalize the run, or start a run that succeeds it")
     }
 
     // MARK: Taking
@@ -326,6 +336,7 @@ extension RolloutState {
             lostHosts[host] = nil
         case .retire(let host, let owner): retire(host, owner, moment)
         case .finalize: isFinalized = true
+        case .cancel: isCancelled = true
         case .supersede(let run): supersededBy = run
         case .approveRecovery(let approval): recoveryApprovals.append(approval)
         }

@@ -60,6 +60,7 @@ public struct RolloutState: Hashable, Sendable {
     public internal(set) var isPaused = false
     public internal(set) var isAborted = false
     public internal(set) var isFinalized = false
+    public internal(set) var isCancelled = false
     public internal(set) var supersededBy: RunID?
     public internal(set) var lostHosts: [HostName: HostLoss] = [:]
     public internal(set) var retired: [HostName: Owner] = [:]
@@ -112,7 +113,7 @@ public struct RolloutState: Hashable, Sendable {
 
     // MARK: Derived
 
-    public var isClosed: Bool { isFinalized || supersededBy != nil }
+    public var isClosed: Bool { isFinalized || isCancelled || supersededBy != nil }
 
     /// Every placement in the order of the plan.
     public var orderedPlacements: [Placement] { order.placements }
@@ -148,6 +149,19 @@ public struct RolloutState: Hashable, Sendable {
         case .batch(let layer, let index): batches[layer][index].placements
         case .preflight, .baseline, .batchBoundary, .layerBoundary, .end, .complete: []
         }
+    }
+
+    /// Whether no script of a step or a rollback ran, or may have run, on any host, and none is at the target through the run
+    /// before.
+    public var hasChangedNothing: Bool {
+        touchedPlacements.isEmpty
+            && operations.values.allSatisfy { operation in
+                switch operation.fate {
+                case .withdrawn, .tombstoned: true
+                case .ended(let record): !record.outcome.mayHaveChangedHost
+                case .intended, .running, .uncertain, .unconfirmed: false
+                }
+            }
     }
 
     public var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }

@@ -17,6 +17,8 @@ public enum RunStatus: Hashable, Sendable, CustomStringConvertible {
     /// Verified, but for hosts that an owner retired.
     case verifiedExcept([HostName])
     case finalized
+    /// Ended before anything was changed.
+    case cancelled
     case superseded(by: RunID)
 
     public var description: String {
@@ -33,6 +35,7 @@ public enum RunStatus: Hashable, Sendable, CustomStringConvertible {
         case .verified: "verified"
         case .verifiedExcept(let hosts): "verified except \(hosts.map(\.rawValue).joined(separator: ", "))"
         case .finalized: "finalized"
+        case .cancelled: "cancelled"
         case .superseded(let run): "superseded by \(run)"
         }
     }
@@ -42,6 +45,7 @@ extension RolloutState {
     public var status: RunStatus {
         if let supersededBy { return .superseded(by: supersededBy) }
         if isFinalized { return .finalized }
+        if isCancelled { return .cancelled }
         if let campaign {
             if !campaignIsDone(verified: false), hostsAwaitingSignOff.isEmpty { return .rollingBack(campaign.scope) }
             if isProvingWholeRollback { return .rollingBack(campaign.scope) }
@@ -100,7 +104,7 @@ extension RolloutState {
         }
         switch status {
         case .paused: return !activePlacements.contains(where: isSampled)
-        case .held, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .superseded: return true
+        case .held, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .cancelled, .superseded: return true
         case .preflight, .baseline, .changing, .proving, .rollingBack: return false
         }
     }

@@ -160,6 +160,8 @@ public enum RequestedAction: Codable, Hashable, Sendable {
     case rebind(host: HostName, address: String, port: Int, hostKeys: [HostKey])
     case retire(host: HostName, owner: Owner)
     case finalize
+    /// The run changed nothing and never will: its hosts are free.
+    case cancel
     case supersede(by: RunID)
     /// An owner's word for one recovery, before or together with it.
     case approveRecovery(RecoveryApproval)

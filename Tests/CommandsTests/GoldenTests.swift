@@ -38,6 +38,18 @@ struct GoldenTests {
         }
     }
 
+    /// Whoever looks at it first brings its schema up to date; nothing of the record changes by that.
+    @Test func aCommandThatOnlyReadsOpensIt() throws {
+        try withLedger { ledger in
+            let heads = try ledger.runs().map(\.headHash)
+            let copy = ledger.path + ".again"
+            try Data(contentsOf: GoldenTests.folder.appending(path: "ledger.sqlite"))
+                .write(to: URL(fileURLWithPath: copy))
+            let reader = try Ledger.openReadOnly(at: copy)
+            #expect(try reader.runs().map(\.headHash) == heads && reader.verify().isSound)
+        }
+    }
+
     @Test func everyEventIsTakenToItsStoredBytes() throws {
         for name in ["held", "finalized"] {
             let bundle = try CanonicalJSON.decode(

@@ -110,7 +110,7 @@ private struct Walk {
         let named = hosts + ["nobody"]
         let approval = RecoveryApproval(owner: "stranger", action: .rollback, boundary: .end, hosts: named)
         let scopes = [RollbackScope.layer(name: "core"), .layer(name: "none"), .all] + named.map { .host(name: $0) }
-        return [.pause, .resume, .abort, .finalize, .supersede(by: "r-2"), .approveRecovery(approval)]
+        return [.pause, .resume, .abort, .finalize, .cancel, .supersede(by: "r-2"), .approveRecovery(approval)]
             + scopes.map { .rollback(scope: $0, breakGlass: "stranger") }
             + named.flatMap { host in
                 [
@@ -206,7 +206,7 @@ private struct Walk {
             .rollback(scope: .all, breakGlass: nil),
             .signOff(hosts: [host], owner: "own-core"), .rebind(host: host, address: "new", port: 22, hostKeys: []),
         ]
-        let rare: [RequestedAction] = [.abort, .retire(host: host, owner: "own-data"), .finalize]
+        let rare: [RequestedAction] = [.abort, .retire(host: host, owner: "own-data"), .finalize, .cancel]
         guard let action = (dice.oneIn(25) ? rare : actions).randomElement(using: &dice),
             harness.state.refusal(of: action) == nil
         else { return }
@@ -273,6 +273,9 @@ private struct Walk {
             violation = "\(late) was changed behind a closed boundary"
         }
         wasClosed = state.isHeld || state.isAborted || state.isPaused
+        if state.isCancelled, harness.machines.values.contains(where: { $0.version != "1" }) || !harness.order.isEmpty {
+            violation = "cancelled, and something ran"
+        }
         if state.isAtRest, !state.isClosed { checkWayOut(state) }
         if state.isAtRest, inFlight.isEmpty, !state.isClosed,
             let unsent = state.operations.values.first(where: { operation in
@@ -311,8 +314,8 @@ private struct Walk {
             switch harness.state.status {
             case .verified, .verifiedExcept, .rolledBack(.verified): harness.request(.finalize)
             case .paused: harness.request(.resume)
-            case .held, .rolledBack, .preflight, .baseline, .changing, .proving, .rollingBack, .finalized, .superseded,
-                .aborted:
+            case .held, .rolledBack, .preflight, .baseline, .changing, .proving, .rollingBack, .finalized, .cancelled,
+                .superseded, .aborted:
                 recover()
             }
         }

@@ -305,6 +305,32 @@ struct RecoveryTests {
         #expect(harness.state.status == .verifiedExcept(["c2"]))
     }
 
+    @Test func aRunThatChangedNothingIsCancelled() {
+        let layers = [Model.layer("core")]
+        var harness = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])]))
+        harness.machines[Placement(host: "c1", layer: "core")]?.statuses["api"] = "down"
+        harness.run()
+        #expect(harness.state.status == .held(.baselineUnhealthy))
+        #expect(harness.state.boundaryRecord?.options.last == .cancel)
+        harness.request(.cancel)
+        #expect(harness.state.status == .cancelled && harness.state.isClosed && harness.state.isAtRest)
+        #expect(harness.state.refusal(of: .resume) != nil)
+
+        // Once a step may have run there is something to take back, also while nobody knows whether it did.
+        for script in [EngineHarness.Script.ends(.exited(code: 1)), .losesItsEnd, .neverArrives] {
+            var changed = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])]))
+            changed.machines[Placement(host: "c1", layer: "core")]?.script = script
+            changed.run { !$0.state.operations.isEmpty }
+            #expect(changed.state.refusal(of: .cancel) != nil)
+        }
+        // What never ran changed nothing.
+        var refused = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])]))
+        refused.machines[Placement(host: "c1", layer: "core")]?
+            .script = .ends(.guardrailRefused(guardrail: "g", code: 3))
+        refused.run()
+        #expect(refused.state.refusal(of: .cancel) == nil)
+    }
+
     @Test func onlyAVerifiedOrWhollyRolledBackRunIsFinalized() {
         var harness = held { $0.script = .ends(.exited(code: 1)) }
         #expect(harness.state.refusal(of: .finalize) != nil)

@@ -122,6 +122,9 @@ final class Checker {
         case .abort: failedHosts = []
         case .rerun(let host, _): permitted.insert(host)
         case .finalize, .supersede: closed = true
+        case .cancel:
+            closed = true
+            require(starts.isEmpty, "a cancelled run has run nothing: \(starts.keys.sorted().map(\.rawValue))")
         case .pause, .rollback, .recheck, .signOff, .rebind, .retire, .approveRecovery: break
         }
     }
@@ -219,7 +222,7 @@ final class Checker {
         case .held:
             if !state.openOperations.isEmpty { world.sometimes(.heldWithOperationsInFlight) }
         case .preflight, .baseline, .changing, .proving, .paused, .rollingBack, .rolledBack, .aborted, .finalized,
-            .superseded:
+            .cancelled, .superseded:
             break
         }
         for placement in state.orderedPlacements

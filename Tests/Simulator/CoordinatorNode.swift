@@ -159,7 +159,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             world.checker.require(epoch == world.highestEpoch, "only the newest driver records")
             outcome = .appended(recorded)
         } catch {
-            if error.code == .conflict { return .conflict }
+            if [.conflict, .runClosed].contains(error.code) { return .conflict }
             guard error.code == .deposed else { throw error }
             return .deposed
         }

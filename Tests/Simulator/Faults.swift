@@ -95,7 +95,7 @@ struct Fault: Hashable, CustomStringConvertible {
                 kind: generator.chance(50)
                     ? .hostClockJumps(host, milliseconds: jump) : .coordinatorClockJumps(milliseconds: jump))
         case 16: return Fault(trigger: .milliseconds(at), kind: .takeOver)
-        default: return Fault(trigger: .milliseconds(at), kind: .operatorAsks(generator.pick(0...2)))
+        default: return Fault(trigger: .milliseconds(at), kind: .operatorAsks(generator.pick(0...3)))
         }
     }
 }

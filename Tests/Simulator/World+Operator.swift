@@ -101,6 +101,9 @@ extension World {
         case .retire(let host):
             guard generator.chance(20) else { return .recheck(host: host) }
             return owner(of: host).map { .retire(host: host, owner: $0) }
+        case .cancel:
+            guard generator.chance(30) else { return state.refusal(of: .resume) == nil ? .resume : nil }
+            return .cancel
         }
     }
 
@@ -141,6 +144,7 @@ extension World {
         case .retire(let host, _):
             sometimes(.retire)
             retired.insert(host)
+        case .cancel: sometimes(.cancelled)
         case .signOff, .rebind, .finalize, .supersede, .approveRecovery: break
         }
         checker.appended(recorded)
@@ -150,7 +154,7 @@ extension World {
     /// A second terminal, while a coordinator drives.
     func interfere(_ what: Int) {
         guard let state = fold(), !state.isClosed else { return }
-        _ = ask([.pause, .abort, .rollback(scope: .all, breakGlass: nil)][what], of: state)
+        _ = ask([.pause, .abort, .rollback(scope: .all, breakGlass: nil), .cancel][what], of: state)
         time.after(delay(5_000...30_000)) { [weak self] in
             guard let self, !isOver, let state = fold(), state.isPaused else { return }
             _ = ask(.resume, of: state)
@@ -182,7 +186,7 @@ extension RolloutState {
     /// retired.
     var isAtItsEnd: Bool {
         switch status {
-        case .verified, .verifiedExcept, .finalized, .superseded, .aborted, .rolledBack(.verified): true
+        case .verified, .verifiedExcept, .finalized, .cancelled, .superseded, .aborted, .rolledBack(.verified): true
         // Only a host that was retired may be wrong then, and an aborted run offers no going on.
         case .rolledBack where unresolvedFailures.isEmpty: true
         case .rolledBack where isAborted && unresolvedFailures.allSatisfy { $0.host == nil }: true

@@ -84,8 +84,7 @@ public actor RunDriver {
         try await append([.driverAttached(driver)])
         while !isDeposed {
             try await drainInbox()
-            if isDeposed { break }
-            if state.isClosed || (state.isAtRest && inFlight.isEmpty) { break }
+            if isOver || (state.isAtRest && inFlight.isEmpty) { break }
             if stop == .detach || (stop == .drain && !isSupervising) { break }
             let decision = state.next(at: clock.monotonic())
             let records = decision.effects.compactMap(\.recorded)
@@ -111,6 +110,9 @@ public actor RunDriver {
         stop = .detach
         wake()
     }
+
+    /// Nothing more can be appended: another one drives, or the run was closed.
+    private var isOver: Bool { isDeposed || state.isClosed }
 
     // MARK: Effects
 
@@ -193,7 +195,7 @@ public actor RunDriver {
     /// Appends until nothing waits: what arrives during an append belongs before the next decision as well, or the
     /// effect that reported it would be due again.
     private func drainInbox() async throws {
-        while !inbox.isEmpty, !isDeposed {
+        while !inbox.isEmpty, !isOver {
             let events = inbox
             inbox = []
             try await append(events)
@@ -202,10 +204,10 @@ public actor RunDriver {
 
     /// Appends facts, whatever was requested meanwhile: what has happened stays true.
     private func append(_ events: [RunEvent]) async throws {
-        for _ in 0..<RunDriver.appendAttempts where !isDeposed {
+        for _ in 0..<RunDriver.appendAttempts where !isOver {
             if try await commit(events) { return }
         }
-        if !isDeposed { throw RuntimeError.appendStarved(run) }
+        if !isOver { throw RuntimeError.appendStarved(run) }
     }
 
     /// Appends at the sequence number that the state stands at, evidence as it is judged there. False when a request came in between: a decision

@@ -30,13 +30,14 @@ struct LedgerRunLog: RunLog {
             return .appended(recorded)
         } catch {
             switch error.code {
-            case .conflict: return .conflict
+            // Whoever closed it, by a cancel, appended first.
+            case .conflict, .runClosed: return .conflict
             case .deposed: return .deposed
             case .absent, .cannotOpen, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .busy,
                 .diskFull,
                 .readOnly,
                 .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun, .ambiguous, .leaseRequired,
-                .leaseHeld, .runClosed, .hostClaimed, .contradiction, .tooLarge:
+                .leaseHeld, .hostClaimed, .contradiction, .tooLarge:
                 throw error
             }
         }

@@ -44,6 +44,7 @@ extension OperatorCommand {
         case .resume: ["rollout", "resume"]
         case .abort: ["rollout", "abort"]
         case .finalize: ["rollout", "finalize"]
+        case .cancel: ["rollout", "cancel"]
         case .rebind: ["rollout", "rebind"]
         case .retire: ["rollout", "retire"]
         case .status, .statusOfEveryHost: ["status"]
@@ -74,7 +75,8 @@ extension OperatorCommand {
             .rerunSignedOff(let host, _, _):
             [host.rawValue]
         case .trustKeys(let hosts), .replaceKeys(let hosts), .signOff(let hosts, _, _): hosts.map(\.rawValue)
-        case .watch(let run), .abort(let run), .finalize(let run), .rebind(_, let run), .retire(_, let run, _),
+        case .watch(let run), .abort(let run), .finalize(let run), .cancel(let run), .rebind(_, let run),
+            .retire(_, let run, _),
             .statusOfEveryHost(let run),
             .showLease(let run), .showBoundary(let run), .rollback(_, let run, _, _):
             [run.rawValue]
@@ -105,7 +107,8 @@ extension OperatorCommand {
         case .rebuildLedger(let hosts):
             [("from-hosts", nil)] + (hosts.map { $0.map(\.rawValue) } ?? ["HOST"]).map { ("without", $0) }
         case .importInventory, .listInventory, .showHost, .trustKeys, .addPlan, .listPlans, .showPlan, .watch, .resume,
-            .abort, .finalize, .status, .showLease, .showBoundary, .listReconstructed, .verifyEvidence, .program:
+            .abort, .finalize, .cancel, .status, .showLease, .showBoundary, .listReconstructed, .verifyEvidence,
+            .program:
             []
         }
     }

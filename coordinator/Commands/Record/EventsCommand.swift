@@ -93,6 +93,7 @@ extension RequestedAction {
         case .rebind(let host, let address, let port, _): "reaching \(host) at \(address):\(port)"
         case .retire(let host, let owner): "retiring \(host), decided by \(owner)"
         case .finalize: "the end of the rollback window"
+        case .cancel: "the end of a run that changed nothing"
         case .supersede(let run): "being superseded by \(run)"
         case .approveRecovery(let approval): "\(approval.sentence) (unsigned)"
         }

@@ -32,6 +32,8 @@ extension RecoveryOption {
             return NextCommand(.resume(run: run), "nobody waits for an answer: check again what failed, and go on")
         case .retire(let host):
             return NextCommand(.retire(host: host, run: run, owner: owner), "take the host out of the run")
+        case .cancel:
+            return NextCommand(.cancel(run: run), "nothing was changed: end the run, which frees its hosts")
         }
     }
 }
@@ -86,12 +88,12 @@ extension RolloutState {
             ]
         case .paused: return [NextCommand(.resume(run: run), "go on")]
         case .aborted:
-            return touchedPlacements.isEmpty
-                ? [NextCommand(.finalize(run: run), "nothing was changed: close the run, which frees its hosts")]
+            return refusal(of: .cancel) == nil
+                ? [NextCommand(.cancel(run: run), "nothing was changed: end the run, which frees its hosts")]
                 : [NextCommand(takeBack, "take every touched host back")]
         case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
             return [NextCommand(.resume(run: run), "drive it on from here")]
-        case .finalized, .superseded: return []
+        case .finalized, .cancelled, .superseded: return []
         }
     }
 
@@ -130,7 +132,7 @@ extension RolloutState {
             switch option {
             case .rerun(let host, let needsSignOff): needsSignOff ? nil : .rerun(host: host, signedOffBy: nil)
             case .rollback(let scope): .rollback(scope: scope, breakGlass: nil)
-            case .recheck, .signOff, .resume, .retire: nil
+            case .recheck, .signOff, .resume, .retire, .cancel: nil
             }
         return action.map { firstOwners(of: layersWithoutApproval(for: $0, at: wall)) } ?? []
     }
@@ -141,14 +143,14 @@ extension RolloutState {
         case .rerun(let host, _), .retire(let host): placements(of: host).last.flatMap { firstOwner(of: $0.layer) }
         case .signOff(let hosts):
             hosts.first.flatMap { host in placements(of: host).last }.flatMap { firstOwner(of: $0.layer) }
-        case .recheck, .rollback, .resume: nil
+        case .recheck, .rollback, .resume, .cancel: nil
         }
     }
 
     /// The exit code that says what the run is.
     var exitStatus: ExitStatus {
         switch status {
-        case .verified, .verifiedExcept, .finalized, .superseded: .verified
+        case .verified, .verifiedExcept, .finalized, .cancelled, .superseded: .verified
         case .held(.hostUnreachable), .held(.operationUnsettled): unresolvedFailures.isEmpty ? .held : .unreachable
         case .held, .paused, .aborted: .held
         case .rolledBack(.verified): .rolledBackVerified

@@ -56,7 +56,7 @@ struct ChangeRecord {
         switch state.status {
         case .verified, .finalized, .rolledBack(.verified): isGood = true
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack, .aborted,
-            .verifiedExcept, .superseded:
+            .verifiedExcept, .cancelled, .superseded:
             isGood = false
         }
         facts = [
@@ -154,7 +154,7 @@ extension ChangeRecord.Stretch {
         case .preflight, .baseline, .changing, .proving, .verified: kind = .forward
         case .held, .paused, .aborted, .verifiedExcept: kind = .held
         case .rollingBack, .rolledBack: kind = .back
-        case .finalized, .superseded: kind = .rest
+        case .finalized, .cancelled, .superseded: kind = .rest
         }
         self.from = from
         until = from

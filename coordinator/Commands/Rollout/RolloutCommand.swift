@@ -9,7 +9,7 @@ struct RolloutCommand: ParsableCommand {
         discussion: "Example: lockflight rollout start upgrade-1.5.0 --watch",
         subcommands: [
             RolloutStart.self, RolloutWatch.self, RolloutPause.self, RolloutResume.self, RolloutAbort.self,
-            RolloutRebind.self, RolloutRetire.self, RolloutFinalize.self,
+            RolloutRebind.self, RolloutRetire.self, RolloutFinalize.self, RolloutCancel.self,
         ])
 }
 

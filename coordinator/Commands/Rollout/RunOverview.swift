@@ -133,7 +133,7 @@ extension RunOverview.Tone {
         switch status {
         case .verified, .finalized, .rolledBack(.verified): self = .good
         case .held, .rolledBack: self = .bad
-        case .paused, .aborted, .rollingBack, .verifiedExcept, .superseded: self = .attention
+        case .paused, .aborted, .rollingBack, .verifiedExcept, .cancelled, .superseded: self = .attention
         case .preflight, .baseline, .changing, .proving: self = .working
         }
     }
