@@ -59,20 +59,26 @@ extension Ledger {
                     .conflict, "Another driver has taken the run \(run) meanwhile. Nothing was recorded.",
                     next: .showLease(run: run), run: run)
             }
-            guard let epoch = max(try db.highestEpoch(), try db.epochFloor()).raised(by: 1) else {
-                throw LedgerError(
-                    .tooLarge,
-                    "The lease of the run \(run) would need an epoch above \(Epoch.highest). Nothing was recorded.",
-                    run: run)
-            }
-            let driver = Driver(epoch: epoch, user: user, machine: machine, processID: processID)
-            // Inside the transaction, so that nobody sees the epoch before its lock is held.
-            let lock = try LockFile.create(at: lockPath(run, epoch: epoch), in: lockFolder)
-            try db.insert(driver, of: run, at: time)
-            return (Lease(run: run, driver: driver, lock: lock), last)
+            return (try nextLease(db, on: run, user: user, machine: machine, processID: processID, at: time), last)
         }
         if let last { LockFile.remove(at: lockPath(run, epoch: last.epoch)) }
         return lease
+    }
+
+    /// The next epoch, with its lock held before anybody sees it.
+    func nextLease(
+        _ db: Database, on run: RunID, user: String, machine: String, processID: Int32, at time: WallTime
+    ) throws -> Lease {
+        guard let epoch = max(try db.highestEpoch(), try db.epochFloor()).raised(by: 1) else {
+            throw LedgerError(
+                .tooLarge,
+                "The lease of the run \(run) would need an epoch above \(Epoch.highest). Nothing was recorded.",
+                run: run)
+        }
+        let driver = Driver(epoch: epoch, user: user, machine: machine, processID: processID)
+        let lock = try LockFile.create(at: lockPath(run, epoch: epoch), in: lockFolder)
+        try db.insert(driver, of: run, at: time)
+        return Lease(run: run, driver: driver, lock: lock)
     }
 
     /// The last lease of a run; nil when nobody ever drove it.

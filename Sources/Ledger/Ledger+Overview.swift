@@ -121,6 +121,12 @@ extension Database {
         return row.bytes("document")
     }
 
+    func forgetOverview(of run: RunID) throws {
+        for table in ["run_overviews", "placement_overviews"] {
+            try execute(sql: "DELETE FROM \(table) WHERE run = ?", arguments: [run.rawValue])
+        }
+    }
+
     /// Brings the overview of a run from one event to another, in the transaction that records these.
     func keepOverview(
         of run: RunID, from before: UInt64, to after: UInt64, _ recorded: [RecordedEvent],
@@ -132,11 +138,7 @@ extension Database {
             try Bool.fetchOne(
                 cachedStatement(sql: "SELECT sequence = ? AND build = ? FROM run_overviews WHERE run = ?"),
                 arguments: [Int64(before), follower.build, run.rawValue]) ?? false
-        if !isKept {
-            for table in ["run_overviews", "placement_overviews"] {
-                try execute(sql: "DELETE FROM \(table) WHERE run = ?", arguments: [run.rawValue])
-            }
-        }
+        if !isKept { try forgetOverview(of: run) }
         let change = try follower.change(whole: !isKept)
         if let document = change.document {
             try cachedStatement(

@@ -56,17 +56,7 @@ extension Ledger {
             try db.execute(
                 sql: "UPDATE meta SET ledger_id = ?, epoch_floor = max(epoch_floor, ?)",
                 arguments: [lost.rawValue, floor])
-            for (operation, document) in rows {
-                try db.execute(
-                    sql: """
-                        INSERT INTO reconstructed_operations
-                            (host, operation, document, reconstructed_by, reconstructed_at_milliseconds)
-                        VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
-                        """,
-                    arguments: [
-                        operation.host.rawValue, operation.operation.rawValue, document.data, user, time.milliseconds,
-                    ])
-            }
+            for (operation, document) in rows { try db.insert(operation, document, by: user, at: time) }
         }
     }
 

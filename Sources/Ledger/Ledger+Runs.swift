@@ -180,6 +180,12 @@ extension Database {
         for host in hosts {
             let owner = try String.fetchOne(
                 cachedStatement(sql: "SELECT run FROM host_claims WHERE host = ?"), arguments: [host.rawValue])
+            if let owner, try self.run(RunID(owner))?.standing == .quarantined {
+                throw LedgerError(
+                    .hostClaimed,
+                    "The host \(host) belongs to the quarantined run \(owner): what happened there is not known. Nothing was "
+                        + "recorded.", next: .quarantine(run: RunID(owner), abandoned: []), run: RunID(owner))
+            }
             if let owner {
                 throw LedgerError(
                     .hostClaimed,

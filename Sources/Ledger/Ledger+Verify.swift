@@ -35,7 +35,9 @@ extension Ledger {
             let chains = try runs.map { run in
                 var check = ChainCheck(run: run, ledger: id, follower: follower?())
                 try check.walk(db)
-                return check.verdict
+                var verdict = check.verdict
+                verdict.isQuarantined = try db.existingRun(run).standing == .quarantined
+                return verdict
             }
             return Verification(chains: chains, faults: faults)
         }

@@ -217,10 +217,22 @@ enum Schema {
             quarantined_by TEXT NOT NULL,
             quarantined_at_milliseconds INTEGER NOT NULL
         ) STRICT;
+        CREATE TABLE quarantined_hosts (
+            run TEXT NOT NULL REFERENCES quarantines (run),
+            host TEXT NOT NULL,
+            fate TEXT NOT NULL CHECK (fate IN ('settled', 'abandoned')),
+            freed_by TEXT NOT NULL,
+            freed_at_milliseconds INTEGER NOT NULL,
+            PRIMARY KEY (run, host)
+        ) STRICT;
         CREATE TRIGGER quarantines_keep_update BEFORE UPDATE ON quarantines
             BEGIN SELECT RAISE(ABORT, 'quarantines are append-only'); END;
         CREATE TRIGGER quarantines_keep_delete BEFORE DELETE ON quarantines
             BEGIN SELECT RAISE(ABORT, 'quarantines are append-only'); END;
+        CREATE TRIGGER quarantined_hosts_keep_update BEFORE UPDATE ON quarantined_hosts
+            BEGIN SELECT RAISE(ABORT, 'quarantined hosts are append-only'); END;
+        CREATE TRIGGER quarantined_hosts_keep_delete BEFORE DELETE ON quarantined_hosts
+            BEGIN SELECT RAISE(ABORT, 'quarantined hosts are append-only'); END;
         ALTER TABLE leases ADD COLUMN token TEXT;
         ALTER TABLE approvals ADD COLUMN runs_served INTEGER;
         ALTER TABLE approvals ADD COLUMN ends_at_milliseconds INTEGER;

@@ -7,7 +7,8 @@ public struct Verification: Hashable, Sendable {
     /// What is wrong outside of the chains: the file, its schema, stored documents.
     public var faults: [LedgerFault]
 
-    public var isSound: Bool { faults.isEmpty && chains.allSatisfy(\.faults.isEmpty) }
+    /// Whether nothing is wrong but what a person has set aside.
+    public var isSound: Bool { faults.isEmpty && chains.allSatisfy { $0.faults.isEmpty || $0.isQuarantined } }
 
     /// What no check of the ledger alone can find, to be shown beside a sound verdict.
     public static let undetectable = """
@@ -24,6 +25,20 @@ public struct ChainVerdict: Hashable, Sendable {
     public var provenHash: Digest
     /// The first broken event comes first.
     public var faults: [LedgerFault]
+    /// Its faults are known: the run was set aside for them.
+    public var isQuarantined = false
+
+    /// Whether its events are other than they were, missing or unreadable, so that nobody can follow them.
+    public var isBroken: Bool {
+        faults.contains { fault in
+            switch fault.code {
+            case .eventMissing, .eventChanged, .eventUnlinked, .eventUnreadable, .headDiffers: true
+            case .fileDamaged, .schemaChanged, .documentChanged, .projectionDiffers, .evidenceMissing,
+                .evidenceChanged:
+                false
+            }
+        }
+    }
 }
 
 /// One thing that does not fit.

@@ -48,6 +48,8 @@ public enum OperatorCommand: Hashable, Codable, Sendable {
     // The record.
     /// - Parameter file: another ledger than the one at hand.
     case verifyLedger(file: String?)
+    /// Sets a run aside whose record can not be followed, and asks its hosts.
+    case quarantine(run: RunID, abandoned: [HostName])
     /// - Parameter without: hosts that are not asked; nil is one for a person to name.
     case rebuildLedger(without: [HostName]?)
     case listReconstructed
@@ -69,7 +71,7 @@ extension OperatorCommand {
     /// that is shown.
     public var asksForReason: Bool {
         switch self {
-        case .rebind, .retire, .signOff, .rerunSignedOff: true
+        case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine: true
         case .rerun(_, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
         case .importInventory, .listInventory, .showHost, .trustKeys, .trustKnownHosts, .replaceKeys, .addPlan,
             .listPlans,

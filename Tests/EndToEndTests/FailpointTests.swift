@@ -210,7 +210,7 @@ struct FailpointTests {
                 if outcome.code == FleetFixture.Exit.refused.rawValue {
                     outcome = try await fleet.run(["rollout", "resume"])
                 }
-            case .rolledBackNotVerified, .refused, .detached, .usage, nil:
+            case .rolledBackNotVerified, .refused, .detached, .usage, .failure, nil:
                 Issue.record("exit \(outcome.code): \(outcome.output)\(outcome.errors)")
                 return
             }

@@ -92,6 +92,7 @@ struct FleetFixture: Sendable {
         case refused = 13
         case unreachable = 14
         case detached = 20
+        case failure = 70
         case usage = 64
     }
 

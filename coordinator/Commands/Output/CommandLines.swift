@@ -55,6 +55,7 @@ extension OperatorCommand {
         case .rollback: ["rollback"]
         case .signOff: ["recover", "sign-off"]
         case .verifyLedger: ["ledger", "verify"]
+        case .quarantine: ["ledger", "quarantine"]
         case .rebuildLedger: ["ledger", "rebuild"]
         case .listReconstructed: ["ledger", "reconstructed"]
         case .verifyEvidence: ["evidence", "verify"]
@@ -78,7 +79,7 @@ extension OperatorCommand {
         case .watch(let run), .abort(let run), .finalize(let run), .cancel(let run), .rebind(_, let run),
             .retire(_, let run, _),
             .statusOfEveryHost(let run),
-            .showLease(let run), .showBoundary(let run), .rollback(_, let run, _, _):
+            .showLease(let run), .showBoundary(let run), .rollback(_, let run, _, _), .quarantine(let run, _):
             [run.rawValue]
         case .resume(let run), .status(let run): run.map { [$0.rawValue] } ?? []
         case .listInventory, .trustKnownHosts, .listPlans, .verifyLedger, .rebuildLedger, .listReconstructed, .startLab,
@@ -104,6 +105,7 @@ extension OperatorCommand {
         case .rollback(let scope, _, let owners, _): [scope.option] + owners.map { ("as", $0.rawValue) }
         case .signOff(_, let run, let owner): [("run", run.rawValue), ("as", owner?.rawValue ?? "OWNER")]
         case .verifyLedger(let file): file.map { [("ledger", $0)] } ?? []
+        case .quarantine(_, let hosts): hosts.map { ("abandon", $0.rawValue) }
         case .rebuildLedger(let hosts):
             [("from-hosts", nil)] + (hosts.map { $0.map(\.rawValue) } ?? ["HOST"]).map { ("without", $0) }
         case .importInventory, .listInventory, .showHost, .trustKeys, .addPlan, .listPlans, .showPlan, .watch, .resume,

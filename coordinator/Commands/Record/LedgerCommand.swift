@@ -1,12 +1,15 @@
 import ArgumentParser
 import Ledger
+import OperatorCommands
 import SafeText
 import UpgradeDomain
 
 struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger", abstract: "The record itself.", discussion: "Example: lockflight ledger verify",
-        subcommands: [LedgerVerify.self, LedgerPrune.self, LedgerRebuild.self, LedgerReconstructed.self])
+        subcommands: [
+            LedgerVerify.self, LedgerPrune.self, LedgerQuarantine.self, LedgerRebuild.self, LedgerReconstructed.self,
+        ])
 }
 
 struct LedgerVerify: LockflightCommand {
@@ -24,16 +27,22 @@ struct LedgerVerify: LockflightCommand {
         var lines: [TerminalText] = []
         for chain in verification.chains {
             let head: TerminalText = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"
-            lines.append(
-                chain.faults.isEmpty
-                    ? head + "  " + context.style.green("sound") : head + "  " + context.style.red("broken"))
+            let verdict =
+                if chain.isQuarantined {
+                    context.style.yellow("quarantined")
+                } else {
+                    chain.faults.isEmpty ? context.style.green("sound") : context.style.red("broken")
+                }
+            lines.append(head + "  " + verdict)
             lines += chain.faults.map { "  \($0.sentence)" }
         }
         lines += verification.faults.map { context.style.red("\($0.sentence)") }
         if verification.chains.isEmpty, verification.isSound { lines.append("no run yet; the ledger is sound") }
         return CommandResult(
             lines: lines, document: Document(verification), status: verification.isSound ? .verified : .failure,
-            remarks: verification.isSound ? ["\(Verification.undetectable)"] : [])
+            remarks: verification.isSound ? ["\(Verification.undetectable)"] : [],
+            next: verification.chains.filter { $0.isBroken && !$0.isQuarantined }
+                .map { .quarantine(run: $0.run, abandoned: []) })
     }
 
     private struct Document: Encodable {
@@ -42,6 +51,8 @@ struct LedgerVerify: LockflightCommand {
             var provenSequence: UInt64
             var provenHash: Digest
             var faults: [String]
+            /// Absent where it is not.
+            var isQuarantined: Bool?
         }
         var isSound: Bool
         var chains: [Chain]
@@ -52,7 +63,7 @@ struct LedgerVerify: LockflightCommand {
             chains = verification.chains.map {
                 Chain(
                     run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash,
-                    faults: $0.faults.map(\.sentence))
+                    faults: $0.faults.map(\.sentence), isQuarantined: $0.isQuarantined ? true : nil)
             }
             faults = verification.faults.map(\.sentence)
         }

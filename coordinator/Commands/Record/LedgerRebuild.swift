@@ -141,7 +141,7 @@ extension ReconstructedOperation.State {
 }
 
 extension JournalEntry {
-    fileprivate func reconstructed(on host: HostName) -> ReconstructedOperation {
+    func reconstructed(on host: HostName) -> ReconstructedOperation {
         let known: ReconstructedOperation.State =
             switch state {
             case .running: .running

@@ -28,6 +28,11 @@ struct RunControl {
     var log: LedgerRunLog { LedgerRunLog(ledger: ledger, clock: Context.clock) }
 
     func state() async throws -> RolloutState {
+        if try ledger.quarantine(of: run) != nil {
+            throw CommandError(
+                .refused, "\(run) is quarantined: its record can not be followed", consequence: "Nothing was recorded.",
+                next: .status(run: run))
+        }
         let events = try await log.events(of: run, after: 0)
         guard let state = RolloutState.fold(events, at: Context.clock.monotonic()) else {
             throw RuntimeError.noSuchRun(run)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import OperatorCommands
 import SafeText
 import UpgradeDomain
 
@@ -15,6 +16,7 @@ struct StatusCommand: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target, readOnly: true)
+        if let quarantine = try control.ledger.quarantine(of: control.run) { return quarantined(quarantine, context) }
         // Asked before the events are read: what a driver recorded last is there once it is gone.
         let isDriven = try control.ledger.currentDriver(of: control.run) != nil
         let report = try await control.report(
@@ -26,5 +28,24 @@ struct StatusCommand: LockflightCommand {
         return CommandResult(
             lines: view.lines(), document: RunDocument(report, context.commandLines),
             remarks: isDriven ? [] : ["\(try control.driverSentence())"])
+    }
+
+    private func quarantined(_ quarantine: Quarantine, _ context: Context) -> CommandResult {
+        let run = quarantine.run
+        var lines: [TerminalText] = [
+            "\(run)  \(context.style.yellow("quarantined")) by \(quarantine.by) at \(quarantine.at.rfc3339): \(quarantine.reason)",
+            "its record can not be followed and is kept as it is; what its hosts run is not known from it",
+        ]
+        let groups = [
+            ("still with the run", quarantine.claimed), ("free, asked", quarantine.settled),
+            ("free, abandoned", quarantine.abandoned),
+        ]
+        for (words, hosts) in groups where !hosts.isEmpty {
+            lines.append("\(words): \(hosts.map(\.rawValue).joined(separator: ", "))")
+        }
+        let isDone = quarantine.claimed.isEmpty
+        return CommandResult(
+            lines: lines, document: quarantine, status: isDone ? .verified : .held,
+            next: isDone ? [] : [.quarantine(run: run, abandoned: [])])
     }
 }

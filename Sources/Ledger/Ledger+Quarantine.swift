@@ -1,0 +1,117 @@
+import ContentDigest
+import GRDB
+import OperatorCommands
+public import UpgradeDomain
+
+/// A run whose record can not be followed any more, set aside by a person. Its events stay as they are; only its hosts are freed.
+public struct Quarantine: Codable, Hashable, Sendable {
+    public var run: RunID
+    public var reason: String
+    public var by: String
+    public var at: WallTime
+    /// Hosts that still belong to the run: what happened there is not known.
+    public var claimed: [HostName]
+    /// Hosts whose journals were read, so that nothing of the run is open there.
+    public var settled: [HostName]
+    /// Hosts that a person let go without an answer.
+    public var abandoned: [HostName]
+}
+
+extension Ledger {
+    /// What became of a quarantined run; nil where the run is none.
+    public func quarantine(of run: RunID) throws(LedgerError) -> Quarantine? {
+        try read("look up the quarantine of the run \(run)") { db in
+            _ = try db.existingRun(run)
+            let row = try Row.fetchOne(db, sql: "SELECT * FROM quarantines WHERE run = ?", arguments: [run.rawValue])
+            guard let row else { return nil }
+            let freed = try Row.fetchAll(
+                db, sql: "SELECT host, fate FROM quarantined_hosts WHERE run = ? ORDER BY host",
+                arguments: [run.rawValue])
+            func hosts(_ fate: HostFate) -> [HostName] {
+                freed.filter { $0["fate"] as String == fate.rawValue }.map { $0.name("host") }
+            }
+            return Quarantine(
+                run: run, reason: row["reason"], by: row["quarantined_by"],
+                at: row.time("quarantined_at_milliseconds"), claimed: try db.claimedHosts(of: run),
+                settled: hosts(.settled), abandoned: hosts(.abandoned))
+        }
+    }
+
+    /// Sets a run aside, once and for all, and takes an epoch with which its hosts can be asked. A run that is quarantined
+    /// already stays so, with the reason that it has.
+    ///
+    /// - Throws: `leaseHeld` names who drives it; `runClosed` where the run has ended.
+    public func quarantine(
+        _ run: RunID, reason: String, by user: String, machine: String, processID: Int32, at time: WallTime
+    ) throws(LedgerError) -> Lease {
+        try write("quarantine the run \(run)") { db in
+            let row = try db.existingRun(run)
+            if let last = try db.lastDriver(of: run), try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)) {
+                throw LedgerError.leaseHeld(run, by: last)
+            }
+            if row.standing != .quarantined {
+                _ = try db.openRun(run)
+                try db.execute(
+                    sql: """
+                        INSERT INTO quarantines (run, reason, quarantined_by, quarantined_at_milliseconds)
+                        VALUES (?, ?, ?, ?)
+                        """, arguments: [run.rawValue, reason, user, time.milliseconds])
+                try db.execute(sql: "UPDATE runs SET standing = 'quarantined' WHERE id = ?", arguments: [run.rawValue])
+                try db.forgetOverview(of: run)
+            }
+            return try nextLease(db, on: run, user: user, machine: machine, processID: processID, at: time)
+        }
+    }
+
+    /// What was found on a host of a quarantined run, or that nobody asked it.
+    public enum HostFate: String, Sendable { case settled, abandoned }
+
+    /// Frees a host of a quarantined run.
+    ///
+    /// - Parameter operations: what the host's journal says of the run.
+    public func free(
+        _ host: HostName, of run: RunID, as fate: HostFate, remembering operations: [ReconstructedOperation],
+        by user: String, at time: WallTime
+    ) throws(LedgerError) {
+        let rows = try operations.map { operation throws(LedgerError) in
+            (operation, try encode(operation, as: "reconstructed operation"))
+        }
+        try write("free \(host) of the run \(run)") { db in
+            guard try db.existingRun(run).standing == .quarantined else {
+                throw LedgerError(
+                    .contradiction, "The run \(run) is not quarantined; nothing was recorded.", run: run)
+            }
+            try db.execute(
+                sql: "DELETE FROM host_claims WHERE run = ? AND host = ?", arguments: [run.rawValue, host.rawValue])
+            guard db.changesCount > 0 else { return }
+            try db.execute(
+                sql: """
+                    INSERT INTO quarantined_hosts (run, host, fate, freed_by, freed_at_milliseconds)
+                    VALUES (?, ?, ?, ?, ?)
+                    """, arguments: [run.rawValue, host.rawValue, fate.rawValue, user, time.milliseconds])
+            for (operation, document) in rows { try db.insert(operation, document, by: user, at: time) }
+        }
+    }
+}
+
+extension Database {
+    fileprivate func claimedHosts(of run: RunID) throws -> [HostName] {
+        try String.fetchAll(
+            self, sql: "SELECT host FROM host_claims WHERE run = ? ORDER BY host", arguments: [run.rawValue]
+        ).map { HostName($0) }
+    }
+
+    func insert(
+        _ operation: ReconstructedOperation, _ document: [UInt8], by user: String, at time: WallTime
+    ) throws {
+        try execute(
+            sql: """
+                INSERT INTO reconstructed_operations
+                    (host, operation, document, reconstructed_by, reconstructed_at_milliseconds)
+                VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+                """,
+            arguments: [
+                operation.host.rawValue, operation.operation.rawValue, document.data, user, time.milliseconds,
+            ])
+    }
+}
