@@ -36,6 +36,8 @@ public struct HelloReply: Codable, Hashable, Sendable {
     /// The ledger that owns the host; nil when none does yet.
     public var owner: LedgerID?
     public var highestEpoch: Epoch
+    /// The token that came with that epoch; nil where none did, and in protocol 1.
+    public var token: LeaseToken?
     public var bootID: String
     /// `x86_64`, `aarch64`.
     public var architecture: String
@@ -43,13 +45,14 @@ public struct HelloReply: Codable, Hashable, Sendable {
 
     public init(
         protocolVersion: Int, agentVersion: String, identity: AgentIdentity, owner: LedgerID?,
-        highestEpoch: Epoch, bootID: String, architecture: String, hostTime: WallTime
+        highestEpoch: Epoch, token: LeaseToken? = nil, bootID: String, architecture: String, hostTime: WallTime
     ) {
         self.protocolVersion = protocolVersion
         self.agentVersion = agentVersion
         self.identity = identity
         self.owner = owner
         self.highestEpoch = highestEpoch
+        self.token = token
         self.bootID = bootID
         self.architecture = architecture
         self.hostTime = hostTime

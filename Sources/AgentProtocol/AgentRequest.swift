@@ -48,15 +48,19 @@ public struct HelloRequest: Codable, Hashable, Sendable {
     public var ledger: LedgerID
     /// The fencing number of the run's lease; nil for a session that only reads.
     public var epoch: Epoch?
-    /// Take the host over from another ledger; a recorded decision of an operator.
+    /// The token of that lease; nil of builds that had none.
+    public var token: LeaseToken?
+    /// Take the host over from another ledger, or from a copy of this one; a recorded decision of an operator.
     public var takeOver: Bool
 
     public init(
-        protocols: [Int] = ProtocolLimits.versions, ledger: LedgerID, epoch: Epoch?, takeOver: Bool = false
+        protocols: [Int] = ProtocolLimits.versions, ledger: LedgerID, epoch: Epoch?, token: LeaseToken? = nil,
+        takeOver: Bool = false
     ) {
         self.protocols = protocols
         self.ledger = ledger
         self.epoch = epoch
+        self.token = token
         self.takeOver = takeOver
     }
 }

@@ -9,12 +9,15 @@ public import UpgradeDomain
 public final class Lease: Sendable {
     public let run: RunID
     public let driver: Driver
+    public let token: LeaseToken
+    public var fence: Fence { Fence(driver.epoch, token) }
     public var epoch: Epoch { driver.epoch }
     private let lock: LockFile
 
-    init(run: RunID, driver: Driver, lock: LockFile) {
+    init(run: RunID, driver: Driver, token: LeaseToken, lock: LockFile) {
         self.run = run
         self.driver = driver
+        self.token = token
         self.lock = lock
     }
 
@@ -69,16 +72,65 @@ extension Ledger {
     func nextLease(
         _ db: Database, on run: RunID, user: String, machine: String, processID: Int32, at time: WallTime
     ) throws -> Lease {
-        guard let epoch = max(try db.highestEpoch(), try db.epochFloor()).raised(by: 1) else {
-            throw LedgerError(
-                .tooLarge,
-                "The lease of the run \(run) would need an epoch above \(Epoch.highest). Nothing was recorded.",
-                run: run)
-        }
+        let epoch = try nextEpoch(db)
         let driver = Driver(epoch: epoch, user: user, machine: machine, processID: processID)
         let lock = try LockFile.create(at: lockPath(run, epoch: epoch), in: lockFolder)
-        try db.insert(driver, of: run, at: time)
-        return Lease(run: run, driver: driver, lock: lock)
+        let token = newToken(epoch)
+        try db.insert(driver, token, of: run, at: time)
+        return Lease(run: run, driver: driver, token: token, lock: lock)
+    }
+
+    private func nextEpoch(_ db: Database) throws -> Epoch {
+        guard let epoch = max(try db.highestEpoch(), try db.epochFloor()).raised(by: 1) else {
+            throw LedgerError(
+                .tooLarge, "The lease would need an epoch above \(Epoch.highest). Nothing was recorded.")
+        }
+        return epoch
+    }
+
+    /// Whether a fence that drove a host last is one of this ledger's, or of the ledger that it was restored from.
+    public func gaveOut(_ fence: Fence) throws(LedgerError) -> Bool {
+        try read("look up the lease with epoch \(fence.epoch)") { db in
+            if try fence.epoch <= db.epochFloor() { return true }
+            let row = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT token FROM leases WHERE epoch = ?1 UNION ALL SELECT token FROM adoptions WHERE epoch = ?1
+                    """, arguments: [Int64(fence.epoch.number)])
+            guard let row else { return false }
+            // Builds before tokens said none.
+            guard let token = fence.token else { return true }
+            return row["token"] as String? == token.rawValue
+        }
+    }
+
+    /// Records that this ledger takes a host over, and gives it a fence for that: above the host's, where that can be.
+    ///
+    /// - Parameters:
+    ///   - seen: what the host says of who drove it last.
+    ///   - owner: whose decision it is.
+    public func adopt(
+        _ host: HostName, from ledger: LedgerID, _ seen: Fence, as owner: Owner, reason: String, by user: String,
+        at time: WallTime
+    ) throws(LedgerError) -> Fence {
+        try write("adopt the host \(host)") { db in
+            let own = try nextEpoch(db)
+            // One that is out of reach is left behind: whoever takes a host over may begin lower.
+            let above = seen.epoch.raised(by: 1) ?? own
+            let isNear = above <= own || above.number - own.number <= Epoch.largestRise / 4
+            let epoch = isNear ? max(own, above) : own
+            let token = newToken(epoch)
+            try db.execute(
+                sql: """
+                    INSERT INTO adoptions (epoch, token, host, former_ledger, former_epoch, owner, reason, adopted_by,
+                        adopted_at_milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    Int64(epoch.number), token.rawValue, host.rawValue, ledger.rawValue, Int64(seen.epoch.number),
+                    owner.rawValue, reason, user, time.milliseconds,
+                ])
+            return Fence(epoch, token)
+        }
     }
 
     /// The last lease of a run; nil when nobody ever drove it.
@@ -145,18 +197,23 @@ extension Database {
     }
 
     func highestEpoch() throws -> Epoch {
-        Epoch(clamping: UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT max(epoch) FROM leases") ?? 0))
+        Epoch(
+            clamping: UInt64(
+                clamping: try Int64.fetchOne(
+                    self, sql: "SELECT max(epoch) FROM (SELECT epoch FROM leases UNION ALL SELECT epoch FROM adoptions)"
+                )
+                    ?? 0))
     }
 
-    fileprivate func insert(_ driver: Driver, of run: RunID, at time: WallTime) throws {
+    fileprivate func insert(_ driver: Driver, _ token: LeaseToken, of run: RunID, at time: WallTime) throws {
         try execute(
             sql: """
-                INSERT INTO leases (epoch, run, user, machine, process_id, acquired_at_milliseconds)
-                VALUES (?, ?, ?, ?, ?, ?)
+                INSERT INTO leases (epoch, run, user, machine, process_id, acquired_at_milliseconds, token)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 Int64(driver.epoch.number), run.rawValue, driver.user, driver.machine, driver.processID,
-                time.milliseconds,
+                time.milliseconds, token.rawValue,
             ])
     }
 }

@@ -43,7 +43,7 @@ extension Ledger {
         try PrivateFile.createFolder(at: PrivateFile.folder(of: path))
         let part = try newPart(of: path)
         do {
-            try openReadOnly(at: file).copy(to: part)
+            try openReadOnly(at: file, upgrading: false).copy(to: part)
             try open(at: part).makeRestored(from: file, at: time)
             try publish(part, as: path)
         } catch {

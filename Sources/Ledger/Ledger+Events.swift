@@ -24,8 +24,10 @@ extension Ledger {
         try checkPermitted(events, run: run, lease: lease)
         let prepared = try PreparedEvent.prepare(events, for: run)
         return try write("record \(events.count) events of the run \(run)") { db in
-            let row = try db.openRun(run)
+            _ = try db.existingRun(run)
+            // First, as a driver that was deposed reads on for ever in a run that was closed without an event.
             if let lease { try db.refuseWhenDeposed(lease, run: run) }
+            let row = try db.openRun(run)
             try row.expectHead(expectedSequence)
             return try db.append(prepared, to: run, after: row.head, at: time, followedBy: follower)
         }

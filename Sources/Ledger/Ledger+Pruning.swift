@@ -7,23 +7,25 @@ extension Ledger {
     /// the run's own chain. Its events, and so everything that was judged, stay as they are.
     ///
     /// - Parameter follower: Stands at the run's last event, as in ``append``; it never changes again but by pruning.
-    /// - Throws: `contradiction` for a run that is neither finalized nor superseded, or has been pruned before.
+    /// - Throws: `contradiction` for a run that has not ended, or is quarantined, or has been pruned before.
     public func pruneEvidence(
         of run: RunID, by user: String, reason: String, at time: WallTime, followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> EvidencePruning {
         var pruning = EvidencePruning(by: user, reason: reason, answers: 0, bytes: 0)
         return try write("prune the run \(run)") { db in
             let row = try db.existingRun(run)
-            guard row.standing != .open else {
+            guard row.standing != .open, row.standing != .quarantined else {
                 throw LedgerError(
                     .contradiction,
-                    "The run \(run) may still go on and needs its evidence; nothing was deleted. Finalize it, or start "
-                        + "a run that succeeds it, first.", run: run)
+                    "The run \(run) is \(row.standing.word) and needs its evidence; nothing was deleted. Only a run that ended "
+                        + "is pruned.", run: run)
             }
             var needed: Set<Digest> = []
-            for other in try String.fetchAll(db, sql: "SELECT id FROM runs").map({ RunID($0) }) where other != run {
+            let readable = "SELECT id FROM runs WHERE standing <> 'quarantined'"
+            for other in try String.fetchAll(db, sql: readable).map({ RunID($0) }) where other != run {
                 if let cited = try db.citedEvidence(of: other) { needed.formUnion(cited) }
             }
+            needed.formUnion(try db.digestsInQuarantine())
             guard let own = try db.citedEvidence(of: run) else {
                 throw LedgerError(
                     .contradiction, "The evidence of the run \(run) was pruned before; nothing was deleted.", run: run)
@@ -56,5 +58,20 @@ extension Database {
             cited.formUnion(event.citedEvidence)
         }
         return cited
+    }
+
+    /// Whatever looks like a digest in the events of quarantined runs: some of them can not be read.
+    fileprivate func digestsInQuarantine() throws -> Set<Digest> {
+        let rows = try Row.fetchCursor(
+            self,
+            sql: """
+                SELECT payload FROM events JOIN runs ON runs.id = events.run WHERE runs.standing = 'quarantined'
+                """)
+        var found: Set<Digest> = []
+        while let row = try rows.next() {
+            let text = String(decoding: row.bytes("payload"), as: UTF8.self)
+            for match in text.matches(of: /sha256:[0-9a-f]{64}/) { found.insert(Digest(String(match.0))) }
+        }
+        return found
     }
 }

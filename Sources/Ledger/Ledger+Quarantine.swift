@@ -17,7 +17,34 @@ public struct Quarantine: Codable, Hashable, Sendable {
     public var abandoned: [HostName]
 }
 
+/// What a host of a quarantined run is free for.
+public enum HostFate: String, Sendable {
+    /// Its journal was read, and nothing of the run is under way there.
+    case settled
+    case abandoned
+}
+
 extension Ledger {
+    /// The hosts that belong to a run.
+    public func claimedHosts(of run: RunID) throws(LedgerError) -> [HostName] {
+        try read("look up the hosts of the run \(run)") { db in try db.claimedHosts(of: run) }
+    }
+
+    /// Whatever can be read of a run's events, in order, whether or not they are what was recorded.
+    public func readableEvents(of run: RunID) throws(LedgerError) -> [RunEvent] {
+        try read("read what can be read of the run \(run)") { db in
+            let rows = try Row.fetchCursor(
+                db, sql: "SELECT payload FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
+            var events: [RunEvent] = []
+            while let row = try rows.next() {
+                if let event = try? CanonicalJSON.stored(RunEvent.self, from: row.bytes("payload")) {
+                    events.append(event)
+                }
+            }
+            return events
+        }
+    }
+
     /// What became of a quarantined run; nil where the run is none.
     public func quarantine(of run: RunID) throws(LedgerError) -> Quarantine? {
         try read("look up the quarantine of the run \(run)") { db in
@@ -47,7 +74,9 @@ extension Ledger {
         try write("quarantine the run \(run)") { db in
             let row = try db.existingRun(run)
             if let last = try db.lastDriver(of: run), try LockFile.isHeld(at: lockPath(run, epoch: last.epoch)) {
-                throw LedgerError.leaseHeld(run, by: last)
+                throw LedgerError(
+                    .leaseHeld, "\(last.name) drives the run \(run) with epoch \(last.epoch). Nothing was recorded.",
+                    next: .showLease(run: run), run: run)
             }
             if row.standing != .quarantined {
                 _ = try db.openRun(run)
@@ -63,15 +92,14 @@ extension Ledger {
         }
     }
 
-    /// What was found on a host of a quarantined run, or that nobody asked it.
-    public enum HostFate: String, Sendable { case settled, abandoned }
-
     /// Frees a host of a quarantined run.
     ///
-    /// - Parameter operations: what the host's journal says of the run.
+    /// - Parameters:
+    ///   - reason: why it is abandoned.
+    ///   - operations: what the host's journal says of the run.
     public func free(
-        _ host: HostName, of run: RunID, as fate: HostFate, remembering operations: [ReconstructedOperation],
-        by user: String, at time: WallTime
+        _ host: HostName, of run: RunID, as fate: HostFate, reason: String?,
+        remembering operations: [ReconstructedOperation], by user: String, at time: WallTime
     ) throws(LedgerError) {
         let rows = try operations.map { operation throws(LedgerError) in
             (operation, try encode(operation, as: "reconstructed operation"))
@@ -86,9 +114,9 @@ extension Ledger {
             guard db.changesCount > 0 else { return }
             try db.execute(
                 sql: """
-                    INSERT INTO quarantined_hosts (run, host, fate, freed_by, freed_at_milliseconds)
-                    VALUES (?, ?, ?, ?, ?)
-                    """, arguments: [run.rawValue, host.rawValue, fate.rawValue, user, time.milliseconds])
+                    INSERT INTO quarantined_hosts (run, host, fate, reason, freed_by, freed_at_milliseconds)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """, arguments: [run.rawValue, host.rawValue, fate.rawValue, reason, user, time.milliseconds])
             for (operation, document) in rows { try db.insert(operation, document, by: user, at: time) }
         }
     }

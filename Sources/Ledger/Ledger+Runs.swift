@@ -189,9 +189,9 @@ extension Database {
             if let owner {
                 throw LedgerError(
                     .hostClaimed,
-                    "The host \(host) belongs to the run \(owner), which is neither finalized nor "
-                        + "superseded, so \(run) did not start. Finalize \(owner), or take its place: start with "
-                        + "--succeeds \(owner).", next: .status(run: RunID(owner)), run: RunID(owner))
+                    "The host \(host) belongs to the run \(owner), which has not ended, so \(run) did not start. Finalize "
+                        + "\(owner), cancel it where it has changed nothing, or take its place: start with --succeeds "
+                        + "\(owner).", next: .status(run: RunID(owner)), run: RunID(owner))
             }
             try cachedStatement(sql: "INSERT INTO host_claims (host, run) VALUES (?, ?)")
                 .execute(arguments: [host.rawValue, run.rawValue])

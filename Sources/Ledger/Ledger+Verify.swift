@@ -36,7 +36,8 @@ extension Ledger {
                 var check = ChainCheck(run: run, ledger: id, follower: follower?())
                 try check.walk(db)
                 var verdict = check.verdict
-                verdict.isQuarantined = try db.existingRun(run).standing == .quarantined
+                let standing = try db.existingRun(run).standing
+                (verdict.isOpen, verdict.isQuarantined) = (standing == .open, standing == .quarantined)
                 return verdict
             }
             return Verification(chains: chains, faults: faults)

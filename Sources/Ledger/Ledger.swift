@@ -11,6 +11,7 @@ public import UpgradeDomain
 /// facts are recorded as a whole or not at all.
 public final class Ledger: Sendable {
     public let path: String
+    private let isSimulated: Bool
     /// Random at creation; agents remember which ledger owns their host.
     public let id: LedgerID
 
@@ -48,17 +49,23 @@ public final class Ledger: Sendable {
 
     /// Opens an existing ledger for reading only; also works on a full disk.
     ///
+    /// - Parameter upgrading: a ledger of an earlier build is brought up to date first; false leaves the file as it is, for its
+    ///   bytes alone.
+    ///
     /// On a full disk SQLite can not open a cleanly closed WAL database in the ordinary way; as nobody is writing
     /// to it then, it is read as an immutable file.
-    public static func openReadOnly(at path: String) throws(LedgerError) -> Ledger {
+    public static func openReadOnly(at path: String, upgrading: Bool = true) throws(LedgerError) -> Ledger {
         try requirePresent(path)
         do {
             return try Ledger(path: path, access: .readOnly)
         } catch {
             switch error.code {
             case .olderSchema:
+                guard upgrading else { return try Ledger(path: path, access: .readOnly, acceptsOlder: true) }
                 // Brought up to date by whoever uses it first; where that can not be, the error says how.
-                do { _ = try Ledger(path: path, access: .readWrite) } catch let failure {
+                do throws(LedgerError) {
+                    _ = try Ledger(path: path, access: .readWrite)
+                } catch let failure {
                     throw failure.code == .readOnly ? error : failure
                 }
                 return try Ledger(path: path, access: .readOnly)
@@ -94,9 +101,11 @@ public final class Ledger: Sendable {
     }
 
     private init(
-        path: String, access: Access, vfs: String? = nil, synchronous: String = "FULL", newID: String? = nil
+        path: String, access: Access, vfs: String? = nil, synchronous: String = "FULL", newID: String? = nil,
+        acceptsOlder: Bool = false
     ) throws(LedgerError) {
         self.path = path
+        isSimulated = access == .memory
         if access != .memory { try PrivateFile.requireTrusted(path) }
         do {
             let configuration = Ledger.configuration(path: path, access: access, synchronous: synchronous)
@@ -116,7 +125,7 @@ public final class Ledger: Sendable {
             }
             id = try database.read { db in
                 let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-                guard version == Schema.currentVersion else {
+                guard version == Schema.currentVersion || acceptsOlder else {
                     throw LedgerError(
                         .olderSchema,
                         "The ledger \(path) has the older schema \(version); any command that writes, such as the import of an "
@@ -146,11 +155,18 @@ public final class Ledger: Sendable {
         return configuration
     }
 
-    private static func randomID() -> String {
+    private static func randomID() -> String { "l-" + randomDigits() }
+
+    /// 128 bits.
+    private static func randomDigits() -> String {
         var generator = SystemRandomNumberGenerator()
-        let digits = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-            .map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-        return "l-" + digits.joined()
+        return (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            .map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// Of a lease; the same for the same seed in a simulation, whose ledgers are told apart by their paths.
+    func newToken(_ epoch: Epoch) -> LeaseToken {
+        LeaseToken(isSimulated ? "\(path)-\(epoch)" : Ledger.randomDigits())
     }
 
     /// Whether the write-ahead log holds anything, which also means that a process may have the file open.

@@ -42,13 +42,17 @@ enum PrivateFile {
         guard !isShared(parent) || chmod(path, 0o2770) == 0 else { throw failure("share the folder", path, errno) }
     }
 
-    /// - Throws: `untrusted` where somebody else could have written the file or put it there.
+    /// - Throws: `untrusted` where somebody else could have written the file, put it there, or put a journal beside it, which
+    ///   SQLite would play back into it. A link is somebody's choice; what it leads to is looked at as well.
     static func requireTrusted(_ path: String) throws(LedgerError) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return }
-        let folder = folder(of: path)
-        try require(folder, isFolder: true, of: path)
-        try require(path, isFolder: false, of: path)
+        guard let resolved = realpath(path, nil) else { return }
+        defer { free(resolved) }
+        let target = String(cString: resolved)
+        for file in target == path ? [path] : [path, target] {
+            try require(folder(of: file), isFolder: true, of: path)
+            try require(file, isFolder: false, of: path)
+            try require(file + "-leases", isFolder: true, of: path)
+        }
     }
 
     static func folder(of path: String) -> String {
@@ -80,8 +84,6 @@ enum PrivateFile {
                 "\(what) belongs to \(account(status.st_uid)), and neither to you nor to root. \(consequence) Work as its owner, or "
                     + "copy it to a folder of yours once you know what it holds.")
         }
-        // Whoever may write a sticky folder can not replace a file of somebody else in it.
-        if isFolder, status.st_mode & S_ISVTX != 0 { return }
         let forbidden: mode_t = isShared ? 0o002 : 0o022
         guard status.st_mode & forbidden == 0 else {
             throw LedgerError(

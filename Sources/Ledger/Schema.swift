@@ -27,7 +27,7 @@ enum Schema {
     /// Brings the file to the current version in one transaction; a crash leaves the old version whole.
     static func migrate(_ db: Database, newLedgerID: String) throws {
         guard try Int.fetchOne(db, sql: "PRAGMA user_version") != currentVersion else { return }
-        // A table can be made anew only while nothing looks after who refers to it.
+        // A table can be replaced only while nothing watches who refers to it.
         try db.execute(sql: "PRAGMA foreign_keys = OFF")
         defer { try? db.execute(sql: "PRAGMA foreign_keys = ON") }
         try db.inTransaction(.immediate) {
@@ -221,6 +221,7 @@ enum Schema {
             run TEXT NOT NULL REFERENCES quarantines (run),
             host TEXT NOT NULL,
             fate TEXT NOT NULL CHECK (fate IN ('settled', 'abandoned')),
+            reason TEXT,
             freed_by TEXT NOT NULL,
             freed_at_milliseconds INTEGER NOT NULL,
             PRIMARY KEY (run, host)
@@ -234,6 +235,21 @@ enum Schema {
         CREATE TRIGGER quarantined_hosts_keep_delete BEFORE DELETE ON quarantined_hosts
             BEGIN SELECT RAISE(ABORT, 'quarantined hosts are append-only'); END;
         ALTER TABLE leases ADD COLUMN token TEXT;
+        CREATE TABLE adoptions (
+            epoch INTEGER PRIMARY KEY CHECK (epoch >= 1),
+            token TEXT NOT NULL,
+            host TEXT NOT NULL,
+            former_ledger TEXT NOT NULL,
+            former_epoch INTEGER NOT NULL,
+            owner TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            adopted_by TEXT NOT NULL,
+            adopted_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER adoptions_keep_update BEFORE UPDATE ON adoptions
+            BEGIN SELECT RAISE(ABORT, 'adoptions are append-only'); END;
+        CREATE TRIGGER adoptions_keep_delete BEFORE DELETE ON adoptions
+            BEGIN SELECT RAISE(ABORT, 'adoptions are append-only'); END;
         ALTER TABLE approvals ADD COLUMN runs_served INTEGER;
         ALTER TABLE approvals ADD COLUMN ends_at_milliseconds INTEGER;
         """

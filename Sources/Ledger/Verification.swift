@@ -27,6 +27,8 @@ public struct ChainVerdict: Hashable, Sendable {
     public var faults: [LedgerFault]
     /// Its faults are known: the run was set aside for them.
     public var isQuarantined = false
+    /// It may still go on, so somebody has to decide about it.
+    public var isOpen = true
 
     /// Whether its events are other than they were, missing or unreadable, so that nobody can follow them.
     public var isBroken: Bool {

@@ -35,6 +35,8 @@ public enum OperatorCommand: Hashable, Codable, Sendable {
     case status(run: RunID?)
     case statusOfEveryHost(run: RunID)
     case showLease(run: RunID)
+    /// Takes a host from another ledger, or from a copy of this one.
+    case adopt(host: HostName, owner: Owner?)
 
     // Recovery.
     case showBoundary(run: RunID)
@@ -71,7 +73,7 @@ extension OperatorCommand {
     /// that is shown.
     public var asksForReason: Bool {
         switch self {
-        case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine: true
+        case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine, .adopt: true
         case .rerun(_, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
         case .importInventory, .listInventory, .showHost, .trustKeys, .trustKnownHosts, .replaceKeys, .addPlan,
             .listPlans,

@@ -21,6 +21,7 @@ extension HoldCode {
         switch self {
         case .hostUnreachable, .operationUnsettled: .unreachable
         case .hostKeyChanged, .hostKeyUnknown, .authenticationRefused, .agentUnusable, .hostOwnedElsewhere,
+            .ledgerCopied,
             .machineChanged, .machineDuplicated, .scriptMissing, .rollbackPrerequisiteMissing, .diskFull,
             .guardrailRefused, .operationRefused, .hostBlocked, .rollbackRequested:
             .refused

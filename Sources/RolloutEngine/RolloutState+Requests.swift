@@ -290,7 +290,7 @@ extension RolloutState {
         return switch status {
         case .verified, .verifiedExcept, .rolledBack(.verified): nil
         // Nothing was changed, so nothing can go back, and its hosts are of use to other runs.
-        case .aborted where touchedPlacements.isEmpty: nil
+        case .aborted where touchedPlacements.isEmpty && !inheritsChanges: nil
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
             .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .cancelled, .superseded:
             RequestRefusal(
@@ -301,11 +301,17 @@ extension RolloutState {
 
     private var cancelRefusal: RequestRefusal? {
         if let open = openOperations.sorted().first {
-            return RequestRefusal("\(open) is not settled", remedy: "let it be settled", next: resume)
+            // Whoever wants an end wants nothing new begun; an abort settles what is open.
+            return RequestRefusal(
+                "\(open) is not settled", remedy: "abort the run, which settles it",
+                next: isHeld || isAborted ? resume : .abort(run: definition.run))
         }
         if hasChangedNothing { return nil }
-        return RequestRefusal(
-            "the run has changed hosts", remedy: "roll them back and finalize the run, or start a run that succeeds it")
+        return inheritsChanges
+            ? RequestRefusal(
+                "the run goes on from one that has changed hosts", remedy: "go on, or start a run that succeeds it")
+            : RequestRefusal(
+                "the run has changed hosts", remedy: "roll them back and finalize it, or start a run that succeeds it")
     }
 
     // MARK: Taking
@@ -356,6 +362,15 @@ extension RolloutState {
         recoveryApprovals = []
         for index in failures.indices where failures[index].resolution == nil {
             failures[index].resolution = .checkedAgain
+        }
+        switch stage {
+        case .preflight, .baseline:
+            // Nothing has begun there, whatever an event that did not fit made of it.
+            for (placement, state) in placements.all where state.phase == .failed {
+                placements[placement]?.enter(.waiting, moment)
+                placements[placement]?.attempt += 1
+            }
+        case .batch, .batchBoundary, .layerBoundary, .end, .complete: break
         }
         switch stage {
         case .preflight:

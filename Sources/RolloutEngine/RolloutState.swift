@@ -151,10 +151,10 @@ public struct RolloutState: Hashable, Sendable {
         }
     }
 
-    /// Whether no script of a step or a rollback ran, or may have run, on any host, and none is at the target through the run
-    /// before.
+    /// Whether no script of a step or a rollback ran, or may have run, on any host, neither through this run nor through the one
+    /// that it succeeds.
     public var hasChangedNothing: Bool {
-        touchedPlacements.isEmpty
+        touchedPlacements.isEmpty && !inheritsChanges
             && operations.values.allSatisfy { operation in
                 switch operation.fate {
                 case .withdrawn, .tombstoned: true
@@ -163,6 +163,9 @@ public struct RolloutState: Hashable, Sendable {
                 }
             }
     }
+
+    /// Whether it goes on from a run that has changed hosts.
+    var inheritsChanges: Bool { definition.succession?.attempts.isEmpty == false }
 
     public var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }
 

@@ -2,7 +2,7 @@ import SafeText
 import UpgradeDomain
 
 // Rules 1: what captures of builds that recorded no verdict are judged by, on every reading. Frozen: a change here would change
-// what happened. New rules come in a file of their own, with the next number; RulesTests notices whatever changes these.
+// what happened. New rules come in a file of their own, with the next number. RulesTests notices most changes of a comparison.
 
 extension RolloutState {
     /// What a capture shows that is waited for; nil where nothing is judged of it.

@@ -42,3 +42,15 @@ public struct Epoch: Hashable, Comparable, Sendable, Codable, ExpressibleByInteg
     public var description: String { String(number) }
     public static func < (left: Epoch, right: Epoch) -> Bool { left.number < right.number }
 }
+
+/// With what a lease is told from every other one: by its ledger's count, and from those of a copy of the ledger by a token.
+public struct Fence: Hashable, Sendable {
+    public var epoch: Epoch
+    /// nil of leases from before there were tokens.
+    public var token: LeaseToken?
+
+    public init(_ epoch: Epoch, _ token: LeaseToken?) {
+        self.epoch = epoch
+        self.token = token
+    }
+}

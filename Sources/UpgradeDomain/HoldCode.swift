@@ -7,6 +7,7 @@ public enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     case authenticationRefused = "authentication-refused"
     case agentUnusable = "agent-unusable"
     case hostOwnedElsewhere = "host-owned-elsewhere"
+    case ledgerCopied = "ledger-copied"
     case machineChanged = "machine-changed"
     case machineDuplicated = "machine-duplicated"
     // Preflight.

@@ -74,6 +74,12 @@ public struct LedgerID: Name {
     public init(rawValue: String) { self.rawValue = rawValue }
 }
 
+/// Random, and new for every lease: two copies of one ledger give out the same epochs, and never the same token.
+public struct LeaseToken: Name {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
 /// The random identity of one agent's state folder: one machine, whatever names point at it.
 public struct AgentIdentity: Name {
     public let rawValue: String

@@ -15,7 +15,10 @@ import UpgradeDomain
         (HostFence(owner: "a", highestEpoch: 3), 3, false, HostFence(owner: "a", highestEpoch: 3), nil),
         (HostFence(owner: "a", highestEpoch: 3), 4, false, HostFence(owner: "a", highestEpoch: 4), nil),
         (HostFence(owner: "a", highestEpoch: 3), 2, false, nil, .staleEpoch),
-        (HostFence(owner: "a", highestEpoch: 3), 2, true, nil, .staleEpoch),
+        (HostFence(owner: "a", highestEpoch: 3), 2, true, HostFence(owner: "a", highestEpoch: 2), nil),
+        // A copy of the ledger gave out the same epoch.
+        (HostFence(owner: "a", highestEpoch: 3, token: "t"), 3, false, nil, .staleEpoch),
+        (HostFence(owner: "a", highestEpoch: 3, token: "t"), 4, false, HostFence(owner: "a", highestEpoch: 4), nil),
         (HostFence(owner: "b", highestEpoch: 3), 9, false, nil, .ownedElsewhere),
         (HostFence(owner: "b", highestEpoch: 3), 1, true, HostFence(owner: "a", highestEpoch: 1), nil),
         // As far as a restored ledger raises it, and not so far that nobody could follow.
@@ -28,7 +31,7 @@ import UpgradeDomain
         before: HostFence, epoch: Epoch, takeOver: Bool, after: HostFence?, refusal: Refusal.Code?
     ) {
         do {
-            #expect(try before.admitting(ledger: "a", epoch: epoch, takeOver: takeOver) == after)
+            #expect(try before.admitting(ledger: "a", epoch: epoch, token: nil, takeOver: takeOver) == after)
         } catch {
             #expect(error.code == refusal)
         }

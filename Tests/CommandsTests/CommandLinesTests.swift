@@ -23,7 +23,7 @@ struct CommandLinesTests {
             .listPlans, .showPlan(plan: name), .approvePlan(plan: name, owner: owner),
             .approvePlan(plan: name, owner: nil),
             .start(plan: name, succeeds: nil), .start(plan: nil, succeeds: run), .watch(run: run), .resume(run: run),
-            .resume(run: nil), .abort(run: run), .finalize(run: run), .cancel(run: run),
+            .resume(run: nil), .abort(run: run), .finalize(run: run), .cancel(run: run), .adopt(host: host, owner: nil),
             .quarantine(run: run, abandoned: [host]), .rebind(host: host, run: run),
             .retire(host: host, run: run, owner: owner), .status(run: run), .status(run: nil),
             .statusOfEveryHost(run: run),

@@ -6,7 +6,7 @@ import UpgradeDomain
 /// A host that loses contact after a change goes back by itself, over real sshd.
 struct ConfirmationRunTests {
     /// The redeploy counts its runs and begins once the test says so.
-    private static func waiting(_ plan: String, confirmWithinSeconds seconds: Int) -> String {
+    static func waiting(_ plan: String, confirmWithinSeconds seconds: Int) -> String {
         CrashTests.counting(plan)
             .replacingOccurrences(
                 of: "exec bash ./scripts", with: "until [ -e ../go ]; do sleep 0.05; done; exec bash ./scripts"

@@ -45,6 +45,19 @@ struct NextCommandTests {
         }
     }
 
+    @Test func aRunThatChangedNothingIsCancelledAndItsHostsAreFree() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.unreachable, "rollout", "start", "lab-1.5.0")
+            #expect(try await follow(fleet, "rollout cancel") == FleetFixture.Exit.verified.rawValue)
+            try await fleet.expect(.refused, "rollout", "resume")
+            try await fleet.lab.mend("core-1")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            try await fleet.expect(.refused, "rollout", "cancel")
+        }
+    }
+
     @Test func aRollbackThatWaitsForASignOffGoesOnWithIt() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")

@@ -40,8 +40,8 @@ struct QuarantineTests {
 
             try await fleet.lab.inject(.sshdDown, on: "core-2", target: "1.5.0")
             let partly = try await fleet.expect(.unreachable, "ledger", "quarantine", run, "--reason", "a torn page")
-            #expect(partly.output.contains("core-1") && partly.errors.contains("1 hosts still belong"))
-            let shown = try await fleet.expect(.held, "status")
+            #expect(partly.output.contains("core-1") && partly.errors.contains("still with \(run): core-2;"))
+            let shown = try await fleet.expect(.verified, "status")
             #expect(shown.output.contains("quarantined") && shown.output.contains("a torn page"))
             #expect(shown.output.contains("still with the run: core-2"))
             // Nothing drives it or changes it, and its hosts are not given to another run before they have answered.
@@ -52,10 +52,36 @@ struct QuarantineTests {
             #expect(claimed.errors.contains("lockflight ledger quarantine \(run)"))
 
             try await fleet.expect(.refused, "ledger", "quarantine", run, "--abandon", "core-1")
-            try await fleet.expect(.verified, "ledger", "quarantine", run, "--abandon", "core-2")
+            try await fleet.expect(.verified, "ledger", "quarantine", run, "--abandon", "core-2", "--reason", "gone")
             #expect(try await fleet.expect(.verified, "status").output.contains("free, abandoned: core-2"))
             #expect(try await fleet.expect(.verified, "ledger", "reconstructed").output.contains("core-1"))
             try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    @Test func aHostThatIsStillAtItStaysWithItsRunAlsoWhereAPersonWouldLetItGo() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            let plan = { ConfirmationRunTests.waiting($0, confirmWithinSeconds: 600) }
+            try await fleet.approvePlan(to: "1.5.0", change: plan)
+            _ = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await fleet.wait(for: "the redeploy to begin") { try CrashTests.redeploys(fleet, "core-1") == 1 }
+                kill(process, SIGTERM)
+            }
+            let run = try #require(try await fleet.status().value(at: "/run")?.scalarText)
+            try damage(fleet, 9)
+            let words = ["ledger", "quarantine", run, "--reason", "torn", "--abandon", "core-1"]
+            let busy = try await fleet.run(words)
+            #expect(busy.code == FleetFixture.Exit.unreachable.rawValue, "\(busy.output)\(busy.errors)")
+            #expect(busy.output.contains("is still at \(run).core-1.core."), "\(busy.output)")
+            #expect(try await fleet.run(["status"]).output.contains("still with the run: core-1"))
+
+            for host in fleet.lab.hosts { try Data().write(to: URL(fileURLWithPath: host.root + "/go")) }
+            try await fleet.wait(for: "core-1 to be free") {
+                try await fleet.run(["ledger", "quarantine", run]).code == FleetFixture.Exit.verified.rawValue
+            }
+            // It was reached, so it keeps its change, and the next run finds what there is.
+            #expect(try await fleet.version("core-1", "core") == "1.5.0")
+            #expect(try await fleet.run(["ledger", "reconstructed"]).output.contains("\(run).core-1.core."))
         }
     }
 }

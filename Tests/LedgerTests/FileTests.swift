@@ -114,11 +114,11 @@ struct FileTests {
             }
             try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: place)
         }
-        // Nobody replaces another's file in a sticky folder, and a group's folder is shared on purpose.
-        for mode in [0o1777, 0o2770] {
-            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: fixture.folder)
-            for open in openings { _ = try open(path) }
-        }
+        // In a sticky folder somebody else may put a journal beside the ledger. A group's folder is shared on purpose.
+        #expect(chmod(fixture.folder, 0o1777) == 0)
+        for open in openings { #expect(throws: LedgerError.self) { _ = try open(path) } }
+        #expect(chmod(fixture.folder, 0o2770) == 0)
+        for open in openings { _ = try open(path) }
         #expect(try self.mode(fixture.folder + "/ledger.sqlite") == 0o600)
         _ = try Ledger.open(at: fixture.folder + "/shared.sqlite")
         #expect(try self.mode(fixture.folder + "/shared.sqlite") == 0o660)
@@ -150,6 +150,22 @@ struct FileTests {
         #expect(chown(fixture.path, 65_534, getegid()) == 0 && chown(fixture.folder, 65_534, getegid()) == 0)
         #expect(chmod(fixture.folder, 0o2770) == 0)
         for open in openings { #expect(throws: LedgerError.self) { _ = try open(fixture.path) } }
+    }
+
+    @Test("what a link leads to is looked at as well")
+    func linked() throws {
+        _ = try fixture.open()
+        let open = fixture.folder + "/open"
+        try FileManager.default.createDirectory(atPath: open, withIntermediateDirectories: false)
+        try FileManager.default.moveItem(atPath: fixture.path, toPath: open + "/ledger.sqlite")
+        try FileManager.default.createSymbolicLink(
+            atPath: fixture.path, withDestinationPath: open + "/ledger.sqlite")
+        #expect(chmod(open, 0o777) == 0)
+        for opening in openings {
+            #expect(#expect(throws: LedgerError.self) { _ = try opening(fixture.path) }?.code == .untrusted)
+        }
+        #expect(chmod(open, 0o700) == 0)
+        for opening in openings { _ = try opening(fixture.path) }
     }
 
     @Test("nothing is written through a link that waits at a name")

@@ -329,6 +329,14 @@ struct RecoveryTests {
             .script = .ends(.guardrailRefused(guardrail: "g", code: 3))
         refused.run()
         #expect(refused.state.refusal(of: .cancel) == nil)
+        // A successor answers for what the run before it changed, also before it has looked.
+        let succession = Succession(
+            predecessor: "r-0", baselines: [:], attempts: [Placement(host: "c1", layer: "core"): 1])
+        var successor = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])], succession: succession))
+        successor.attach()
+        #expect(successor.state.refusal(of: .cancel) != nil)
+        successor.request(.abort)
+        #expect(successor.state.refusal(of: .cancel) != nil && successor.state.refusal(of: .finalize) != nil)
     }
 
     @Test func onlyAVerifiedOrWhollyRolledBackRunIsFinalized() {

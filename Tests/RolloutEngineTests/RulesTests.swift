@@ -5,7 +5,7 @@ import UpgradeDomain
 
 /// Rules 1 judge what was recorded before verdicts were, on every reading, so they never change again.
 @Suite struct RulesTests {
-    /// Of all that rules 1 said of 4,000 captures when they were frozen. Where this fails, a change made history read otherwise:
+    /// Of 4,000 verdicts by rules 1 when they were frozen. Where this fails, a change made history read otherwise:
     /// take it back, and put new rules beside the old ones, with the next number.
     private static let frozen: UInt64 = 13_021_945_931_541_634_725
 

@@ -54,6 +54,13 @@ import UpgradeDomain
         #expect(harness.state.placements[placement]?.phase == .waiting)
         // It may have reached the host, so it is settled.
         #expect(harness.state.openOperations == ["r-1.c1.core.redeploy.1"])
+        // Once somebody looked, the run goes on to its end.
+        harness.append(.operationTombstoned(id: "r-1.c1.core.redeploy.1"))
+        harness.run()
+        #expect(harness.state.isAtRest)
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verified)
     }
 
     private struct Missing: Error {}

@@ -41,7 +41,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             self.lease = lease
             epoch = lease.epoch
             let driver = try await RunDriver(
-                run: World.run, ledger: world.ledger.id, driver: lease.driver, version: "simulated", log: self,
+                run: World.run, ledger: world.ledger.id, driver: lease.driver, token: lease.token, version: "simulated",
+                log: self,
                 connector: self, clock: clock,
                 observe: { [weak self] state in self?.world.checker.sawState(state, of: self?.number ?? 0) })
             self.driver = driver
@@ -170,6 +171,11 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         }
         world.apply(fault, by: self)
         return outcome
+    }
+
+    func gaveOut(_ fence: Fence) async throws -> Bool {
+        try await passOrDie()
+        return try world.ledger.gaveOut(fence)
     }
 
     func store(evidence: [UInt8]) async throws -> Digest {

@@ -29,15 +29,16 @@ package struct HostAgent: Sendable {
         session.admit(hello)
         return HelloReply(
             protocolVersion: version, agentVersion: AgentProgram.version, identity: identity,
-            owner: fence.owner, highestEpoch: fence.highestEpoch, bootID: state.machine.bootID,
+            owner: fence.owner, highestEpoch: fence.highestEpoch, token: version >= 2 ? fence.token : nil,
+            bootID: state.machine.bootID,
             architecture: AgentProgram.architecture, hostTime: state.machine.wallTime)
     }
 
     /// Checks, right before a change, that a session still is the newest that drives the host.
-    private func requireNewest(_ driver: (ledger: LedgerID, epoch: Epoch)) throws(Refusal) {
+    private func requireNewest(_ driver: Session.Driver) throws(Refusal) {
         let fence = try state.fence()
         try logged(driver.ledger, driver.epoch) { () throws(Refusal) in
-            try fence.check(ledger: driver.ledger, epoch: driver.epoch)
+            try fence.check(driver)
         }
     }
 

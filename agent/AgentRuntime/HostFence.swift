@@ -5,42 +5,53 @@ package import UpgradeDomain
 package struct HostFence: Codable, Hashable, Sendable {
     var owner: LedgerID?
     package var highestEpoch: Epoch
+    /// Of the lease with that epoch: a copy of the ledger may give out the same epoch, and has another token.
+    var token: LeaseToken?
 
     static let unowned = HostFence(owner: nil, highestEpoch: 0)
 
     /// The fence after a hello that asks to drive.
     ///
     /// - Throws: `ownedElsewhere` unless the hello takes the host over, `staleEpoch` when a newer coordinator of the
-    ///   same ledger has been here, `limitExceeded` for one so high that no other could ever follow. Epochs belong to a
-    ///   ledger: a new owner starts at its own.
-    func admitting(ledger: LedgerID, epoch: Epoch, takeOver: Bool) throws(Refusal) -> HostFence {
-        let seen: Epoch
-        if let owner, owner != ledger {
-            guard takeOver else { throw ownedElsewhere(by: owner) }
-            seen = 0
-        } else {
-            seen = highestEpoch
-        }
+    ///   same ledger has been here, or one of a copy of it, `limitExceeded` for one so high that no other could ever
+    ///   follow. Whoever takes the host over starts at an epoch of its own.
+    func admitting(
+        ledger: LedgerID, epoch: Epoch, token: LeaseToken?, takeOver: Bool
+    ) throws(Refusal) -> HostFence {
+        if let owner, owner != ledger, !takeOver { throw ownedElsewhere(by: owner) }
+        let seen = takeOver ? 0 : highestEpoch
         guard epoch >= seen else { throw staleEpoch(epoch) }
+        guard takeOver || epoch > seen || isSame(token) else { throw copied(epoch) }
         guard seen.admits(epoch) else {
             throw Refusal(
                 .limitExceeded,
                 "epoch \(epoch) is more than \(Epoch.largestRise) above \(seen), the newest that has driven this host; "
                     + "nothing was changed; no ledger counts that far")
         }
-        return HostFence(owner: ledger, highestEpoch: epoch)
+        return HostFence(owner: ledger, highestEpoch: epoch, token: token)
     }
 
     /// Checks, right before a change, that a session still is the newest that drives the host.
-    func check(ledger: LedgerID, epoch: Epoch) throws(Refusal) {
-        if let owner, owner != ledger { throw ownedElsewhere(by: owner) }
-        guard owner == ledger, epoch == highestEpoch else { throw staleEpoch(epoch) }
+    func check(_ driver: Session.Driver) throws(Refusal) {
+        if let owner, owner != driver.ledger { throw ownedElsewhere(by: owner) }
+        guard owner == driver.ledger, driver.epoch == highestEpoch else { throw staleEpoch(driver.epoch) }
+        guard isSame(driver.token) else { throw copied(driver.epoch) }
     }
+
+    /// A lease from before there were tokens is told by its epoch alone.
+    private func isSame(_ other: LeaseToken?) -> Bool { token == nil || token == other }
 
     private func ownedElsewhere(by owner: LedgerID) -> Refusal {
         Refusal(
             .ownedElsewhere,
             "ledger \(owner) owns this host; nothing was changed; take the host over only if that ledger is retired")
+    }
+
+    private func copied(_ epoch: Epoch) -> Refusal {
+        Refusal(
+            .staleEpoch,
+            "epoch \(epoch) has driven this host with another lease: a copy of the ledger is at work; nothing was changed"
+        )
     }
 
     private func staleEpoch(_ epoch: Epoch) -> Refusal {

@@ -5,7 +5,7 @@ extension OperationJournal {
     /// Forgets the oldest ended operations, tombstones and kept scripts of other runs, as far as there are more than
     /// the agent keeps. Call inside `StateFolder.exclusively`, before a run's next operation begins.
     ///
-    /// A host belongs to at most one run that is neither finalized nor superseded, so what belongs to another run than
+    /// A host belongs to at most one run that has not ended, so what belongs to another run than
     /// the one that starts something here is needed by nobody: its ids come with epochs that the fence refuses. What
     /// has not ended stays, whatever its run.
     func collectGarbage(for run: RunID) throws(Refusal) {

@@ -7,7 +7,13 @@ package struct Session: Sendable {
         case awaitingHello
         /// Said hello without an epoch.
         case reading
-        case driving(ledger: LedgerID, epoch: Epoch)
+        case driving(Driver)
+    }
+    /// Who drives, and with which lease.
+    struct Driver: Hashable, Sendable {
+        var ledger: LedgerID
+        var epoch: Epoch
+        var token: LeaseToken?
     }
     private var state = State.awaitingHello
     /// When its connection's agent began: a change that ended later is confirmed by a newer session only.
@@ -32,11 +38,14 @@ package struct Session: Sendable {
     /// Judges a hello against the host's fence; ``admit(_:)`` follows once the new fence is durable.
     static func judge(_ hello: HelloRequest, fence: HostFence) throws(Refusal) -> Admission {
         guard let epoch = hello.epoch else { return .read }
-        return .drive(try fence.admitting(ledger: hello.ledger, epoch: epoch, takeOver: hello.takeOver))
+        return .drive(
+            try fence.admitting(
+                ledger: hello.ledger, epoch: epoch, token: hello.token, takeOver: hello.takeOver))
     }
 
     mutating func admit(_ hello: HelloRequest) {
-        if let epoch = hello.epoch { state = .driving(ledger: hello.ledger, epoch: epoch) } else { state = .reading }
+        state =
+            hello.epoch.map { .driving(Driver(ledger: hello.ledger, epoch: $0, token: hello.token)) } ?? .reading
     }
 
     func requireHello() throws(Refusal) {
@@ -47,11 +56,11 @@ package struct Session: Sendable {
     }
 
     /// Who drives, for a request that changes something.
-    func driver() throws(Refusal) -> (ledger: LedgerID, epoch: Epoch) {
+    func driver() throws(Refusal) -> Driver {
         switch state {
         case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
         case .reading: throw Refusal(.readOnly, "the session said hello without an epoch, so it only reads")
-        case .driving(let ledger, let epoch): return (ledger, epoch)
+        case .driving(let driver): return driver
         }
     }
 }

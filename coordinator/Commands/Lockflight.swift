@@ -40,6 +40,8 @@ extension Lockflight {
     public static func runFromCommandLine() async {
         // A file that may not grow any more is an error of write(2), to be reported, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
+        // What is written of a fleet is for its operator alone, until that one says otherwise.
+        umask(0o077)
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -34,6 +34,11 @@ public actor AgentSession {
 
     /// Starts reading and agrees on a protocol version.
     public func open(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
+        listen()
+        return try await greet(hello, timeout: timeout)
+    }
+
+    private func listen() {
         let channel = channel
         reader = Task(executorPreference: executor) { [weak self] in
             var lines = LineSplitter()
@@ -65,6 +70,10 @@ public actor AgentSession {
                 await self?.fail(ContactFailure(.agentUnusable, "the agent broke the protocol: \(words)"))
             }
         }
+    }
+
+    /// Says hello, at first or anew as somebody else.
+    func greet(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
         let reply = try await single(.hello(hello), timeout: timeout)
         guard case .hello(let answer) = reply else { throw unexpected(reply, to: "hello") }
         guard ProtocolLimits.versions.contains(answer.protocolVersion) else {
@@ -228,7 +237,8 @@ extension ContactFailure {
         switch refusal.code {
         case .ownedElsewhere: self.init(.hostOwnedElsewhere, refusal.message)
         case .diskFull: self.init(.diskFull, refusal.message)
-        case .malformed, .unknownVerb, .helloFirst, .noCommonProtocol, .staleEpoch, .readOnly, .operationSeen, .busy,
+        case .staleEpoch: self.init(.ledgerCopied, refusal.message)
+        case .malformed, .unknownVerb, .helloFirst, .noCommonProtocol, .readOnly, .operationSeen, .busy,
             .notNewer, .unknownOperation, .limitExceeded, .internalFailure:
             self.init(.agentUnusable, "the agent refused: \(refusal.message)")
         }

@@ -1,17 +1,15 @@
 import AgentProtocol
 import UpgradeDomain
 
-/// Sessions that only read, and change nothing on their hosts; without an epoch they claim nothing either.
+/// Sessions that begin by reading: they claim nothing.
 struct FleetReader: Sendable {
     static let hostsAtOnce = 32
 
     let connector: any HostConnector
     let ledger: LedgerID
-    /// Deposes whoever drove the hosts before.
-    var epoch: Epoch?
     let clock: RuntimeClock
 
-    /// Says hello, asks, and closes the connection whatever came of it.
+    /// Says hello without an epoch, asks, and closes the connection whatever came of it.
     func read<Answer: Sendable>(
         _ host: Host, _ ask: (AgentSession, HelloReply) async throws(ContactFailure) -> Answer
     ) async throws(ContactFailure) -> Answer {
@@ -19,7 +17,7 @@ struct FleetReader: Sendable {
             channel: try await connector.connect(to: host), clock: clock, executor: connector.executor)
         do throws(ContactFailure) {
             let hello = try await session.open(
-                HelloRequest(ledger: ledger, epoch: epoch), timeout: HostLinks.helloTimeout)
+                HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
             let answer = try await ask(session, hello)
             await session.close()
             return answer

@@ -2,22 +2,29 @@ public import AgentProtocol
 public import UpgradeDomain
 
 /// Asks hosts what became of the operations of one run whose record can not be followed. Nothing of that run can begin on a host
-/// that was asked: the epoch deposes whoever drove it.
+/// that was asked: its lease deposes whoever drove it. A change that waits for a confirmation is confirmed, as its host was reached.
 public struct FleetSettlement: Sendable {
     private let reader: FleetReader
+    private let hello: DrivingHello
     private let run: RunID
+    private let identities: [HostName: AgentIdentity]
 
-    public init(of run: RunID, connector: any HostConnector, ledger: LedgerID, epoch: Epoch, clock: RuntimeClock) {
+    /// - Parameter identities: the agents that the run met. Where its record does not say, the machine must at least have been
+    ///   driven by this ledger: a new one under the old name knows nothing of what the old one is at.
+    public init(
+        of run: RunID, connector: any HostConnector, ledger: LedgerID, hello: DrivingHello,
+        identities: [HostName: AgentIdentity], clock: RuntimeClock
+    ) {
         self.run = run
-        reader = FleetReader(connector: connector, ledger: ledger, epoch: epoch, clock: clock)
+        self.hello = hello
+        self.identities = identities
+        reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
     /// What one host's journal has of the run.
     public struct Findings: Sendable {
         public var entries: [JournalEntry]
-        public var running: [OperationID] {
-            entries.filter { $0.state == .running }.map(\.operation)
-        }
+        public var running: [OperationID] { entries.filter { $0.state == .running }.map(\.operation) }
     }
 
     /// One answer per host, in the order given.
@@ -32,29 +39,41 @@ public struct FleetSettlement: Sendable {
     }
 
     private func findings(on host: Host) async throws(ContactFailure) -> Findings {
-        try await reader.read(host) { session, _ throws(ContactFailure) in
+        try await reader.read(host) { session, seen throws(ContactFailure) in
+            try requireSameMachine(seen, host.name)
+            _ = try await hello.claim(session, seen: seen, on: host.name)
             let reply = try await session.single(.journal, timeout: HostWork.requestTimeout)
             guard case .journal(let journal) = reply else { throw unexpected(reply, to: "journal") }
             var entries = journal.entries.filter { $0.operation.belongs(to: run) }
-            for index in entries.indices where entries[index].state == .running {
-                // Also finds out that whoever looked after it is gone.
-                entries[index].state = try await settled(entries[index].operation, session)
+            for entry in entries {
+                guard case .ended = entry.state, let revert = try await pendingRevert(of: entry.operation, session)
+                else { continue }
+                entries.append(JournalEntry(operation: revert, state: .running, planDigest: nil, chainHead: nil))
             }
             return Findings(entries: entries)
         }
     }
 
-    private func settled(
-        _ operation: OperationID, _ session: AgentSession
-    ) async throws(ContactFailure) -> JournalEntry.State {
-        let request = AgentRequest.settle(SettleRequest(operation: operation))
+    private func requireSameMachine(_ seen: HelloReply, _ host: HostName) throws(ContactFailure) {
+        if let known = identities[host] {
+            guard seen.identity != known else { return }
+            throw ContactFailure(.machineChanged, "another machine answers than the run met")
+        }
+        guard seen.owner != reader.ledger else { return }
+        throw ContactFailure(.machineChanged, "this ledger has never driven the machine that answers")
+    }
+
+    /// The way back that a host is on by itself; nil where it keeps its change.
+    private func pendingRevert(
+        of operation: OperationID, _ session: AgentSession
+    ) async throws(ContactFailure) -> OperationID? {
+        let request = AgentRequest.confirm(ConfirmRequest(operation: operation))
         let reply = try await session.single(request, timeout: HostWork.requestTimeout)
         switch reply {
-        case .ended(let record): return .ended(record.outcome)
-        case .tombstoned: return .tombstoned
-        case .running: return .running
-        case .hello, .preflight, .surface, .captured, .started, .output, .confirmed, .journal, .refused:
-            throw unexpected(reply, to: "settle")
+        case .confirmed, .tombstoned, .ended: return nil
+        case .running(let revert): return revert
+        case .hello, .preflight, .surface, .captured, .started, .output, .journal, .refused:
+            throw unexpected(reply, to: "confirm")
         }
     }
 }

@@ -13,8 +13,7 @@ actor HostLinks {
     static let fewestAttempts = 2
 
     private let connector: any HostConnector
-    private let ledger: LedgerID
-    private let epoch: Epoch
+    private let hello: DrivingHello
     private let clock: RuntimeClock
     private var links: [HostName: Entry] = [:]
     private var connecting = 0
@@ -31,10 +30,9 @@ actor HostLinks {
         let task: Task<Link, any Error>
     }
 
-    init(connector: any HostConnector, ledger: LedgerID, epoch: Epoch, clock: RuntimeClock) {
+    init(connector: any HostConnector, hello: DrivingHello, clock: RuntimeClock) {
         self.connector = connector
-        self.ledger = ledger
-        self.epoch = epoch
+        self.hello = hello
         self.clock = clock
     }
 
@@ -93,9 +91,7 @@ actor HostLinks {
         let session = AgentSession(
             channel: try await connector.connect(to: host), clock: clock, executor: connector.executor)
         do {
-            let hello = try await session.open(
-                HelloRequest(ledger: ledger, epoch: epoch), timeout: HostLinks.helloTimeout)
-            return Link(session: session, hello: hello)
+            return Link(session: session, hello: try await hello.open(session, on: host.name))
         } catch {
             await session.close()
             throw error

@@ -2,8 +2,14 @@ public import OperatorCommands
 public import RolloutEngine
 public import UpgradeDomain
 
+/// Which leases a ledger gave out, wherever it is kept.
+public protocol FenceRecord: Sendable {
+    /// Whether a host that this fence was the last to drive has met nobody but this ledger.
+    func gaveOut(_ fence: Fence) async throws -> Bool
+}
+
 /// The run's chain of events, wherever it is kept.
-public protocol RunLog: Sendable {
+public protocol RunLog: FenceRecord {
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
     /// Appends durably as one transaction, as of `wall`, what was decided from a state; `epoch` is nil for requests, which need no
     /// lease.

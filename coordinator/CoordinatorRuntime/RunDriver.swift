@@ -46,7 +46,8 @@ public actor RunDriver {
     /// - Throws: what the log throws; ``RuntimeError`` where the run does not exist or was driven by a build whose agents
     ///   this one can not talk to.
     public init(
-        run: RunID, ledger: LedgerID, driver: Driver, version: String, log: any RunLog, connector: any HostConnector,
+        run: RunID, ledger: LedgerID, driver: Driver, token: LeaseToken?, version: String, log: any RunLog,
+        connector: any HostConnector,
         clock: RuntimeClock, observe: @escaping @Sendable (RolloutState) -> Void
     ) async throws {
         let build = CoordinatorBuild(version: version, protocols: ProtocolLimits.versions)
@@ -57,7 +58,8 @@ public actor RunDriver {
         self.clock = clock
         self.observe = observe
         executor = connector.executor
-        links = HostLinks(connector: connector, ledger: ledger, epoch: driver.epoch, clock: clock)
+        let hello = DrivingHello(ledger: ledger, fence: Fence(driver.epoch, token), record: log)
+        links = HostLinks(connector: connector, hello: hello, clock: clock)
         work = HostWork(links: links, log: log, clock: clock)
         let events = try await log.events(of: run, after: 0)
         guard let state = RolloutState.fold(events, at: clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
@@ -210,8 +212,8 @@ public actor RunDriver {
         if !isOver { throw RuntimeError.appendStarved(run) }
     }
 
-    /// Appends at the sequence number that the state stands at, evidence as it is judged there. False when a request came in between: a decision
-    /// made before it is void, and the engine is asked again.
+    /// Appends at the sequence number that the state stands at, evidence as it is judged there. False when a request came
+    /// in between: a decision made before it is void, and the engine is asked again.
     @discardableResult
     private func commit(_ events: [RunEvent]) async throws -> Bool {
         let wall = clock.wall()

@@ -43,6 +43,8 @@ struct LedgerRunLog: RunLog {
         }
     }
 
+    func gaveOut(_ fence: Fence) async throws -> Bool { try ledger.gaveOut(fence) }
+
     func store(evidence: [UInt8]) async throws -> Digest {
         try ledger.store([evidence], at: clock.wall())[0]
     }

@@ -9,8 +9,9 @@ import UpgradeDomain
 
 struct LeaseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "lease", abstract: "Who may drive a run.", discussion: "Example: lockflight lease show",
-        subcommands: [LeaseShow.self, LeaseBreak.self])
+        commandName: "lease", abstract: "Who may drive a run, and its hosts.",
+        discussion: "Example: lockflight lease show",
+        subcommands: [LeaseShow.self, LeaseBreak.self, LeaseAdopt.self])
 }
 
 struct LeaseShow: LockflightCommand {
@@ -27,7 +28,9 @@ struct LeaseShow: LockflightCommand {
             return CommandResult(lines: ["nobody has driven \(control.run) yet"], document: [String: String]())
         }
         let words = lease.isHeld ? "driven by" : "nobody drives it; last driven by"
-        let next = lease.isHeld ? [] : try await control.state().nextCommands(at: Context.clock.wall()).prefix(1)
+        // A record that can not be followed still says who holds the lease.
+        let state = lease.isHeld ? nil : try? await control.state()
+        let next = state?.nextCommands(at: Context.clock.wall()).prefix(1) ?? []
         return CommandResult(
             lines: [
                 "\(control.run) epoch \(lease.driver.epoch)",
@@ -67,11 +70,17 @@ struct LeaseBreak: LockflightCommand {
         defer { lease.release() }
         let words =
             "\(context.user) broke the lease of \(held.user)@\(held.machine), process \(held.processID): \(reason)"
-        try await record(words, control, lease)
-        return CommandResult(
+        var result = CommandResult(
             lines: ["\(words)", "epoch \(held.epoch) is deposed; \(control.run) is now at epoch \(lease.epoch)"],
             document: try control.ledger.lease(of: control.run),
             next: [.resume(run: control.run)])
+        do {
+            try await record(words, control, lease)
+        } catch let error as LedgerError where error.code == .damaged {
+            result.remarks = ["\(error.description)", "so the reason is not in its record"]
+            result.next = [.verifyLedger(file: nil)]
+        }
+        return result
     }
 
     private func record(_ words: String, _ control: RunControl, _ lease: Lease) async throws {

@@ -49,6 +49,7 @@ extension OperatorCommand {
         case .retire: ["rollout", "retire"]
         case .status, .statusOfEveryHost: ["status"]
         case .showLease: ["lease", "show"]
+        case .adopt: ["lease", "adopt"]
         case .showBoundary: ["recover", "show"]
         case .recheck: ["recover", "recheck"]
         case .rerun, .rerunSignedOff: ["recover", "rerun"]
@@ -72,7 +73,7 @@ extension OperatorCommand {
         case .verifyEvidence(let file): [file]
         case .showPlan(let plan), .approvePlan(let plan, _): [plan]
         case .start(let plan, _): [plan ?? "PLAN"]
-        case .showHost(let host), .recheck(let host, _), .rerun(let host, _, _, _),
+        case .showHost(let host), .adopt(let host, _), .recheck(let host, _), .rerun(let host, _, _, _),
             .rerunSignedOff(let host, _, _):
             [host.rawValue]
         case .trustKeys(let hosts), .replaceKeys(let hosts), .signOff(let hosts, _, _): hosts.map(\.rawValue)
@@ -94,6 +95,7 @@ extension OperatorCommand {
         case .trustKnownHosts(let file): [("known-hosts", file)]
         case .replaceKeys: [("scan", nil), ("replace", nil)]
         case .approvePlan(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
+        case .adopt(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
         case .start(_, let predecessor): predecessor.map { [("succeeds", $0.rawValue)] } ?? [("watch", nil)]
         case .rebind(let host, _): [("host", host.rawValue)]
         case .retire(let host, _, let owner): [("host", host.rawValue), ("as", owner?.rawValue ?? "OWNER")]

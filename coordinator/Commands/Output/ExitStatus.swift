@@ -23,7 +23,7 @@ public enum ExitStatus: Int32, CaseIterable, Sendable {
     var meaning: String {
         switch self {
         case .verified: "done; of a run: verified"
-        case .held: "held, paused or aborted: waits for a person"
+        case .held: "held, paused, aborted or cancelled: waits for a person"
         case .rolledBackVerified: "rolled back, verified against the state before"
         case .rolledBackNotVerified: "rolled back, not verified"
         case .refused: "refused; nothing changed"

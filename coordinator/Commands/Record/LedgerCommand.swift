@@ -17,6 +17,9 @@ struct LedgerVerify: LockflightCommand {
         commandName: "verify", abstract: "Prove the hash chains, or name the first broken event.",
         discussion: "Example: lockflight ledger verify")
 
+    private static let wayOut: TerminalText =
+        "a good backup is better than any repair (restore); an open run whose events are broken can be set aside for good"
+
     @OptionGroup var options: GlobalOptions
     @Argument(help: "Only this run.") var run: String?
 
@@ -40,8 +43,8 @@ struct LedgerVerify: LockflightCommand {
         if verification.chains.isEmpty, verification.isSound { lines.append("no run yet; the ledger is sound") }
         return CommandResult(
             lines: lines, document: Document(verification), status: verification.isSound ? .verified : .failure,
-            remarks: verification.isSound ? ["\(Verification.undetectable)"] : [],
-            next: verification.chains.filter { $0.isBroken && !$0.isQuarantined }
+            remarks: verification.isSound ? ["\(Verification.undetectable)"] : [LedgerVerify.wayOut],
+            next: verification.chains.filter { $0.isBroken && $0.isOpen }
                 .map { .quarantine(run: $0.run, abandoned: []) })
     }
 

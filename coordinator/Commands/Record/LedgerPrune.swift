@@ -8,7 +8,7 @@ struct LedgerPrune: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune", abstract: "Delete the raw evidence of runs that never change again.",
         discussion: """
-            Only finalized and superseded runs. The events stay, with everything that was judged, and the chain goes on
+            Only runs that ended. The events stay, with everything that was judged, and the chain goes on
             with one that says who pruned, why and how much. The file does not shrink: the room is used again.
             Example: lockflight ledger prune r-7k3fq2 --reason 'older than a year'
             """)

@@ -28,82 +28,158 @@ struct LedgerQuarantine: LockflightCommand {
         let ledger = try context.ledger()
         let run = try ledger.run(matching: run).id
         let isQuarantined = try ledger.quarantine(of: run) != nil
-        if !isQuarantined { try refuseWhenSound(run, ledger) }
-        let abandoned = abandon.map { HostName($0) }
+        if !isQuarantined { try requireBroken(run, ledger) }
+        let claimed = try ledger.claimedHosts(of: run)
+        if let stranger = abandon.first(where: { !claimed.contains(HostName($0)) }) {
+            throw CommandError(
+                .refused, "\(stranger) does not belong to \(run)", consequence: "Nothing was recorded.",
+                next: .status(run: run))
+        }
+        if let driver = try ledger.currentDriver(of: run) {
+            throw CommandError(
+                .refused, "\(run) is driven by process \(driver.processID) on \(driver.machine)",
+                consequence: "Nothing was recorded. End that process first.", next: .showLease(run: run))
+        }
+        var why = reason
+        if !isQuarantined || !abandon.isEmpty {
+            why = try context.reason(reason, for: isQuarantined ? "to abandon hosts" : "to quarantine \(run)")
+        }
         let lease = try ledger.quarantine(
-            run, reason: isQuarantined ? "" : try context.reason(reason, for: "to quarantine \(run)"),
-            by: context.user, machine: ProcessInfo.processInfo.hostName,
+            run, reason: why ?? "", by: context.user, machine: ProcessInfo.processInfo.hostName,
             processID: ProcessInfo.processInfo.processIdentifier, at: Context.clock.wall())
         defer { lease.release() }
-        let claimed = try ledger.quarantine(of: run)?.claimed ?? []
-        if let stranger = abandoned.first(where: { !claimed.contains($0) }) {
+        let answers = try await answers(of: claimed, run, lease.fence, ledger, context)
+        var found: [Found] = []
+        for host in claimed { found.append(try settle(host, answers[host], of: run, why, ledger, context)) }
+        return try result(run, found, ledger, context)
+    }
+
+    private func requireBroken(_ run: RunID, _ ledger: Ledger) throws {
+        let verification = try ledger.verify(run: run)
+        if let fault = verification.faults.first {
             throw CommandError(
-                .refused, "\(stranger) does not belong to \(run)",
-                consequence: "No host was freed.", next: .status(run: run))
+                .failure, "the ledger as a whole is damaged: \(fault.message)",
+                consequence: "Nothing was recorded. Restore a backup.", next: .verifyLedger(file: nil))
         }
-        let rows = try await free(claimed, abandoning: abandoned, of: run, lease.epoch, ledger, context)
-        let standing = try ledger.quarantine(of: run)
-        let left = standing?.claimed ?? []
+        guard verification.chains.contains(where: \.isBroken) else {
+            throw CommandError(
+                .refused, "the record of \(run) can be followed", consequence: "Nothing was recorded.",
+                next: .status(run: run))
+        }
+        let builds = try ledger.readableEvents(of: run).compactMap { event in
+            if case .driverAttached(let driver) = event { driver.build?.version } else { nil }
+        }
+        let newer = builds.first { $0.compare(Lockflight.version, options: .numeric) == .orderedDescending }
+        guard let newer else { return }
+        throw CommandError(
+            .refused, "\(run) was driven by Lockflight \(newer), and this is \(Lockflight.version)",
+            consequence: "Nothing was recorded. What this build can not read, that one may.", next: .status(run: run))
+    }
+
+    /// What a host of the run is now, and why.
+    private struct Found: Encodable {
+        enum Standing: String, Encodable { case free, abandoned, claimed }
+        var host: HostName
+        var standing: Standing
+        var detail: String
+    }
+
+    /// What each host says, of those that can be asked: as the run had them, where its record says so.
+    private func answers(
+        of claimed: [HostName], _ run: RunID, _ fence: Fence, _ ledger: Ledger, _ context: Context
+    ) async throws -> [HostName: Result<FleetSettlement.Findings, ContactFailure>] {
+        let met = RunHosts(try ledger.readableEvents(of: run))
+        let known = met.hosts.merging((try ledger.currentInventory()?.hosts ?? []).map { ($0.name, $0) }) { own, _ in
+            own
+        }
+        let asked = claimed.compactMap { known[$0] }
+        guard !asked.isEmpty else { return [:] }
+        let connection = try await FleetConnection.open(context, to: asked, of: ledger)
+        let hello = DrivingHello(
+            ledger: ledger.id, fence: fence, record: LedgerRunLog(ledger: ledger, clock: Context.clock))
+        let settlement = FleetSettlement(
+            of: run, connector: connection.connector, ledger: ledger.id, hello: hello, identities: met.identities,
+            clock: Context.clock)
+        let found = await settlement.findings(on: asked)
+        await connection.close()
+        return Dictionary(zip(asked.map(\.name), found)) { first, _ in first }
+    }
+
+    /// Frees a host once nothing of the run is under way there. One that answers and is at work is not abandoned either.
+    private func settle(
+        _ host: HostName, _ answer: Result<FleetSettlement.Findings, ContactFailure>?, of run: RunID, _ why: String?,
+        _ ledger: Ledger, _ context: Context
+    ) throws -> Found {
+        let silence: String
+        switch answer {
+        case .success(let findings)?:
+            guard findings.running.isEmpty else {
+                let names = findings.running.map(\.rawValue).joined(separator: ", ")
+                return Found(host: host, standing: .claimed, detail: "is still at \(names)")
+            }
+            let operations = findings.entries.map { $0.reconstructed(on: host) }
+            try ledger.free(
+                host, of: run, as: .settled, reason: nil, remembering: operations, by: context.user,
+                at: Context.clock.wall())
+            let ends = operations.map { "\($0.operation): \($0.state.sentence)" }
+            return Found(
+                host: host, standing: .free,
+                detail: ends.isEmpty ? "has nothing of this run" : ends.joined(separator: "; "))
+        case .failure(let failure)?: silence = failure.message
+        case nil: silence = "is not in the inventory any more: import it again to have it asked, or abandon it"
+        }
+        guard abandon.contains(host.rawValue) else { return Found(host: host, standing: .claimed, detail: silence) }
+        try ledger.free(
+            host, of: run, as: .abandoned, reason: why, remembering: [], by: context.user, at: Context.clock.wall())
+        return Found(host: host, standing: .abandoned, detail: silence)
+    }
+
+    private func result(
+        _ run: RunID, _ found: [Found], _ ledger: Ledger, _ context: Context
+    ) throws -> CommandResult {
         var lines: [TerminalText] = ["\(run) is quarantined: it is kept as it is, and never changes again"]
+        let rows = found.map { found -> [TerminalText] in
+            let standing: TerminalText =
+                switch found.standing {
+                case .free: context.style.green("free")
+                case .abandoned: context.style.yellow("abandoned")
+                case .claimed: context.style.red("claimed")
+                }
+            return ["\(found.host)", standing, "\(found.detail)"]
+        }
         if !rows.isEmpty {
             lines += TextTable(headers: ["HOST", "NOW", "WHAT IT SAYS"], rows: rows)
                 .lines(width: context.width, style: context.style)
         }
-        return CommandResult(
-            lines: lines, document: standing, status: left.isEmpty ? .verified : .unreachable,
-            remarks: left.isEmpty
-                ? []
-                : [
-                    "\(left.count) hosts still belong to \(run); repeat the command once they answer, or abandon those that are gone"
-                ], next: [left.isEmpty ? .status(run: run) : .quarantine(run: run, abandoned: [])])
-    }
-
-    private func refuseWhenSound(_ run: RunID, _ ledger: Ledger) throws {
-        let verification = try ledger.verify(run: run)
-        guard !verification.chains.contains(where: \.isBroken) else { return }
-        throw CommandError(
-            .refused, "the record of \(run) can be followed", consequence: "Nothing was recorded.",
-            next: .status(run: run))
-    }
-
-    private func free(
-        _ claimed: [HostName], abandoning abandoned: [HostName], of run: RunID, _ epoch: Epoch, _ ledger: Ledger,
-        _ context: Context
-    ) async throws -> [[TerminalText]] {
-        let known = try ledger.currentInventory()?.hosts ?? []
-        let asked = known.filter { claimed.contains($0.name) && !abandoned.contains($0.name) }
-        var answers: [HostName: Result<FleetSettlement.Findings, ContactFailure>] = [:]
-        if !asked.isEmpty {
-            let connection = try await FleetConnection.open(context, to: asked, of: ledger)
-            let settlement = FleetSettlement(
-                of: run, connector: connection.connector, ledger: ledger.id, epoch: epoch, clock: Context.clock)
-            let found = await settlement.findings(on: asked)
-            await connection.close()
-            answers = Dictionary(zip(asked.map(\.name), found)) { first, _ in first }
+        let left = found.filter { $0.standing == .claimed }.map(\.host.rawValue)
+        guard !left.isEmpty else {
+            return CommandResult(lines: lines, document: found, next: [.status(run: run)])
         }
-        return try claimed.map { host in
-            func free(as fate: Ledger.HostFate, _ entries: [JournalEntry]) throws {
-                try ledger.free(
-                    host, of: run, as: fate, remembering: entries.map { $0.reconstructed(on: host) },
-                    by: context.user, at: Context.clock.wall())
-            }
-            if abandoned.contains(host) {
-                try free(as: .abandoned, [])
-                return ["\(host)", context.style.yellow("abandoned"), "was not asked"]
-            }
-            switch answers[host] {
-            case nil: return ["\(host)", context.style.red("claimed"), "is not in the inventory any more"]
-            case .failure(let failure)?: return ["\(host)", context.style.red("claimed"), "\(failure.message)"]
-            case .success(let findings)?:
-                guard findings.running.isEmpty else {
-                    let names = findings.running.map(\.rawValue).joined(separator: ", ")
-                    return ["\(host)", context.style.red("claimed"), "is still at \(names)"]
-                }
-                try free(as: .settled, findings.entries)
-                let words: TerminalText =
-                    findings.entries.isEmpty
-                    ? "nothing of this run" : "\(findings.entries.count) operations, none under way"
-                return ["\(host)", context.style.green("free"), words]
+        return CommandResult(
+            lines: lines, document: found, status: .unreachable,
+            remarks: [
+                "still with \(run): \(left.joined(separator: ", ")); repeat the command once they answer, or abandon those that "
+                    + "are gone for good"
+            ], next: [.quarantine(run: run, abandoned: [])])
+    }
+}
+
+/// The hosts of a run as far as its events can be read: where they are reached, and which agents it met there.
+private struct RunHosts {
+    var hosts: [HostName: UpgradeDomain.Host] = [:]
+    var identities: [HostName: AgentIdentity] = [:]
+
+    init(_ events: [RunEvent]) {
+        for event in events {
+            switch event {
+            case .runStarted(let definition): for host in definition.hosts { hosts[host.name] = host }
+            case .preflightRecorded(let record): identities[record.host] = record.agent
+            case .requested(let request):
+                guard case .rebind(let host, let address, let port, let keys) = request.action else { continue }
+                hosts[host]?.address = address
+                hosts[host]?.port = port
+                hosts[host]?.hostKeys = keys
+            default: continue
             }
         }
     }

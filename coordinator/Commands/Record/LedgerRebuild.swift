@@ -131,7 +131,7 @@ private enum ReconstructionTable {
 }
 
 extension ReconstructedOperation.State {
-    fileprivate var sentence: String {
+    var sentence: String {
         switch self {
         case .running: "running"
         case .ended(let outcome): outcome.sentence

@@ -88,9 +88,15 @@ extension RolloutState {
             ]
         case .paused: return [NextCommand(.resume(run: run), "go on")]
         case .aborted:
-            return refusal(of: .cancel) == nil
-                ? [NextCommand(.cancel(run: run), "nothing was changed: end the run, which frees its hosts")]
-                : [NextCommand(takeBack, "take every touched host back")]
+            if refusal(of: .cancel) == nil {
+                return [NextCommand(.cancel(run: run), "nothing was changed: end the run, which frees its hosts")]
+            }
+            if refusal(of: .finalize) == nil {
+                return [NextCommand(.finalize(run: run), "everything went back: close the run, which frees its hosts")]
+            }
+            return refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil
+                ? [NextCommand(takeBack, "take every touched host back")]
+                : [NextCommand(.start(plan: nil, succeeds: run), "go on with another plan from here")]
         case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
             return [NextCommand(.resume(run: run), "drive it on from here")]
         case .finalized, .cancelled, .superseded: return []
@@ -150,9 +156,9 @@ extension RolloutState {
     /// The exit code that says what the run is.
     var exitStatus: ExitStatus {
         switch status {
-        case .verified, .verifiedExcept, .finalized, .cancelled, .superseded: .verified
+        case .verified, .verifiedExcept, .finalized, .superseded: .verified
         case .held(.hostUnreachable), .held(.operationUnsettled): unresolvedFailures.isEmpty ? .held : .unreachable
-        case .held, .paused, .aborted: .held
+        case .held, .paused, .aborted, .cancelled: .held
         case .rolledBack(.verified): .rolledBackVerified
         case .rolledBack: .rolledBackNotVerified
         case .preflight, .baseline, .changing, .proving, .rollingBack: .detached

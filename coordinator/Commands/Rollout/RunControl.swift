@@ -30,7 +30,7 @@ struct RunControl {
     func state() async throws -> RolloutState {
         if try ledger.quarantine(of: run) != nil {
             throw CommandError(
-                .refused, "\(run) is quarantined: its record can not be followed", consequence: "Nothing was recorded.",
+                .refused, "\(run) is quarantined: its record can not be followed", consequence: "It is kept as it is.",
                 next: .status(run: run))
         }
         let events = try await log.events(of: run, after: 0)
@@ -154,7 +154,8 @@ struct RunControl {
             context, to: Array(try await state().hosts.values), of: ledger)
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
         let driver = try await RunDriver(
-            run: run, ledger: ledger.id, driver: lease.driver, version: Lockflight.version, log: log,
+            run: run, ledger: ledger.id, driver: lease.driver, token: lease.token, version: Lockflight.version,
+            log: log,
             connector: connection.connector,
             clock: Context.clock, observe: { view.show($0) })
         if let before = driver.previousBuild, before.version != Lockflight.version {

@@ -45,7 +45,15 @@ struct StatusCommand: LockflightCommand {
         }
         let isDone = quarantine.claimed.isEmpty
         return CommandResult(
-            lines: lines, document: quarantine, status: isDone ? .verified : .held,
+            lines: lines, document: QuarantineDocument(quarantine),
             next: isDone ? [] : [.quarantine(run: run, abandoned: [])])
     }
+}
+
+/// A quarantined run, where a program looks for a run.
+struct QuarantineDocument: Encodable {
+    var status = "quarantined"
+    var quarantine: Quarantine
+
+    init(_ quarantine: Quarantine) { self.quarantine = quarantine }
 }

@@ -1,0 +1,57 @@
+import AgentProtocol
+import OperatorCommands
+public import UpgradeDomain
+
+/// How a coordinator begins to drive a host: it asks first who drove the host last, and goes on only if that was its own ledger.
+public struct DrivingHello: Sendable {
+    private let ledger: LedgerID
+    private let fence: Fence
+    private let record: any FenceRecord
+
+    public init(ledger: LedgerID, fence: Fence, record: any FenceRecord) {
+        self.ledger = ledger
+        self.fence = fence
+        self.record = record
+    }
+
+    /// Opens a session that drives.
+    ///
+    /// - Throws: `hostOwnedElsewhere` where another ledger drives the host, `ledgerCopied` where a copy of this one does.
+    func open(_ session: AgentSession, on host: HostName) async throws(ContactFailure) -> HelloReply {
+        let seen = try await session.open(
+            HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
+        return try await claim(session, seen: seen, on: host)
+    }
+
+    /// Goes on from a hello that only read.
+    func claim(
+        _ session: AgentSession, seen: HelloReply, on host: HostName
+    ) async throws(ContactFailure) -> HelloReply {
+        try await requireOurs(seen, on: host)
+        return try await session.greet(
+            HelloRequest(ledger: ledger, epoch: fence.epoch, token: fence.token), timeout: HostLinks.helloTimeout)
+    }
+
+    private func requireOurs(_ seen: HelloReply, on host: HostName) async throws(ContactFailure) {
+        guard let owner = seen.owner else { return }
+        guard owner == ledger else {
+            throw ContactFailure(
+                .hostOwnedElsewhere,
+                "the ledger \(owner) drives \(host), and this is \(ledger); nothing was changed there. If that ledger is retired, "
+                    + "adopt the host", next: .adopt(host: host, owner: nil))
+        }
+        let isOurs: Bool
+        do {
+            isOurs = try await record.gaveOut(Fence(seen.highestEpoch, seen.token))
+        } catch {
+            throw ContactFailure(.ledgerCopied, "this ledger's leases could not be read: \(error)")
+        }
+        guard isOurs else {
+            throw ContactFailure(
+                .ledgerCopied,
+                "\(host) was last driven with epoch \(seen.highestEpoch), by a lease that this ledger did not give out: another copy "
+                    + "of the ledger is at work; nothing was changed there. Find it, and go on with the newer of the two; if "
+                    + "this one is to go on, adopt the host", next: .adopt(host: host, owner: nil))
+        }
+    }
+}
