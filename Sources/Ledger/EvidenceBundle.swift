@@ -51,6 +51,8 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
     public var ledger: LedgerID
     public var events: [Event]
     public var blobs: [Blob]
+    /// What hosts witness of the chain; nil where none was asked.
+    public var witnesses: [Witness]?
     /// What whoever wrote it concluded from the events; whoever reads it concludes again.
     public var conclusions: JSONValue
 
@@ -83,6 +85,12 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
         }
         try proveDefinition(recorded)
         try proveEvidence(recorded)
+        let hashes = Set(recorded.map(\.hash))
+        if let witness = witnesses?.first(where: { !hashes.contains($0.head) }) {
+            throw Fault(
+                "the witness \(witness.host)",
+                "it keeps the head \(witness.head.short) of \(witness.operation), which no event has")
+        }
         return recorded
     }
 
@@ -202,9 +210,10 @@ extension Ledger {
                     blobs.append(EvidenceBundle.Blob(bytes, digest: digest))
                 }
             }
+            let witnesses = try db.witnesses(of: run)
             return EvidenceBundle(
                 format: EvidenceBundle.currentFormat, tool: tool, run: run, ledger: id, events: events, blobs: blobs,
-                conclusions: conclusions(recorded))
+                witnesses: witnesses.isEmpty ? nil : witnesses, conclusions: conclusions(recorded))
         }
     }
 }

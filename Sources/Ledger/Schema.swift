@@ -250,6 +250,19 @@ enum Schema {
             BEGIN SELECT RAISE(ABORT, 'adoptions are append-only'); END;
         CREATE TRIGGER adoptions_keep_delete BEFORE DELETE ON adoptions
             BEGIN SELECT RAISE(ABORT, 'adoptions are append-only'); END;
+        CREATE TABLE witnesses (
+            run TEXT NOT NULL REFERENCES runs (id),
+            host TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            head TEXT NOT NULL,
+            fetched_by TEXT NOT NULL,
+            fetched_at_milliseconds INTEGER NOT NULL,
+            PRIMARY KEY (run, host, operation, head)
+        ) STRICT;
+        CREATE TRIGGER witnesses_keep_update BEFORE UPDATE ON witnesses
+            BEGIN SELECT RAISE(ABORT, 'witnesses are append-only'); END;
+        CREATE TRIGGER witnesses_keep_delete BEFORE DELETE ON witnesses
+            BEGIN SELECT RAISE(ABORT, 'witnesses are append-only'); END;
         ALTER TABLE approvals ADD COLUMN runs_served INTEGER;
         ALTER TABLE approvals ADD COLUMN ends_at_milliseconds INTEGER;
         """

@@ -270,7 +270,7 @@ private final class SmallDisk {
     init(in parent: String) throws {
         folder = parent + "/small"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-        let mounted = try runProgram(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder])
+        let mounted = try runProgram(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", folder])
         try #require(mounted.status == 0, "\(mounted.output)")
     }
 

@@ -25,7 +25,7 @@ struct SimulationTests {
     }
 
     @Test func everySeedKeepsEveryPromiseAndMeetsEverySituation() async throws {
-        let outcome = try await simulate("--seeds", "300", "--from", "5000")
+        let outcome = try await simulate("--seeds", "300", "--from", "8000")
         #expect(outcome.code == 0, "\(outcome.output.suffix(8_000))")
     }
 

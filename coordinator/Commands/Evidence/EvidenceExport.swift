@@ -75,6 +75,13 @@ struct EvidenceVerify: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The exported file.", completion: .file()) var file: String
+    @Option(name: .long, help: "A head that somebody else kept: sha256: and 64 digits, or at least 12 of them.")
+    var head: String?
+
+    func validate() throws {
+        guard let head, head.wholeMatch(of: /(sha256:)?[0-9a-fA-F]{12,64}/) == nil else { return }
+        throw ValidationError("'\(head)' is no head: say sha256: and 64 hexadecimal digits, or at least 12 of them")
+    }
 
     func perform(_ context: Context) async throws -> CommandResult {
         let bundle: EvidenceBundle
@@ -98,13 +105,34 @@ struct EvidenceVerify: LockflightCommand {
                 .failure, "\(file) does not hold, at \(error.place): \(error.message)",
                 consequence: "Nothing from there on is proved.")
         }
+        let kept = try head.map { try requireHead($0, in: bundle) }
         let head = bundle.events.last?.hash.short ?? "none"
         return CommandResult(
             lines: [
                 "\(bundle.run)  \(bundle.events.count) events, head \(head), \(bundle.blobs.count) pieces of evidence  "
                     + context.style.green("sound")
             ], document: EvidenceExport.Summary(bundle),
-            remarks: ["\(Verification.undetectable)"] + (isOlder ? [EvidenceVerify.olderRemark] : []))
+            remarks: [kept ?? "\(Verification.undetectable)"] + witnessed(bundle)
+                + (isOlder ? [EvidenceVerify.olderRemark] : []))
+    }
+
+    /// Where the chain has the head that somebody kept.
+    private func requireHead(_ head: String, in bundle: EvidenceBundle) throws -> TerminalText {
+        let digits = head.cut(at: ":")?.after ?? head[...]
+        let whole = "sha256:\(digits)".lowercased()
+        guard let event = bundle.events.last(where: { $0.hash.rawValue.begins(with: whole) }) else {
+            throw CommandError(
+                .failure, "\(file) does not have the head \(digits)",
+                consequence: "It is not the record that the head was taken from, or ends before it.")
+        }
+        return "the head that was kept is that of event \(event.sequence) of \(bundle.events.count)"
+    }
+
+    private func witnessed(_ bundle: EvidenceBundle) -> [TerminalText] {
+        guard let witnesses = bundle.witnesses else { return [] }
+        let sequences = Dictionary(bundle.events.map { ($0.hash, $0.sequence) }) { first, _ in first }
+        let newest = witnesses.compactMap { sequences[$0.head] }.max() ?? 0
+        return ["\(Set(witnesses.map(\.host)).count) hosts witness it, up to event \(newest)"]
     }
 }
 

@@ -9,6 +9,7 @@ struct LedgerCommand: ParsableCommand {
         commandName: "ledger", abstract: "The record itself.", discussion: "Example: lockflight ledger verify",
         subcommands: [
             LedgerVerify.self, LedgerPrune.self, LedgerQuarantine.self, LedgerRebuild.self, LedgerReconstructed.self,
+            LedgerWitness.self,
         ])
 }
 
