@@ -46,7 +46,7 @@ MUTANTS = [
      "                if !isLost { decision.effects.append(.confirm(intent)) }",
      "                if !isLost, !$ON { decision.effects.append(.confirm(intent)) }"),
     ("an agent forgets the highest epoch", 400, "agent/AgentRuntime/HostFence.swift",
-     "            seen = highestEpoch\n", "            seen = $ON ? 0 : highestEpoch\n"),
+     "let seen = takeOver ? 0 : highestEpoch\n", "let seen: Epoch = takeOver || $ON ? 0 : highestEpoch\n"),
     ("an agent runs an id twice", 400, "agent/AgentRuntime/HostAgent.swift",
      "            switch try journal.concluded(id) {\n            case .unknown: break\n            case .tombstoned:\n",
      "            switch $ON ? OperationStanding.unknown : try journal.concluded(id) {\n            case .unknown: break\n            case .tombstoned:\n"),
