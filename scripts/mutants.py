@@ -60,6 +60,8 @@ MUTANTS = [
      "                if !isLost, !$ON { decision.effects.append(.settle(intent)) }"),
     ("a deposed driver goes on writing", 400, "Sources/Ledger/Lease.swift",
      "        guard last?.epoch != epoch else { return }\n", "        guard !$ON, last?.epoch != epoch else { return }\n"),
+    ("a coordinator drives whatever host answers", 1000, "coordinator/CoordinatorRuntime/DrivingHello.swift",
+     "        guard isOurs else {\n", "        guard isOurs || $ON else {\n"),
     ("the next boundary does not wait for the last host", 200, "Sources/RolloutEngine/RolloutState+Advance.swift",
      "        while pending.isEmpty, !isHeld", "        while pending.count <= ($ON ? 1 : 0), !isHeld"),
 ]

@@ -7,6 +7,8 @@ public import UpgradeDomain
 public enum OperatorCommand: Hashable, Codable, Sendable {
     // The inventory.
     case importInventory(file: String?)
+    /// With the ssh_config that the file names.
+    case importTrustingSSHConfig(file: String)
     case listInventory
     case showHost(host: HostName)
     case trustKeys(hosts: [HostName])
@@ -75,7 +77,8 @@ extension OperatorCommand {
         switch self {
         case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine, .adopt: true
         case .rerun(_, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
-        case .importInventory, .listInventory, .showHost, .trustKeys, .trustKnownHosts, .replaceKeys, .addPlan,
+        case .importInventory, .importTrustingSSHConfig, .listInventory, .showHost, .trustKeys, .trustKnownHosts,
+            .replaceKeys, .addPlan,
             .listPlans,
             .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .cancel, .status, .statusOfEveryHost,
             .showLease,

@@ -13,6 +13,8 @@ struct OpenSSHPrivateKey: Sendable {
         case unsupported(String)
         /// A PEM container of before 2014, named by its label.
         case olderFormat(String)
+        /// Others may read it; its permission bits.
+        case exposed(mode: UInt32)
     }
 
     private enum Signer: Sendable {

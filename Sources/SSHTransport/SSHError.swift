@@ -17,7 +17,7 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         // While proving who we are.
         case authenticationTimedOut, authenticationRefused, agentFailed
         // Local keys: files, and what an ssh-agent holds.
-        case keyUnreadable, keyEncrypted, keyNotHeld, keyTypeUnsupported
+        case keyUnreadable, keyExposed, keyEncrypted, keyNotHeld, keyTypeUnsupported
         // While starting or talking to a command. After `execTimedOut`, `connectionLost` and `progressTimedOut`
         // it is unknown whether the command ran.
         case execRefused, execTimedOut, connectionLost, progressTimedOut

@@ -1,6 +1,12 @@
 import FoundationEssentials
 import SafeText
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// A key that this machine logs in with, read once for all connections.
 ///
 /// Parsing a key for every connection costs more CPU than the rest of the login together. The key's bytes never
@@ -50,7 +56,9 @@ public final class SSHIdentity: Sendable {
     ///   helps. After `keyEncrypted` and `keyNotHeld`, which a public key alone gets, an ssh-agent may have the key.
     public static func load(path: String) throws(SSHError) -> SSHIdentity {
         switch try content(of: path) {
-        case .privateKey(let key): return SSHIdentity(path: path, publicKey: key.publicKey, signer: .process(key))
+        case .privateKey(let key):
+            try requireUnexposed(path)
+            return SSHIdentity(path: path, publicKey: key.publicKey, signer: .process(key))
         case .encrypted(let key?) where !OpenSSHPrivateKey.types.contains(key.type):
             throw SSHError(keyFault: .unsupported(key.type), path: path)
         case .encrypted: throw SSHError(keyFault: .encrypted(nil), path: path)
@@ -93,6 +101,13 @@ public final class SSHIdentity: Sendable {
             return SSHIdentity(
                 path: "ssh-agent at \(agent.socketPath)", hasFile: false, publicKey: key, signer: .agent(agent))
         }
+    }
+
+    /// As OpenSSH does: only for files of one's own, as root reads those of others on purpose.
+    private static func requireUnexposed(_ path: String) throws(SSHError) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_uid == getuid(), status.st_mode & 0o077 != 0 else { return }
+        throw SSHError(keyFault: .exposed(mode: status.st_mode & 0o777), path: path)
     }
 
     // MARK: Files
@@ -168,6 +183,13 @@ extension SSHError {
                 message: """
                     the private key \(path) is of type \(type), which is not supported (ed25519, ECDSA and RSA from 2048 \
                     bits are), \(consequence); make one with: ssh-keygen -t ed25519 -N '' -f \(ShellText.word(path + "-lockflight"))
+                    """)
+        case .exposed(let mode):
+            self.init(
+                code: .keyExposed, host: path,
+                message: """
+                    the private key \(path) can be read by others (mode \(String(mode, radix: 8))), \(consequence), as OpenSSH would \
+                    not use it either; if nobody has taken it, keep it to yourself with: chmod 600 -- \(ShellText.word(path))
                     """)
         case .olderFormat(let label):
             self.init(

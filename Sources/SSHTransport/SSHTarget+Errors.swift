@@ -57,7 +57,7 @@ extension SSHTarget {
         case .agentFailed:
             "no key could be used to log into \(words)\(detail); no command ran there. See what the agent holds with: "
                 + "ssh-add -l"
-        case .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
+        case .keyUnreadable, .keyExposed, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
             "no key can be used for \(words)\(detail); no connection was made. Check it with: ssh-keygen -l -f \(ShellText.word(keyPath))"
         case .execRefused:
             "\(words) refused to start a command\(detail); it did not run. Look at MaxSessions, ForceCommand and the "
@@ -131,7 +131,8 @@ extension SSHTarget {
         case .hostKeyChanged:
             return "\(words) shows another host key than the pinned one\(detail); no login was attempted, because "
                 + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
-        case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld,
+        case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyExposed, .keyEncrypted,
+            .keyNotHeld,
             .keyTypeUnsupported, .execRefused, .execTimedOut, .connectionLost, .progressTimedOut, .uploadFailed,
             .uploadTimedOut, .closed, .cancelled, .limitExceeded:
             return message(code, detail)

@@ -108,7 +108,7 @@ import UpgradeDomain
         #expect(missing.failure?.detail.contains("token-absent can not be read") == true)
     }
 
-    @Test(arguments: ["s3cret-token", "a\"b\\c/d e%f+g", "abcd"])
+    @Test(arguments: ["s3cret-token", "a\"b\\c/d e%f+g", "abcd", "~~~???>>>ooo"])
     func aSecretIsMaskedInEveryFormOfItself(_ secret: String) throws {
         let host = try HostUnderTest()
         try host.write("token", secret + "\n")
@@ -123,7 +123,10 @@ import UpgradeDomain
         // What base64 keeps of a secret depends on where it stands.
         for before in ["", "B", "Be", "Bearer "] {
             let text = Data((before + secret + ":").utf8).base64EncodedString()
-            forms += [text, text.replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")]
+            for (plus, slash) in [("+", "/"), ("-", "_"), ("%2B", "%2F"), ("%2b", "%2f"), ("\\u002b", "\\/")] {
+                forms.append(
+                    text.replacingOccurrences(of: "+", with: plus).replacingOccurrences(of: "/", with: slash))
+            }
         }
         let hex = secret.utf8.map { String(256 + Int($0), radix: 16).dropFirst() }
         forms += [hex.joined(), hex.joined().uppercased(), hex.joined(separator: ":"), hex.joined(separator: " ")]

@@ -17,7 +17,8 @@ struct CommandLinesTests {
         let (host, owner, run) = (HostName(name), Owner(name), RunID(name))
         let scopes: [RollbackScope] = [.host(name: host), .layer(name: LayerName(name)), .all]
         return [
-            .importInventory(file: name), .importInventory(file: nil), .listInventory, .showHost(host: host),
+            .importInventory(file: name), .importTrustingSSHConfig(file: name), .importInventory(file: nil),
+            .listInventory, .showHost(host: host),
             .trustKeys(hosts: [host, "b"]), .trustKnownHosts(file: name), .replaceKeys(hosts: [host]),
             .addPlan(file: name),
             .listPlans, .showPlan(plan: name), .approvePlan(plan: name, owner: owner),

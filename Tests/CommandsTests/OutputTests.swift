@@ -77,6 +77,28 @@ struct OutputTests {
         #expect(try context.reason("disk", for: "to abort r-1") == "disk")
     }
 
+    @Test(.enabled(if: getuid() == 0))
+    func aLedgerForAGroupIsMadeInAFolderThatRootMadeForIt() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let context = Context(
+            commandLines: CommandLines(), ledgerPath: folder + "/ledger.sqlite", isJSON: false, style: .plain,
+            width: 80, isTerminal: false, environment: [:])
+        let group = try #require(getgrgid(getgid()).map { String(cString: $0.pointee.gr_name) })
+        for (given, mode) in [("no-such-group", 0o2770), (group, 0o700), (group, 0o2777)] {
+            #expect(chmod(folder, mode_t(mode)) == 0)
+            let command = try LedgerInit.parse(["--group", given])
+            await #expect(throws: CommandError.self) { _ = try await command.perform(context) }
+        }
+        #expect(chmod(folder, 0o2770) == 0)
+        _ = try await LedgerInit.parse(["--group", group]).perform(context)
+        var status = stat()
+        #expect(stat(context.ledgerPath, &status) == 0 && status.st_mode & 0o777 == 0o660)
+        // It is never made anew over one that is there.
+        await #expect(throws: CommandError.self) { _ = try await LedgerInit.parse([]).perform(context) }
+    }
+
     @Test func exitCodesAreDistinctAndDocumented() {
         let codes = ExitStatus.allCases.map(\.rawValue)
         #expect(Set(codes).count == codes.count)

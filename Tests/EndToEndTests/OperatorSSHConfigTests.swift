@@ -48,11 +48,11 @@ struct OperatorSSHConfigTests {
             let first = try #require(fixture.lab.hosts.first)
             try writeConfig(of: fixture, alias: ["Ciphers aes256-ctr"])
             let path = try inventory(of: fixture)
-            let imported = try await fixture.expect(.verified, "inventory", "import", path)
+            let imported = try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", path)
             #expect(
                 imported.errors.contains("ssh_config sets what is not honoured: Ciphers, for \(first.name);"),
                 "\(imported.errors)")
-            let again = try await fixture.expect(.verified, "inventory", "import", path)
+            let again = try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", path)
             #expect(again.output == "nothing changed\n")
 
             let shown = try await fixture.expect(.verified, "inventory", "show", "\(first.name)")
@@ -84,7 +84,7 @@ struct OperatorSSHConfigTests {
             let path = try inventory(of: fixture)
             let text = try String(contentsOfFile: path, encoding: .utf8)
             let line = try #require(text.split(separator: "\n").firstIndex { $0.hasSuffix("name: \(first.name)") }) + 1
-            let refused = try await fixture.expect(.refused, "inventory", "import", path)
+            let refused = try await fixture.expect(.refused, "inventory", "import", "--allow-ssh-config", path)
             #expect(
                 refused.errors.contains(
                     """
@@ -109,9 +109,24 @@ struct OperatorSSHConfigTests {
             let other = try inventory(of: fixture) {
                 $0.replacing("address: rack-1\n", with: "address: rack-1\n    transport: openssh\n")
             }
-            try await fixture.expect(.verified, "inventory", "import", other)
+            try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", other)
             try await fixture.expect(.verified, "inventory", "check", "\(first.name)")
             #expect(FileManager.default.fileExists(atPath: "\(fixture.folder)/passed"))
+        }
+    }
+
+    @Test("an ssh_config that a file brings along runs nothing unless that is asked for")
+    func foreign() async throws {
+        try await FleetFixture.with { fixture in
+            let mark = "\(fixture.folder)/ran"
+            try writeConfig(of: fixture, alias: ["Match exec \"touch \(mark)\""])
+            let path = try inventory(of: fixture)
+            let refused = try await fixture.expect(.refused, "inventory", "import", path)
+            #expect(refused.errors.contains("names the ssh_config \(fixture.folder)/ssh_config"), "\(refused.errors)")
+            #expect(!FileManager.default.fileExists(atPath: mark))
+            let next = try #require(refused.errors.split(separator: "\n").last?.split(separator: "next: ").last)
+            #expect(try await fixture.runVerbatim(String(next)).code == FleetFixture.Exit.verified.rawValue)
+            #expect(FileManager.default.fileExists(atPath: mark))
         }
     }
 
@@ -121,13 +136,13 @@ struct OperatorSSHConfigTests {
             let hosts = fixture.lab.hosts
             try writeConfig(of: fixture, alias: ["ProxyJump \(user)@\(hosts[1].address):\(hosts[1].sshPort)"])
             let path = try inventory(of: fixture)
-            try await fixture.expect(.verified, "inventory", "import", path)
+            try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", path)
             let shown = try await fixture.expect(.verified, "inventory", "show", "\(hosts[0].name)", "--json")
             #expect(try shown.document().value(at: "/jump")?.scalarText == hosts[1].name.rawValue)
             try await fixture.expect(.verified, "inventory", "check", "\(hosts[0].name)")
 
             try writeConfig(of: fixture, alias: ["ProxyJump gate.example"])
-            let refused = try await fixture.expect(.refused, "inventory", "import", path)
+            let refused = try await fixture.expect(.refused, "inventory", "import", "--allow-ssh-config", path)
             #expect(
                 refused.errors.contains(
                     "through gate.example, which is no host of this file; add a host entry for it, and write 'jump: NAME'"
@@ -140,7 +155,7 @@ struct OperatorSSHConfigTests {
     func broken() async throws {
         try await FleetFixture.with { fixture in
             let path = try inventory(of: fixture)
-            let refused = try await fixture.expect(.refused, "inventory", "import", path)
+            let refused = try await fixture.expect(.refused, "inventory", "import", "--allow-ssh-config", path)
             #expect(refused.errors.contains("Can't open user config file \(fixture.folder)/ssh_config"))
             #expect(refused.errors.contains(", and for 2 more: "), "\(refused.errors)")
         }

@@ -80,6 +80,17 @@ struct IdentityTests {
         }
     }
 
+    @Test("a private key that others may read is not used", arguments: [0o644, 0o640, 0o604])
+    func exposed(mode: Int) throws {
+        try withKey(["-t", "ed25519"]) { path in
+            _ = try SSHIdentity.load(path: path)
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+            let error = try loadFailure(path)
+            #expect(error.code == .keyExposed)
+            #expect(error.message.contains("chmod 600 -- ") && error.message.contains("mode \(String(mode, radix: 8))"))
+        }
+    }
+
     @Test("a missing, empty, foreign or cut file is unreadable")
     func unreadable() throws {
         try withKey(["-t", "ed25519"]) { path in
@@ -91,6 +102,7 @@ struct IdentityTests {
                 whole.replacingOccurrences(of: "b3Bl", with: "AAAA"),
             ] {
                 try broken.write(toFile: path, atomically: true, encoding: .utf8)
+                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
                 #expect(try loadFailure(path).code == .keyUnreadable)
             }
         }

@@ -171,6 +171,7 @@ final class Checker {
                 && known?.planDigest == intent.planDigest && known?.epoch == intent.epoch,
             "\(intent.id) is what was intended")
         require(!world.excluded.contains(host.name), "\(host.name) takes no part and receives nothing")
+        require(!world.copied.contains(host.name), "\(host.name) follows a copy of the ledger and is left alone")
         running[host.name, default: []].insert(intent.id)
         require(running[host.name]?.count == 1, "one script at a time on \(host.name)")
         if case .step = intent.action {

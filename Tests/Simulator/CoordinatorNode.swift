@@ -24,6 +24,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     private var waiting: [UnsafeContinuation<Void, Never>] = []
     private var lease: Lease?
     private(set) var epoch: Epoch = 0
+    /// The token of its lease; nil before it had one.
+    private(set) var token: LeaseToken?
     private var driver: RunDriver?
 
     init(_ number: Int, in world: World) {
@@ -40,6 +42,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
                 at: wall)
             self.lease = lease
             epoch = lease.epoch
+            token = lease.token
             let driver = try await RunDriver(
                 run: World.run, ledger: world.ledger.id, driver: lease.driver, token: lease.token, version: "simulated",
                 log: self,

@@ -30,6 +30,8 @@ struct Fault: Hashable, CustomStringConvertible {
         case hostClockJumps(HostName, milliseconds: Int64)
         case coordinatorClockJumps(milliseconds: Int64)
         case takeOver
+        /// Somebody uses a copy of the ledger.
+        case copyDrives(HostName)
         case operatorAsks(Int)
     }
 
@@ -48,7 +50,7 @@ struct Fault: Hashable, CustomStringConvertible {
     private static func draw(one generator: inout SeededGenerator, _ hosts: [HostName]) -> Fault {
         let at = Int64(generator.pick(0...40_000))
         let host = generator.pick(from: hosts)
-        switch generator.pick(0...17) {
+        switch generator.pick(0...18) {
         case 0, 1:
             return Fault(
                 trigger: .commit(generator.pick(1...70)), kind: .coordinatorDies(afterwards: generator.chance(60)))
@@ -95,6 +97,7 @@ struct Fault: Hashable, CustomStringConvertible {
                 kind: generator.chance(50)
                     ? .hostClockJumps(host, milliseconds: jump) : .coordinatorClockJumps(milliseconds: jump))
         case 16: return Fault(trigger: .milliseconds(at), kind: .takeOver)
+        case 17: return Fault(trigger: .milliseconds(at), kind: .copyDrives(host))
         default: return Fault(trigger: .milliseconds(at), kind: .operatorAsks(generator.pick(0...3)))
         }
     }

@@ -1,3 +1,4 @@
+import AgentProtocol
 import Ledger
 import RolloutEngine
 import UpgradeDomain
@@ -50,6 +51,7 @@ extension World {
         while !looks, checker.violation == nil { _ = time.step() }
         guard let state = fold() else { return true }
         if state.isClosed { return true }
+        adoptCopied()
         if !state.isAtRest {
             start(takingOver: false)
             return false
@@ -104,6 +106,23 @@ extension World {
         case .cancel:
             guard generator.chance(30) else { return state.refusal(of: .resume) == nil ? .resume : nil }
             return .cancel
+        }
+    }
+
+    /// Sooner or later somebody finds the copy, and an owner takes its hosts back.
+    private func adoptCopied() {
+        let wall = WallTime(clamping: World.epochMilliseconds + time.now)
+        for name in copied.sorted() where !faults.isOn || generator.chance(40) {
+            guard let host = hosts[name], let seen = fence(of: host), let owner = owner(of: name),
+                let fence = try? ledger.adopt(
+                    name, from: ledger.id, Fence(seen, "of a copy"), as: owner, reason: "simulated", by: "op",
+                    at: wall)
+            else { continue }
+            greet(
+                host, HelloRequest(ledger: ledger.id, epoch: fence.epoch, token: fence.token, takeOver: true))
+            guard self.fence(of: host) == fence.epoch else { continue }
+            copied.remove(name)
+            sometimes(.adopted)
         }
     }
 

@@ -1,4 +1,5 @@
 import AgentProtocol
+import AgentRuntime
 import ContentDigest
 import CoordinatorRuntime
 import Ledger
@@ -31,6 +32,8 @@ final class World: @unchecked Sendable {
     var hasCrashed = false
     var unreachable: Set<HostName> = []
     var retired: Set<HostName> = []
+    /// Hosts that a copy of the ledger drove last.
+    var copied: Set<HostName> = []
     private(set) var met: Set<Sometimes> = []
     private var samples: [Placement: [(at: Int64, isHealthy: Bool)]] = [:]
     /// What happened, where it was asked for.
@@ -213,6 +216,7 @@ final class World: @unchecked Sendable {
             sometimes(.clockJumped)
             nodes.last?.wallOffset += milliseconds
         case .takeOver: start(takingOver: true)
+        case .copyDrives(let name): copyDrives(name)
         case .operatorAsks(let what): interfere(what)
         case .coordinatorDies, .coordinatorSuspended, .ledgerDiskFull, .cut, .blackhole, .duplicate, .supervisorDies,
             .reboot, .fate:
@@ -220,9 +224,35 @@ final class World: @unchecked Sendable {
         }
     }
 
+    /// Somebody uses a copy of the ledger on a quiet host: it gives out the next epoch as well, with a token of its own.
+    private func copyDrives(_ name: HostName) {
+        guard let host = hosts[name], host.isUp, !checker.hasOpenIntent(on: name), let before = fence(of: host),
+            let epoch = before.raised(by: 1)
+        else { return }
+        greet(host, HelloRequest(ledger: ledger.id, epoch: epoch, token: "of a copy"))
+        guard fence(of: host) == epoch else { return }
+        copied.insert(name)
+        sometimes(.copyDrove)
+    }
+
+    /// The newest epoch that has driven a host; nil where none has.
+    func fence(of host: SimulatedHost) -> Epoch? {
+        guard let epoch = try? host.state.fence().highestEpoch, epoch > 0 else { return nil }
+        return epoch
+    }
+
+    /// Says hello to a host, and leaves.
+    func greet(_ host: SimulatedHost, _ hello: HelloRequest) {
+        guard let line = try? LineCodec.encode(RequestFrame(id: 1, request: .hello(hello))) else { return }
+        let session = host.open { _ in }
+        session.receive(line)
+        session.isOpen = false
+    }
+
     /// A request that was sent once arrives once more, from a session of its own.
     func replay(_ bytes: [UInt8], to host: SimulatedHost, as node: CoordinatorNode, after milliseconds: Int64) {
-        let hello = RequestFrame(id: 1, request: .hello(HelloRequest(ledger: ledger.id, epoch: node.epoch)))
+        let hello = RequestFrame(
+            id: 1, request: .hello(HelloRequest(ledger: ledger.id, epoch: node.epoch, token: node.token)))
         guard let greeting = try? LineCodec.encode(hello) else { return }
         time.after(milliseconds) { [weak self] in
             guard let self, host.isUp else { return }

@@ -90,7 +90,7 @@ private struct Secret {
         var position = start
         for (index, byte) in bytes.enumerated() {
             if index > 0 {
-                let between = text[position...].prefix(Secret.mostBlankBytes).prefix { ":  \t\r\n".utf8.contains($0) }
+                let between = text[position...].prefix(Secret.mostBlankBytes).prefix { ": \t\r\n".utf8.contains($0) }
                 position += between.count
             }
             guard Hexadecimal.value(text, at: position, digits: 2) == UInt32(byte) else { return nil }
@@ -99,13 +99,19 @@ private struct Secret {
         return position
     }
 
-    /// Base64 is broken into lines by some, and these by escapes in JSON.
+    /// Base64 is broken into lines by some, and these by escapes in JSON; its `+` and `/` are spelled otherwise in a URL.
     private func wrappedEnd(of letters: [UInt8], in text: [UInt8], at start: Int) -> Int? {
         var position = start
         for (index, letter) in letters.enumerated() {
             if index > 0 { position = Secret.skipLineEnd(text, position) }
-            guard position < text.count, text[position] == letter else { return nil }
-            position += 1
+            guard position < text.count else { return nil }
+            if text[position] == letter {
+                position += 1
+            } else if let end = Spelling.ends(of: letter, in: text, at: position).max() {
+                position = end
+            } else {
+                return nil
+            }
         }
         return position
     }
@@ -120,11 +126,6 @@ private struct Secret {
                 [UInt8(ascii: "n"), UInt8(ascii: "r")].contains(text[position + 1])
             {
                 position += 2
-            } else if text[position] == UInt8(ascii: "\\"), position + 1 < text.count,
-                text[position + 1] == UInt8(ascii: "/")
-            {
-                // A `/` as some write it in JSON.
-                position += 1
             } else {
                 break
             }

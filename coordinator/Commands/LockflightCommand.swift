@@ -5,6 +5,7 @@ import Inventory
 import LabFleet
 import Ledger
 import OperatorCommands
+import SafeText
 import UpgradeDomain
 
 #if canImport(Glibc)
@@ -21,6 +22,9 @@ struct GlobalOptions: ParsableArguments {
 
     @Flag(name: .long, help: "No colours; also chosen by NO_COLOR.")
     var noColor = false
+
+    @Flag(name: .shortAndLong, help: "Say which ledger is used.")
+    var verbose = false
 
     func context() -> Context {
         let environment = ProcessInfo.processInfo.environment
@@ -45,6 +49,7 @@ protocol LockflightCommand: AsyncParsableCommand {
 extension LockflightCommand {
     func run() async throws {
         let context = options.context()
+        if options.verbose { Renderer.remark("ledger \(URL(fileURLWithPath: context.ledgerPath).standardized.path)") }
         do {
             let result = try await perform(context)
             Renderer.deliver(result, context)

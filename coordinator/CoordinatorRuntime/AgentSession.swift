@@ -96,17 +96,21 @@ public actor AgentSession {
         throw failure ?? ContactFailure(.hostUnreachable, "the agent gave no answer")
     }
 
+    /// Why a request is not sent at all; nil where the agent can read it.
+    func refusal(of request: AgentRequest) -> ContactFailure? {
+        guard request.protocolVersion > protocolVersion else { return nil }
+        return ContactFailure(
+            .agentUnusable,
+            "the agent speaks protocol \(protocolVersion) and would overlook what this asks for, which is of "
+                + "protocol \(request.protocolVersion)")
+    }
+
     /// The replies to a request, until its last one or its deadline.
     public func replies(
         to request: AgentRequest, timeout: Duration
     ) async throws(ContactFailure) -> AsyncThrowingStream<AgentReply, any Error> {
         if let failure { throw failure }
-        guard request.protocolVersion <= protocolVersion else {
-            throw ContactFailure(
-                .agentUnusable,
-                "the agent speaks protocol \(protocolVersion) and would overlook what this asks for, which is of "
-                    + "protocol \(request.protocolVersion)")
-        }
+        if let refusal = refusal(of: request) { throw refusal }
         let id = nextID
         nextID += 1
         let line: [UInt8]

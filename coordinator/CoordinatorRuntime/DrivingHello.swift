@@ -44,7 +44,7 @@ public struct DrivingHello: Sendable {
         do {
             isOurs = try await record.gaveOut(Fence(seen.highestEpoch, seen.token))
         } catch {
-            throw ContactFailure(.ledgerCopied, "this ledger's leases could not be read: \(error)")
+            throw ContactFailure(.hostUnreachable, "whether it is this ledger's could not be looked up: \(error)")
         }
         guard isOurs else {
             throw ContactFailure(

@@ -111,6 +111,13 @@ struct HostWork: Sendable {
             return
         }
         guard let request = await dispatch() else { return }
+        // Nothing was sent, so nothing is in doubt.
+        if let refusal = await link.session.refusal(of: .start(request)) {
+            await post([
+                .operationEnded(OperationRecord(id: intent.id, outcome: .notStarted(detail: refusal.message)))
+            ])
+            return
+        }
         do throws(ContactFailure) {
             Failpoint.beforeStartIsSent.pass()
             let reply = try await link.session.single(.start(request), timeout: HostWork.requestTimeout)

@@ -196,7 +196,8 @@ extension ContactFailure {
             switch error.code {
             case .hostKeyUnknown: .hostKeyUnknown
             case .hostKeyChanged: .hostKeyChanged
-            case .authenticationRefused, .agentFailed, .keyUnreadable, .keyEncrypted, .keyNotHeld, .keyTypeUnsupported:
+            case .authenticationRefused, .agentFailed, .keyUnreadable, .keyExposed, .keyEncrypted, .keyNotHeld,
+                .keyTypeUnsupported:
                 .authenticationRefused
             case .uploadFailed, .execRefused, .limitExceeded: .agentUnusable
             case .unreachable, .resolutionTimedOut, .connectTimedOut, .connectionRefused, .bannerTimedOut,

@@ -21,10 +21,19 @@ struct InventoryImport: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The inventory file.", completion: .file()) var file: String
+    @Flag(name: .long, help: "Read the ssh_config that the file names, though it is not in your own ssh folder.")
+    var allowSSHConfig = false
 
     func perform(_ context: Context) async throws -> CommandResult {
         let draft = InventoryFile.read(text: try context.readFile(file), file: file)
         let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
+        if !allowSSHConfig, let named = SSHConfig.foreignFile(of: draft, folder: folder) {
+            throw CommandError(
+                .refused,
+                "\(file) names the ssh_config \(named), which may run commands as you (Match exec, ProxyCommand)",
+                consequence: "Nothing was read from it or stored. If you trust it, say --allow-ssh-config.",
+                next: .importTrustingSSHConfig(file: file))
+        }
         let read = try draft.resolved(by: try await SSHConfig.answers(for: draft, folder: folder))
         let ledger = try context.ledgerForImport()
         let previous = try ledger.currentInventory()

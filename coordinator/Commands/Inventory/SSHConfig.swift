@@ -39,6 +39,14 @@ enum SSHConfig {
         return answers
     }
 
+    /// The ssh_config that a draft names, where it is not in the ssh folder of whoever imports it; nil where none is named.
+    static func foreignFile(of draft: InventoryDraft, folder: URL) -> String? {
+        guard let named = draft.sshConfig, named != "none" else { return nil }
+        let file = path(of: named, folder: folder)
+        let own = (("~/.ssh/" as NSString).expandingTildeInPath as NSString).standardizingPath + "/"
+        return (file as NSString).resolvingSymlinksInPath.begins(with: own) ? nil : file
+    }
+
     /// Absolute, so that it means the same wherever a later command runs.
     private static func path(of text: String, folder: URL) -> String {
         guard text != "none" else { return text }

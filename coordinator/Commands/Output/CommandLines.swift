@@ -31,7 +31,7 @@ extension OperatorCommand {
     /// The subcommand.
     fileprivate var path: [String] {
         switch self {
-        case .importInventory: ["inventory", "import"]
+        case .importInventory, .importTrustingSSHConfig: ["inventory", "import"]
         case .listInventory: ["inventory", "list"]
         case .showHost: ["inventory", "show"]
         case .trustKeys, .trustKnownHosts, .replaceKeys: ["inventory", "trust"]
@@ -70,7 +70,7 @@ extension OperatorCommand {
     fileprivate var operands: [String] {
         switch self {
         case .importInventory(let file), .addPlan(let file): [file ?? "FILE"]
-        case .verifyEvidence(let file): [file]
+        case .verifyEvidence(let file), .importTrustingSSHConfig(let file): [file]
         case .showPlan(let plan), .approvePlan(let plan, _): [plan]
         case .start(let plan, _): [plan ?? "PLAN"]
         case .showHost(let host), .adopt(let host, _), .recheck(let host, _), .rerun(let host, _, _, _),
@@ -93,6 +93,7 @@ extension OperatorCommand {
     fileprivate var options: [(name: String, value: String?)] {
         switch self {
         case .trustKnownHosts(let file): [("known-hosts", file)]
+        case .importTrustingSSHConfig: [("allow-ssh-config", nil)]
         case .replaceKeys: [("scan", nil), ("replace", nil)]
         case .approvePlan(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
         case .adopt(_, let owner): [("as", owner?.rawValue ?? "OWNER")]

@@ -33,6 +33,9 @@ enum Renderer {
         writeError(lines(of: error, context.style, context.commandLines))
     }
 
+    /// What is said beside a result, before it is there.
+    static func remark(_ text: TerminalText) { writeError([text]) }
+
     /// Help, or what is wrong with the words of a command line, which may come from anywhere.
     static func deliver(_ message: String, isHelp: Bool) {
         if isHelp {

@@ -8,7 +8,8 @@ struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger", abstract: "The record itself.", discussion: "Example: lockflight ledger verify",
         subcommands: [
-            LedgerVerify.self, LedgerPrune.self, LedgerQuarantine.self, LedgerRebuild.self, LedgerReconstructed.self,
+            LedgerInit.self, LedgerVerify.self, LedgerPrune.self, LedgerQuarantine.self, LedgerRebuild.self,
+            LedgerReconstructed.self,
             LedgerWitness.self,
         ])
 }
