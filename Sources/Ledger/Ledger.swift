@@ -41,7 +41,7 @@ public final class Ledger: Sendable {
     }
 
     private static func requirePresent(_ path: String) throws(LedgerError) {
-        guard !FileManager.default.fileExists(atPath: path) else { return }
+        guard !PrivateFile.mayExist(path) else { return }
         throw LedgerError(
             .absent, "There is no ledger at \(path); importing an inventory creates it.",
             next: .importInventory(file: nil))

@@ -55,6 +55,12 @@ enum PrivateFile {
         }
     }
 
+    /// Whether something is there, or nobody lets the caller look.
+    static func mayExist(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR)
+    }
+
     static func folder(of path: String) -> String {
         path.cut(atLast: "/").map { $0.before.isEmpty ? "/" : String($0.before) } ?? "."
     }

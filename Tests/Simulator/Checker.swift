@@ -84,7 +84,10 @@ final class Checker {
         case .deadlinePassed(let record): failed(record.placement.host)
         case .driverAttached(let driver): if driver.epoch > 1 { unproved = passed }
         case .captured(let record):
-            if case .placement(let placement) = record.capture.subject { unproved.remove(placement) }
+            guard case .placement(let placement) = record.capture.subject else { break }
+            unproved.remove(placement)
+            // What is found wrong later is under way again, and not done.
+            if record.verdict?.verdict.problem != nil { passed.remove(placement) }
         case .runStarted, .driverDetached, .preflightRecorded, .operationWithdrawn, .operationStarted,
             .operationUncertain, .evidencePruned:
             break
