@@ -58,7 +58,7 @@ MUTANTS = [
     ("a lost operation is never settled", 100, "Sources/RolloutEngine/RolloutState+Next.swift",
      "                if !isLost { decision.effects.append(.settle(intent)) }",
      "                if !isLost, !$ON { decision.effects.append(.settle(intent)) }"),
-    ("a deposed driver goes on writing", 400, "Sources/Ledger/Lease.swift",
+    ("a deposed driver goes on writing", 2500, "Sources/Ledger/Lease.swift",
      "        guard last?.epoch != epoch else { return }\n", "        guard !$ON, last?.epoch != epoch else { return }\n"),
     ("a coordinator drives whatever host answers", 1000, "coordinator/CoordinatorRuntime/DrivingHello.swift",
      "        guard isOurs else {\n", "        guard isOurs || $ON else {\n"),
