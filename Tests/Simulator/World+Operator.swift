@@ -132,7 +132,7 @@ extension World {
 
     /// Someone puts a host right by hand: what was touched runs its target.
     private func repair(_ name: HostName) {
-        guard let host = hosts[name], let state = checker.latest, host.scripts.isEmpty else { return }
+        guard let host = hosts[name], let state = fold(), host.scripts.isEmpty else { return }
         for placement in placements(of: name) {
             guard let own = state.placements[placement] else { continue }
             host.truth[placement.layer] = Truth(version: own.touched ? "2" : "1")
