@@ -255,7 +255,8 @@ final class World: @unchecked Sendable {
             id: 1, request: .hello(HelloRequest(ledger: ledger.id, epoch: node.epoch, token: node.token)))
         guard let greeting = try? LineCodec.encode(hello) else { return }
         time.after(milliseconds) { [weak self] in
-            guard let self, host.isUp else { return }
+            // A session that only read sent nothing that could drive.
+            guard let self, host.isUp, let seen = fence(of: host), seen >= node.epoch else { return }
             if let start = SimulatedNetwork.start(in: bytes), checker.hasRun(start.intent.id) {
                 sometimes(.duplicateAfterTheEnd)
             }
