@@ -88,35 +88,32 @@ extension Ledger {
         return epoch
     }
 
-    /// Whether a fence that drove a host last is one of this ledger's, or of the ledger that it was restored from.
-    public func gaveOut(_ fence: Fence) throws(LedgerError) -> Bool {
-        try read("look up the lease with epoch \(fence.epoch)") { db in
-            if try fence.epoch <= db.epochFloor() { return true }
+    /// Whose an epoch is that drove a host last.
+    public func origin(of epoch: Epoch) throws(LedgerError) -> EpochOrigin {
+        try read("look up the lease with epoch \(epoch)") { db in
+            if try epoch <= db.epochFloor() { return .beforeRestore }
             let row = try Row.fetchOne(
                 db,
                 sql: """
                     SELECT token FROM leases WHERE epoch = ?1 UNION ALL SELECT token FROM adoptions WHERE epoch = ?1
-                    """, arguments: [Int64(fence.epoch.number)])
-            guard let row else { return false }
-            // Builds before tokens said none.
-            guard let token = fence.token else { return true }
-            return row["token"] as String? == token.rawValue
+                    """, arguments: [Int64(epoch.number)])
+            return row.map { .given(($0["token"] as String?).map { LeaseToken($0) }) } ?? .unknown
         }
     }
 
     /// Records that this ledger takes a host over, and gives it a fence for that: above the host's, where that can be.
     ///
     /// - Parameters:
-    ///   - seen: what the host says of who drove it last.
+    ///   - seen: the epoch that drove the host last, as the host says.
     ///   - owner: whose decision it is.
     public func adopt(
-        _ host: HostName, from ledger: LedgerID, _ seen: Fence, as owner: Owner, reason: String, by user: String,
+        _ host: HostName, from ledger: LedgerID, _ seen: Epoch, as owner: Owner, reason: String, by user: String,
         at time: WallTime
     ) throws(LedgerError) -> Fence {
         try write("adopt the host \(host)") { db in
             let own = try nextEpoch(db)
             // One that is out of reach is left behind: whoever takes a host over may begin lower.
-            let above = seen.epoch.raised(by: 1) ?? own
+            let above = seen.raised(by: 1) ?? own
             let isNear = above <= own || above.number - own.number <= Epoch.largestRise / 4
             let epoch = isNear ? max(own, above) : own
             let token = newToken(epoch)
@@ -126,7 +123,7 @@ extension Ledger {
                         adopted_at_milliseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
-                    Int64(epoch.number), token.rawValue, host.rawValue, ledger.rawValue, Int64(seen.epoch.number),
+                    Int64(epoch.number), token.rawValue, host.rawValue, ledger.rawValue, Int64(seen.number),
                     owner.rawValue, reason, user, time.milliseconds,
                 ])
             return Fence(epoch, token)
@@ -200,8 +197,8 @@ extension Database {
         Epoch(
             clamping: UInt64(
                 clamping: try Int64.fetchOne(
-                    self, sql: "SELECT max(epoch) FROM (SELECT epoch FROM leases UNION ALL SELECT epoch FROM adoptions)"
-                )
+                    self,
+                    sql: "SELECT max(epoch) FROM (SELECT epoch FROM leases UNION ALL SELECT epoch FROM adoptions)")
                     ?? 0))
     }
 

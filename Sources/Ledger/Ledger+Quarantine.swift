@@ -17,7 +17,7 @@ public struct Quarantine: Codable, Hashable, Sendable {
     public var abandoned: [HostName]
 }
 
-/// What a host of a quarantined run is free for.
+/// Why a host of a quarantined run is free again.
 public enum HostFate: String, Sendable {
     /// Its journal was read, and nothing of the run is under way there.
     case settled

@@ -13,7 +13,8 @@ public struct Verification: Hashable, Sendable {
     /// What no check of the ledger alone can find, to be shown beside a sound verdict.
     public static let undetectable = """
         Without a witness this can not tell a sound ledger from one that was rewritten whole by someone who \
-        recomputed every hash, or from an older copy. Compare each head with the one that the agents journal.
+        recomputed every hash, or from an older copy. Compare it with what its hosts keep (ledger witness), or \
+        with a head that somebody else kept.
         """
 }
 

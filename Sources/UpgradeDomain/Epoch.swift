@@ -54,3 +54,13 @@ public struct Fence: Hashable, Sendable {
         self.token = token
     }
 }
+
+/// What a ledger knows of an epoch that has driven a host.
+public enum EpochOrigin: Hashable, Sendable {
+    /// It is one of its own leases, with this token; nil of those from before there were tokens.
+    case given(LeaseToken?)
+    /// It is at or below the floor of a restore: the ledger that was lost may have given it out.
+    case beforeRestore
+    /// It is somebody else's.
+    case unknown
+}

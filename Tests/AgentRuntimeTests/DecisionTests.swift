@@ -37,6 +37,24 @@ import UpgradeDomain
         }
     }
 
+    /// The same epoch from a copy of the ledger, also where one of the two builds knew no tokens.
+    @Test(arguments: [("t", "t", true), (nil, nil, true), ("t", "u", false), ("t", nil, false), (nil, "t", false)])
+    func anEpochDrivesWithOneTokenOnly(seen: LeaseToken?, own: LeaseToken?, isAdmitted: Bool) throws {
+        let fence = HostFence(owner: "a", highestEpoch: 3, token: seen)
+        let driver = Session.Driver(ledger: "a", epoch: 3, token: own)
+        guard !isAdmitted else {
+            #expect(try fence.admitting(ledger: "a", epoch: 3, token: own, takeOver: false) == fence)
+            try fence.check(driver)
+            return
+        }
+        for judge in [
+            { try fence.check(driver) },
+            { _ = try fence.admitting(ledger: "a", epoch: 3, token: own, takeOver: false) },
+        ] {
+            #expect(#expect(throws: Refusal.self) { try judge() }?.code == .staleEpoch)
+        }
+    }
+
     @Test func onlyACompleteRecordIsAnEnd() throws {
         let host = try HostUnderTest()
         let intent = JournaledIntent(

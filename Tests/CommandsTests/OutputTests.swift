@@ -95,7 +95,7 @@ struct OutputTests {
         _ = try await LedgerInit.parse(["--group", group]).perform(context)
         var status = stat()
         #expect(stat(context.ledgerPath, &status) == 0 && status.st_mode & 0o777 == 0o660)
-        // It is never made anew over one that is there.
+        // None is made over one that is there.
         await #expect(throws: CommandError.self) { _ = try await LedgerInit.parse([]).perform(context) }
     }
 

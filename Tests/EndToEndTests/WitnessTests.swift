@@ -3,7 +3,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// What a ledger alone can not show: that it was written anew, with every hash right.
+/// What a ledger alone can not show: that it was rewritten, with every hash right.
 struct WitnessTests {
     /// Changes who drove the run, and makes every later hash fit.
     private static let rewriting = """
@@ -32,7 +32,7 @@ struct WitnessTests {
         sys.exit(0 if changed else 1)
         """
 
-    @Test func aRecordThatWasWrittenAnewIsContradictedByItsHosts() async throws {
+    @Test func aRewrittenRecordIsContradictedByItsHosts() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")

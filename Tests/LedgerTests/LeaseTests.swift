@@ -34,6 +34,40 @@ struct LeaseTests {
         #expect(try second.lease().epoch == lease.epoch.raised(by: 1))
     }
 
+    @Test("an epoch is this ledger's with its token, of before a restore, or somebody else's")
+    func origins() throws {
+        let ledger = try fixture.openWithRun()
+        let lease = try ledger.lease()
+        #expect(try ledger.origin(of: lease.epoch) == .given(lease.token))
+        #expect(try ledger.origin(of: 2) == .unknown)
+        let adopted = try ledger.adopt(
+            "core-1", from: "other", 7, as: "ana", reason: "moved", by: "ana", at: Fixture.now)
+        #expect(adopted.epoch == 8)
+        #expect(try ledger.origin(of: 8) == .given(adopted.token) && ledger.origin(of: 7) == .unknown)
+        #expect(adopted.token != lease.token)
+        // One that nobody can count up to is left behind.
+        let far = try ledger.adopt("core-2", from: "x", .highest, as: "ana", reason: "x", by: "ana", at: Fixture.now)
+        #expect(far.epoch == 9)
+        lease.release()
+        #expect(try ledger.lease().epoch == 10)
+
+        // As a build of before tokens left it.
+        _ = try runProgram([
+            "sqlite3", fixture.path,
+            "INSERT INTO leases SELECT 11, run, user, machine, process_id, 0, NULL FROM leases LIMIT 1",
+        ])
+        #expect(try ledger.origin(of: 11) == .given(nil))
+        // A copy has the same leases up to where it was made, and others from there on.
+        try ledger.backup(to: fixture.folder + "/copy.sqlite")
+        let copy = try Ledger.open(at: fixture.folder + "/copy.sqlite")
+        let (own, theirs) = (try ledger.lease(), try copy.lease())
+        #expect(own.epoch == theirs.epoch && own.token != theirs.token)
+        #expect(try copy.origin(of: lease.epoch) == .given(lease.token))
+        let restored = try Ledger.restore(
+            fixture.folder + "/copy.sqlite", to: fixture.folder + "/restored.sqlite", at: Fixture.now)
+        #expect(try restored.origin(of: own.epoch) == .beforeRestore)
+    }
+
     @Test("a lease that nobody keeps is free")
     func forgotten() throws {
         let ledger = try fixture.openWithRun()

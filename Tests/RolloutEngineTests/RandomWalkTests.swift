@@ -51,8 +51,9 @@ struct RandomWalkTests {
                 sequence: state.sequence + 1, recordedAt: WallTime(clamping: 1_000_000), event: event, hash: "sha256:a")
             state.apply(recorded, at: .zero)
             _ = (state.status, state.boundaryRecord, state.next(at: .zero), state.refusal(of: action))
+            // A move that was refused has held the run by now.
+            #expect(state.placements.all.values.allSatisfy { $0.refusedMove == nil })
         }
-        #expect(state.sequence > 1)
     }
 
     /// What builds of before verdicts were recorded wrote is read by rules 1, and what this one writes by what it says.

@@ -176,9 +176,9 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         return outcome
     }
 
-    func gaveOut(_ fence: Fence) async throws -> Bool {
+    func origin(of epoch: Epoch) async throws -> EpochOrigin {
         try await passOrDie()
-        return try world.ledger.gaveOut(fence)
+        return try world.ledger.origin(of: epoch)
     }
 
     func store(evidence: [UInt8]) async throws -> Digest {

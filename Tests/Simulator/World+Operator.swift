@@ -115,7 +115,7 @@ extension World {
         for name in copied.sorted() where !faults.isOn || generator.chance(40) {
             guard let host = hosts[name], let seen = fence(of: host), let owner = owner(of: name),
                 let fence = try? ledger.adopt(
-                    name, from: ledger.id, Fence(seen, "of a copy"), as: owner, reason: "simulated", by: "op",
+                    name, from: ledger.id, seen, as: owner, reason: "simulated", by: "op",
                     at: wall)
             else { continue }
             greet(

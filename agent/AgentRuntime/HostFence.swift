@@ -21,7 +21,7 @@ package struct HostFence: Codable, Hashable, Sendable {
         if let owner, owner != ledger, !takeOver { throw ownedElsewhere(by: owner) }
         let seen = takeOver ? 0 : highestEpoch
         guard epoch >= seen else { throw staleEpoch(epoch) }
-        guard takeOver || epoch > seen || isSame(token) else { throw copied(epoch) }
+        guard takeOver || epoch > seen || token == self.token else { throw copied(epoch) }
         guard seen.admits(epoch) else {
             throw Refusal(
                 .limitExceeded,
@@ -35,11 +35,8 @@ package struct HostFence: Codable, Hashable, Sendable {
     func check(_ driver: Session.Driver) throws(Refusal) {
         if let owner, owner != driver.ledger { throw ownedElsewhere(by: owner) }
         guard owner == driver.ledger, driver.epoch == highestEpoch else { throw staleEpoch(driver.epoch) }
-        guard isSame(driver.token) else { throw copied(driver.epoch) }
+        guard driver.token == token else { throw copied(driver.epoch) }
     }
-
-    /// A lease from before there were tokens is told by its epoch alone.
-    private func isSame(_ other: LeaseToken?) -> Bool { token == nil || token == other }
 
     private func ownedElsewhere(by owner: LedgerID) -> Refusal {
         Refusal(

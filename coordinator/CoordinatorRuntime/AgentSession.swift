@@ -72,7 +72,7 @@ public actor AgentSession {
         }
     }
 
-    /// Says hello, at first or anew as somebody else.
+    /// Says hello, the first time or again as somebody else.
     func greet(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
         let reply = try await single(.hello(hello), timeout: timeout)
         guard case .hello(let answer) = reply else { throw unexpected(reply, to: "hello") }

@@ -42,7 +42,7 @@ public struct DrivingHello: Sendable {
         }
         let isOurs: Bool
         do {
-            isOurs = try await record.gaveOut(Fence(seen.highestEpoch, seen.token))
+            isOurs = seen.isDriven(by: try await record.origin(of: seen.highestEpoch))
         } catch {
             throw ContactFailure(.hostUnreachable, "whether it is this ledger's could not be looked up: \(error)")
         }
@@ -52,6 +52,18 @@ public struct DrivingHello: Sendable {
                 "\(host) was last driven with epoch \(seen.highestEpoch), by a lease that this ledger did not give out: another copy "
                     + "of the ledger is at work; nothing was changed there. Find it, and go on with the newer of the two; if "
                     + "this one is to go on, adopt the host", next: .adopt(host: host, owner: nil))
+        }
+    }
+}
+
+extension HelloReply {
+    /// Whether the lease that drove the host last is the one that a ledger knows.
+    func isDriven(by origin: EpochOrigin) -> Bool {
+        switch origin {
+        // An agent of protocol 1 tells no token, so an epoch has to do.
+        case .given(let token): protocolVersion < 2 || token == self.token
+        case .beforeRestore: true
+        case .unknown: false
         }
     }
 }

@@ -20,13 +20,7 @@ public struct FleetJournals: Sendable {
 
     /// One answer per host, in the order given.
     public func memories(of hosts: [Host]) async -> [Result<Memory, ContactFailure>] {
-        await reader.answers(of: hosts) { host in
-            do throws(ContactFailure) {
-                return .success(try await memory(of: host))
-            } catch {
-                return .failure(error)
-            }
-        }
+        await reader.results(of: hosts) { host throws(ContactFailure) in try await memory(of: host) }
     }
 
     private func memory(of host: Host) async throws(ContactFailure) -> Memory {

@@ -27,6 +27,19 @@ struct FleetReader: Sendable {
         }
     }
 
+    /// One answer or failure per host, in the order given.
+    func results<Answer: Sendable>(
+        of hosts: [Host], _ ask: @Sendable @escaping (Host) async throws(ContactFailure) -> Answer
+    ) async -> [Result<Answer, ContactFailure>] {
+        await answers(of: hosts) { host in
+            do throws(ContactFailure) {
+                return .success(try await ask(host))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
     /// One answer per host, in the order given, ``hostsAtOnce`` at a time.
     func answers<Answer: Sendable>(
         of hosts: [Host], _ ask: @Sendable @escaping (Host) async -> Answer

@@ -29,13 +29,7 @@ public struct FleetSettlement: Sendable {
 
     /// One answer per host, in the order given.
     public func findings(on hosts: [Host]) async -> [Result<Findings, ContactFailure>] {
-        await reader.answers(of: hosts) { host in
-            do throws(ContactFailure) {
-                return .success(try await findings(on: host))
-            } catch {
-                return .failure(error)
-            }
-        }
+        await reader.results(of: hosts) { host throws(ContactFailure) in try await findings(on: host) }
     }
 
     private func findings(on host: Host) async throws(ContactFailure) -> Findings {

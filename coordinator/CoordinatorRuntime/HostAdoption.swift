@@ -4,16 +4,30 @@ public import UpgradeDomain
 /// Takes a host over from another ledger, or from a copy of this one: an operator's decision, which nothing else makes.
 public struct HostAdoption: Sendable {
     private let reader: FleetReader
+    private let record: any FenceRecord
 
-    public init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
+    public init(
+        connector: any HostConnector, ledger: LedgerID, record: any FenceRecord, clock: RuntimeClock
+    ) {
+        self.record = record
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
-    /// Which ledger drives a host, and with which lease last, as the host says; nil where none does.
-    public func standing(of host: Host) async throws(ContactFailure) -> (ledger: LedgerID, fence: Fence)? {
-        try await reader.read(host) { _, hello throws(ContactFailure) in
-            hello.owner.map { ($0, Fence(hello.highestEpoch, hello.token)) }
-        }
+    /// Who drove a host last, as the host says.
+    public struct Standing: Sendable {
+        public var ledger: LedgerID
+        public var epoch: Epoch
+        /// Whether that was this very ledger, so that there is nothing to adopt.
+        public var isOurs: Bool
+    }
+
+    /// - Returns: nil where no ledger has driven the host.
+    public func standing(of host: Host) async throws -> Standing? {
+        let hello = try await reader.read(host) { _, hello throws(ContactFailure) in hello }
+        guard let owner = hello.owner else { return nil }
+        let origin = try await record.origin(of: hello.highestEpoch)
+        return Standing(
+            ledger: owner, epoch: hello.highestEpoch, isOurs: owner == reader.ledger && hello.isDriven(by: origin))
     }
 
     /// Has the host follow this ledger from here on. Nothing else changes there, and what is under way goes on.

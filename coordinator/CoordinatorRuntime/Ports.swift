@@ -4,8 +4,7 @@ public import UpgradeDomain
 
 /// Which leases a ledger gave out, wherever it is kept.
 public protocol FenceRecord: Sendable {
-    /// Whether a host that this fence was the last to drive has met nobody but this ledger.
-    func gaveOut(_ fence: Fence) async throws -> Bool
+    func origin(of epoch: Epoch) async throws -> EpochOrigin
 }
 
 /// The run's chain of events, wherever it is kept.

@@ -43,7 +43,7 @@ struct LedgerRunLog: RunLog {
         }
     }
 
-    func gaveOut(_ fence: Fence) async throws -> Bool { try ledger.gaveOut(fence) }
+    func origin(of epoch: Epoch) async throws -> EpochOrigin { try ledger.origin(of: epoch) }
 
     func store(evidence: [UInt8]) async throws -> Digest {
         try ledger.store([evidence], at: clock.wall())[0]

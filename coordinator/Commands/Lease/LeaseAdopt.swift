@@ -47,29 +47,30 @@ struct LeaseAdopt: LockflightCommand {
     private func adopt(
         _ target: UpgradeDomain.Host, _ connection: FleetConnection, _ ledger: Ledger, _ context: Context
     ) async throws -> CommandResult {
-        let adoption = HostAdoption(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
+        let adoption = HostAdoption(
+            connector: connection.connector, ledger: ledger.id,
+            record: LedgerRunLog(ledger: ledger, clock: Context.clock), clock: Context.clock)
         let standing = try await adoption.standing(of: target)
-        let isOurs = try standing.map { try $0.ledger == ledger.id && ledger.gaveOut($0.fence) } ?? false
-        guard let standing, !isOurs else {
+        guard let standing, !standing.isOurs else {
             throw CommandError(
                 .refused,
                 standing == nil ? "no ledger drives \(target.name) yet" : "\(target.name) follows this ledger already",
                 consequence: "Nothing was recorded; there is nothing to adopt.", next: .showHost(host: target.name))
         }
         let fence = try ledger.adopt(
-            target.name, from: standing.ledger, standing.fence, as: Owner(owner),
+            target.name, from: standing.ledger, standing.epoch, as: Owner(owner),
             reason: try context.reason(reason, for: "to adopt \(target.name)"), by: context.user,
             at: Context.clock.wall())
         try await adoption.take(target, with: fence)
         let former =
             standing.ledger == ledger.id
-            ? "a copy of this ledger (epoch \(standing.fence.epoch))"
-            : "the ledger \(standing.ledger) (epoch \(standing.fence.epoch))"
+            ? "a copy of this ledger (epoch \(standing.epoch))"
+            : "the ledger \(standing.ledger) (epoch \(standing.epoch))"
         return CommandResult(
             lines: ["\(target.name) follows this ledger from epoch \(fence.epoch) on, and \(former) no more"],
             document: Document(
                 host: target.name, ledger: ledger.id, epoch: fence.epoch, formerLedger: standing.ledger,
-                formerEpoch: standing.fence.epoch), next: [.status(run: nil)])
+                formerEpoch: standing.epoch), next: [.status(run: nil)])
     }
 
     private struct Document: Encodable {

@@ -4,6 +4,7 @@ import CoordinatorRuntime
 import Foundation
 import Ledger
 import OperatorCommands
+import RolloutEngine
 import SafeText
 import UpgradeDomain
 

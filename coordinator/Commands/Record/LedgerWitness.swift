@@ -3,6 +3,7 @@ import ArgumentParser
 import CoordinatorRuntime
 import Ledger
 import OperatorCommands
+import RolloutEngine
 import SafeText
 import UpgradeDomain
 
