@@ -127,8 +127,13 @@ public struct OutputReply: Codable, Hashable, Sendable {
 
 public struct JournalReply: Codable, Hashable, Sendable {
     public var entries: [JournalEntry]
+    /// The newest head that came with a capture, for each of the last runs; nil for none, and in protocol 1.
+    public var heads: [RunHead]?
 
-    public init(entries: [JournalEntry]) { self.entries = entries }
+    public init(entries: [JournalEntry], heads: [RunHead]? = nil) {
+        self.entries = entries
+        self.heads = heads
+    }
 }
 
 public struct JournalEntry: Codable, Hashable, Sendable {

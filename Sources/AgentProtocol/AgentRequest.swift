@@ -21,7 +21,7 @@ public enum AgentRequest: Hashable, Sendable {
     /// Lists the journal.
     case journal
 
-    /// The first protocol version that has what this request says: an older agent would overlook it.
+    /// The first protocol version that has what this request depends on: an older agent would overlook it.
     public var protocolVersion: Int {
         switch self {
         case .capture(let capture): capture.secretFiles == nil ? 1 : 2
@@ -93,11 +93,27 @@ public struct CaptureRequest: Codable, Hashable, Sendable {
     public var surfaces: [SurfaceRequest]
     /// Files on hosts that hold secrets of the plan: what is in those that are there is masked in every answer. Nil for none.
     public var secretFiles: [String]?
+    /// Kept by the host as a witness; only a session that drives may bring one. An agent of protocol 1 overlooks it.
+    public var head: RunHead?
 
-    public init(workingDirectory: String, surfaces: [SurfaceRequest], secretFiles: [String]? = nil) {
+    public init(
+        workingDirectory: String, surfaces: [SurfaceRequest], secretFiles: [String]? = nil, head: RunHead? = nil
+    ) {
         self.workingDirectory = workingDirectory
         self.surfaces = surfaces
         self.secretFiles = secretFiles
+        self.head = head
+    }
+}
+
+/// The head of a run's chain in its ledger.
+public struct RunHead: Codable, Hashable, Sendable {
+    public var run: RunID
+    public var chainHead: Digest
+
+    public init(run: RunID, chainHead: Digest) {
+        self.run = run
+        self.chainHead = chainHead
     }
 }
 

@@ -22,13 +22,15 @@ extension RequestFrame: DirectJSON {
         }
         let surfaces = try body.member("surfaces").elements(SurfaceRequest.init(json:))
         let capture = CaptureRequest(
-            workingDirectory: try body.member("workingDirectory").string(), surfaces: surfaces)
+            workingDirectory: try body.member("workingDirectory").string(), surfaces: surfaces,
+            head: try body.optional("head")?.value(RunHead.self))
         self.init(id: try json.member("id").unsigned32(), request: .capture(capture))
     }
 
     package func write(to json: JSONWriter) throws {
         guard case .capture(let capture) = request, capture.secretFiles == nil else { return try json.put(value: self) }
         let body = json.member("body")
+        if let head = capture.head { try body.member("head").put(value: head) }
         try body.member("surfaces").array(capture.surfaces) { try $0.write(to: $1) }
         body.member("workingDirectory").put(capture.workingDirectory)
         try json.member("id").put(id)

@@ -89,7 +89,7 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
         if let witness = witnesses?.first(where: { !hashes.contains($0.head) }) {
             throw Fault(
                 "the witness \(witness.host)",
-                "it keeps the head \(witness.head.short) of \(witness.operation), which no event has")
+                "it keeps the head \(witness.head.short) of \(witness.origin), which no event has")
         }
         return recorded
     }

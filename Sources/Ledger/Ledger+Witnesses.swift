@@ -1,18 +1,22 @@
 import GRDB
 public import UpgradeDomain
 
-/// The head of a run's chain as a host keeps it: it came there with an operation, and whoever rewrites the ledger can not reach it.
+/// The head of a run's chain as a host keeps it: it came there with an operation or a capture at a gate, and whoever rewrites the
+/// ledger can not reach it.
 public struct Witness: Codable, Hashable, Sendable {
     public var host: HostName
-    /// What it came with.
-    public var operation: OperationID
+    /// What it came with; nil for a capture.
+    public var operation: OperationID?
     public var head: Digest
 
-    public init(host: HostName, operation: OperationID, head: Digest) {
+    public init(host: HostName, operation: OperationID?, head: Digest) {
         self.host = host
         self.operation = operation
         self.head = head
     }
+
+    /// What it came with, in words.
+    public var origin: String { operation?.rawValue ?? "a gate" }
 }
 
 extension Ledger {
@@ -27,7 +31,7 @@ extension Ledger {
                     """)
             for witness in witnesses {
                 try insert.execute(arguments: [
-                    run.rawValue, witness.host.rawValue, witness.operation.rawValue, witness.head.rawValue, user,
+                    run.rawValue, witness.host.rawValue, witness.operation?.rawValue ?? "", witness.head.rawValue, user,
                     time.milliseconds,
                 ])
             }
@@ -52,6 +56,10 @@ extension Database {
         try Row.fetchAll(
             self, sql: "SELECT host, operation, head FROM witnesses WHERE run = ? ORDER BY host, operation",
             arguments: [run.rawValue]
-        ).map { Witness(host: $0.name("host"), operation: $0.name("operation"), head: $0.name("head")) }
+        ).map { row in
+            let operation: OperationID = row.name("operation")
+            return Witness(
+                host: row.name("host"), operation: operation.rawValue.isEmpty ? nil : operation, head: row.name("head"))
+        }
     }
 }

@@ -79,6 +79,30 @@ import UpgradeDomain
         #expect(try session.ask(.journal) == .journal(JournalReply(entries: [])))
     }
 
+    @Test func onlyWhoDrivesLeavesAHeadAndTheNewestOfARunStays() throws {
+        let host = try HostUnderTest()
+        func head(_ digit: Character, of run: RunID = "r-1") -> RunHead {
+            RunHead(run: run, chainHead: Digest("sha256:" + String(repeating: digit, count: 64)))
+        }
+        func capture(_ head: RunHead) -> AgentRequest {
+            .capture(CaptureRequest(workingDirectory: host.folder.path, surfaces: [], head: head))
+        }
+        let first = try host.session(epoch: 1)
+        for head in [head("a"), head("b"), head("c", of: "r-2")] { #expect(try first.ask(capture(head)) == .captured) }
+        let kept = [head("b"), head("c", of: "r-2")]
+        #expect(try first.ask(.journal) == .journal(JournalReply(entries: [], heads: kept)))
+
+        #expect(try host.session(epoch: nil).refusal(capture(head("d"))) == .readOnly)
+        _ = try host.session(ledger: "ledger-b", epoch: 2, takeOver: true)
+        #expect(try first.refusal(capture(head("d"))) == .ownedElsewhere)
+        // An agent speaks as its coordinator does.
+        let old = try host.session(hello: false)
+        _ = try old.ask(.hello(HelloRequest(protocols: [1], ledger: "ledger-b", epoch: nil)))
+        #expect(try old.ask(.journal) == .journal(JournalReply(entries: [])))
+        let new = try host.session(ledger: "ledger-b", epoch: nil)
+        #expect(try new.ask(.journal) == .journal(JournalReply(entries: [], heads: kept)))
+    }
+
     @Test func nothingIsAnsweredBeforeHelloAndOnlyACommonProtocol() throws {
         let host = try HostUnderTest()
         let session = try host.session(hello: false)

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 /// What a ledger alone can not show: that it was rewritten, with every hash right.
 struct WitnessTests {
-    /// Changes who drove the run, and makes every later hash fit.
+    /// Changes the last event of a kind, and makes every later hash fit.
     private static let rewriting = """
         import hashlib, json, sqlite3, sys
         def sha256(data): return "sha256:" + hashlib.sha256(data).hexdigest()
@@ -13,13 +13,15 @@ struct WitnessTests {
         trigger = db.execute("SELECT sql FROM sqlite_schema WHERE name = 'events_keep_update'").fetchone()[0]
         db.execute("DROP TRIGGER events_keep_update")
         (run,) = db.execute("SELECT id FROM runs").fetchone()
-        previous, changed = "sha256:" + "0" * 64, 0
+        previous, changed, kind_changed = "sha256:" + "0" * 64, 0, sys.argv[2]
+        old, new = (text.encode() for text in sys.argv[3:5])
         events = db.execute("SELECT sequence, version, kind, payload, recorded_at_milliseconds FROM events"
             " WHERE run = ? ORDER BY sequence", (run,)).fetchall()
+        last = max(event[0] for event in events if event[2] == kind_changed)
         for sequence, version, kind, payload, time in events:
-            if kind == "driverAttached":
-                payload = payload.replace(b'"machine":"', b'"machine":"not-')
-                changed += 1
+            if sequence == last:
+                changed = payload.count(old)
+                payload = payload.replace(old, new)
             link = {"kind": kind, "payloadDigest": sha256(payload), "previousHash": previous,
                 "recordedAtMilliseconds": time, "run": run, "sequence": sequence, "version": version}
             own = sha256(json.dumps(link, sort_keys=True, separators=(",", ":")).encode())
@@ -58,16 +60,23 @@ struct WitnessTests {
             let refused = try await fleet.expect(.failure, "evidence", "verify", forged)
             #expect(refused.errors.contains("does not hold, at the witness core-1"), "\(refused.errors)")
 
-            try await fleet.execute(
-                ["python3", "-c", WitnessTests.rewriting, fleet.folder + "/ledger.sqlite"], fleet.environment
-            ).expectSuccess()
-            try await fleet.expect(.verified, "ledger", "verify")
+            // How the last operation ended no operation tells its host, but the captures at the gates after it do.
+            try await rewrite("operationEnded", #""durationMilliseconds":"#, #""durationMilliseconds":1"#, fleet)
+            let late = try await fleet.expect(.failure, "ledger", "witness")
+            #expect(late.output.contains("of a gate") && !late.output.contains(".redeploy."), "\(late.output)")
+            try await rewrite("driverAttached", #""machine":""#, #""machine":"not-"#, fleet)
             let contradicted = try await fleet.expect(.failure, "ledger", "witness")
             #expect(contradicted.output.contains("contradicts") && contradicted.errors.contains("rewritten"))
             // It was kept before, and goes with whatever is exported.
             try await fleet.expect(.verified, "evidence", "export", "--output", forged)
             try await fleet.expect(.failure, "evidence", "verify", forged)
         }
+    }
+
+    private func rewrite(_ kind: String, _ text: String, _ other: String, _ fleet: FleetFixture) async throws {
+        let command = ["python3", "-c", WitnessTests.rewriting, fleet.folder + "/ledger.sqlite", kind, text, other]
+        try await fleet.execute(command, fleet.environment).expectSuccess()
+        try await fleet.expect(.verified, "ledger", "verify")
     }
 }
 

@@ -28,6 +28,8 @@ enum AgentLimits {
     static let keptOperations = 1_000
     /// The runs whose scripts are kept.
     static let keptPreservedRuns = 20
+    /// The runs whose newest head is kept.
+    static let keptHeads = 100
     /// The most journal entries in one reply, the newest first.
     static let journalEntries = 1_000
     /// The longest timeout of an operation or a guardrail.

@@ -51,8 +51,10 @@ package struct Conversation: Sendable {
             return .supervise(pid: pid, reply)
         case .settle(let settle): return .reply(try agent.settle(settle.operation, session: session))
         case .confirm(let confirm): return .reply(try agent.confirm(confirm.operation, session: session))
-        case .journal: return .reply(.journal(try agent.listJournal()))
-        case .capture(let capture): return .capture(capture)
+        case .journal: return .reply(.journal(try agent.listJournal(session: session)))
+        case .capture(let capture):
+            if let head = capture.head { try agent.keep(head, session: session) }
+            return .capture(capture)
         case .attach(let attach): return .attach(attach)
         }
     }

@@ -26,7 +26,7 @@ package struct HostAgent: Sendable {
             }
             return (identity, fence)
         }
-        session.admit(hello)
+        session.admit(hello, speaking: version)
         return HelloReply(
             protocolVersion: version, agentVersion: AgentProgram.version, identity: identity,
             owner: fence.owner, highestEpoch: fence.highestEpoch, token: version >= 2 ? fence.token : nil,
@@ -149,8 +149,22 @@ package struct HostAgent: Sendable {
         }
     }
 
-    func listJournal() throws(Refusal) -> JournalReply {
-        JournalReply(entries: try state.exclusively { () throws(Refusal) in try journal.entries() })
+    /// Keeps the head of a run's chain that a capture brought. On a full disk the one before stays: evidence is taken there too.
+    func keep(_ head: RunHead, session: Session) throws(Refusal) {
+        let driver = try session.driver()
+        try state.exclusively { () throws(Refusal) in
+            try requireNewest(driver)
+            do throws(Refusal) {
+                try RunHeads(in: state).keep(head)
+            } catch  where error.code == .diskFull {}
+        }
+    }
+
+    func listJournal(session: Session) throws(Refusal) -> JournalReply {
+        try state.exclusively { () throws(Refusal) in
+            let heads = session.protocolVersion < 2 ? [] : try RunHeads(in: state).all()
+            return JournalReply(entries: try journal.entries(), heads: heads.isEmpty ? nil : heads)
+        }
     }
 
     /// What an attached session sees at one look: output that is new to it, and the end if there is one.

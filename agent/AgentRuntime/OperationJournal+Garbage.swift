@@ -9,7 +9,8 @@ extension OperationJournal {
     /// the one that starts something here is needed by nobody: its ids come with epochs that the fence refuses. What
     /// has not ended stays, whatever its run.
     func collectGarbage(for run: RunID) throws(Refusal) {
-        for name in oldest(of: state.operations, beyond: AgentLimits.keptOperations, by: { $0.path(of: "intent.json") })
+        for name in state.operations.oldest(
+            beyond: AgentLimits.keptOperations, dated: { state.operations.path(of: "\($0)/intent.json") })
         {
             let folder = state.operations.subfolder(name)
             // Without an intent it is what is left of one that was being forgotten when the agent died.
@@ -17,22 +18,28 @@ extension OperationJournal {
             if let intent, intent.request.run == run || !folder.contains("result.json") { continue }
             folder.discard()
         }
-        for name in oldest(of: state.tombstones, beyond: AgentLimits.keptOperations, by: { $0.path }) {
+        for name in state.tombstones.oldest(
+            beyond: AgentLimits.keptOperations, dated: { state.tombstones.path(of: $0) })
+        {
             let id = String(decoding: try state.tombstones.read(name) ?? [], as: UTF8.self)
             if !OperationID(id).belongs(to: run) { state.tombstones.subfolder(name).discard() }
         }
         let own = OperationJournal.fileName(of: run.rawValue)
-        for name in oldest(of: state.preserved, beyond: AgentLimits.keptPreservedRuns, by: { $0.path(of: "map.json") })
+        for name in state.preserved.oldest(
+            beyond: AgentLimits.keptPreservedRuns, dated: { state.preserved.path(of: "\($0)/map.json") })
         where name != own {
             state.preserved.subfolder(name).discard()
         }
     }
+}
 
+extension Folder {
     /// The names of the oldest entries, as many as there are too many.
-    private func oldest(of folder: Folder, beyond limit: Int, by file: (Folder) -> String) -> [String] {
-        let names = folder.names()
+    /// - Parameter file: the path of the file that says when an entry was written.
+    func oldest(beyond limit: Int, dated file: (String) -> String) -> [String] {
+        let names = names()
         guard names.count > limit else { return [] }
-        let dated = names.map { (name: $0, writtenAt: folder.disk.modifiedAt(file(folder.subfolder($0)))) }
+        let dated = names.map { (name: $0, writtenAt: disk.modifiedAt(file($0))) }
         return dated.sorted { ($0.writtenAt, $0.name) < ($1.writtenAt, $1.name) }.prefix(names.count - limit).map(
             \.name)
     }

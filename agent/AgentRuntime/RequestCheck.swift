@@ -21,7 +21,7 @@ enum RequestCheck {
         case .capture(let capture):
             try count(capture.surfaces.count, "surfaces")
             try count(capture.secretFiles?.count ?? 0, "secrets")
-            try text(capture.secretFiles ?? [])
+            try text((capture.secretFiles ?? []) + [capture.head?.run.rawValue ?? ""])
             try directory(capture.workingDirectory)
             for surface in capture.surfaces { try check(surface.source) }
         case .start(let start):

@@ -16,6 +16,8 @@ package struct Session: Sendable {
         var token: LeaseToken?
     }
     private var state = State.awaitingHello
+    /// What both sides speak, from the hello on.
+    private(set) var protocolVersion = 1
     /// When its connection's agent began: a change that ended later is confirmed by a newer session only.
     let begunAt: BootTime
 
@@ -43,7 +45,8 @@ package struct Session: Sendable {
                 ledger: hello.ledger, epoch: epoch, token: hello.token, takeOver: hello.takeOver))
     }
 
-    mutating func admit(_ hello: HelloRequest) {
+    mutating func admit(_ hello: HelloRequest, speaking version: Int) {
+        protocolVersion = version
         state =
             hello.epoch.map { .driving(Driver(ledger: hello.ledger, epoch: $0, token: hello.token)) } ?? .reading
     }

@@ -15,6 +15,7 @@ import UpgradeDomain
 /// operations/ID/      intent.json, process.json, output, result.json; awaiting.json and decision.json of a change that
 ///                     its host takes back unless it is confirmed
 /// tombstones/ID       an id that may never run
+/// heads/RUN           the newest head of the run's chain that came with a capture
 /// preserved/RUN/      scripts as they were before the run changed anything
 /// ```
 package struct StateFolder: Sendable {
@@ -39,6 +40,7 @@ package struct StateFolder: Sendable {
 
     var operations: Folder { folder.subfolder("operations") }
     var tombstones: Folder { folder.subfolder("tombstones") }
+    var heads: Folder { folder.subfolder("heads") }
     var preserved: Folder { folder.subfolder("preserved") }
     var mutationLockPath: String { folder.path(of: "mutation.lock") }
 

@@ -4,13 +4,16 @@ import UpgradeDomain
 
 extension AgentSession {
     /// The raw answers of surfaces, taken one after the other on the host. All of them, or an error.
+    ///
+    /// - Parameter head: what the host is to keep as a witness; one whose agent can not keeps none.
     func answers(
-        to surfaces: [SurfaceOrder], in workingDirectory: String, hiding secretFiles: [String]
+        to surfaces: [SurfaceOrder], in workingDirectory: String, hiding secretFiles: [String],
+        leaving head: RunHead? = nil
     ) async throws(ContactFailure) -> [SurfaceName: SurfaceReply] {
         let request = CaptureRequest(
             workingDirectory: workingDirectory,
             surfaces: surfaces.map { SurfaceRequest(name: $0.surface.name, source: $0.surface.source) },
-            secretFiles: secretFiles.isEmpty ? nil : secretFiles)
+            secretFiles: secretFiles.isEmpty ? nil : secretFiles, head: protocolVersion < 2 ? nil : head)
         let seconds = surfaces.reduce(0) { $0 + $1.surface.source.timeoutSeconds }
         var answers: [SurfaceName: SurfaceReply] = [:]
         var isComplete = false

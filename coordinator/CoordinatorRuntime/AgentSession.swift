@@ -20,7 +20,7 @@ public actor AgentSession {
     private var waiting: [UInt32: Waiting] = [:]
     private var failure: ContactFailure?
     /// What the agent agreed to; 1 until it has.
-    private var protocolVersion = 1
+    private(set) var protocolVersion = 1
     private var reader: Task<Void, Never>?
 
     /// - Parameter executor: the thread that the channel lives on, if it has one.

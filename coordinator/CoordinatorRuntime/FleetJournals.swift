@@ -16,6 +16,8 @@ public struct FleetJournals: Sendable {
         public var highestEpoch: Epoch
         /// The newest first; at most what the agent gives in one answer.
         public var entries: [JournalEntry]
+        /// The newest head of each of the last runs that came with a capture.
+        public var heads: [RunHead]
     }
 
     /// One answer per host, in the order given.
@@ -28,7 +30,8 @@ public struct FleetJournals: Sendable {
             let reply = try await session.single(.journal, timeout: HostWork.requestTimeout)
             guard case .journal(let journal) = reply else { throw unexpected(reply, to: "journal") }
             return Memory(
-                host: host.name, owner: hello.owner, highestEpoch: hello.highestEpoch, entries: journal.entries)
+                host: host.name, owner: hello.owner, highestEpoch: hello.highestEpoch, entries: journal.entries,
+                heads: journal.heads ?? [])
         }
     }
 }

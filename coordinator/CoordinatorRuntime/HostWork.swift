@@ -61,7 +61,9 @@ struct HostWork: Sendable {
                 return (
                     clock.wall(),
                     try await link.session.answers(
-                        to: surfaces, in: host.workingDirectory, hiding: state.secretFiles(on: host))
+                        to: surfaces, in: host.workingDirectory, hiding: state.secretFiles(on: host),
+                        leaving: order.purpose.isGate
+                            ? RunHead(run: state.definition.run, chainHead: state.chainHead) : nil)
                 )
             }
             var readings: [SurfaceReading] = []
@@ -315,6 +317,11 @@ struct HostWork: Sendable {
     private func lost(_ host: HostName, _ failure: ContactFailure) -> RunEvent {
         .hostLost(HostLoss(host: host, code: failure.code, detail: failure.message))
     }
+}
+
+extension CapturePurpose {
+    /// What is taken at a gate leaves the head of the record with its host.
+    fileprivate var isGate: Bool { if case .boundary = self { true } else { false } }
 }
 
 extension PreflightFacts {

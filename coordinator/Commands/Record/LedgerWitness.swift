@@ -11,7 +11,7 @@ struct LedgerWitness: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "witness", abstract: "Compare a run's record with the heads that its hosts keep.",
         discussion: """
-            Each operation brings the head of the run's chain to its host, where nobody who writes to the ledger can change it. A \
+            Each operation, and each capture at a gate, brings the head of the run's chain to its host, where nobody who writes to the ledger can change it. A \
             head that the record does not have shows that it was rewritten, or is an older copy. What the hosts say is kept, and \
             goes with `evidence export`.
             Example: lockflight ledger witness r-7k3fq2
@@ -57,10 +57,13 @@ struct LedgerWitness: LockflightCommand {
                 witnesses = memory.entries.filter { $0.operation.belongs(to: run) }.compactMap { entry in
                     entry.chainHead.map { Witness(host: host, operation: entry.operation, head: $0) }
                 }
+                witnesses += memory.heads.filter { $0.run == run }.map {
+                    Witness(host: host, operation: nil, head: $0.chainHead)
+                }
                 if let stray = witnesses.first(where: { hashes[$0.head] == nil }) {
                     verdict = .contradicts
                     detail =
-                        "keeps the head \(stray.head.short) of \(stray.operation), which no event of this record has"
+                        "keeps the head \(stray.head.short) of \(stray.origin), which no event of this record has"
                 } else if let newest = witnesses.compactMap({ hashes[$0.head] }).max() {
                     (verdict, detail) = (.agrees, "keeps \(witnesses.count) heads, the newest that of event \(newest)")
                 } else {
@@ -90,7 +93,7 @@ struct LedgerWitness: LockflightCommand {
                 "this record is not the one that was made: it was rewritten, or is an older copy; find the right one"
             case .unreachable: "not every host could be asked; repeat the command once they answer"
             default:
-                "heads come with operations: what followed the last one is witnessed by nobody but who keeps a bundle"
+                "heads come with operations and at gates: what followed the last one is witnessed by nobody but who keeps a bundle"
             }
         return CommandResult(
             lines: TextTable(headers: ["HOST", "RECORD", "WHAT IT KEEPS"], rows: rows)
