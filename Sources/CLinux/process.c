@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -134,6 +135,8 @@ int clinux_wait(pid_t pid, int timeout_milliseconds, int *status) {
     if (pidfd >= 0) close(pidfd);
     return result;
 }
+
+int clinux_memory_file(void) { return memfd_create("lockflight", MFD_CLOEXEC); }
 
 int clinux_rename_new(const char *from, const char *to) {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;

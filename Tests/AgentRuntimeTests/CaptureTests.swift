@@ -246,6 +246,20 @@ import UpgradeDomain
         #expect(reply.failure?.detail.contains("connect") == true)
     }
 
+    /// curl takes any name below localhost for this machine; the agent leaves names to it.
+    @Test func curlGetsHeadersOfAnySizeInMemory() throws {
+        let server = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"])
+        let long = String(repeating: "x", count: 50_000)
+        let source = HTTPSource(
+            url: "http://stack.localhost:\(server.port)/", headers: ["X-Probe": "yes", "X-Long": long],
+            timeoutSeconds: 20)
+        let reply = try take(SurfaceRequest(name: "web", source: .http(source)), from: HostUnderTest())
+        #expect(reply.resultCode == 200, "\(reply)")
+        let request = try #require(server.requests.first)
+        #expect(request.contains("X-Probe: yes\r\n") && request.contains("X-Long: \(long)\r\n"))
+        #expect(request.contains("curl/"))
+    }
+
     @Test func aBadURLIsNotRun() throws {
         let surface = SurfaceRequest(
             name: "web", source: .http(HTTPSource(url: "http://127.0.0.1/\r\nX: y", timeoutSeconds: 2)))

@@ -103,6 +103,19 @@ import UpgradeDomain
         #expect(try new.ask(.journal) == .journal(JournalReply(entries: [], heads: kept)))
     }
 
+    /// Who may write there may say who drives, and what ran.
+    @Test(arguments: [0o777, 0o770, 0o1777])
+    func aStateFolderThatOthersMayWriteIsNotBelieved(mode: Int) throws {
+        let host = try HostUnderTest()
+        _ = try host.session()
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: host.state.path)
+        let reply = try host.session(hello: false).ask(.hello(HelloRequest(ledger: "ledger-a", epoch: 2)))
+        guard case .refused(let refusal) = reply else { throw Surprise("\(reply)") }
+        #expect(refusal.message.contains("chmod 700 \(host.state.path)"), "\(refusal.message)")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: host.state.path)
+        _ = try host.session(epoch: 2)
+    }
+
     @Test func nothingIsAnsweredBeforeHelloAndOnlyACommonProtocol() throws {
         let host = try HostUnderTest()
         let session = try host.session(hello: false)

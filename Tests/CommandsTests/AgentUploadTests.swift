@@ -95,6 +95,51 @@ struct AgentUploadTests {
         }
     }
 
+    /// What is run is what was built, even where somebody wrote into the file since.
+    @Test func otherBytesUnderTheAgentsNameAreNotRun() async throws {
+        try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let upload = try await AgentUploadTests.upload(build)
+            let path = "\(host.home)/.local/lib/lockflight/agent-\(build.hexDigest)"
+            let script = AgentScript.startOrLook([build], in: AgentFolder(nil))
+            for _ in 0..<2 {
+                #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
+                // Digested at the first start, known at the second.
+                for _ in 0..<2 {
+                    #expect(AgentScript.answer(in: try await host.run(script)) == .present(Array("runs serve\n".utf8)))
+                }
+                // Of the same size, with the old modification time.
+                let attributes = try FileManager.default.attributesOfItem(atPath: path)
+                let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+                try file.seek(toOffset: 16)
+                try file.write(contentsOf: Data("#".utf8))
+                try file.close()
+                let date = try #require(attributes[.modificationDate])
+                try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
+                #expect(try await absence(on: host, build).architecture == build.architecture)
+            }
+        }
+    }
+
+    @Test(arguments: [0o777, 0o775, 0o1777])
+    func nothingIsRunFromAFolderThatOthersMayWrite(mode: Int) async throws {
+        try await withHost { host in
+            let build = try await makeBuild(on: host)
+            let upload = try await AgentUploadTests.upload(build)
+            #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
+            let folder = "\(host.home)/.local/lib/lockflight"
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder)
+            let script = AgentScript.startOrLook([build], in: AgentFolder(nil))
+            guard case .exposed(let shown, let owner)? = AgentScript.answer(in: try await host.run(script)) else {
+                Issue.record("it is run")
+                return
+            }
+            #expect(shown.hasPrefix("drwxrwx") && owner == "\(geteuid())")
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder)
+            #expect(AgentScript.answer(in: try await host.run(script)) == .present(Array("runs serve\n".utf8)))
+        }
+    }
+
     /// fish and csh do not read what a POSIX shell reads.
     @Test(arguments: ["bash", "dash", "fish", "csh", "tcsh", "zsh"].filter(AgentUploadTests.isThere))
     func anyShellOfAnAccountHandsOver(_ shell: String) async throws {

@@ -1,4 +1,5 @@
 import AgentProtocol
+import CLinux
 import Glibc
 import SafeText
 import UpgradeDomain
@@ -8,11 +9,10 @@ enum CurlCapture {
     static func run(
         _ source: HTTPSource, workingDirectory: String, limitBytes: Int, isWanted: () -> Bool
     ) -> HTTPAnswer {
-        // In a file of the agent's own, as arguments can be read by everybody on the host.
+        // Arguments can be read by everybody on the host.
         guard let headers = HeaderFile(source.headers) else {
             return .failed(.notRun, "no room for a request's headers: \(systemErrorText(errno))")
         }
-        defer { headers.remove() }
         let setting = CommandSetting(
             ScriptCommand(
                 arguments: arguments(for: source, headers: headers.path), timeoutSeconds: source.timeoutSeconds + 1),
@@ -112,25 +112,23 @@ enum CurlCapture {
     }
 }
 
-/// Headers for curl, readable by the agent's user alone, for as long as the request takes.
-private struct HeaderFile {
-    let path: String
+/// Headers for curl, in memory and readable by the agent's user alone: nothing is left behind, whatever ends the agent.
+private struct HeaderFile: ~Copyable {
+    private let descriptor: Int32
+    /// Through this process, as curl does not inherit it.
+    var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
 
-    /// Nil when the file can not be written; `errno` says why.
+    /// Nil when there is no memory for it; `errno` says why.
     init?(_ headers: [String: String]) {
-        var template = Array("/tmp/lockflight-headers-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
+        descriptor = clinux_memory_file()
         guard descriptor >= 0 else { return nil }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        defer { close(descriptor) }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let text = headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
-        let bytes = Array(text.utf8)
-        guard write(descriptor, bytes, bytes.count) == bytes.count else {
-            remove()
+        let failure = writeAll(descriptor, Array(text.utf8))
+        guard failure == 0 else {
+            errno = failure
             return nil
         }
     }
 
-    func remove() { unlink(path) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 }

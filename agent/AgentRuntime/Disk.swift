@@ -13,7 +13,7 @@ package enum FileMode: Sendable {
 /// happens during it: the journal's guarantees rest on this, and so a simulation of the journal may stand on another
 /// disk than the file system.
 package protocol Disk: Sendable {
-    /// Makes a folder and those above it.
+    /// Makes a folder and those above it. One that is there is refused where others than root and the agent's account may write it.
     func makeFolder(_ path: String) throws(Refusal)
     func names(in path: String) -> [String]
     func contains(_ path: String) -> Bool

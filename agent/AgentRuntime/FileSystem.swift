@@ -10,15 +10,32 @@ package struct FileSystem: Disk {
     package init() {}
 
     package func makeFolder(_ path: String) throws(Refusal) {
+        try makeMissing(path)
+        try requireOwn(path)
+    }
+
+    private func makeMissing(_ path: String) throws(Refusal) {
         let parent = Folder(path: path).parent.path
         if mkdir(path, 0o700) == 0 { return try sync(parent) }
         switch errno {
         case EEXIST: return
         case ENOENT where path.holds(anyOf: "/"):
-            try makeFolder(parent)
+            try makeMissing(parent)
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Refusal.system(errno, "make \(path)") }
             try sync(parent)
         default: throw Refusal.system(errno, "make \(path)")
+        }
+    }
+
+    /// Whoever else may write a folder of ours chooses what we believe.
+    private func requireOwn(_ path: String) throws(Refusal) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw Refusal.system(errno, "look at \(path)") }
+        guard status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & 0o022 == 0 else {
+            throw Refusal(
+                .internalFailure,
+                "others than the agent's account may write \(path) (owner \(status.st_uid)), so what is in it is not believed; "
+                    + "nothing was done. On the host: chown \(geteuid()) \(path); chmod 700 \(path)")
         }
     }
 
@@ -74,7 +91,7 @@ package struct FileSystem: Disk {
     }
 
     package func reserve(_ path: String, bytes: Int) throws(Refusal) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw Refusal.system(errno, "make \(path)") }
         defer { close(descriptor) }
         let failure = posix_fallocate(descriptor, 0, off_t(bytes))
@@ -151,7 +168,7 @@ package struct FileSystem: Disk {
             case .private: 0o600
             case .privateProgram: 0o700
             }
-        let descriptor = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | flags, bits)
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, bits)
         guard descriptor >= 0 else { throw Refusal.system(errno, "make \(file)") }
         defer { close(descriptor) }
         var failure = writeAll(descriptor, bytes)

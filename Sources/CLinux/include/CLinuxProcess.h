@@ -30,5 +30,8 @@ int clinux_release(int control);
 /// Returns 1 with its wait status, 0 when it still runs, or -errno.
 int clinux_wait(pid_t pid, int timeout_milliseconds, int *status);
 
+/// A file in memory, without a name and closed on exec; -1 and errno where there is none (memfd_create(2)).
+int clinux_memory_file(void);
+
 /// Renames a file unless the new name exists. Returns 0 or errno (EEXIST).
 int clinux_rename_new(const char *from, const char *to);

@@ -49,7 +49,7 @@ actor AgentDelivery {
         case .started(let started): return started
         case .absent:
             throw failure(
-                host, "the agent was stored and is gone again; see what removes files from \(folder)")
+                host, "the agent was stored, and is gone or has other bytes again; see what changes files in \(folder)")
         }
     }
 
@@ -73,6 +73,11 @@ actor AgentDelivery {
             switch AgentScript.answer(in: heard) {
             case .present(let rest)?: return .started(Started(command: command, output: rest))
             case .absent(let absence)?: return .absent(absence)
+            case .exposed(let mode, let owner)?:
+                throw failure(
+                    HostName(connection.target.host),
+                    "others than its account may write \(folder) (\(mode), owner \(owner)), and would choose what runs there; nothing "
+                        + "was started. On the host, let the account or root own it, and: chmod go-w \(folder.word)")
             case nil: continue
             }
         }
