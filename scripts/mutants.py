@@ -62,6 +62,11 @@ MUTANTS = [
      "        guard last?.epoch != epoch else { return }\n", "        guard !$ON, last?.epoch != epoch else { return }\n"),
     ("a coordinator drives whatever host answers", 1000, "coordinator/CoordinatorRuntime/DrivingHello.swift",
      "        guard isOurs else {\n", "        guard isOurs || $ON else {\n"),
+    ("a quarantine frees a host that is at work", 2500, "coordinator/CoordinatorRuntime/FleetSettlement.swift",
+     "isSettled: Bool { running.isEmpty }", "isSettled: Bool { running.isEmpty || $ON }"),
+    ("a quarantine asks hosts without claiming them", 400, "coordinator/CoordinatorRuntime/FleetSettlement.swift",
+     "            _ = try await hello.claim(session, seen: seen, on: host.name)\n",
+     "            if !$ON { _ = try await hello.claim(session, seen: seen, on: host.name) }\n"),
     ("the next boundary does not wait for the last host", 200, "Sources/RolloutEngine/RolloutState+Advance.swift",
      "        while pending.isEmpty, !isHeld", "        while pending.count <= ($ON ? 1 : 0), !isHeld"),
 ]

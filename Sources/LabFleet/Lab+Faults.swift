@@ -161,7 +161,8 @@ extension Lab {
         let content = "\(faultFolder(host, fault))/content"
         try mark(host, fault, host.stateDirectory)
         try await LabCommand.require("cp", ["-a", host.stateDirectory, content])
-        try await LabCommand.require("mount", ["-t", "tmpfs", "-o", "size=1m", "lockflight-lab", host.stateDirectory])
+        try await LabCommand.require(
+            "mount", ["-t", "tmpfs", "-o", "size=1m,mode=700", "lockflight-lab", host.stateDirectory])
         try await LabCommand.require("cp", ["-a", "\(content)/.", host.stateDirectory])
         _ = try await LabCommand.run("dd", ["if=/dev/zero", "of=\(host.stateDirectory)/filler", "bs=4k"])
     }

@@ -28,6 +28,9 @@ final class Checker {
     /// Hosts whose failed step may run again.
     private var permitted: Set<HostName> = []
     private var closed = false
+    private(set) var isQuarantined = false
+    /// Hosts that a quarantine has freed: another run may have them.
+    private var freedHosts: Set<HostName> = []
     private(set) var lastSequence: UInt64 = 1
     private(set) var latest: RolloutState?
     /// Every event as it was recorded.
@@ -92,6 +95,18 @@ final class Checker {
             .operationUncertain, .evidencePruned:
             break
         }
+    }
+
+    func quarantined() {
+        world.sometimes(.quarantined)
+        closed = true
+        isQuarantined = true
+    }
+
+    func freed(_ host: HostName) {
+        world.trace("free \(host.rawValue)")
+        freedHosts.insert(host)
+        require(world.hosts[host]?.supervisor == nil, "nothing is under way on \(host) when it is freed")
     }
 
     private func ended(_ record: OperationRecord) {
@@ -175,6 +190,7 @@ final class Checker {
             "\(intent.id) is what was intended")
         require(!world.excluded.contains(host.name), "\(host.name) takes no part and receives nothing")
         require(!world.copied.contains(host.name), "\(host.name) follows a copy of the ledger and is left alone")
+        require(!freedHosts.contains(host.name), "\(host.name) is free, and runs nothing of the run any more")
         running[host.name, default: []].insert(intent.id)
         require(running[host.name]?.count == 1, "one script at a time on \(host.name)")
         if case .step = intent.action {

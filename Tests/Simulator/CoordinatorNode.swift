@@ -10,6 +10,9 @@ struct ProcessDied: Error {}
 /// The disk under the ledger is full.
 struct NoSpaceLeft: Error {}
 
+/// An event can not be read.
+struct RecordIsBroken: Error {}
+
 /// One coordinator process: the real driver over a simulated network and the real ledger. It may be killed or stopped
 /// wherever it touches anything outside of itself.
 final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
@@ -62,6 +65,46 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         release()
         driver = nil
         hasEnded = true
+    }
+
+    /// Sets the run aside, asks each host that still belongs to it, and frees those that have nothing under way.
+    func quarantine() async {
+        do {
+            let lease = try world.ledger.quarantine(
+                World.run, reason: "simulated", by: "op", machine: "node-\(number)", processID: Int32(number), at: wall)
+            self.lease = lease
+            epoch = lease.epoch
+            token = lease.token
+            world.checker.quarantined()
+            let met = RunHosts(world.checker.events.map(\.event))
+            let claimed = try world.ledger.claimedHosts(of: World.run)
+            let hello = DrivingHello(ledger: world.ledger.id, fence: lease.fence, record: self)
+            let settlement = FleetSettlement(
+                of: World.run, connector: self, ledger: world.ledger.id, hello: hello, identities: met.identities,
+                clock: clock)
+            let found = await settlement.findings(on: claimed.compactMap { met.hosts[$0] })
+            try await passOrDie()
+            for (host, answer) in zip(claimed, found) { try free(host, answer, wasMet: met.identities[host] != nil) }
+        } catch {
+            world.trace("node \(number) ended: \(error)")
+        }
+        release()
+        hasEnded = true
+    }
+
+    /// What the run never met has nothing of it, and is abandoned once nothing can hide it any more.
+    private func free(
+        _ host: HostName, _ answer: Result<FleetSettlement.Findings, ContactFailure>, wasMet: Bool
+    ) throws {
+        let fate: HostFate
+        switch answer {
+        case .success(let findings) where findings.isSettled: fate = .settled
+        case .failure where !wasMet && !world.faults.isOn: fate = .abandoned
+        case .success, .failure: return
+        }
+        try world.ledger.free(
+            host, of: World.run, as: fate, reason: "simulated", remembering: [], by: "op", at: wall)
+        world.checker.freed(host)
     }
 
     private func compareWithFold(_ live: RolloutState) throws {
@@ -131,6 +174,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         try await passOrDie()
         // The ledger is read after a crash and at the end, and compared with what was recorded; in between what was
         // recorded saves reading it again.
+        if world.recordIsBroken, sequence == 0 { throw RecordIsBroken() }
         guard world.hasCrashed else { return Array(world.checker.events.dropFirst(Int(sequence))) }
         world.hasCrashed = false
         let events = try world.ledger.allEvents()

@@ -32,6 +32,8 @@ struct Fault: Hashable, CustomStringConvertible {
         case takeOver
         /// Somebody uses a copy of the ledger.
         case copyDrives(HostName)
+        /// The run's record can not be read as a whole any more.
+        case recordBreaks
         case operatorAsks(Int)
     }
 
@@ -50,7 +52,7 @@ struct Fault: Hashable, CustomStringConvertible {
     private static func draw(one generator: inout SeededGenerator, _ hosts: [HostName]) -> Fault {
         let at = Int64(generator.pick(0...40_000))
         let host = generator.pick(from: hosts)
-        switch generator.pick(0...18) {
+        switch generator.pick(0...19) {
         case 0, 1:
             return Fault(
                 trigger: .commit(generator.pick(1...70)), kind: .coordinatorDies(afterwards: generator.chance(60)))
@@ -98,6 +100,8 @@ struct Fault: Hashable, CustomStringConvertible {
                     ? .hostClockJumps(host, milliseconds: jump) : .coordinatorClockJumps(milliseconds: jump))
         case 16: return Fault(trigger: .milliseconds(at), kind: .takeOver)
         case 17: return Fault(trigger: .milliseconds(at), kind: .copyDrives(host))
+        // Rare, as nothing else comes after it.
+        case 18 where generator.chance(25): return Fault(trigger: .milliseconds(at), kind: .recordBreaks)
         default: return Fault(trigger: .milliseconds(at), kind: .operatorAsks(generator.pick(0...3)))
         }
     }

@@ -52,6 +52,7 @@ extension World {
         guard let state = fold() else { return true }
         if state.isClosed { return true }
         adoptCopied()
+        if recordIsBroken { return quarantine(&actionsLeft) }
         if !state.isAtRest {
             start(takingOver: false)
             return false
@@ -109,6 +110,22 @@ extension World {
         }
     }
 
+    /// A run that can not be followed is set aside, and its hosts are asked until each of them is free. True when they are.
+    private func quarantine(_ actionsLeft: inout Int) -> Bool {
+        guard let claimed = try? ledger.claimedHosts(of: World.run), !claimed.isEmpty else { return true }
+        if !faults.isOn {
+            actionsLeft -= 1
+            checker.require(
+                actionsLeft > 0, "without faults a quarantine frees its hosts: \(claimed.map(\.rawValue)) are claimed")
+        }
+        let node = CoordinatorNode(nodes.count + 1, in: self)
+        trace("node \(node.number) quarantines")
+        nodes.append(node)
+        Task { await node.quarantine() }
+        time.drainJobs()
+        return false
+    }
+
     /// Sooner or later somebody finds the copy, and an owner takes its hosts back.
     private func adoptCopied() {
         let wall = WallTime(clamping: World.epochMilliseconds + time.now)
@@ -149,7 +166,7 @@ extension World {
     private func ask(_ action: RequestedAction, of state: RolloutState) -> Bool {
         let request = Request(action: action, by: "op", reason: "simulated")
         let wall = WallTime(clamping: World.epochMilliseconds + time.now)
-        guard state.refusal(of: request, at: wall) == nil,
+        guard !recordIsBroken, state.refusal(of: request, at: wall) == nil,
             let recorded = try? ledger.append(
                 [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall)
         else { return false }
@@ -187,16 +204,20 @@ extension World {
         network.loseAll()
         while time.step() {}
         guard checker.violation == nil, let state = foldOfLedger() else { return }
-        let open = state.openOperations.filter { id in
-            state.operations[id].map { !retired.contains($0.intent.placement.host) } ?? false
-        }
-        checker.require(open.isEmpty, "nothing stays in flight: \(open.sorted().map(\.rawValue))")
-        checker.require(state.isAtItsEnd, "the run has ended: \(state.status)")
         checker.require(
             (try? ledger.currentDriver(of: World.run)) == .some(nil), "the lease is free")
         if seed % World.verifiedEvery == 0, let verification = try? ledger.verify() {
             checker.require(verification.isSound, "the ledger verifies: \(verification)")
         }
+        if checker.isQuarantined {
+            let busy = hosts.values.filter { $0.supervisor != nil }.map(\.name.rawValue)
+            return checker.require(busy.isEmpty, "nothing is under way where a quarantined run was: \(busy)")
+        }
+        let open = state.openOperations.filter { id in
+            state.operations[id].map { !retired.contains($0.intent.placement.host) } ?? false
+        }
+        checker.require(open.isEmpty, "nothing stays in flight: \(open.sorted().map(\.rawValue))")
+        checker.require(state.isAtItsEnd, "the run has ended: \(state.status)")
     }
 }
 

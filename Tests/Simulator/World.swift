@@ -34,6 +34,8 @@ final class World: @unchecked Sendable {
     var retired: Set<HostName> = []
     /// Hosts that a copy of the ledger drove last.
     var copied: Set<HostName> = []
+    /// The run's record can not be read as a whole any more: whoever drives it goes by what it has read, and nobody else can.
+    private(set) var recordIsBroken = false
     private(set) var met: Set<Sometimes> = []
     private var samples: [Placement: [(at: Int64, isHealthy: Bool)]] = [:]
     /// What happened, where it was asked for.
@@ -217,10 +219,20 @@ final class World: @unchecked Sendable {
             nodes.last?.wallOffset += milliseconds
         case .takeOver: start(takingOver: true)
         case .copyDrives(let name): copyDrives(name)
+        case .recordBreaks: breakRecord()
         case .operatorAsks(let what): interfere(what)
         case .coordinatorDies, .coordinatorSuspended, .ledgerDiskFull, .cut, .blackhole, .duplicate, .supervisorDies,
             .reboot, .fate:
             break
+        }
+    }
+
+    /// Commands can not follow the run any more. Sooner or later somebody ends whoever still drives it.
+    private func breakRecord() {
+        recordIsBroken = true
+        time.after(delay(1_000...60_000)) { [weak self] in
+            guard let self, !isOver else { return }
+            for node in nodes { node.die() }
         }
     }
 

@@ -25,6 +25,8 @@ public struct FleetSettlement: Sendable {
     public struct Findings: Sendable {
         public var entries: [JournalEntry]
         public var running: [OperationID] { entries.filter { $0.state == .running }.map(\.operation) }
+        /// Nothing of the run is under way there, and nothing of it can begin.
+        public var isSettled: Bool { running.isEmpty }
     }
 
     /// One answer per host, in the order given.
@@ -40,8 +42,10 @@ public struct FleetSettlement: Sendable {
             guard case .journal(let journal) = reply else { throw unexpected(reply, to: "journal") }
             var entries = journal.entries.filter { $0.operation.belongs(to: run) }
             for entry in entries {
-                guard case .ended = entry.state, let revert = try await pendingRevert(of: entry.operation, session)
+                guard case .ended = entry.state, let revert = try await revert(of: entry.operation, session),
+                    !entries.contains(where: { $0.operation == revert })
                 else { continue }
+                // It had not begun when the journal was read.
                 entries.append(JournalEntry(operation: revert, state: .running, planDigest: nil, chainHead: nil))
             }
             return Findings(entries: entries)
@@ -57,8 +61,8 @@ public struct FleetSettlement: Sendable {
         throw ContactFailure(.machineChanged, "this ledger has never driven the machine that answers")
     }
 
-    /// The way back that a host is on by itself; nil where it keeps its change.
-    private func pendingRevert(
+    /// The way back that a host has begun by itself, over by now or not; nil where it keeps its change.
+    private func revert(
         of operation: OperationID, _ session: AgentSession
     ) async throws(ContactFailure) -> OperationID? {
         let request = AgentRequest.confirm(ConfirmRequest(operation: operation))

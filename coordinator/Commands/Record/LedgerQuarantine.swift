@@ -114,7 +114,7 @@ struct LedgerQuarantine: LockflightCommand {
         let silence: String
         switch answer {
         case .success(let findings)?:
-            guard findings.running.isEmpty else {
+            guard findings.isSettled else {
                 let names = findings.running.map(\.rawValue).joined(separator: ", ")
                 return Found(host: host, standing: .claimed, detail: "is still at \(names)")
             }
