@@ -68,16 +68,19 @@ public struct PreflightReply: Codable, Hashable, Sendable {
     /// Free space in the working directory or in the agent's state folder, whichever is less.
     public var freeDiskMebibytes: Int64
     public var hostTime: WallTime
+    /// What others than root and the agent's account may write of the commands' paths, and who; nil for nothing, and in protocol 1.
+    public var exposedPaths: [String]?
 
     public init(
         missingScripts: [String], missingPaths: [String], differingPaths: [String] = [], freeDiskMebibytes: Int64,
-        hostTime: WallTime
+        hostTime: WallTime, exposedPaths: [String]? = nil
     ) {
         self.missingScripts = missingScripts
         self.missingPaths = missingPaths
         self.differingPaths = differingPaths
         self.freeDiskMebibytes = freeDiskMebibytes
         self.hostTime = hostTime
+        self.exposedPaths = exposedPaths
     }
 }
 

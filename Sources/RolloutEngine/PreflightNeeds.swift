@@ -45,11 +45,13 @@ public struct PreflightFacts: Hashable, Sendable {
     public var missingPaths: [String]
     /// What a rollback needs and is not what the plan says, in words.
     public var differingPaths: [String]
+    /// What others than root and the agent's account may write, and who; named, never held for.
+    public var exposedPaths: [String]
 
     public init(
         agent: AgentIdentity, agentVersion: String = "", bootID: String, hostTime: WallTime, coordinatorTime: WallTime,
         freeDiskMebibytes: Int64, missingScripts: [String], missingPaths: [String],
-        differingPaths: [String] = []
+        differingPaths: [String] = [], exposedPaths: [String] = []
     ) {
         self.agent = agent
         self.agentVersion = agentVersion
@@ -60,6 +62,7 @@ public struct PreflightFacts: Hashable, Sendable {
         self.missingScripts = missingScripts
         self.missingPaths = missingPaths
         self.differingPaths = differingPaths
+        self.exposedPaths = exposedPaths
     }
 
     /// The host's wall clock minus the coordinator's.
@@ -111,7 +114,8 @@ extension RolloutState {
             host: host, agent: facts.agent, agentVersion: facts.agentVersion, bootID: facts.bootID,
             clockOffsetMilliseconds: facts.clockOffsetMilliseconds,
             freeDiskMebibytes: facts.freeDiskMebibytes,
-            problems: facts.problems(minimumFreeDiskMebibytes: plan.minimumFreeDiskMebibytes))
+            problems: facts.problems(minimumFreeDiskMebibytes: plan.minimumFreeDiskMebibytes),
+            exposedPaths: facts.exposedPaths.isEmpty ? nil : facts.exposedPaths)
     }
 
     /// The command of an operation and the guardrails before it, placeholders replaced.

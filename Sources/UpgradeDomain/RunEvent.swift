@@ -186,10 +186,13 @@ public struct PreflightRecord: Codable, Hashable, Sendable {
     public var freeDiskMebibytes: Int64
     /// Empty when the host may take part.
     public var problems: [PreflightProblem]
+    /// What others than root and the agent's account may write of the commands' paths, and who; nil for nothing.
+    public var exposedPaths: [String]?
 
     public init(
         host: HostName, agent: AgentIdentity, agentVersion: String? = nil, bootID: String,
-        clockOffsetMilliseconds: Int64, freeDiskMebibytes: Int64, problems: [PreflightProblem]
+        clockOffsetMilliseconds: Int64, freeDiskMebibytes: Int64, problems: [PreflightProblem],
+        exposedPaths: [String]? = nil
     ) {
         self.host = host
         self.agent = agent
@@ -198,6 +201,7 @@ public struct PreflightRecord: Codable, Hashable, Sendable {
         self.clockOffsetMilliseconds = clockOffsetMilliseconds
         self.freeDiskMebibytes = freeDiskMebibytes
         self.problems = problems
+        self.exposedPaths = exposedPaths
     }
 }
 

@@ -1,5 +1,6 @@
 import AgentProtocol
 import Foundation
+import Glibc
 import Testing
 import UpgradeDomain
 
@@ -22,6 +23,89 @@ import UpgradeDomain
         #expect(reply.missingScripts == ["no-such-interpreter (not in PATH)", "./rollback.sh (not there)"])
         #expect(reply.missingPaths == ["nowhere"])
         #expect(reply.freeDiskMebibytes > 0)
+    }
+
+    /// That a file is there with mode 755 is not that it can be executed.
+    @Test(arguments: [
+        ("#!/bin/sh\necho\n", nil),
+        ("#! /usr/bin/env sh\necho\n", nil),
+        ("#!/bin/sh\r\necho\r\n", "its first line ends with a carriage return"),
+        ("#!/usr/bin/env bash\r\n", "its first line ends with a carriage return"),
+        ("#!/opt/nowhere/python9 -u\n", "its interpreter /opt/nowhere/python9: not there"),
+        ("#!/usr/bin/env no-such-shell\n", "its interpreter no-such-shell: not in PATH"),
+        ("#!\n", "its first line names no interpreter"), ("echo hello\n", "neither a program nor a script"),
+        ("", "neither a program nor a script"),
+    ])
+    func whatCanNotBeExecutedIsNamedWithItsReason(_ text: String, _ reason: String?) throws {
+        let host = try HostUnderTest()
+        try write(Array(text.utf8), "run", on: host)
+        let missing = try missing(ScriptCommand(arguments: ["./run"], timeoutSeconds: 10), on: host)
+        #expect(missing.count == (reason == nil ? 0 : 1), "\(missing)")
+        if let reason { #expect(missing.first?.hasPrefix("./run (\(reason)") == true, "\(missing)") }
+    }
+
+    @Test func aShellsScriptWithCarriageReturnsIsNamed() throws {
+        let host = try HostUnderTest()
+        try write(Array("set -e\r\necho\r\n".utf8), "run.sh", on: host)
+        let shell = ScriptCommand(arguments: ["sh", "./run.sh"], timeoutSeconds: 10)
+        #expect(try missing(shell, on: host).first?.hasPrefix("./run.sh (its lines end with carriage returns") == true)
+        // Others may well read them.
+        try #expect(missing(ScriptCommand(arguments: ["cat", "./run.sh"], timeoutSeconds: 10), on: host) == [])
+    }
+
+    @Test func aProgramForAnotherProcessorOrWithoutItsLoaderIsNamed() throws {
+        let host = try HostUnderTest()
+        let command = ScriptCommand(arguments: ["./program"], timeoutSeconds: 10)
+        var program = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "/bin/true")))
+        try write(program, "program", on: host)
+        try #expect(missing(command, on: host) == [])
+        let loader = try #require(program.firstRange(of: Array("/ld-linux".utf8)))
+        var lost = program
+        lost.replaceSubrange(loader, with: Array("/no-linux".utf8))
+        try write(lost, "program", on: host)
+        let reason = try #require(try missing(command, on: host).first)
+        #expect(reason.contains("the loader") && reason.contains("No such file"), "\(reason)")
+        // EM_S390.
+        (program[18], program[19]) = (22, 0)
+        try write(program, "program", on: host)
+        try #expect(missing(command, on: host) == ["./program (built for another processor)"])
+    }
+
+    @Test func whatOthersMayWriteIsNamedAndHoldsNothing() throws {
+        let host = try HostUnderTest()
+        try FileManager.default.createDirectory(
+            at: host.folder.appending(path: "scripts"), withIntermediateDirectories: false)
+        try write(Array("#!/bin/sh\n".utf8), "scripts/run", on: host)
+        let command = ScriptCommand(arguments: ["./scripts/run"], timeoutSeconds: 10)
+        guard case .preflight(let safe) = try host.session().ask(preflight(host, command)) else {
+            throw Surprise("no preflight")
+        }
+        #expect(safe.exposedPaths == nil && safe.missingScripts == [])
+        for (name, mode) in [("scripts", 0o777), ("scripts/run", 0o775)] {
+            try FileManager.default.setAttributes(
+                [.posixPermissions: mode], ofItemAtPath: host.folder.appending(path: name).path)
+        }
+        guard case .preflight(let exposed) = try host.session().ask(preflight(host, command)) else {
+            throw Surprise("no preflight")
+        }
+        #expect(
+            exposed.exposedPaths == [
+                "\(host.folder.path)/scripts (everybody)", "\(host.folder.path)/scripts/run (group \(getgid()))",
+            ])
+        #expect(exposed.missingScripts == [])
+    }
+
+    private func write(_ bytes: [UInt8], _ name: String, on host: HostUnderTest) throws {
+        let file = host.folder.appending(path: name)
+        try Data(bytes).write(to: file)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+    }
+
+    private func missing(_ command: ScriptCommand, on host: HostUnderTest) throws -> [String] {
+        guard case .preflight(let reply) = try host.session().ask(preflight(host, command)) else {
+            throw Surprise("no preflight")
+        }
+        return reply.missingScripts
     }
 
     @Test func theKeptScriptRunsOnlyWhereTheOneInPlaceHasChanged() throws {

@@ -8,13 +8,10 @@ extension HostAgent {
     func preflight(_ request: PreflightRequest, session: Session) throws(Refusal) -> PreflightReply {
         let settings = request.commands.map { CommandSetting($0, hostDirectory: request.workingDirectory) }
         var missing: [String] = []
+        var exposed = ExposedPaths()
         for (command, setting) in zip(request.commands, settings) {
-            if let hindrance = hindrance(to: setting.executable, X_OK) {
-                missing.append("\(command.arguments[0]) (\(hindrance))")
-            }
-            if command.scriptPath != command.arguments[0], let hindrance = hindrance(to: setting.script, R_OK) {
-                missing.append("\(command.scriptPath) (\(hindrance))")
-            }
+            missing += Executability.hindrances(to: command, setting)
+            for file in [setting.executable, setting.script] { file.map { exposed.look(at: $0) } }
         }
         if let run = request.run, !request.preserve.isEmpty {
             _ = try session.driver()
@@ -22,7 +19,7 @@ extension HostAgent {
             for path in request.preserve {
                 let command = request.commands.firstIndex { $0.scriptPath == path }
                 let file = command.map { settings[$0].script } ?? absolutePath(path, in: request.workingDirectory)
-                if let hindrance = hindrance(to: file, R_OK) {
+                if let hindrance = Executability.hindrance(toReading: file) {
                     missing.append("\(path) (\(hindrance))")
                     continue
                 }
@@ -35,24 +32,8 @@ extension HostAgent {
             missingPaths: request.requires.map(\.path).filter {
                 access(absolutePath($0, in: request.workingDirectory), F_OK) != 0
             }, differingPaths: request.requires.compactMap { difference(in: $0, request.workingDirectory) },
-            freeDiskMebibytes: freeMebibytes(near: request.workingDirectory), hostTime: .now)
-    }
-
-    /// Why a file can not be run, or read; nil when it can.
-    private func hindrance(to file: String?, _ mode: Int32) -> String? {
-        guard let file else { return "not in PATH" }
-        var status = stat()
-        guard stat(file, &status) == 0 else { return errno == ENOENT ? "not there" : systemErrorText(errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return "no ordinary file" }
-        guard access(file, mode) != 0 else { return nil }
-        let failure = errno
-        guard mode == X_OK else { return systemErrorText(failure) }
-        var volume = statvfs()
-        let noExecution: UInt = 8  // ST_NOEXEC of statvfs(3)
-        if statvfs(file, &volume) == 0, UInt(volume.f_flag) & noExecution != 0 {
-            return "nothing may be executed there: its file system is mounted noexec"
-        }
-        return status.st_mode & 0o111 == 0 ? "not executable: its mode has no x" : systemErrorText(failure)
+            freeDiskMebibytes: freeMebibytes(near: request.workingDirectory), hostTime: .now,
+            exposedPaths: exposed.found.isEmpty || session.protocolVersion < 2 ? nil : exposed.found)
     }
 
     /// Why a path that is there is not what it should be; nil when it is, or when nothing is asked of it.

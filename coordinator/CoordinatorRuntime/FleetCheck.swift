@@ -18,6 +18,8 @@ public struct FleetCheck: Sendable {
         public var agent: AgentIdentity?
         public var clockOffsetMilliseconds: Int64?
         public var freeDiskMebibytes: Int64?
+        /// What others than root and the agent's account may write of the plan's scripts, and who.
+        public var exposedPaths: [String]?
         /// The word for what is wrong, and the sentence; nil when the host is fit.
         public var code: String?
         public var problem: String?
@@ -61,6 +63,7 @@ public struct FleetCheck: Sendable {
         let facts = PreflightFacts(found, of: hello, at: reader.clock.wall())
         report.clockOffsetMilliseconds = facts.clockOffsetMilliseconds
         report.freeDiskMebibytes = facts.freeDiskMebibytes
+        report.exposedPaths = found.exposedPaths
         if let problem = facts.problems(minimumFreeDiskMebibytes: plan?.minimumFreeDiskMebibytes ?? 0).first {
             throw ContactFailure(problem.code, problem.detail)
         }

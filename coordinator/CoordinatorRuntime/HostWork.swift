@@ -330,6 +330,7 @@ extension PreflightFacts {
             agent: agent.identity, agentVersion: agent.agentVersion, bootID: agent.bootID, hostTime: found.hostTime,
             coordinatorTime: now,
             freeDiskMebibytes: found.freeDiskMebibytes, missingScripts: found.missingScripts,
-            missingPaths: found.missingPaths, differingPaths: found.differingPaths)
+            missingPaths: found.missingPaths, differingPaths: found.differingPaths,
+            exposedPaths: found.exposedPaths ?? [])
     }
 }

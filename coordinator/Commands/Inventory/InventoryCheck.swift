@@ -55,6 +55,11 @@ struct InventoryCheck: LockflightCommand {
         return CommandResult(
             lines: table.lines(width: context.width, style: style), document: reports,
             status: failed ? .unreachable : .verified,
+            remarks: reports.compactMap { report in
+                report.exposedPaths.map {
+                    "on \(report.host) others than root and its account choose what runs: they may write \($0.joined(separator: ", "))"
+                }
+            },
             next: strangers.isEmpty ? [] : [.replaceKeys(hosts: isDirect ? strangers : [])])
     }
 }

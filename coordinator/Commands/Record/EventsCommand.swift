@@ -44,6 +44,7 @@ extension RunEvent {
         case .preflightRecorded(let record):
             "preflight of \(record.host): "
                 + (record.problems.isEmpty ? "ok" : record.problems.map(\.detail).joined(separator: "; "))
+                + (record.exposedPaths.map { "; others may write \($0.joined(separator: ", "))" } ?? "")
         case .captured(let record): "captured \(record.capture.subject) for \(record.purpose.sentence)"
         case .operationIntended(let intent): "intended \(intent.id)"
         case .operationWithdrawn(let id, let reason): "withdrew \(id): \(reason)"

@@ -18,6 +18,12 @@ struct RunNarrator {
             else { continue }
             lines.append("\(time) \(placement) \(own.phase.kind.rawValue)\(particulars(own))")
         }
+        for (host, record) in state.preflight.sorted(by: { $0.key < $1.key })
+        where last != nil && last?.preflight[host] != record {
+            guard let exposed = record.exposedPaths else { continue }
+            lines.append(
+                "\(time) \(host): others than root and its account may write \(exposed.joined(separator: ", "))")
+        }
         // What failed before this command is in the status; here only what happens now.
         for failure in state.failures.dropFirst(last?.failures.count ?? state.failures.count) {
             let whom = failure.placement?.description ?? failure.host?.rawValue ?? "run"
