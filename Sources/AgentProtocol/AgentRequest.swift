@@ -26,7 +26,8 @@ public enum AgentRequest: Hashable, Sendable {
         switch self {
         case .capture(let capture): capture.secretFiles == nil ? 1 : 2
         case .start(let start): start.secretFiles == nil ? 1 : 2
-        case .hello, .preflight, .attach, .settle, .confirm, .journal: 1
+        case .preflight(let preflight): preflight.keeps == nil ? 1 : 2
+        case .hello, .attach, .settle, .confirm, .journal: 1
         }
     }
 }
@@ -73,18 +74,21 @@ public struct PreflightRequest: Codable, Hashable, Sendable {
     public var commands: [ScriptCommand]
     /// What must be there, and hold what it should; paths relative to the working directory unless absolute.
     public var requires: [RollbackArtifact]
-    /// Scripts whose content now is to be kept for the run: rollback and checks.
+    /// Scripts whose content now is to be kept for the run, each by itself: what protocol 1 has instead of `keeps`.
     public var preserve: [String]
+    /// What is to be kept for the commands of the way back; nil for nothing.
+    public var keeps: [KeepOrder]?
 
     public init(
         run: RunID?, workingDirectory: String, commands: [ScriptCommand], requires: [RollbackArtifact],
-        preserve: [String]
+        preserve: [String], keeps: [KeepOrder]? = nil
     ) {
         self.run = run
         self.workingDirectory = workingDirectory
         self.commands = commands
         self.requires = requires
         self.preserve = preserve
+        self.keeps = keeps
     }
 }
 

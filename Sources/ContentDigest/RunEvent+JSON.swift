@@ -219,13 +219,16 @@ extension OperationRecord: DirectJSON {
         let outputDigest = try json.optional("outputDigest")?.name(Digest.self)
         let tail = try json.member("outputTail").string()
         let scriptDigest = try json.optional("scriptDigest")?.name(Digest.self)
+        let copyVanished = try json.optional("copyVanished")?.bool()
         self.init(
             id: id, outcome: outcome, startedAt: try json.optional("startedAt")?.value(),
             durationMilliseconds: duration,
-            outputBytes: bytes, outputDigest: outputDigest, scriptDigest: scriptDigest, outputTail: tail)
+            outputBytes: bytes, outputDigest: outputDigest, scriptDigest: scriptDigest, outputTail: tail,
+            copyVanished: copyVanished)
     }
 
     package func write(to json: JSONWriter) throws {
+        if let copyVanished { json.member("copyVanished").put(copyVanished) }
         try json.member("durationMilliseconds").put(durationMilliseconds)
         json.member("id").put(id)
         try outcome.write(to: json.member("outcome"))

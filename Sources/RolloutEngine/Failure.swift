@@ -27,7 +27,8 @@ extension HoldCode {
             .refused
         case .sourceVersionMismatch, .baselineUnhealthy, .baselineDrift, .versionMismatch, .runtimeMismatch,
             .materializationFailed,
-            .evidenceMissing, .evidenceRegressed, .pathFailed, .stepFailed, .rollbackFailed, .rollbackUnverified:
+            .evidenceMissing, .evidenceRegressed, .pathFailed, .stepFailed, .rollbackFailed, .rollbackUnverified,
+            .rollbackCopyVanished:
             .failed
         case .stepTimedOut, .progressDeadline: .timedOut
         case .stepInterrupted, .changeReverted: .interrupted

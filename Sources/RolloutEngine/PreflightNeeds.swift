@@ -7,10 +7,10 @@ public struct PreflightNeeds: Hashable, Sendable {
     public var commands: [ScriptCommand]
     /// What a rollback needs.
     public var requires: [RollbackArtifact]
-    /// Scripts to keep a copy of: rollback and checks, which a redeploy may replace.
-    public var preserve: [String]
+    /// What to keep for the way back, as the change may replace it.
+    public var keeps: [KeepOrder]
 
-    init() { (commands, requires, preserve) = ([], [], []) }
+    init() { (commands, requires, keeps) = ([], [], []) }
 
     /// - Parameters:
     ///   - layers: those of the plan that the host stands in.
@@ -28,7 +28,9 @@ public struct PreflightNeeds: Hashable, Sendable {
             requires += layer.rollback.requires.map {
                 RollbackArtifact(path: values.expand($0.path), sha256: $0.sha256, isManifest: $0.isManifest)
             }
-            preserve += [rollback.scriptPath, check.scriptPath]
+            let paths = (layer.rollback.keeps ?? []).map(values.expand)
+            keeps.append(KeepOrder(command: rollback, paths: paths))
+            keeps += (plan.rollbackGuardrails ?? plan.guardrails).map { KeepOrder(command: values.expand($0)) }
         }
     }
 }
@@ -179,7 +181,7 @@ extension RolloutState {
             guard operation.intent.placement == placement, operation.intent.action == .rollback,
                 case .ended(let record) = operation.fate
             else { return false }
-            return record.outcome != .exited(code: 0)
+            return record.outcome != .exited(code: 0) && record.copyVanished != true
         }
     }
 }

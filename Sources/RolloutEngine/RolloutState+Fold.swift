@@ -242,7 +242,7 @@ extension RolloutState {
         }
         switch intent.action {
         case .step: endStep(intent, problem, moment)
-        case .rollback: endRollback(intent, problem, moment)
+        case .rollback: endRollback(intent, problem, copyVanished: record.copyVanished == true, moment)
         }
     }
 
@@ -276,7 +276,9 @@ extension RolloutState {
         }
     }
 
-    private mutating func endRollback(_ intent: OperationIntent, _ problem: Problem?, _ moment: Moment) {
+    private mutating func endRollback(
+        _ intent: OperationIntent, _ problem: Problem?, copyVanished: Bool, _ moment: Moment
+    ) {
         let placement = intent.placement
         if problem == nil { placements[placement]?.record(.source, moment) }
         switch placements[placement]?.phase {
@@ -285,7 +287,9 @@ extension RolloutState {
                 let isRefused = problem.code == .guardrailRefused
                 settleRollback(
                     placement, isRefused ? .refused : .failed,
-                    Problem(isRefused ? .guardrailRefused : .rollbackFailed, problem.detail), moment)
+                    Problem(
+                        isRefused ? .guardrailRefused : copyVanished ? .rollbackCopyVanished : .rollbackFailed,
+                        problem.detail), moment)
             } else {
                 // Also where it was asked for again while its end was unknown: a rollback that passed is proved, not
                 // run twice.

@@ -43,6 +43,7 @@ public enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     case rollbackRequested = "rollback-requested"
     case rollbackFailed = "rollback-failed"
     case rollbackUnverified = "rollback-unverified"
+    case rollbackCopyVanished = "rollback-copy-vanished"
     // The record.
     case illegalMove = "illegal-move"
 }

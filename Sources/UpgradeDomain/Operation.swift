@@ -104,6 +104,8 @@ public struct OperationRecord: Codable, Hashable, Sendable {
     public var scriptDigest: Digest?
     /// The last lines of the output, escaped by whoever shows them.
     public var outputTail: String
+    /// What was put in place for it from before the change was gone when it ended; nil where it was not.
+    public var copyVanished: Bool?
 
     public static let maximumTailBytes = 2_048
     /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.
@@ -112,7 +114,8 @@ public struct OperationRecord: Codable, Hashable, Sendable {
     public init(
         id: OperationID, outcome: OperationOutcome, startedAt: WallTime? = nil, durationMilliseconds: Int64 = 0,
         outputBytes: Int64 = 0,
-        outputDigest: Digest? = nil, scriptDigest: Digest? = nil, outputTail: String = ""
+        outputDigest: Digest? = nil, scriptDigest: Digest? = nil, outputTail: String = "",
+        copyVanished: Bool? = nil
     ) {
         self.id = id
         self.outcome = outcome
@@ -122,6 +125,7 @@ public struct OperationRecord: Codable, Hashable, Sendable {
         self.outputDigest = outputDigest
         self.scriptDigest = scriptDigest
         self.outputTail = outputTail
+        self.copyVanished = copyVanished
     }
 }
 

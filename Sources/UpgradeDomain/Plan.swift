@@ -259,11 +259,17 @@ public struct RollbackPosture: Codable, Hashable, Sendable {
     public var boundary: RollbackBoundary
     /// What must be on the host before anything changes, such as the source release.
     public var requires: [RollbackArtifact]
+    /// What the rollback needs as it was before the change: files and folders, relative to the host's working directory; may hold
+    /// placeholders. Nil for the folder of its script.
+    public var keeps: [String]?
 
-    public init(command: ScriptCommand, boundary: RollbackBoundary, requires: [RollbackArtifact] = []) {
+    public init(
+        command: ScriptCommand, boundary: RollbackBoundary, requires: [RollbackArtifact] = [], keeps: [String]? = nil
+    ) {
         self.command = command
         self.boundary = boundary
         self.requires = requires
+        self.keeps = keeps
     }
 }
 

@@ -30,6 +30,47 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
         script ?? arguments.first { $0.holds(anyOf: "/") && !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
             ?? arguments[0]
     }
+
+    /// The script as the way back is kept and run: also where a shell gets it as a bare name, `bash rollback.sh`, which
+    /// ``scriptPath`` takes for the shell, as it always has.
+    public var wayBackScriptPath: String {
+        guard script == nil, isShell, !arguments.contains(where: { $0.holds(anyOf: "/") && $0 != arguments[0] }),
+            !isShellText
+        else { return scriptPath }
+        var words = arguments.dropFirst()
+        while let word = words.popFirst() {
+            if word.begins(with: "-") || word.begins(with: "+") {
+                // set -o NAME, shopt -O NAME
+                if ["-o", "+o", "-O", "+O"].contains(where: { word.isSpelled($0) }) { words = words.dropFirst() }
+            } else {
+                return word.holds(anyOf: " \t\r\n") ? scriptPath : word
+            }
+        }
+        return scriptPath
+    }
+
+    private var isShell: Bool {
+        let program = arguments[0].cut(atLast: "/")?.after ?? arguments[0][...]
+        return ["sh", "bash", "dash", "ksh", "zsh"].contains { program.isSpelled($0) }
+    }
+
+    /// Whether a shell takes what it runs from an argument, which says of no file that it is the script: `bash -c '...'`.
+    public var isShellText: Bool {
+        script == nil && isShell
+            && arguments.dropFirst().contains { $0.begins(with: "-") && !$0.begins(with: "--") && $0.ends(with: "c") }
+    }
+}
+
+/// What is kept for one command of the way back, so that it can run whatever the change does to its script.
+public struct KeepOrder: Codable, Hashable, Sendable {
+    public var command: ScriptCommand
+    /// Files and folders that it needs, relative to the host's working directory; empty for its script's folder.
+    public var paths: [String]
+
+    public init(command: ScriptCommand, paths: [String] = []) {
+        self.command = command
+        self.paths = paths
+    }
 }
 
 /// What `${...}` stands for in a plan's commands and URLs, for one placement, and in an inventory's texts, for one host.

@@ -108,6 +108,7 @@ import UpgradeDomain
         return reply.missingScripts
     }
 
+    /// As coordinators of protocol 1 ask for it: the script alone.
     @Test func theKeptScriptRunsOnlyWhereTheOneInPlaceHasChanged() throws {
         let host = try HostUnderTest()
         let session = try host.session()

@@ -26,6 +26,9 @@ enum AgentLimits {
     static let requestsInFlight = 16
     /// The operations, and the tombstones, that are kept although no run needs them any more.
     static let keptOperations = 1_000
+    /// What is kept for the way back of one run.
+    static let keptFiles = 2_000
+    static let keptBytes = 33_554_432
     /// The runs whose scripts are kept.
     static let keptPreservedRuns = 20
     /// The runs whose newest head is kept.

@@ -141,7 +141,7 @@ package struct FileSystem: Disk {
     }
 
     /// Those with a dot in front as well: the temporary files of processes that were killed.
-    private func allNames(in path: String) -> [String] {
+    func allNames(in path: String) -> [String] {
         guard let stream = opendir(path) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []

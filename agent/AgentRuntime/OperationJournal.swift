@@ -122,6 +122,7 @@ package struct OperationJournal: Sendable {
         let output = OutputFile(in: folder(of: id))
         if let files = intent.request.secretFiles { output.mask(secretsIn: files, known: nil, isCut: false) }
         output.describe(in: &record)
+        if try !scriptLives(in: folder(of: id)) { PlacedCopy.removeLeft(in: folder(of: id)) }
         return try conclude(record) ? .ended(intent, record) : try self.standing(of: id)
     }
 
@@ -206,7 +207,7 @@ package struct OperationJournal: Sendable {
         guard case .ended(_, let record) = try concluded(id, holdsMutationLock: true),
             let processes = try folder.value(JournaledProcesses.self, of: "process.json"),
             processes.bootID == state.machine.bootID
-        else { return }
+        else { return PlacedCopy.removeLeft(in: folder) }
         let lives =
             switch record.outcome {
             case .interrupted: state.machine.isAlive(processes.script)
@@ -218,6 +219,15 @@ package struct OperationJournal: Sendable {
                 .busy,
                 "process \(processes.script.pid) of operation \(id) is still alive; end it on the host, then try again")
         }
+        PlacedCopy.removeLeft(in: folder)
+    }
+
+    /// Whether the script of an operation outlived its supervisor.
+    private func scriptLives(in folder: Folder) throws(Refusal) -> Bool {
+        guard let processes = try folder.value(JournaledProcesses.self, of: "process.json"),
+            processes.bootID == state.machine.bootID
+        else { return false }
+        return state.machine.isAlive(processes.script)
     }
 
     /// The journal's entries, the newest first, at most ``AgentLimits/journalEntries``.

@@ -54,7 +54,11 @@ struct OperationSupervisor {
         while true {
             switch action {
             case .runGuardrail(let guardrail):
-                action = supervise(&supervision) { (own) throws(Refusal) in try own.execute(own.setting(of: guardrail))
+                action = supervise(&supervision) { (own) throws(Refusal) in
+                    var setting = own.setting(of: guardrail)
+                    let copy = try own.place(guardrail, &setting)
+                    defer { copy?.remove() }
+                    return try own.execute(setting)
                 }
             case .runCommand:
                 action = supervise(&supervision) { (own) throws(Refusal) in try own.runCommand(&record) }
@@ -91,14 +95,38 @@ struct OperationSupervisor {
     private mutating func runCommand(_ record: inout OperationRecord) throws(Refusal) -> OperationOutcome {
         let request = journaled.request
         var setting = setting(of: request.command)
-        if request.usesPreservedScript {
-            let preserved = PreservedScripts(state: state, run: request.run)
-            if let note = try preserved.substitute(in: &setting, word: request.command.scriptPath) {
-                self.note(note)
-            }
-        }
+        let copy = try place(request.command, &setting)
+        defer { copy?.remove() }
         record.scriptDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))
-        return try execute(setting)
+        let outcome = try execute(setting)
+        if let copy, copy.hasVanished {
+            record.copyVanished = true
+            note("the kept copy of what the change replaced was removed while it ran")
+        }
+        return outcome
+    }
+
+    /// Puts what a command of the way back needs where it finds it, if the change replaced or removed it.
+    private func place(_ command: ScriptCommand, _ setting: inout CommandSetting) throws(Refusal) -> PlacedCopy? {
+        let request = journaled.request
+        guard request.usesPreservedScript else { return nil }
+        let kept = KeptFiles(state: state, run: request.run)
+        switch try kept.need(of: setting, in: request.workingDirectory) {
+        case .nothing: return nil
+        case .notKept:
+            note("no copy of \(setting.script) was kept before the change; the one in place runs")
+            return nil
+        case .placed(let changed, let roots):
+            let copy = try PlacedCopy(roots, of: kept, in: folder)
+            do {
+                try copy.redirect(&setting, word: command.wayBackScriptPath, in: request.workingDirectory)
+            } catch {
+                copy.remove()
+                throw error
+            }
+            note("\(changed) has changed since the run began; \(setting.script) runs, kept from before")
+            return copy
+        }
     }
 
     // MARK: Confirm or revert
@@ -129,11 +157,12 @@ struct OperationSupervisor {
 
     private func setting(of command: ScriptCommand) -> CommandSetting {
         let request = journaled.request
-        return CommandSetting(
-            command, hostDirectory: request.workingDirectory,
-            additions: [
-                "LOCKFLIGHT_RUN": request.run.rawValue, "LOCKFLIGHT_OPERATION": request.intent.id.rawValue,
-            ])
+        let additions = [
+            "LOCKFLIGHT_RUN": request.run.rawValue, "LOCKFLIGHT_OPERATION": request.intent.id.rawValue,
+        ]
+        return request.usesPreservedScript
+            ? .ofWayBack(command, hostDirectory: request.workingDirectory, additions: additions)
+            : CommandSetting(command, hostDirectory: request.workingDirectory, additions: additions)
     }
 
     /// Runs one command to its end or deadline. It can not execute before its process is in the journal.

@@ -13,9 +13,17 @@ extension HostAgent {
             missing += Executability.hindrances(to: command, setting)
             for file in [setting.executable, setting.script] { file.map { exposed.look(at: $0) } }
         }
-        if let run = request.run, !request.preserve.isEmpty {
+        if let run = request.run, !request.preserve.isEmpty || request.keeps != nil {
             _ = try session.driver()
-            let preserved = PreservedScripts(state: state, run: run)
+            let kept = KeptFiles(state: state, run: run)
+            for order in request.keeps ?? [] {
+                let setting = CommandSetting.ofWayBack(order.command, hostDirectory: request.workingDirectory)
+                // What is not there has been named.
+                guard isRegularFile(setting.script) || !order.paths.isEmpty else { continue }
+                missing += try state.exclusively { () throws(Refusal) in
+                    try kept.keep(order, setting, in: request.workingDirectory)
+                }
+            }
             for path in request.preserve {
                 let command = request.commands.firstIndex { $0.scriptPath == path }
                 let file = command.map { settings[$0].script } ?? absolutePath(path, in: request.workingDirectory)
@@ -23,7 +31,7 @@ extension HostAgent {
                     missing.append("\(path) (\(hindrance))")
                     continue
                 }
-                try state.exclusively { () throws(Refusal) in try preserved.keep(file) }
+                try state.exclusively { () throws(Refusal) in try kept.keep(file: file) }
             }
         }
         var named: Set<String> = []

@@ -12,10 +12,18 @@ enum RequestCheck {
             guard !hello.ledger.rawValue.isEmpty else { throw Refusal(.malformed, "the ledger has no id") }
         case .preflight(let preflight):
             try count(preflight.commands.count + preflight.requires.count + preflight.preserve.count, "paths")
+            try count((preflight.keeps ?? []).reduce(0) { $0 + 1 + $1.paths.count }, "kept paths")
             try directory(preflight.workingDirectory)
             for command in preflight.commands { try check(command, AgentLimits.operationTimeoutSeconds) }
             try text(preflight.requires.map(\.path) + preflight.preserve)
-            guard preflight.preserve.isEmpty || preflight.run != nil else {
+            for keep in preflight.keeps ?? [] {
+                try check(keep.command, AgentLimits.operationTimeoutSeconds)
+                try text(keep.paths)
+                guard !keep.paths.contains(where: leadsOut) else {
+                    throw Refusal(.malformed, "what is kept does not lie in the working directory")
+                }
+            }
+            guard preflight.preserve.isEmpty && preflight.keeps == nil || preflight.run != nil else {
                 throw Refusal(.malformed, "scripts can only be preserved for a run")
             }
         case .capture(let capture):
@@ -98,6 +106,12 @@ enum RequestCheck {
         guard (1...longest).contains(seconds) else {
             throw Refusal(.limitExceeded, "a timeout is \(seconds) s; it must be 1 to \(longest) s")
         }
+    }
+
+    /// Whether a path is, or leads, elsewhere than below the folder that it is relative to.
+    private static func leadsOut(_ path: String) -> Bool {
+        let parts = path.fields(separatedBy: "/").filter { !$0.isSpelled(".") }
+        return parts.isEmpty || path.begins(with: "/") || parts.contains { $0.isSpelled("..") }
     }
 
     private static func count(_ entries: Int, _ what: String) throws(Refusal) {

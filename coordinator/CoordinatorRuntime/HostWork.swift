@@ -36,12 +36,14 @@ struct HostWork: Sendable {
     func preflight(_ host: Host, _ state: RolloutState) async -> [RunEvent] {
         do throws(ContactFailure) {
             let needs = state.preflightNeeds(of: host.name)
-            let request = AgentRequest.preflight(
-                PreflightRequest(
-                    run: state.definition.run, workingDirectory: host.workingDirectory, commands: needs.commands,
-                    requires: needs.requires, preserve: needs.preserve))
             let (link, reply) = try await asking(host, pinnedBy: nil) { link throws(ContactFailure) in
-                try await link.session.single(request, timeout: HostWork.preflightTimeout(needs.requires))
+                let keepsFolders = await link.session.protocolVersion >= 2
+                let request = PreflightRequest(
+                    run: state.definition.run, workingDirectory: host.workingDirectory, commands: needs.commands,
+                    requires: needs.requires, preserve: keepsFolders ? [] : needs.keeps.map(\.command.scriptPath),
+                    keeps: keepsFolders ? needs.keeps : nil)
+                return try await link.session.single(
+                    .preflight(request), timeout: HostWork.preflightTimeout(needs.requires))
             }
             guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
             let facts = PreflightFacts(found, of: link.hello, at: clock.wall())

@@ -314,14 +314,15 @@ struct PlanReading {
             guard
                 let field = section(having: "rollback").required(
                     "rollback", "say how layer \(name) goes back, and how far"),
-                let section = Section(field, known: ["boundary", "requires"] + PlanFile.commandKeys, reader),
+                let section = Section(field, known: ["boundary", "requires", "keeps"] + PlanFile.commandKeys, reader),
                 let word = section.requiredText(
                     "boundary", "write one of: \(RollbackBoundary.allCases.map(\.rawValue).joined(separator: ", "))"),
                 let boundary = plan.choice(word, RollbackBoundary.self, section.line(of: "boundary")),
                 let command = plan.readCommand(commandField(section, field))
             else { return nil }
             return RollbackPosture(
-                command: command, boundary: boundary, requires: section.list("requires").compactMap(plan.readArtifact))
+                command: command, boundary: boundary, requires: section.list("requires").compactMap(plan.readArtifact),
+                keeps: section.texts("keeps"))
         }
 
         private func readBatches() -> [BatchSize] {

@@ -1,3 +1,4 @@
+import SafeText
 public import UpgradeDomain
 
 /// What a plan must hold beyond its form, alone and over an inventory. Pure.
@@ -17,7 +18,34 @@ enum PlanRules {
     static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + duplicateProblems(plan) + placeholderProblems(plan, inventory)
             + scopeProblems(plan, inventory) + expectationProblems(plan) + passageProblems(plan, inventory)
-            + runtimeProblems(plan) + revertProblems(plan)
+            + runtimeProblems(plan) + revertProblems(plan) + keepProblems(plan)
+    }
+
+    /// What a rollback runs must be known, so that it can be kept from the change.
+    private static func keepProblems(_ plan: Plan) -> [PlanProblem] {
+        plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
+            let keeps = layer.rollback.keeps ?? []
+            var problems = keeps.filter(leadsOut).map { path in
+                PlanProblem(
+                    place: .layer(index),
+                    message: "layer \(layer.name) keeps '\(path)', which is not below the working directory",
+                    remedy: "name files and folders relative to the host's working directory, without '..'")
+            }
+            if layer.rollback.command.isShellText, keeps.isEmpty {
+                problems.append(
+                    PlanProblem(
+                        place: .layer(index),
+                        message:
+                            "what the rollback of layer \(layer.name) runs is not known, so it can not be kept from the change",
+                        remedy: "name its script with 'script: ./PATH', or what it needs with 'keeps: [PATH]'"))
+            }
+            return problems
+        }
+    }
+
+    private static func leadsOut(_ path: String) -> Bool {
+        let parts = path.fields(separatedBy: "/").filter { !$0.isSpelled(".") }
+        return parts.isEmpty || path.begins(with: "/") || parts.contains { $0.isSpelled("..") }
     }
 
     /// Where a host is to go back by itself it must be able to.
@@ -167,7 +195,7 @@ enum PlanRules {
             let own =
                 layer.steps.flatMap { texts($0.command) } + texts(layer.rollback.command)
                 + layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
-                + layer.rollback.requires.map(\.path)
+                + layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
             for host in inventory.hosts(in: layer.name) where !excluded.contains(host.name) {
                 let values = PlaceholderValues(host: host, layer: layer, run: "r")
                 for name in Set((shared + own).flatMap(values.unknownNames)).sorted() {

@@ -62,7 +62,7 @@ enum AgentScript {
     /// Starts the build that fits the host, or says what the host is.
     ///
     /// Its bytes are digested before, unless nothing has touched the file since they were last (inode, size, change time, kept beside
-    /// it as `agent-DIGEST.proved`): a digest takes 165 ms of CPU, where `sha256sum` is not helped by the processor. What has another
+    /// it as `.agent-DIGEST.proved`): a digest takes 165 ms of CPU, where `sha256sum` is not helped by the processor. What has another
     /// digest counts as absent and is brought again.
     static func startOrLook(_ builds: [AgentBinary], in folder: AgentFolder) -> String {
         let cases = builds.map { "\($0.architecture)) n=agent-\($0.hexDigest);;" }.joined(separator: " ")
@@ -72,9 +72,9 @@ enum AgentScript {
             case "$m" in d????-??-*) ;; *) echo "\(mark) exposed $m $o"; exit;; esac
             if [ "$o" != 0 ] && [ "$o" != "$(id -u)" ]; then echo "\(mark) exposed $m $o"; exit; fi; fi
             f="$d/$n"; if [ -n "$n" ] && [ -x "$f" ]; then
-            s=$(stat -c '%i %s %z' "$f" 2>/dev/null); k=$(cat "$f.proved" 2>/dev/null)
+            s=$(stat -c '%i %s %z' "$f" 2>/dev/null); k=$(cat "$d/.$n.proved" 2>/dev/null)
             if [ -n "$s" ] && [ "$s" = "$k" ]; then r=present
-            elif [ "agent-$(sha256sum < "$f")" = "$n  -" ]; then r=present; (umask 077; echo "$s" > "$f.proved") 2>/dev/null
+            elif [ "agent-$(sha256sum < "$f")" = "$n  -" ]; then r=present; (umask 077; echo "$s" > "$d/.$n.proved") 2>/dev/null
             else r=; fi
             if [ -n "$r" ]; then echo "\(mark) present"; exec "$f" serve; fi; fi
             if command -v gzip >/dev/null; then z=gz; else z=raw; fi; p="$d/$n.$z.part"

@@ -1,0 +1,295 @@
+import AgentProtocol
+import Foundation
+import Glibc
+import Testing
+import UpgradeDomain
+
+@testable import AgentRuntime
+
+/// A command of the way back runs as it would have run before the change, whatever the change did to it.
+@Suite struct WayBackTests {
+    /// A stack at version 1 in a folder of its own, and a way back that finds it through its own place.
+    struct Form: Sendable, CustomTestStringConvertible {
+        var name: String
+        /// Path below the working directory -> content.
+        var files: [String: String]
+        var command: ScriptCommand
+        var keeps: [String] = []
+        var testDescription: String { name }
+    }
+
+    private static func command(
+        _ arguments: String..., in workingDirectory: String? = nil, script: String? = nil
+    ) -> ScriptCommand {
+        ScriptCommand(
+            arguments: arguments, workingDirectory: workingDirectory, timeoutSeconds: 20, script: script)
+    }
+
+    private static let goBack = "#!/bin/bash\nset -e\ncd \"$(dirname \"$0\")/..\"\necho \"$1\" > VERSION\n"
+
+    static let forms: [Form] = [
+        Form(name: "a script", files: ["scripts/go.sh": goBack], command: command("./scripts/go.sh", "1")),
+        Form(name: "its path without a dot", files: ["scripts/go.sh": goBack], command: command("scripts/go.sh", "1")),
+        Form(name: "through bash", files: ["scripts/go.sh": goBack], command: command("bash", "./scripts/go.sh", "1")),
+        Form(
+            name: "an absolute path", files: ["scripts/go.sh": goBack],
+            command: command("${workingDirectory}/scripts/go.sh", "1")),
+        Form(
+            name: "in the working directory itself",
+            files: ["go.sh": "#!/bin/bash\nset -e\ncd \"$(dirname \"$0\")\"\necho \"$1\" > VERSION\n"],
+            command: command("./go.sh", "1")),
+        Form(
+            name: "a bare name for bash",
+            files: ["go.sh": "cd \"$(dirname \"${BASH_SOURCE[0]}\")\" && echo \"$1\" > VERSION\n"],
+            command: command("bash", "-e", "-o", "pipefail", "go.sh", "1")),
+        Form(
+            name: "a sourced library",
+            files: [
+                "scripts/go.sh":
+                    "#!/bin/bash\nset -e\n. \"$(dirname \"${BASH_SOURCE[0]}\")/lib/common.sh\"\ngo \"$1\"\n",
+                "scripts/lib/common.sh": "go() { echo \"$1\" > \"$(dirname \"${BASH_SOURCE[0]}\")/../../VERSION\"; }\n",
+            ], command: command("./scripts/go.sh", "1")),
+        Form(
+            name: "a nested folder with a library beside it",
+            files: [
+                "ops/host/go.sh":
+                    "#!/bin/bash\nset -e\ncd \"$(dirname \"$0\")\"\n. ../lib/common.sh\ncd ../..\ngo \"$1\"\n",
+                "ops/lib/common.sh": "go() { echo \"$1\" > VERSION; }\n",
+            ], command: command("./ops/host/go.sh", "1"), keeps: ["ops"]),
+        Form(
+            name: "a directory of its own", files: ["scripts/go.sh": goBack],
+            command: command("./go.sh", "1", in: "scripts")),
+        Form(
+            name: "a shell's text", files: ["scripts/go.sh": goBack],
+            command: command("bash", "-c", "cd scripts && ./go.sh 1 && cd ../myscripts"), keeps: ["scripts"]),
+        Form(
+            name: "a shell's text that names its script", files: ["scripts/go.sh": goBack],
+            command: command("bash", "-c", "true; ./scripts/go.sh 1", script: "./scripts/go.sh")),
+        Form(
+            name: "a link to its script",
+            files: ["scripts/real.sh": goBack, "scripts/go.sh": "-> real.sh"], command: command("./scripts/go.sh", "1")),
+    ]
+
+    /// A host whose stack is laid out, and a preflight that keeps what the way back needs.
+    private struct Stack {
+        let host: HostUnderTest
+        let session: AgentUnderTest
+        let command: ScriptCommand
+        var folder: URL { host.folder.appending(path: "stack") }
+
+        init(_ form: Form) throws {
+            host = try HostUnderTest()
+            session = try host.session()
+            var command = form.command
+            let folder = host.folder.appending(path: "stack")
+            command.arguments = command.arguments.map { $0.replacing("${workingDirectory}", with: folder.path) }
+            self.command = command
+            for (name, text) in form.files { try write(name, text) }
+            try write("VERSION", "2\n")
+            try FileManager.default.createDirectory(
+                at: folder.appending(path: "myscripts"), withIntermediateDirectories: true)
+            let reply = try preflight(form.keeps)
+            guard case .preflight(let found) = reply else { throw Surprise("\(reply)") }
+            guard found.missingScripts == [] else { throw Surprise("\(found.missingScripts)") }
+        }
+
+        func preflight(_ keeps: [String]) throws -> AgentReply {
+            try session.ask(
+                .preflight(
+                    PreflightRequest(
+                        run: "r-1", workingDirectory: folder.path, commands: [command], requires: [], preserve: [],
+                        keeps: [KeepOrder(command: command, paths: keeps)])))
+        }
+
+        func write(_ name: String, _ text: String) throws {
+            let file = folder.appending(path: name)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            if text.hasPrefix("-> ") {
+                return try FileManager.default.createSymbolicLink(
+                    atPath: file.path, withDestinationPath: String(text.dropFirst(3)))
+            }
+            try Data(text.utf8).write(to: file)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+        }
+
+        func goBack(_ id: OperationID, guardrails: [ScriptCommand] = []) throws -> (
+            record: OperationRecord, output: String
+        ) {
+            var request = host.start(id, command, guardrails: guardrails, usesPreservedScript: true)
+            request.workingDirectory = folder.path
+            return try session.run(request)
+        }
+
+        var version: String { (try? String(contentsOf: folder.appending(path: "VERSION"), encoding: .utf8)) ?? "" }
+
+        /// Whatever stands anywhere below a folder for a way back.
+        func left() throws -> [String] {
+            let all = FileManager.default.enumerator(atPath: host.folder.path)?.allObjects as? [String] ?? []
+            return all.filter { $0.contains(".lockflight-") || $0.hasSuffix("/placed.json") }
+        }
+    }
+
+    @Test(arguments: forms)
+    func whatTheChangeReplacedRunsAsItWas(_ form: Form) throws {
+        let stack = try Stack(form)
+        for (name, text) in form.files where !text.hasPrefix("-> ") {
+            try stack.write(name, "#!/bin/bash\necho wrong > \(stack.folder.path)/VERSION\n")
+        }
+        let (record, output) = try stack.goBack("op")
+        #expect(record.outcome == .exited(code: 0), "\(output)")
+        #expect(stack.version == "1\n", "\(output)")
+        #expect(output.contains("has changed since the run began"))
+        try #expect(stack.left() == [])
+    }
+
+    @Test(arguments: forms)
+    func whatTheChangeRemovedRunsAsItWas(_ form: Form) throws {
+        let stack = try Stack(form)
+        for name in form.files.keys {
+            try? FileManager.default.removeItem(at: stack.folder.appending(path: String(name.split(separator: "/")[0])))
+        }
+        // A second preflight, as after a resume, does not replace what was kept before the change.
+        _ = try stack.preflight(form.keeps)
+        for id in ["once", "again"] as [OperationID] {
+            try stack.write("VERSION", "2\n")
+            let (record, output) = try stack.goBack(id)
+            #expect(record.outcome == .exited(code: 0), "\(output)")
+            #expect(stack.version == "1\n", "\(output)")
+        }
+        try #expect(stack.left() == [])
+    }
+
+    @Test(arguments: forms)
+    func whatDidNotChangeRunsInPlace(_ form: Form) throws {
+        let stack = try Stack(form)
+        let (record, output) = try stack.goBack("op")
+        #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
+        #expect(!output.contains("lockflight:"), "\(output)")
+    }
+
+    /// The library alone changed: the old script would meet the new one.
+    @Test func aChangedLibraryIsPlacedWithItsScript() throws {
+        let form = try #require(WayBackTests.forms.first { $0.name == "a sourced library" })
+        let stack = try Stack(form)
+        try stack.write("scripts/lib/common.sh", "go() { echo wrong > VERSION; }\n")
+        let (_, output) = try stack.goBack("op")
+        #expect(stack.version == "1\n" && output.contains("common.sh has changed"), "\(output)")
+    }
+
+    @Test func guardrailsOfTheWayBackRunAsTheyWere() throws {
+        let stack = try Stack(WayBackTests.forms[0])
+        try stack.write("checks/guard.sh", "#!/bin/bash\n[ -e \"$(dirname \"$0\")/../VERSION\" ]\n")
+        let guardrail = WayBackTests.command("./checks/guard.sh")
+        _ = try stack.session.ask(
+            .preflight(
+                PreflightRequest(
+                    run: "r-1", workingDirectory: stack.folder.path, commands: [], requires: [], preserve: [],
+                    keeps: [KeepOrder(command: guardrail)])))
+        try stack.write("checks/guard.sh", "#!/bin/bash\nexit 1\n")
+        let (record, output) = try stack.goBack("op", guardrails: [guardrail])
+        #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
+        try #expect(stack.left() == [])
+    }
+
+    /// Git may switch the folder that the copy stands for, and finds a clean tree while it stands.
+    @Test func aCheckoutThatAsksForACleanTreeGoesBack() throws {
+        let script = """
+            #!/bin/bash
+            set -e
+            cd "$(dirname "$0")/.."
+            [ -z "$(git status --porcelain)" ] || { git status --porcelain; exit 7; }
+            git clean -fdq
+            git checkout -q v1
+
+            """
+        let stack = try Stack(
+            Form(
+                name: "git", files: ["scripts/go.sh": script, ".gitignore": "myscripts\n"],
+                command: WayBackTests.command("./scripts/go.sh")))
+        func git(_ words: String...) throws {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            process.arguments = ["git", "-C", stack.folder.path, "-c", "user.name=t", "-c", "user.email=t@t"] + words
+            try process.run()
+            process.waitUntilExit()
+            guard process.terminationStatus == 0 else { throw Surprise("git \(words)") }
+        }
+        try git("init", "-q")
+        try stack.write("VERSION", "1\n")
+        try git("add", "-A")
+        try git("commit", "-qm", "1")
+        try git("tag", "v1")
+        try stack.write("VERSION", "2\n")
+        try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
+        try git("commit", "-qam", "2")
+        let exclude = stack.folder.appending(path: ".git/info/exclude")
+        let before = try Data(contentsOf: exclude)
+        let (record, output) = try stack.goBack("op")
+        #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
+        #expect(record.copyVanished == nil)
+        #expect(try Data(contentsOf: exclude) == before)
+        try #expect(stack.left() == [])
+    }
+
+    @Test func aCopyThatIsRemovedWhileItRunsIsTold() throws {
+        let script = "#!/bin/bash\nrm -rf \"$(dirname \"$0\")\"\nexit 3\n"
+        let stack = try Stack(
+            Form(name: "gone", files: ["scripts/go.sh": script], command: WayBackTests.command("./scripts/go.sh")))
+        try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
+        let (record, output) = try stack.goBack("op")
+        #expect(record.outcome == .exited(code: 3) && record.copyVanished == true)
+        #expect(output.contains("was removed while it ran"))
+    }
+
+    @Test func whatASupervisorThatWasKilledLeavesIsRemovedBeforeTheNextOperation() throws {
+        let stack = try Stack(
+            Form(
+                name: "slow", files: ["scripts/go.sh": "#!/bin/bash\necho $$ > ../../script.pid\nexec sleep 60\n"],
+                command: WayBackTests.command("./go.sh", in: "scripts")))
+        try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
+        var request = stack.host.start("killed", stack.command, usesPreservedScript: true)
+        request.workingDirectory = stack.folder.path
+        try stack.session.begin(request)
+        let deadline = ContinuousClock.now + .seconds(30)
+        while stack.host.lines(of: "script.pid").isEmpty, ContinuousClock.now < deadline { usleep(5_000) }
+        let script = try #require(stack.host.lines(of: "script.pid").first.flatMap { Int32($0) })
+        let supervisor = try #require(try stack.host.supervisorPID(of: "killed"))
+        kill(supervisor, SIGKILL)
+        // While the script lives, what it runs from stays.
+        let (record, _) = try stack.session.follow("killed")
+        guard case .interrupted = record.outcome else { throw Surprise("\(record.outcome)") }
+        try #expect(!stack.left().isEmpty)
+        kill(script, SIGKILL)
+        while kill(script, 0) == 0, ContinuousClock.now < deadline { usleep(5_000) }
+        let plain = WayBackTests.command("true")
+        #expect(try stack.session.run(stack.host.start("next", plain)).record.outcome == .exited(code: 0))
+        try #expect(stack.left() == [])
+    }
+
+    @Test func moreThanIsKeptIsNamedBeforeTheChange() throws {
+        let host = try HostUnderTest()
+        let scripts = host.folder.appending(path: "scripts")
+        try FileManager.default.createDirectory(at: scripts, withIntermediateDirectories: true)
+        for number in 0...AgentLimits.keptFiles { try host.write("scripts/f\(number)", "") }
+        try host.write("scripts/go.sh", "true\n")
+        let command = ScriptCommand(arguments: ["sh", "./scripts/go.sh"], timeoutSeconds: 5)
+        let reply = try host.session().ask(
+            .preflight(
+                PreflightRequest(
+                    run: "r-1", workingDirectory: host.folder.path, commands: [command], requires: [], preserve: [],
+                    keeps: [KeepOrder(command: command)])))
+        guard case .preflight(let found) = reply else { throw Surprise("\(reply)") }
+        #expect(found.missingScripts.count == 1)
+        #expect(found.missingScripts.first?.contains("rollback.keeps") == true, "\(found.missingScripts)")
+    }
+
+    @Test(arguments: ["/etc", "..", "scripts/../..", ".", ""])
+    func whatIsNotBelowTheWorkingDirectoryIsNotKept(path: String) throws {
+        let host = try HostUnderTest()
+        let order = KeepOrder(command: WayBackTests.command("true"), paths: [path])
+        let request = PreflightRequest(
+            run: "r-1", workingDirectory: host.folder.path, commands: [], requires: [], preserve: [], keeps: [order])
+        #expect(try host.session().refusal(.preflight(request)) == .malformed)
+    }
+}
