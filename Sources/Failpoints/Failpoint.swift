@@ -36,6 +36,8 @@ public enum Failpoint: String, Sendable, CaseIterable {
     case tombstoneWritten
     case confirmationDecided
     case revertDecided
+    case copyRecorded
+    case copyPlaced
 
     /// Passes the place: ends the process here if it was told so.
     public func pass() {

@@ -130,7 +130,6 @@ extension RolloutState {
         case .rollback:
             var script = rollbackScript(of: layer, values)
             if campaign?.breakGlass != nil { script.guardrails = [] }
-            script.usesPreserved = !hasFailedRollback(intent.placement)
             return script
         case .step(let name):
             return layer.steps.first { $0.name == name }.map {
@@ -173,16 +172,6 @@ extension RolloutState {
             }
         }
         return .seconds(seconds.max() ?? 0)
-    }
-
-    /// A rollback that failed is repeated with the script in place: whoever repairs the host repairs it there.
-    private func hasFailedRollback(_ placement: Placement) -> Bool {
-        operations.values.contains { operation in
-            guard operation.intent.placement == placement, operation.intent.action == .rollback,
-                case .ended(let record) = operation.fate
-            else { return false }
-            return record.outcome != .exited(code: 0) && record.copyVanished != true
-        }
     }
 }
 

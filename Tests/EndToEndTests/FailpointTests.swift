@@ -34,7 +34,7 @@ struct FailpointTests {
                 return [Walk(agent: failpoint)]
             case .tombstoneWritten:
                 return [Walk(coordinators: [Failpoint.beforeStartIsSent.rawValue], agent: failpoint)]
-            case .revertDecided:
+            case .revertDecided, .copyRecorded, .copyPlaced:
                 return [Walk(coordinators: [Failpoint.beforeConfirmIsSent.rawValue], agent: failpoint)]
             }
         }
@@ -47,13 +47,21 @@ struct FailpointTests {
             return plan.replacingOccurrences(
                 of: "run: [bash, \(script), --layer, \"${layer}\", --to, \"\(version)\"]",
                 with: "run: [bash, -c, 'echo $LOCKFLIGHT_OPERATION >>../starts; "
-                    + "exec bash \(script) --layer ${layer} --to \(version)']")
+                    + "exec bash \(script) --layer ${layer} --to \(version)']"
+                    + (kind.0 == "rollback" ? "\n    keeps: [scripts]" : ""))
         }
+    }
+
+    /// The same, with a change that replaces every script: what is taken back runs from kept copies.
+    private static func replacing(_ plan: String) -> String {
+        let redeploy = "./scripts/redeploy-host-stack.sh --layer ${layer} --to ${to}"
+        return counting(plan).replacing(
+            "exec bash \(redeploy)", with: "bash \(redeploy) && \(WayBackRunTests.replacingScripts)")
     }
 
     /// The same, with changes that the host takes back unless they are confirmed.
     private static func confirming(_ plan: String) -> String {
-        counting(plan).replacingOccurrences(
+        replacing(plan).replacingOccurrences(
             of: "  healthyWithinSeconds:", with: "  confirmWithinSeconds: 5\n  healthyWithinSeconds:")
     }
 
@@ -68,7 +76,8 @@ struct FailpointTests {
             var outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"], failpoint: walk.coordinators.first)
             for (index, failpoint) in walk.coordinators.enumerated() {
                 #expect(outcome.code == 128 + SIGKILL, "\(failpoint) never fired: \(outcome.output)\(outcome.errors)")
-                if walk.agent == .revertDecided {
+                // The host goes back by itself, with nobody there.
+                if [.revertDecided, .copyRecorded, .copyPlaced].contains(walk.agent) {
                     try await fleet.wait(for: "the host to decide") {
                         FileManager.default.fileExists(atPath: armed + ".fired")
                     }
@@ -146,6 +155,7 @@ struct FailpointTests {
             .fenceRecorded, .intentJournaled, .supervisorStarted, .supervisorBegan, .scriptJournaled, .scriptEnded,
             .recordWritten, .tombstoneWritten:
             Walk.reaching(failpoint)
+        case .copyRecorded, .copyPlaced: [Walk(agent: failpoint)]
         }
     }
 
@@ -153,7 +163,7 @@ struct FailpointTests {
     func aRollbackThatIsKilledAnywhereIsRepeatedUntilItsHostIsProvedBack(_ walk: Walk) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             let host = try fleet.lab.host("core-1")
-            try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
+            try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.replacing)
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
             let armed = try arm(walk.agent, on: host)
             let back = ["rollback", "--all", "--reason", "test"]
@@ -218,8 +228,10 @@ struct FailpointTests {
         Issue.record("not at its end: \(outcome.output)\(outcome.errors)")
     }
 
-    /// What the host counted, what its agent journaled and what the ledger says.
+    /// What the host counted, what its agent journaled and what the ledger says; and that nothing is left of what was placed there.
     private func compare(_ fleet: FleetFixture, _ host: LabHost) async throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: host.workingDirectory)
+        #expect(!names.contains { $0.contains(".lockflight-") }, "\(names)")
         let events = try await fleet.run(["events", "--json"]).output
         let text = (try? String(contentsOfFile: host.root + "/starts", encoding: .utf8)) ?? ""
         let starts = text.split(separator: "\n").map(String.init)

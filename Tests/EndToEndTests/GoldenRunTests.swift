@@ -44,6 +44,7 @@ struct GoldenRunTests {
         expect 0 rollout resume
         all_run 1.5.0
         expect 0 ledger witness
+        printf '#!/bin/sh\\nexit 66\\n' >lab/hosts/core-1/stack/scripts/rollback-host-stack.sh
         expect 11 rollback --all --as data-owner --as core-owner --as edge-owner --reason 'as a test'
         all_run 1.4.0
         expect 0 rollout finalize

@@ -23,6 +23,17 @@ struct PlanFileTests {
         #expect(plan.waivers.first?.expiresAtMilliseconds == 1_801_353_600_000)
     }
 
+    @Test func whatARollbackKeepsIsReadAndAbsentWhereNothingIsNamed() throws {
+        let text = try Examples.text("examples/plan.yaml")
+        #expect(try Examples.plan(text).layers[0].rollback.keeps == nil)
+        let kept = text.replacing("    requires: [", with: "    keeps: [ops, \"lib/${layer}\"]\n    requires: [")
+        #expect(try Examples.plan(kept).layers[0].rollback.keeps == ["ops", "lib/${layer}"])
+        let run = "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]"
+        for line in ["script: ./scripts/x.sh", "keeps: [scripts]"] {
+            _ = try Examples.plan(text.replacing(run, with: "    run: [bash, -c, 'cd scripts && ./x.sh']\n    \(line)"))
+        }
+    }
+
     @Test func theDigestDoesNotDependOnKeyOrderOrComments() throws {
         let text = try Examples.text("examples/plan.yaml")
         let stripped = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(separator: "\n")
@@ -42,6 +53,15 @@ struct PlanFileTests {
         ("from: \"1.4.0\"  ", "frm: \"1.4.0\"  ", "frm:", "has no key 'frm'"),
         ("changeClass: minor", "changeClass: huge", "changeClass: huge", "is not one of the words"),
         ("    boundary: untilFinalize", "    # boundary", "rollback:", "has no 'boundary'"),
+        (
+            "    requires: [\"releases/${from}\"]", "    keeps: [../scripts]", "- name: data",
+            "keeps '../scripts', which is not below the working directory"
+        ),
+        (
+            "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]",
+            "    run: [bash, -euc, './scripts/redeploy-host-stack.sh']", "- name: data",
+            "what the rollback of layer data runs is not known"
+        ),
         ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch of layer data is 25%"),
         ("batches: [1, 25%, 100%]", "batches: [3, 2, 100%]", "batches:", "is not larger than 3"),
         ("batches: [1, 25%, 100%]", "batches: [1, half]", "batches:", "'half' is no batch size"),

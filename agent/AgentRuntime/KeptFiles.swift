@@ -122,11 +122,18 @@ struct KeptFiles: Sendable {
         case nothing
         /// It lies in the working directory, and was not kept.
         case notKept
+        /// Somebody changed it after it had failed, so it runs where it is.
+        case repaired
         /// The first file found changed, and the roots that are placed together.
         case placed(changed: String, roots: [String: KeptTree])
     }
 
     func need(of setting: CommandSetting, in workingDirectory: String) throws(Refusal) -> Need {
+        if let failed = try failures()[setting.script], isRegularFile(setting.script),
+            Digest.ofFile(setting.script)?.rawValue != failed
+        {
+            return .repaired
+        }
         let trees = try trees()
         let holding = trees.keys.filter { PlacedPath.of(setting.script, below: $0, placedAt: "") != nil }
         let words = setting.arguments.joined(separator: "\n") + "\n" + setting.workingDirectory
@@ -147,6 +154,18 @@ struct KeptFiles: Sendable {
             if let changed = tree.change(below: root) { return .placed(changed: changed, roots: roots) }
         }
         return .nothing
+    }
+
+    /// Remembers what stood in a script's place when a way back failed: whoever repairs the host may repair it there.
+    func noteFailure(of script: String) throws(Refusal) {
+        var failures = try failures()
+        failures[script] = Digest.ofFile(script)?.rawValue ?? ""
+        try folder.create()
+        try folder.writeJSON("failed.json", failures)
+    }
+
+    private func failures() throws(Refusal) -> [String: String] {
+        try folder.value([String: String].self, of: "failed.json") ?? [:]
     }
 
     /// A kept file's bytes, proved.

@@ -95,6 +95,7 @@ struct OperationSupervisor {
     private mutating func runCommand(_ record: inout OperationRecord) throws(Refusal) -> OperationOutcome {
         let request = journaled.request
         var setting = setting(of: request.command)
+        let inPlace = setting.script
         let copy = try place(request.command, &setting)
         defer { copy?.remove() }
         record.scriptDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))
@@ -102,6 +103,8 @@ struct OperationSupervisor {
         if let copy, copy.hasVanished {
             record.copyVanished = true
             note("the kept copy of what the change replaced was removed while it ran")
+        } else if request.usesPreservedScript, outcome.isOwnFailure {
+            try KeptFiles(state: state, run: request.run).noteFailure(of: inPlace)
         }
         return outcome
     }
@@ -115,6 +118,9 @@ struct OperationSupervisor {
         case .nothing: return nil
         case .notKept:
             note("no copy of \(setting.script) was kept before the change; the one in place runs")
+            return nil
+        case .repaired:
+            note("\(setting.script) was changed after it had failed, and runs as it is now")
             return nil
         case .placed(let changed, let roots):
             let copy = try PlacedCopy(roots, of: kept, in: folder)
@@ -203,4 +209,15 @@ struct OperationSupervisor {
     }
 
     private func clipped(_ text: String) -> String { String(text.prefix(AgentLimits.detailCharacters)) }
+}
+
+extension OperationOutcome {
+    /// The script ran to an end of its own, and that was no good one.
+    fileprivate var isOwnFailure: Bool {
+        switch self {
+        case .exited(let code): code != 0
+        case .signaled, .timedOut: true
+        case .interrupted, .rebooted, .guardrailRefused, .notStarted: false
+        }
+    }
 }

@@ -1,5 +1,5 @@
 import AgentProtocol
-import CLinux
+import Failpoints
 import Glibc
 import SafeText
 import UpgradeDomain
@@ -34,9 +34,11 @@ struct PlacedCopy {
             paths: placed.values.sorted(), exclude: exclude, line: "*" + PlacedPath.ending(of: kept.run))
         for path in record.paths { FileSystem().discard(path) }
         try folder.writeJSON(PlacedCopy.recordName, record)
+        Failpoint.copyRecorded.pass()
         do {
             if let exclude { try GitExclude.add(record.line, to: exclude) }
             for (root, path) in placed { try PlacedCopy.make(roots[root] ?? KeptTree(), at: path, kept) }
+            Failpoint.copyPlaced.pass()
         } catch {
             remove()
             throw error

@@ -2,4 +2,4 @@
 # Takes one layer of this host back to a release that is still on disk.
 # usage: rollback-host-stack.sh --layer LAYER --to VERSION
 set -euo pipefail
-exec bash "$PWD/scripts/redeploy-host-stack.sh" "$@"
+exec bash "$(dirname "$0")/redeploy-host-stack.sh" "$@"
