@@ -67,6 +67,9 @@ MUTANTS = [
     ("a quarantine asks hosts without claiming them", 400, "coordinator/CoordinatorRuntime/FleetSettlement.swift",
      "            _ = try await hello.claim(session, seen: seen, on: host.name)\n",
      "            if !$ON { _ = try await hello.claim(session, seen: seen, on: host.name) }\n"),
+    ("a rollback runs the new version's script", 200, "Sources/RolloutEngine/PreflightNeeds.swift",
+     "(plan.rollbackGuardrails ?? plan.guardrails).map(values.expand), usesPreserved: true)",
+     "(plan.rollbackGuardrails ?? plan.guardrails).map(values.expand), usesPreserved: !$ON)"),
     ("the next boundary does not wait for the last host", 200, "Sources/RolloutEngine/RolloutState+Advance.swift",
      "        while pending.isEmpty, !isHeld", "        while pending.count <= ($ON ? 1 : 0), !isHeld"),
 ]

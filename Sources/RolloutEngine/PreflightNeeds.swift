@@ -30,7 +30,9 @@ public struct PreflightNeeds: Hashable, Sendable {
             }
             let paths = (layer.rollback.keeps ?? []).map(values.expand)
             keeps.append(KeepOrder(command: rollback, paths: paths))
-            keeps += (plan.rollbackGuardrails ?? plan.guardrails).map { KeepOrder(command: values.expand($0)) }
+            keeps += (plan.rollbackGuardrails ?? plan.guardrails).map {
+                KeepOrder(command: values.expand($0), scriptWillDo: true)
+            }
         }
     }
 }

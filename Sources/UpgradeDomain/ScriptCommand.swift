@@ -66,10 +66,13 @@ public struct KeepOrder: Codable, Hashable, Sendable {
     public var command: ScriptCommand
     /// Files and folders that it needs, relative to the host's working directory; empty for its script's folder.
     public var paths: [String]
+    /// Where its folder is more than is kept, the script alone will do; nil for no.
+    public var scriptWillDo: Bool?
 
-    public init(command: ScriptCommand, paths: [String] = []) {
+    public init(command: ScriptCommand, paths: [String] = [], scriptWillDo: Bool? = nil) {
         self.command = command
         self.paths = paths
+        self.scriptWillDo = scriptWillDo
     }
 }
 

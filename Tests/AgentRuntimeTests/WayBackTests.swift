@@ -282,6 +282,18 @@ import UpgradeDomain
         guard case .preflight(let found) = reply else { throw Surprise("\(reply)") }
         #expect(found.missingScripts.count == 1)
         #expect(found.missingScripts.first?.contains("rollback.keeps") == true, "\(found.missingScripts)")
+        // Of a guardrail its script is kept.
+        let session = try host.session()
+        let guarding = try session.ask(
+            .preflight(
+                PreflightRequest(
+                    run: "r-1", workingDirectory: host.folder.path, commands: [command], requires: [], preserve: [],
+                    keeps: [KeepOrder(command: command, scriptWillDo: true)])))
+        guard case .preflight(let guarded) = guarding else { throw Surprise("\(guarding)") }
+        #expect(guarded.missingScripts == [])
+        try host.write("scripts/go.sh", "exit 9\n")
+        let (record, output) = try session.run(host.start("op", command, usesPreservedScript: true))
+        #expect(record.outcome == .exited(code: 0), "\(output)")
     }
 
     @Test(arguments: ["/etc", "..", "scripts/../..", ".", ""])

@@ -14,6 +14,10 @@ final class SimulatedHost: HostMachine, @unchecked Sendable {
     let disk = SimulatedDisk()
     unowned let world: World
     var truth: [LayerName: Truth]
+    /// Which version's scripts stand in place: a change brings its own.
+    var scriptsInPlace: [LayerName: Version] = [:]
+    /// Before the change.
+    var hasKeptScripts = false
     var wallOffset: Int64 = 0
     private(set) var isUp = true
     private(set) var supervisor: SimulatedSupervisor?
@@ -158,7 +162,7 @@ final class SimulatedSession {
             case .reply(let answer), .supervise(_, let answer):
                 if case .hello = answer { host.world.checker.sawFence(of: host) }
                 send(id, answer)
-            case .preflight: send(id, .preflight(preflight()))
+            case .preflight(let request, _): send(id, .preflight(preflight(request)))
             case .capture(let request): capture(request, id)
             case .attach(let request):
                 attachments.append((id, request.operation, request.fromByte))
@@ -182,8 +186,9 @@ final class SimulatedSession {
         if isOpen { reply(ReplyFrame(re: id, reply: answer)) }
     }
 
-    private func preflight() -> PreflightReply {
-        PreflightReply(
+    private func preflight(_ request: PreflightRequest) -> PreflightReply {
+        if request.keeps?.isEmpty == false, request.run != nil { host.hasKeptScripts = true }
+        return PreflightReply(
             missingScripts: [], missingPaths: [], freeDiskMebibytes: host.disk.isFull ? 0 : 1_000,
             hostTime: host.wallTime)
     }

@@ -100,7 +100,11 @@ final class SimulatedSupervisor {
     }
 
     private func finish(_ fate: ScriptFate, _ layer: LayerName) {
-        let reached: Version = intent.action == .rollback ? "1" : "2"
+        // The new version's rollback leaves the host where it is, and exits 0.
+        let isKept = journaled.request.usesPreservedScript && host.hasKeptScripts
+        let wayBack = isKept ? "1" : host.scriptsInPlace[layer] ?? "1"
+        let reached: Version = intent.action == .rollback ? wayBack : "2"
+        host.scriptsInPlace[layer] = reached
         switch fate {
         case .passes: host.truth[layer] = Truth(version: reached)
         case .leavesUnhealthy: host.truth[layer] = Truth(version: reached, isHealthy: false)

@@ -118,12 +118,16 @@ extension World {
             checker.require(
                 actionsLeft > 0, "without faults a quarantine frees its hosts: \(claimed.map(\.rawValue)) are claimed")
         }
+        startQuarantine()
+        time.drainJobs()
+        return false
+    }
+
+    func startQuarantine() {
         let node = CoordinatorNode(nodes.count + 1, in: self)
         trace("node \(node.number) quarantines")
         nodes.append(node)
         Task { await node.quarantine() }
-        time.drainJobs()
-        return false
     }
 
     /// Sooner or later somebody finds the copy, and an owner takes its hosts back.

@@ -227,12 +227,15 @@ final class World: @unchecked Sendable {
         }
     }
 
-    /// Commands can not follow the run any more. Sooner or later somebody ends whoever still drives it.
+    /// Commands can not follow the run any more. Sooner or later somebody ends whoever still drives it, and may be in a hurry.
     private func breakRecord() {
         recordIsBroken = true
-        time.after(delay(1_000...60_000)) { [weak self] in
+        time.after(delay(100...20_000)) { [weak self] in
             guard let self, !isOver else { return }
             for node in nodes { node.die() }
+            time.after(delay(1...1_000)) { [weak self] in
+                if let self, !isOver, fold()?.isClosed == false { startQuarantine() }
+            }
         }
     }
 

@@ -33,7 +33,13 @@ struct KeptFiles: Sendable {
                 tree.companions = Set(tree.companions + roots.filter { $0 != root }).sorted()
                 trees[root] = tree
             } catch {
-                problems.append(error.words)
+                if error.isTooMuch, order.scriptWillDo == true, root == own,
+                    let script = try? read(setting.script, beside: trees)
+                {
+                    trees[setting.script] = script
+                } else {
+                    problems.append(error.words)
+                }
             }
         }
         if !roots.isEmpty { try folder.writeJSON("kept.json", trees) }
@@ -64,7 +70,10 @@ struct KeptFiles: Sendable {
         return parent.isSpelled(base) ? script : parent
     }
 
-    private struct KeepFailure: Error { var words: String }
+    private struct KeepFailure: Error {
+        var words: String
+        var isTooMuch = false
+    }
 
     private func read(_ root: String, beside trees: [String: KeptTree]) throws(KeepFailure) -> KeptTree {
         var budget = KeepBudget(trees.values)
@@ -73,7 +82,7 @@ struct KeptFiles: Sendable {
             try folder.create()
             try add(root, as: "", to: &tree, &budget)
         } catch {
-            throw KeepFailure(words: "\(root) (\(error.message))")
+            throw KeepFailure(words: "\(root) (\(error.message))", isTooMuch: error.code == .limitExceeded)
         }
         return tree
     }
