@@ -31,22 +31,12 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
             ?? arguments[0]
     }
 
-    /// The script as the way back is kept and run: also where a shell gets it as a bare name, `bash rollback.sh`, which
-    /// ``scriptPath`` takes for the shell, as it always has.
-    public var wayBackScriptPath: String {
-        guard script == nil, isShell, !arguments.contains(where: { $0.holds(anyOf: "/") && $0 != arguments[0] }),
-            !isShellText
-        else { return scriptPath }
-        var words = arguments.dropFirst()
-        while let word = words.popFirst() {
-            if word.begins(with: "-") || word.begins(with: "+") {
-                // set -o NAME, shopt -O NAME
-                if ["-o", "+o", "-O", "+O"].contains(where: { word.isSpelled($0) }) { words = words.dropFirst() }
-            } else {
-                return word.holds(anyOf: " \t\r\n") ? scriptPath : word
-            }
-        }
-        return scriptPath
+    /// The words that may be the script of a way back, the likeliest first; which one is, a host tells by its files. ``scriptPath`` takes
+    /// the first with a slash, which is the interpreter in `/bin/bash ./rollback.sh`, and stays as it is: its digest is recorded.
+    public var wayBackWords: [String] {
+        if let script { return [script] }
+        let words = arguments.filter { !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
+        return words.filter { $0.holds(anyOf: "/") } + words.filter { !$0.holds(anyOf: "/") }
     }
 
     private var isShell: Bool {

@@ -113,7 +113,7 @@ import UpgradeDomain
         let host = try HostUnderTest()
         let session = try host.session()
         func run(_ id: OperationID) throws -> (record: OperationRecord, output: String) {
-            try session.run(host.start(id, rollback, usesPreservedScript: true))
+            try session.run(host.start(OperationID("r-1.\(id)"), rollback, usesPreservedScript: true))
         }
         try host.write("rollback.sh", "echo old $1\n")
         guard case .preflight = try session.ask(preflight(host, rollback, preserve: ["./rollback.sh"])) else {

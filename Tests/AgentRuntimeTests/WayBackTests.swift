@@ -66,6 +66,35 @@ import UpgradeDomain
             name: "a shell's text that names its script", files: ["scripts/go.sh": goBack],
             command: command("bash", "-c", "true; ./scripts/go.sh 1", script: "./scripts/go.sh")),
         Form(
+            name: "a bare name for another program",
+            files: [
+                "go.py": "import os\nopen(os.path.dirname(os.path.abspath(__file__)) + '/VERSION', 'w').write('1\\n')\n"
+            ],
+            command: command("python3", "go.py")),
+        Form(
+            name: "an absolute interpreter", files: ["scripts/go.sh": goBack],
+            command: command("/bin/bash", "./scripts/go.sh", "1")),
+        Form(
+            name: "behind another program", files: ["scripts/go.sh": goBack],
+            command: command("/usr/bin/env", "A=b", "bash", "./scripts/go.sh", "1")),
+        Form(
+            name: "up from a directory of its own", files: ["scripts/go.sh": goBack, "docker/compose.yaml": "x"],
+            command: command("../scripts/go.sh", "1", in: "docker")),
+        Form(
+            name: "below a folder that goes", files: ["deploy/scripts/go.sh": goBack.replacing("/..", with: "/../..")],
+            command: command("./deploy/scripts/go.sh", "1")),
+        Form(
+            name: "make in a directory of its own",
+            files: ["ops/Makefile": "back:\n\techo 1 > ../VERSION\n"],
+            command: command("make", "-s", "back", in: "ops"),
+            keeps: ["ops"]),
+        Form(
+            name: "a link to its script elsewhere",
+            files: [
+                "releases/1/go.sh": goBack.replacing("/..", with: "/.."), "scripts/go.sh": "-> ../releases/1/go.sh",
+            ],
+            command: command("./scripts/go.sh", "1")),
+        Form(
             name: "a link to its script",
             files: ["scripts/real.sh": goBack, "scripts/go.sh": "-> real.sh"], command: command("./scripts/go.sh", "1")),
     ]
@@ -146,10 +175,11 @@ import UpgradeDomain
     @Test(arguments: forms)
     func whatTheChangeRemovedRunsAsItWas(_ form: Form) throws {
         let stack = try Stack(form)
-        for name in form.files.keys {
+        for name in form.files.keys where !name.hasPrefix("docker/") {
             try? FileManager.default.removeItem(at: stack.folder.appending(path: String(name.split(separator: "/")[0])))
         }
-        // A second preflight, as after a resume, does not replace what was kept before the change.
+        // Once something has begun, a second preflight, as after a resume, does not replace what was kept before the change.
+        try #expect(stack.session.run(stack.host.start("r-1.step", "true")).record.outcome == .exited(code: 0))
         _ = try stack.preflight(form.keeps)
         for id in ["once", "again"] as [OperationID] {
             try stack.write("VERSION", "2\n")
@@ -166,6 +196,98 @@ import UpgradeDomain
         let (record, output) = try stack.goBack("op")
         #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
         #expect(!output.contains("lockflight:"), "\(output)")
+    }
+
+    @Test func aLinkThatTheChangePointsElsewhereIsWhatItWas() throws {
+        let form = try #require(WayBackTests.forms.first { $0.name == "a link to its script elsewhere" })
+        let stack = try Stack(form)
+        try stack.write("releases/2/go.sh", "#!/bin/bash\necho wrong > \(stack.folder.path)/VERSION\n")
+        try FileManager.default.removeItem(at: stack.folder.appending(path: "scripts/go.sh"))
+        try stack.write("scripts/go.sh", "-> ../releases/2/go.sh")
+        let (_, output) = try stack.goBack("op")
+        #expect(stack.version == "1\n", "\(output)")
+    }
+
+    /// What an operator repairs while the run waits before any change is what the way back is.
+    @Test func untilSomethingHasBegunTheLastPreflightCounts() throws {
+        let stack = try Stack(WayBackTests.forms[0])
+        try stack.write("scripts/go.sh", WayBackTests.goBack + "# repaired\n")
+        _ = try stack.preflight([])
+        try #expect(stack.session.run(stack.host.start("r-1.step", "true")).record.outcome == .exited(code: 0))
+        try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
+        _ = try stack.preflight([])
+        let (record, output) = try stack.goBack("op")
+        #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
+    }
+
+    /// A word that only looks like a kept folder is no mention of it.
+    @Test func wordsOfOtherCommandsStayWhatTheyAre() throws {
+        let stack = try Stack(WayBackTests.forms[0])
+        try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
+        let guardrail = WayBackTests.command("test", "scripts", "=", "scripts")
+        let (record, output) = try stack.goBack("op", guardrails: [guardrail])
+        #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
+        let split = WayBackTests.command("sh", "-c", "[ $0 = scripts ]", "scripts")
+        try #expect(stack.goBack("again", guardrails: [split]).record.outcome != .notStarted(detail: ""))
+    }
+
+    @Test func aScriptThatFailedRunsInPlaceOnceSomebodyChangedIt() throws {
+        let stack = try Stack(
+            Form(
+                name: "fails", files: ["scripts/go.sh": "#!/bin/bash\nexit 3\n"],
+                command: WayBackTests.command("./scripts/go.sh", "1")))
+        try stack.write("scripts/go.sh", "#!/bin/bash\necho wrong > \(stack.folder.path)/VERSION\n")
+        for id in ["first", "second"] as [OperationID] {
+            try #expect(stack.goBack(id).record.outcome == .exited(code: 3))
+        }
+        try stack.write("scripts/go.sh", WayBackTests.goBack)
+        let (record, output) = try stack.goBack("repaired")
+        #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
+        #expect(output.contains("was changed after it had failed"))
+    }
+
+    @Test func whoseAFileIsAndItsModeAreWhatTheyWere() throws {
+        let script =
+            "#!/bin/bash\nstat -c '%a %u' \"$(dirname \"$0\")\" \"$(dirname \"$0\")/data\" > \"$(dirname \"$0\")/../VERSION\"\n"
+        let form = Form(
+            name: "owner", files: ["scripts/go.sh": script, "scripts/data": "x"],
+            command: WayBackTests.command("./scripts/go.sh"))
+        let stack = try Stack(form)
+        let folder = stack.folder.appending(path: "scripts").path
+        let owner = getuid() == 0 ? 12_345 : getuid()
+        chmod(folder, 0o710)
+        chmod(folder + "/data", 0o640)
+        if getuid() == 0 { chown(folder + "/data", owner, owner) }
+        _ = try stack.preflight([])
+        try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
+        let (_, output) = try stack.goBack("op")
+        #expect(stack.version == "710 \(getuid())\n640 \(owner)\n", "\(output)")
+    }
+
+    @Test func aWorkingDirectoryThatALinkNamesIsPlacedWhereItLedTo() throws {
+        let host = try HostUnderTest()
+        for release in ["5", "6"] {
+            try FileManager.default.createDirectory(
+                at: host.folder.appending(path: "releases/\(release)/scripts"), withIntermediateDirectories: true)
+        }
+        let current = host.folder.appending(path: "current")
+        try FileManager.default.createSymbolicLink(atPath: current.path, withDestinationPath: "releases/6")
+        let script = "cd \"$(dirname \"$0\")/..\" && ln -sfn releases/5 ../current && echo \"$1\" > ../VERSION\n"
+        try host.write("releases/6/scripts/go.sh", script)
+        let command = ScriptCommand(arguments: ["bash", "./scripts/go.sh", "1"], timeoutSeconds: 10)
+        let session = try host.session()
+        _ = try session.ask(
+            .preflight(
+                PreflightRequest(
+                    run: "r-1", workingDirectory: current.path, commands: [command], requires: [], preserve: [],
+                    keeps: [KeepOrder(command: command)])))
+        try host.write("releases/6/scripts/go.sh", "exit 9\n")
+        var request = host.start("op", command, usesPreservedScript: true)
+        request.workingDirectory = current.path
+        let (record, output) = try session.run(request)
+        #expect(record.outcome == .exited(code: 0) && record.copyVanished == nil, "\(output)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: host.folder.path + "/releases/6")
+        #expect(names == ["scripts"])
     }
 
     /// The library alone changed: the old script would meet the new one.

@@ -31,16 +31,6 @@ struct CommandSetting: Sendable {
         script = located(command.scriptPath) ?? absolutePath(command.scriptPath, in: workingDirectory)
     }
 
-    /// Of a command of the way back.
-    static func ofWayBack(
-        _ command: ScriptCommand, hostDirectory: String, additions: [String: String] = [:]
-    ) -> CommandSetting {
-        var setting = CommandSetting(command, hostDirectory: hostDirectory, additions: additions)
-        let script = command.wayBackScriptPath
-        if script != command.scriptPath { setting.script = absolutePath(script, in: setting.workingDirectory) }
-        return setting
-    }
-
     /// Where the executable is: as written when it has a slash, else the first match in the command's PATH.
     var executable: String? { located(arguments[0]) }
 

@@ -11,7 +11,7 @@ enum Executability {
     /// Why a command can not run: the word that is at fault, and the reason.
     static func hindrances(to command: ScriptCommand, _ setting: CommandSetting) -> [String] {
         var found: [String] = []
-        if let reason = hindrance(toExecuting: setting.executable, path: setting.environment["PATH"] ?? "") {
+        if let reason = hindrance(toExecuting: setting.executable, setting) {
             found.append("\(command.arguments[0]) (\(reason))")
         }
         if command.scriptPath != command.arguments[0],
@@ -26,9 +26,9 @@ enum Executability {
     /// Why a file can not be read; nil when it can.
     static func hindrance(toReading file: String) -> String? { hindrance(to: file, R_OK) }
 
-    private static func hindrance(toExecuting file: String?, path: String) -> String? {
+    private static func hindrance(toExecuting file: String?, _ setting: CommandSetting) -> String? {
         guard let file else { return "not in PATH" }
-        return hindrance(to: file, X_OK) ?? hindranceInside(file, path: path)
+        return hindrance(to: file, X_OK) ?? hindranceInside(file, setting)
     }
 
     private static func hindrance(to file: String, _ mode: Int32) -> String? {
@@ -48,12 +48,13 @@ enum Executability {
 
     // MARK: What is in the file
 
-    private static func hindranceInside(_ file: String, path: String) -> String? {
+    private static func hindranceInside(_ file: String, _ setting: CommandSetting) -> String? {
         guard let head = head(of: file) else {
             // Whoever may execute a program need not read it.
             return nil
         }
         if head.starts(with: [0x7f, 0x45, 0x4c, 0x46]) { return hindrance(inProgram: head, file) }
+        if !head.starts(with: Array("#!".utf8)), emulatorsAreThere { return nil }
         guard head.starts(with: Array("#!".utf8)) else {
             return
                 "neither a program nor a script with a first line like '#!/bin/bash': name what runs it in front of it"
@@ -66,12 +67,12 @@ enum Executability {
         }
         let words = line.fields().map(String.init)
         guard let interpreter = words.first else { return "its first line names no interpreter" }
-        if let reason = hindrance(to: absolutePath(interpreter, in: "/"), X_OK) {
+        if let reason = hindrance(to: absolutePath(interpreter, in: setting.workingDirectory), X_OK) {
             return "its interpreter \(interpreter): \(reason)"
         }
         guard interpreter.ends(with: "/env"), words.count == 2, !words[1].begins(with: "-") else { return nil }
-        let isThere = path.fields(separatedBy: ":").contains {
-            isExecutableFile(absolutePath("\($0)/\(words[1])", in: "/"))
+        let isThere = (setting.environment["PATH"] ?? "").fields(separatedBy: ":").contains {
+            isExecutableFile(absolutePath("\($0)/\(words[1])", in: setting.workingDirectory))
         }
         return isThere || words[1].holds(anyOf: "=/") ? nil : "its interpreter \(words[1]): not in PATH"
     }

@@ -20,23 +20,28 @@ struct KeptFiles: Sendable {
     /// Call inside `StateFolder.exclusively`.
     ///
     /// - Returns: why something can not be kept, in words; empty where all is.
-    func keep(_ order: KeepOrder, _ setting: CommandSetting, in workingDirectory: String) throws(Refusal) -> [String] {
+    func keep(_ order: KeepOrder, in workingDirectory: String) throws(Refusal) -> [String] {
         var trees = try trees()
-        let named = order.paths.map { absolutePath($0, in: workingDirectory) }
-        let isHeld = trees.keys.contains { PlacedPath.of(setting.script, below: $0, placedAt: "") != nil }
-        let own = isHeld ? nil : KeptFiles.root(of: setting.script, named, in: workingDirectory)
+        let named = order.paths.map { PlacedPath.flat(absolutePath($0, in: workingDirectory)) }
+        let script = KeptFiles.script(of: order.command, in: workingDirectory) { isRegularFile($0) }?.path
+        let holding = script.flatMap { KeptFiles.root(holding: $0, of: trees.keys) }
+        let own = holding ?? script.flatMap { KeptFiles.root(of: $0, named, in: workingDirectory) }
         let roots = named + (own.map { named.contains($0) ? [] : [$0] } ?? [])
         var problems: [String] = []
         for root in roots {
+            let isNamed = named.contains(root)
             do throws(KeepFailure) {
-                var tree = if let known = trees[root] { known } else { try read(root, beside: trees) }
+                var tree =
+                    if let known = trees[root] { known } else {
+                        try read(root, beside: trees, for: script, isNamed: isNamed)
+                    }
                 tree.companions = Set(tree.companions + roots.filter { $0 != root }).sorted()
                 trees[root] = tree
             } catch {
-                if error.isTooMuch, order.scriptWillDo == true, root == own,
-                    let script = try? read(setting.script, beside: trees)
+                if error.isTooMuch, order.scriptWillDo == true, !isNamed, let script,
+                    let alone = try? read(script, beside: trees, for: script, isNamed: true)
                 {
-                    trees[setting.script] = script
+                    trees[script] = alone
                 } else {
                     problems.append(error.words)
                 }
@@ -51,23 +56,49 @@ struct KeptFiles: Sendable {
         var trees = try trees()
         guard trees[path] == nil else { return }
         do throws(KeepFailure) {
-            trees[path] = try read(path, beside: trees)
+            trees[path] = try read(path, beside: trees, for: path, isNamed: true)
         } catch {
             return
         }
         try folder.writeJSON("kept.json", trees)
     }
 
-    /// The root that a script is kept with: what the plan names, else its folder; the script alone where that is the working directory
-    /// itself. Nil for a program elsewhere, which no change of the working directory replaces.
-    private static func root(of script: String, _ named: [String], in workingDirectory: String) -> String? {
-        let base = absolutePath("", in: workingDirectory)
-        guard script.begins(with: base.ends(with: "/") ? base : base + "/"),
-            !script.fields(separatedBy: "/").contains(where: { $0.isSpelled("..") })
-        else { return nil }
-        if let root = named.first(where: { PlacedPath.of(script, below: $0, placedAt: "") != nil }) { return root }
+    /// Nothing of the run has begun on this host: what is there now is what was there before the change.
+    func startAnew() { folder.discard() }
+
+    /// The word of a command that is its script, and its path without `..`: the first whose path is taken.
+    private static func script(
+        of command: ScriptCommand, in workingDirectory: String, where isTaken: (String) -> Bool
+    ) -> (word: String, path: String)? {
+        let directory = absolutePath(command.workingDirectory ?? "", in: workingDirectory)
+        let base = PlacedPath.flat(absolutePath("", in: workingDirectory))
+        for word in command.wayBackWords {
+            let path = PlacedPath.flat(absolutePath(word, in: directory))
+            if PlacedPath.of(path, below: base, placedAt: "")?.isEmpty == false, isTaken(path) { return (word, path) }
+        }
+        return nil
+    }
+
+    /// The root that a script below the working directory is kept with: what the plan names, else its folder; the script alone where
+    /// that is the working directory itself.
+    private static func root(of script: String, _ named: [String], in workingDirectory: String) -> String {
+        if let root = root(holding: script, of: named) { return root }
         let parent = Folder(path: script).parent.path
-        return parent.isSpelled(base) ? script : parent
+        return parent.isSpelled(PlacedPath.flat(absolutePath("", in: workingDirectory))) ? script : parent
+    }
+
+    /// Whether a path is a file that was kept.
+    private static func isFile(_ path: String, of trees: [String: KeptTree]) -> Bool {
+        trees.contains { root, tree in
+            guard let below = PlacedPath.of(path, below: root, placedAt: "") else { return false }
+            let name = String(decoding: below.utf8.dropFirst(), as: UTF8.self)
+            return tree.files[name] != nil || tree.links[name] != nil
+        }
+    }
+
+    /// The outermost of those that a path is below.
+    private static func root(holding path: String, of roots: some Sequence<String>) -> String? {
+        roots.filter { PlacedPath.of(path, below: $0, placedAt: "") != nil }.min { $0.utf8.count < $1.utf8.count }
     }
 
     private struct KeepFailure: Error {
@@ -75,12 +106,15 @@ struct KeptFiles: Sendable {
         var isTooMuch = false
     }
 
-    private func read(_ root: String, beside trees: [String: KeptTree]) throws(KeepFailure) -> KeptTree {
-        var budget = KeepBudget(trees.values)
+    /// - Parameter isNamed: by the plan; else what can not be read is left out, but for the script.
+    private func read(
+        _ root: String, beside trees: [String: KeptTree], for script: String?, isNamed: Bool
+    ) throws(KeepFailure) -> KeptTree {
         var tree = KeptTree()
+        let budget = KeepBudget(trees.values)
         do throws(Refusal) {
             try folder.create()
-            try add(root, as: "", to: &tree, &budget)
+            try add(root, as: "", to: &tree, budget) { path in isNamed || path == root || path == script }
         } catch {
             throw KeepFailure(words: "\(root) (\(error.message))", isTooMuch: error.code == .limitExceeded)
         }
@@ -88,32 +122,49 @@ struct KeptFiles: Sendable {
     }
 
     private func add(
-        _ path: String, as name: String, to tree: inout KeptTree, _ budget: inout KeepBudget
+        _ path: String, as name: String, to tree: inout KeptTree, _ budget: KeepBudget, isNeeded: (String) -> Bool
     ) throws(Refusal) {
         var status = stat()
-        // What a plan names may be a link, and means what it leads to.
+        // What is named may be a link, and means what it leads to.
         guard (name.isEmpty ? stat(path, &status) : lstat(path, &status)) == 0 else {
             // A name that is no UTF-8, or somebody was faster.
             if !name.isEmpty { return }
             throw Refusal(.internalFailure, errno == ENOENT ? "not there" : systemErrorText(errno))
         }
-        let mode = UInt32(status.st_mode & 0o777)
+        if status.st_mode & S_IFMT == S_IFLNK, let target = RunningProcess.link(path) {
+            let leadsOut = target.begins(with: "/") || target.fields(separatedBy: "/").contains { $0.isSpelled("..") }
+            // Whoever changes what it leads to changes the script.
+            if !leadsOut || stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFREG {
+                tree.links[name] = target
+                return try budget.check(tree)
+            }
+        }
         switch status.st_mode & S_IFMT {
         case S_IFREG:
             let file = Folder(path: path)
-            guard let bytes = try file.parent.read(file.name, limitBytes: AgentLimits.scriptBytes) else { return }
-            try budget.take(bytes.count)
+            let bytes: [UInt8]
+            do throws(Refusal) {
+                guard let read = try file.parent.read(file.name, limitBytes: AgentLimits.scriptBytes) else { return }
+                bytes = read
+            } catch {
+                guard isNeeded(path) else { return }
+                throw error
+            }
             let digest = Digest.sha256(of: bytes)
+            tree.files[name] = KeptTree.File(digest: digest, bytes: bytes.count, access: KeptTree.Access(status))
+            try budget.check(tree)
             if !folder.contains(digest.rawValue) { try folder.write(digest.rawValue, bytes) }
-            tree.files[name] = KeptTree.File(digest: digest, mode: mode)
-        case S_IFLNK:
-            guard let target = RunningProcess.link(path) else { return }
-            try budget.take(0)
-            tree.links[name] = target
         case S_IFDIR:
-            if !name.isEmpty { tree.folders[name] = mode }
+            guard access(path, R_OK | X_OK) == 0 else {
+                guard isNeeded(path) else { return }
+                throw Refusal(.internalFailure, "its names can not be read: \(systemErrorText(errno))")
+            }
+            tree.folders[name] = KeptTree.Access(status)
+            try budget.check(tree)
             for child in FileSystem().allNames(in: path).sorted() where !KeptFiles.isLeftOut(child) {
-                try add("\(path)/\(child)", as: name.isEmpty ? child : "\(name)/\(child)", to: &tree, &budget)
+                try add(
+                    "\(path)/\(child)", as: name.isEmpty ? child : "\(name)/\(child)", to: &tree, budget,
+                    isNeeded: isNeeded)
             }
         // Nobody sources a socket.
         default: return
@@ -121,7 +172,7 @@ struct KeptFiles: Sendable {
     }
 
     private static func isLeftOut(_ name: String) -> Bool {
-        name.isSpelled(".git") || name.cut(atLast: ".")?.after.begins(with: "lockflight-") == true
+        name.isSpelled(".git") || name.utf8.firstRange(of: ".lockflight-".utf8) != nil
     }
 
     // MARK: For the way back
@@ -130,40 +181,60 @@ struct KeptFiles: Sendable {
     enum Need {
         case nothing
         /// It lies in the working directory, and was not kept.
-        case notKept
+        case notKept(script: String)
         /// Somebody changed it after it had failed, so it runs where it is.
-        case repaired
-        /// The first file found changed, and the roots that are placed together.
-        case placed(changed: String, roots: [String: KeptTree])
+        case repaired(script: String)
+        /// The first file found changed, the script's word and path, and the roots that are placed together.
+        case placed(changed: String, word: String?, script: String?, roots: [String: KeptTree])
     }
 
-    func need(of setting: CommandSetting, in workingDirectory: String) throws(Refusal) -> Need {
-        if let failed = try failures()[setting.script], isRegularFile(setting.script),
-            Digest.ofFile(setting.script)?.rawValue != failed
-        {
-            return .repaired
-        }
+    func need(of command: ScriptCommand, in workingDirectory: String) throws(Refusal) -> Need {
         let trees = try trees()
-        let holding = trees.keys.filter { PlacedPath.of(setting.script, below: $0, placedAt: "") != nil }
-        let words = setting.arguments.joined(separator: "\n") + "\n" + setting.workingDirectory
-        let base = absolutePath("", in: workingDirectory)
-        var chosen = holding.min { $0.utf8.count < $1.utf8.count }.map { [$0] } ?? []
-        if chosen.isEmpty {
-            // Nothing says which script a `bash -c` runs, but it says where.
-            chosen = trees.keys.filter { root in
-                Reference.texts(of: root, in: base).contains { Reference.replacing($0, by: "", in: words) != nil }
-            }
+        let known = KeptFiles.script(of: command, in: workingDirectory) { KeptFiles.isFile($0, of: trees) }
+        if let known, let failed = try failures()[known.path], isRegularFile(known.path),
+            Digest.ofFile(known.path)?.rawValue != failed
+        {
+            return .repaired(script: known.path)
         }
+        var chosen = known.flatMap { KeptFiles.root(holding: $0.path, of: trees.keys) }.map { [$0] } ?? []
+        if chosen.isEmpty { chosen = mentioned(by: command, of: Array(trees.keys), in: workingDirectory) }
         guard !chosen.isEmpty else {
-            return KeptFiles.root(of: setting.script, [], in: workingDirectory) == nil ? .nothing : .notKept
+            let script = KeptFiles.script(of: command, in: workingDirectory) { isRegularFile($0) }
+            return script.map { .notKept(script: $0.path) } ?? .nothing
         }
         var roots: [String: KeptTree] = [:]
-        for root in chosen + chosen.flatMap({ trees[$0]?.companions ?? [] }) { roots[root] = trees[root] }
+        let all = Set(chosen + chosen.flatMap { trees[$0]?.companions ?? [] })
+        // What lies below another one is placed with that.
+        for root in all where KeptFiles.root(holding: root, of: all) == root { roots[root] = trees[root] }
         for (root, tree) in roots.sorted(by: { $0.key < $1.key }) {
-            if let changed = tree.change(below: root) { return .placed(changed: changed, roots: roots) }
+            if let changed = tree.change(below: root) {
+                return .placed(changed: changed, word: known?.word, script: known?.path, roots: roots)
+            }
         }
         return .nothing
     }
+
+    /// The roots where a command works, and those that a shell's text names: nothing says which script that runs, but it says where.
+    private func mentioned(by command: ScriptCommand, of roots: [String], in workingDirectory: String) -> [String] {
+        let base = PlacedPath.flat(absolutePath("", in: workingDirectory))
+        let directory = PlacedPath.flat(absolutePath(command.workingDirectory ?? "", in: workingDirectory))
+        let text = command.isShellText ? command.arguments.joined(separator: "\n") : ""
+        return roots.filter { root in
+            PlacedPath.of(directory, below: root, placedAt: "") != nil
+                || Reference.texts(of: root, in: base).contains { Reference.replacing($0, by: "", in: text) != nil }
+        }
+    }
+
+    /// The script of a way back in its place, whether or not it is there; nil where none is known.
+    func scriptInPlace(of command: ScriptCommand, in workingDirectory: String) throws(Refusal) -> String? {
+        let trees = try trees()
+        return KeptFiles.script(of: command, in: workingDirectory) { path in
+            isRegularFile(path) || KeptFiles.isFile(path, of: trees)
+        }?.path
+    }
+
+    /// A step of the run changes the host: what is there afterwards is nobody's repair.
+    func forgetFailures() { folder.subfolder("failed.json").discard() }
 
     /// Remembers what stood in a script's place when a way back failed: whoever repairs the host may repair it there.
     func noteFailure(of script: String) throws(Refusal) {
@@ -189,7 +260,7 @@ struct KeptFiles: Sendable {
         var trees = try folder.value([String: KeptTree].self, of: "kept.json") ?? [:]
         // As agents of the first release kept them: single scripts.
         for (path, digest) in try folder.value([String: Digest].self, of: "map.json") ?? [:] where trees[path] == nil {
-            trees[path] = KeptTree(files: ["": KeptTree.File(digest: digest, mode: 0o700)])
+            trees[path] = KeptTree(files: ["": KeptTree.File(digest: digest, bytes: 0, access: nil)])
         }
         return trees
     }
@@ -197,16 +268,16 @@ struct KeptFiles: Sendable {
 
 /// How much is kept for one run.
 private struct KeepBudget {
-    private var files: Int
-    private var bytes = 0
+    private let entries: Int
+    private let bytes: Int
 
-    /// Bytes are counted for what is added; files over everything.
-    init(_ kept: some Sequence<KeptTree>) { files = kept.reduce(0) { $0 + $1.files.count + $1.links.count } }
+    /// - Parameter kept: what is kept already.
+    init(_ kept: some Sequence<KeptTree>) {
+        (entries, bytes) = kept.reduce((0, 0)) { ($0.0 + $1.entries, $0.1 + $1.bytes) }
+    }
 
-    mutating func take(_ count: Int) throws(Refusal) {
-        files += 1
-        bytes += count
-        guard files <= AgentLimits.keptFiles, bytes <= AgentLimits.keptBytes else {
+    func check(_ tree: KeptTree) throws(Refusal) {
+        guard entries + tree.entries <= AgentLimits.keptFiles, bytes + tree.bytes <= AgentLimits.keptBytes else {
             throw Refusal(
                 .limitExceeded,
                 "more than \(AgentLimits.keptFiles) files or \(AgentLimits.keptBytes >> 20) MiB would have to be kept for the way back; "

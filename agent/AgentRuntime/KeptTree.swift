@@ -5,27 +5,47 @@ import UpgradeDomain
 
 /// A folder as it was before a run changed anything, or a single file.
 struct KeptTree: Codable, Hashable {
+    /// Whose something is, and its permission bits.
+    struct Access: Codable, Hashable {
+        var mode: UInt32
+        var user: UInt32
+        var group: UInt32
+
+        init(_ status: stat) {
+            (mode, user, group) = (UInt32(status.st_mode & 0o777), status.st_uid, status.st_gid)
+        }
+    }
     struct File: Codable, Hashable {
         var digest: Digest
-        /// Permission bits.
-        var mode: UInt32
+        var bytes: Int
+        /// Nil for what an agent of the first release kept.
+        var access: Access?
     }
     /// By the path below the root; "" where the root is a file itself.
     var files: [String: File] = [:]
-    /// What symbolic links say.
+    /// What symbolic links say that stay below the root, or lead to folders.
     var links: [String: String] = [:]
-    /// Folders that hold nothing else as well, and their permission bits.
-    var folders: [String: UInt32] = [:]
+    /// Each folder, the root itself as "".
+    var folders: [String: Access] = [:]
     /// Other roots that are placed wherever this one is.
     var companions: [String] = []
 
     var isFile: Bool { files[""] != nil }
+    var entries: Int { files.count + links.count + folders.count }
+    var bytes: Int { files.values.reduce(0) { $0 + $1.bytes } }
 
-    /// The first file that is not what it was, below a root; nil where all are.
+    /// The first file or link that is not what it was, below a root; nil where all are.
     func change(below root: String) -> String? {
         for (name, file) in files.sorted(by: { $0.key < $1.key }) {
             let path = name.isEmpty ? root : "\(root)/\(name)"
             if Digest.ofFile(path) != file.digest { return path }
+            var status = stat()
+            guard let access = file.access, stat(path, &status) == 0 else { continue }
+            if UInt32(status.st_mode) & 0o111 != access.mode & 0o111 { return path }
+        }
+        for (name, target) in links.sorted(by: { $0.key < $1.key })
+        where RunningProcess.link("\(root)/\(name)") != target {
+            return "\(root)/\(name)"
         }
         return nil
     }
@@ -34,14 +54,14 @@ struct KeptTree: Codable, Hashable {
 /// Where what was kept of a root stands while a command of the way back runs: beside the root, so that `..` and whatever a script
 /// finds through its own place are right, and git may still replace the root.
 enum PlacedPath {
-    /// In every name; git is told to overlook what ends so.
-    static func ending(of run: RunID) -> String { ".lockflight-" + OperationJournal.fileName(of: run.rawValue) }
+    /// In every name; git is told to overlook what has it.
+    static func mark(of run: RunID) -> String { ".lockflight-" + OperationJournal.fileName(of: run.rawValue) }
 
     /// `scripts` -> `scripts.lockflight-RUN`; a file is hidden beside itself.
     static func of(_ root: String, isFile: Bool, run: RunID) -> String {
-        let ending = ending(of: run)
-        guard isFile, let parts = root.cut(atLast: "/") else { return root + ending }
-        return "\(parts.before)/.\(parts.after)\(ending)"
+        let mark = mark(of: run)
+        guard isFile, let parts = root.cut(atLast: "/") else { return root + mark }
+        return "\(parts.before)/.\(parts.after)\(mark)"
     }
 
     /// What a path below a root is there; nil for any other path.
@@ -49,5 +69,14 @@ enum PlacedPath {
         if path.isSpelled(root) { return placed }
         guard path.begins(with: root + "/") else { return nil }
         return placed + String(decoding: path.utf8.dropFirst(root.utf8.count), as: UTF8.self)
+    }
+
+    /// A path without `..`, as far as it is spelled.
+    static func flat(_ path: String) -> String {
+        var parts: [Substring] = []
+        for part in path.fields(separatedBy: "/") where !part.isSpelled(".") {
+            if part.isSpelled("..") { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
     }
 }

@@ -26,7 +26,11 @@ extension OperationJournal {
         }
         let own = OperationJournal.fileName(of: run.rawValue)
         for name in state.preserved.oldest(
-            beyond: AgentLimits.keptPreservedRuns, dated: { state.preserved.path(of: "\($0)/map.json") })
+            beyond: AgentLimits.keptPreservedRuns,
+            dated: { run in
+                let kept = state.preserved.path(of: "\(run)/kept.json")
+                return state.preserved.disk.contains(kept) ? kept : state.preserved.path(of: "\(run)/map.json")
+            })
         where name != own {
             state.preserved.subfolder(name).discard()
         }

@@ -275,6 +275,17 @@ package struct OperationJournal: Sendable {
         return state.operations.subfolder(name).contains("result.json")
     }
 
+    /// Whether anything of a run was begun on this host.
+    func hasBegun(_ run: RunID) throws(Refusal) -> Bool {
+        for name in state.operations.names() {
+            if OperationID(name).belongs(to: run) { return true }
+            guard name.begins(with: "sha256-") else { continue }
+            let intent = try state.operations.subfolder(name).value(JournaledIntent.self, of: "intent.json")
+            if intent?.request.run == run { return true }
+        }
+        return false
+    }
+
     /// The folder name of the operation that was begun last; only that one can have living processes.
     private func lastOperation() throws(Refusal) -> String? {
         guard let bytes = try state.folder.read("last-operation") else { return nil }

@@ -95,16 +95,26 @@ struct OperationSupervisor {
     private mutating func runCommand(_ record: inout OperationRecord) throws(Refusal) -> OperationOutcome {
         let request = journaled.request
         var setting = setting(of: request.command)
-        let inPlace = setting.script
-        let copy = try place(request.command, &setting)
+        let kept = KeptFiles(state: state, run: request.run)
+        // After a step nothing that stands there is a repair.
+        if !request.usesPreservedScript { kept.forgetFailures() }
+        let inPlace = try kept.scriptInPlace(of: request.command, in: request.workingDirectory)
+        let copy: PlacedCopy?
+        do {
+            copy = try place(request.command, &setting)
+        } catch {
+            // Whoever repairs the script in place is followed.
+            if let inPlace { try? kept.noteFailure(of: inPlace) }
+            throw error
+        }
         defer { copy?.remove() }
         record.scriptDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))
         let outcome = try execute(setting)
         if let copy, copy.hasVanished {
             record.copyVanished = true
             note("the kept copy of what the change replaced was removed while it ran")
-        } else if request.usesPreservedScript, outcome.isOwnFailure {
-            try KeptFiles(state: state, run: request.run).noteFailure(of: inPlace)
+        } else if request.usesPreservedScript, outcome.isOwnFailure, let inPlace {
+            try kept.noteFailure(of: inPlace)
         }
         return outcome
     }
@@ -114,23 +124,24 @@ struct OperationSupervisor {
         let request = journaled.request
         guard request.usesPreservedScript else { return nil }
         let kept = KeptFiles(state: state, run: request.run)
-        switch try kept.need(of: setting, in: request.workingDirectory) {
+        switch try kept.need(of: command, in: request.workingDirectory) {
         case .nothing: return nil
-        case .notKept:
-            note("no copy of \(setting.script) was kept before the change; the one in place runs")
+        case .notKept(let script):
+            note("no copy of \(script) was kept before the change; the one in place runs")
             return nil
-        case .repaired:
-            note("\(setting.script) was changed after it had failed, and runs as it is now")
+        case .repaired(let script):
+            note("\(script) was changed after it had failed, and runs as it is now")
             return nil
-        case .placed(let changed, let roots):
+        case .placed(let changed, let word, let script, let roots):
             let copy = try PlacedCopy(roots, of: kept, in: folder)
             do {
-                try copy.redirect(&setting, word: command.wayBackScriptPath, in: request.workingDirectory)
+                try copy.redirect(
+                    &setting, command, word: word, script: script, changed: changed, in: request.workingDirectory)
             } catch {
                 copy.remove()
                 throw error
             }
-            note("\(changed) has changed since the run began; \(setting.script) runs, kept from before")
+            note("\(changed) has changed since the run began; what runs was kept from before: \(copy.paths)")
             return copy
         }
     }
@@ -166,9 +177,7 @@ struct OperationSupervisor {
         let additions = [
             "LOCKFLIGHT_RUN": request.run.rawValue, "LOCKFLIGHT_OPERATION": request.intent.id.rawValue,
         ]
-        return request.usesPreservedScript
-            ? .ofWayBack(command, hostDirectory: request.workingDirectory, additions: additions)
-            : CommandSetting(command, hostDirectory: request.workingDirectory, additions: additions)
+        return CommandSetting(command, hostDirectory: request.workingDirectory, additions: additions)
     }
 
     /// Runs one command to its end or deadline. It can not execute before its process is in the journal.

@@ -11,32 +11,50 @@ import UpgradeDomain
 struct PlacedCopy {
     /// In the operation's folder.
     private struct Record: Codable {
-        var paths: [String]
-        /// The checkout's own list of what git overlooks, and the line that is in it meanwhile.
-        var exclude: String?
+        /// Where links lead now: a command may re-point them.
+        var paths: [String] = []
+        /// Folders above that had to be made, the deepest first.
+        var folders: [String] = []
+        /// The checkouts' own lists of what git overlooks, and the line that is in them meanwhile.
+        var excludes: [String] = []
         var line: String
     }
 
     private static let recordName = "placed.json"
 
     private let folder: Folder
-    /// Root -> where it stands now.
-    private let placed: [String: String]
+    private let record: Record
+    /// Root, and where it stands now; the outermost first.
+    private let placed: [(root: String, path: String)]
 
     /// - Parameter folder: the operation's.
     init(_ roots: [String: KeptTree], of kept: KeptFiles, in folder: Folder) throws(Refusal) {
         self.folder = folder
-        var placed: [String: String] = [:]
-        for (root, tree) in roots { placed[root] = PlacedPath.of(root, isFile: tree.isFile, run: kept.run) }
+        let disk = FileSystem()
+        var record = Record(line: "*\(PlacedPath.mark(of: kept.run))*")
+        var placed: [(root: String, path: String)] = []
+        for root in roots.keys.sorted(by: { ($0.utf8.count, $0) < ($1.utf8.count, $1) }) {
+            let path = PlacedCopy.freePath(for: root, isFile: roots[root]?.isFile == true, run: kept.run)
+            placed.append((root, path))
+            var above = Folder(path: path).parent.path
+            let real = RunningProcess.realPath(above)
+            record.paths.append(real.map { "\($0)/\(Folder(path: path).name)" } ?? path)
+            while !disk.contains(above), !above.isSpelled("/") {
+                if !record.folders.contains(above) { record.folders.append(above) }
+                above = Folder(path: above).parent.path
+            }
+            if let list = GitExclude.file(above: root), !record.excludes.contains(list) { record.excludes.append(list) }
+        }
+        self.record = record
         self.placed = placed
-        let exclude = roots.keys.sorted().lazy.compactMap(GitExclude.file(above:)).first
-        let record = Record(
-            paths: placed.values.sorted(), exclude: exclude, line: "*" + PlacedPath.ending(of: kept.run))
-        for path in record.paths { FileSystem().discard(path) }
         try folder.writeJSON(PlacedCopy.recordName, record)
         Failpoint.copyRecorded.pass()
-        do {
-            if let exclude { try GitExclude.add(record.line, to: exclude) }
+        do throws(Refusal) {
+            // A courtesy: a checkout that can not be written has nobody who asks for a clean tree.
+            for list in record.excludes { try? GitExclude.add(record.line, to: list) }
+            for above in record.folders.sorted(by: { $0.utf8.count < $1.utf8.count }) where mkdir(above, 0o755) != 0 {
+                throw Refusal.system(errno, "make \(above) for a kept copy")
+            }
             for (root, path) in placed { try PlacedCopy.make(roots[root] ?? KeptTree(), at: path, kept) }
             Failpoint.copyPlaced.pass()
         } catch {
@@ -45,19 +63,56 @@ struct PlacedCopy {
         }
     }
 
+    /// Removes what an earlier command left there; beside what can not be removed there is room.
+    private static func freePath(for root: String, isFile: Bool, run: RunID) -> String {
+        let usual = PlacedPath.of(root, isFile: isFile, run: run)
+        FileSystem().discard(usual)
+        var (path, number) = (usual, 1)
+        while FileSystem().contains(path) {
+            number += 1
+            path = "\(usual).\(number)"
+        }
+        return path
+    }
+
+    /// Where it stands, for people.
+    var paths: String { placed.map(\.path).joined(separator: ", ") }
+
     // MARK: The command
 
     /// Makes a command run from the copy.
-    func redirect(_ setting: inout CommandSetting, word: String, in workingDirectory: String) throws(Refusal) {
-        if let there = counterpart(of: setting.workingDirectory) { setting.workingDirectory = there }
-        guard let script = counterpart(of: setting.script), let position = setting.arguments.firstIndex(of: word) else {
-            return try redirectMentions(in: &setting, workingDirectory)
+    ///
+    /// - Parameters:
+    ///   - word: the one that names the script; nil where none is known.
+    ///   - changed: what is told where the command can not be redirected.
+    func redirect(
+        _ setting: inout CommandSetting, _ command: ScriptCommand, word: String?, script: String?, changed: String,
+        in workingDirectory: String
+    ) throws(Refusal) {
+        var isRedirected = false
+        if let there = counterpart(of: PlacedPath.flat(setting.workingDirectory)) {
+            setting.workingDirectory = there
+            isRedirected = true
         }
-        if absolutePath(word, in: setting.workingDirectory) != script {
-            setting.arguments[position] = respelled(
-                word, for: setting.script, as: script, in: setting.workingDirectory)
+        if let script, let there = counterpart(of: script) {
+            setting.script = there
+            if let word, let position = setting.arguments.firstIndex(of: word) {
+                if PlacedPath.flat(absolutePath(word, in: setting.workingDirectory)) != there {
+                    setting.arguments[position] = respelled(
+                        word, for: script, as: there, in: setting.workingDirectory)
+                }
+                return
+            }
         }
-        setting.script = script
+        if command.isShellText || command.script != nil {
+            isRedirected = redirectMentions(in: &setting, workingDirectory) || isRedirected
+        }
+        guard isRedirected else {
+            throw Refusal(
+                .internalFailure,
+                "\(changed) has changed since the run began, and the command does not name it where its kept copy could be put; "
+                    + "repair it in place and repeat the rollback")
+        }
     }
 
     /// As the plan writes it, where that names the root: a relative path stays one.
@@ -67,15 +122,15 @@ struct PlacedCopy {
                 let new = path.cut(atLast: "/")?.after, word.ends(with: old + rest)
             else { continue }
             let other = String(decoding: word.utf8.dropLast((old + rest).utf8.count), as: UTF8.self) + new + rest
-            if absolutePath(other, in: directory).isSpelled(there) { return other }
+            if PlacedPath.flat(absolutePath(other, in: directory)).isSpelled(there) { return other }
         }
         return there
     }
 
-    private func redirectMentions(in setting: inout CommandSetting, _ workingDirectory: String) throws(Refusal) {
+    private func redirectMentions(in setting: inout CommandSetting, _ workingDirectory: String) -> Bool {
         var isRedirected = false
-        for (root, path) in placed.sorted(by: { $0.key < $1.key }) {
-            let base = absolutePath("", in: workingDirectory)
+        let base = PlacedPath.flat(absolutePath("", in: workingDirectory))
+        for (root, path) in placed {
             for (mention, other) in zip(Reference.texts(of: root, in: base), Reference.texts(of: path, in: base)) {
                 for index in setting.arguments.indices {
                     guard let text = Reference.replacing(mention, by: other, in: setting.arguments[index]) else {
@@ -86,13 +141,7 @@ struct PlacedCopy {
                 }
             }
         }
-        if let script = counterpart(of: setting.script) { setting.script = script }
-        guard isRedirected else {
-            throw Refusal(
-                .internalFailure,
-                "\(setting.script) has changed since the run began, and the command does not name it where its kept copy could be put"
-            )
-        }
+        return isRedirected
     }
 
     private func counterpart(of path: String) -> String? {
@@ -105,7 +154,7 @@ struct PlacedCopy {
     // MARK: The end
 
     /// Whether something removed it meanwhile, such as a `git clean`.
-    var hasVanished: Bool { placed.values.contains { access($0, F_OK) != 0 } }
+    var hasVanished: Bool { record.paths.contains { access($0, F_OK) != 0 } }
 
     func remove() { PlacedCopy.removeLeft(in: folder) }
 
@@ -113,37 +162,52 @@ struct PlacedCopy {
     static func removeLeft(in folder: Folder) {
         guard let record = try? folder.value(Record.self, of: recordName) else { return }
         for path in record.paths { FileSystem().discard(path) }
-        if let exclude = record.exclude { GitExclude.remove(record.line, from: exclude) }
-        folder.subfolder(recordName).discard()
+        // Only where nothing else has come into them.
+        for above in record.folders.sorted(by: { $0.utf8.count > $1.utf8.count }) { rmdir(above) }
+        for list in record.excludes { GitExclude.remove(record.line, from: list) }
+        // What could not be removed stays on record, for whoever looks next.
+        if !record.paths.contains(where: { access($0, F_OK) == 0 }) { folder.subfolder(recordName).discard() }
     }
 
     // MARK: Files
 
     private static func make(_ tree: KeptTree, at path: String, _ kept: KeptFiles) throws(Refusal) {
-        if let file = tree.files[""] { return try write(try kept.bytes(of: file), file.mode, to: path) }
-        try makeFolder(path, 0o755)
+        if let file = tree.files[""] { return try write(file, to: path, kept) }
         // Those above come before those below.
-        for (name, mode) in tree.folders.sorted(by: { $0.key < $1.key }) { try makeFolder("\(path)/\(name)", mode) }
-        for (name, file) in tree.files { try write(try kept.bytes(of: file), file.mode, to: "\(path)/\(name)") }
+        let folders = tree.folders.sorted { $0.key < $1.key }.map { (name: $0.key, access: $0.value) }
+        for (name, _) in folders.isEmpty ? [(name: "", access: nil)] : folders.map({ ($0.name, Optional($0.access)) }) {
+            let folder = name.isEmpty ? path : "\(path)/\(name)"
+            guard mkdir(folder, 0o700) == 0 else { throw Refusal.system(errno, "make \(folder) for a kept copy") }
+        }
+        for (name, file) in tree.files { try write(file, to: "\(path)/\(name)", kept) }
         for (name, target) in tree.links where symlink(target, "\(path)/\(name)") != 0 {
-            throw Refusal.system(errno, "place \(path)/\(name)")
+            throw Refusal.system(errno, "make \(path)/\(name) for a kept copy")
         }
+        // Also where the checkout has a list of its own that lets scripts in again.
+        if tree.files[".gitignore"] == nil, tree.links[".gitignore"] == nil {
+            try write(Array("*\n".utf8), nil, to: "\(path)/.gitignore")
+        }
+        for (name, access) in folders.reversed() { give(access, name.isEmpty ? path : "\(path)/\(name)") }
     }
 
-    private static func makeFolder(_ path: String, _ mode: UInt32) throws(Refusal) {
-        guard mkdir(path, 0o700) == 0, chmod(path, mode_t(mode | 0o700)) == 0 else {
-            throw Refusal.system(errno, "place \(path)")
-        }
+    private static func write(_ file: KeptTree.File, to path: String, _ kept: KeptFiles) throws(Refusal) {
+        try write(try kept.bytes(of: file), file.access, to: path)
+        if file.access == nil { chmod(path, 0o700) }
     }
 
-    private static func write(_ bytes: [UInt8], _ mode: UInt32, to path: String) throws(Refusal) {
+    private static func write(_ bytes: [UInt8], _ access: KeptTree.Access?, to path: String) throws(Refusal) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Refusal.system(errno, "place \(path)") }
+        guard descriptor >= 0 else { throw Refusal.system(errno, "make \(path) for a kept copy") }
         defer { close(descriptor) }
         let failure = writeAll(descriptor, bytes)
-        guard failure == 0, fchmod(descriptor, mode_t(mode)) == 0 else {
-            throw Refusal.system(failure == 0 ? errno : failure, "place \(path)")
-        }
+        guard failure == 0 else { throw Refusal.system(failure, "write \(path) for a kept copy") }
+        if let access { give(access, path) }
+    }
+
+    /// Whose it was, where the agent may say so, and who might do what with it.
+    private static func give(_ access: KeptTree.Access, _ path: String) {
+        if geteuid() == 0 { _ = lchown(path, access.user, access.group) }
+        chmod(path, mode_t(access.mode))
     }
 }
 

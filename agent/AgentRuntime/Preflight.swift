@@ -16,13 +16,11 @@ extension HostAgent {
         if let run = request.run, !request.preserve.isEmpty || request.keeps != nil {
             _ = try session.driver()
             let kept = KeptFiles(state: state, run: run)
-            for order in request.keeps ?? [] {
-                let setting = CommandSetting.ofWayBack(order.command, hostDirectory: request.workingDirectory)
-                // What is not there has been named.
-                guard isRegularFile(setting.script) || !order.paths.isEmpty else { continue }
-                missing += try state.exclusively { () throws(Refusal) in
-                    try kept.keep(order, setting, in: request.workingDirectory)
-                }
+            missing += try state.exclusively { () throws(Refusal) -> [String] in
+                if try !journal.hasBegun(run) { kept.startAnew() }
+                var problems: [String] = []
+                for order in request.keeps ?? [] { problems += try kept.keep(order, in: request.workingDirectory) }
+                return problems
             }
             for path in request.preserve {
                 let command = request.commands.firstIndex { $0.scriptPath == path }
