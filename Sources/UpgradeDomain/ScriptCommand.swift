@@ -39,15 +39,18 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
         return words.filter { $0.holds(anyOf: "/") } + words.filter { !$0.holds(anyOf: "/") }
     }
 
-    private var isShell: Bool {
-        let program = arguments[0].cut(atLast: "/")?.after ?? arguments[0][...]
-        return ["sh", "bash", "dash", "ksh", "zsh"].contains { program.isSpelled($0) }
+    /// Whether a shell takes what it runs from an argument, which says of no file that it is the script: `bash -c '...'`, also behind
+    /// another program: `sudo -n bash -c '...'`.
+    public var isShellText: Bool {
+        guard script == nil, let shell = arguments.firstIndex(where: ScriptCommand.isShell) else { return false }
+        return arguments[(shell + 1)...].contains {
+            $0.begins(with: "-") && !$0.begins(with: "--") && $0.ends(with: "c")
+        }
     }
 
-    /// Whether a shell takes what it runs from an argument, which says of no file that it is the script: `bash -c '...'`.
-    public var isShellText: Bool {
-        script == nil && isShell
-            && arguments.dropFirst().contains { $0.begins(with: "-") && !$0.begins(with: "--") && $0.ends(with: "c") }
+    private static func isShell(_ word: String) -> Bool {
+        let program = word.cut(atLast: "/")?.after ?? word[...]
+        return ["sh", "bash", "dash", "ksh", "zsh"].contains { program.isSpelled($0) }
     }
 }
 

@@ -63,6 +63,9 @@ import UpgradeDomain
             name: "a shell's text", files: ["scripts/go.sh": goBack],
             command: command("bash", "-c", "cd scripts && ./go.sh 1 && cd ../myscripts"), keeps: ["scripts"]),
         Form(
+            name: "a shell's text behind another program", files: ["scripts/go.sh": goBack],
+            command: command("env", "A=b", "bash", "-ec", "cd scripts; ./go.sh 1"), keeps: ["scripts"]),
+        Form(
             name: "a shell's text that names its script", files: ["scripts/go.sh": goBack],
             command: command("bash", "-c", "true; ./scripts/go.sh 1", script: "./scripts/go.sh")),
         Form(

@@ -62,6 +62,11 @@ struct PlanFileTests {
             "    run: [bash, -euc, './scripts/redeploy-host-stack.sh']", "- name: data",
             "what the rollback of layer data runs is not known"
         ),
+        (
+            "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]",
+            "    run: [sudo, -n, /bin/sh, -c, 'cd scripts && ./redeploy-host-stack.sh']", "- name: data",
+            "what the rollback of layer data runs is not known"
+        ),
         ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch of layer data is 25%"),
         ("batches: [1, 25%, 100%]", "batches: [3, 2, 100%]", "batches:", "is not larger than 3"),
         ("batches: [1, 25%, 100%]", "batches: [1, half]", "batches:", "'half' is no batch size"),
