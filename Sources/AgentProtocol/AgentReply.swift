@@ -120,11 +120,14 @@ public struct OutputReply: Codable, Hashable, Sendable {
     public var operation: OperationID
     public var fromByte: Int64
     public var bytes: Bytes
+    /// How many bytes right before these are not kept any more; nil for none, and before protocol 3.
+    public var droppedBytes: Int64?
 
-    public init(operation: OperationID, fromByte: Int64, bytes: Bytes) {
+    public init(operation: OperationID, fromByte: Int64, bytes: Bytes, droppedBytes: Int64? = nil) {
         self.operation = operation
         self.fromByte = fromByte
         self.bytes = bytes
+        self.droppedBytes = droppedBytes
     }
 }
 

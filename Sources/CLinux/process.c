@@ -136,6 +136,12 @@ int clinux_wait(pid_t pid, int timeout_milliseconds, int *status) {
     return result;
 }
 
+int clinux_punch_hole(int file, off_t from, off_t bytes) {
+    while (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, bytes) < 0)
+        if (errno != EINTR) return errno;
+    return 0;
+}
+
 int clinux_memory_file(void) { return memfd_create("lockflight", MFD_CLOEXEC); }
 
 int clinux_rename_new(const char *from, const char *to) {

@@ -191,18 +191,30 @@ final class AgentUnderTest {
         guard reply == .started(id: request.intent.id) else { throw Surprise("not started: \(reply)") }
     }
 
-    /// Follows an operation to its record; the output seen from the offset on.
+    /// Follows an operation to its record; the output seen from the offset on, which has no gap.
     func follow(_ id: OperationID, fromByte: Int64 = 0) throws -> (record: OperationRecord, output: String) {
+        let (record, pieces) = try followPieces(of: id, fromByte: fromByte)
+        guard pieces.count < 2 else { throw Surprise("a gap before \(pieces[1].fromByte)") }
+        return (record, String(decoding: pieces.first?.bytes ?? [], as: UTF8.self))
+    }
+
+    /// Follows an operation to its record; what is between its gaps, and where that begins.
+    func followPieces(
+        of id: OperationID, fromByte: Int64 = 0
+    ) throws -> (record: OperationRecord, pieces: [(fromByte: Int64, bytes: [UInt8])]) {
         let request = try send(.attach(AttachRequest(operation: id, fromByte: fromByte)))
-        var bytes: [UInt8] = []
+        var pieces: [(fromByte: Int64, bytes: [UInt8])] = []
+        var position = fromByte
         while true {
             switch try reply(to: request) {
             case .output(let slice):
-                guard slice.fromByte == fromByte + Int64(bytes.count) else {
-                    throw Surprise("a gap at \(slice.fromByte)")
+                guard slice.fromByte == position + (slice.droppedBytes ?? 0) else {
+                    throw Surprise("a gap without a name at \(slice.fromByte)")
                 }
-                bytes += slice.bytes.elements
-            case .ended(let record): return (record, String(decoding: bytes, as: UTF8.self))
+                if pieces.isEmpty || slice.droppedBytes != nil { pieces.append((slice.fromByte, [])) }
+                pieces[pieces.count - 1].bytes += slice.bytes.elements
+                position = slice.fromByte + Int64(slice.bytes.elements.count)
+            case .ended(let record): return (record, pieces)
             case let other: throw Surprise("attach was answered with \(other)")
             }
         }

@@ -153,18 +153,6 @@ import UpgradeDomain
         #expect(record.durationMilliseconds >= 10_000)
     }
 
-    @Test func outputPastTheLimitIsDroppedAndCounted() throws {
-        let host = try HostUnderTest()
-        let limit = ProtocolLimits.operationOutputBytes
-        let (record, output) = try host.session().run(host.start("op", "head -c 40000000 /dev/zero; exit 5"))
-        #expect(record.outcome == .exited(code: 5))
-        // What is written between two looks at the file is cut uncounted.
-        #expect((limit + 1...40_000_000).contains(record.outputBytes))
-        #expect(Int64(output.utf8.count) == limit)
-        let file = host.state.appending(path: "operations/op/output").path
-        #expect(try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int64 == limit)
-    }
-
     @Test func aServiceLeftInTheBackgroundDoesNotHoldTheOperation() throws {
         let host = try HostUnderTest()
         let (record, _) = try host.session().run(host.start("op", "sleep 60 & echo $! > service"))

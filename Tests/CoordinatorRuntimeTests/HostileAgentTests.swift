@@ -149,7 +149,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test("an agent that chose what was not offered is not used", arguments: [0, 3, -1])
+    @Test("an agent that chose what was not offered is not used", arguments: [0, ProtocolLimits.versions[0] + 1, -1])
     func protocolThatWasNotOffered(_ version: Int) async throws {
         let session = HostileAgentTests.session(choosing: version)
         let failure = await #expect(throws: ContactFailure.self) {
@@ -210,17 +210,26 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    private static func output(fromByte: Int64, bytes: Int) -> AgentReply {
+    private static func output(fromByte: Int64, bytes: Int, droppedBytes: Int64? = nil) -> AgentReply {
         .output(
-            OutputReply(operation: "op", fromByte: fromByte, bytes: Bytes([UInt8](repeating: 0x61, count: bytes))))
+            OutputReply(
+                operation: "op", fromByte: fromByte, bytes: Bytes([UInt8](repeating: 0x61, count: bytes)),
+                droppedBytes: droppedBytes))
     }
 
     /// What an operation's output may not be: the Nth piece of it.
     static let outputs: [(what: String, piece: @Sendable (Int) -> AgentReply, atMostBytes: Int)] = [
         (
             "without end", { output(fromByte: Int64($0) * 65_536, bytes: 65_536) },
-            2 * Int(ProtocolLimits.operationOutputBytes)
+            Int(ProtocolLimits.attachedOutputBytes) * 3 / 2
         ),
+        (
+            "without end, with gaps",
+            { output(fromByte: Int64($0) * 100_000 + 34_464, bytes: 65_536, droppedBytes: 34_464) },
+            Int(ProtocolLimits.attachedOutputBytes) * 3 / 2
+        ),
+        ("behind a gap that is not named so", { _ in output(fromByte: 10, bytes: 100, droppedBytes: 9) }, 65_536),
+        ("behind a gap of nothing", { _ in output(fromByte: 0, bytes: 100, droppedBytes: 0) }, 65_536),
         ("empty without end", { _ in output(fromByte: 0, bytes: 0) }, 65_536),
         ("the same piece again and again", { _ in output(fromByte: 0, bytes: 100) }, 65_536),
         ("from far away", { _ in output(fromByte: 9_007_199_254_740_991, bytes: 100) }, 65_536),

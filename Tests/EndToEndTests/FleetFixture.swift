@@ -127,14 +127,16 @@ struct FleetFixture: Sendable {
             + "/.build-agent/out"
     }
 
-    /// Puts the agent where every host keeps it, as a link: to bring it there takes as long as much else that a test does.
+    /// Puts the agent where every host keeps it, as a link, as bringing it there takes as long as much else that a test does: a
+    /// symbolic one, as each new hard link would touch the file, whose digest every host then took again.
     private func placeAgents() throws {
         for build in try FileManager.default.contentsOfDirectory(atPath: agents) where !build.hasSuffix(".gz") {
             let digest = try #require(Digest.ofFile("\(agents)/\(build)")).rawValue.trimmingPrefix("sha256:")
             for host in lab.hosts {
                 let folder = "\(host.root)/home/.local/lib/lockflight"
                 try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-                try FileManager.default.linkItem(atPath: "\(agents)/\(build)", toPath: "\(folder)/agent-\(digest)")
+                try FileManager.default.createSymbolicLink(
+                    atPath: "\(folder)/agent-\(digest)", withDestinationPath: "\(agents)/\(build)")
             }
         }
     }

@@ -39,9 +39,15 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     func read(_ path: String, limitBytes: Int) throws(Refusal) -> [UInt8]? { files[path] }
 
-    func replace(_ path: String, _ bytes: [UInt8], mode: FileMode) throws(Refusal) {
+    func replace(
+        _ path: String, _ pieces: [(fromByte: Int64, bytes: [UInt8])], mode: FileMode
+    ) throws(Refusal) {
         try requireRoom(path)
-        put(path, bytes)
+        put(
+            path,
+            pieces.reduce([]) { whole, piece in
+                whole + [UInt8](repeating: 0, count: Int(piece.fromByte) - whole.count) + piece.bytes
+            })
     }
 
     func writeOnce(_ path: String, _ bytes: [UInt8], reserve: String?) throws(Refusal) -> Bool {

@@ -164,7 +164,7 @@ final class SimulatedSession {
                 send(id, answer)
             case .preflight(let request, _): send(id, .preflight(preflight(request)))
             case .capture(let request): capture(request, id)
-            case .attach(let request):
+            case .attach(let request, _):
                 attachments.append((id, request.operation, request.fromByte))
                 lookAtOperations()
             }
@@ -232,10 +232,12 @@ final class SimulatedSession {
         attachments = []
         for index in waiting.indices.reversed() {
             do throws(Refusal) {
-                let look = try host.agent.look(at: waiting[index].operation, fromByte: waiting[index].fromByte)
+                let look = try host.agent.look(
+                    at: waiting[index].operation, fromByte: waiting[index].fromByte,
+                    speaking: ProtocolLimits.versions[0])
                 for slice in look.output {
                     send(waiting[index].id, .output(slice))
-                    waiting[index].fromByte += Int64(slice.bytes.elements.count)
+                    waiting[index].fromByte = slice.fromByte + Int64(slice.bytes.elements.count)
                 }
                 guard let end = look.end else { continue }
                 send(waiting[index].id, end)

@@ -16,7 +16,9 @@ enum AgentLimits {
     static let livenessInterval: Duration = .milliseconds(500)
     /// The most slices of output that one look at an operation reads.
     static let slicesPerLook = 16
-    /// How far output may pass its limit before the rest is dropped.
+    /// What is kept of the beginning of an output that is too long.
+    static let outputHeadBytes: Int64 = 1_048_576
+    /// How far output may pass its limit before what is too much is dropped.
     static let outputSlackBytes: Int64 = 1_048_576
     /// The largest script that is digested and preserved.
     static let scriptBytes = 16_777_216

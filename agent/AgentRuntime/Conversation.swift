@@ -11,7 +11,7 @@ package struct Conversation: Sendable {
         case preflight(PreflightRequest, Session)
         /// To be answered beside what comes next.
         case capture(CaptureRequest)
-        case attach(AttachRequest)
+        case attach(AttachRequest, Session)
     }
 
     private let agent: HostAgent
@@ -55,7 +55,7 @@ package struct Conversation: Sendable {
         case .capture(let capture):
             if let head = capture.head { try agent.keep(head, session: session) }
             return .capture(capture)
-        case .attach(let attach): return .attach(attach)
+        case .attach(let attach): return .attach(attach, session)
         }
     }
 }

@@ -18,7 +18,8 @@ package protocol Disk: Sendable {
     func names(in path: String) -> [String]
     func contains(_ path: String) -> Bool
     func read(_ path: String, limitBytes: Int) throws(Refusal) -> [UInt8]?
-    func replace(_ path: String, _ bytes: [UInt8], mode: FileMode) throws(Refusal)
+    /// Writes pieces of bytes, each from an offset on; what is between them is a hole.
+    func replace(_ path: String, _ pieces: [(fromByte: Int64, bytes: [UInt8])], mode: FileMode) throws(Refusal)
     /// False where the file exists; `reserve` is a file whose room is used.
     func writeOnce(_ path: String, _ bytes: [UInt8], reserve: String?) throws(Refusal) -> Bool
     func reserve(_ path: String, bytes: Int) throws(Refusal)
@@ -31,4 +32,10 @@ package protocol Disk: Sendable {
     func byteCount(of path: String) -> Int64
     func slice(of path: String, fromByte: Int64, limitBytes: Int) throws(Refusal) -> [UInt8]
     func digest(of path: String, limitBytes: Int64) -> Digest?
+}
+
+extension Disk {
+    func replace(_ path: String, _ bytes: [UInt8], mode: FileMode) throws(Refusal) {
+        try replace(path, [(fromByte: 0, bytes: bytes)], mode: mode)
+    }
 }

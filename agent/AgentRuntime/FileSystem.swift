@@ -69,9 +69,11 @@ package struct FileSystem: Disk {
         }
     }
 
-    package func replace(_ path: String, _ bytes: [UInt8], mode: FileMode) throws(Refusal) {
+    package func replace(
+        _ path: String, _ pieces: [(fromByte: Int64, bytes: [UInt8])], mode: FileMode
+    ) throws(Refusal) {
         let temporary = temporary(for: path)
-        try fill(temporary, bytes, mode: mode, flags: O_TRUNC)
+        try fill(temporary, pieces, mode: mode, flags: O_TRUNC)
         guard rename(temporary, path) == 0 else {
             let failure = errno
             unlink(temporary)
@@ -82,7 +84,7 @@ package struct FileSystem: Disk {
 
     package func writeOnce(_ path: String, _ bytes: [UInt8], reserve: String?) throws(Refusal) -> Bool {
         let temporary = reserve ?? temporary(for: path)
-        try fill(temporary, bytes, mode: .private, flags: 0)
+        try fill(temporary, [(fromByte: 0, bytes: bytes)], mode: .private, flags: 0)
         let failure = clinux_rename_new(temporary, path)
         if failure != 0 { unlink(temporary) }
         guard failure == 0 || failure == EEXIST else { throw Refusal.system(failure, "rename \(temporary)") }
@@ -162,7 +164,9 @@ package struct FileSystem: Disk {
         guard fsync(descriptor) == 0 else { throw Refusal.system(errno, "sync \(path)") }
     }
 
-    private func fill(_ file: String, _ bytes: [UInt8], mode: FileMode, flags: Int32) throws(Refusal) {
+    private func fill(
+        _ file: String, _ pieces: [(fromByte: Int64, bytes: [UInt8])], mode: FileMode, flags: Int32
+    ) throws(Refusal) {
         let bits: mode_t =
             switch mode {
             case .private: 0o600
@@ -171,8 +175,12 @@ package struct FileSystem: Disk {
         let descriptor = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, bits)
         guard descriptor >= 0 else { throw Refusal.system(errno, "make \(file)") }
         defer { close(descriptor) }
-        var failure = writeAll(descriptor, bytes)
-        if failure == 0, ftruncate(descriptor, off_t(bytes.count)) != 0 { failure = errno }
+        var failure: Int32 = 0
+        for piece in pieces where failure == 0 {
+            failure = lseek(descriptor, off_t(piece.fromByte), SEEK_SET) < 0 ? errno : writeAll(descriptor, piece.bytes)
+        }
+        let size = pieces.last.map { $0.fromByte + Int64($0.bytes.count) } ?? 0
+        if failure == 0, ftruncate(descriptor, off_t(size)) != 0 { failure = errno }
         if failure == 0, fsync(descriptor) != 0 { failure = errno }
         guard failure == 0 else {
             unlink(file)

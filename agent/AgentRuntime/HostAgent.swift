@@ -170,51 +170,66 @@ package struct HostAgent: Sendable {
     /// What an attached session sees at one look: output that is new to it, and the end if there is one.
     package struct Look: Sendable {
         package var output: [OutputReply] = []
+        /// Whether more of it may be written.
+        var isRunning = false
         package var end: AgentReply?
-        /// Nothing of it is told before it has ended and its secrets are masked.
+        /// Nothing more of it is told before it has ended: its secrets are to be masked first, or the protocol has no words for it.
         package var isHeldBack = false
     }
 
     /// Looks at an operation from an offset on, at most ``AgentLimits/slicesPerLook`` slices at once.
-    package func look(at id: OperationID, fromByte: Int64) throws(Refusal) -> Look {
+    ///
+    /// - Parameter version: of the protocol. Before 3 no gap can be told, so the output ends there.
+    package func look(at id: OperationID, fromByte: Int64, speaking version: Int) throws(Refusal) -> Look {
         // Looked at before the output is read: what an ended operation wrote is all there.
         let standing = try state.exclusively { () throws(Refusal) in try journal.concluded(id) }
+        var look = Look()
         switch standing {
         case .unknown: throw Refusal(.unknownOperation, "operation \(id) is not in this host's journal")
         case .tombstoned: return Look(end: .tombstoned(id: id))
         case .running(let intent), .lost(let intent, _):
-            if intent.request.secretFiles != nil { return Look(isHeldBack: true) }
+            if intent.request.secretFiles != nil { return Look(isRunning: true, isHeldBack: true) }
+            look.isRunning = true
         case .ended: break
         }
         let output = OutputFile(in: journal.folder(of: id))
-        var look = Look()
         var position = fromByte
         while look.output.count < AgentLimits.slicesPerLook {
-            let bytes = try output.slice(fromByte: position, limitBytes: ProtocolLimits.outputSliceBytes)
-            if bytes.isEmpty {
+            let slice = try output.slice(fromByte: position, limitBytes: ProtocolLimits.outputSliceBytes)
+            let dropped = slice.fromByte - position
+            let end = slice.fromByte + Int64(slice.bytes.count)
+            look.isHeldBack = version < 3 && (dropped > 0 || end > ProtocolLimits.operationOutputBytes)
+            if slice.bytes.isEmpty || look.isHeldBack {
                 if case .ended(_, let record) = standing { look.end = .ended(record) }
                 break
             }
-            look.output.append(OutputReply(operation: id, fromByte: position, bytes: Bytes(bytes)))
-            position += Int64(bytes.count)
+            look.output.append(
+                OutputReply(
+                    operation: id, fromByte: slice.fromByte, bytes: Bytes(slice.bytes),
+                    droppedBytes: dropped > 0 ? dropped : nil))
+            position = end
         }
         return look
     }
 
-    /// Streams an operation's output until it has ended. `isWanted` turns false when nobody reads any more.
+    /// Streams an operation's output until it has ended: as it comes while it is no more than is kept of one, and what is kept of the
+    /// rest at its end. `isWanted` turns false when nobody reads any more.
     func attach(
-        _ request: AttachRequest, isWanted: () -> Bool, send: (AgentReply) -> Void
+        _ request: AttachRequest, session: Session, isWanted: () -> Bool, send: (AgentReply) -> Void
     ) throws(Refusal) -> AgentReply? {
-        var position = request.fromByte
+        var (position, sentBytes) = (request.fromByte, Int64(0))
         while true {
-            let look = try look(at: request.operation, fromByte: position)
-            for slice in look.output where isWanted() {
+            let look = try look(at: request.operation, fromByte: position, speaking: session.protocolVersion)
+            let isFull = sentBytes >= ProtocolLimits.operationOutputBytes && look.isRunning
+            for slice in look.output where !isFull && isWanted() {
                 send(.output(slice))
-                position += Int64(slice.bytes.elements.count)
+                position = slice.fromByte + Int64(slice.bytes.elements.count)
+                sentBytes += Int64(slice.bytes.elements.count)
             }
             if let end = look.end { return end }
             waitForMore(
-                in: journal.folder(of: request.operation), from: look.isHeldBack ? nil : position, isWanted: isWanted)
+                in: journal.folder(of: request.operation), from: look.isHeldBack || isFull ? nil : position,
+                isWanted: isWanted)
             guard isWanted() else { return nil }
         }
     }
@@ -225,7 +240,7 @@ package struct HostAgent: Sendable {
     private func waitForMore(in folder: Folder, from position: Int64?, isWanted: () -> Bool) {
         let output = OutputFile(in: folder)
         let deadline = Deadline(after: AgentLimits.livenessInterval)
-        while isWanted(), !deadline.hasPassed, output.keptBytes <= position ?? .max, !folder.contains("result.json") {
+        while isWanted(), !deadline.hasPassed, output.endByte <= position ?? .max, !folder.contains("result.json") {
             pauseBeforeNextLook()
         }
     }

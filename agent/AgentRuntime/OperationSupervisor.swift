@@ -14,7 +14,8 @@ struct OperationSupervisor {
     private let journaled: JournaledIntent
     private let output: OutputFile
     private let outputDescriptor: Int32
-    private var droppedBytes: Int64 = 0
+    /// Off the end of the output; 0 where the file system can drop its middle.
+    private var cutBytes: Int64 = 0
     /// What stood in the files of secrets before anything ran: the operation may change them.
     private let secretsAtBegin: HostSecrets.Values
 
@@ -65,12 +66,11 @@ struct OperationSupervisor {
             case .record(let outcome):
                 Failpoint.scriptEnded.pass()
                 record.outcome = outcome
-                droppedBytes += output.dropExcess(outputDescriptor, slackBytes: 0)
+                dropExcess(slackBytes: 0)
                 record.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
-                if let files = journaled.request.secretFiles {
-                    output.mask(secretsIn: files, known: secretsAtBegin, isCut: droppedBytes > 0)
-                }
-                output.describe(in: &record, droppedBytes: droppedBytes)
+                if let files = journaled.request.secretFiles { output.mask(secretsIn: files, known: secretsAtBegin) }
+                if cutBytes > 0 { output.noteCut() }
+                output.describe(in: &record, cutBytes: cutBytes)
                 try OperationJournal(state: state).concludeSupervised(record, of: journaled)
                 Failpoint.recordWritten.pass()
                 action = supervision.recorded()
@@ -207,7 +207,7 @@ struct OperationSupervisor {
         while true {
             let step = Duration.milliseconds(deadline.remainingMilliseconds(atMost: AgentLimits.pollInterval))
             let end = child.wait(atMost: step)
-            droppedBytes += output.dropExcess(outputDescriptor, slackBytes: AgentLimits.outputSlackBytes)
+            dropExcess(slackBytes: AgentLimits.outputSlackBytes)
             switch end {
             case .exited(let code): return .exited(code: code)
             case .signaled(let signal): return .signaled(signal: signal)
@@ -215,6 +215,10 @@ struct OperationSupervisor {
             case nil: continue
             }
         }
+    }
+
+    private mutating func dropExcess(slackBytes: Int64) {
+        cutBytes += output.dropExcess(outputDescriptor, slackBytes: slackBytes, cutsEnd: cutBytes > 0)
     }
 
     private func clipped(_ text: String) -> String { String(text.prefix(AgentLimits.detailCharacters)) }

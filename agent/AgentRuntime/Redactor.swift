@@ -25,19 +25,25 @@ struct Redactor {
 
     func redacted(_ text: String) -> String { String(decoding: redacted(Array(text.utf8)), as: UTF8.self) }
 
-    /// - Parameter isCut: something follows that is not here: the end, in which a secret may have begun, is left out.
-    func redacted(_ bytes: [UInt8], isCut: Bool = false) -> [UInt8] {
+    /// - Parameters:
+    ///   - isCut: something follows that is not here: the end, in which a secret may have begun, is left out.
+    ///   - beginsCut: the same of what was before: the first ``longestBytes`` are left out.
+    func redacted(_ bytes: [UInt8], isCut: Bool = false, beginsCut: Bool = false) -> [UInt8] {
         guard !secrets.isEmpty else { return bytes }
         let limit = isCut ? max(0, bytes.count - longestBytes) : bytes.count
+        let start = beginsCut ? longestBytes : 0
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
         var position = 0
         while position < limit {
-            if first[Int(bytes[position])], let end = end(in: bytes, at: position) {
-                result += Redactor.mask
-                position = end
+            let candidate = bytes[position..<limit].firstIndex { first[Int($0)] } ?? limit
+            if candidate > start { result += bytes[max(position, start)..<candidate] }
+            guard candidate < limit else { break }
+            position = end(in: bytes, at: candidate) ?? candidate
+            if position > candidate {
+                if position > start { result += Redactor.mask }
             } else {
-                result.append(bytes[position])
+                if position >= start { result.append(bytes[position]) }
                 position += 1
             }
         }

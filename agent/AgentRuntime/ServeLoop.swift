@@ -48,7 +48,7 @@ struct ServeLoop: ~Copyable {
             case .preflight(let preflight, let session):
                 writer.send(id, .preflight(try agent.preflight(preflight, session: session)))
             case .capture(let capture): try answerBeside(capture, id)
-            case .attach(let attach): try answerBeside(attach, id)
+            case .attach(let attach, let session): try answerBeside(attach, session, id)
             }
         } catch {
             writer.send(id, .refused(error))
@@ -68,11 +68,12 @@ struct ServeLoop: ~Copyable {
         }
     }
 
-    private func answerBeside(_ attach: AttachRequest, _ id: UInt32) throws(Refusal) {
+    private func answerBeside(_ attach: AttachRequest, _ session: Session, _ id: UInt32) throws(Refusal) {
         try inFlight.add { [agent, writer] inputIsOpen in
             do throws(Refusal) {
                 let end = try agent.attach(
-                    attach, isWanted: { inputIsOpen() && writer.isOpen }, send: { writer.send(id, $0) })
+                    attach, session: session, isWanted: { inputIsOpen() && writer.isOpen },
+                    send: { writer.send(id, $0) })
                 if let end { writer.send(id, end) }
             } catch {
                 writer.send(id, .refused(error))

@@ -188,6 +188,7 @@ private struct ExpectedReplies {
     private var surfaces: Set<SurfaceName> = []
     /// Where the next piece of an operation's output begins; nil where no output was asked for.
     private var outputPosition: Int64?
+    private var outputBytes: Int64 = 0
 
     init(to request: AgentRequest) {
         switch request {
@@ -208,14 +209,15 @@ private struct ExpectedReplies {
         }
     }
 
-    /// Output comes in order, in pieces that hold something, and ends at the most that a host keeps of an operation.
+    /// Output comes in order, in pieces that hold something, with gaps that are named, and is no more than one attachment is sent.
     private mutating func take(_ output: OutputReply) -> Bool {
-        guard let position = outputPosition, output.fromByte == position,
-            (1...ProtocolLimits.outputSliceBytes).contains(output.bytes.elements.count)
+        let count = Int64(output.bytes.elements.count)
+        guard let position = outputPosition, (1...Int64(ProtocolLimits.outputSliceBytes)).contains(count),
+            output.droppedBytes ?? 1 > 0, output.fromByte - position == output.droppedBytes ?? 0
         else { return false }
-        let end = position + Int64(output.bytes.elements.count)
-        outputPosition = end
-        return end <= ProtocolLimits.operationOutputBytes
+        outputPosition = output.fromByte + count
+        outputBytes += count
+        return outputBytes <= ProtocolLimits.attachedOutputBytes
     }
 }
 

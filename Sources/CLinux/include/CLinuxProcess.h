@@ -30,6 +30,9 @@ int clinux_release(int control);
 /// Returns 1 with its wait status, 0 when it still runs, or -errno.
 int clinux_wait(pid_t pid, int timeout_milliseconds, int *status);
 
+/// Gives the room of bytes of a file back, which then read as zeros. Returns 0 or errno (EOPNOTSUPP; fallocate(2)).
+int clinux_punch_hole(int file, off_t from, off_t bytes);
+
 /// A file in memory, without a name and closed on exec; -1 and errno where there is none (memfd_create(2)).
 int clinux_memory_file(void);
 

@@ -61,8 +61,8 @@ enum AgentScript {
 
     /// Starts the build that fits the host, or says what the host is.
     ///
-    /// Its bytes are digested before, unless nothing has touched the file since they were last (inode, size, change time, kept beside
-    /// it as `.agent-DIGEST.proved`): a digest takes 165 ms of CPU, where `sha256sum` is not helped by the processor. What has another
+    /// Its bytes are digested before, unless nothing has touched the file, or the one that it links to, since they were last (inode,
+    /// size, change time, kept beside it as `.agent-DIGEST.proved`): a digest takes 165 ms of CPU, where `sha256sum` is not helped by the processor. What has another
     /// digest counts as absent and is brought again.
     static func startOrLook(_ builds: [AgentBinary], in folder: AgentFolder) -> String {
         let cases = builds.map { "\($0.architecture)) n=agent-\($0.hexDigest);;" }.joined(separator: " ")
@@ -72,7 +72,7 @@ enum AgentScript {
             case "$m" in d????-??-*) ;; *) echo "\(mark) exposed $m $o"; exit;; esac
             if [ "$o" != 0 ] && [ "$o" != "$(id -u)" ]; then echo "\(mark) exposed $m $o"; exit; fi; fi
             f="$d/$n"; if [ -n "$n" ] && [ -x "$f" ]; then
-            s=$(stat -c '%i %s %z' "$f" 2>/dev/null); k=$(cat "$d/.$n.proved" 2>/dev/null)
+            s=$(stat -L -c '%i %s %z' "$f" 2>/dev/null); k=$(cat "$d/.$n.proved" 2>/dev/null)
             if [ -n "$s" ] && [ "$s" = "$k" ]; then r=present
             elif [ "agent-$(sha256sum < "$f")" = "$n  -" ]; then r=present; (umask 077; echo "$s" > "$d/.$n.proved") 2>/dev/null
             else r=; fi
