@@ -21,10 +21,12 @@ public struct PreflightNeeds: Hashable, Sendable {
         self.init()
         for layer in layers {
             let values = PlaceholderValues(host: host, layer: layer, run: run)
-            let rollback = values.expand(layer.rollback.command)
-            let check = values.expand(plan.materialization)
-            commands += steps(layer).map { values.expand($0.command) } + [rollback, check]
+            commands += steps(layer).map { values.expand($0.command) } + [values.expand(plan.materialization)]
             commands += (plan.guardrails + (plan.rollbackGuardrails ?? [])).map(values.expand)
+            // What never goes back needs nothing for it.
+            guard layer.rollback.boundary != .oneWay, let command = layer.rollback.command else { continue }
+            let rollback = values.expand(command)
+            commands.append(rollback)
             requires += layer.rollback.requires.map {
                 RollbackArtifact(path: values.expand($0.path), sha256: $0.sha256, isManifest: $0.isManifest)
             }
@@ -131,7 +133,7 @@ extension RolloutState {
         switch intent.action {
         case .rollback:
             var script = rollbackScript(of: layer, values)
-            if campaign?.breakGlass != nil { script.guardrails = [] }
+            if campaign?.breakGlass != nil { script?.guardrails = [] }
             return script
         case .step(let name):
             return layer.steps.first { $0.name == name }.map {
@@ -150,10 +152,12 @@ extension RolloutState {
         return rollbackScript(of: layer, PlaceholderValues(host: host, layer: layer, run: definition.run))
     }
 
-    private func rollbackScript(of layer: PlanLayer, _ values: PlaceholderValues) -> OperationScript {
-        OperationScript(
-            command: values.expand(layer.rollback.command),
-            guardrails: (plan.rollbackGuardrails ?? plan.guardrails).map(values.expand), usesPreserved: true)
+    private func rollbackScript(of layer: PlanLayer, _ values: PlaceholderValues) -> OperationScript? {
+        layer.rollback.command.map {
+            OperationScript(
+                command: values.expand($0),
+                guardrails: (plan.rollbackGuardrails ?? plan.guardrails).map(values.expand), usesPreserved: true)
+        }
     }
 
     /// How long a step may keep its host away; nil where a reboot interrupts it.

@@ -255,7 +255,8 @@ public struct Step: Codable, Hashable, Sendable {
 
 /// How a layer goes back, decided before it moves.
 public struct RollbackPosture: Codable, Hashable, Sendable {
-    public var command: ScriptCommand
+    /// Nil where a one-way layer has none.
+    public var command: ScriptCommand?
     public var boundary: RollbackBoundary
     /// What must be on the host before anything changes, such as the source release.
     public var requires: [RollbackArtifact]
@@ -264,7 +265,7 @@ public struct RollbackPosture: Codable, Hashable, Sendable {
     public var keeps: [String]?
 
     public init(
-        command: ScriptCommand, boundary: RollbackBoundary, requires: [RollbackArtifact] = [], keeps: [String]? = nil
+        command: ScriptCommand?, boundary: RollbackBoundary, requires: [RollbackArtifact] = [], keeps: [String]? = nil
     ) {
         self.command = command
         self.boundary = boundary

@@ -34,6 +34,41 @@ struct PlanFileTests {
         }
     }
 
+    @Test func aLayersRollbackCompletesItselfFromTheDefaultsKeyByKey() throws {
+        let text = try Examples.text("examples/plan.yaml")
+        let defaults = try Examples.plan(text).layers[1].rollback
+        func rollback(_ own: String) throws -> RollbackPosture {
+            try Examples.plan(text.replacing("  - name: core\n", with: "  - name: core\n    rollback: {\(own)}\n"))
+                .layers[1]
+                .rollback
+        }
+        var expected = defaults
+        expected.boundary = .reversible
+        #expect(try rollback("boundary: reversible") == expected)
+        expected = defaults
+        expected.keeps = ["ops"]
+        #expect(try rollback("keeps: [ops]") == expected)
+        expected = defaults
+        expected.requires = []
+        #expect(try rollback("requires: ~") == expected)
+        expected = defaults
+        expected.command?.arguments = ["./back.sh"]
+        #expect(try rollback("run: [./back.sh]") == expected)
+    }
+
+    @Test func aOneWayLayerNeedsNoRollbackCommandAndAnyOtherDoes() throws {
+        let text = try Examples.text("examples/plan.yaml")
+        let run =
+            "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n    timeoutSeconds: 900\n    requires"
+        let without = text.replacing(run, with: "    requires")
+        #expect(throws: FileProblems.self) { try Examples.plan(without) }
+        let oneWay = try Examples.plan(without.replacing("boundary: untilFinalize", with: "boundary: oneWay"))
+        #expect(oneWay.layers.allSatisfy { $0.rollback.command == nil })
+        let bytes = try CanonicalJSON.encode(oneWay)
+        #expect(!String(decoding: bytes, as: UTF8.self).contains("\"rollback\":{\"boundary\":\"oneWay\",\"command\""))
+        #expect(try CanonicalJSON.decode(Plan.self, from: bytes) == oneWay)
+    }
+
     @Test func theDigestDoesNotDependOnKeyOrderOrComments() throws {
         let text = try Examples.text("examples/plan.yaml")
         let stripped = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(separator: "\n")

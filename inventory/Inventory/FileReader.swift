@@ -286,6 +286,13 @@ extension Node {
 }
 
 extension Field {
+    /// The same mapping with the keys of another one that it has not.
+    func completed(from other: Field) -> Field {
+        guard case .mapping(var mapping) = node, case .mapping(let more) = other.node else { return self }
+        for (key, value) in more where mapping[key] == nil { mapping[key] = value }
+        return Field(name: name, node: .mapping(mapping), line: line)
+    }
+
     /// The same mapping with only some of its keys.
     func keeping(_ keys: [String]) -> Field {
         guard case .mapping(var mapping) = node else { return self }

@@ -312,14 +312,21 @@ struct PlanReading {
 
         private func readRollback() -> RollbackPosture? {
             guard
-                let field = section(having: "rollback").required(
-                    "rollback", "say how layer \(name) goes back, and how far"),
+                let own = section(having: "rollback").required(
+                    "rollback", "say how layer \(name) goes back, and how far")
+            else { return nil }
+            let field = defaults?.field("rollback").map { own.completed(from: $0) } ?? own
+            guard
                 let section = Section(field, known: ["boundary", "requires", "keeps"] + PlanFile.commandKeys, reader),
                 let word = section.requiredText(
                     "boundary", "write one of: \(RollbackBoundary.allCases.map(\.rawValue).joined(separator: ", "))"),
-                let boundary = plan.choice(word, RollbackBoundary.self, section.line(of: "boundary")),
-                let command = plan.readCommand(commandField(section, field))
+                let boundary = plan.choice(word, RollbackBoundary.self, section.line(of: "boundary"))
             else { return nil }
+            var command: ScriptCommand?
+            if boundary != .oneWay || section.field("run") != nil {
+                command = plan.readCommand(commandField(section, field))
+                if command == nil { return nil }
+            }
             return RollbackPosture(
                 command: command, boundary: boundary, requires: section.list("requires").compactMap(plan.readArtifact),
                 keeps: section.texts("keeps"))

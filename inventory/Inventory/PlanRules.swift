@@ -31,7 +31,15 @@ enum PlanRules {
                     message: "layer \(layer.name) keeps '\(path)', which is not below the working directory",
                     remedy: "name files and folders relative to the host's working directory, without '..'")
             }
-            if layer.rollback.command.isShellText, keeps.isEmpty {
+            let goesBack = layer.rollback.boundary != .oneWay
+            if goesBack, layer.rollback.command == nil {
+                problems.append(
+                    PlanProblem(
+                        place: .layer(index), message: "layer \(layer.name) does not say how it goes back",
+                        remedy: "write its command in rollback as 'run: [bash, ./scripts/x.sh]', or 'boundary: oneWay'")
+                )
+            }
+            if goesBack, layer.rollback.command?.isShellText == true, keeps.isEmpty {
                 problems.append(
                     PlanProblem(
                         place: .layer(index),
@@ -193,7 +201,7 @@ enum PlanRules {
             + texts(plan.representativePath)
         for (index, layer) in plan.layers.enumerated() {
             let own =
-                layer.steps.flatMap { texts($0.command) } + texts(layer.rollback.command)
+                layer.steps.flatMap { texts($0.command) } + (layer.rollback.command.map(texts) ?? [])
                 + layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
                 + layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
             for host in inventory.hosts(in: layer.name) where !excluded.contains(host.name) {

@@ -70,7 +70,7 @@ struct PlanSequence {
         ]
         lines += layer.failedWhen.map { "             \($0)" }
         lines += [
-            "  rollback   \(reach(layer.rollback.boundary)): \(ShellText.line(layer.rollback.command.arguments))"
+            "  rollback   \(reach(layer.rollback.boundary))\(layer.rollback.boundary == .oneWay ? "" : layer.rollback.command.map { ": " + ShellText.line($0.arguments) } ?? "")"
         ]
         if let seconds = layer.confirmWithinSeconds {
             lines.append(
