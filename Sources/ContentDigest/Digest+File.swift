@@ -8,6 +8,11 @@ extension UpgradeDomain.Digest {
         let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
+        return ofFile(descriptor: descriptor, limitBytes: limitBytes)
+    }
+
+    /// The same of an open file, from where it is read next.
+    package static func ofFile(descriptor: Int32, limitBytes: Int64) -> UpgradeDomain.Digest? {
         var hash = SHA256()
         var chunk = [UInt8](repeating: 0, count: 65_536)
         var left = limitBytes

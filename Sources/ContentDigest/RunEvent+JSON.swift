@@ -220,11 +220,12 @@ extension OperationRecord: DirectJSON {
         let tail = try json.member("outputTail").string()
         let scriptDigest = try json.optional("scriptDigest")?.name(Digest.self)
         let copyVanished = try json.optional("copyVanished")?.bool()
+        let scriptReplaced = try json.optional("scriptReplaced")?.bool()
         self.init(
             id: id, outcome: outcome, startedAt: try json.optional("startedAt")?.value(),
             durationMilliseconds: duration,
             outputBytes: bytes, outputDigest: outputDigest, scriptDigest: scriptDigest, outputTail: tail,
-            copyVanished: copyVanished)
+            copyVanished: copyVanished, scriptReplaced: scriptReplaced)
     }
 
     package func write(to json: JSONWriter) throws {
@@ -236,6 +237,7 @@ extension OperationRecord: DirectJSON {
         if let outputDigest { json.member("outputDigest").put(outputDigest) }
         json.member("outputTail").put(outputTail)
         if let scriptDigest { json.member("scriptDigest").put(scriptDigest) }
+        if let scriptReplaced { json.member("scriptReplaced").put(scriptReplaced) }
         if let startedAt { try json.member("startedAt").put(startedAt.milliseconds) }
     }
 }

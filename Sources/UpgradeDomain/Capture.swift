@@ -109,7 +109,7 @@ public struct UnknownReason: Error, Codable, Hashable, Sendable {
     public enum Code: String, Codable, Hashable, Sendable {
         case unreachable, timedOut, unacceptedStatus, wrongContentType, truncated, unparsable, errorBody, noItems, stale
         case contradictory, notRun
-        /// A server that can not prove who it is.
+        /// A server that can not prove who it is, or a script that was replaced while it ran.
         case untrusted
     }
     public var code: Code

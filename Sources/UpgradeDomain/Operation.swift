@@ -106,6 +106,8 @@ public struct OperationRecord: Codable, Hashable, Sendable {
     public var outputTail: String
     /// What was put in place for it from before the change was gone when it ended; nil where it was not.
     public var copyVanished: Bool?
+    /// Right after the start another file than the one that was digested stood at its path; nil where it did not.
+    public var scriptReplaced: Bool?
 
     public static let maximumTailBytes = 2_048
     /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.
@@ -115,7 +117,7 @@ public struct OperationRecord: Codable, Hashable, Sendable {
         id: OperationID, outcome: OperationOutcome, startedAt: WallTime? = nil, durationMilliseconds: Int64 = 0,
         outputBytes: Int64 = 0,
         outputDigest: Digest? = nil, scriptDigest: Digest? = nil, outputTail: String = "",
-        copyVanished: Bool? = nil
+        copyVanished: Bool? = nil, scriptReplaced: Bool? = nil
     ) {
         self.id = id
         self.outcome = outcome
@@ -126,6 +128,7 @@ public struct OperationRecord: Codable, Hashable, Sendable {
         self.scriptDigest = scriptDigest
         self.outputTail = outputTail
         self.copyVanished = copyVanished
+        self.scriptReplaced = scriptReplaced
     }
 }
 

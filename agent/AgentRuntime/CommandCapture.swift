@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import Glibc
 import UpgradeDomain
 
@@ -9,6 +10,8 @@ struct CommandAnswer: Sendable {
     var output: [UInt8] = []
     var isTruncated = false
     var failure: UnknownReason?
+    /// Of the script that answered, where that was asked for.
+    var instrumentDigest: Digest?
 }
 
 /// Runs a command that only looks, and takes its standard output.
@@ -16,8 +19,11 @@ enum CommandCapture {
     /// Runs the command to its end or deadline, then ends its process group at the deadline.
     ///
     /// Output past the limit is read and dropped, so that the command can end by itself.
+    ///
+    /// - Parameter vouches: digests the script; an answer while which it was replaced is none.
     static func run(
-        _ setting: CommandSetting, limitBytes: Int = ProtocolLimits.surfaceBytes, isWanted: () -> Bool
+        _ setting: CommandSetting, limitBytes: Int = ProtocolLimits.surfaceBytes, vouches: Bool = false,
+        isWanted: () -> Bool
     ) -> CommandAnswer {
         guard let executable = setting.executable else {
             return failed(.notRun, "\(setting.arguments[0]) is not in PATH on the host")
@@ -38,13 +44,20 @@ enum CommandCapture {
             return failed(.notRun, error.message)
         }
         close(ends[1])
+        let instrument = vouches ? Instrument(of: setting.script) : nil
         let failure = child.release()
         guard failure == 0 else {
             _ = child.wait(atMost: AgentLimits.killGrace)
             return failed(.notRun, "\(executable) can not run: \(systemErrorText(failure))")
         }
-        return follow(
+        var answer = follow(
             child, reading: ends[0], limitBytes: limitBytes, timeout: setting.timeout, isWanted: isWanted)
+        answer.instrumentDigest = instrument?.digest
+        if instrument?.isReplaced == true {
+            let words = "\(setting.script) was replaced or touched while it ran, so what answered is not known"
+            answer.failure = answer.failure ?? failed(.untrusted, words).failure
+        }
+        return answer
     }
 
     private static func follow(

@@ -55,12 +55,7 @@ struct OperationSupervisor {
         while true {
             switch action {
             case .runGuardrail(let guardrail):
-                action = supervise(&supervision) { (own) throws(Refusal) in
-                    var setting = own.setting(of: guardrail)
-                    let copy = try own.place(guardrail, &setting)
-                    defer { copy?.remove() }
-                    return try own.execute(setting)
-                }
+                action = supervise(&supervision) { (own) throws(Refusal) in try own.runGuardrail(guardrail) }
             case .runCommand:
                 action = supervise(&supervision) { (own) throws(Refusal) in try own.runCommand(&record) }
             case .record(let outcome):
@@ -92,6 +87,20 @@ struct OperationSupervisor {
         }
     }
 
+    private mutating func runGuardrail(_ guardrail: ScriptCommand) throws(Refusal) -> OperationOutcome {
+        var setting = setting(of: guardrail)
+        let copy = try place(guardrail, &setting)
+        defer { copy?.remove() }
+        var instrument: Instrument?
+        let outcome = try execute(setting) { instrument = $0 }
+        if outcome == .exited(code: 0), instrument?.isReplaced == true {
+            throw Refusal(
+                .internalFailure,
+                "guardrail \(setting.script) was replaced or touched while it ran, so what let it pass is not known")
+        }
+        return outcome
+    }
+
     private mutating func runCommand(_ record: inout OperationRecord) throws(Refusal) -> OperationOutcome {
         let request = journaled.request
         var setting = setting(of: request.command)
@@ -108,8 +117,18 @@ struct OperationSupervisor {
             throw error
         }
         defer { copy?.remove() }
-        record.scriptDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))
-        let outcome = try execute(setting)
+        var isReplaced = false
+        let outcome = try execute(setting) { instrument in
+            record.scriptDigest = instrument.digest
+            // Later on it may replace itself.
+            isReplaced = instrument.isReplaced
+        }
+        if isReplaced {
+            record.scriptReplaced = true
+            note(
+                "\(setting.script) was replaced or touched while it was started: what ran may be other than was digested"
+            )
+        }
         if let copy, copy.hasVanished {
             record.copyVanished = true
             note("the kept copy of what the change replaced was removed while it ran")
@@ -181,7 +200,11 @@ struct OperationSupervisor {
     }
 
     /// Runs one command to its end or deadline. It can not execute before its process is in the journal.
-    private mutating func execute(_ setting: CommandSetting) throws(Refusal) -> OperationOutcome {
+    ///
+    /// - Parameter began: is given the script as it was right before the start, right after it.
+    private mutating func execute(
+        _ setting: CommandSetting, began: (Instrument) -> Void
+    ) throws(Refusal) -> OperationOutcome {
         guard let executable = setting.executable else {
             return .notStarted(detail: clipped("\(setting.arguments[0]) is not in PATH on the host"))
         }
@@ -196,7 +219,9 @@ struct OperationSupervisor {
             throw error
         }
         Failpoint.scriptJournaled.pass()
+        let instrument = Instrument(of: setting.script)
         let failure = child.release()
+        began(instrument)
         guard failure == 0 else {
             _ = child.wait(atMost: AgentLimits.killGrace)
             return .notStarted(

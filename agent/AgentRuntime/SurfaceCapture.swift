@@ -24,10 +24,11 @@ enum SurfaceCapture {
             reply.failure = answer.failure
         case .command(let command):
             let setting = CommandSetting(command, hostDirectory: workingDirectory)
-            reply.instrumentDigest = Digest.ofFile(setting.script, limitBytes: Int64(AgentLimits.scriptBytes))
             let redactor = Redactor(secrets.lines)
             let answer = CommandCapture.run(
-                setting, limitBytes: ProtocolLimits.surfaceBytes + redactor.longestBytes, isWanted: isWanted)
+                setting, limitBytes: ProtocolLimits.surfaceBytes + redactor.longestBytes, vouches: true,
+                isWanted: isWanted)
+            reply.instrumentDigest = answer.instrumentDigest
             let output = redactor.redacted(answer.output, isCut: answer.isTruncated)
             reply.body = Bytes(Array(output.prefix(ProtocolLimits.surfaceBytes)))
             reply.truncated = answer.isTruncated || output.count > ProtocolLimits.surfaceBytes
