@@ -43,9 +43,10 @@ public enum OperatorCommand: Hashable, Codable, Sendable {
     // Recovery.
     case showBoundary(run: RunID)
     case recheck(host: HostName, run: RunID)
-    case rerun(host: HostName, run: RunID, approvedBy: [Owner], reason: ReasonNeed)
+    /// - Parameter from: nil is the step that has failed, or the last.
+    case rerun(host: HostName, run: RunID, from: StepName?, approvedBy: [Owner], reason: ReasonNeed)
     /// Runs a step again that is not declared idempotent.
-    case rerunSignedOff(host: HostName, run: RunID, owner: Owner?)
+    case rerunSignedOff(host: HostName, run: RunID, from: StepName?, owner: Owner?)
     case rollback(scope: RollbackScope, run: RunID, approvedBy: [Owner], reason: ReasonNeed)
     case signOff(hosts: [HostName], run: RunID, owner: Owner?)
 
@@ -76,7 +77,7 @@ extension OperatorCommand {
     public var asksForReason: Bool {
         switch self {
         case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine, .adopt: true
-        case .rerun(_, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
+        case .rerun(_, _, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
         case .importInventory, .importTrustingSSHConfig, .listInventory, .showHost, .trustKeys, .trustKnownHosts,
             .replaceKeys, .addPlan,
             .listPlans,

@@ -26,7 +26,8 @@ public struct BoundaryRecord: Hashable, Sendable {
 public enum RecoveryOption: Hashable, Sendable {
     /// Capture and compare the host again, once someone repaired it.
     case recheck(host: HostName)
-    case rerun(host: HostName, needsSignOff: Bool)
+    /// Runs its steps again from the one on that has failed, or the last.
+    case rerun(host: HostName, step: StepName, needsSignOff: Bool)
     case rollback(scope: RollbackScope)
     case signOff(hosts: [HostName])
     /// Every failure is answered: go on.
@@ -57,7 +58,7 @@ extension RecoveryOption {
         switch self {
         case .resume: "resume"
         case .recheck(let host): "recheck \(host)"
-        case .rerun(let host, _): "rerun the step of \(host)"
+        case .rerun(let host, let step, _): "rerun step \(step) of \(host)"
         case .rollback(let scope): "roll back \(scope.description)"
         case .signOff(let hosts): "sign off \(hosts.map(\.rawValue).joined(separator: ", "))"
         case .retire(let host): "retire \(host)"
@@ -103,8 +104,9 @@ extension RolloutState {
             RecoveryOption.recheck(host: $0)
         }
         let reruns = changed.compactMap { host -> RecoveryOption? in
-            guard failedStepPlacement(of: host) != nil, !isAborted else { return nil }
-            return .rerun(host: host, needsSignOff: refusal(of: .rerun(host: host, signedOffBy: nil)) != nil)
+            guard let step = rerunStep(of: host), !isAborted else { return nil }
+            let isRefused = refusal(of: .rerun(host: host, signedOffBy: nil)) != nil
+            return .rerun(host: host, step: step, needsSignOff: isRefused)
         }
         let gone = hosts.filter { host in
             lostHosts[host] != nil

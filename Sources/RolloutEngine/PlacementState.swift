@@ -67,6 +67,8 @@ public struct PlacementState: Hashable, Sendable {
     public internal(set) var problem: Problem?
     /// The permitted rerun of its failed step, where one was intended.
     public internal(set) var rerun: OperationID?
+    /// A permitted rerun goes on to the last step, one after the other, although its run is held.
+    var rerunsToLast = false
     public internal(set) var adopted = false
     public internal(set) var repairedByHand = false
     /// The event that began the phase: evidence ordered before it does not count.

@@ -7,7 +7,7 @@ extension RolloutState {
     /// What an owner would have to say for an action; nil for actions that need no such word.
     public func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
         switch action {
-        case .rerun(let host, _):
+        case .rerun(let host, _, _):
             RecoveryApproval(owner: owner, action: .rerun, boundary: boundary, hosts: [host])
         case .rollback(let scope, _):
             RecoveryApproval(
@@ -24,8 +24,8 @@ extension RolloutState {
     /// The layers whose owners have not yet agreed to an action.
     public func layersWithoutApproval(for action: RequestedAction, at wall: WallTime) -> [LayerName] {
         switch action {
-        case .rerun(let host, let signedOffBy):
-            guard signedOffBy == nil, let placement = failedStepPlacement(of: host) else { return [] }
+        case .rerun(let host, let signedOffBy, _):
+            guard signedOffBy == nil, let placement = rerunPlacement(of: host) else { return [] }
             return isApproved(.rerun, [placement], at: wall) ? [] : [placement.layer]
         case .rollback(let scope, let breakGlass):
             let targets = rollbackTargets(scope)
@@ -115,7 +115,8 @@ extension RolloutState {
         switch action {
         case .rollback(let scope, nil):
             return .rollback(scope: scope, run: definition.run, approvedBy: owners, reason: .none)
-        case .rerun(let host, nil): return .rerun(host: host, run: definition.run, approvedBy: owners, reason: .none)
+        case .rerun(let host, nil, let step):
+            return .rerun(host: host, run: definition.run, from: step, approvedBy: owners, reason: .none)
         case .rollback, .rerun, .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel,
             .supersede,
             .approveRecovery:

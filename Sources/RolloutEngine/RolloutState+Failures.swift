@@ -18,6 +18,7 @@ extension RolloutState {
         placements[placement]?.enter(.failed, moment)
         placements[placement]?.problem = problem
         placements[placement]?.rerun = nil
+        placements[placement]?.rerunsToLast = false
     }
 
     mutating func fail(host: HostName, _ problem: Problem, _ moment: Moment) {

@@ -224,6 +224,7 @@ extension RolloutState {
     }
 
     private mutating func noteChange(_ intent: OperationIntent, _ record: OperationRecord, _ moment: Moment) {
+        placements[intent.placement]?.repairedByHand = false
         touch(intent, moment)
         if case .step = intent.action, placements[intent.placement]?.changedAt == nil {
             placements[intent.placement]?.changedAt = record.startedAt
@@ -269,7 +270,11 @@ extension RolloutState {
             postFailurePending.insert(placement)
         } else if isLast {
             // A permitted rerun passed; only evidence, taken while it warms up, resolves the failure.
+            placements[placement]?.rerunsToLast = false
             placements[placement]?.enter(.warmingUp, moment)
+        } else if placements[placement]?.rerunsToLast == true {
+            placements[placement]?.enter(.changing, moment)
+            rerunPending.insert(placement)
         } else {
             resolveFailures(of: placement, as: .rerunPassed)
             placements[placement]?.enter(.changing, moment)

@@ -41,7 +41,7 @@ extension RolloutState {
     private func width(of action: RequestedAction) -> Int? {
         switch action {
         case .recheck(let host): RecoveryOption.recheck(host: host).width
-        case .rerun(let host, _): RecoveryOption.rerun(host: host, needsSignOff: false).width
+        case .rerun(let host, _, _): RecoveryOption.rerun(host: host, step: "", needsSignOff: false).width
         case .rollback(let scope, _): RecoveryOption.rollback(scope: scope).width
         case .retire(let host, _): RecoveryOption.retire(host: host).width
         case .pause, .resume, .abort, .signOff, .rebind, .finalize, .cancel, .supersede, .approveRecovery: nil
@@ -61,7 +61,7 @@ extension RolloutState {
                 ? RequestRefusal("the run is aborted already", remedy: "roll back, or leave it as it is") : nil
         case .rollback(let scope, let owner): return rollbackRefusal(scope) ?? breakGlassRefusal(scope, owner)
         case .recheck(let host): return recheckRefusal(host)
-        case .rerun(let host, let owner): return rerunRefusal(host, signedOffBy: owner)
+        case .rerun(let host, let owner, let step): return rerunRefusal(host, signedOffBy: owner, from: step)
         case .signOff(let hosts, let owner): return signOffRefusal(hosts, owner)
         case .rebind(let host, _, _, _):
             return hosts[host] == nil ? unknown(host) : nil
@@ -209,7 +209,7 @@ extension RolloutState {
         return isHeld ? nil : RequestRefusal("the run is not held", remedy: "look at where it stands", next: look)
     }
 
-    private func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?) -> RequestRefusal? {
+    private func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?, from name: StepName?) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
         if isAborted {
             return RequestRefusal("an aborted run never goes forward again", remedy: "recheck it or roll it back")
@@ -221,18 +221,65 @@ extension RolloutState {
         if let open = openOperations.sorted().first(where: { operations[$0]?.intent.placement.host == host }) {
             return RequestRefusal("\(open) is not settled", remedy: "recheck \(host) settles it")
         }
-        guard let placement = failedStepPlacement(of: host), let layer = plan.layer(placement.layer),
-            let state = placements[placement]
-        else { return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back") }
-        let steps = steps(of: layer, for: host)
-        let step = steps[min(state.stepsDone, steps.count - 1)]
-        if let owner, let refusal = strangerRefusal(owner, layers: [layer.name]) { return refusal }
-        if !step.idempotent && owner == nil {
+        guard let placement = rerunPlacement(of: host), let last = lastRerunStart(of: placement) else {
+            return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back")
+        }
+        let steps = steps(of: placement)
+        guard let first = name.map({ name in steps.firstIndex { $0.name == name } }) ?? last else {
+            let names = steps.map(\.name.rawValue).joined(separator: ", ")
             return RequestRefusal(
-                "step \(step.name) is not declared idempotent",
+                "\(placement) has no step \(name?.rawValue ?? "")", remedy: "name one that it has: \(names)")
+        }
+        if first > last {
+            return RequestRefusal(
+                "step \(steps[last].name) of \(placement) has not passed",
+                remedy: "rerun from \(steps[last].name), or from a step before it")
+        }
+        if let owner, let refusal = strangerRefusal(owner, layers: [placement.layer]) { return refusal }
+        let isWhole = name != nil || failedStepPlacement(of: host) == nil
+        let strict = (isWhole ? steps[first...] : steps[first...first]).first { !$0.idempotent }
+        if let strict, owner == nil {
+            return RequestRefusal(
+                "step \(strict.name) is not declared idempotent",
                 remedy: "sign it off with --sign-off OWNER --reason, or roll back")
         }
         return nil
+    }
+
+    /// The placement of a host whose steps can run again.
+    func rerunPlacement(of host: HostName) -> Placement? {
+        failedStepPlacement(of: host)
+            ?? placements(of: host).first { placements[$0]?.phase == .failed && placements[$0]?.touched == true }
+    }
+
+    /// The latest step from which a placement can go on: the one that has not passed, or the last of all.
+    private func lastRerunStart(of placement: Placement) -> Int? {
+        guard let state = placements[placement] else { return nil }
+        let last = steps(of: placement).count - 1
+        return last < 0 ? nil : state.recorded == .target ? last : min(state.stepsDone, last)
+    }
+
+    /// The step from which a host would run again unless another one is named.
+    func rerunStep(of host: HostName) -> StepName? {
+        rerunPlacement(of: host).flatMap { placement in
+            lastRerunStart(of: placement).map { steps(of: placement)[$0].name }
+        }
+    }
+
+    private mutating func rerun(_ host: HostName, from name: StepName?, _ moment: Moment) {
+        let hasFailed = failedStepPlacement(of: host) != nil
+        guard let placement = rerunPlacement(of: host), let last = lastRerunStart(of: placement) else { return }
+        rerunPending.insert(placement)
+        placements[placement]?.attempt += 1
+        placements[placement]?.rerunsToLast = name != nil || !hasFailed
+        guard name != nil || !hasFailed else { return }
+        let first = name.flatMap { name in steps(of: placement).firstIndex { $0.name == name } } ?? last
+        placements[placement]?.stepsDone = min(first, last)
+        lostHosts[host] = nil
+    }
+
+    private func steps(of placement: Placement) -> [Step] {
+        plan.layer(placement.layer).map { steps(of: $0, for: placement.host) } ?? []
     }
 
     /// Why an owner may not decide over layers; nil when one of them is theirs.
@@ -324,14 +371,14 @@ extension RolloutState {
         case .resume: resume(moment)
         case .abort:
             isAborted = true
+            // Between two steps of a rerun nothing moves it on any more.
+            for placement in rerunPending where placements[placement]?.phase == .changing {
+                placements[placement]?.enter(.failed, moment)
+            }
             rerunPending = []
         case .rollback(let scope, let owner): beginRollback(scope, by: request.by, breakGlass: owner, moment)
         case .recheck(let host): recheck(host, moment)
-        case .rerun(let host, _):
-            if let placement = failedStepPlacement(of: host) {
-                rerunPending.insert(placement)
-                placements[placement]?.attempt += 1
-            }
+        case .rerun(let host, _, let step): rerun(host, from: step, moment)
         case .signOff(let hosts, _):
             let accepted = placementsAwaitingSignOff.filter { hosts.contains($0.host) }
             campaign?.signedOff.formUnion(accepted)

@@ -153,8 +153,9 @@ public enum RequestedAction: Codable, Hashable, Sendable {
     case rollback(scope: RollbackScope, breakGlass: Owner?)
     /// Someone repaired the host: capture and compare the full family again.
     case recheck(host: HostName)
-    /// Run the failed step of a host again; `signedOffBy` is needed unless the step is declared idempotent.
-    case rerun(host: HostName, signedOffBy: Owner?)
+    /// Run the failed step of a host again, or where its steps have passed and their verification has not, every step from `from` on (nil
+    /// is the last). `signedOffBy` is needed unless each is declared idempotent.
+    case rerun(host: HostName, signedOffBy: Owner?, from: StepName? = nil)
     /// The lower layers may roll back although these hosts of a higher one are not verified.
     case signOff(hosts: [HostName], owner: Owner)
     case rebind(host: HostName, address: String, port: Int, hostKeys: [HostKey])

@@ -84,6 +84,107 @@ struct RecoveryTests {
         #expect(harness.state.placements[RecoveryTests.c2]?.phase == .failed)
     }
 
+    /// Two steps that passed on c2, where the store is down afterwards.
+    private func heldAfterTwoSteps(_ idempotent: [Bool] = [true, true]) -> EngineHarness {
+        let steps = zip(["migrate", "redeploy"], idempotent).map { name, idempotent in
+            Step(name: StepName(name), command: Model.command, idempotent: idempotent)
+        }
+        var harness = EngineHarness(
+            Model.run([Model.layer("core") { $0.steps = steps }], hosts: ["c1", "c2", "c3"].map { ($0, ["core"]) }))
+        harness.machines[RecoveryTests.c2, default: .init()].afterUpgrade = { $0.statuses["store"] = "down" }
+        harness.run()
+        return harness
+    }
+
+    @Test func aStepThatPassedRunsAgainWhereItsVerificationFailed() {
+        var harness = heldAfterTwoSteps()
+        #expect(
+            harness.state.boundaryRecord?.options.contains(.rerun(host: "c2", step: "redeploy", needsSignOff: false))
+                == true)
+        harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["store"] = "up" }
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
+        harness.run()
+        #expect(harness.starts["r-1.c2.core.redeploy.2"] == 1)
+        #expect(!harness.starts.keys.contains { $0.rawValue.contains("migrate.2") })
+        #expect(harness.state.failures.map(\.resolution) == [.rerunPassed])
+        #expect(!harness.order.contains(Placement(host: "c3", layer: "core")))
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verified)
+        #expect(harness.starts["r-1.c2.core.redeploy.3"] == nil)
+    }
+
+    @Test func everyStepFromTheNamedOneRunsAgainInOrderWhileTheRunIsHeld() {
+        var harness = heldAfterTwoSteps()
+        let before = harness.order.count
+        harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["store"] = "up" }
+        harness.request(.rerun(host: "c2", signedOffBy: nil, from: "migrate"))
+        harness.run()
+        #expect(harness.order[before...] == [RecoveryTests.c2, RecoveryTests.c2])
+        #expect(harness.starts["r-1.c2.core.migrate.2"] == 1)
+        #expect(harness.starts["r-1.c2.core.redeploy.2"] == 1)
+        #expect(harness.state.refusal(of: .resume) == nil)
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verified)
+    }
+
+    @Test func aRerunThatFailsOnItsWayStaysThereAndCanBeTriedAgain() {
+        var harness = heldAfterTwoSteps()
+        harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 7))
+        harness.request(.rerun(host: "c2", signedOffBy: nil, from: "migrate"))
+        harness.run()
+        #expect(harness.state.placements[RecoveryTests.c2]?.phase == .failed)
+        #expect(harness.starts["r-1.c2.core.redeploy.2"] == nil)
+        #expect(harness.state.refusal(of: .resume) != nil)
+        harness.machines[RecoveryTests.c2]?.script = .passes
+        harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["store"] = "up" }
+        // What has not passed can not be left out.
+        let skipping = harness.state.refusal(of: .rerun(host: "c2", signedOffBy: nil, from: "redeploy"))
+        #expect(skipping?.message.contains("step migrate of c2/core has not passed") == true)
+        harness.request(.rerun(host: "c2", signedOffBy: nil, from: "migrate"))
+        harness.run()
+        harness.request(.resume)
+        harness.run()
+        #expect(harness.state.status == .verified)
+    }
+
+    @Test func aRerunOfSeveralStepsIsAllowedAsItsStrictestOne() {
+        let harness = heldAfterTwoSteps([false, true])
+        func refusal(_ owner: Owner?, _ step: StepName?) -> String? {
+            harness.state.refusal(of: .rerun(host: "c2", signedOffBy: owner, from: step))?.message
+        }
+        #expect(refusal(nil, nil) == nil)
+        #expect(refusal(nil, "redeploy") == nil)
+        #expect(refusal(nil, "migrate")?.contains("step migrate is not declared idempotent") == true)
+        #expect(refusal("own-core", "migrate") == nil)
+        #expect(refusal("own-data", "migrate") != nil)
+        #expect(refusal("own-core", "backup")?.contains("has no step backup") == true)
+        #expect(harness.state.refusal(of: .rerun(host: "c1", signedOffBy: "own-core", from: "migrate")) != nil)
+    }
+
+    @Test func aRepairEndsWhereThePlacementIsChangedAgain() {
+        for action in [
+            RequestedAction.rerun(host: "c2", signedOffBy: "own-core"),
+            .rollback(scope: .host(name: "c2"), breakGlass: nil),
+        ] {
+            var harness = heldAfterTwoSteps()
+            harness.machines[RecoveryTests.c2]?.statuses["store"] = "up"
+            harness.request(.recheck(host: "c2"))
+            harness.run()
+            #expect(harness.state.placements[RecoveryTests.c2]?.repairedByHand == true)
+            // It soaks, and is down again.
+            harness.machines[RecoveryTests.c2]?.statuses["store"] = "down"
+            harness.request(.resume)
+            harness.run()
+            #expect(harness.state.placements[RecoveryTests.c2]?.phase == .failed)
+            harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["store"] = "up" }
+            harness.request(action)
+            harness.run()
+            #expect(harness.state.placements[RecoveryTests.c2]?.repairedByHand == false)
+        }
+    }
+
     @Test func aWiderWayThanTheNarrowestNeedsAReason() {
         let harness = held { $0.script = .ends(.exited(code: 1)) }
         func refusal(_ action: RequestedAction, _ reason: String?) -> RequestRefusal? {

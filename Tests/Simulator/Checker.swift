@@ -138,7 +138,7 @@ final class Checker {
             failedHosts = []
             permitted = []
         case .abort: failedHosts = []
-        case .rerun(let host, _): permitted.insert(host)
+        case .rerun(let host, _, _): permitted.insert(host)
         case .finalize, .supersede: closed = true
         case .cancel:
             closed = true

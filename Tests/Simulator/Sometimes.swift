@@ -4,6 +4,7 @@ enum Sometimes: String, CaseIterable {
     case connectionCut, duplicateAfterTheEnd, staleEpochRefused, hostDownAtSend, lateRequestRefused
     case rebootDuringOperation, supervisorDied, hostDiskFull, ledgerDiskFull, ledgerDiskFullWhileHeld
     case heldWithOperationsInFlight, hostWentBackByItself, confirmed, clockJumped
-    case recheck, rerun, rollback, retire, resumed, paused, aborted, cancelled, copyDrove, adopted, quarantined
+    case recheck, rerun, rerunFromAStep, rollback, retire, resumed, paused, aborted, cancelled, copyDrove, adopted,
+        quarantined
     case endedVerified, endedRolledBack, finalized, tombstoned, interrupted
 }

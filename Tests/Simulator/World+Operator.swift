@@ -98,7 +98,9 @@ extension World {
         case .recheck(let host):
             if generator.chance(70) { repair(host) }
             return .recheck(host: host)
-        case .rerun(let host, _): return .rerun(host: host, signedOffBy: owner(of: host))
+        case .rerun(let host, let step, _):
+            let first = state.plan.layers.first { layer in layer.steps.contains { $0.name == step } }?.steps.first?.name
+            return .rerun(host: host, signedOffBy: owner(of: host), from: generator.chance(30) ? first : nil)
         case .rollback(let scope): return .rollback(scope: scope, breakGlass: nil)
         case .signOff(let hosts): return owner(of: hosts[0]).map { .signOff(hosts: hosts, owner: $0) }
         case .retire(let host):
@@ -176,7 +178,8 @@ extension World {
         else { return false }
         switch action {
         case .recheck: sometimes(.recheck)
-        case .rerun: sometimes(.rerun)
+        case .rerun(_, _, from: nil): sometimes(.rerun)
+        case .rerun: sometimes(.rerunFromAStep)
         case .rollback: sometimes(.rollback)
         case .resume: sometimes(.resumed)
         case .pause: sometimes(.paused)

@@ -73,8 +73,8 @@ extension OperatorCommand {
         case .verifyEvidence(let file), .importTrustingSSHConfig(let file): [file]
         case .showPlan(let plan), .approvePlan(let plan, _): [plan]
         case .start(let plan, _): [plan ?? "PLAN"]
-        case .showHost(let host), .adopt(let host, _), .recheck(let host, _), .rerun(let host, _, _, _),
-            .rerunSignedOff(let host, _, _):
+        case .showHost(let host), .adopt(let host, _), .recheck(let host, _), .rerun(let host, _, _, _, _),
+            .rerunSignedOff(let host, _, _, _):
             [host.rawValue]
         case .trustKeys(let hosts), .replaceKeys(let hosts), .signOff(let hosts, _, _): hosts.map(\.rawValue)
         case .watch(let run), .abort(let run), .finalize(let run), .cancel(let run), .rebind(_, let run),
@@ -103,8 +103,10 @@ extension OperatorCommand {
         case .statusOfEveryHost: [("all", nil)]
         case .recheck(_, let run): [("run", run.rawValue)]
         case .startLab(let folder), .endLab(let folder): [("folder", folder)]
-        case .rerun(_, let run, let owners, _): [("run", run.rawValue)] + owners.map { ("as", $0.rawValue) }
-        case .rerunSignedOff(_, let run, let owner): [("run", run.rawValue), ("sign-off", owner?.rawValue ?? "OWNER")]
+        case .rerun(_, let run, let step, let owners, _):
+            [("run", run.rawValue)] + from(step) + owners.map { ("as", $0.rawValue) }
+        case .rerunSignedOff(_, let run, let step, let owner):
+            [("run", run.rawValue)] + from(step) + [("sign-off", owner?.rawValue ?? "OWNER")]
         case .rollback(let scope, _, let owners, _): [scope.option] + owners.map { ("as", $0.rawValue) }
         case .signOff(_, let run, let owner): [("run", run.rawValue), ("as", owner?.rawValue ?? "OWNER")]
         case .verifyLedger(let file): file.map { [("ledger", $0)] } ?? []
@@ -118,6 +120,8 @@ extension OperatorCommand {
         }
     }
 }
+
+private func from(_ step: StepName?) -> [(name: String, value: String?)] { step.map { [("from", $0.rawValue)] } ?? [] }
 
 extension OperatorCommand {
     /// Has the agent of a host take an identity of its own, where it stands in a copy of another machine's disk.

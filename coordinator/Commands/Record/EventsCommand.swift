@@ -88,7 +88,9 @@ extension RequestedAction {
         case .rollback(let scope, let owner):
             "a rollback of \(scope.description)" + (owner.map { ", past its guardrails by \($0)" } ?? "")
         case .recheck(let host): "a recheck of \(host)"
-        case .rerun(let host, let owner): "a rerun on \(host)" + (owner.map { ", signed off by \($0)" } ?? "")
+        case .rerun(let host, let owner, let step):
+            "a rerun on \(host)" + (step.map { " from step \($0)" } ?? "")
+                + (owner.map { ", signed off by \($0)" } ?? "")
         case .signOff(let hosts, let owner):
             "going past \(hosts.map(\.rawValue).joined(separator: ", ")), signed off by \(owner)"
         case .rebind(let host, let address, let port, _): "reaching \(host) at \(address):\(port)"

@@ -76,8 +76,10 @@ struct RecoverRecheck: LockflightCommand {
 
 struct RecoverRerun: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rerun", abstract: "Run the failed step of a host again.",
+        commandName: "rerun", abstract: "Run the failed step of a host again, or steps whose verification failed.",
         discussion: """
+            Without --from the failed step runs again; where every step has passed and its verification has not, the last one. \
+            With --from every step from that one on runs again, one after the other.
             Only for steps that the plan declares idempotent, or with an owner's recorded sign-off; an owner approves it
             either way.
             Example: lockflight recover rerun core-2 --sign-off ana --reason 'disk was full'
@@ -86,6 +88,7 @@ struct RecoverRerun: LockflightCommand {
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @Argument(help: "The host.") var host: String
+    @Option(name: .long, help: "The first step to run again; all that follow it run as well.") var from: String?
     @Option(name: .customLong("as"), help: "An owner who approves it, where nobody has yet.") var owner: String?
     @Option(name: .long, help: "The owner who signs it off: approves a step that is not declared idempotent.")
     var signOff: String?
@@ -93,7 +96,8 @@ struct RecoverRerun: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target)
-        let action = RequestedAction.rerun(host: HostName(host), signedOffBy: signOff.map { Owner($0) })
+        let action = RequestedAction.rerun(
+            host: HostName(host), signedOffBy: signOff.map { Owner($0) }, from: from.map { StepName($0) })
         return try await control.requestAndFollow(
             action, reason: reason, needsReason: signOff.map { "to sign off a step of \(host) as \($0)" },
             approvedBy: [owner].compactMap { $0.map { Owner($0) } })

@@ -14,14 +14,14 @@ extension RecoveryOption {
         switch self {
         case .recheck(let host):
             return NextCommand(.recheck(host: host, run: run), "repaired by hand: capture and compare it again")
-        case .rerun(let host, true):
+        case .rerun(let host, let step, true):
             return NextCommand(
-                .rerunSignedOff(host: host, run: run, owner: owner),
-                "run the failed step again, with an owner's sign-off")
-        case .rerun(let host, false):
+                .rerunSignedOff(host: host, run: run, from: nil, owner: owner),
+                "run step \(step) again, with an owner's sign-off")
+        case .rerun(let host, let step, false):
             return NextCommand(
-                .rerun(host: host, run: run, approvedBy: approvers, reason: reason),
-                "run the failed step again: it is declared idempotent")
+                .rerun(host: host, run: run, from: nil, approvedBy: approvers, reason: reason),
+                "run step \(step) again: it is declared idempotent")
         case .rollback(let scope):
             return NextCommand(
                 .rollback(scope: scope, run: run, approvedBy: approvers, reason: reason), scope.purpose)
@@ -136,7 +136,7 @@ extension RolloutState {
     private func approvers(of option: RecoveryOption, at wall: WallTime) -> [Owner] {
         let action: RequestedAction? =
             switch option {
-            case .rerun(let host, let needsSignOff): needsSignOff ? nil : .rerun(host: host, signedOffBy: nil)
+            case .rerun(let host, _, let needsSignOff): needsSignOff ? nil : .rerun(host: host, signedOffBy: nil)
             case .rollback(let scope): .rollback(scope: scope, breakGlass: nil)
             case .recheck, .signOff, .resume, .retire, .cancel: nil
             }
@@ -146,7 +146,7 @@ extension RolloutState {
     /// An owner who may decide an option that needs one.
     private func decider(of option: RecoveryOption) -> Owner? {
         switch option {
-        case .rerun(let host, _), .retire(let host): placements(of: host).last.flatMap { firstOwner(of: $0.layer) }
+        case .rerun(let host, _, _), .retire(let host): placements(of: host).last.flatMap { firstOwner(of: $0.layer) }
         case .signOff(let hosts):
             hosts.first.flatMap { host in placements(of: host).last }.flatMap { firstOwner(of: $0.layer) }
         case .recheck, .rollback, .resume, .cancel: nil
