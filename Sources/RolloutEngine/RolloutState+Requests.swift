@@ -187,9 +187,11 @@ extension RolloutState {
     {
         for higher in moved where (layerIndex(of: higher.name) ?? 0) > (layerIndex(of: layer.name) ?? 0) {
             guard !isWholly(layer: higher.name, in: targets) else { continue }
-            if higher.worksWith[layer.name]?.contains(layer.version.from) == true { continue }
+            let declared = higher.worksWith[layer.name] ?? []
+            if declared.contains(layer.version.from) { continue }
+            let named = declared.isEmpty ? "nothing of it" : "only \(declared.map(\.rawValue).joined(separator: ", "))"
             return RequestRefusal(
-                "layer \(higher.name) has moved and is not declared to work with \(layer.name) \(layer.version.from)",
+                "layer \(higher.name) has moved, and its worksWith lacks \(layer.name) \(layer.version.from): it names \(named)",
                 remedy: "roll \(higher.name) back first, or use --all")
         }
         return nil

@@ -1,6 +1,7 @@
 import ContentDigest
 import Foundation
 import Ledger
+import OperatorCommands
 import RolloutEngine
 import SafeText
 import Testing
@@ -81,6 +82,30 @@ struct OverviewTests {
         #expect(commands[0] != commands[1])
     }
 
+    /// What would be refused is never named as the next command, and no way back is ended beside one that was refused.
+    @Test func noCommandIsNamedThatWouldBeRefused() throws {
+        func next(_ live: LiveRun, after action: RequestedAction) throws -> OperatorCommand? {
+            let wall = live.state.lastEventAt
+            let refusal = try #require(live.state.refusal(of: action))
+            return CommandError(refusal, of: action, in: live.state, at: wall, consequence: "Nothing was recorded").next
+        }
+        let low = RequestedAction.rollback(scope: .layer(name: "data"), breakGlass: nil)
+        let verified = try LiveRun(fails: false)
+        try verified.drive()
+        #expect(verified.state.status == .verified)
+        let instead = OperatorCommand.rollback(
+            scope: .layer(name: "core"), run: verified.run, approvedBy: [], reason: .none)
+        #expect(try next(verified, after: low) == instead)
+        #expect(verified.state.nextCommands(at: verified.state.lastEventAt).map(\.command).count == 2)
+
+        let oneWay = try LiveRun(fails: false) { $0.layers[1].rollback.boundary = .oneWay }
+        try oneWay.drive()
+        #expect(oneWay.state.status == .verified)
+        #expect(oneWay.state.nextCommands(at: oneWay.state.lastEventAt).map(\.command) == [.finalize(run: oneWay.run)])
+        #expect(try next(oneWay, after: low) == .status(run: oneWay.run))
+        #expect(try next(oneWay, after: .abort) == .finalize(run: oneWay.run))
+    }
+
     @Test func aLayerOfThousandsIsToldInCounts() throws {
         try live.drive()
         func lines(_ limit: Int?) throws -> [TerminalText] {
@@ -110,6 +135,7 @@ private final class LiveRun {
     var state: RolloutState
     var observe: (LiveRun) throws -> Void = { _ in }
     private let lease: Lease
+    private let fails: Bool
     private var now = MonotonicTime.zero
     private var wall = WallTime(clamping: 1_000)
     private var upgraded: Set<Placement> = []
@@ -117,10 +143,15 @@ private final class LiveRun {
     /// The owner's word for a rollback holds until then.
     static let approvalEnds = WallTime(clamping: 1_000_000)
 
-    init() throws {
+    /// - Parameters:
+    ///   - fails: whether the step of core-1 does.
+    ///   - change: made to the plan.
+    init(fails: Bool = true, change: (inout Plan) -> Void = { _ in }) throws {
+        self.fails = fails
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         ledger = try Ledger.open(at: folder + "/ledger.sqlite")
         var definition = try #require(StatusViewTests.state()).definition
+        change(&definition.plan)
         definition.ledger = ledger.id
         definition.planDigest = try ledger.addPlan(definition.plan, at: wall)
         definition.hostsDigest = try Digest.canonical(of: definition.hosts)
@@ -183,7 +214,7 @@ private final class LiveRun {
         case .start(let intent):
             state.markDispatched(intent.id)
             let isStep = intent.action != .rollback
-            let fails = isStep && intent.placement.host == "core-1"
+            let fails = fails && isStep && intent.placement.host == "core-1"
             if isStep { upgraded.insert(intent.placement) } else { upgraded.remove(intent.placement) }
             return [
                 .operationStarted(id: intent.id),

@@ -50,18 +50,36 @@ extension RollbackScope {
 
 extension CommandError {
     /// A refused request, with what would make it possible and the narrowest command that can be given now.
-    init(_ refusal: RequestRefusal, of state: RolloutState, at wall: WallTime, consequence: String) {
+    init(
+        _ refusal: RequestRefusal, of action: RequestedAction, in state: RolloutState, at wall: WallTime,
+        consequence: String
+    ) {
+        var ways = [refusal.next].compactMap { $0 }
+        if case .rollback(let scope, _) = action { ways += state.rollbacks(insteadOf: scope, at: wall) }
+        ways += state.nextCommands(at: wall).map(\.command)
+        // Who wants to go back is not led to where nothing goes back any more.
+        if case .rollback = action { ways.removeAll { $0 == .finalize(run: state.definition.run) } }
         self.init(
             .refused, refusal.message, consequence: "\(consequence): \(refusal.remedy).",
-            next: refusal.next ?? state.nextCommands(at: wall).first?.command ?? .status(run: state.definition.run))
+            next: ways.first(where: state.takes) ?? .status(run: state.definition.run))
     }
 }
 
 extension RolloutState {
-    /// The next commands, narrowest first.
+    /// The next commands, narrowest first; none that would be refused.
     ///
     /// - Parameter wall: decides whose approvals still hold.
-    func nextCommands(at wall: WallTime) -> [NextCommand] {
+    func nextCommands(at wall: WallTime) -> [NextCommand] { waysOn(at: wall).filter { takes($0.command) } }
+
+    fileprivate func rollbacks(insteadOf scope: RollbackScope, at wall: WallTime) -> [OperatorCommand] {
+        rollbacksInstead(of: scope).map { other in
+            .rollback(
+                scope: other, run: definition.run, approvedBy: approvers(of: .rollback(scope: other), at: wall),
+                reason: .none)
+        }
+    }
+
+    private func waysOn(at wall: WallTime) -> [NextCommand] {
         let run = definition.run
         if status == .rolledBack(.verified) {
             return [
@@ -146,9 +164,8 @@ extension RolloutState {
     /// An owner who may decide an option that needs one.
     private func decider(of option: RecoveryOption) -> Owner? {
         switch option {
-        case .rerun(let host, _, _), .retire(let host): placements(of: host).last.flatMap { firstOwner(of: $0.layer) }
-        case .signOff(let hosts):
-            hosts.first.flatMap { host in placements(of: host).last }.flatMap { firstOwner(of: $0.layer) }
+        case .rerun(let host, _, _), .retire(let host): decider(on: [host])
+        case .signOff(let hosts): decider(on: hosts)
         case .recheck, .rollback, .resume, .cancel: nil
         }
     }

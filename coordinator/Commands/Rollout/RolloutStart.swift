@@ -77,7 +77,9 @@ struct RolloutStart: LockflightCommand {
         }
         let state = try await control.state()
         if let refusal = state.refusal(of: .supersede(by: "successor")) {
-            throw CommandError(refusal, of: state, at: Context.clock.wall(), consequence: "Nothing was started")
+            throw CommandError(
+                refusal, of: .supersede(by: "successor"), in: state, at: Context.clock.wall(),
+                consequence: "Nothing was started")
         }
         return state
     }

@@ -76,7 +76,7 @@ struct RunControl {
             let request = Request(action: action, by: context.user, reason: reason)
             if let refusal = approved.refusal(of: request, at: Context.clock.wall()) {
                 guard refusal.isForWantOfReason, let typed = try context.ask(why: refusal.message) else {
-                    throw refused(refusal, state)
+                    throw refused(refusal, of: action, state)
                 }
                 reason = typed
                 continue
@@ -101,10 +101,12 @@ struct RunControl {
         var approved = state
         var events: [RunEvent] = []
         for owner in owners {
-            if let refusal = approved.refusal(of: action) { throw refused(refusal, state) }
+            if let refusal = approved.refusal(of: action) { throw refused(refusal, of: action, state) }
             guard let approval = approved.recoveryApproval(of: action, by: owner) else { continue }
             let request = Request(action: .approveRecovery(approval), by: context.user, reason: reason)
-            if let refusal = approved.refusal(of: request, at: Context.clock.wall()) { throw refused(refusal, state) }
+            if let refusal = approved.refusal(of: request, at: Context.clock.wall()) {
+                throw refused(refusal, of: action, state)
+            }
             events.append(.requested(request))
             approved.apply(
                 RecordedEvent(
@@ -117,7 +119,7 @@ struct RunControl {
     /// Records an owner's word for a recovery, and leaves it to others.
     func approve(_ action: RequestedAction, by owner: Owner, reason: String?) async throws -> CommandResult {
         let state = try await state()
-        if let refusal = state.refusal(of: action) { throw refused(refusal, state) }
+        if let refusal = state.refusal(of: action) { throw refused(refusal, of: action, state) }
         guard let approval = state.recoveryApproval(of: action, by: owner) else {
             throw CommandError(.refused, "this needs no approval", next: .showBoundary(run: run))
         }
@@ -127,8 +129,10 @@ struct RunControl {
             document: approval, next: after.nextCommands(at: Context.clock.wall()).map(\.command))
     }
 
-    private func refused(_ refusal: RequestRefusal, _ state: RolloutState) -> CommandError {
-        CommandError(refusal, of: state, at: Context.clock.wall(), consequence: "Nothing was recorded")
+    private func refused(
+        _ refusal: RequestRefusal, of action: RequestedAction, _ state: RolloutState
+    ) -> CommandError {
+        CommandError(refusal, of: action, in: state, at: Context.clock.wall(), consequence: "Nothing was recorded")
     }
 
     /// Asks for something and sees it through: by driving where nobody does, else by watching who does.
