@@ -26,7 +26,7 @@ public enum AgentRequest: Hashable, Sendable {
         switch self {
         case .capture(let capture): capture.secretFiles == nil ? 1 : 2
         case .start(let start): start.secretFiles == nil ? 1 : 2
-        case .preflight(let preflight): preflight.keeps == nil ? 1 : 2
+        case .preflight(let preflight): preflight.keeps == nil ? 1 : preflight.run == nil ? 3 : 2
         case .hello, .attach, .settle, .confirm, .journal: 1
         }
     }
@@ -76,7 +76,7 @@ public struct PreflightRequest: Codable, Hashable, Sendable {
     public var requires: [RollbackArtifact]
     /// Scripts whose content now is to be kept for the run, each by itself: what protocol 1 has instead of `keeps`.
     public var preserve: [String]
-    /// What is to be kept for the commands of the way back; nil for nothing.
+    /// What is to be kept for the commands of the way back, or tried where there is no run; nil for nothing.
     public var keeps: [KeepOrder]?
 
     public init(

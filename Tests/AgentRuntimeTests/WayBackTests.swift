@@ -421,6 +421,51 @@ import UpgradeDomain
         #expect(record.outcome == .exited(code: 0), "\(output)")
     }
 
+    /// `inventory check --plan` tries what a preflight would keep, and leaves nothing behind.
+    @Test func whatWouldBeKeptIsTriedWithoutARun() throws {
+        let host = try HostUnderTest()
+        let scripts = host.folder.appending(path: "scripts")
+        try FileManager.default.createDirectory(at: scripts, withIntermediateDirectories: true)
+        try host.write("scripts/go.sh", "true\n")
+        let command = ScriptCommand(arguments: ["sh", "./scripts/go.sh"], timeoutSeconds: 5)
+        func tried(_ orders: [KeepOrder]) throws -> [String] {
+            let request = PreflightRequest(
+                run: nil, workingDirectory: host.folder.path, commands: [command], requires: [], preserve: [],
+                keeps: orders)
+            let reply = try host.session(epoch: nil).ask(.preflight(request))
+            guard case .preflight(let found) = reply else { throw Surprise("\(reply)") }
+            return found.missingScripts
+        }
+        #expect(try tried([KeepOrder(command: command), KeepOrder(command: command, paths: ["scripts"])]) == [])
+        #expect(try tried([KeepOrder(command: command, paths: ["ops"])]).first?.contains("ops (not there)") == true)
+        for number in 0...AgentLimits.keptFiles { try host.write("scripts/f\(number)", "") }
+        #expect(
+            try tried([KeepOrder(command: command)]).first?.contains("name what it needs with rollback.keeps") == true)
+        #expect(!FileManager.default.fileExists(atPath: host.state.appending(path: "preserved").path))
+    }
+
+    /// What is kept and named by nothing would not be used: the new version's would run, unseen.
+    @Test(arguments: [
+        (["make", "rollback"], nil, false), (["sh", "-c", "make rollback"], nil, false),
+        (["sh", "-c", "make -C ops rollback"], nil, true), (["make", "-f", "ops/Makefile", "rollback"], nil, true),
+        (["sh", "-c", "make rollback"], "ops", true), (["/usr/bin/env", "true"], nil, false),
+    ])
+    func whatIsKeptIsNamedByTheCommand(_ arguments: [String], _ directory: String?, _ isTaken: Bool) throws {
+        let host = try HostUnderTest()
+        try FileManager.default.createDirectory(
+            at: host.folder.appending(path: "ops"), withIntermediateDirectories: true)
+        try host.write("ops/Makefile", "rollback:\n\ttrue\n")
+        let command = ScriptCommand(arguments: arguments, workingDirectory: directory, timeoutSeconds: 5)
+        let request = PreflightRequest(
+            run: "r-1", workingDirectory: host.folder.path, commands: [], requires: [], preserve: [],
+            keeps: [KeepOrder(command: command, paths: ["ops"])])
+        guard case .preflight(let found) = try host.session().ask(.preflight(request)) else {
+            throw Surprise("no answer")
+        }
+        #expect(found.missingScripts.isEmpty == isTaken, "\(found.missingScripts)")
+        if !isTaken { #expect(found.missingScripts[0].contains("which names nothing of it")) }
+    }
+
     @Test(arguments: ["/etc", "..", "scripts/../..", ".", ""])
     func whatIsNotBelowTheWorkingDirectoryIsNotKept(path: String) throws {
         let host = try HostUnderTest()

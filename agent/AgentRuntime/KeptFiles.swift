@@ -8,20 +8,43 @@ import UpgradeDomain
 struct KeptFiles: Sendable {
     private let folder: Folder
     let run: RunID
+    /// Nothing is written: it is only tried.
+    private let isTrial: Bool
 
     init(state: StateFolder, run: RunID) {
         folder = state.preserved.subfolder(OperationJournal.fileName(of: run.rawValue))
         self.run = run
+        isTrial = false
+    }
+
+    /// What would be kept where nothing is yet.
+    private init(trialIn state: StateFolder) {
+        (folder, run, isTrial) = (state.preserved.subfolder("trial!"), "trial!", true)
+    }
+
+    /// Why something that a plan's way back needs could not be kept, in words; nothing is written.
+    static func problems(keeping orders: [KeepOrder], in workingDirectory: String, _ state: StateFolder) -> [String] {
+        let trial = KeptFiles(trialIn: state)
+        var trees: [String: KeptTree] = [:]
+        return orders.flatMap { trial.add($0, to: &trees, in: workingDirectory) }
     }
 
     // MARK: Before the change
 
-    /// Keeps what a command of the way back needs, unless the run has kept it before: the first copy is the one from before the change.
+    /// Keeps what commands of the way back need, unless the run has kept it before: the first copy is the one from before the change.
     /// Call inside `StateFolder.exclusively`.
     ///
     /// - Returns: why something can not be kept, in words; empty where all is.
-    func keep(_ order: KeepOrder, in workingDirectory: String) throws(Refusal) -> [String] {
+    func keep(_ orders: [KeepOrder], in workingDirectory: String) throws(Refusal) -> [String] {
         var trees = try trees()
+        let problems = orders.flatMap { add($0, to: &trees, in: workingDirectory) }
+        if !trees.isEmpty { try folder.writeJSON("kept.json", trees) }
+        return problems
+    }
+
+    private func add(
+        _ order: KeepOrder, to trees: inout [String: KeptTree], in workingDirectory: String
+    ) -> [String] {
         let named = order.paths.map { PlacedPath.flat(absolutePath($0, in: workingDirectory)) }
         let script = KeptFiles.script(of: order.command, in: workingDirectory) { isRegularFile($0) }?.path
         let holding = script.flatMap { KeptFiles.root(holding: $0, of: trees.keys) }
@@ -47,7 +70,14 @@ struct KeptFiles: Sendable {
                 }
             }
         }
-        if !roots.isEmpty { try folder.writeJSON("kept.json", trees) }
+        if problems.isEmpty, !named.isEmpty, script == nil,
+            mentioned(by: order.command, of: named, in: workingDirectory).isEmpty
+        {
+            let names = order.paths.joined(separator: ", ")
+            problems.append(
+                "\(names) (kept for '\(ShellText.line(order.command.arguments))', which names nothing of it and so would run without it; "
+                    + "say in the plan which file is its script: 'script: ./PATH')")
+        }
         return problems
     }
 
@@ -113,7 +143,7 @@ struct KeptFiles: Sendable {
         var tree = KeptTree()
         let budget = KeepBudget(trees.values)
         do throws(Refusal) {
-            try folder.create()
+            if !isTrial { try folder.create() }
             try add(root, as: "", to: &tree, budget) { path in isNamed || path == root || path == script }
         } catch {
             throw KeepFailure(words: "\(root) (\(error.message))", isTooMuch: error.code == .limitExceeded)
@@ -153,7 +183,7 @@ struct KeptFiles: Sendable {
             let digest = Digest.sha256(of: bytes)
             tree.files[name] = KeptTree.File(digest: digest, bytes: bytes.count, access: KeptTree.Access(status))
             try budget.check(tree)
-            if !folder.contains(digest.rawValue) { try folder.write(digest.rawValue, bytes) }
+            if !isTrial, !folder.contains(digest.rawValue) { try folder.write(digest.rawValue, bytes) }
         case S_IFDIR:
             guard access(path, R_OK | X_OK) == 0 else {
                 guard isNeeded(path) else { return }

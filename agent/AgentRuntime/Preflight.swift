@@ -18,9 +18,7 @@ extension HostAgent {
             let kept = KeptFiles(state: state, run: run)
             missing += try state.exclusively { () throws(Refusal) -> [String] in
                 if try !journal.hasBegun(run) { kept.startAnew() }
-                var problems: [String] = []
-                for order in request.keeps ?? [] { problems += try kept.keep(order, in: request.workingDirectory) }
-                return problems
+                return try kept.keep(request.keeps ?? [], in: request.workingDirectory)
             }
             for path in request.preserve {
                 let command = request.commands.firstIndex { $0.scriptPath == path }
@@ -31,6 +29,8 @@ extension HostAgent {
                 }
                 try state.exclusively { () throws(Refusal) in try kept.keep(file: file) }
             }
+        } else if let keeps = request.keeps {
+            missing += KeptFiles.problems(keeping: keeps, in: request.workingDirectory, state)
         }
         var named: Set<String> = []
         return PreflightReply(

@@ -23,7 +23,7 @@ enum RequestCheck {
                     throw Refusal(.malformed, "what is kept does not lie in the working directory")
                 }
             }
-            guard preflight.preserve.isEmpty && preflight.keeps == nil || preflight.run != nil else {
+            guard preflight.preserve.isEmpty || preflight.run != nil else {
                 throw Refusal(.malformed, "scripts can only be preserved for a run")
             }
         case .capture(let capture):

@@ -53,11 +53,13 @@ public struct FleetCheck: Sendable {
         }
         let layers = (plan?.layers ?? []).filter { host.baseURL(in: $0.name) != nil }
         let needs = plan.map { PreflightNeeds(of: host, $0, layers, run: "check") }
+        let triesKeeping = await session.protocolVersion >= 3
         let reply = try await session.single(
             .preflight(
                 PreflightRequest(
                     run: nil, workingDirectory: host.workingDirectory, commands: needs?.commands ?? [],
-                    requires: [RollbackArtifact(path: host.workingDirectory)] + (needs?.requires ?? []), preserve: [])),
+                    requires: [RollbackArtifact(path: host.workingDirectory)] + (needs?.requires ?? []), preserve: [],
+                    keeps: triesKeeping ? needs?.keeps : nil)),
             timeout: HostWork.preflightTimeout(needs?.requires ?? []))
         guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
         let facts = PreflightFacts(found, of: hello, at: reader.clock.wall())
