@@ -174,6 +174,45 @@ struct RolloutTests {
         }
     }
 
+    @Test func stepsThatPassedRunAgainFromTheNamedOneWhereTheirVerificationFailed() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.approvePlan(to: "1.5.0") {
+                $0.replacingOccurrences(
+                    of: "  - name: core\n",
+                    with: """
+                          - name: core
+                            steps:
+                              - {name: migrate, idempotent: true, run: [sh, -c, "echo migrated >> migrations"], timeoutSeconds: 5}
+                              - name: redeploy
+                                idempotent: true
+                                run: [bash, ./scripts/redeploy-host-stack.sh, --layer, core, --to, "1.5.0"]
+                                timeoutSeconds: 20
+
+                        """)
+            }
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            #expect(try await fleet.holdCode() == "evidence-regressed")
+            let ways = try await fleet.run(["recover"]).output
+            #expect(ways.contains("run step redeploy again: it is declared idempotent"), "\(ways)")
+            try await fleet.expect(.refused, "recover", "rerun", "core-1", "--from", "backup", "--as", "core-owner")
+            try await fleet.expect(.refused, "recover", "rerun", "core-1", "--from", "migrate")
+            try await fleet.lab.mend("core-1")
+            try await fleet.expect(
+                .held, "recover", "rerun", "core-1", "--from", "migrate", "--as", "core-owner",
+                "--reason", "the schema was half done")
+            let names = try fleet.journal(of: "core-1")
+            #expect(names.filter { $0.hasSuffix(".2") }.count == 2, "\(names)")
+            let migrations = try String(
+                contentsOfFile: "\(fleet.lab.host("core-1").root)/stack/migrations", encoding: .utf8)
+            #expect(migrations == "migrated\nmigrated\n")
+            try await fleet.expect(.verified, "rollout", "resume")
+            #expect(try await fleet.version("core-1", "core") == "1.5.0")
+            let events = try await fleet.run(["events"]).output
+            #expect(events.contains("a rerun on core-1 from step migrate"), "\(events)")
+        }
+    }
+
     @Test func aWrongPlanIsLeftThroughASuccessor() async throws {
         try await FleetFixture.with { fleet in
             // The wrong plan: it asks core for a release that does not exist.
