@@ -3,7 +3,7 @@
 
 usage: scripts/sinks.py PROGRAM SECONDS [SEED]
 
-PROGRAM is the built lockflight-sinks. SECONDS are for all readers together: html5lib for HTML, cmark-gfm for Markdown (tables,
+PROGRAM is the built lockflight-sinks. SECONDS are for all readers together, and for what they are given: html5lib for HTML, cmark-gfm for Markdown (tables,
 lists, headings, code), bash for words of a shell, Python for JSON, pyte for a terminal, and Chromium once at the end for a whole
 page, where it is installed. Each has to read the text that was meant, and nothing but text. Fails with the text that was not.
 """
@@ -219,7 +219,8 @@ def main():
     spent = dict.fromkeys(counts, 0.0)
     last = []
     try:
-        while not last or min(spent.values()) < seconds / len(READERS):
+        end = time.monotonic() + seconds
+        while not last or time.monotonic() < end and min(spent.values()) < seconds / len(READERS):
             last = list(entries_of(program, list(texts(chance))))
             for reader in READERS:
                 if spent[reader.__name__] >= seconds / len(READERS):
