@@ -5,7 +5,9 @@ public import UpgradeDomain
 
 /// Everything recorded of one run in one document, which is proved without the ledger that it came from.
 public struct EvidenceBundle: Codable, Hashable, Sendable {
-    public static let currentFormat = "lockflight-evidence-2"
+    public static let currentFormat = "lockflight-evidence-3"
+    /// A repair by hand was told of for ever, also where its placement had been changed again.
+    public static let formatWithLastingRepairs = "lockflight-evidence-2"
     /// Its conclusions had the commands that could be given next, which nothing proves.
     public static let formatWithAdvice = "lockflight-evidence-1"
     /// The largest file that is written or read.
@@ -74,7 +76,11 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
     /// agents journal.
     /// - Returns: The events, each of them proven.
     public func prove() throws(Fault) -> [RecordedEvent] {
-        guard [EvidenceBundle.currentFormat, EvidenceBundle.formatWithAdvice].contains(format) else {
+        guard
+            [
+                EvidenceBundle.currentFormat, EvidenceBundle.formatWithLastingRepairs, EvidenceBundle.formatWithAdvice,
+            ].contains(format)
+        else {
             throw Fault("the format", "it is '\(format)', and this build reads '\(EvidenceBundle.currentFormat)'")
         }
         var proven = EventChain.Head.beforeFirst

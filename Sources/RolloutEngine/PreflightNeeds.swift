@@ -23,13 +23,13 @@ public struct PreflightNeeds: Hashable, Sendable {
             let values = PlaceholderValues(host: host, layer: layer, run: run)
             commands += steps(layer).map { values.expand($0.command) } + [values.expand(plan.materialization)]
             commands += (plan.guardrails + (plan.rollbackGuardrails ?? [])).map(values.expand)
-            // What never goes back needs nothing for it.
-            guard layer.rollback.boundary != .oneWay, let command = layer.rollback.command else { continue }
-            let rollback = values.expand(command)
-            commands.append(rollback)
             requires += layer.rollback.requires.map {
                 RollbackArtifact(path: values.expand($0.path), sha256: $0.sha256, isManifest: $0.isManifest)
             }
+            // What never goes back runs nothing for it.
+            guard layer.rollback.boundary != .oneWay, let command = layer.rollback.command else { continue }
+            let rollback = values.expand(command)
+            commands.append(rollback)
             let paths = (layer.rollback.keeps ?? []).map(values.expand)
             keeps.append(KeepOrder(command: rollback, paths: paths))
             keeps += (plan.rollbackGuardrails ?? plan.guardrails).map {

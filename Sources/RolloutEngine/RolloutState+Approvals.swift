@@ -7,8 +7,8 @@ extension RolloutState {
     /// What an owner would have to say for an action; nil for actions that need no such word.
     public func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
         switch action {
-        case .rerun(let host, _, _):
-            RecoveryApproval(owner: owner, action: .rerun, boundary: boundary, hosts: [host])
+        case .rerun(let host, _, let step):
+            RecoveryApproval(owner: owner, action: .rerun, boundary: boundary, hosts: [host], from: step)
         case .rollback(let scope, _):
             RecoveryApproval(
                 owner: owner, action: .rollback, boundary: boundary,
@@ -24,9 +24,9 @@ extension RolloutState {
     /// The layers whose owners have not yet agreed to an action.
     public func layersWithoutApproval(for action: RequestedAction, at wall: WallTime) -> [LayerName] {
         switch action {
-        case .rerun(let host, let signedOffBy, _):
-            guard signedOffBy == nil, let placement = rerunPlacement(of: host) else { return [] }
-            return isApproved(.rerun, [placement], at: wall) ? [] : [placement.layer]
+        case .rerun(let host, let signedOffBy, let step):
+            guard signedOffBy == nil, let placement = rerunPlacement(of: host, having: step) else { return [] }
+            return isApproved(.rerun, [placement], from: step, at: wall) ? [] : [placement.layer]
         case .rollback(let scope, let breakGlass):
             let targets = rollbackTargets(scope)
             return plan.layers.map(\.name).filter { layer in
@@ -41,7 +41,7 @@ extension RolloutState {
     }
 
     private func isApproved(
-        _ action: RecoveryApproval.Action, _ placements: [Placement], at wall: WallTime
+        _ action: RecoveryApproval.Action, _ placements: [Placement], from step: StepName? = nil, at wall: WallTime
     ) -> Bool {
         placements.allSatisfy { placement in
             let isForeseen =
@@ -51,7 +51,7 @@ extension RolloutState {
                 }
             return isForeseen
                 || recoveryApprovals.contains { approval in
-                    approval.action == action && approval.boundary == boundary
+                    approval.action == action && approval.boundary == boundary && approval.from == step
                         && owns(approval.owner, placement.layer) && approval.hosts.contains(placement.host)
                 }
         }

@@ -5,25 +5,26 @@ extension RolloutState {
     /// Whether a command would be taken now, as far as this run decides it. One that would not is never named as the next.
     public func takes(_ command: OperatorCommand) -> Bool {
         switch command {
-        case .resume: return !isClosed && (isPaused || isHeld && isAtRest ? refusal(of: .resume) == nil : true)
+        case .resume:
+            return !isClosed && (isPaused && !isAborted || isHeld && isAtRest ? refusal(of: .resume) == nil : true)
         case .abort: return refusal(of: .abort) == nil
         case .finalize: return refusal(of: .finalize) == nil
         case .cancel: return refusal(of: .cancel) == nil
         case .start(_, let predecessor): return predecessor == nil || refusal(of: .supersede(by: "successor")) == nil
         case .rebind(let host, _): return !isClosed && hosts[host] != nil
         case .retire(let host, _, let owner):
-            guard let owner = owner ?? decider(on: [host]) else { return false }
+            guard let owner = owner ?? retirer(of: host) else { return false }
             return refusal(of: .retire(host: host, owner: owner)) == nil
         case .showBoundary: return boundaryRecord != nil
         case .recheck(let host, _): return refusal(of: .recheck(host: host)) == nil
         case .rerun(let host, _, let step, _, _):
             return refusal(of: .rerun(host: host, signedOffBy: nil, from: step)) == nil
         case .rerunSignedOff(let host, _, let step, let owner):
-            guard let owner = owner ?? decider(on: [host]) else { return false }
+            guard let owner = owner ?? rerunner(of: host) else { return false }
             return refusal(of: .rerun(host: host, signedOffBy: owner, from: step)) == nil
         case .rollback(let scope, _, _, _): return refusal(of: .rollback(scope: scope, breakGlass: nil)) == nil
         case .signOff(let hosts, _, let owner):
-            guard let owner = owner ?? decider(on: hosts) else { return false }
+            guard let owner = owner ?? passer(of: hosts) else { return false }
             return refusal(of: .signOff(hosts: hosts, owner: owner)) == nil
         case .importInventory, .importTrustingSSHConfig, .listInventory, .showHost, .trustKeys, .trustKnownHosts,
             .replaceKeys, .addPlan, .listPlans, .showPlan, .approvePlan, .watch, .status, .statusOfEveryHost,
@@ -33,9 +34,15 @@ extension RolloutState {
         }
     }
 
-    /// An owner who may decide for the first of some hosts: of its top layer.
-    public func decider(on hosts: [HostName]) -> Owner? {
-        hosts.first.flatMap { placements(of: $0).last }.flatMap { firstOwner(of: $0.layer) }
+    /// An owner who may take a host out of the run: of its top layer.
+    public func retirer(of host: HostName) -> Owner? { placements(of: host).last.flatMap { firstOwner(of: $0.layer) } }
+
+    /// An owner who may sign off a rerun of a host.
+    public func rerunner(of host: HostName) -> Owner? { rerunPlacement(of: host).flatMap { firstOwner(of: $0.layer) } }
+
+    /// An owner who may let the lower layers go past hosts that a rollback left unverified.
+    public func passer(of hosts: [HostName]) -> Owner? {
+        placementsAwaitingSignOff.first { hosts.contains($0.host) }.flatMap { firstOwner(of: $0.layer) }
     }
 
     /// The rollbacks that can be asked for instead of one that was refused, narrowest first: what has moved last goes back first.

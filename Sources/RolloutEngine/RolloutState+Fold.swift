@@ -273,8 +273,8 @@ extension RolloutState {
             placements[placement]?.rerunsToLast = false
             placements[placement]?.enter(.warmingUp, moment)
         } else if placements[placement]?.rerunsToLast == true {
-            placements[placement]?.enter(.changing, moment)
-            rerunPending.insert(placement)
+            placements[placement]?.enter(isAborted ? .failed : .changing, moment)
+            if !isAborted { rerunPending.insert(placement) }
         } else {
             resolveFailures(of: placement, as: .rerunPassed)
             placements[placement]?.enter(.changing, moment)

@@ -9,14 +9,18 @@ public struct RequestRefusal: Error, Hashable, Sendable {
     public var next: OperatorCommand?
     /// Whether the same request is taken with a reason.
     public var isForWantOfReason: Bool
+    /// Whether a rollback is refused as layers above have moved, which go back first.
+    public var isForLayersAbove: Bool
 
     public init(
-        _ message: String, remedy: String, next: OperatorCommand? = nil, isForWantOfReason: Bool = false
+        _ message: String, remedy: String, next: OperatorCommand? = nil, isForWantOfReason: Bool = false,
+        isForLayersAbove: Bool = false
     ) {
         self.message = message
         self.remedy = remedy
         self.next = next
         self.isForWantOfReason = isForWantOfReason
+        self.isForLayersAbove = isForLayersAbove
     }
 }
 
@@ -78,8 +82,8 @@ extension RolloutState {
         }
     }
 
-    private var resume: OperatorCommand { .resume(run: definition.run) }
-    private var watch: OperatorCommand { .watch(run: definition.run) }
+    var resume: OperatorCommand { .resume(run: definition.run) }
+    var watch: OperatorCommand { .watch(run: definition.run) }
     private var look: OperatorCommand { .status(run: definition.run) }
 
     func unknown(_ host: HostName) -> RequestRefusal {
@@ -174,7 +178,7 @@ extension RolloutState {
                 if affected && higherMoved {
                     return RequestRefusal(
                         "layer \(layer.name) can go back only until the next layer moves, and it has",
-                        remedy: "roll the higher layers back first, or use --all")
+                        remedy: "roll the higher layers back first, or use --all", isForLayersAbove: true)
                 }
             }
         }
@@ -192,7 +196,7 @@ extension RolloutState {
             let named = declared.isEmpty ? "nothing of it" : "only \(declared.map(\.rawValue).joined(separator: ", "))"
             return RequestRefusal(
                 "layer \(higher.name) has moved, and its worksWith lacks \(layer.name) \(layer.version.from): it names \(named)",
-                remedy: "roll \(higher.name) back first, or use --all")
+                remedy: "roll \(higher.name) back first, or use --all", isForLayersAbove: true)
         }
         return nil
     }
@@ -209,79 +213,6 @@ extension RolloutState {
     private func recheckRefusal(_ host: HostName) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
         return isHeld ? nil : RequestRefusal("the run is not held", remedy: "look at where it stands", next: look)
-    }
-
-    private func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?, from name: StepName?) -> RequestRefusal? {
-        guard hosts[host] != nil else { return unknown(host) }
-        if isAborted {
-            return RequestRefusal("an aborted run never goes forward again", remedy: "recheck it or roll it back")
-        }
-        if let campaign, !campaignIsDone(verified: false) {
-            return RequestRefusal(
-                "the rollback of \(campaign.scope.description) has not ended", remedy: "wait for its end", next: watch)
-        }
-        if let open = openOperations.sorted().first(where: { operations[$0]?.intent.placement.host == host }) {
-            return RequestRefusal("\(open) is not settled", remedy: "recheck \(host) settles it")
-        }
-        guard let placement = rerunPlacement(of: host), let last = lastRerunStart(of: placement) else {
-            return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back")
-        }
-        let steps = steps(of: placement)
-        guard let first = name.map({ name in steps.firstIndex { $0.name == name } }) ?? last else {
-            let names = steps.map(\.name.rawValue).joined(separator: ", ")
-            return RequestRefusal(
-                "\(placement) has no step \(name?.rawValue ?? "")", remedy: "name one that it has: \(names)")
-        }
-        if first > last {
-            return RequestRefusal(
-                "step \(steps[last].name) of \(placement) has not passed",
-                remedy: "rerun from \(steps[last].name), or from a step before it")
-        }
-        if let owner, let refusal = strangerRefusal(owner, layers: [placement.layer]) { return refusal }
-        let isWhole = name != nil || failedStepPlacement(of: host) == nil
-        let strict = (isWhole ? steps[first...] : steps[first...first]).first { !$0.idempotent }
-        if let strict, owner == nil {
-            return RequestRefusal(
-                "step \(strict.name) is not declared idempotent",
-                remedy: "sign it off with --sign-off OWNER --reason, or roll back")
-        }
-        return nil
-    }
-
-    /// The placement of a host whose steps can run again.
-    func rerunPlacement(of host: HostName) -> Placement? {
-        failedStepPlacement(of: host)
-            ?? placements(of: host).first { placements[$0]?.phase == .failed && placements[$0]?.touched == true }
-    }
-
-    /// The latest step from which a placement can go on: the one that has not passed, or the last of all.
-    private func lastRerunStart(of placement: Placement) -> Int? {
-        guard let state = placements[placement] else { return nil }
-        let last = steps(of: placement).count - 1
-        return last < 0 ? nil : state.recorded == .target ? last : min(state.stepsDone, last)
-    }
-
-    /// The step from which a host would run again unless another one is named.
-    func rerunStep(of host: HostName) -> StepName? {
-        rerunPlacement(of: host).flatMap { placement in
-            lastRerunStart(of: placement).map { steps(of: placement)[$0].name }
-        }
-    }
-
-    private mutating func rerun(_ host: HostName, from name: StepName?, _ moment: Moment) {
-        let hasFailed = failedStepPlacement(of: host) != nil
-        guard let placement = rerunPlacement(of: host), let last = lastRerunStart(of: placement) else { return }
-        rerunPending.insert(placement)
-        placements[placement]?.attempt += 1
-        placements[placement]?.rerunsToLast = name != nil || !hasFailed
-        guard name != nil || !hasFailed else { return }
-        let first = name.flatMap { name in steps(of: placement).firstIndex { $0.name == name } } ?? last
-        placements[placement]?.stepsDone = min(first, last)
-        lostHosts[host] = nil
-    }
-
-    private func steps(of placement: Placement) -> [Step] {
-        plan.layer(placement.layer).map { steps(of: $0, for: placement.host) } ?? []
     }
 
     /// Why an owner may not decide over layers; nil when one of them is theirs.
@@ -471,13 +402,6 @@ extension RolloutState {
             rerunPending.remove(placement)
         }
         resolveFailures(of: host, as: .retired)
-    }
-
-    func failedStepPlacement(of host: HostName) -> Placement? {
-        placements(of: host).first { placement in
-            placements[placement]?.phase == .failed
-                && unresolvedFailures.contains { $0.placement == placement && $0.operation != nil }
-        }
     }
 
     /// The steps that run on a host: a `once` step only on the layer's first host.

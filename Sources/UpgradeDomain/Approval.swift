@@ -35,9 +35,12 @@ public struct RecoveryApproval: Codable, Hashable, Sendable {
     public var boundary: Boundary
     /// In inventory order; only what the owner's layers have there is covered.
     public var hosts: [HostName]
+    /// Of a rerun the step from which on every one runs; nil for the one that has failed, or the last.
+    public var from: StepName?
 
-    public init(owner: Owner, action: Action, boundary: Boundary, hosts: [HostName]) {
+    public init(owner: Owner, action: Action, boundary: Boundary, hosts: [HostName], from: StepName? = nil) {
         self.owner = owner
+        self.from = from
         self.action = action
         self.boundary = boundary
         self.hosts = hosts

@@ -11,7 +11,8 @@ struct EvidenceTests {
         (#""kind":"operationStarted""#, #""kind":"operationEnded""#, "event"),
         ("ready", "never", "the evidence"),
         (#""status":"rolled back: verified""#, #""status":"verified""#, "the conclusions"),
-        ("lockflight-evidence-2", "lockflight-evidence-9", "the format"),
+        (#""repairedByHand":false"#, #""repairedByHand":true"#, "the conclusions"),
+        ("lockflight-evidence-3", "lockflight-evidence-9", "the format"),
         (#""run":{"boundary":"#, #""run":{"next":["rm -rf /"],"boundary":"#, "the conclusions"),
     ]
 
@@ -19,10 +20,17 @@ struct EvidenceTests {
     private static func withAdvice(_ text: String) throws -> String {
         let (run, boundary) = (#""run":{"boundary":"#, #""boundaries":[{"approvals":"#)
         try #require(text.contains(run) && text.contains(boundary))
-        return text.replacing("lockflight-evidence-2", with: "lockflight-evidence-1").replacing(
+        return text.replacing("lockflight-evidence-3", with: "lockflight-evidence-1").replacing(
             run, with: #""run":{"next":["lockflight rollout finalize r-1"],"boundary":"#
         )
         .replacing(boundary, with: #""boundaries":[{"options":[{"command":"a","why":"b"}],"approvals":"#)
+    }
+
+    /// An exported file as builds wrote it that told of a repair for ever.
+    private static func withLastingRepairs(_ text: String) throws -> String {
+        try #require(text.contains(#""repairedByHand":false"#))
+        return text.replacing("lockflight-evidence-3", with: "lockflight-evidence-2")
+            .replacing(#""repairedByHand":false"#, with: #""repairedByHand":true"#)
     }
 
     @Test func whatIsExportedProvesItselfAndNamesTheFirstThingThatWasForged() async throws {
@@ -42,6 +50,8 @@ struct EvidenceTests {
             // Earlier builds wrote among the conclusions what could be done next.
             let older = "\(fleet.folder)/older.json"
             try EvidenceTests.withAdvice(text).write(toFile: older, atomically: true, encoding: .utf8)
+            try await fleet.expect(.verified, "evidence", "verify", older)
+            try EvidenceTests.withLastingRepairs(text).write(toFile: older, atomically: true, encoding: .utf8)
             try await fleet.expect(.verified, "evidence", "verify", older)
             // The redeploy's own words are in it, not only its exit code.
             #expect(text.contains("core: moving to 1.5.0"))

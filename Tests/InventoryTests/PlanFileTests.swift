@@ -51,6 +51,10 @@ struct PlanFileTests {
         expected = defaults
         expected.requires = []
         #expect(try rollback("requires: ~") == expected)
+        let scripted = text.replacing(
+            "    boundary: untilFinalize", with: "    script: ./x.sh\n    boundary: untilFinalize")
+        let own = scripted.replacing("  - name: core\n", with: "  - name: core\n    rollback: {run: [./back.sh]}\n")
+        #expect(try Examples.plan(own).layers.map(\.rollback.command?.script) == ["./x.sh", nil, "./x.sh"])
         expected = defaults
         expected.command?.arguments = ["./back.sh"]
         #expect(try rollback("run: [./back.sh]") == expected)

@@ -149,6 +149,23 @@ struct RecoveryTests {
         #expect(harness.state.status == .verified)
     }
 
+    /// What is shown, asked for and run is one step, also where the rerun before never began.
+    @Test func aRerunThatWasRefusedAsksForTheSameStepAgain() {
+        var harness = heldAfterTwoSteps([false, true])
+        harness.machines[RecoveryTests.c2]?.script = .ends(.guardrailRefused(guardrail: "./g.sh", code: 1))
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core", from: "migrate"))
+        harness.run()
+        harness.machines[RecoveryTests.c2]?.script = .passes
+        #expect(
+            harness.state.boundaryRecord?.options.contains(.rerun(host: "c2", step: "migrate", needsSignOff: true))
+                == true)
+        #expect(harness.state.refusal(of: .rerun(host: "c2", signedOffBy: nil)) != nil)
+        let before = harness.starts.count
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
+        harness.run()
+        #expect(harness.starts.count == before + 1 && harness.starts["r-1.c2.core.migrate.3"] == 1)
+    }
+
     @Test func aRerunOfSeveralStepsIsAllowedAsItsStrictestOne() {
         let harness = heldAfterTwoSteps([false, true])
         func refusal(_ owner: Owner?, _ step: StepName?) -> String? {
@@ -161,6 +178,13 @@ struct RecoveryTests {
         #expect(refusal("own-data", "migrate") != nil)
         #expect(refusal("own-core", "backup")?.contains("has no step backup") == true)
         #expect(harness.state.refusal(of: .rerun(host: "c1", signedOffBy: "own-core", from: "migrate")) != nil)
+        // An owner's word is for the steps that it names.
+        let whole = RequestedAction.rerun(host: "c2", signedOffBy: nil, from: "redeploy")
+        var agreed = harness
+        agreed.request(.approveRecovery(agreed.state.recoveryApproval(of: whole, by: "own-core")!))
+        #expect(agreed.state.layersWithoutApproval(for: whole, at: .beforeExpiry).isEmpty)
+        let last = RequestedAction.rerun(host: "c2", signedOffBy: nil)
+        #expect(agreed.state.layersWithoutApproval(for: last, at: .beforeExpiry) == ["core"])
     }
 
     @Test func aRepairEndsWhereThePlacementIsChangedAgain() {

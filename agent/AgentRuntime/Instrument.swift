@@ -21,6 +21,13 @@ struct Instrument {
         var seconds: Int
         var nanoseconds: Int
 
+        /// Nil where no ordinary file is.
+        init?(at path: String) {
+            var status = stat()
+            guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+            self.init(status)
+        }
+
         init(_ status: stat) {
             (device, inode) = (status.st_dev, status.st_ino)
             (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
@@ -43,7 +50,8 @@ struct Instrument {
         self.path = path
         let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else {
-            (digest, file) = (nil, nil)
+            // Whoever may execute a program need not read it.
+            (digest, file) = (nil, FileState(at: path))
             return
         }
         defer { close(descriptor) }
@@ -59,7 +67,6 @@ struct Instrument {
 
     /// Whether the path leads to another file by now, or the file was touched.
     var isReplaced: Bool {
-        var status = stat()
-        return (stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? FileState(status) : nil) != file
+        FileState(at: path) != file
     }
 }

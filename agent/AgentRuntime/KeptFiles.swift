@@ -75,8 +75,8 @@ struct KeptFiles: Sendable {
         {
             let names = order.paths.joined(separator: ", ")
             problems.append(
-                "\(names) (kept for '\(ShellText.line(order.command.arguments))', which names nothing of it and so would run without it; "
-                    + "say in the plan which file is its script: 'script: ./PATH')")
+                "\(names) (kept for '\(ShellText.line(order.command.arguments))', in which no file of it is known as the script, so that it "
+                    + "would run without it; name that file in the plan with 'script: ./PATH')")
         }
         return problems
     }

@@ -120,7 +120,7 @@ package struct OperationJournal: Sendable {
         guard case .lost(let intent, let outcome) = standing else { return standing }
         var record = OperationRecord(id: id, outcome: outcome, startedAt: intent.begunAt)
         let output = OutputFile(in: folder(of: id))
-        if let files = intent.request.secretFiles { output.mask(secretsIn: files, known: nil) }
+        if let files = intent.request.secretFiles { output.mask(secretsIn: files, known: nil, isCut: nil) }
         output.describe(in: &record)
         if try !scriptLives(in: folder(of: id)) { PlacedCopy.removeLeft(in: folder(of: id)) }
         return try conclude(record) ? .ended(intent, record) : try self.standing(of: id)

@@ -63,7 +63,9 @@ struct OperationSupervisor {
                 record.outcome = outcome
                 dropExcess(slackBytes: 0)
                 record.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
-                if let files = journaled.request.secretFiles { output.mask(secretsIn: files, known: secretsAtBegin) }
+                if let files = journaled.request.secretFiles {
+                    output.mask(secretsIn: files, known: secretsAtBegin, isCut: cutBytes > 0)
+                }
                 if cutBytes > 0 { output.noteCut() }
                 output.describe(in: &record, cutBytes: cutBytes)
                 try OperationJournal(state: state).concludeSupervised(record, of: journaled)
@@ -94,9 +96,10 @@ struct OperationSupervisor {
         var instrument: Instrument?
         let outcome = try execute(setting) { instrument = $0 }
         if outcome == .exited(code: 0), instrument?.isReplaced == true {
-            throw Refusal(
-                .internalFailure,
-                "guardrail \(setting.script) was replaced or touched while it ran, so what let it pass is not known")
+            let words =
+                "guardrail \(setting.script) was replaced or touched while it ran, so what let it pass is not known"
+            note(words)
+            return .notStarted(detail: words)
         }
         return outcome
     }

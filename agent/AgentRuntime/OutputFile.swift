@@ -28,9 +28,9 @@ struct OutputFile: Sendable {
     /// What follows the gap, at most.
     private static let endBytes = ProtocolLimits.operationOutputBytes - AgentLimits.outputHeadBytes
     private static let cutNote =
-        "\nlockflight: the end of the output was cut off: no file can have a hole on this file system\n"
-    /// Where the end is cut off, so that the note has room.
-    private static let cutBytes = ProtocolLimits.operationOutputBytes - Int64(cutNote.utf8.count)
+        "\nlockflight: the end of the output was cut off, as its middle could not be dropped on this file system\n"
+    /// How much more is left where a gap could not be noted, as on a full disk, before the end is cut off after all.
+    private static let patienceBytes: Int64 = 8 * 1_048_576
 
     private var gap: OutputGap? { try? folder.value(OutputGap.self, of: OutputFile.gapName) }
 
@@ -39,9 +39,17 @@ struct OutputFile: Sendable {
 
     private func end(behind gap: OutputGap?) -> Int64 {
         let byteCount = disk.byteCount(of: path)
-        if let gap { return min(byteCount, gap.endByte + OutputFile.endBytes) }
-        return byteCount > ProtocolLimits.operationOutputBytes ? OutputFile.cutBytes : byteCount
+        let most = OutputFile.most(behind: gap)
+        // Where it is about to be cut off, what is behind that is not told.
+        return byteCount > most && gap == nil ? OutputFile.cut(behind: gap) : min(byteCount, most)
     }
+
+    private static func most(behind gap: OutputGap?) -> Int64 {
+        gap.map { $0.endByte + endBytes } ?? ProtocolLimits.operationOutputBytes
+    }
+
+    /// Where the end is cut off, so that the note has room.
+    private static func cut(behind gap: OutputGap?) -> Int64 { most(behind: gap) - Int64(cutNote.utf8.count) }
 
     /// Opens the file for a script to append to.
     func openForAppending() throws(Refusal) -> Int32 {
@@ -61,25 +69,31 @@ struct OutputFile: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return 0 }
         let (gap, byteCount) = (gap, Int64(status.st_size))
-        let limit = gap.map { $0.endByte + OutputFile.endBytes }
-        let most = limit ?? (cutsEnd ? OutputFile.cutBytes : ProtocolLimits.operationOutputBytes)
-        guard byteCount > most + slackBytes else { return 0 }
-        if !cutsEnd, widenGap(from: gap, to: byteCount - OutputFile.endBytes, descriptor) { return 0 }
-        let kept = limit ?? OutputFile.cutBytes
-        return ftruncate(descriptor, off_t(kept)) == 0 ? byteCount - kept : 0
+        let cut = OutputFile.cut(behind: gap)
+        guard byteCount > (cutsEnd ? cut : OutputFile.most(behind: gap)) + slackBytes else { return 0 }
+        if !cutsEnd {
+            switch widenGap(from: gap, to: byteCount - OutputFile.endBytes, descriptor) {
+            case .done: return 0
+            case .notNoted where byteCount <= cut + OutputFile.patienceBytes && slackBytes > 0: return 0
+            case .notNoted, .notPossible: break
+            }
+        }
+        return ftruncate(descriptor, off_t(cut)) == 0 ? byteCount - cut : 0
     }
 
+    private enum Widening { case done, notNoted, notPossible }
+
     /// The gap is on record before it is made, so that nobody takes the hole for output.
-    private func widenGap(from gap: OutputGap?, to endByte: Int64, _ descriptor: Int32) -> Bool {
+    private func widenGap(from gap: OutputGap?, to endByte: Int64, _ descriptor: Int32) -> Widening {
         let wider = OutputGap(fromByte: gap?.fromByte ?? AgentLimits.outputHeadBytes, endByte: endByte)
-        guard (try? folder.writeJSON(OutputFile.gapName, wider)) != nil else { return false }
-        if clinux_punch_hole(descriptor, off_t(wider.fromByte), off_t(endByte - wider.fromByte)) == 0 { return true }
+        guard (try? folder.writeJSON(OutputFile.gapName, wider)) != nil else { return .notNoted }
+        if clinux_punch_hole(descriptor, off_t(wider.fromByte), off_t(endByte - wider.fromByte)) == 0 { return .done }
         if let gap {
             try? folder.writeJSON(OutputFile.gapName, gap)
         } else {
             folder.subfolder(OutputFile.gapName).discard()
         }
-        return false
+        return .notPossible
     }
 
     // MARK: Reading
@@ -126,11 +140,11 @@ struct OutputFile: Sendable {
     /// - Parameters:
     ///   - files: hold them, where they are there.
     ///   - known: what stood in the files before; nil where nobody has looked.
-    func mask(secretsIn files: [String], known: HostSecrets.Values?) {
+    ///   - isCut: whether the end was cut off; nil where nobody knows any more.
+    func mask(secretsIn files: [String], known: HostSecrets.Values?, isCut: Bool?) {
         let now = HostSecrets.Values(in: files)
-        // Perhaps more followed, which is not kept.
         let byteCount = disk.byteCount(of: path)
-        let isCut = gap.map { byteCount > $0.endByte + OutputFile.endBytes } ?? (byteCount >= OutputFile.cutBytes)
+        let isCut = isCut ?? (byteCount >= OutputFile.cut(behind: gap)) || byteCount > OutputFile.most(behind: gap)
         do throws(Refusal) {
             let pieces = try pieces()
             // What can not be read any more is known where it could be read before.

@@ -287,9 +287,15 @@ extension Node {
 
 extension Field {
     /// The same mapping with the keys of another one that it has not.
-    func completed(from other: Field) -> Field {
+    ///
+    /// - Parameters:
+    ///   - dependent: a key that says something of the value of `key`, and is not taken beside another value of that.
+    func completed(from other: Field, without dependent: String, beside key: String) -> Field {
         guard case .mapping(var mapping) = node, case .mapping(let more) = other.node else { return self }
-        for (key, value) in more where mapping[key] == nil { mapping[key] = value }
+        let isOwn = mapping[Node(key)] != nil
+        for (name, value) in more where mapping[name] == nil && !(isOwn && name.scalar?.string == dependent) {
+            mapping[name] = value
+        }
         return Field(name: name, node: .mapping(mapping), line: line)
     }
 

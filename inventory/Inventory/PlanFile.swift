@@ -315,7 +315,8 @@ struct PlanReading {
                 let own = section(having: "rollback").required(
                     "rollback", "say how layer \(name) goes back, and how far")
             else { return nil }
-            let field = defaults?.field("rollback").map { own.completed(from: $0) } ?? own
+            let field =
+                defaults?.field("rollback").map { own.completed(from: $0, without: "script", beside: "run") } ?? own
             guard
                 let section = Section(field, known: ["boundary", "requires", "keeps"] + PlanFile.commandKeys, reader),
                 let word = section.requiredText(

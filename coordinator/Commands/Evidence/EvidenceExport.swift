@@ -70,8 +70,16 @@ struct EvidenceVerify: LockflightCommand {
             Example: lockflight evidence verify r-7k3fq2.json
             """)
 
-    private static let olderRemark: TerminalText =
-        "It was written by an earlier build: the commands that it names as the next ones are not proved."
+    /// What an earlier build concluded otherwise, so that it is not proved; nil where there is nothing such.
+    private static func olderRemark(_ format: String) -> TerminalText? {
+        switch format {
+        case EvidenceBundle.formatWithAdvice:
+            "It was written by an earlier build: the commands that it names as the next ones, and repairs by hand, are not proved."
+        case EvidenceBundle.formatWithLastingRepairs:
+            "It was written by an earlier build: which hosts count as repaired by hand is not proved."
+        default: nil
+        }
+    }
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The exported file.", completion: .file()) var file: String
@@ -93,11 +101,14 @@ struct EvidenceVerify: LockflightCommand {
         } catch {
             throw CommandError(.refused, "\(file) is no evidence bundle: \(error)", consequence: "Nothing was proved.")
         }
-        let isOlder = bundle.format == EvidenceBundle.formatWithAdvice
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
-            let conclusions = isOlder ? bundle.conclusions.withoutAdvice : bundle.conclusions
-            guard RunConclusions.json(events) == conclusions else {
+            var (told, found) = (bundle.conclusions, RunConclusions.json(events))
+            if bundle.format == EvidenceBundle.formatWithAdvice { told = told.withoutAdvice }
+            if bundle.format != EvidenceBundle.currentFormat {
+                (told, found) = (told.withoutRepairs, found.withoutRepairs)
+            }
+            guard found == told else {
                 throw EvidenceBundle.Fault("the conclusions", "they are not those that the events lead to")
             }
         } catch {
@@ -113,7 +124,7 @@ struct EvidenceVerify: LockflightCommand {
                     + context.style.green("sound")
             ], document: EvidenceExport.Summary(bundle),
             remarks: [kept ?? "\(Verification.undetectable)"] + witnessed(bundle)
-                + (isOlder ? [EvidenceVerify.olderRemark] : []))
+                + [EvidenceVerify.olderRemark(bundle.format)].compactMap { $0 })
     }
 
     /// Where the chain has the head that somebody kept.
@@ -180,6 +191,21 @@ struct RunConclusions: Encodable {
 }
 
 extension JSONValue {
+    /// Conclusions without which placements are repaired by hand: builds of before a change ended that told it of more.
+    fileprivate var withoutRepairs: JSONValue {
+        guard case .object(var conclusions) = self, case .object(var run)? = conclusions["run"],
+            case .array(let placements)? = run["placements"]
+        else { return self }
+        run["placements"] = .array(
+            placements.map { placement in
+                guard case .object(var members) = placement else { return placement }
+                members["repairedByHand"] = nil
+                return .object(members)
+            })
+        conclusions["run"] = .object(run)
+        return .object(conclusions)
+    }
+
     /// Conclusions without the commands that could be given next: builds up to 0.1.0 wrote them among the conclusions, and they
     /// depend on the build and on the time.
     fileprivate var withoutAdvice: JSONValue {

@@ -50,7 +50,10 @@ extension RunEvent {
         case .operationWithdrawn(let id, let reason): "withdrew \(id): \(reason)"
         case .operationStarted(let id): "started \(id)"
         case .operationUncertain(let id, let detail): "uncertain \(id): \(detail)"
-        case .operationEnded(let record): "ended \(record.id): \(record.outcome.sentence)"
+        case .operationEnded(let record):
+            "ended \(record.id): \(record.outcome.sentence)"
+                + (record.scriptReplaced == true ? "; its script was replaced or touched while it was started" : "")
+                + (record.copyVanished == true ? "; the kept copy that it ran from was removed meanwhile" : "")
         case .operationConfirmed(let id): "confirmed \(id) over a new connection"
         case .operationReverted(let id, let record):
             "reverted \(id) by its host, unconfirmed: \(record.outcome.sentence)"

@@ -99,7 +99,10 @@ struct RecoverRerun: LockflightCommand {
         let action = RequestedAction.rerun(
             host: HostName(host), signedOffBy: signOff.map { Owner($0) }, from: from.map { StepName($0) })
         return try await control.requestAndFollow(
-            action, reason: reason, needsReason: signOff.map { "to sign off a step of \(host) as \($0)" },
+            action, reason: reason,
+            needsReason: signOff.map { owner in
+                "to sign off \(from.map { "every step from \($0) on" } ?? "a step") of \(host) as \(owner)"
+            },
             approvedBy: [owner].compactMap { $0.map { Owner($0) } })
     }
 }
@@ -139,12 +142,14 @@ struct RecoverApproveRerun: LockflightCommand {
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @Argument(help: "The host.") var host: String
+    @Option(name: .long, help: "The first of the steps that may run again.") var from: String?
     @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
     @Option(name: .long, help: "Why; recorded.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         try await context.control(target).approve(
-            .rerun(host: HostName(host), signedOffBy: nil), by: Owner(owner), reason: reason)
+            .rerun(host: HostName(host), signedOffBy: nil, from: from.map { StepName($0) }), by: Owner(owner),
+            reason: reason)
     }
 }
 

@@ -55,7 +55,9 @@ extension CommandError {
         consequence: String
     ) {
         var ways = [refusal.next].compactMap { $0 }
-        if case .rollback(let scope, _) = action { ways += state.rollbacks(insteadOf: scope, at: wall) }
+        if refusal.isForLayersAbove, case .rollback(let scope, _) = action {
+            ways += state.rollbacks(insteadOf: scope, at: wall)
+        }
         ways += state.nextCommands(at: wall).map(\.command)
         // Who wants to go back is not led to where nothing goes back any more.
         if case .rollback = action { ways.removeAll { $0 == .finalize(run: state.definition.run) } }
@@ -72,10 +74,13 @@ extension RolloutState {
     func nextCommands(at wall: WallTime) -> [NextCommand] { waysOn(at: wall).filter { takes($0.command) } }
 
     fileprivate func rollbacks(insteadOf scope: RollbackScope, at wall: WallTime) -> [OperatorCommand] {
-        rollbacksInstead(of: scope).map { other in
-            .rollback(
-                scope: other, run: definition.run, approvedBy: approvers(of: .rollback(scope: other), at: wall),
-                reason: .none)
+        let narrowest = boundaryRecord?.options.first
+        return rollbacksInstead(of: scope).map { other in
+            let option = RecoveryOption.rollback(scope: other)
+            let isWider = narrowest.map { option.width > $0.width } ?? false
+            return .rollback(
+                scope: other, run: definition.run, approvedBy: approvers(of: option, at: wall),
+                reason: isWider ? .asked : .none)
         }
     }
 
@@ -164,8 +169,9 @@ extension RolloutState {
     /// An owner who may decide an option that needs one.
     private func decider(of option: RecoveryOption) -> Owner? {
         switch option {
-        case .rerun(let host, _, _), .retire(let host): decider(on: [host])
-        case .signOff(let hosts): decider(on: hosts)
+        case .rerun(let host, _, _): rerunner(of: host)
+        case .retire(let host): retirer(of: host)
+        case .signOff(let hosts): passer(of: hosts)
         case .recheck, .rollback, .resume, .cancel: nil
         }
     }

@@ -6,7 +6,7 @@ package import UpgradeDomain
 /// Keeps the overview of a run as new as its events.
 package struct OverviewKeeper: RunFollower {
     /// Who can read what is kept: another build, or another shape of it, makes it again from the events.
-    static let format = "\(Lockflight.version), shape 2"
+    static let format = "\(Lockflight.version), shape 3"
     package var build: String { OverviewKeeper.format }
     private var state: RolloutState?
     private let before: RunOverview?

@@ -44,7 +44,7 @@ struct RolloutResume: LockflightCommand {
         }
         let driver = try control.ledger.currentDriver(of: control.run)
         // What was begun is seen to its end first; only at rest is there a decision to take back.
-        let isDecided = state.isPaused || (state.isHeld && (driver != nil || state.isAtRest))
+        let isDecided = (state.isPaused && !state.isAborted) || (state.isHeld && (driver != nil || state.isAtRest))
         if isDecided { return try await control.requestAndFollow(.resume) }
         if let driver {
             throw CommandError(

@@ -1,0 +1,97 @@
+import OperatorCommands
+import UpgradeDomain
+
+/// Steps that run again: the one that failed, or, where their verification failed, every one from a step on.
+extension RolloutState {
+    func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?, from name: StepName?) -> RequestRefusal? {
+        guard hosts[host] != nil else { return unknown(host) }
+        if isAborted {
+            return RequestRefusal("an aborted run never goes forward again", remedy: "recheck it or roll it back")
+        }
+        if let campaign, !campaignIsDone(verified: false) {
+            return RequestRefusal(
+                "the rollback of \(campaign.scope.description) has not ended", remedy: "wait for its end", next: watch)
+        }
+        if let open = openOperations.sorted().first(where: { operations[$0]?.intent.placement.host == host }) {
+            return RequestRefusal("\(open) is not settled", remedy: "recheck \(host) settles it")
+        }
+        guard let placement = rerunPlacement(of: host, having: name), let last = rerunStart(of: placement) else {
+            return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back")
+        }
+        let steps = steps(of: placement)
+        guard let first = name.map({ name in steps.firstIndex { $0.name == name } }) ?? last else {
+            let names = steps.map(\.name.rawValue).joined(separator: ", ")
+            return RequestRefusal(
+                "\(placement) has no step \(name?.rawValue ?? "")", remedy: "name one that it has: \(names)")
+        }
+        if first > last {
+            return RequestRefusal(
+                "step \(steps[last].name) of \(placement) has not passed",
+                remedy: "rerun from \(steps[last].name), or from a step before it")
+        }
+        if let owner, let refusal = strangerRefusal(owner, layers: [placement.layer]) { return refusal }
+        let isWhole = name != nil || !hasFailedStep(placement)
+        let strict = (isWhole ? steps[first...] : steps[first...first]).first { !$0.idempotent }
+        if let strict, owner == nil {
+            return RequestRefusal(
+                "step \(strict.name) is not declared idempotent",
+                remedy: "sign it off with --sign-off OWNER --reason, or roll back")
+        }
+        return nil
+    }
+
+    /// The placement of a host whose steps can run again: one where a step has failed before one that is not what it should be, and of
+    /// several the one that has the step.
+    func rerunPlacement(of host: HostName, having step: StepName? = nil) -> Placement? {
+        let failed = placements(of: host).filter {
+            placements[$0]?.phase == .failed && (placements[$0]?.touched == true || hasFailedStep($0))
+        }
+        let ordered = failed.filter(hasFailedStep) + failed
+        return ordered.first { placement in
+            step.map { name in steps(of: placement).contains { $0.name == name } } ?? true
+        }
+            ?? ordered.first
+    }
+
+    /// The step from which a placement goes on unless another one is named, and the latest that may be: the one that has not passed, or
+    /// the last where all have.
+    private func rerunStart(of placement: Placement) -> Int? {
+        guard let state = placements[placement] else { return nil }
+        let last = steps(of: placement).count - 1
+        if last < 0 { return nil }
+        // What failed runs again, whatever ran before it.
+        if hasFailedStep(placement) { return min(state.stepsDone, last) }
+        return state.recorded == .target ? last : min(state.stepsDone, last)
+    }
+
+    /// The step from which a host would run again unless another one is named.
+    func rerunStep(of host: HostName) -> StepName? {
+        rerunPlacement(of: host).flatMap { placement in
+            rerunStart(of: placement).map { steps(of: placement)[$0].name }
+        }
+    }
+
+    mutating func rerun(_ host: HostName, from name: StepName?, _ moment: Moment) {
+        guard let placement = rerunPlacement(of: host, having: name), let start = rerunStart(of: placement) else {
+            return
+        }
+        let isWhole = name != nil || !hasFailedStep(placement)
+        rerunPending.insert(placement)
+        placements[placement]?.attempt += 1
+        placements[placement]?.rerunsToLast = isWhole
+        guard isWhole else { return }
+        let first = name.flatMap { name in steps(of: placement).firstIndex { $0.name == name } } ?? start
+        placements[placement]?.stepsDone = min(first, start)
+        lostHosts[host] = nil
+    }
+
+    private func steps(of placement: Placement) -> [Step] {
+        plan.layer(placement.layer).map { steps(of: $0, for: placement.host) } ?? []
+    }
+
+    /// Whether what a placement has to recover from is a step that failed.
+    private func hasFailedStep(_ placement: Placement) -> Bool {
+        placements[placement]?.phase == .failed
+            && unresolvedFailures.contains { $0.placement == placement && $0.operation != nil }
+    }
+}
