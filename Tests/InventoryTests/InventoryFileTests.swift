@@ -97,9 +97,27 @@ struct InventoryFileTests {
         #expect(plan.startProblems(over: inventory) == [])
         #expect(plan.startProblems(over: poorer).first?.contains("'${var.site}' has no value") == true)
         // A host that takes no part needs no variable.
-        var narrower = plan
-        narrower.exclusions = inventory.hosts.map { Exclusion(host: $0.name, reason: "r") }
-        #expect(narrower.startProblems(over: poorer) == [])
+        var one = inventory
+        let last = try #require(inventory.hosts.last)
+        one.hosts[one.hosts.count - 1].variables = [:]
+        #expect(plan.startProblems(over: one).contains { $0.contains("has no value") })
+        plan.exclusions.append(Exclusion(host: last.name, reason: "r"))
+        #expect(!plan.startProblems(over: one).contains { $0.contains("has no value") })
+        // Whoever is to be looked at for others takes part.
+        plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
+        plan.exclusions.append(Exclusion(host: "data-1", reason: "r"))
+        #expect(
+            plan.startProblems(over: inventory).contains { $0.contains("is captured from data-1, which takes no part") }
+        )
+        #expect(plan.isStartableOverAnother)
+        poorer = inventory
+        poorer.hosts.removeAll { $0.name == "data-1" }
+        plan.exclusions = []
+        #expect(plan.startProblems(over: poorer).contains { $0.contains("which the inventory does not have") })
+        // The rules of a plan's file hold for a plan that is stored.
+        plan.layers[0].steps.append(plan.layers[0].steps[0])
+        #expect(plan.startProblems(over: inventory).contains { $0.contains("stands twice") })
+        #expect(!plan.isStartableOverAnother)
         poorer = inventory
         poorer.hosts[poorer.hosts.count - 1].address = "-oProxyCommand=id"
         #expect(plan.startProblems(over: poorer).first?.hasPrefix("'-oProxyCommand=id' of host") == true)

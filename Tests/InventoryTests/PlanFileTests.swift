@@ -128,7 +128,18 @@ struct PlanFileTests {
             "means both healthy and unhealthy"
         ),
         ("items: /checks", "items: checks", "items: checks", "is no JSON Pointer"),
-        ("{fleet: data-1}", "{fleet: data-9}", "data-9", "has no host 'data-9'"),
+        (
+            "{fleet: data-1}", "{fleet: data-9}", "- name: replication",
+            "is captured from data-9, which the inventory does not have"
+        ),
+        (
+            "{fleet: data-1}", "{fleet: bastion-1}", "- name: replication",
+            "is captured from bastion-1, which takes no part in the plan"
+        ),
+        (
+            "exclusions: []", "exclusions: [{host: data-1, reason: r}]", "- name: replication",
+            "is captured from data-1, which takes no part in the plan"
+        ),
         ("data: [\"1.4.0\", \"1.5.0\"]", "data: [\"1.5.0\"]", "- name: core", "meets data 1.4.0 on the way"),
         ("data: [\"1.4.0\", \"1.5.0\"]", "edge: [\"1.4.0\"]", "- name: core", "which is no layer below it"),
         (
@@ -186,7 +197,8 @@ struct PlanFileTests {
         let problems = try Examples.problems(plan: without)
         #expect(problems.contains { $0.message.contains("host data-1 stands in no layer of the plan") })
         let named = without.replacingOccurrences(
-            of: "exclusions: []", with: "exclusions: [{host: data-1, reason: later}]")
+            of: "exclusions: []", with: "exclusions: [{host: data-1, reason: later}]"
+        ).replacing("{fleet: data-1}", with: "{fleet: core-1}")
         #expect(try Examples.problems(plan: named).isEmpty)
     }
 

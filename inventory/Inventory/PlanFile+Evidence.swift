@@ -51,10 +51,6 @@ extension PlanReading {
         }
         for (key, value) in reader.pairs(field) {
             guard let host = reader.text(value) else { continue }
-            if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
-                reader.report(
-                    value.line, "the inventory has no host '\(host)' to capture from", "name a host of the inventory")
-            }
             switch key {
             case "layer": return .layer(vantage: HostName(host))
             case "fleet": return .fleet(vantage: HostName(host))

@@ -91,6 +91,9 @@ struct PlanReading {
     private func line(of place: PlanRules.Place) -> Int {
         switch place {
         case .root(let key): section.line(of: key)
+        case .surface(let index):
+            section.list("evidence").indices.contains(index)
+                ? section.list("evidence")[index].line : section.line(of: "evidence")
         case .layer(let index):
             section.list("layers").indices.contains(index)
                 ? section.list("layers")[index].line : section.line(of: "layers")

@@ -7,6 +7,7 @@ enum PlanRules {
     enum Place: Hashable {
         case root(String)
         case layer(Int)
+        case surface(Int)
     }
 
     struct PlanProblem: Hashable {
@@ -19,6 +20,12 @@ enum PlanRules {
         layerProblems(plan, inventory) + duplicateProblems(plan) + placeholderProblems(plan, inventory)
             + scopeProblems(plan, inventory) + expectationProblems(plan) + passageProblems(plan, inventory)
             + runtimeProblems(plan) + revertProblems(plan) + keepProblems(plan)
+    }
+
+    /// Those that no inventory can answer.
+    static func problems(of plan: Plan) -> [PlanProblem] {
+        duplicateProblems(plan) + expectationProblems(plan) + runtimeProblems(plan) + revertProblems(plan)
+            + keepProblems(plan)
     }
 
     /// What a rollback runs must be known, so that it can be kept from the change.
@@ -192,7 +199,7 @@ enum PlanRules {
     }
 
     /// Every placeholder must have a value on every host it will be used for.
-    fileprivate static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
+    private static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         let excluded = Set(plan.exclusions.map(\.host))
         let shared =
@@ -219,21 +226,36 @@ enum PlanRules {
         return problems
     }
 
-    /// One host speaks for a layer, and one for the fleet.
+    /// One host speaks for a layer, and one for the fleet; of a host that takes no part nothing would ever be captured.
     private static func scopeProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var fleet: Set<HostName> = []
         var layers: [LayerName: Set<HostName>] = [:]
-        for surface in plan.evidence {
+        var problems: [PlanProblem] = []
+        let selected = plan.selectedHosts(of: inventory)
+        for (index, surface) in plan.evidence.enumerated() {
+            let vantage: HostName
             switch surface.scope {
-            case .host: break
-            case .fleet(let vantage): fleet.insert(vantage)
-            case .layer(let vantage):
-                for placement in inventory.hosts.first(where: { $0.name == vantage })?.placements ?? [] {
-                    layers[placement.layer, default: []].insert(vantage)
+            case .host: continue
+            case .fleet(let host):
+                fleet.insert(host)
+                vantage = host
+            case .layer(let host):
+                for placement in inventory.hosts.first(where: { $0.name == host })?.placements ?? [] {
+                    layers[placement.layer, default: []].insert(host)
                 }
+                vantage = host
+            }
+            if !selected.contains(where: { $0.name == vantage }) {
+                let why =
+                    inventory.hosts.contains { $0.name == vantage }
+                    ? "which takes no part in the plan" : "which the inventory does not have"
+                problems.append(
+                    PlanProblem(
+                        place: .surface(index),
+                        message: "surface '\(surface.name)' is captured from \(vantage), \(why)",
+                        remedy: "name a host in a layer of the plan that is not excluded"))
             }
         }
-        var problems: [PlanProblem] = []
         if fleet.count > 1 {
             problems.append(
                 .init(place: .root("evidence"), message: "several hosts capture for the fleet", remedy: "name one"))
@@ -263,11 +285,13 @@ enum PlanRules {
 }
 
 extension Plan {
-    /// Why a stored plan can not be approved or started over an inventory: names that may not be given any more, and variables
-    /// that its hosts have lost since it was stored.
+    /// Why a stored plan can not be approved or started over an inventory: the rules by which its file is read, as an older build
+    /// stored it, or the inventory has changed since.
     public func startProblems(over inventory: FleetInventory) -> [String] {
-        let hosts = selectedHosts(of: inventory)
-        return nameProblems(over: hosts)
-            + PlanRules.placeholderProblems(self, inventory).map { "\($0.message); \($0.remedy)" }
+        nameProblems(over: selectedHosts(of: inventory))
+            + PlanRules.problems(of: self, over: inventory).map { "\($0.message); \($0.remedy)" }
     }
+
+    /// Whether another inventory could make it startable.
+    public var isStartableOverAnother: Bool { nameProblems(over: []).isEmpty && PlanRules.problems(of: self).isEmpty }
 }

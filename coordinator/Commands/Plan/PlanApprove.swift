@@ -82,8 +82,8 @@ extension StoredPlan {
             next: correction)
     }
 
-    /// What is to be imported for it to start: another plan where its own names are at fault, else another inventory.
+    /// What is to be imported for it to start: another plan where it is at fault by itself, else another inventory.
     private var correction: OperatorCommand {
-        plan.nameProblems(over: []).isEmpty ? .importInventory(file: nil) : .addPlan(file: nil)
+        plan.isStartableOverAnother ? .importInventory(file: nil) : .addPlan(file: nil)
     }
 }
