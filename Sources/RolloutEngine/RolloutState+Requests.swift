@@ -193,10 +193,13 @@ extension RolloutState {
             guard !isWholly(layer: higher.name, in: targets) else { continue }
             let declared = higher.worksWith[layer.name] ?? []
             if declared.contains(layer.version.from) { continue }
-            let named = declared.isEmpty ? "nothing of it" : "only \(declared.map(\.rawValue).joined(separator: ", "))"
+            let named =
+                declared.isEmpty ? "no version of it" : "only \(declared.map(\.rawValue).joined(separator: ", "))"
             return RequestRefusal(
                 "layer \(higher.name) has moved, and its worksWith lacks \(layer.name) \(layer.version.from): it names \(named)",
-                remedy: "roll \(higher.name) back first, or use --all", isForLayersAbove: true)
+                remedy:
+                    "roll back what stands above \(layer.name) first, the top layer before the others, or use --all",
+                isForLayersAbove: true)
         }
         return nil
     }

@@ -254,7 +254,7 @@ struct RecoveryTests {
             #expect(harness.state.refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil)
             return harness.state.refusal(of: .rollback(scope: .host(name: "d1"), breakGlass: nil))
         }
-        #expect(refusal { _ in }?.message.contains("its worksWith lacks data 1: it names nothing of it") == true)
+        #expect(refusal { _ in }?.message.contains("its worksWith lacks data 1: it names no version of it") == true)
         #expect(refusal { $0.worksWith = ["data": ["2"]] } != nil)
         #expect(refusal { $0.worksWith = ["data": ["1", "2"]] } == nil)
     }
