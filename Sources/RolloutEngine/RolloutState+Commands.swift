@@ -47,8 +47,9 @@ extension RolloutState {
 
     /// The rollbacks that can be asked for instead of one that was refused, narrowest first: what has moved last goes back first.
     public func rollbacksInstead(of scope: RollbackScope) -> [RollbackScope] {
-        let moved = plan.layers.filter { layer in rollbackTargets(.layer(name: layer.name)).isEmpty == false }
-        let layers = moved.reversed().prefix(1).map { RollbackScope.layer(name: $0.name) }
-        return (layers + [.all]).filter { $0 != scope && refusal(of: .rollback(scope: $0, breakGlass: nil)) == nil }
+        let top = plan.layers.map { RollbackScope.layer(name: $0.name) }.last { !rollbackTargets($0).isEmpty }
+        return [top, .all].compactMap { $0 }.filter {
+            $0 != scope && refusal(of: .rollback(scope: $0, breakGlass: nil)) == nil
+        }
     }
 }

@@ -26,7 +26,7 @@ struct EvidenceTests {
         .replacing(boundary, with: #""boundaries":[{"options":[{"command":"a","why":"b"}],"approvals":"#)
     }
 
-    /// An exported file as builds wrote it that told of a repair for ever.
+    /// An exported file as builds wrote it that named a placement as repaired also after another change.
     private static func withLastingRepairs(_ text: String) throws -> String {
         try #require(text.contains(#""repairedByHand":false"#))
         return text.replacing("lockflight-evidence-3", with: "lockflight-evidence-2")

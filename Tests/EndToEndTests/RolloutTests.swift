@@ -174,14 +174,17 @@ struct RolloutTests {
         }
     }
 
+    /// A lab's plan with other steps for the layer core.
+    private static func plan(_ text: String, core steps: String) -> String {
+        text.replacing("  - name: core\n", with: "  - name: core\n    steps:\n" + steps)
+    }
+
     @Test func stepsThatPassedRunAgainFromTheNamedOneWhereTheirVerificationFailed() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0") {
-                $0.replacingOccurrences(
-                    of: "  - name: core\n",
-                    with: """
-                          - name: core
-                            steps:
+                RolloutTests.plan(
+                    $0,
+                    core: """
                               - {name: migrate, idempotent: true, run: [sh, -c, "echo migrated >> migrations"], timeoutSeconds: 5}
                               - name: redeploy
                                 idempotent: true
@@ -217,11 +220,9 @@ struct RolloutTests {
         try await FleetFixture.with { fleet in
             // The wrong plan: it asks core for a release that does not exist.
             try await fleet.approvePlan(to: "1.5.0") {
-                $0.replacingOccurrences(
-                    of: "  - name: core\n",
-                    with: """
-                          - name: core
-                            steps:
+                RolloutTests.plan(
+                    $0,
+                    core: """
                               - name: redeploy
                                 run: [bash, ./scripts/redeploy-host-stack.sh, --layer, core, --to, "9.9.9"]
                                 timeoutSeconds: 20

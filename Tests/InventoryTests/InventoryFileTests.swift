@@ -39,7 +39,7 @@ struct InventoryFileTests {
     static let refusals: [(from: String, to: String, at: String, message: String)] = [
         ("version: 1", "version: 2", "version: 2", "is 2"),
         ("    owners: [ana]\n", "", "- name: data", "layer data has no owner"),
-        ("  - name: core-1\n", "  - name: data-1\n", "core-1", "host data-1 stands twice"),
+        ("  - name: core-1\n", "  - name: data-1\n", "core-1", "host data-1 is listed twice"),
         ("address: 192.0.2.21", "address: 192.0.2.11", "name: core-1", "have the same address and port"),
         ("port: 2222", "port: 70000", "port: 70000", "is 70000"),
         ("port: 2222", "port: many", "port: many", "is not a whole number"),
@@ -116,7 +116,7 @@ struct InventoryFileTests {
         #expect(plan.startProblems(over: poorer).contains { $0.contains("which the inventory does not have") })
         // The rules of a plan's file hold for a plan that is stored.
         plan.layers[0].steps.append(plan.layers[0].steps[0])
-        #expect(plan.startProblems(over: inventory).contains { $0.contains("stands twice") })
+        #expect(plan.startProblems(over: inventory).contains { $0.contains("is listed twice") })
         #expect(!plan.isStartableOverAnother)
         poorer = inventory
         poorer.hosts[poorer.hosts.count - 1].address = "-oProxyCommand=id"
@@ -150,7 +150,7 @@ struct InventoryFileTests {
     }
 
     @Test(arguments: [
-        ("", "empty"), ("version: [", "not YAML"), ("a: 1\na: 2\n", "stand twice"), ("- x", "not a mapping"),
+        ("", "empty"), ("version: [", "not YAML"), ("a: 1\na: 2\n", "are listed twice"), ("- x", "not a mapping"),
     ])
     func whatIsNoInventoryIsOneClearProblem(_ text: String, _ message: String) {
         let problems = Examples.problems(inventory: text)

@@ -173,13 +173,13 @@ package struct HostAgent: Sendable {
         /// Whether more of it may be written.
         var isRunning = false
         package var end: AgentReply?
-        /// Nothing more of it is told before it has ended: its secrets are to be masked first, or the protocol has no words for it.
+        /// Nothing more of it is sent before it has ended: its secrets are to be masked first, or the protocol has no words for it.
         package var isHeldBack = false
     }
 
     /// Looks at an operation from an offset on, at most ``AgentLimits/slicesPerLook`` slices at once.
     ///
-    /// - Parameter version: of the protocol. Before 3 no gap can be told, so the output ends there.
+    /// - Parameter version: of the protocol. Before 3 a gap can not be named, so the output ends there.
     package func look(at id: OperationID, fromByte: Int64, speaking version: Int) throws(Refusal) -> Look {
         // Looked at before the output is read: what an ended operation wrote is all there.
         let standing = try state.exclusively { () throws(Refusal) in try journal.concluded(id) }

@@ -40,7 +40,7 @@ struct OutputFile: Sendable {
     private func end(behind gap: OutputGap?) -> Int64 {
         let byteCount = disk.byteCount(of: path)
         let most = OutputFile.most(behind: gap)
-        // Where it is about to be cut off, what is behind that is not told.
+        // Where it is about to be cut off, what is behind that is not sent.
         return byteCount > most && gap == nil ? OutputFile.cut(behind: gap) : min(byteCount, most)
     }
 

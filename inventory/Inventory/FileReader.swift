@@ -48,7 +48,7 @@ final class FileReader {
             .composer(_, let problem, let mark, _):
             (mark.line, problem)
         case .duplicatedKeysInMapping(let duplicates, let context):
-            (context.mark.line, "the keys \(duplicates.joined(separator: ", ")) stand twice")
+            (context.mark.line, "the keys \(duplicates.joined(separator: ", ")) are listed twice")
         case .no, .memory, .reader, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
             (1, "\(error)")
         }

@@ -118,7 +118,7 @@ private struct InventoryReading {
                     "write 'owners: [NAME]': someone must approve changes to it")
             }
             if layers.contains(where: { $0.value.name.rawValue == name }) {
-                reader.report(own.line(of: "name"), "layer \(name) stands twice", "give each layer its own name")
+                reader.report(own.line(of: "name"), "layer \(name) is listed twice", "give each layer its own name")
             }
             layers.append((InventoryLayer(name: LayerName(name), owners: owners.map { Owner($0) }), own.line))
         }
@@ -220,7 +220,7 @@ private struct InventoryReading {
             let host = entry.host
             if let first = seen[host.name] {
                 reader.report(
-                    entry.line, "host \(host.name) stands twice",
+                    entry.line, "host \(host.name) is listed twice",
                     "rename it, or remove it: the first is in line \(first)")
             }
             seen[host.name] = seen[host.name] ?? entry.line

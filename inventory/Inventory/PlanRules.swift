@@ -17,9 +17,8 @@ enum PlanRules {
     }
 
     static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
-        layerProblems(plan, inventory) + duplicateProblems(plan) + placeholderProblems(plan, inventory)
-            + scopeProblems(plan, inventory) + expectationProblems(plan) + passageProblems(plan, inventory)
-            + runtimeProblems(plan) + revertProblems(plan) + keepProblems(plan)
+        layerProblems(plan, inventory) + placeholderProblems(plan, inventory) + scopeProblems(plan, inventory)
+            + passageProblems(plan, inventory) + problems(of: plan)
     }
 
     /// Those that no inventory can answer.
@@ -179,7 +178,7 @@ enum PlanRules {
             var seen: Set<String> = []
             for name in names where !seen.insert(name).inserted {
                 problems.append(
-                    .init(place: place, message: "\(what) '\(name)' stands twice", remedy: "give each its own name"))
+                    .init(place: place, message: "\(what) '\(name)' is listed twice", remedy: "give each its own name"))
             }
         }
         check(

@@ -103,12 +103,12 @@ struct EvidenceVerify: LockflightCommand {
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
-            var (told, found) = (bundle.conclusions, RunConclusions.json(events))
-            if bundle.format == EvidenceBundle.formatWithAdvice { told = told.withoutAdvice }
+            var (stated, found) = (bundle.conclusions, RunConclusions.json(events))
+            if bundle.format == EvidenceBundle.formatWithAdvice { stated = stated.withoutAdvice }
             if bundle.format != EvidenceBundle.currentFormat {
-                (told, found) = (told.withoutRepairs, found.withoutRepairs)
+                (stated, found) = (stated.withoutRepairs, found.withoutRepairs)
             }
-            guard found == told else {
+            guard found == stated else {
                 throw EvidenceBundle.Fault("the conclusions", "they are not those that the events lead to")
             }
         } catch {
@@ -191,7 +191,7 @@ struct RunConclusions: Encodable {
 }
 
 extension JSONValue {
-    /// Conclusions without which placements are repaired by hand: builds of before a change ended that told it of more.
+    /// Conclusions without which placements are repaired by hand: earlier builds named more.
     fileprivate var withoutRepairs: JSONValue {
         guard case .object(var conclusions) = self, case .object(var run)? = conclusions["run"],
             case .array(let placements)? = run["placements"]

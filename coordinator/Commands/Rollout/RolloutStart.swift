@@ -69,13 +69,13 @@ struct RolloutStart: LockflightCommand {
     private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {
         guard let succeeds else { return nil }
         let control = try RunControl(context, ledger, run: succeeds)
+        let state = try await control.state()
         if let driver = try ledger.currentDriver(of: control.run) {
             throw CommandError(
                 .refused, "\(control.run) is driven by process \(driver.processID)",
                 consequence: "Nothing was started.",
-                next: .abort(run: control.run))
+                next: [OperatorCommand.abort(run: control.run)].first(where: state.takes) ?? .watch(run: control.run))
         }
-        let state = try await control.state()
         if let refusal = state.refusal(of: .supersede(by: "successor")) {
             throw CommandError(
                 refusal, of: .supersede(by: "successor"), in: state, at: Context.clock.wall(),
