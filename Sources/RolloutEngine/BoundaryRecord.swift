@@ -26,8 +26,8 @@ public struct BoundaryRecord: Hashable, Sendable {
 public enum RecoveryOption: Hashable, Sendable {
     /// Capture and compare the host again, once someone repaired it.
     case recheck(host: HostName)
-    /// Runs its steps again from the one on that has failed, or the last.
-    case rerun(host: HostName, step: StepName, needsSignOff: Bool)
+    /// Runs these steps again in this order: the one that has failed, or the last, and what a rerun before it has left.
+    case rerun(host: HostName, steps: [StepName], needsSignOff: Bool)
     case rollback(scope: RollbackScope)
     case signOff(hosts: [HostName])
     /// Every failure is answered: go on.
@@ -58,7 +58,7 @@ extension RecoveryOption {
         switch self {
         case .resume: "resume"
         case .recheck(let host): "recheck \(host)"
-        case .rerun(let host, let step, _): "rerun step \(step) of \(host)"
+        case .rerun(let host, let steps, _): "rerun \(steps.words) of \(host)"
         case .rollback(let scope): "roll back \(scope.description)"
         case .signOff(let hosts): "sign off \(hosts.map(\.rawValue).joined(separator: ", "))"
         case .retire(let host): "retire \(host)"
@@ -104,9 +104,10 @@ extension RolloutState {
             RecoveryOption.recheck(host: $0)
         }
         let reruns = changed.compactMap { host -> RecoveryOption? in
-            guard let step = rerunStep(of: host), !isAborted else { return nil }
+            let steps = rerunSteps(of: host)
+            guard !steps.isEmpty, !isAborted else { return nil }
             let isRefused = refusal(of: .rerun(host: host, signedOffBy: nil)) != nil
-            return .rerun(host: host, step: step, needsSignOff: isRefused)
+            return .rerun(host: host, steps: steps, needsSignOff: isRefused)
         }
         let gone = hosts.filter { host in
             lostHosts[host] != nil
@@ -148,5 +149,12 @@ extension RolloutState {
             return .batch(layer: name, index: last)
         case .end: return plan.layers.last.map { .layer($0.name) }
         }
+    }
+}
+
+extension [StepName] {
+    /// Such as `step redeploy`, or `steps migrate, redeploy`.
+    public var words: String {
+        (count == 1 ? "step " : "steps ") + map(\.rawValue).joined(separator: ", ")
     }
 }

@@ -52,6 +52,8 @@ public struct PlacementState: Hashable, Sendable {
     public internal(set) var rollbackAttempt = 1
     /// How many of the layer's steps have passed in this attempt.
     public internal(set) var stepsDone = 0
+    /// How many of the layer's steps have begun since it was last at its source: those that a rerun started again have not passed.
+    var stepsBegun = 0
     /// A forward operation ran or may have run here, and no verified rollback has undone it.
     public internal(set) var touched = false
     public private(set) var recorded: RecordedVersion = .source
@@ -122,6 +124,7 @@ public struct PlacementState: Hashable, Sendable {
 struct Standing: Hashable, Sendable {
     var touched: Bool
     var recorded: RecordedVersion
+    var stepsBegun: Int
 }
 
 /// When an event is folded: the wall time it was recorded, and the monotonic time it is learnt of.

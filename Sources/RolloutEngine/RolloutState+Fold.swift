@@ -123,7 +123,7 @@ extension RolloutState {
             let isRerun = unresolvedFailure(of: intent.placement) != nil
             if let state = placements[intent.placement] {
                 placements[intent.placement]?.beforeOperation = Standing(
-                    touched: state.touched, recorded: state.recorded)
+                    touched: state.touched, recorded: state.recorded, stepsBegun: state.stepsBegun)
             }
             placements[intent.placement]?.rerun = isRerun ? intent.id : nil
             placements[intent.placement]?.enter(.changing, moment)
@@ -148,9 +148,12 @@ extension RolloutState {
     }
 
     private mutating func touch(_ intent: OperationIntent, _ moment: Moment) {
-        guard case .step = intent.action else { return }
+        guard case .step(let name) = intent.action else { return }
         placements[intent.placement]?.touched = true
         placements[intent.placement]?.record(.between, moment)
+        let position = (steps(of: intent.placement).firstIndex { $0.name == name } ?? 0) + 1
+        let begun = placements[intent.placement]?.stepsBegun ?? 0
+        placements[intent.placement]?.stepsBegun = max(begun, position)
     }
 
     /// The operation never ran: its placement is where it was before the intent.
@@ -240,6 +243,7 @@ extension RolloutState {
         } else if case .step = intent.action, let before = placements[intent.placement]?.beforeOperation {
             placements[intent.placement]?.touched = before.touched
             placements[intent.placement]?.record(before.recorded, moment)
+            placements[intent.placement]?.stepsBegun = before.stepsBegun
         }
         switch intent.action {
         case .step: endStep(intent, problem, moment)
@@ -317,6 +321,7 @@ extension RolloutState {
             placements[placement]?.touched = false
             placements[placement]?.changedAt = nil
             placements[placement]?.stepsDone = 0
+            placements[placement]?.stepsBegun = 0
             placements[placement]?.adopted = false
             resolveFailures(of: placement, as: .rolledBackVerified)
             if campaignIsDone(verified: true) { proveWholeRollback(moment) }

@@ -45,7 +45,7 @@ extension RolloutState {
     private func width(of action: RequestedAction) -> Int? {
         switch action {
         case .recheck(let host): RecoveryOption.recheck(host: host).width
-        case .rerun(let host, _, _): RecoveryOption.rerun(host: host, step: "", needsSignOff: false).width
+        case .rerun(let host, _, _): RecoveryOption.rerun(host: host, steps: [], needsSignOff: false).width
         case .rollback(let scope, _): RecoveryOption.rollback(scope: scope).width
         case .retire(let host, _): RecoveryOption.retire(host: host).width
         case .pause, .resume, .abort, .signOff, .rebind, .finalize, .cancel, .supersede, .approveRecovery: nil

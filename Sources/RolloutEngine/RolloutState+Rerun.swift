@@ -19,20 +19,18 @@ extension RolloutState {
             return RequestRefusal("no step of \(host) has failed", remedy: "recheck it or roll it back")
         }
         let steps = steps(of: placement)
-        guard let first = name.map({ name in steps.firstIndex { $0.name == name } }) ?? last else {
+        guard let range = rerunRange(of: placement, from: name) else {
             let names = steps.map(\.name.rawValue).joined(separator: ", ")
             return RequestRefusal(
                 "\(placement) has no step \(name?.rawValue ?? "")", remedy: "name one that it has: \(names)")
         }
-        if first > last {
+        if range.lowerBound > last {
             return RequestRefusal(
                 "step \(steps[last].name) of \(placement) has not passed",
                 remedy: "rerun from \(steps[last].name), or from a step before it")
         }
         if let owner, let refusal = strangerRefusal(owner, layers: [placement.layer]) { return refusal }
-        let isWhole = name != nil || !hasFailedStep(placement)
-        let strict = (isWhole ? steps[first...] : steps[first...first]).first { !$0.idempotent }
-        if let strict, owner == nil {
+        if owner == nil, let strict = steps[range].first(where: { !$0.idempotent }) {
             return RequestRefusal(
                 "step \(strict.name) is not declared idempotent",
                 remedy: "sign it off with --sign-off OWNER --reason, or roll back")
@@ -64,28 +62,38 @@ extension RolloutState {
         return state.recorded == .target ? last : min(state.stepsDone, last)
     }
 
-    /// The step from which a host would run again unless another one is named.
-    func rerunStep(of host: HostName) -> StepName? {
-        rerunPlacement(of: host).flatMap { placement in
-            rerunStart(of: placement).map { steps(of: placement)[$0].name }
+    /// The steps that a rerun runs: the one that failed alone, or every one to the last where an earlier one than the furthest that has
+    /// begun is the first. Nil where the placement has no step of that name.
+    private func rerunRange(of placement: Placement, from name: StepName?) -> Range<Int>? {
+        guard let state = placements[placement], let last = rerunStart(of: placement) else { return nil }
+        let steps = steps(of: placement)
+        guard let first = name.map({ name in steps.firstIndex { $0.name == name } }) ?? last else { return nil }
+        let isWhole = name != nil || !hasFailedStep(placement) || first + 1 < state.stepsBegun
+        return first..<(isWhole ? steps.count : first + 1)
+    }
+
+    /// The steps that a host would run again unless one to begin with is named.
+    func rerunSteps(of host: HostName) -> [StepName] {
+        guard let placement = rerunPlacement(of: host), let range = rerunRange(of: placement, from: nil) else {
+            return []
         }
+        return steps(of: placement)[range].map(\.name)
     }
 
     mutating func rerun(_ host: HostName, from name: StepName?, _ moment: Moment) {
-        guard let placement = rerunPlacement(of: host, having: name), let start = rerunStart(of: placement) else {
-            return
-        }
-        let isWhole = name != nil || !hasFailedStep(placement)
+        guard let placement = rerunPlacement(of: host, having: name), let last = rerunStart(of: placement),
+            let range = rerunRange(of: placement, from: name) ?? rerunRange(of: placement, from: nil)
+        else { return }
+        let isWhole = name != nil || range.count > 1 || !hasFailedStep(placement)
         rerunPending.insert(placement)
         placements[placement]?.attempt += 1
         placements[placement]?.rerunsToLast = isWhole
         guard isWhole else { return }
-        let first = name.flatMap { name in steps(of: placement).firstIndex { $0.name == name } } ?? start
-        placements[placement]?.stepsDone = min(first, start)
+        placements[placement]?.stepsDone = min(range.lowerBound, last)
         lostHosts[host] = nil
     }
 
-    private func steps(of placement: Placement) -> [Step] {
+    func steps(of placement: Placement) -> [Step] {
         plan.layer(placement.layer).map { steps(of: $0, for: placement.host) } ?? []
     }
 

@@ -99,7 +99,7 @@ struct RecoveryTests {
     @Test func aStepThatPassedRunsAgainWhereItsVerificationFailed() {
         var harness = heldAfterTwoSteps()
         #expect(
-            harness.state.boundaryRecord?.options.contains(.rerun(host: "c2", step: "redeploy", needsSignOff: false))
+            harness.state.boundaryRecord?.options.contains(.rerun(host: "c2", steps: ["redeploy"], needsSignOff: false))
                 == true)
         harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["store"] = "up" }
         harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
@@ -149,21 +149,39 @@ struct RecoveryTests {
         #expect(harness.state.status == .verified)
     }
 
-    /// What is shown, asked for and run is one step, also where the rerun before never began.
-    @Test func aRerunThatWasRefusedAsksForTheSameStepAgain() {
+    /// What is shown, asked for and run begins at one step, also where the rerun before never began.
+    @Test func aRerunThatWasRefusedAsksForTheSameStepsAgain() {
         var harness = heldAfterTwoSteps([false, true])
         harness.machines[RecoveryTests.c2]?.script = .ends(.guardrailRefused(guardrail: "./g.sh", code: 1))
         harness.request(.rerun(host: "c2", signedOffBy: "own-core", from: "migrate"))
         harness.run()
         harness.machines[RecoveryTests.c2]?.script = .passes
         #expect(
-            harness.state.boundaryRecord?.options.contains(.rerun(host: "c2", step: "migrate", needsSignOff: true))
+            harness.state.boundaryRecord?.options.contains(
+                .rerun(host: "c2", steps: ["migrate", "redeploy"], needsSignOff: true))
                 == true)
         #expect(harness.state.refusal(of: .rerun(host: "c2", signedOffBy: nil)) != nil)
         let before = harness.starts.count
         harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
         harness.run()
-        #expect(harness.starts.count == before + 1 && harness.starts["r-1.c2.core.migrate.3"] == 1)
+        #expect(harness.starts.count == before + 2 && harness.starts["r-1.c2.core.migrate.3"] == 1)
+        #expect(harness.starts["r-1.c2.core.redeploy.3"] == 1)
+    }
+
+    /// A step that ended badly runs again before the run goes on, also where a rerun from an earlier step got no further than that one,
+    /// and it is signed off like any other.
+    @Test func aRerunThatBeganBeforeTheFailedStepDoesNotEndBeforeIt() {
+        var harness = heldAfterTwoSteps([true, false])
+        harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 7))
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core", from: "migrate"))
+        harness.run()
+        harness.machines[RecoveryTests.c2]?.script = .passes
+        let refusal = harness.state.refusal(of: .rerun(host: "c2", signedOffBy: nil))
+        #expect(refusal?.message.contains("step redeploy is not declared idempotent") == true)
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
+        harness.run()
+        #expect(harness.starts["r-1.c2.core.migrate.3"] == 1)
+        #expect(harness.starts["r-1.c2.core.redeploy.3"] == 1)
     }
 
     @Test func aRerunOfSeveralStepsIsAllowedAsItsStrictestOne() {

@@ -98,8 +98,9 @@ extension World {
         case .recheck(let host):
             if generator.chance(70) { repair(host) }
             return .recheck(host: host)
-        case .rerun(let host, let step, _):
-            let first = state.plan.layers.first { layer in layer.steps.contains { $0.name == step } }?.steps.first?.name
+        case .rerun(let host, let steps, _):
+            let first = state.plan.layers.first { layer in layer.steps.contains { $0.name == steps[0] } }?.steps.first?
+                .name
             return .rerun(host: host, signedOffBy: owner(of: host), from: generator.chance(30) ? first : nil)
         case .rollback(let scope): return .rollback(scope: scope, breakGlass: nil)
         case .signOff(let hosts): return owner(of: hosts[0]).map { .signOff(hosts: hosts, owner: $0) }

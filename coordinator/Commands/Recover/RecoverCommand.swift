@@ -79,6 +79,7 @@ struct RecoverRerun: LockflightCommand {
         commandName: "rerun", abstract: "Run the failed step of a host again, or steps whose verification failed.",
         discussion: """
             Without --from the failed step runs again; where every step has passed and its verification has not, the last one. \
+            After a rerun that did not get to its last step, every step that it left.
             With --from every step from that one on runs again, one after the other.
             Only for steps that the plan declares idempotent, or with an owner's recorded sign-off; an owner approves it
             either way.

@@ -14,14 +14,14 @@ extension RecoveryOption {
         switch self {
         case .recheck(let host):
             return NextCommand(.recheck(host: host, run: run), "repaired by hand: capture and compare it again")
-        case .rerun(let host, let step, true):
+        case .rerun(let host, let steps, true):
             return NextCommand(
                 .rerunSignedOff(host: host, run: run, from: nil, owner: owner),
-                "run step \(step) again, with an owner's sign-off")
-        case .rerun(let host, let step, false):
+                "run \(steps.words) again, with an owner's sign-off")
+        case .rerun(let host, let steps, false):
             return NextCommand(
                 .rerun(host: host, run: run, from: nil, approvedBy: approvers, reason: reason),
-                "run step \(step) again: it is declared idempotent")
+                "run \(steps.words) again: declared idempotent")
         case .rollback(let scope):
             return NextCommand(
                 .rollback(scope: scope, run: run, approvedBy: approvers, reason: reason), scope.purpose)
