@@ -73,7 +73,7 @@ let package = Package(
         library(
             "ContentDigest", in: "Sources", ["UpgradeDomain", crypto],
             settings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
-        library("OperatorCommands", in: "Sources", ["UpgradeDomain"]),
+        library("OperatorCommands", in: "Sources", ["SafeText", "UpgradeDomain"]),
         library("RolloutEngine", in: "Sources", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
         library("AgentProtocol", in: "Sources", ["UpgradeDomain", "ContentDigest"]),
         library("Failpoints", in: "Sources", ["SafeText"]),
@@ -112,14 +112,33 @@ let package = Package(
 
         // coordinator/: what the operator runs.
         library(
+            "RunViews", in: "coordinator",
+            ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]),
+        library(
             "CoordinatorRuntime", in: "coordinator",
-            ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]),
+            [
+                "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints",
+            ]),
+        library(
+            "RunRecord", in: "coordinator",
+            [
+                "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger", "CoordinatorRuntime", "RunViews",
+                "Failpoints",
+            ]),
+        library(
+            "FleetAccess", in: "coordinator",
+            [
+                "OperatorCommands", "UpgradeDomain", "ContentDigest", "SSHTransport", "Inventory",
+                "CoordinatorRuntime", "SafeText", "CLinux", subprocess, system,
+            ]),
         library(
             "Commands", in: "coordinator",
             [
                 "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "SafeText", "CLinux", subprocess, system,
+                "LabFleet", "Inventory", "CoordinatorRuntime", "FleetAccess", "RunRecord", "RunViews", "Failpoints",
+                "SafeText",
+                "CLinux", subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -135,8 +154,9 @@ let package = Package(
         .executableTarget(
             name: "lockflight-simulate",
             dependencies: [
-                "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "AgentRuntime", "Ledger",
-                "CoordinatorRuntime", "CSwiftConcurrency",
+                "UpgradeDomain", "ContentDigest", "RolloutEngine", "RunRecord", "RunViews", "AgentProtocol",
+                "AgentRuntime",
+                "Ledger", "CoordinatorRuntime", "CSwiftConcurrency",
             ], path: "Tests/Simulator", exclude: ["CSwiftConcurrency"], swiftSettings: strict),
         .systemLibrary(name: "CSwiftConcurrency", path: "Tests/Simulator/CSwiftConcurrency"),
         // Tests/Sinks: texts as every way out has them, for scripts/sinks.py.
@@ -162,7 +182,9 @@ let package = Package(
             name: "lockflight-bench", dependencies: ["SSHTransport"], path: "bench/FanOut", swiftSettings: strict),
         .executableTarget(
             name: "lockflight-bench-scale",
-            dependencies: ["Commands", "ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"],
+            dependencies: [
+                "ContentDigest", "CoordinatorRuntime", "Ledger", "RolloutEngine", "RunRecord", "UpgradeDomain",
+            ],
             path: "bench/Scale", swiftSettings: strict),
         tests(
             "EndToEndTests",
@@ -176,9 +198,12 @@ let package = Package(
             "CommandsTests",
             [
                 "OperatorCommands",
-                "Commands", "ContentDigest", "Ledger", "RolloutEngine", "SafeText", "UpgradeDomain", subprocess, system,
+                "Commands", "ContentDigest", "Ledger", "RolloutEngine", "RunRecord", "RunViews", "SafeText",
+                "UpgradeDomain",
+                subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        tests("FleetAccessTests", ["FleetAccess", "UpgradeDomain", subprocess, system]),
         tests(
             "CoordinatorRuntimeTests",
             ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "UpgradeDomain"],

@@ -79,6 +79,16 @@ extension Ledger {
         }
     }
 
+    /// Every event of a run after a sequence number, read in pieces.
+    public func allEvents(of run: RunID, after sequence: UInt64 = 0) throws(LedgerError) -> [RecordedEvent] {
+        var all: [RecordedEvent] = []
+        while true {
+            let piece = try events(of: run, after: all.last?.sequence ?? sequence)
+            all += piece
+            if piece.count < LedgerLimits.eventsPerRead { return all }
+        }
+    }
+
     /// The sequence number of a run's last event.
     public func headSequence(of run: RunID) throws(LedgerError) -> UInt64 {
         try read("read the head of the run \(run)") { db in try db.existingRun(run).head.sequence }

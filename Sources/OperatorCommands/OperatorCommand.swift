@@ -2,8 +2,8 @@ public import UpgradeDomain
 
 /// What an operator can do next, as a case: which command, and over what.
 ///
-/// How it is written on a command line, and quoted for a shell, is decided in one place, beside the parser that reads it. What is
-/// nil here is not known to whoever names the command: it is written in capitals, for a person to replace.
+/// How it is written on a command line, and quoted for a shell, is decided in one place: ``CommandLines``. What is nil here is not
+/// known to whoever names the command: it is written in capitals, for a person to replace.
 public enum OperatorCommand: Hashable, Codable, Sendable {
     // The inventory.
     case importInventory(file: String?)

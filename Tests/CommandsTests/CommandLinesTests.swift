@@ -6,6 +6,7 @@ import Testing
 import UpgradeDomain
 
 @testable import Commands
+@testable import RunViews
 
 /// Every command that is named to an operator is one that this program takes.
 struct CommandLinesTests {

@@ -2,11 +2,14 @@ import ArgumentParser
 import ContentDigest
 import Foundation
 import Ledger
+import OperatorCommands
 import RolloutEngine
 import Testing
 import UpgradeDomain
 
 @testable import Commands
+@testable import RunRecord
+@testable import RunViews
 
 /// What an earlier build wrote is read by this one. Tests/Golden says what it is.
 struct GoldenTests {

@@ -6,6 +6,7 @@ import Testing
 import UpgradeDomain
 
 @testable import Commands
+@testable import RunViews
 
 /// What reaches a terminal is safe, aligned and fits.
 struct OutputTests {

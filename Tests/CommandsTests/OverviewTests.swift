@@ -8,6 +8,8 @@ import Testing
 import UpgradeDomain
 
 @testable import Commands
+@testable import RunRecord
+@testable import RunViews
 
 /// What the ledger keeps of a run for `status` is what the run's events say, however it came there.
 struct OverviewTests {

@@ -1,9 +1,11 @@
+import OperatorCommands
 import RolloutEngine
 import SafeText
 import Testing
 import UpgradeDomain
 
 @testable import Commands
+@testable import RunViews
 
 /// The status of a run, as narrow and as wide as terminals are.
 struct StatusViewTests {

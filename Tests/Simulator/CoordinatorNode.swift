@@ -2,6 +2,8 @@ import AgentProtocol
 import CoordinatorRuntime
 import Ledger
 import RolloutEngine
+import RunRecord
+import RunViews
 import UpgradeDomain
 
 /// A coordinator process was killed; what it would do next does not happen.
@@ -111,6 +113,9 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         guard !isDead, let folded = world.fold() else { return }
         world.checker.require(
             Projection(live) == Projection(folded), "folding the ledger gives the state that was lived")
+        let kept = try world.ledger.overview(of: World.run, build: OverviewKeeper.format)
+        world.checker.require(
+            try kept.map { try RunReport($0) } == RunReport(folded), "the overview that is kept is that of the events")
     }
 
     func stop() { Task { await driver?.requestStop() } }
@@ -170,6 +175,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     // MARK: The ledger
 
+    private var log: LedgerRunLog { LedgerRunLog(ledger: world.ledger, clock: clock) }
+
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
         try await passOrDie()
         // The ledger is read after a crash and at the end, and compared with what was recorded; in between what was
@@ -177,7 +184,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         if world.recordIsBroken, sequence == 0 { throw RecordIsBroken() }
         guard world.hasCrashed else { return Array(world.checker.events.dropFirst(Int(sequence))) }
         world.hasCrashed = false
-        let events = try world.ledger.allEvents()
+        let events = try await log.events(of: run, after: 0)
         world.checker.require(events == world.checker.events, "the ledger gives back what was recorded")
         return Array(events.dropFirst(Int(sequence)))
     }
@@ -199,18 +206,10 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             throw NoSpaceLeft()
         default: break
         }
-        let outcome: AppendOutcome
-        do {
-            let recorded = try world.ledger.append(
-                events, to: state.definition.run, after: state.sequence, lease: epoch, at: wall)
-            world.checker.appended(recorded)
-            world.checker.require(epoch == world.highestEpoch, "only the newest driver records")
-            outcome = .appended(recorded)
-        } catch {
-            if [.conflict, .runClosed].contains(error.code) { return .conflict }
-            guard error.code == .deposed else { throw error }
-            return .deposed
-        }
+        let outcome = try await log.append(events, to: state, at: wall, epoch: epoch)
+        guard case .appended(let recorded) = outcome else { return outcome }
+        world.checker.appended(recorded)
+        world.checker.require(epoch == world.highestEpoch, "only the newest driver records")
         if case .coordinatorDies(afterwards: true)? = fault {
             world.noteDeath(after: events)
             die()
@@ -222,30 +221,18 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     func origin(of epoch: Epoch) async throws -> EpochOrigin {
         try await passOrDie()
-        return try world.ledger.origin(of: epoch)
+        return try await log.origin(of: epoch)
     }
 
     func store(evidence: [UInt8]) async throws -> Digest {
         try await passOrDie()
-        return try world.ledger.store([evidence], at: wall)[0]
+        return try await log.store(evidence: evidence)
     }
 
     // MARK: Hosts
 
     func connect(to host: Host) async throws(ContactFailure) -> any AgentChannel {
         try await world.network.connect(self, to: host.name)
-    }
-}
-
-extension Ledger {
-    /// Every event of the simulated run after a sequence number.
-    func allEvents(after sequence: UInt64 = 0) throws -> [RecordedEvent] {
-        var events: [RecordedEvent] = []
-        while true {
-            let page = try self.events(of: World.run, after: events.last?.sequence ?? sequence)
-            events += page
-            if page.count < LedgerLimits.eventsPerRead { return events }
-        }
     }
 }
 

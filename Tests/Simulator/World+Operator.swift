@@ -1,6 +1,8 @@
 import AgentProtocol
 import Ledger
 import RolloutEngine
+import RunRecord
+import RunViews
 import UpgradeDomain
 
 /// The person at the terminal: starts coordinators, answers failed boundaries, and repairs what is broken.
@@ -175,7 +177,8 @@ extension World {
         let wall = WallTime(clamping: World.epochMilliseconds + time.now)
         guard !recordIsBroken, state.refusal(of: request, at: wall) == nil,
             let recorded = try? ledger.append(
-                [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall)
+                [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall,
+                followedBy: OverviewKeeper(at: state))
         else { return false }
         switch action {
         case .recheck: sometimes(.recheck)

@@ -170,7 +170,7 @@ final class World: @unchecked Sendable {
 
     /// The same, once the ledger has given back the same events.
     func foldOfLedger() -> RolloutState? {
-        guard let events = try? ledger.allEvents() else { return nil }
+        guard let events = try? ledger.allEvents(of: World.run) else { return nil }
         checker.require(events == checker.events, "the ledger gives back what was recorded")
         return fold()
     }

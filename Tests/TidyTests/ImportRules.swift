@@ -5,7 +5,7 @@ enum ImportRules {
         ("Sources/SafeText", []),
         ("Sources/UpgradeDomain", ["SafeText"]),
         ("Sources/ContentDigest", ["UpgradeDomain"]),
-        ("Sources/OperatorCommands", ["UpgradeDomain"]),
+        ("Sources/OperatorCommands", ["SafeText", "UpgradeDomain"]),
         ("Sources/RolloutEngine", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest"]),
@@ -24,17 +24,36 @@ enum ImportRules {
             "coordinator/CoordinatorRuntime",
             ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]
         ),
+        ("coordinator/RunViews", ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]),
+        (
+            "coordinator/RunRecord",
+            [
+                "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger", "CoordinatorRuntime", "RunViews",
+                "Failpoints",
+            ]
+        ),
+        (
+            "coordinator/FleetAccess",
+            [
+                "OperatorCommands", "UpgradeDomain", "ContentDigest", "SSHTransport", "Inventory",
+                "CoordinatorRuntime", "SafeText", "CLinux",
+            ]
+        ),
         (
             "coordinator/Commands",
             [
                 "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "Failpoints", "SafeText", "CLinux",
+                "LabFleet", "Inventory", "CoordinatorRuntime", "FleetAccess", "RunRecord", "RunViews", "Failpoints",
+                "SafeText", "CLinux",
             ]
         ),
         ("coordinator/lockflight", ["Commands"]),
         ("bench/FanOut", ["SSHTransport"]),
-        ("bench/Scale", ["Commands", "ContentDigest", "Ledger", "RolloutEngine", "UpgradeDomain"]),
+        (
+            "bench/Scale",
+            ["ContentDigest", "CoordinatorRuntime", "Ledger", "RolloutEngine", "RunRecord", "UpgradeDomain"]
+        ),
     ]
 
     /// Modules that stay behind one target's interface.

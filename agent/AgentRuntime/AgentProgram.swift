@@ -1,10 +1,9 @@
 import AgentProtocol
 import Glibc
+import UpgradeDomain
 
 /// The agent's command line.
 public enum AgentProgram {
-    public static let version = "0.1.0"
-
     /// The machine that this build runs on, as `uname -m` names it.
     static var architecture: String {
         #if arch(x86_64)
@@ -40,7 +39,7 @@ public enum AgentProgram {
             return 0
         case ["version"]:
             let text =
-                "lockflight-agent \(version) protocol \(ProtocolLimits.versions.map(String.init).joined(separator: ",")) \(architecture)\n"
+                "lockflight-agent \(LockflightVersion.current) protocol \(ProtocolLimits.versions.map(String.init).joined(separator: ",")) \(architecture)\n"
             return writeAll(STDOUT_FILENO, Array(text.utf8)) == 0 ? 0 : 74
         case let words where words.count == 2 && words[0] == "supervise":
             return supervise(words[1])

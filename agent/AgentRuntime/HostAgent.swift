@@ -28,7 +28,7 @@ package struct HostAgent: Sendable {
         }
         session.admit(hello, speaking: version)
         return HelloReply(
-            protocolVersion: version, agentVersion: AgentProgram.version, identity: identity,
+            protocolVersion: version, agentVersion: LockflightVersion.current, identity: identity,
             owner: fence.owner, highestEpoch: fence.highestEpoch, token: version >= 2 ? fence.token : nil,
             bootID: state.machine.bootID,
             architecture: AgentProgram.architecture, hostTime: state.machine.wallTime)

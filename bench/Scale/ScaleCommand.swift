@@ -10,9 +10,9 @@ struct ScaleCommand {
                lockflight-bench-scale json SECONDS
         """
 
-    static func main() {
+    static func main() async {
         do {
-            print(try answer(Array(CommandLine.arguments.dropFirst())))
+            print(try await answer(Array(CommandLine.arguments.dropFirst())))
         } catch {
             let line = "lockflight-bench-scale: \(error)\n"
             write(STDERR_FILENO, line, line.utf8.count)
@@ -20,13 +20,13 @@ struct ScaleCommand {
         }
     }
 
-    private static func answer(_ arguments: [String]) throws -> String {
+    private static func answer(_ arguments: [String]) async throws -> String {
         let numbers = arguments.compactMap { Int($0) }.filter { $0 > 0 }
         switch (arguments.first, arguments.count, numbers.count) {
         case ("engine", 2, 1): return try EngineScale.run(hosts: numbers[0])
-        case ("fill", 4, 2): return try LedgerScale.fill(arguments[1], hosts: numbers[0], events: numbers[1])
+        case ("fill", 4, 2): return try await LedgerScale.fill(arguments[1], hosts: numbers[0], events: numbers[1])
         case ("json", 2, 1): return try JSONScale.run(seconds: numbers[0])
-        case ("append", 4, 2): return try LedgerScale.append(arguments[1], group: numbers[0], seconds: numbers[1])
+        case ("append", 4, 2): return try await LedgerScale.append(arguments[1], group: numbers[0], seconds: numbers[1])
         default: throw BenchFailure(usage)
         }
     }

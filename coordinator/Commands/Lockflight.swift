@@ -1,4 +1,5 @@
 public import ArgumentParser
+import UpgradeDomain
 
 #if canImport(Glibc)
     import Glibc
@@ -8,8 +9,6 @@ public import ArgumentParser
 
 /// The `lockflight` command.
 public struct Lockflight: AsyncParsableCommand {
-    static let version = "0.1.0"
-
     public static let configuration = CommandConfiguration(
         commandName: "lockflight",
         abstract: "Upgrades a fleet layer by layer and stops at the first failed boundary.",
@@ -25,7 +24,7 @@ public struct Lockflight: AsyncParsableCommand {
             Exit codes:
             \(ExitStatus.allCases.map(\.row).joined(separator: "\n"))
             """,
-        version: version,
+        version: LockflightVersion.current,
         subcommands: [
             InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self, RollbackCommand.self,
             StatusCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self, LeaseCommand.self,

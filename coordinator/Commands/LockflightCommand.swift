@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Foundation
 import Inventory
 import LabFleet
@@ -73,6 +74,9 @@ extension CommandError {
         case let error as LedgerError: self.init(error.exitStatus, error.description, next: error.next)
         case let error as LabError: self.init(.failure, error.description, next: error.next)
         case let error as RuntimeError: self.init(.refused, error.description, next: error.next)
+        case let error as FleetAccessError:
+            self.init(
+                error.isRefusal ? .refused : .failure, error.message, consequence: error.consequence, next: error.next)
         case let error as ContactFailure: self.init(.unreachable, error.message, next: error.next)
         default: self.init(.failure, "\(error)")
         }
@@ -112,6 +116,12 @@ extension Context {
     }
 
     static var clock: RuntimeClock { RuntimeClock.system }
+
+    /// The way to hosts, which nobody has touched yet; asks for the passphrases of their keys on the terminal.
+    func connection(to hosts: [UpgradeDomain.Host], of ledger: Ledger) async throws -> FleetConnection {
+        try await FleetConnection.open(
+            to: hosts, among: try ledger.currentInventory(), environment: environment)
+    }
 
     /// - Parameter limitBytes: a larger file is refused before it is read.
     func readFile(_ path: String, limitBytes: Int = 16 << 20) throws -> String {

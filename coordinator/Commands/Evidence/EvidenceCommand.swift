@@ -2,6 +2,7 @@ import ArgumentParser
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -87,15 +88,6 @@ struct EvidenceDiff: LockflightCommand {
     private struct Document: Encodable {
         var placement: Placement
         var deltas: [ItemDelta]
-    }
-}
-
-extension SurfaceReading {
-    /// How it answered, in a line.
-    var sentence: String {
-        let code = resultCode.map { "  result \($0)" } ?? ""
-        let why = unknown.map { "  unknown: \($0.code.rawValue): \($0.detail)" } ?? ""
-        return "\(name)  (\(role.rawValue), \(durationMilliseconds) ms)\(code)\(why)"
     }
 }
 

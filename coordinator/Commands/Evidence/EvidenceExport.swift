@@ -5,6 +5,7 @@ import Foundation
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -24,7 +25,7 @@ struct EvidenceExport: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target, readOnly: true)
         let bundle = try control.ledger.bundle(
-            of: control.run, tool: "lockflight \(Lockflight.version)", conclusions: RunConclusions.json)
+            of: control.run, tool: "lockflight \(LockflightVersion.current)", conclusions: RunConclusions.json)
         let bytes = try CanonicalJSON.encode(bundle)
         guard bytes.count <= EvidenceBundle.maximumBytes else {
             throw CommandError(
@@ -103,12 +104,7 @@ struct EvidenceVerify: LockflightCommand {
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
-            var (stated, found) = (bundle.conclusions, RunConclusions.json(events))
-            if bundle.format == EvidenceBundle.formatWithAdvice { stated = stated.withoutAdvice }
-            if bundle.format != EvidenceBundle.currentFormat {
-                (stated, found) = (stated.withoutRepairs, found.withoutRepairs)
-            }
-            guard found == stated else {
+            guard RunConclusions.agree(bundle.conclusions, with: events, format: bundle.format) else {
                 throw EvidenceBundle.Fault("the conclusions", "they are not those that the events lead to")
             }
         } catch {
@@ -144,84 +140,5 @@ struct EvidenceVerify: LockflightCommand {
         let sequences = Dictionary(bundle.events.map { ($0.hash, $0.sequence) }) { first, _ in first }
         let newest = witnesses.compactMap { sequences[$0.head] }.max() ?? 0
         return ["\(Set(witnesses.map(\.host)).count) hosts witness it, up to event \(newest)"]
-    }
-}
-
-/// What the events of a run say, for people and programs that have nothing but them.
-struct RunConclusions: Encodable {
-    struct Comparison: Encodable {
-        var placement: Placement
-        var deltas: [ItemDelta]
-    }
-
-    var run: RunDocument
-    /// Each placement's baseline against its last capture.
-    var comparisons: [Comparison]
-    /// Every boundary at which the run was held, as it stood then.
-    var boundaries: [BoundaryDocument]
-
-    init?(_ events: [RecordedEvent]) {
-        guard var state = RolloutState.fold(Array(events.prefix(1)), at: .zero) else { return nil }
-        boundaries = []
-        for event in events.dropFirst() {
-            let wasHeld = state.isHeld
-            state.apply(event, at: .zero)
-            if !wasHeld, let record = state.boundaryRecord {
-                boundaries.append(BoundaryDocument(record, of: state, at: event.recordedAt, nil))
-            }
-        }
-        run = RunDocument(state, nil)
-        comparisons = state.orderedPlacements.compactMap { placement in
-            guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
-                let layer = state.plan.layer(placement.layer)
-            else { return nil }
-            let deltas = EvidenceComparison.deltas(
-                before: before, after: after, expects: layer.expects, measures: state.plan.measures)
-            return Comparison(placement: placement, deltas: deltas)
-        }
-    }
-
-    /// The conclusions as a JSON value; null where the events define no run.
-    static func json(_ events: [RecordedEvent]) -> JSONValue {
-        guard let conclusions = RunConclusions(events), let bytes = try? CanonicalJSON.encode(conclusions),
-            let value = try? CanonicalJSON.decode(JSONValue.self, from: bytes)
-        else { return .null }
-        return value
-    }
-}
-
-extension JSONValue {
-    /// Conclusions without which placements are repaired by hand: earlier builds named more.
-    fileprivate var withoutRepairs: JSONValue {
-        guard case .object(var conclusions) = self, case .object(var run)? = conclusions["run"],
-            case .array(let placements)? = run["placements"]
-        else { return self }
-        run["placements"] = .array(
-            placements.map { placement in
-                guard case .object(var members) = placement else { return placement }
-                members["repairedByHand"] = nil
-                return .object(members)
-            })
-        conclusions["run"] = .object(run)
-        return .object(conclusions)
-    }
-
-    /// Conclusions without the commands that could be given next: builds up to 0.1.0 wrote them among the conclusions, and they
-    /// depend on the build and on the time.
-    fileprivate var withoutAdvice: JSONValue {
-        guard case .object(var conclusions) = self else { return self }
-        if case .object(var run)? = conclusions["run"] {
-            run["next"] = nil
-            conclusions["run"] = .object(run)
-        }
-        if case .array(let boundaries)? = conclusions["boundaries"] {
-            conclusions["boundaries"] = .array(
-                boundaries.map { boundary in
-                    guard case .object(var members) = boundary else { return boundary }
-                    members["options"] = nil
-                    return .object(members)
-                })
-        }
-        return .object(conclusions)
     }
 }

@@ -1,9 +1,11 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Inventory
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -30,7 +32,7 @@ struct EvidenceTry: LockflightCommand {
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }
-        let connection = try await FleetConnection.open(context, to: [entry], of: ledger)
+        let connection = try await context.connection(to: [entry], of: ledger)
         let trial = EvidenceTrial(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
         let taken: [EvidenceTrial.Taken]
         do {

@@ -1,7 +1,9 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Ledger
 import OperatorCommands
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -31,7 +33,7 @@ struct InventoryCheck: LockflightCommand {
         guard !selected.isEmpty else {
             throw CommandError(.refused, "no host of a layer to check", next: .listInventory)
         }
-        let connection = try await FleetConnection.open(context, to: selected, of: ledger)
+        let connection = try await context.connection(to: selected, of: ledger)
         let check = FleetCheck(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
         var reports = await check.reports(of: selected, plan: chosen)
         await connection.close()

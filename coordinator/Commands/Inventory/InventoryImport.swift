@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Foundation
 import Inventory
 import Ledger

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FleetAccess
 import OperatorCommands
 import SafeText
 import UpgradeDomain

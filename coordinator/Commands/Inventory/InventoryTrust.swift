@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Foundation
 import Ledger
 import OperatorCommands
@@ -71,15 +72,14 @@ struct InventoryTrust: LockflightCommand {
     private func scanned(
         _ chosen: [UpgradeDomain.Host], _ ledger: Ledger, _ context: Context
     ) async throws -> [Row] {
-        let connection = try await FleetConnection.open(context, to: chosen, of: ledger)
-        let scan = HostKeyScan(connector: connection.connector, accepted: Set(accept))
-        let answers = await scan.answers(of: chosen)
+        let connection = try await context.connection(to: chosen, of: ledger)
+        let answers = await HostKeyScan(over: connection.connector).answers(of: chosen)
         await connection.close()
         let candidates = answers.compactMap { answer -> (host: HostName, key: SSHHostKey)? in
             guard case .success(let key) = answer.key, mayBePinned(key, on: answer.host) else { return nil }
             return (answer.host.name, key)
         }
-        let confirmed = try scan.confirmed(candidates, context)
+        let confirmed = try HostKeyQuestion(accepted: Set(accept)).confirmed(candidates, context)
         return answers.map { row(for: $0, confirmed) }
     }
 

@@ -1,7 +1,9 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Ledger
 import OperatorCommands
+import RunRecord
 import SafeText
 import UpgradeDomain
 
@@ -33,7 +35,7 @@ struct LeaseAdopt: LockflightCommand {
                 consequence: "Nothing was recorded. Decide it as \(owners.map(\.rawValue).joined(separator: " or ")).",
                 next: .adopt(host: target.name, owner: owners.first))
         }
-        let connection = try await FleetConnection.open(context, to: [target], of: ledger)
+        let connection = try await context.connection(to: [target], of: ledger)
         do {
             let result = try await adopt(target, connection, ledger, context)
             await connection.close()

@@ -1,9 +1,11 @@
+import RunRecord
 import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 

@@ -1,5 +1,7 @@
 import Foundation
 import OperatorCommands
+import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -31,6 +33,18 @@ struct CommandError: Error, CustomStringConvertible {
     }
 
     var description: String { message }
+}
+
+extension CommandError {
+    /// A refused request, with what would make it possible and the narrowest command that can be given now.
+    init(
+        _ refusal: RequestRefusal, of action: RequestedAction, in state: RolloutState, at wall: WallTime,
+        consequence: String
+    ) {
+        self.init(
+            .refused, refusal.message, consequence: "\(consequence): \(refusal.remedy).",
+            next: state.nextCommand(after: refusal, of: action, at: wall))
+    }
 }
 
 /// Where and how a command works.

@@ -1,3 +1,6 @@
+import RolloutEngine
+import UpgradeDomain
+
 /// The exit codes of `lockflight`: one table for every command.
 public enum ExitStatus: Int32, CaseIterable, Sendable {
     /// Done; of a run: verified.
@@ -31,6 +34,20 @@ public enum ExitStatus: Int32, CaseIterable, Sendable {
         case .detached: "stopped on request; `rollout resume` goes on"
         case .usage: "usage error"
         case .failure: "a fault of the machine or of Lockflight"
+        }
+    }
+}
+
+extension RolloutState {
+    /// The exit code that says what the run is.
+    var exitStatus: ExitStatus {
+        switch status {
+        case .verified, .verifiedExcept, .finalized, .superseded: .verified
+        case .held(.hostUnreachable), .held(.operationUnsettled): unresolvedFailures.isEmpty ? .held : .unreachable
+        case .held, .paused, .aborted, .cancelled: .held
+        case .rolledBack(.verified): .rolledBackVerified
+        case .rolledBack: .rolledBackNotVerified
+        case .preflight, .baseline, .changing, .proving, .rollingBack: .detached
         }
     }
 }

@@ -4,6 +4,7 @@ import CoordinatorRuntime
 import Inventory
 import Ledger
 import OperatorCommands
+import RunViews
 import SafeText
 import UpgradeDomain
 

@@ -3,6 +3,7 @@ import ContentDigest
 import Inventory
 import Ledger
 import OperatorCommands
+import RunViews
 import UpgradeDomain
 
 struct PlanShow: LockflightCommand {

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Ledger
 import OperatorCommands
+import RunRecord
+import RunViews
 import SafeText
 import UpgradeDomain
 

@@ -1,6 +1,8 @@
 import ArgumentParser
 import CoordinatorRuntime
 import Ledger
+import RunRecord
+import RunViews
 import SafeText
 import UpgradeDomain
 

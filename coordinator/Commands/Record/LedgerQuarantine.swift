@@ -1,10 +1,12 @@
 import AgentProtocol
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Foundation
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunRecord
 import SafeText
 import UpgradeDomain
 
@@ -70,10 +72,10 @@ struct LedgerQuarantine: LockflightCommand {
         let builds = try ledger.readableEvents(of: run).compactMap { event in
             if case .driverAttached(let driver) = event { driver.build?.version } else { nil }
         }
-        let newer = builds.first { $0.compare(Lockflight.version, options: .numeric) == .orderedDescending }
+        let newer = builds.first { $0.compare(LockflightVersion.current, options: .numeric) == .orderedDescending }
         guard let newer else { return }
         throw CommandError(
-            .refused, "\(run) was driven by Lockflight \(newer), and this is \(Lockflight.version)",
+            .refused, "\(run) was driven by Lockflight \(newer), and this is \(LockflightVersion.current)",
             consequence: "Nothing was recorded. What this build can not read, that one may.", next: .status(run: run))
     }
 
@@ -95,7 +97,7 @@ struct LedgerQuarantine: LockflightCommand {
         }
         let asked = claimed.compactMap { known[$0] }
         guard !asked.isEmpty else { return [:] }
-        let connection = try await FleetConnection.open(context, to: asked, of: ledger)
+        let connection = try await context.connection(to: asked, of: ledger)
         let hello = DrivingHello(
             ledger: ledger.id, fence: fence, record: LedgerRunLog(ledger: ledger, clock: Context.clock))
         let settlement = FleetSettlement(

@@ -1,8 +1,10 @@
 import AgentProtocol
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Ledger
 import OperatorCommands
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -84,7 +86,7 @@ struct LedgerRebuild: LockflightCommand {
     private func memories(
         of hosts: [UpgradeDomain.Host], _ ledger: Ledger, _ context: Context
     ) async throws -> [FleetJournals.Memory] {
-        let connection = try await FleetConnection.open(context, to: hosts, of: ledger)
+        let connection = try await context.connection(to: hosts, of: ledger)
         let answers = await FleetJournals(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
             .memories(of: hosts)
         await connection.close()

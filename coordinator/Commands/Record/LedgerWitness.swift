@@ -1,6 +1,7 @@
 import AgentProtocol
 import ArgumentParser
 import CoordinatorRuntime
+import FleetAccess
 import Ledger
 import OperatorCommands
 import RolloutEngine
@@ -28,7 +29,7 @@ struct LedgerWitness: LockflightCommand {
             throw CommandError(
                 .refused, "the record of \(run) does not say which hosts it had", next: .verifyLedger(file: nil))
         }
-        let connection = try await FleetConnection.open(context, to: hosts, of: ledger)
+        let connection = try await context.connection(to: hosts, of: ledger)
         let answers = await FleetJournals(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
             .memories(of: hosts)
         await connection.close()

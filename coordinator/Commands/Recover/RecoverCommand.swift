@@ -4,6 +4,7 @@ import Foundation
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 

@@ -1,5 +1,6 @@
 import ContentDigest
 import Foundation
+import RunViews
 import SafeText
 import UpgradeDomain
 

@@ -1,8 +1,10 @@
+import RunRecord
 import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 

@@ -3,6 +3,7 @@ import CoordinatorRuntime
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -19,7 +20,7 @@ struct RolloutPause: LockflightCommand {
         let state = try await control.request(.pause)
         return CommandResult(
             lines: ["\(state.definition.run) is paused; \(try control.driverSentence())"],
-            document: RunDocument(state, context.commandLines),
+            document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
             next: [.resume(run: control.run)])
     }
 }
@@ -91,7 +92,7 @@ struct RolloutRebind: LockflightCommand {
             action, reason: reason, needsReason: "to reach \(host) in another way")
         return CommandResult(
             lines: ["\(host) is now reached at \(entry.address):\(entry.port) in \(control.run)"],
-            document: RunDocument(state, context.commandLines),
+            document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
             next: state.nextCommands(at: Context.clock.wall()).map(\.command))
     }
 }
@@ -113,7 +114,8 @@ struct RolloutRetire: LockflightCommand {
             .retire(host: HostName(host), owner: Owner(owner)),
             reason: reason, needsReason: "to take \(host) out of \(control.run)")
         return CommandResult(
-            lines: ["\(host) is retired from \(control.run)"], document: RunDocument(state, context.commandLines),
+            lines: ["\(host) is retired from \(control.run)"],
+            document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
             next: state.nextCommands(at: Context.clock.wall()).map(\.command))
     }
 }
@@ -132,7 +134,7 @@ struct RolloutFinalize: LockflightCommand {
         let final = state.plan.layers.filter { $0.rollback.boundary == .untilFinalize }.map(\.name.rawValue)
         var lines: [TerminalText] = ["\(control.run) is finalized"]
         if !final.isEmpty { lines.append("no way back: \(final.joined(separator: ", "))") }
-        return CommandResult(lines: lines, document: RunDocument(state, context.commandLines))
+        return CommandResult(lines: lines, document: RunDocument(state, at: Context.clock.wall(), context.commandLines))
     }
 }
 
@@ -154,6 +156,6 @@ struct RolloutCancel: LockflightCommand {
         let state = try await control.request(.cancel, reason: reason)
         return CommandResult(
             lines: ["\(control.run) is cancelled: it changed nothing, and its hosts are free"],
-            document: RunDocument(state, context.commandLines), next: [.status(run: nil)])
+            document: RunDocument(state, at: Context.clock.wall(), context.commandLines), next: [.status(run: nil)])
     }
 }

@@ -4,6 +4,8 @@ import CoordinatorRuntime
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunRecord
+import RunViews
 import UpgradeDomain
 
 struct RolloutStart: LockflightCommand {

@@ -1,9 +1,12 @@
 import CoordinatorRuntime
 import Failpoints
+import FleetAccess
 import Foundation
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunRecord
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -154,15 +157,14 @@ struct RunControl {
             at: Context.clock.wall())
         Failpoint.leaseTaken.pass()
         defer { lease.release() }
-        let connection = try await FleetConnection.open(
-            context, to: Array(try await state().hosts.values), of: ledger)
+        let connection = try await context.connection(to: Array(try await state().hosts.values), of: ledger)
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
         let driver = try await RunDriver(
-            run: run, ledger: ledger.id, driver: lease.driver, token: lease.token, version: Lockflight.version,
+            run: run, ledger: ledger.id, driver: lease.driver, token: lease.token, version: LockflightVersion.current,
             log: log,
             connector: connection.connector,
             clock: Context.clock, observe: { view.show($0) })
-        if let before = driver.previousBuild, before.version != Lockflight.version {
+        if let before = driver.previousBuild, before.version != LockflightVersion.current {
             view.remark(
                 "\(run) was driven by Lockflight \(before.version); its events and its agents' protocol are supported here"
             )
@@ -299,7 +301,9 @@ final class RunView: @unchecked Sendable {
             last = nil
             let final = lines(of: state, nil)
             if context.isTerminal { Renderer.write(&region, []) }
-            return CommandResult(lines: final, document: RunDocument(state, context.commandLines), status: status)
+            return CommandResult(
+                lines: final, document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
+                status: status)
         }
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import CoordinatorRuntime
 import Ledger
 import OperatorCommands
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -26,7 +27,7 @@ struct StatusCommand: LockflightCommand {
             commandLines: context.commandLines,
             driver: isDriven ? try control.driverSentence() : nil)
         return CommandResult(
-            lines: view.lines(), document: RunDocument(report, context.commandLines),
+            lines: view.lines(), document: RunDocument(report, at: Context.clock.wall(), context.commandLines),
             remarks: isDriven ? [] : ["\(try control.driverSentence())"])
     }
 

@@ -1,6 +1,7 @@
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -269,16 +270,6 @@ struct StatusView {
         case ..<100: "\(seconds)s"
         case ..<6_000: "\(seconds / 60)m"
         default: "\(seconds / 3_600)h"
-        }
-    }
-}
-
-extension FailureClass {
-    /// As people read it.
-    var words: String {
-        switch self {
-        case .timedOut: "timed out"
-        case .failed, .unreachable, .refused, .interrupted, .inconclusive, .skipped: rawValue
         }
     }
 }

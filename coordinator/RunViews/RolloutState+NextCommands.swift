@@ -1,6 +1,6 @@
-import OperatorCommands
-import RolloutEngine
-import UpgradeDomain
+package import OperatorCommands
+package import RolloutEngine
+package import UpgradeDomain
 
 extension RecoveryOption {
     /// The command that takes it, and what it is for.
@@ -9,7 +9,7 @@ extension RecoveryOption {
     ///   - owner: who may decide what takes an owner's decision.
     ///   - approvers: owners whose approval is still open.
     ///   - narrowest: the first option of the record; a person says why a wider one is taken.
-    func command(run: RunID, owner: Owner?, approvers: [Owner], narrowest: RecoveryOption) -> NextCommand {
+    package func command(run: RunID, owner: Owner?, approvers: [Owner], narrowest: RecoveryOption) -> NextCommand {
         let reason: OperatorCommand.ReasonNeed = width > narrowest.width ? .asked : .none
         switch self {
         case .recheck(let host):
@@ -38,6 +38,16 @@ extension RecoveryOption {
     }
 }
 
+extension OperatorCommand {
+    /// Has the agent of a host take an identity of its own, where it stands in a copy of another machine's disk.
+    package static func renewIdentity(of host: Host) -> OperatorCommand {
+        let folder = host.user == "root" ? "/var/lib/lockflight-agent" : ".local/state/lockflight-agent"
+        return .program(words: [
+            "ssh", "-p", "\(host.port)", "--", "\(host.user)@\(host.address)", "rm", "\(folder)/identity",
+        ])
+    }
+}
+
 extension RollbackScope {
     fileprivate var purpose: String {
         switch self {
@@ -48,32 +58,27 @@ extension RollbackScope {
     }
 }
 
-extension CommandError {
-    /// A refused request, with what would make it possible and the narrowest command that can be given now.
-    init(
-        _ refusal: RequestRefusal, of action: RequestedAction, in state: RolloutState, at wall: WallTime,
-        consequence: String
-    ) {
-        var ways = [refusal.next].compactMap { $0 }
-        if refusal.isForLayersAbove, case .rollback(let scope, _) = action {
-            ways += state.rollbacks(insteadOf: scope, at: wall)
-        }
-        ways += state.nextCommands(at: wall).map(\.command)
-        // Who wants to go back is not led to where nothing goes back any more.
-        if case .rollback = action { ways.removeAll { $0 == .finalize(run: state.definition.run) } }
-        self.init(
-            .refused, refusal.message, consequence: "\(consequence): \(refusal.remedy).",
-            next: ways.first(where: state.takes) ?? .status(run: state.definition.run))
-    }
-}
-
 extension RolloutState {
     /// The next commands, narrowest first; none that would be refused.
     ///
     /// - Parameter wall: decides whose approvals still hold.
-    func nextCommands(at wall: WallTime) -> [NextCommand] { waysOn(at: wall).filter { takes($0.command) } }
+    package func nextCommands(at wall: WallTime) -> [NextCommand] { waysOn(at: wall).filter { takes($0.command) } }
 
-    fileprivate func rollbacks(insteadOf scope: RollbackScope, at wall: WallTime) -> [OperatorCommand] {
+    /// What to do instead of a request that was refused: what would make it possible, or the narrowest way on.
+    package func nextCommand(
+        after refusal: RequestRefusal, of action: RequestedAction, at wall: WallTime
+    ) -> OperatorCommand {
+        var ways = [refusal.next].compactMap { $0 }
+        if refusal.isForLayersAbove, case .rollback(let scope, _) = action {
+            ways += rollbacks(insteadOf: scope, at: wall)
+        }
+        ways += nextCommands(at: wall).map(\.command)
+        // Who wants to go back is not led to where nothing goes back any more.
+        if case .rollback = action { ways.removeAll { $0 == .finalize(run: definition.run) } }
+        return ways.first(where: takes) ?? .status(run: definition.run)
+    }
+
+    private func rollbacks(insteadOf scope: RollbackScope, at wall: WallTime) -> [OperatorCommand] {
         let narrowest = boundaryRecord?.options.first
         return rollbacksInstead(of: scope).map { other in
             let option = RecoveryOption.rollback(scope: other)
@@ -173,18 +178,6 @@ extension RolloutState {
         case .retire(let host): retirer(of: host)
         case .signOff(let hosts): passer(of: hosts)
         case .recheck, .rollback, .resume, .cancel: nil
-        }
-    }
-
-    /// The exit code that says what the run is.
-    var exitStatus: ExitStatus {
-        switch status {
-        case .verified, .verifiedExcept, .finalized, .superseded: .verified
-        case .held(.hostUnreachable), .held(.operationUnsettled): unresolvedFailures.isEmpty ? .held : .unreachable
-        case .held, .paused, .aborted, .cancelled: .held
-        case .rolledBack(.verified): .rolledBackVerified
-        case .rolledBack: .rolledBackNotVerified
-        case .preflight, .baseline, .changing, .proving, .rollingBack: .detached
         }
     }
 }

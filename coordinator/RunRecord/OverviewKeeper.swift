@@ -1,12 +1,13 @@
 import ContentDigest
 package import Ledger
 package import RolloutEngine
+import RunViews
 package import UpgradeDomain
 
 /// Keeps the overview of a run as new as its events.
 package struct OverviewKeeper: RunFollower {
     /// Who can read what is kept: another build, or another shape of it, makes it again from the events.
-    static let format = "\(Lockflight.version), shape 3"
+    package static let format = "\(LockflightVersion.current), shape 3"
     package var build: String { OverviewKeeper.format }
     private var state: RolloutState?
     private let before: RunOverview?
@@ -32,29 +33,5 @@ package struct OverviewKeeper: RunFollower {
             placements: (whole ? state.orderedPlacements : Array(changed)).compactMap {
                 PlacementOverview($0, in: state)
             })
-    }
-}
-
-extension PlacementOverview {
-    init?(_ placement: Placement, in state: RolloutState) {
-        guard let own = state.placements[placement], let place = state.place(of: placement) else { return nil }
-        self.init(
-            position: place.position, placement: placement, batch: place.batch, phase: own.phase.word,
-            failureClass: own.phase == .failed ? own.problem?.code.failureClass.rawValue : nil,
-            isPressing: own.phase.isPressing, phaseSince: own.phaseSince, attempt: own.attempt, isTouched: own.touched,
-            recorded: own.recorded.rawValue, recordedSince: own.recordedSince, observed: own.observed,
-            observedAt: own.latest?.takenAt, isRepairedByHand: own.repairedByHand, isAdopted: own.adopted)
-    }
-}
-
-extension PlacementPhase {
-    /// Whether it failed or is under way: what an operator looks for among thousands.
-    fileprivate var isPressing: Bool {
-        switch self {
-        case .waiting, .soaked, .rolledBack(.verified), .retired: false
-        case .checked, .changing, .warmingUp, .soaking, .failed, .rollbackPending, .rollingBack, .provingRollback,
-            .rolledBack:
-            true
-        }
     }
 }

@@ -9,10 +9,10 @@ import UpgradeDomain
 /// What this process cannot read itself is left to OpenSSH: keys with a passphrase, and keys of which only the public half
 /// is here, are used through the ssh-agent of `SSH_AUTH_SOCK` where that holds them, and so are its other keys for hosts that
 /// name none. For other keys with a passphrase there is an agent of this process alone.
-actor KeyRing {
+package actor KeyRing {
     /// Used, as far as they are there, for hosts that name no key: OpenSSH's own names, best first; those that a security key
     /// signs for come last, as only OpenSSH's client uses them.
-    static let standardFiles = ["ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk"].map { "~/.ssh/id_\($0)" }
+    package static let standardFiles = ["ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk"].map { "~/.ssh/id_\($0)" }
 
     /// What there is to log into a host with.
     struct Choice {

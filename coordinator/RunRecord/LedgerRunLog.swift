@@ -1,24 +1,24 @@
-import CoordinatorRuntime
+package import CoordinatorRuntime
 import Failpoints
-import Ledger
-import RolloutEngine
-import UpgradeDomain
+package import Ledger
+package import RolloutEngine
+package import UpgradeDomain
 
 /// The ledger as the runtime sees it.
-struct LedgerRunLog: RunLog {
-    let ledger: Ledger
-    let clock: RuntimeClock
+package struct LedgerRunLog: RunLog {
+    private let ledger: Ledger
+    private let clock: RuntimeClock
 
-    func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
-        var events: [RecordedEvent] = []
-        while true {
-            let page = try ledger.events(of: run, after: events.last?.sequence ?? sequence)
-            events += page
-            if page.count < LedgerLimits.eventsPerRead { return events }
-        }
+    package init(ledger: Ledger, clock: RuntimeClock) {
+        self.ledger = ledger
+        self.clock = clock
     }
 
-    func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
+    package func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
+        try ledger.allEvents(of: run, after: sequence)
+    }
+
+    package func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
         -> AppendOutcome
     {
         do throws(LedgerError) {
@@ -43,9 +43,9 @@ struct LedgerRunLog: RunLog {
         }
     }
 
-    func origin(of epoch: Epoch) async throws -> EpochOrigin { try ledger.origin(of: epoch) }
+    package func origin(of epoch: Epoch) async throws -> EpochOrigin { try ledger.origin(of: epoch) }
 
-    func store(evidence: [UInt8]) async throws -> Digest {
+    package func store(evidence: [UInt8]) async throws -> Digest {
         try ledger.store([evidence], at: clock.wall())[0]
     }
 }

@@ -3,7 +3,7 @@ import Subprocess
 import SystemPackage
 import Testing
 
-@testable import Commands
+@testable import FleetAccess
 
 #if canImport(Glibc)
     import Glibc

@@ -1,14 +1,14 @@
-import CoordinatorRuntime
+package import CoordinatorRuntime
 import Foundation
 import OperatorCommands
-import SSHTransport
+package import SSHTransport
 import Synchronization
-import UpgradeDomain
+package import UpgradeDomain
 
 /// Reaches agents over SSH: pinned host key, login, the agent brought there by digest when it is absent.
-final class SSHConnector: HostConnector {
+package final class SSHConnector: HostConnector {
     private let client: SSHClient
-    var executor: (any TaskExecutor)? { client.executor }
+    package var executor: (any TaskExecutor)? { client.executor }
     private let keys: KeyRing
     private let ways: JumpWays
     private let delivery: AgentDelivery
@@ -27,7 +27,7 @@ final class SSHConnector: HostConnector {
         self.deadlines = deadlines
     }
 
-    func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
+    package func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
         do throws(SSHError) {
             switch host.transport ?? .libssh2 {
             case .libssh2: return try await agent(on: host, over: try await logIn(to: host))
@@ -144,7 +144,7 @@ final class SSHConnector: HostConnector {
 }
 
 extension SSHHostKey {
-    init?(_ key: HostKey) {
+    package init?(_ key: HostKey) {
         guard let blob = Data(base64Encoded: key.base64) else { return nil }
         self.init(blob: [UInt8](blob))
     }

@@ -30,10 +30,9 @@ struct DescriptorLimit {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         guard limit.rlim_cur < count else { return }
-        throw CommandError(
-            .refused,
+        throw FleetAccessError(
             "connections to \(hosts.count) hosts need \(count) descriptors, and this process may have \(limit.rlim_cur)",
             consequence: "No host was connected to. Root raises the limit, or LimitNOFILE= of the unit.",
-            next: .program(words: ["ulimit", "-n", "\(count)"]))
+            next: .program(words: ["ulimit", "-n", "\(count)"]), isRefusal: true)
     }
 }

@@ -3,7 +3,7 @@ import Subprocess
 import Testing
 import UpgradeDomain
 
-@testable import Commands
+@testable import FleetAccess
 
 /// A real known_hosts file, hashed by the real `ssh-keygen`, and what it finds there for a host.
 struct KnownHostsTests {

@@ -1,45 +1,11 @@
-import CoordinatorRuntime
-import Foundation
 import SSHTransport
 import SafeText
-import SystemPackage
 import UpgradeDomain
 
-/// Asks hosts for their keys, and a person whether these are the right ones.
-struct HostKeyScan {
-    /// Hosts that are asked at once.
-    static let width = 32
-
-    let connector: SSHConnector
+/// Asks a person whether the keys that hosts show are the right ones.
+struct HostKeyQuestion {
     /// Fingerprints that are known to be right.
     let accepted: Set<String>
-
-    /// What one host answered.
-    struct Answer {
-        let host: UpgradeDomain.Host
-        let key: Result<SSHHostKey, SSHError>
-    }
-
-    /// One answer per host, in the order given.
-    func answers(of hosts: [UpgradeDomain.Host]) async -> [Answer] {
-        await withTaskGroup(of: (Int, Answer).self) { group in
-            var answers: [Answer?] = Array(repeating: nil, count: hosts.count)
-            for (index, host) in hosts.enumerated() {
-                if index >= HostKeyScan.width, let (done, answer) = await group.next() { answers[done] = answer }
-                group.addTask { (index, await ask(host)) }
-            }
-            for await (done, answer) in group { answers[done] = answer }
-            return answers.compactMap(\.self)
-        }
-    }
-
-    private func ask(_ host: UpgradeDomain.Host) async -> Answer {
-        do throws(SSHError) {
-            return Answer(host: host, key: .success(try await connector.hostKey(of: host)))
-        } catch {
-            return Answer(host: host, key: .failure(error))
-        }
-    }
 
     /// The hosts whose key somebody vouches for: by `accepted`, or on the terminal, all that are left at once.
     func confirmed(_ candidates: [(host: HostName, key: SSHHostKey)], _ context: Context) throws -> Set<HostName> {

@@ -3,29 +3,31 @@ import OperatorCommands
 import SSHTransport
 import SafeText
 import Subprocess
-import UpgradeDomain
+package import UpgradeDomain
 
 /// OpenSSH's own matcher over a known_hosts file.
-struct KnownHosts {
+package struct KnownHosts {
     static let outputBytes = 1_048_576
     /// What libssh2 proves; OpenSSH's own client knows RSA host keys as well.
     static let usableTypes = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]
 
-    let path: String
+    private let path: String
 
-    struct Match: Hashable {
-        var keys: [HostKey] = []
+    package init(path: String) { self.path = path }
+
+    package struct Match: Hashable {
+        package internal(set) var keys: [HostKey] = []
         /// Lines that match but give no key to pin, and why.
-        var remarks: [String] = []
+        package internal(set) var remarks: [String] = []
         /// Keys that the file marks `@revoked`; never among ``keys``.
-        var revoked: [HostKey] = []
+        package internal(set) var revoked: [HostKey] = []
         /// Whether the file revokes a key for it that can not be read.
-        var isUnsure = false
+        package internal(set) var isUnsure = false
     }
 
     /// What `ssh-keygen -F` finds for a host, hashed names and ports included; under its HostKeyAlias where it has one, without
     /// a port, as `ssh` does.
-    func match(for host: UpgradeDomain.Host) async throws -> Match {
+    package func match(for host: UpgradeDomain.Host) async throws -> Match {
         let name = host.ssh?.hostKeyAlias ?? (host.port == 22 ? host.address : "[\(host.address)]:\(host.port)")
         do {
             let record = try await Subprocess.run(
@@ -35,8 +37,8 @@ struct KnownHosts {
             let types = KnownHosts.usableTypes + (host.transport == .openssh ? ["ssh-rsa"] : [])
             return KnownHosts.read(record.standardOutput, types: types)
         } catch {
-            throw CommandError(
-                .failure, "ssh-keygen could not be run: \(error)",
+            throw FleetAccessError(
+                "ssh-keygen could not be run: \(error)",
                 next: .program(words: ["apt-get", "install", "openssh-client"]))
         }
     }

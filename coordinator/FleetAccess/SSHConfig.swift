@@ -1,12 +1,12 @@
-import Foundation
-import Inventory
+package import Foundation
+package import Inventory
 import OperatorCommands
 import SafeText
 import Subprocess
 import UpgradeDomain
 
 /// ssh_config as OpenSSH itself resolves it, host by host.
-enum SSHConfig {
+package enum SSHConfig {
     /// Hosts that are asked about at once; each is a process of about 10 ms.
     static let width = 16
     /// ssh_config may run commands (`Match exec`) and resolve names (CanonicalizeHostname).
@@ -15,11 +15,11 @@ enum SSHConfig {
 
     /// What `ssh -G` answers about the hosts of a draft.
     /// - Parameter folder: what a relative path of `sshConfig` starts from.
-    static func answers(for draft: InventoryDraft, folder: URL) async throws -> SSHConfigAnswers {
+    package static func answers(for draft: InventoryDraft, folder: URL) async throws -> SSHConfigAnswers {
         let file = draft.sshConfig.map { path(of: $0, folder: folder) }
         guard case .success(let defaults) = try await ask(SSHConfigAnswer.defaultsArguments) else {
-            throw CommandError(
-                .failure, "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
+            throw FleetAccessError(
+                "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
                 next: .program(words: ["ssh", "-F", "none", "-G", "localhost"]))
         }
         var answers = SSHConfigAnswers(configFile: file, defaults: SSHConfigAnswer(defaults))
@@ -40,7 +40,7 @@ enum SSHConfig {
     }
 
     /// The ssh_config that a draft names, where it is not in the ssh folder of whoever imports it; nil where none is named.
-    static func foreignFile(of draft: InventoryDraft, folder: URL) -> String? {
+    package static func foreignFile(of draft: InventoryDraft, folder: URL) -> String? {
         guard let named = draft.sshConfig, named != "none" else { return nil }
         let file = path(of: named, folder: folder)
         let own = (("~/.ssh/" as NSString).expandingTildeInPath as NSString).standardizingPath + "/"
@@ -80,9 +80,9 @@ enum SSHConfig {
         }
     }
 
-    private static func notInstalled(_ cause: String) -> CommandError {
-        CommandError(
-            .failure, "ssh -G could not be run: \(cause)", consequence: "Nothing was stored.",
+    private static func notInstalled(_ cause: String) -> FleetAccessError {
+        FleetAccessError(
+            "ssh -G could not be run: \(cause)", consequence: "Nothing was stored.",
             next: .program(words: ["apt-get", "install", "openssh-client"]))
     }
 }

@@ -1,80 +1,80 @@
-import RolloutEngine
-import UpgradeDomain
+package import RolloutEngine
+package import UpgradeDomain
 
 /// What `status` shows of a run beside its placements. Follows from the run's events alone, so that the ledger can keep
 /// it beside them.
-struct RunOverview: Codable, Hashable {
+package struct RunOverview: Codable, Hashable {
     /// The longest list of placements that is kept and shown.
-    static let namesShown = 20
-    static let furtherFailuresShown = 10
+    package static let namesShown = 20
+    package static let furtherFailuresShown = 10
 
-    struct Layer: Codable, Hashable {
-        var name: LayerName
-        var version: VersionChange
+    package struct Layer: Codable, Hashable {
+        package var name: LayerName
+        package var version: VersionChange
     }
 
     /// How good the news is.
-    enum Tone: String, Codable {
+    package enum Tone: String, Codable {
         case good, bad, attention, working
     }
 
-    struct Names: Codable, Hashable {
-        var count: Int
-        var first: [Placement]
+    package struct Names: Codable, Hashable {
+        package var count: Int
+        package var first: [Placement]
 
-        init(_ placements: [Placement]) {
+        package init(_ placements: [Placement]) {
             count = placements.count
             first = Array(placements.prefix(RunOverview.namesShown))
         }
     }
 
-    struct Hold: Codable, Hashable {
-        struct Further: Codable, Hashable {
-            var subject: String
-            var code: HoldCode
-            var detail: String
+    package struct Hold: Codable, Hashable {
+        package struct Further: Codable, Hashable {
+            package var subject: String
+            package var code: HoldCode
+            package var detail: String
         }
 
-        var code: HoldCode
-        var boundary: String
-        var completed: String?
-        var subject: String
-        var host: HostName?
-        var layer: LayerName?
-        var detail: String
+        package var code: HoldCode
+        package var boundary: String
+        package var completed: String?
+        package var subject: String
+        package var host: HostName?
+        package var layer: LayerName?
+        package var detail: String
         /// How it was answered, for people.
-        var answer: String?
-        var divergent: ItemDelta?
-        var touched: Names
-        var rolledBack: Names
-        var untouched: Names
-        var inFlight: [OperationID]
-        var isSafeToVerifyInPlace: Bool
-        var further: [Further]
+        package var answer: String?
+        package var divergent: ItemDelta?
+        package var touched: Names
+        package var rolledBack: Names
+        package var untouched: Names
+        package var inFlight: [OperationID]
+        package var isSafeToVerifyInPlace: Bool
+        package var further: [Further]
     }
 
     /// What can be done next, narrowest first, until a time: approvals run out.
-    struct WaysOn: Codable, Hashable {
-        var until: WallTime?
-        var commands: [NextCommand]
+    package struct WaysOn: Codable, Hashable {
+        package var until: WallTime?
+        package var commands: [NextCommand]
     }
 
-    var run: RunID
-    var plan: String
-    var planDigest: Digest
-    var version: VersionChange
-    var startedAt: WallTime
-    var layers: [Layer]
-    var status: String
-    var tone: Tone
-    var boundary: String
-    var isAtRest: Bool
-    var isHeld: Bool
-    var hold: Hold?
+    package var run: RunID
+    package var plan: String
+    package var planDigest: Digest
+    package var version: VersionChange
+    package var startedAt: WallTime
+    package var layers: [Layer]
+    package var status: String
+    package var tone: Tone
+    package var boundary: String
+    package var isAtRest: Bool
+    package var isHeld: Bool
+    package var hold: Hold?
     /// In the order of their times; the last has none.
-    var waysOn: [WaysOn]
+    package var waysOn: [WaysOn]
 
-    init(_ state: RolloutState) {
+    package init(_ state: RolloutState) {
         run = state.definition.run
         plan = state.plan.name
         planDigest = state.definition.planDigest
@@ -91,7 +91,7 @@ struct RunOverview: Codable, Hashable {
     }
 
     /// The next commands at a time that is not before the last event.
-    func next(at wall: WallTime) -> [NextCommand] {
+    package func next(at wall: WallTime) -> [NextCommand] {
         waysOn.first { ways in ways.until.map { wall < $0 } ?? true }?.commands ?? []
     }
 
@@ -141,7 +141,7 @@ extension RunOverview.Tone {
 
 extension Resolution {
     /// How a failure was answered, for people.
-    var words: String {
+    package var words: String {
         switch self {
         case .repairedByHand: "repaired by hand"
         case .rerunPassed: "rerun, proved"

@@ -1,19 +1,20 @@
-import OperatorCommands
 import SafeText
 import UpgradeDomain
 
 /// The one place where a command to give next is written: its words as this program's own parser reads them, quoted for a shell.
-struct CommandLines: Sendable {
+package struct CommandLines: Sendable {
     /// The ledger's file where the option `--ledger` named it: the next command needs the same. Nil where the environment, or
     /// nothing, did.
-    var ledger: String?
+    package var ledger: String?
+
+    package init(ledger: String? = nil) { self.ledger = ledger }
 
     /// One line that a shell takes as it stands.
-    func line(_ command: OperatorCommand) -> String { ShellText.line(words(command)) }
+    package func line(_ command: OperatorCommand) -> String { ShellText.line(words(command)) }
 
     /// The same, word by word, the program's name first. A value that begins like an option is written so that it can not be
     /// taken for one.
-    func words(_ command: OperatorCommand) -> [String] {
+    package func words(_ command: OperatorCommand) -> [String] {
         if case .program(let words) = command { return words }
         var options = command.options
         if let ledger, options.allSatisfy({ $0.name != "ledger" }) { options.append((name: "ledger", value: ledger)) }
@@ -122,16 +123,6 @@ extension OperatorCommand {
 }
 
 private func from(_ step: StepName?) -> [(name: String, value: String?)] { step.map { [("from", $0.rawValue)] } ?? [] }
-
-extension OperatorCommand {
-    /// Has the agent of a host take an identity of its own, where it stands in a copy of another machine's disk.
-    static func renewIdentity(of host: Host) -> OperatorCommand {
-        let folder = host.user == "root" ? "/var/lib/lockflight-agent" : ".local/state/lockflight-agent"
-        return .program(words: [
-            "ssh", "-p", "\(host.port)", "--", "\(host.user)@\(host.address)", "rm", "\(folder)/identity",
-        ])
-    }
-}
 
 extension RollbackScope {
     fileprivate var option: (name: String, value: String?) {

@@ -1,62 +1,62 @@
-import CoordinatorRuntime
-import Ledger
-import OperatorCommands
-import RolloutEngine
-import UpgradeDomain
+package import Ledger
+package import OperatorCommands
+package import RolloutEngine
+package import UpgradeDomain
 
 /// A run as `--json` shows it.
-struct RunDocument: Encodable {
-    struct PlacementDocument: Encodable {
-        var host: HostName
-        var layer: LayerName
-        var batch: Int
-        var phase: String
-        var phaseSinceMilliseconds: Int64
-        var attempt: Int
-        var intended: Version
-        var intendedSinceMilliseconds: Int64
-        var recorded: String
-        var recordedSinceMilliseconds: Int64
-        var observed: [ComponentName: Version]
-        var observedAtMilliseconds: Int64?
-        var repairedByHand: Bool
-        var adopted: Bool
+package struct RunDocument: Encodable {
+    package struct PlacementDocument: Encodable {
+        package var host: HostName
+        package var layer: LayerName
+        package var batch: Int
+        package var phase: String
+        package var phaseSinceMilliseconds: Int64
+        package var attempt: Int
+        package var intended: Version
+        package var intendedSinceMilliseconds: Int64
+        package var recorded: String
+        package var recordedSinceMilliseconds: Int64
+        package var observed: [ComponentName: Version]
+        package var observedAtMilliseconds: Int64?
+        package var repairedByHand: Bool
+        package var adopted: Bool
     }
-    struct HoldDocument: Encodable {
-        var code: String
-        var failureClass: String
-        var boundary: String
-        var completed: String?
-        var host: HostName?
-        var layer: LayerName?
-        var detail: String
-        var divergent: ItemDelta?
-        var touched: [Placement]
-        var rolledBack: [Placement]
-        var untouched: [Placement]
-        var skipped: [Placement]
-        var inFlight: [OperationID]
-        var safeToVerifyInPlace: Bool
+    package struct HoldDocument: Encodable {
+        package var code: String
+        package var failureClass: String
+        package var boundary: String
+        package var completed: String?
+        package var host: HostName?
+        package var layer: LayerName?
+        package var detail: String
+        package var divergent: ItemDelta?
+        package var touched: [Placement]
+        package var rolledBack: [Placement]
+        package var untouched: [Placement]
+        package var skipped: [Placement]
+        package var inFlight: [OperationID]
+        package var safeToVerifyInPlace: Bool
     }
 
-    var run: RunID
-    var plan: String
-    var planDigest: Digest
-    var status: String
-    var boundary: String
-    var sequence: UInt64
-    var chainHead: Digest
-    var placements: [PlacementDocument]
-    var hold: HoldDocument?
+    package var run: RunID
+    package var plan: String
+    package var planDigest: Digest
+    package var status: String
+    package var boundary: String
+    package var sequence: UInt64
+    package var chainHead: Digest
+    package var placements: [PlacementDocument]
+    package var hold: HoldDocument?
     /// Narrowest first; nil in what is proved, as they are advice that depends on the time and the build.
-    var next: [String]?
+    package var next: [String]?
     /// Those of ``next`` that ask a person for a reason, and take it as `--reason` where nobody can be asked.
-    var nextAsksReason: [String]?
+    package var nextAsksReason: [String]?
 
     /// - Parameters:
     ///   - report: lists every placement.
+    ///   - now: decides whose approvals still hold.
     ///   - lines: writes the commands that can be given; nil leaves them out.
-    init(_ report: RunReport, _ lines: CommandLines?) {
+    package init(_ report: RunReport, at now: WallTime, _ lines: CommandLines?) {
         let overview = report.overview
         run = overview.run
         plan = overview.plan
@@ -70,12 +70,14 @@ struct RunDocument: Encodable {
         }
         hold = overview.hold.map { HoldDocument($0, of: report.layers.flatMap(\.placements)) }
         guard let lines else { return }
-        let commands = overview.next(at: Context.clock.wall()).map(\.command)
+        let commands = overview.next(at: now).map(\.command)
         next = commands.map(lines.line)
         nextAsksReason = commands.filter(\.asksForReason).map(lines.line)
     }
 
-    init(_ state: RolloutState, _ lines: CommandLines?) { self.init(RunReport(state), lines) }
+    package init(_ state: RolloutState, at now: WallTime, _ lines: CommandLines?) {
+        self.init(RunReport(state), at: now, lines)
+    }
 }
 
 extension RunDocument.PlacementDocument {
@@ -106,7 +108,7 @@ extension RunDocument.HoldDocument {
 
 extension PlacementOverview {
     /// The version that the recorded facts put on it; "between" where they put it on none.
-    func recordedVersion(of version: VersionChange) -> String {
+    package func recordedVersion(of version: VersionChange) -> String {
         switch RecordedVersion(rawValue: recorded) {
         case .source: version.from.rawValue
         case .target: version.to.rawValue

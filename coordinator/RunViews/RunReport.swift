@@ -1,30 +1,30 @@
 import ContentDigest
-import Ledger
-import RolloutEngine
-import UpgradeDomain
+package import Ledger
+package import RolloutEngine
+package import UpgradeDomain
 
 /// A run as `status` shows it: from the overview that the ledger keeps, or from the state that the events fold into.
-struct RunReport: Hashable {
+package struct RunReport: Hashable {
     /// Of a layer with more placements only those are listed that failed or are under way, and at most so many.
-    static let placementsPerLayer = 50
+    package static let placementsPerLayer = 50
 
-    struct Layer: Hashable {
-        var name: LayerName
-        var version: VersionChange
+    package struct Layer: Hashable {
+        package var name: LayerName
+        package var version: VersionChange
         /// How many placements are alike.
-        var tallies: [PlacementTally]
+        package var tallies: [PlacementTally]
         /// Those that are listed.
-        var placements: [PlacementOverview]
-        var count: Int { tallies.reduce(0) { $0 + $1.count } }
+        package var placements: [PlacementOverview]
+        package var count: Int { tallies.reduce(0) { $0 + $1.count } }
     }
 
-    var overview: RunOverview
-    var sequence: UInt64
-    var chainHead: Digest
-    var layers: [Layer]
+    package var overview: RunOverview
+    package var sequence: UInt64
+    package var chainHead: Digest
+    package var layers: [Layer]
 
     /// - Parameter limit: of the placements that are listed in a layer; nil lists all.
-    init(_ state: RolloutState, placementsPerLayer limit: Int? = nil) {
+    package init(_ state: RolloutState, placementsPerLayer limit: Int? = nil) {
         let layers = state.batches.map { batches in
             batches.flatMap(\.placements).compactMap { PlacementOverview($0, in: state) }
         }
@@ -38,7 +38,7 @@ struct RunReport: Hashable {
     }
 
     /// - Throws: where the document is not what this build writes.
-    init(_ stored: StoredOverview) throws {
+    package init(_ stored: StoredOverview) throws {
         self.init(
             try CanonicalJSON.stored(RunOverview.self, from: stored.document), sequence: stored.headSequence,
             chainHead: stored.headHash, tallies: stored.tallies, placements: stored.placements)

@@ -1,34 +1,34 @@
 import RolloutEngine
-import UpgradeDomain
+package import UpgradeDomain
 
 /// What a change board asks for: what changed, by whose approval, what was seen before and after, what went wrong.
-struct ChangeRecord {
+package struct ChangeRecord {
     /// A stretch of the run under one status.
-    struct Stretch {
-        enum Kind: String { case forward, held, back, rest }
-        var words: String
-        var kind: Kind
-        var from: WallTime
-        var until: WallTime
+    package struct Stretch {
+        package enum Kind: String { case forward, held, back, rest }
+        package var words: String
+        package var kind: Kind
+        package var from: WallTime
+        package var until: WallTime
     }
     /// A table of the record.
-    struct Table {
-        var title: String
-        var headers: [String]
-        var rows: [[String]]
+    package struct Table {
+        package var title: String
+        package var headers: [String]
+        package var rows: [[String]]
         /// What stands where there are no rows.
-        var empty: String
+        package var empty: String
     }
 
-    var title: String
-    var verdict: String
-    var isGood: Bool
-    var facts: [(name: String, value: String)]
-    var stretches: [Stretch] = []
-    var tables: [Table] = []
+    package var title: String
+    package var verdict: String
+    package var isGood: Bool
+    package var facts: [(name: String, value: String)]
+    package var stretches: [Stretch] = []
+    package var tables: [Table] = []
 
     /// Nil where the events define no run.
-    init?(_ events: [RecordedEvent]) {
+    package init?(_ events: [RecordedEvent]) {
         guard var state = RolloutState.fold(Array(events.prefix(1)), at: .zero) else { return nil }
         var requests: [[String]] = []
         var last = state.startedAt

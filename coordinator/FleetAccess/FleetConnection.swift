@@ -1,41 +1,40 @@
 import CoordinatorRuntime
 import Foundation
-import Ledger
 import SSHTransport
-import UpgradeDomain
+package import UpgradeDomain
 
 /// The SSH client of this process, the keys that it logs in with, and the connector over both.
-struct FleetConnection {
-    let connector: SSHConnector
+package struct FleetConnection {
+    package let connector: SSHConnector
     private let client: SSHClient
     private let keys: KeyRing
 
     /// Makes the way to hosts ready, without touching them; asks for the passphrases of their keys on the terminal.
     ///
-    /// - Parameter ledger: its inventory has the hosts that they are behind.
+    /// - Parameter inventory: has the hosts that they are behind.
     /// - Throws: when this process may not hold so many connections.
-    static func open(
-        _ context: Context, to hosts: [UpgradeDomain.Host], of ledger: Ledger
+    package static func open(
+        to hosts: [UpgradeDomain.Host], among inventory: FleetInventory?, environment: [String: String]
     ) async throws -> FleetConnection {
-        let ways = JumpWays(among: try ledger.currentInventory()?.hosts ?? [])
+        let ways = JumpWays(among: inventory?.hosts ?? [])
         let before = Set(hosts.flatMap { (try? ways.way(to: $0)) ?? [] })
         try DescriptorLimit.provide(for: hosts + before)
-        let connection = FleetConnection(context, ways)
+        let connection = FleetConnection(ways, environment)
         await connection.keys.unlock(for: hosts + before)
         return connection
     }
 
-    private init(_ context: Context, _ ways: JumpWays) {
+    private init(_ ways: JumpWays, _ environment: [String: String]) {
         let executable =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         client = SSHClient()
-        keys = KeyRing(client: client, environment: context.environment)
+        keys = KeyRing(client: client, environment: environment)
         connector = SSHConnector(
             client: client, keys: keys, ways: ways,
-            binaries: .standard(environment: context.environment, executable: executable))
+            binaries: .standard(environment: environment, executable: executable))
     }
 
-    func close() async {
+    package func close() async {
         await connector.close()
         await client.shutdown()
         await keys.close()

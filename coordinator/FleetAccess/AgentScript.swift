@@ -23,14 +23,14 @@ enum HostShell {
 }
 
 /// Where agents are kept on a host.
-struct AgentFolder: CustomStringConvertible {
+package struct AgentFolder: CustomStringConvertible {
     /// As a word of a script.
     let word: String
     /// For people.
-    let description: String
+    package let description: String
 
     /// - Parameter path: nil for the folder below the login's home.
-    init(_ path: String?) {
+    package init(_ path: String?) {
         word = path.map(ShellText.word) ?? "\"$HOME/.local/lib/lockflight\""
         description = path ?? "~/.local/lib/lockflight"
     }

@@ -1,0 +1,61 @@
+import RunViews
+import SafeText
+import UpgradeDomain
+
+extension BoundaryDocument {
+    /// The record as Markdown that reads well as plain text.
+    var page: MarkdownText {
+        var lines: [MarkdownText] = ["# \(run): held at \(stopped)", ""]
+        lines += failures.filter { $0.answered == nil }.prefix(1).map {
+            "**\($0.code)** (\($0.failureClass)): \($0.detail)"
+        }
+        lines += [
+            "", "| | |", "|---|---|", row("plan", "\(plan), \(planDigest)"), row("hosts", "\(hostsDigest)"),
+            row("ledger", "\(ledger), event \(sequence), chain head \(chainHead)"),
+            row("written", WallTime(clamping: writtenAtMilliseconds).rfc3339),
+            row("completed", completed ?? "nothing"), row("stopped", stopped), row("touched", names(touched)),
+            row("taken back", names(rolledBack)), row("untouched", names(untouched)), row("skipped", names(skipped)),
+            row("in flight", inFlight.isEmpty ? "none" : inFlight.map(\.rawValue).joined(separator: ", ")),
+            row("in place", safeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet"),
+            row("counts as failed", failedWhen.joined(separator: "; ")), "", "## Failures", "",
+            "| at | boundary | subject | code | class | detail | answered |", "|---|---|---|---|---|---|---|",
+        ]
+        lines += failures.map { failure in
+            cells([
+                WallTime(clamping: failure.atMilliseconds).rfc3339, failure.boundary, failure.subject, failure.code,
+                failure.failureClass, failure.detail, failure.answered ?? "no",
+            ])
+        }
+        for piece in evidence {
+            lines += ["", "## Evidence of \(piece.placement)", ""]
+            lines += [
+                "Before: \(piece.before?.takenAt.rfc3339 ?? "not taken"). After: \(piece.after?.takenAt.rfc3339 ?? "not taken").",
+                "", "| surface | item | before | after | verdict |", "|---|---|---|---|---|",
+            ]
+            lines += piece.deltas.map {
+                cells(["\($0.surface)", $0.item, $0.before ?? "-", $0.after ?? "-", $0.verdict.rawValue])
+            }
+        }
+        lines += ["", "## Approved by", "", "| owner | claimed by | at | rollback until |", "|---|---|---|---|"]
+        lines += approvals.map {
+            cells(["\($0.owner)", $0.claimedBy, $0.approvedAt.rfc3339, $0.rollbackUntil?.rfc3339 ?? "not approved"])
+        }
+        lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \($0.sentence)" as MarkdownText }
+        if let options {
+            lines += ["", "## Ways on, narrowest first", ""]
+            lines += options.map { option in
+                let asks = option.asks == nil ? "" : "; asks for the reason"
+                return "- \(MarkdownText(code: option.command)): \(option.why + asks)"
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func names(_ placements: [Placement]) -> String {
+        placements.isEmpty ? "none" : placements.map(\.description).joined(separator: ", ")
+    }
+
+    private func row(_ name: String, _ value: String) -> MarkdownText { .row([name, value]) }
+
+    private func cells(_ values: [String]) -> MarkdownText { .row(values) }
+}

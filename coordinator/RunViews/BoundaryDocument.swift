@@ -1,0 +1,92 @@
+package import OperatorCommands
+package import RolloutEngine
+package import UpgradeDomain
+
+/// A boundary record with everything that a decision needs, readable without the ledger: as JSON, and as a page.
+package struct BoundaryDocument: Encodable {
+    package struct FailureDocument: Encodable {
+        package var boundary: String
+        package var subject: String
+        package var code: String
+        package var failureClass: String
+        package var detail: String
+        package var divergent: ItemDelta?
+        package var atMilliseconds: Int64
+        package var answered: String?
+    }
+    package struct Evidence: Encodable {
+        package var placement: Placement
+        package var before: Capture?
+        package var after: Capture?
+        package var deltas: [ItemDelta]
+    }
+
+    package var run: RunID
+    package var plan: String
+    package var planDigest: Digest
+    package var hostsDigest: Digest
+    package var ledger: LedgerID
+    package var sequence: UInt64
+    package var chainHead: Digest
+    package var writtenAtMilliseconds: Int64
+    package var completed: String?
+    package var stopped: String
+    package var failures: [FailureDocument]
+    package var failedWhen: [String]
+    package var touched: [Placement]
+    package var rolledBack: [Placement]
+    package var untouched: [Placement]
+    package var skipped: [Placement]
+    package var inFlight: [OperationID]
+    package var safeToVerifyInPlace: Bool
+    package var evidence: [Evidence]
+    package var approvals: [Approval]
+    package var recoveryApprovals: [RecoveryApproval]
+    /// Narrowest first; nil in what is proved, as they are advice that depends on the time and the build.
+    package var options: [NextCommandDocument]?
+
+    /// - Parameter lines: writes the commands that can be given; nil leaves them out.
+    package init(_ record: BoundaryRecord, of state: RolloutState, at now: WallTime, _ lines: CommandLines?) {
+        run = state.definition.run
+        plan = state.plan.name
+        planDigest = state.definition.planDigest
+        hostsDigest = state.definition.hostsDigest
+        ledger = state.definition.ledger
+        sequence = state.sequence
+        chainHead = state.chainHead
+        writtenAtMilliseconds = now.milliseconds
+        completed = record.completed?.description
+        stopped = record.stopped.description
+        failures = record.failures.map { failure in
+            FailureDocument(
+                boundary: failure.boundary.description,
+                subject: failure.subject?.description ?? failure.host?.rawValue ?? "the run",
+                code: failure.problem.code.rawValue, failureClass: failure.problem.code.failureClass.rawValue,
+                detail: failure.problem.detail, divergent: failure.problem.item,
+                atMilliseconds: failure.at.milliseconds,
+                answered: failure.resolution?.words)
+        }
+        failedWhen = record.failedWhen
+        touched = record.touched
+        rolledBack = record.rolledBack
+        untouched = record.untouched
+        skipped = record.skipped
+        inFlight = record.inFlight.map(\.intent.id)
+        safeToVerifyInPlace = record.isSafeToVerifyInPlace
+        let concerned = Set(record.failures.compactMap(\.placement))
+        evidence = state.orderedPlacements.filter(concerned.contains).map { placement in
+            let before = state.baselines[.placement(placement)]
+            let after = state.placements[placement]?.latest
+            let expects = state.plan.layer(placement.layer)?.expects ?? []
+            let deltas: [ItemDelta] =
+                if let before, let after {
+                    EvidenceComparison.deltas(
+                        before: before, after: after, expects: expects, measures: state.plan.measures)
+                } else { [] }
+            return Evidence(placement: placement, before: before, after: after, deltas: deltas)
+        }
+        approvals = state.definition.approvals
+        recoveryApprovals = state.recoveryApprovals
+        options = lines.map { lines in state.nextCommands(at: now).map { NextCommandDocument($0, lines) } }
+    }
+}
