@@ -138,7 +138,7 @@ let package = Package(
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
                 "LabFleet", "Inventory", "CoordinatorRuntime", "FleetAccess", "RunRecord", "RunViews", "Failpoints",
                 "SafeText",
-                "CLinux", subprocess, system,
+                "CLinux", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

@@ -1,10 +1,10 @@
-import RunRecord
 import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
 import OperatorCommands
 import RolloutEngine
+import RunRecord
 import RunViews
 import SafeText
 import UpgradeDomain

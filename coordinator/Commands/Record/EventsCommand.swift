@@ -1,8 +1,8 @@
-import RunRecord
 import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
 import RolloutEngine
+import RunRecord
 import RunViews
 import SafeText
 import UpgradeDomain

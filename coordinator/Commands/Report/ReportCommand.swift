@@ -1,9 +1,9 @@
-import RunRecord
 import ArgumentParser
 import CoordinatorRuntime
 import Foundation
 import Ledger
 import RolloutEngine
+import RunRecord
 import RunViews
 import SafeText
 import UpgradeDomain
