@@ -6,7 +6,8 @@ public import UpgradeDomain
 /// Everything recorded of one run in one document, which is proved without the ledger that it came from.
 public struct EvidenceBundle: Codable, Hashable, Sendable {
     public static let currentFormat = "lockflight-evidence-3"
-    /// Its conclusions named a placement as repaired by hand also after it had been changed again.
+    /// Its conclusions named a placement as repaired by hand also after it had been changed again, and compared evidence with what
+    /// was not always what judged it.
     public static let formatWithLastingRepairs = "lockflight-evidence-2"
     /// Its conclusions had the commands that could be given next, which nothing proves.
     public static let formatWithAdvice = "lockflight-evidence-1"

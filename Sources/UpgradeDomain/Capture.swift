@@ -91,7 +91,7 @@ public struct SurfaceReading: Codable, Hashable, Sendable {
 }
 
 /// What part a surface plays in the verdict.
-public enum SurfaceRole: String, Codable, Hashable, Sendable {
+public enum SurfaceRole: String, Codable, Hashable, Sendable, CaseIterable {
     /// The running version of a component.
     case version
     /// The chain from the approved release to the running process.

@@ -42,6 +42,41 @@ import UpgradeDomain
         #expect(digest == RulesTests.frozen, "rules 1 say otherwise than when they were frozen: \(digest)")
     }
 
+    /// What is shown of a capture is what it was judged by: an item diverges exactly where the gate does not open.
+    @Test func whatIsShownIsWhatDecides() {
+        var dice = Dice(state: 20)
+        let judge = Judgement(
+            plan: plan, subject: .placement(Placement(host: "c1", layer: "core")), wall: WallTime(clamping: 500))
+        var (passed, stopped) = (0, 0)
+        for _ in 0..<2_000 {
+            let (before, after) = (capture(&dice), capture(&dice))
+            if before.surfaces.isEmpty || after.surfaces.isEmpty { continue }
+            let expected = dice.oneIn(3) ? [ItemReference(surface: "services", item: "api")] : []
+            let order = (after.surfaces + before.surfaces).map(\.name)
+            let expects: Judgement.Expectation = dice.oneIn(2) ? .target : .source
+            let judged = [
+                (
+                    judge.compare(after, with: before, expects: expects, expected: expected),
+                    judge.findings(after, with: before, expects: expects, expected: expected, changedAt: nil)
+                ), (judge.baseline(after, allowsTarget: false), judge.baselineFindings(after, allowsTarget: false)),
+            ]
+            for (verdict, findings) in judged {
+                let items = [ComparedItem](findings, in: order)
+                #expect(Set(items.map { ItemReference(surface: $0.surface, item: $0.item) }).count == items.count)
+                #expect(items.contains(where: \.isDivergent) == (verdict.problem != nil), "\(verdict)")
+                if let item = verdict.problem?.item {
+                    stopped += 1
+                    #expect(
+                        items.contains { $0.isDivergent && $0.surface == item.surface && $0.item == item.item },
+                        "\(item) is not among \(items.filter(\.isDivergent))")
+                } else if verdict.problem == nil {
+                    passed += 1
+                }
+            }
+        }
+        #expect(passed > 50 && stopped > 1_000, "\(passed) passed, \(stopped) stopped")
+    }
+
     private var plan: Plan {
         let depth = Measure(name: "depth", pointer: "/depth", rise: Tolerance(percent: 20))
         return Model.run([Model.layer("core")], hosts: [("c1", ["core"])]) { plan in

@@ -18,7 +18,7 @@ package struct BoundaryDocument: Encodable {
         package var placement: Placement
         package var before: Capture?
         package var after: Capture?
-        package var deltas: [ItemDelta]
+        package var deltas: [ComparedItem]
     }
 
     package var run: RunID
@@ -75,15 +75,10 @@ package struct BoundaryDocument: Encodable {
         safeToVerifyInPlace = record.isSafeToVerifyInPlace
         let concerned = Set(record.failures.compactMap(\.placement))
         evidence = state.orderedPlacements.filter(concerned.contains).map { placement in
-            let before = state.baselines[.placement(placement)]
-            let after = state.placements[placement]?.latest
-            let expects = state.plan.layer(placement.layer)?.expects ?? []
-            let deltas: [ItemDelta] =
-                if let before, let after {
-                    EvidenceComparison.deltas(
-                        before: before, after: after, expects: expects, measures: state.plan.measures)
-                } else { [] }
-            return Evidence(placement: placement, before: before, after: after, deltas: deltas)
+            let comparison = state.comparison(of: placement)
+            return Evidence(
+                placement: placement, before: comparison?.before, after: comparison?.after,
+                deltas: comparison?.items ?? [])
         }
         approvals = state.definition.approvals
         recoveryApprovals = state.recoveryApprovals

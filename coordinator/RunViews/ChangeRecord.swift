@@ -136,13 +136,8 @@ package struct ChangeRecord {
     }
 
     private static func differences(of placement: Placement, _ state: RolloutState) -> [[String]] {
-        guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
-            let layer = state.plan.layer(placement.layer)
-        else { return [] }
-        return EvidenceComparison.deltas(
-            before: before, after: after, expects: layer.expects, measures: state.plan.measures
-        ).filter { $0.verdict != .same }.map {
-            ["\(placement)", "\($0.surface)", $0.item, $0.before ?? "-", $0.after ?? "-", $0.verdict.rawValue]
+        (state.comparison(of: placement)?.items ?? []).filter { $0.isDivergent || $0.verdict != .same }.map {
+            ["\(placement)"] + $0.cells
         }
     }
 }

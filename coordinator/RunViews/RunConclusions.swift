@@ -5,14 +5,8 @@ package import UpgradeDomain
 
 /// What the events of a run say, for people and programs that have nothing but them.
 package struct RunConclusions: Encodable {
-    package struct Comparison: Encodable {
-        package var placement: Placement
-        package var deltas: [ItemDelta]
-    }
-
     package var run: RunDocument
-    /// Each placement's baseline against its last capture.
-    package var comparisons: [Comparison]
+    package var comparisons: [ComparisonDocument]
     /// Every boundary at which the run was held, as it stood then.
     package var boundaries: [BoundaryDocument]
 
@@ -27,14 +21,7 @@ package struct RunConclusions: Encodable {
             }
         }
         run = RunDocument(state, at: state.lastEventAt, nil)
-        comparisons = state.orderedPlacements.compactMap { placement in
-            guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
-                let layer = state.plan.layer(placement.layer)
-            else { return nil }
-            let deltas = EvidenceComparison.deltas(
-                before: before, after: after, expects: layer.expects, measures: state.plan.measures)
-            return Comparison(placement: placement, deltas: deltas)
-        }
+        comparisons = state.orderedPlacements.compactMap(state.comparison).map(ComparisonDocument.init)
     }
 
     /// Whether a bundle of a format states what its events lead to, as far as the build that wrote it concluded the same.
@@ -42,7 +29,7 @@ package struct RunConclusions: Encodable {
         var (stated, found) = (stated, json(events))
         if format == EvidenceBundle.formatWithAdvice { stated = stated.withoutAdvice }
         if format != EvidenceBundle.currentFormat {
-            (stated, found) = (stated.withoutRepairs, found.withoutRepairs)
+            (stated, found) = (stated.withoutRepairs.withoutComparisons, found.withoutRepairs.withoutComparisons)
         }
         return found == stated
     }
@@ -80,14 +67,27 @@ extension JSONValue {
             run["next"] = nil
             conclusions["run"] = .object(run)
         }
-        if case .array(let boundaries)? = conclusions["boundaries"] {
-            conclusions["boundaries"] = .array(
-                boundaries.map { boundary in
-                    guard case .object(var members) = boundary else { return boundary }
-                    members["options"] = nil
-                    return .object(members)
-                })
+        return JSONValue.object(conclusions).withoutBoundaries("options")
+    }
+
+    /// Conclusions without evidence beside evidence: earlier builds showed other rows than those that were judged.
+    fileprivate var withoutComparisons: JSONValue {
+        guard case .object(var conclusions) = self else { return self }
+        conclusions["comparisons"] = nil
+        return JSONValue.object(conclusions).withoutBoundaries("evidence")
+    }
+
+    /// Conclusions whose boundaries lack a member.
+    private func withoutBoundaries(_ member: String) -> JSONValue {
+        guard case .object(var conclusions) = self, case .array(let boundaries)? = conclusions["boundaries"] else {
+            return self
         }
+        conclusions["boundaries"] = .array(
+            boundaries.map { boundary in
+                guard case .object(var members) = boundary else { return boundary }
+                members[member] = nil
+                return .object(members)
+            })
         return .object(conclusions)
     }
 }

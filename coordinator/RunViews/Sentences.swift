@@ -122,3 +122,19 @@ extension SurfaceReading {
         return "\(name)  (\(role.rawValue), \(durationMilliseconds) ms)\(code)\(why)"
     }
 }
+
+extension ComparedItem {
+    /// Surface, item, before, after and verdict, as a row of a table.
+    package var cells: [String] {
+        ["\(surface)", item, before ?? "-", after ?? "-", words]
+    }
+
+    private var words: String {
+        guard isDivergent else {
+            // It would not pass, but for a waiver.
+            return verdict == .stillUnhealthy ? "\(verdict.rawValue), waived" : verdict.rawValue
+        }
+        let wanted = expected.flatMap { $0 == after ? nil : ", expected \($0)" } ?? ""
+        return "\(verdict.rawValue)\(wanted)"
+    }
+}

@@ -49,7 +49,7 @@ struct EvidenceShow: LockflightCommand {
 
 struct EvidenceDiff: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "diff", abstract: "A host's baseline against its last capture, item by item.",
+        commandName: "diff", abstract: "A host's last capture beside what it is judged by, item by item.",
         discussion: "Example: lockflight evidence diff --host core-2")
 
     @OptionGroup var options: GlobalOptions
@@ -60,34 +60,22 @@ struct EvidenceDiff: LockflightCommand {
         let state = try await context.control(target, readOnly: true).state()
         let placements = try host.map { try state.known($0) } ?? state.orderedPlacements
         var rows: [[TerminalText]] = []
-        var documents: [Document] = []
+        var documents: [ComparisonDocument] = []
         for placement in placements {
-            guard let before = state.baselines[.placement(placement)], let after = state.placements[placement]?.latest,
-                let layer = state.plan.layer(placement.layer)
-            else { continue }
-            let deltas = EvidenceComparison.deltas(
-                before: before, after: after, expects: layer.expects, measures: state.plan.measures)
-            documents.append(Document(placement: placement, deltas: deltas))
-            for delta in deltas {
-                let cells = ["\(placement)", "\(delta.surface)", delta.item, delta.before ?? "-", delta.after ?? "-"]
-                rows.append(cells.map(TerminalText.init(escaping:)) + [tint(delta.verdict, context.style)])
+            guard let comparison = state.comparison(of: placement) else { continue }
+            documents.append(ComparisonDocument(comparison))
+            for item in comparison.items {
+                let cells = (["\(placement)"] + item.cells).map(TerminalText.init(escaping:))
+                rows.append(cells.dropLast() + cells.suffix(1).map { tint($0, item, context.style) })
             }
         }
         let table = TextTable(headers: ["PLACEMENT", "SURFACE", "ITEM", "BEFORE", "AFTER", "VERDICT"], rows: rows)
         return CommandResult(lines: table.lines(width: context.width, style: context.style), document: documents)
     }
 
-    private func tint(_ verdict: DeltaVerdict, _ style: Style) -> TerminalText {
-        switch verdict {
-        case .same: style.dim("\(verdict.rawValue)")
-        case .changedAsExpected, .recovered, .added: style.green("\(verdict.rawValue)")
-        case .changed, .regressed, .missing, .stillUnhealthy, .unknown: style.red("\(verdict.rawValue)")
-        }
-    }
-
-    private struct Document: Encodable {
-        var placement: Placement
-        var deltas: [ItemDelta]
+    private func tint(_ words: TerminalText, _ item: ComparedItem, _ style: Style) -> TerminalText {
+        if item.isDivergent { return style.red(words) }
+        return item.verdict == .same ? style.dim(words) : style.green(words)
     }
 }
 

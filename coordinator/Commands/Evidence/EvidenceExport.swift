@@ -75,9 +75,9 @@ struct EvidenceVerify: LockflightCommand {
     private static func olderRemark(_ format: String) -> TerminalText? {
         switch format {
         case EvidenceBundle.formatWithAdvice:
-            "It was written by an earlier build: the commands that it names as the next ones, and repairs by hand, are not proved."
+            "It was written by an earlier build: the commands that it names as the next ones, repairs by hand and how it compares the evidence are not proved."
         case EvidenceBundle.formatWithLastingRepairs:
-            "It was written by an earlier build: which hosts count as repaired by hand is not proved."
+            "It was written by an earlier build: which hosts count as repaired by hand, and how it compares the evidence, are not proved."
         default: nil
         }
     }

@@ -33,7 +33,7 @@ extension BoundaryDocument {
                 "", "| surface | item | before | after | verdict |", "|---|---|---|---|---|",
             ]
             lines += piece.deltas.map {
-                cells(["\($0.surface)", $0.item, $0.before ?? "-", $0.after ?? "-", $0.verdict.rawValue])
+                cells($0.cells)
             }
         }
         lines += ["", "## Approved by", "", "| owner | claimed by | at | rollback until |", "|---|---|---|---|"]

@@ -1,0 +1,120 @@
+import RolloutEngine
+import Testing
+import UpgradeDomain
+
+/// What is shown of a capture beside what it is judged by.
+struct PlacementComparisonTests {
+    private static let c2 = Placement(host: "c2", layer: "core")
+
+    private typealias Damage = @Sendable (inout EngineHarness.Machine) -> Void
+
+    private func run(
+        _ definition: RunDefinition = Model.run(), _ damage: (inout EngineHarness.Machine) -> Void = { _ in }
+    ) -> RolloutState {
+        var harness = EngineHarness(definition)
+        damage(&harness.machines[PlacementComparisonTests.c2, default: .init()])
+        harness.run()
+        return harness.state
+    }
+
+    private func divergent(_ state: RolloutState, at placement: Placement = c2) -> [String] {
+        (state.comparison(of: placement)?.divergent ?? []).map { "\($0.surface) \($0.item)" }
+    }
+
+    /// Every kind of evidence that holds a run is among what diverges, and nothing else is.
+    @Test func whatHoldsTheRunDiverges() {
+        let damages: [([String], Damage)] = [
+            (["version:app app", "runtime:app manifest"], { $0.version = "1" }),
+            (["runtime:app manifest"], { $0.manifest = "sha256:m9" }),
+            (["runtime:app files"], { $0.says(.files, "12 of 40 differ", .unhealthy) }),
+            (["materialization result"], { $0.materialization = 3 }),
+            (["materialization instrument"], { $0.instrument = "sha256:bb" }),
+            (["services store"], { $0.statuses["store"] = "down" }),
+            (["services store"], { $0.statuses["store"] = nil }),
+            (["services "], { $0.unknown = UnknownReason(.unparsable, "no JSON") }),
+            (["smoke result"], { $0.path = 500 }),
+        ]
+        for (items, damage) in damages {
+            let state = run { $0.afterUpgrade = damage }
+            #expect(state.isHeld)
+            #expect(divergent(state) == items)
+            let other = Placement(host: "c1", layer: "core")
+            #expect(divergent(state, at: other).isEmpty)
+            #expect(state.comparison(of: other)?.items.map(\.item).contains("app") == true)
+        }
+    }
+
+    @Test func everyItemThatDivergesIsShown() {
+        let state = run { machine in
+            machine.afterUpgrade = {
+                $0.version = "1"
+                $0.statuses = ["api": "down", "store": "down"]
+                $0.path = 500
+            }
+        }
+        #expect(
+            divergent(state) == [
+                "version:app app", "runtime:app manifest", "services api", "services store", "smoke result",
+            ])
+        let version = state.comparison(of: PlacementComparisonTests.c2)?.items.first
+        #expect(version?.expected == "2" && version?.after == "1" && version?.before == "1")
+    }
+
+    /// A host in two layers: what one of them changes as expected is no difference of the other.
+    @Test func whatAnotherLayerOfTheHostChangesAsExpectedPassed() {
+        let store = ItemReference(surface: "services", item: "store")
+        let definition = Model.run(
+            [Model.layer("data") { $0.expects = [store] }, Model.layer("core")],
+            hosts: [("c1", ["core"]), ("c2", ["data", "core"])])
+        var harness = EngineHarness(definition)
+        for layer in ["data", "core"] as [LayerName] {
+            let placement = Placement(host: "c2", layer: layer)
+            harness.machines[placement, default: .init()].afterUpgrade = { $0.statuses["store"] = "ready" }
+        }
+        harness.run()
+        #expect(harness.state.status == .verified)
+        for layer in ["data", "core"] as [LayerName] {
+            let placement = Placement(host: "c2", layer: layer)
+            #expect(divergent(harness.state, at: placement).isEmpty)
+            let item = harness.state.comparison(of: placement)?.items.first { $0.item == "store" }
+            #expect(item?.verdict == .changedAsExpected)
+        }
+    }
+
+    @Test func whatIsWaivedDoesNotDiverge() {
+        let definition = Model.run {
+            $0.waivers = [
+                Waiver(
+                    surface: "services", item: "store", owner: "own-core", reason: "known",
+                    expiresAtMilliseconds: Model.rollbackUntil.milliseconds)
+            ]
+        }
+        let state = run(definition) { $0.statuses["store"] = "down" }
+        #expect(state.status == .verified)
+        #expect(divergent(state).isEmpty)
+        let item = state.comparison(of: PlacementComparisonTests.c2)?.items.first { $0.item == "store" }
+        #expect(item?.verdict == .stillUnhealthy)
+    }
+
+    /// Before any baseline is accepted, what keeps it from being one.
+    @Test func aBaselineThatIsRefusedShowsWhy() {
+        let state = run { $0.version = "7" }
+        #expect(state.isHeld)
+        #expect(divergent(state).contains("version:app app"))
+        #expect(state.comparison(of: PlacementComparisonTests.c2)?.before == nil)
+    }
+
+    @Test func aRollbackIsComparedWithWhatWasBefore() {
+        var harness = EngineHarness(Model.run())
+        harness.machines[PlacementComparisonTests.c2, default: .init()].afterUpgrade = { $0.statuses["store"] = "down" }
+        harness.run()
+        harness.machines[PlacementComparisonTests.c2]?.afterUpgrade = nil
+        harness.machines[PlacementComparisonTests.c2]?.statuses["store"] = "up"
+        harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
+        harness.run()
+        #expect(harness.state.placements[PlacementComparisonTests.c2]?.phase == .rolledBack(.verified))
+        #expect(divergent(harness.state).isEmpty)
+        let version = harness.state.comparison(of: PlacementComparisonTests.c2)?.items.first
+        #expect(version?.expected == "1" && version?.after == "1")
+    }
+}
