@@ -37,10 +37,11 @@ public final class SSHClient: Sendable {
         let turn = try await turn(before: target)
         let place = "\(target.user)@\(target.address):\(target.port)"
         let handle = handle(target.trying(first: accepted.withLock { $0[place] }), turn)
-        let identity = try await handle.request { driver, promise in
-            driver.connect(through: turn, promise)
-        } withdraw: { driver, _ in
-            driver.fail(.cancelled)
+        let route = route(to: target, turn)
+        let identity = try await handle.request { session, promise in
+            session.connect(over: route, promise)
+        } withdraw: { session, _ in
+            session.fail(.cancelled)
         }
         accepted.withLock { $0[place] = identity.publicKeyBlob }
         return SSHConnection(handle)
@@ -52,15 +53,20 @@ public final class SSHClient: Sendable {
     /// - Throws: as `connect`, as far as the key exchange.
     public func hostKey(of target: SSHTarget) async throws(SSHError) -> SSHHostKey {
         let turn = try await turn(before: target)
-        return try await handle(target, turn).request { driver, promise in
-            driver.readHostKey(through: turn, promise)
-        } withdraw: { driver, _ in
-            driver.fail(.cancelled)
+        let route = route(to: target, turn)
+        return try await handle(target, turn).request { session, promise in
+            session.readHostKey(over: route, promise)
+        } withdraw: { session, _ in
+            session.fail(.cancelled)
         }
     }
 
-    private func handle(_ target: SSHTarget, _ turn: TunnelTurn?) -> DriverHandle {
-        DriverHandle(target: target, loop: turn?.connection.loop ?? group.next(), names: names)
+    private func handle(_ target: SSHTarget, _ turn: TunnelTurn?) -> SessionHandle {
+        SessionHandle(target: target, loop: turn?.connection.loop ?? group.next())
+    }
+
+    private func route(to target: SSHTarget, _ turn: TunnelTurn?) -> any SessionRoute {
+        if let turn { TunnelRoute(turn: turn) } else { SocketRoute(to: target, names: names) }
     }
 
     /// A turn on the last jump host; nil when there is none.
@@ -108,67 +114,5 @@ extension SSHTarget {
         let isKnown = { (identity: SSHIdentity) in identity.publicKeyBlob == blob }
         target.identities = identities.filter(isKnown) + identities.filter { !isKnown($0) }
         return target
-    }
-}
-
-/// Reaches a session from any task: every request hops to the session's loop and waits there.
-final class DriverHandle: Sendable {
-    let target: SSHTarget
-    let loop: any EventLoop
-    private let names: NameResolver
-    private let box: NIOLoopBoundBox<SessionDriver?>
-    private let over = Atomic(false)
-    /// Whether the session is over, so that dropping a handle has nothing to do.
-    var isOver: Bool { over.load(ordering: .relaxed) }
-
-    init(target: SSHTarget, loop: any EventLoop, names: NameResolver) {
-        self.target = target
-        self.loop = loop
-        self.names = names
-        box = NIOLoopBoundBox.makeEmptyBox(valueType: SessionDriver.self, eventLoop: loop)
-    }
-
-    /// The session's driver, made at the first use. On the loop only.
-    var driver: SessionDriver {
-        if let driver = box.value { return driver }
-        let driver = SessionDriver(target: target, loop: loop, names: names) {
-            self.over.store(true, ordering: .relaxed)
-        }
-        box.value = driver
-        return driver
-    }
-
-    /// Starts a request on the loop and waits for its promise; a cancelled task stops waiting at once.
-    ///
-    /// `withdraw` runs on the loop and takes back what `start` left with the session.
-    func request<Value: Sendable>(
-        _ start: @escaping @Sendable (SessionDriver, EventLoopPromise<Value>) -> Void,
-        withdraw: @escaping @Sendable (SessionDriver, EventLoopPromise<Value>) -> Void
-    ) async throws(SSHError) -> Value {
-        let promise = loop.makePromise(of: Value.self)
-        let isCancelled = NIOLoopBoundBox.makeBoxSendingValue(false, eventLoop: loop)
-        do {
-            return try await withTaskCancellationHandler {
-                loop.execute {
-                    if !isCancelled.value { start(self.driver, promise) }
-                }
-                return try await promise.futureResult.get()
-            } onCancel: {
-                loop.execute {
-                    isCancelled.value = true
-                    withdraw(self.driver, promise)
-                    promise.fail(self.target.error(.cancelled))
-                }
-            }
-        } catch let error as SSHError {
-            throw error
-        } catch {
-            throw target.error(.closed, cause: "\(error)")
-        }
-    }
-
-    /// Does something on the loop without waiting for it.
-    func post(_ action: @escaping @Sendable (SessionDriver) -> Void) {
-        if !isOver { loop.execute { action(self.driver) } }
     }
 }

@@ -2,15 +2,15 @@ import NIOCore
 
 /// A logged-in connection to one host. Dropping the last reference closes it.
 public final class SSHConnection: RemoteConnection {
-    private let handle: DriverHandle
+    private let handle: SessionHandle
     public var target: SSHTarget { handle.target }
     var loop: any EventLoop { handle.loop }
     /// On the loop only.
-    var driver: SessionDriver { handle.driver }
+    var session: SSHSession { handle.session }
     /// Whether it may still be used, as far as this side knows.
     var isOpen: Bool { !handle.isOver }
 
-    init(_ handle: DriverHandle) {
+    init(_ handle: SessionHandle) {
         self.handle = handle
     }
 
@@ -19,10 +19,10 @@ public final class SSHConnection: RemoteConnection {
     }
 
     public func execute(_ command: String) async throws(SSHError) -> SSHExec {
-        let exec = try await handle.request { driver, promise in
-            driver.execute(command, promise)
-        } withdraw: { driver, promise in
-            driver.withdraw(promise)
+        let exec = try await handle.request { session, promise in
+            session.execute(command, promise)
+        } withdraw: { session, promise in
+            session.withdraw(promise)
         }
         return SSHExec(exec, handle, connection: self)
     }
@@ -31,25 +31,8 @@ public final class SSHConnection: RemoteConnection {
     public func close() async {
         guard !handle.isOver else { return }
         let promise = handle.loop.makePromise(of: Void.self)
-        handle.loop.execute { [handle] in handle.driver.close(promise) }
+        handle.loop.execute { [handle] in handle.session.close(promise) }
         try? await promise.futureResult.get()
-    }
-}
-
-/// How a command ended, as far as libssh2 knows.
-public struct SSHExit: Sendable, Hashable {
-    /// Advisory: 0 also when the server sent no status at all, as after a signal or the server's own death. An
-    /// outcome that matters must be stated in the command's output.
-    public let status: Int
-    /// The signal that ended the command, without SIG, when the server said so; `unnamedSignal` when that is not passed on.
-    public let signal: String?
-
-    /// OpenSSH's client passes on neither which signal it was, nor that the server could not run the command at all.
-    public static let unnamedSignal = "unnamed"
-
-    public init(status: Int, signal: String?) {
-        self.status = status
-        self.signal = signal
     }
 }
 
@@ -57,10 +40,10 @@ public struct SSHExit: Sendable, Hashable {
 /// long as its commands.
 public final class SSHExec: RemoteCommand {
     private let exec: NIOLoopBound<ExecChannel>
-    private let handle: DriverHandle
+    private let handle: SessionHandle
     private let connection: SSHConnection
 
-    init(_ exec: NIOLoopBound<ExecChannel>, _ handle: DriverHandle, connection: SSHConnection) {
+    init(_ exec: NIOLoopBound<ExecChannel>, _ handle: SessionHandle, connection: SSHConnection) {
         self.exec = exec
         self.handle = handle
         self.connection = connection
@@ -73,10 +56,10 @@ public final class SSHExec: RemoteCommand {
 
     public func write(_ bytes: [UInt8]) async throws(SSHError) {
         let exec = exec
-        try await handle.request { driver, promise in
-            driver.write(bytes, exec.value, promise)
-        } withdraw: { driver, promise in
-            driver.withdraw(promise, exec.value)
+        try await handle.request { session, promise in
+            session.write(bytes, exec.value, promise)
+        } withdraw: { session, promise in
+            session.withdraw(promise, exec.value)
         }
     }
 
@@ -87,19 +70,19 @@ public final class SSHExec: RemoteCommand {
 
     public func read(timeout: Duration?) async throws(SSHError) -> [UInt8]? {
         let exec = exec
-        return try await handle.request { driver, promise in
-            driver.read(exec.value, timeout: timeout, promise)
-        } withdraw: { driver, promise in
-            driver.withdraw(promise, exec.value)
+        return try await handle.request { session, promise in
+            session.read(exec.value, timeout: timeout, promise)
+        } withdraw: { session, promise in
+            session.withdraw(promise, exec.value)
         }
     }
 
     public func exit() async throws(SSHError) -> SSHExit {
         let exec = exec
-        return try await handle.request { driver, promise in
-            driver.exit(exec.value, promise)
-        } withdraw: { driver, promise in
-            driver.withdraw(promise, exec.value)
+        return try await handle.request { session, promise in
+            session.exit(exec.value, promise)
+        } withdraw: { session, promise in
+            session.withdraw(promise, exec.value)
         }
     }
 

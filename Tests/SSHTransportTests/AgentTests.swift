@@ -156,18 +156,18 @@ struct AgentTests {
         keys.uint32(2)
         for word in ["one", "comment", "two", "comment"] { keys.string(word.utf8) }
         let list = [12] + keys.bytes
-        #expect(AgentReply.keys(list) == [Array("one".utf8), Array("two".utf8)])
+        #expect(KeyAgentReply.keys(list) == [Array("one".utf8), Array("two".utf8)])
         var inner = SSHWireWriter()
         inner.string("rsa-sha2-512".utf8)
         inner.string("signed".utf8)
         var outer = SSHWireWriter()
         outer.string(inner.bytes)
         let signature = [14] + outer.bytes
-        #expect(AgentReply.signature(signature, algorithm: "rsa-sha2-512") == Array("signed".utf8))
-        #expect(AgentReply.signature(signature, algorithm: "ssh-rsa") == nil)
-        for count in list.indices { #expect(AgentReply.keys(Array(list.prefix(count))) == nil) }
+        #expect(KeyAgentReply.signature(signature, algorithm: "rsa-sha2-512") == Array("signed".utf8))
+        #expect(KeyAgentReply.signature(signature, algorithm: "ssh-rsa") == nil)
+        for count in list.indices { #expect(KeyAgentReply.keys(Array(list.prefix(count))) == nil) }
         for count in signature.indices {
-            #expect(AgentReply.signature(Array(signature.prefix(count)), algorithm: "rsa-sha2-512") == nil)
+            #expect(KeyAgentReply.signature(Array(signature.prefix(count)), algorithm: "rsa-sha2-512") == nil)
         }
     }
 }

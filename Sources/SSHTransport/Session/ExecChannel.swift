@@ -26,7 +26,7 @@ final class ExecChannel {
     var started: EventLoopPromise<NIOLoopBound<ExecChannel>>?
     var startDeadline: Scheduled<Void>?
     /// The turn of a tunnel among the channels of its session, until libssh2 may open another.
-    var turn: TunnelTurn?
+    var turn: (any OpeningTurn)?
 
     /// Output that nobody has read yet.
     var output: [UInt8] = []
@@ -106,4 +106,10 @@ final class ExecChannel {
         writes = []
         waitingInputBytes = 0
     }
+}
+
+/// A turn among those that want a channel of one session: libssh2 opens one after the other.
+protocol OpeningTurn: AnyObject, Sendable {
+    /// The channel stands, or will never.
+    func openingEnded()
 }

@@ -152,7 +152,7 @@ actor JumpHost {
 }
 
 /// The right to open one tunnel on a connection to a jump host; the tunnel counts until this is dropped.
-final class TunnelTurn: Sendable {
+final class TunnelTurn: OpeningTurn {
     let connection: SSHConnection
     private let id: UInt64
     private let jumpHost: JumpHost

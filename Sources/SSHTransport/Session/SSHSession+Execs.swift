@@ -3,7 +3,7 @@ import NIOCore
 
 /// The commands and tunnels of a session. A pass lets each of them make progress; passes repeat until none can, because one
 /// call into libssh2 may queue packets for a command that had its turn before.
-extension SessionDriver {
+extension SSHSession {
     func advanceExecs(_ session: LibSSH2Session) {
         var progressed = true
         while progressed, lifecycle.work == .execs {

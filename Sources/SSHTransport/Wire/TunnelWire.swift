@@ -3,8 +3,8 @@ import SafeText
 
 /// A session's way through a jump host: a channel of the jump host's own session, on the same loop.
 final class TunnelWire: SessionWire {
-    private let driver: SessionDriver
-    private let outer: SessionDriver
+    private let owner: any WireOwner
+    private let outer: SSHSession
     /// Keeps the jump host's connection for as long as this one needs it.
     private var turn: TunnelTurn?
     private let jumpName: String
@@ -15,19 +15,19 @@ final class TunnelWire: SessionWire {
     private var mustClose = false
     private let gone: EventLoopPromise<Void>
 
-    init(driver: SessionDriver, turn: TunnelTurn) {
-        self.driver = driver
+    init(owner: any WireOwner, turn: TunnelTurn) {
+        self.owner = owner
         self.turn = turn
         jumpName = printable(turn.connection.target.host.utf8)
-        outer = turn.connection.driver
-        gone = driver.loop.makePromise()
+        outer = turn.connection.session
+        gone = owner.loop.makePromise()
     }
 
     func connect() {
         guard let turn else { return }
-        let opening = driver.loop.makePromise(of: NIOLoopBound<ExecChannel>.self)
+        let opening = owner.loop.makePromise(of: NIOLoopBound<ExecChannel>.self)
         self.opening = opening
-        outer.openTunnel(to: driver.target.address, driver.target.port, turn, opening)
+        outer.openTunnel(to: owner.target.address, owner.target.port, turn, opening)
         opening.futureResult.assumeIsolated().whenComplete { result in
             self.opening = nil
             switch result {
@@ -39,17 +39,17 @@ final class TunnelWire: SessionWire {
 
     private func opened(_ exec: ExecChannel) {
         tunnel = exec
-        driver.wireOpened()
+        owner.wireOpened()
         receive()
     }
 
     private func refused(_ error: any Error) {
         guard let error = error as? SSHError, error.code == .execRefused else {
-            driver.wireBroke("the connection to the jump host \(jumpName) ended", cause: "\(error)")
+            owner.wireBroke("the connection to the jump host \(jumpName) ended", cause: "\(error)")
             return end()
         }
         let isForbidden = error.cause?.holds("prohibited") == true
-        driver.fail(
+        owner.fail(
             .unreachable,
             detail: isForbidden
                 ? "the jump host \(jumpName) does not forward to it; see AllowTcpForwarding and PermitOpen in its sshd_config"
@@ -59,21 +59,21 @@ final class TunnelWire: SessionWire {
 
     private func receive() {
         guard let tunnel, !mustClose else { return }
-        guard !driver.hasTooMuch else {
+        guard !owner.hasTooMuch else {
             isHeld = true
             return
         }
-        let bytes = driver.loop.makePromise(of: [UInt8]?.self)
+        let bytes = owner.loop.makePromise(of: [UInt8]?.self)
         outer.read(tunnel, timeout: nil, bytes)
         bytes.futureResult.assumeIsolated().whenComplete { result in
             switch result {
             case .success(let bytes?):
-                self.driver.receive(ByteBuffer(bytes: bytes))
-                self.driver.advance()
+                self.owner.receive(ByteBuffer(bytes: bytes))
+                self.owner.advance()
                 self.receive()
-            case .success(nil): self.driver.wireEnded()
+            case .success(nil): self.owner.wireEnded()
             case .failure(let error):
-                self.driver.wireBroke(
+                self.owner.wireBroke(
                     "the connection to the jump host \(self.jumpName) ended", cause: "\(error)")
             }
         }
@@ -89,7 +89,7 @@ final class TunnelWire: SessionWire {
         guard let tunnel else { return }
         let count = bytes.readableBytes
         unsentBytes += count
-        let sent = driver.loop.makePromise(of: Void.self)
+        let sent = owner.loop.makePromise(of: Void.self)
         outer.write(Array(buffer: bytes), tunnel, sent)
         sent.futureResult.assumeIsolated().whenComplete { _ in
             let wasFull = !self.isWritable
@@ -97,7 +97,7 @@ final class TunnelWire: SessionWire {
             if self.mustClose {
                 self.finish()
             } else if wasFull, self.isWritable {
-                self.driver.advance()
+                self.owner.advance()
             }
         }
     }
@@ -127,7 +127,16 @@ final class TunnelWire: SessionWire {
 
     private func end() {
         turn = nil
-        driver.wireGone()
+        owner.wireGone()
         gone.succeed()
     }
+}
+
+/// Through a jump host.
+struct TunnelRoute: SessionRoute {
+    let turn: TunnelTurn
+
+    var resolvesName: Bool { false }
+
+    func wire(of owner: any WireOwner) -> any SessionWire { TunnelWire(owner: owner, turn: turn) }
 }

@@ -1,7 +1,7 @@
 import CLibSSH2
 
 /// Proving who we are, once the host has proved its key.
-extension SessionDriver {
+extension SSHSession {
     func advanceLogin(_ session: LibSSH2Session) {
         guard let identity = attempts.current else { return }
         switch session.authenticate(user: target.user, publicBlob: identity.publicKeyBlob, key: identity.ownKey) {
@@ -14,18 +14,18 @@ extension SessionDriver {
     /// Has the agent sign what libssh2 wants signed; meanwhile libssh2 hears "again" and the loop does other work.
     private func askAgent(_ session: LibSSH2Session, _ identity: SSHIdentity) {
         guard case .agent(let agent) = identity.signer, let message = session.messageToSign() else { return }
-        let request = AgentRequest.signature(key: identity.publicKeyBlob, message: message)
+        let request = KeyAgentRequest.signature(key: identity.publicKeyBlob, message: message)
         agent.ask(request, on: loop, within: target.deadlines.agent) { answer in
-            self.agentAnswered(answer.read { AgentReply.signature($0, algorithm: identity.signatureAlgorithm) })
+            self.agentAnswered(answer.read { KeyAgentReply.signature($0, algorithm: identity.signatureAlgorithm) })
         }
     }
 
-    private func agentAnswered(_ answer: Result<[UInt8], AgentFault>) {
+    private func agentAnswered(_ answer: Result<[UInt8], KeyAgentFault>) {
         guard lifecycle.work == .authentication, let session else { return }
         switch answer {
         case .success(let signature): session.take(signature: signature)
         case .failure(let fault):
-            agentFault = fault
+            keyAgentFault = fault
             session.take(signature: nil)
         }
         advance()
@@ -40,8 +40,8 @@ extension SessionDriver {
         guard isRefusal || (session.disconnectReason != nil && !attempts.failures.isEmpty) else {
             return fail(.connectionLost, detail: session.disconnectReason, cause: cause)
         }
-        attempts.failed(agentFault)
-        agentFault = nil
+        attempts.failed(keyAgentFault)
+        keyAgentFault = nil
         if isRefusal, attempts.current != nil { return advance() }
         let words = session.disconnectReason.map { "; it said \"\($0)\"" } ?? ""
         fail(attempts.code, detail: attempts.sentence + words, cause: cause)

@@ -4,8 +4,8 @@ import NIOCore
 /// Drives one libssh2 session on an event loop, from the first connect to the last free.
 ///
 /// Everything here runs on that loop. `SessionLifecycle` decides, this class acts; the commands on the session are
-/// in `SessionDriver+Execs.swift`, the login in `SessionDriver+Login.swift`.
-final class SessionDriver {
+/// in `SSHSession+Execs.swift`, the login in `SSHSession+Login.swift`.
+final class SSHSession: WireOwner {
     let target: SSHTarget
     let loop: any EventLoop
     var lifecycle = SessionLifecycle()
@@ -17,11 +17,10 @@ final class SessionDriver {
     var heardOutput = false
     var attempts: LoginAttempts
     /// Why an ssh-agent gave no signature for the current key.
-    var agentFault: AgentFault?
+    var keyAgentFault: KeyAgentFault?
 
     private(set) var session: LibSSH2Session?
     private(set) var wire: (any SessionWire)?
-    private let names: NameResolver
     private let ended: () -> Void
     private var opened: EventLoopPromise<SSHIdentity>?
     /// Set when nothing but the host's key is wanted.
@@ -36,9 +35,8 @@ final class SessionDriver {
     private var mustAdvanceAgain = false
 
     /// - Parameter ended: called once, when nothing more can be done with the session.
-    init(target: SSHTarget, loop: any EventLoop, names: NameResolver, ended: @escaping () -> Void) {
+    init(target: SSHTarget, loop: any EventLoop, ended: @escaping () -> Void) {
         self.target = target
-        self.names = names
         attempts = LoginAttempts(target.identities)
         self.loop = loop
         self.ended = ended
@@ -47,40 +45,32 @@ final class SessionDriver {
     // MARK: Connecting
 
     /// - Parameters:
-    ///   - turn: the jump host's connection to go through; nil for a socket of its own.
+    ///   - route: the way its bytes go.
     ///   - promise: completes with the key that the host accepted.
-    func connect(through turn: TunnelTurn?, _ promise: EventLoopPromise<SSHIdentity>) {
+    func connect(over route: any SessionRoute, _ promise: EventLoopPromise<SSHIdentity>) {
         if let ending { return promise.fail(ending) }
         opened = promise
         guard !target.hostKeys.isEmpty else {
             return fail(.hostKeyUnknown)
         }
         guard attempts.current != nil else { return fail(.keyNotHeld, detail: "there is no key to try") }
-        begin(through: turn)
+        begin(over: route)
     }
 
     /// Connects as far as the host's proof that it owns a key, and hangs up.
-    func readHostKey(through turn: TunnelTurn?, _ promise: EventLoopPromise<SSHHostKey>) {
+    func readHostKey(over route: any SessionRoute, _ promise: EventLoopPromise<SSHHostKey>) {
         if let ending { return promise.fail(ending) }
         shown = promise
-        begin(through: turn)
+        begin(over: route)
     }
 
-    private func begin(through turn: TunnelTurn?) {
+    private func begin(over route: any SessionRoute) {
         session = LibSSH2Session(hostKeyTypes: target.hostKeys.map(\.type))
         guard session != nil else { return fail(.limitExceeded, detail: "libssh2 could not start a session") }
-        if let turn {
-            perform(lifecycle.started(withName: false))
-            let tunnel = TunnelWire(driver: self, turn: turn)
-            wire = tunnel
-            tunnel.connect()
-        } else {
-            let address = try? SocketAddress(ipAddress: target.address, port: target.port)
-            perform(lifecycle.started(withName: address == nil))
-            let socket = SocketWire(driver: self, names: names)
-            wire = socket
-            socket.connect(to: address)
-        }
+        perform(lifecycle.started(withName: route.resolvesName))
+        let wire = route.wire(of: self)
+        self.wire = wire
+        wire.connect()
     }
 
     /// Asks a server that has said nothing for a third of the silence that is borne, and gives up when it has not answered
@@ -107,6 +97,8 @@ final class SessionDriver {
     }
 
     // MARK: What happens on the wire
+
+    var isClosed: Bool { lifecycle.isClosed }
 
     func nameResolved() { perform(lifecycle.nameResolved()) }
 

@@ -7,10 +7,10 @@ import NIOPosix
 /// Everything here runs on one event loop, whose sessions share it. An agent answers in the order it was asked, so the
 /// answers need no numbers; a request that is not answered in time ends the connection, because later answers could no
 /// longer be told apart.
-final class AgentConnection: ChannelInboundHandler {
+final class KeyAgentConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
-    typealias Answer = Result<[UInt8], AgentFault>
+    typealias Answer = Result<[UInt8], KeyAgentFault>
 
     private struct Waiting {
         let answer: (Answer) -> Void
@@ -19,7 +19,7 @@ final class AgentConnection: ChannelInboundHandler {
 
     var isOver: Bool { fault != nil }
     /// Why it ended.
-    private var fault: AgentFault?
+    private var fault: KeyAgentFault?
     private let loop: any EventLoop
     private var context: ChannelHandlerContext?
     private var waiting = CircularBuffer<Waiting>()
@@ -44,7 +44,7 @@ final class AgentConnection: ChannelInboundHandler {
     }
 
     /// Sends a request; `answer` is called once, on the loop, with the body of the reply.
-    func ask(_ request: AgentRequest, within limit: Duration, _ answer: @escaping (Answer) -> Void) {
+    func ask(_ request: KeyAgentRequest, within limit: Duration, _ answer: @escaping (Answer) -> Void) {
         if let fault { return answer(.failure(fault)) }
         guard waiting.count < TransportLimits.agentRequestCount else { return answer(.failure(.overrun)) }
         let deadline = loop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) { self.end(.silent(limit)) }
@@ -97,7 +97,7 @@ final class AgentConnection: ChannelInboundHandler {
     }
 
     /// Closes the socket and tells everyone who waits; the first reason stays.
-    private func end(_ fault: AgentFault) {
+    private func end(_ fault: KeyAgentFault) {
         guard !isOver else { return }
         self.fault = fault
         context?.close(promise: nil)

@@ -8,7 +8,9 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let driver: SessionDriver
+    private let owner: any WireOwner
+    /// Nil when the target's has to be resolved first.
+    private let address: SocketAddress?
     private let names: NameResolver
     private var context: ChannelHandlerContext?
     /// Channels that try to connect: of a name's several addresses, each has its own.
@@ -21,20 +23,20 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     private var isGone = false
     private let gone: EventLoopPromise<Void>
 
-    init(driver: SessionDriver, names: NameResolver) {
-        self.driver = driver
+    init(owner: any WireOwner, address: SocketAddress?, names: NameResolver) {
+        self.owner = owner
+        self.address = address
         self.names = names
-        gone = driver.loop.makePromise()
+        gone = owner.loop.makePromise()
     }
 
-    /// - Parameter address: nil when the target's has to be resolved first.
-    func connect(to address: SocketAddress?) {
+    func connect() {
         guard let address else { return resolve() }
         follow(bootstrap().connect(to: address))
     }
 
     private func resolve() {
-        let (name, port, loop) = (driver.target.address, driver.target.port, driver.loop)
+        let (name, port, loop) = (owner.target.address, owner.target.port, owner.loop)
         let (question, answer) = names.addresses(of: name, port: port, on: loop)
         self.question = question
         answer.assumeIsolated().whenComplete { result in
@@ -42,11 +44,11 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
             guard !self.isGone else { return }
             switch result {
             case .success(let addresses):
-                self.driver.nameResolved()
+                self.owner.nameResolved()
                 let known = KnownAddresses(addresses: addresses, loop: loop)
                 self.follow(self.bootstrap().resolver(known).connect(host: name, port: port))
             case .failure(let error):
-                self.driver.fail(.unreachable, detail: "its name cannot be resolved: \(error)")
+                self.owner.fail(.unreachable, detail: "its name cannot be resolved: \(error)", cause: nil)
                 self.end()
             }
         }
@@ -54,26 +56,26 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
 
     private func follow(_ attempt: EventLoopFuture<any Channel>) {
         isConnecting = true
-        attempt.hop(to: driver.loop).assumeIsolated().whenComplete { result in
+        attempt.hop(to: owner.loop).assumeIsolated().whenComplete { result in
             self.isConnecting = false
             self.attempts = []
             do {
                 let channel = try result.get()
                 try channel.pipeline.syncOperations.addHandler(self)
                 // Comes before the channel reads, as its promise is fulfilled while it becomes active.
-                if channel.isActive { self.driver.wireOpened() }
+                if channel.isActive { self.owner.wireOpened() }
             } catch {
                 let (code, detail) = connectFailure(error)
-                self.driver.fail(code, detail: detail, cause: "\(error)")
+                self.owner.fail(code, detail: detail, cause: "\(error)")
                 if let context = self.context { context.close(promise: nil) } else { self.end() }
             }
         }
     }
 
     private func bootstrap() -> ClientBootstrap {
-        let bound = NIOLoopBound(self, eventLoop: driver.loop)
-        return ClientBootstrap(group: driver.loop)
-            .connectTimeout(TimeAmount(driver.target.deadlines.connect) + .seconds(1))
+        let bound = NIOLoopBound(self, eventLoop: owner.loop)
+        return ClientBootstrap(group: owner.loop)
+            .connectTimeout(TimeAmount(owner.target.deadlines.connect) + .seconds(1))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelInitializer { channel in
@@ -82,14 +84,14 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     }
 
     private func prepare(_ channel: any Channel) throws {
-        guard !isGone, !driver.lifecycle.isClosed else { throw ChannelError.ioOnClosedChannel }
+        guard !isGone, !owner.isClosed else { throw ChannelError.ioOnClosedChannel }
         attempts.append(channel)
         try setSilenceOptions(channel)
     }
 
     /// Lets the kernel notice a dead peer: unacknowledged bytes by TCP_USER_TIMEOUT, an idle one by keepalives.
     private func setSilenceOptions(_ channel: any Channel) throws {
-        let silence = TimeAmount(driver.target.deadlines.silence)
+        let silence = TimeAmount(owner.target.deadlines.silence)
         let probeSeconds = max(1, CInt(clamping: silence.nanoseconds / 1_000_000_000) / 3)
         let options: [(CInt, CInt)] = [
             (TCP_USER_TIMEOUT, CInt(clamping: silence.nanoseconds / 1_000_000)), (TCP_KEEPIDLE, probeSeconds),
@@ -103,7 +105,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     private func end() {
         guard !isGone else { return }
         isGone = true
-        driver.wireGone()
+        owner.wireGone()
         gone.succeed()
     }
 
@@ -136,7 +138,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if driver.lifecycle.isClosed { context.close(promise: nil) }
+        if owner.isClosed { context.close(promise: nil) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -144,34 +146,49 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
         end()
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { driver.receive(unwrapInboundIn(data)) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { owner.receive(unwrapInboundIn(data)) }
 
     /// Until the first output the server holds small packets back for our acknowledgement, which an answer carries along.
     func channelReadComplete(context: ChannelHandlerContext) {
         hasAnswered = false
-        driver.advance()
-        guard !hasAnswered, !driver.heardOutput else { return }
+        owner.advance()
+        guard !hasAnswered, !owner.heardOutput else { return }
         try? context.channel.syncOptions?.setOption(.tcpOption(.init(rawValue: TCP_QUICKACK)), value: 1)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { driver.advance() }
+        if context.channel.isWritable { owner.advance() }
     }
 
-    func channelInactive(context: ChannelHandlerContext) { driver.wireEnded() }
+    func channelInactive(context: ChannelHandlerContext) { owner.wireEnded() }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        driver.wireBroke((error as? IOError).map { String(cString: strerror($0.errnoCode)) }, cause: "\(error)")
+        owner.wireBroke((error as? IOError).map { String(cString: strerror($0.errnoCode)) }, cause: "\(error)")
     }
 
     /// Stops reading the socket while libssh2 is far behind.
     func read(context: ChannelHandlerContext) {
-        if driver.hasTooMuch {
+        if owner.hasTooMuch {
             holdsRead = true
         } else {
             context.read()
         }
     }
+}
+
+/// Straight to the host.
+struct SocketRoute: SessionRoute {
+    private let address: SocketAddress?
+    private let names: NameResolver
+
+    init(to target: SSHTarget, names: NameResolver) {
+        address = try? SocketAddress(ipAddress: target.address, port: target.port)
+        self.names = names
+    }
+
+    var resolvesName: Bool { address == nil }
+
+    func wire(of owner: any WireOwner) -> any SessionWire { SocketWire(owner: owner, address: address, names: names) }
 }
 
 /// Sorts what SwiftNIO and the kernel say about a failed connect.

@@ -1,5 +1,5 @@
 /// What is asked of an ssh-agent (draft-ietf-sshm-ssh-agent sections 3.5 and 3.6), ready for the socket.
-enum AgentRequest {
+enum KeyAgentRequest {
     case identities
     /// - Parameter key: the blob as the agent knows it, `ssh-rsa` included.
     case signature(key: [UInt8], message: [UInt8])
@@ -24,7 +24,7 @@ enum AgentRequest {
 }
 
 /// The contents of an agent's answer; nil where they are not what was asked for.
-enum AgentReply {
+enum KeyAgentReply {
     /// The blobs of SSH_AGENT_IDENTITIES_ANSWER, in the agent's order.
     static func keys(_ body: [UInt8]) -> [[UInt8]]? {
         var reader = SSHWireReader(body)
@@ -47,15 +47,15 @@ enum AgentReply {
     }
 }
 
-extension Result<[UInt8], AgentFault> {
+extension Result<[UInt8], KeyAgentFault> {
     /// What `parse` makes of the body.
-    func read<Value>(_ parse: ([UInt8]) -> Value?) -> Result<Value, AgentFault> {
+    func read<Value>(_ parse: ([UInt8]) -> Value?) -> Result<Value, KeyAgentFault> {
         flatMap { parse($0).map { .success($0) } ?? .failure(.misunderstood) }
     }
 }
 
 /// Why an agent gave no answer that can be used.
-enum AgentFault: Error, Equatable {
+enum KeyAgentFault: Error, Equatable {
     case unreachable(String)
     /// SSH_AGENT_FAILURE: the protocol has no words for the reason.
     case refused

@@ -1,11 +1,6 @@
 import FoundationEssentials
+import Glibc
 import SafeText
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
 
 /// A key that this machine logs in with, read once for all connections.
 ///

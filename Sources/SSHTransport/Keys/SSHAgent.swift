@@ -8,12 +8,12 @@ import SafeText
 public final class SSHAgent: Sendable {
     /// As in `SSH_AUTH_SOCK`.
     public let socketPath: String
-    private let places: [(loop: any EventLoop, connection: NIOLoopBoundBox<AgentConnection?>)]
+    private let places: [(loop: any EventLoop, connection: NIOLoopBoundBox<KeyAgentConnection?>)]
 
     init(socketPath: String, group: some EventLoopGroup) {
         self.socketPath = socketPath
         places = group.makeIterator().map {
-            ($0, NIOLoopBoundBox.makeEmptyBox(valueType: AgentConnection.self, eventLoop: $0))
+            ($0, NIOLoopBoundBox.makeEmptyBox(valueType: KeyAgentConnection.self, eventLoop: $0))
         }
     }
 
@@ -25,13 +25,13 @@ public final class SSHAgent: Sendable {
         let promise = loop.makePromise(of: [[UInt8]].self)
         loop.execute {
             self.ask(.identities, on: loop, within: deadline) { answer in
-                promise.completeWith(answer.read(AgentReply.keys).mapError { $0 })
+                promise.completeWith(answer.read(KeyAgentReply.keys).mapError { $0 })
             }
         }
         do {
             return try await promise.futureResult.get()
         } catch {
-            let words = (error as? AgentFault)?.words ?? "\(error)"
+            let words = (error as? KeyAgentFault)?.words ?? "\(error)"
             throw SSHError(
                 code: .agentFailed, host: socketPath,
                 message: """
@@ -43,17 +43,17 @@ public final class SSHAgent: Sendable {
 
     /// On `loop` only, which is one of the client's.
     func ask(
-        _ request: AgentRequest, on loop: any EventLoop, within deadline: Duration,
-        _ answer: @escaping (AgentConnection.Answer) -> Void
+        _ request: KeyAgentRequest, on loop: any EventLoop, within deadline: Duration,
+        _ answer: @escaping (KeyAgentConnection.Answer) -> Void
     ) {
         guard let place = places.first(where: { $0.loop === loop })?.connection else {
             return answer(.failure(.unreachable("it belongs to another client")))
         }
-        let current: AgentConnection
+        let current: KeyAgentConnection
         if let connection = place.value, !connection.isOver {
             current = connection
         } else {
-            current = AgentConnection(socketPath: socketPath, loop: loop)
+            current = KeyAgentConnection(socketPath: socketPath, loop: loop)
             place.value = current
         }
         current.ask(request, within: deadline, answer)

@@ -8,7 +8,7 @@ struct LoginAttempts {
     struct Failure {
         let identity: SSHIdentity
         /// Why its ssh-agent did not sign; nil when the server refused the key.
-        let fault: AgentFault?
+        let fault: KeyAgentFault?
     }
 
     private(set) var failures: [Failure] = []
@@ -27,7 +27,7 @@ struct LoginAttempts {
     var current: SSHIdentity? { waiting.first }
 
     /// Goes on to the next key.
-    mutating func failed(_ fault: AgentFault?) {
+    mutating func failed(_ fault: KeyAgentFault?) {
         guard let identity = waiting.popFirst() else { return }
         failures.append(Failure(identity: identity, fault: fault))
     }

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What the handles ask of a session, on its loop.
-extension SessionDriver {
+extension SSHSession {
     func execute(_ command: String, _ promise: EventLoopPromise<NIOLoopBound<ExecChannel>>) {
         if let ending { return promise.fail(ending) }
         guard execs.count(where: \.isCommand) < TransportLimits.execCount else {
@@ -22,7 +22,7 @@ extension SessionDriver {
     ///
     /// - Parameter turn: kept until libssh2 may open the session's next channel, even when this one was given up before.
     func openTunnel(
-        to address: String, _ port: Int, _ turn: TunnelTurn, _ promise: EventLoopPromise<NIOLoopBound<ExecChannel>>
+        to address: String, _ port: Int, _ turn: any OpeningTurn, _ promise: EventLoopPromise<NIOLoopBound<ExecChannel>>
     ) {
         if let ending { return promise.fail(ending) }
         let exec = ExecChannel(.tunnel(address: address, port: port))
