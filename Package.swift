@@ -51,19 +51,19 @@ func tests(
 
 let package = Package(
     name: "lockflight",
-    platforms: [.macOS(.v15)],
     products: [
         .executable(name: "lockflight", targets: ["lockflight"]),
         .executable(name: "lockflight-agent", targets: ["lockflight-agent"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
     ],
     targets: [
         // Sources/: values, decisions, the ledger, the transport, the lab.
@@ -74,7 +74,12 @@ let package = Package(
             "ContentDigest", in: "Sources", ["UpgradeDomain", crypto],
             settings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         library("OperatorCommands", in: "Sources", ["SafeText", "UpgradeDomain"]),
-        library("RolloutEngine", in: "Sources", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
+        library(
+            "RolloutEngine", in: "Sources",
+            [
+                "OperatorCommands", "SafeText", "UpgradeDomain",
+                .product(name: "BitCollections", package: "swift-collections"),
+            ]),
         library("AgentProtocol", in: "Sources", ["UpgradeDomain", "ContentDigest"]),
         library("Failpoints", in: "Sources", ["SafeText"]),
         library(
@@ -157,6 +162,7 @@ let package = Package(
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "RunRecord", "RunViews", "AgentProtocol",
                 "AgentRuntime",
                 "Ledger", "CoordinatorRuntime", "CSwiftConcurrency",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Simulator", exclude: ["CSwiftConcurrency"], swiftSettings: strict),
         .systemLibrary(name: "CSwiftConcurrency", path: "Tests/Simulator/CSwiftConcurrency"),
         // Tests/Sinks: texts as every way out has them, for scripts/sinks.py.

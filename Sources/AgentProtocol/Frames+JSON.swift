@@ -1,11 +1,6 @@
 package import ContentDigest
+import FoundationEssentials
 import UpgradeDomain
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 
 // Most frames are about surfaces.
 

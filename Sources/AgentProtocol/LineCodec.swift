@@ -1,10 +1,5 @@
 public import ContentDigest
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import FoundationEssentials
 
 /// Raw bytes that travel as base64.
 public struct Bytes: Hashable, Sendable, Codable {

@@ -1,15 +1,5 @@
-public import UpgradeDomain
-
 /// RFC 8785 canonical JSON: one spelling per value, so that equal values have equal digests.
 public enum CanonicalJSON {
-    /// The canonical bytes of a value, whatever the order in which it encodes its keys.
-    ///
-    /// - Throws: `NotRepresentable` for an integer beyond ``largestInteger``, which the RFC would round, and for a number that
-    ///   is not finite; what the value's `encode(to:)` throws.
-    public static func encode(_ value: some Encodable) throws -> [UInt8] {
-        CanonicalWriter.write(try JSONTree(of: value))
-    }
-
     /// 2^53 - 1: integers up to it, and down to its negative, are the same to every reader of JSON.
     public static let largestInteger: Int64 = 9_007_199_254_740_991
 
@@ -23,50 +13,6 @@ public enum CanonicalJSON {
 
     /// The deepest nesting that is read where nobody says less: what Foundation's decoder reads.
     public static let nestingDepth = 512
-
-    /// Reads a value back from canonical (or any other) JSON.
-    ///
-    /// - Throws: `JSONError` for what is no JSON, or says something twice; `DecodingError` for what is no such value.
-    public static func decode<Value: Decodable>(
-        _ type: Value.Type, from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth,
-        beyondRange: BeyondRange = .refused
-    ) throws -> Value {
-        try TapeDecoder.decode(
-            type, from: JSONTape(parsing: bytes, nestingDepth: nestingDepth), beyondRange: beyondRange)
-    }
-
-    /// The bytes of an object or array within a document, as they stand there: what a digest was made of is proved from them, and not
-    /// from what this build reads and would write again.
-    ///
-    /// - Parameter names: the members on the way to it.
-    /// - Returns: nil where the document has none.
-    public static func bytes(of names: [String], in document: [UInt8]) -> [UInt8]? {
-        guard let tape = try? JSONTape(parsing: document, nestingDepth: nestingDepth) else { return nil }
-        var index = 0
-        for name in names {
-            guard tape.kind(index) == .object, let member = tape.member(name, of: index, from: index + 1) else {
-                return nil
-            }
-            index = member
-        }
-        guard [.object, .array].contains(tape.kind(index)) else { return nil }
-        let entry = tape.entries[index]
-        return Array(tape.bytes[Int(entry.start)..<Int(entry.end)])
-    }
-
-    /// Reads a value back from what was stored, perhaps before its numbers had ranges.
-    public static func stored<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
-        try decode(type, from: bytes, beyondRange: .clamped)
-    }
-
-    /// Reads what a surface answered.
-    ///
-    /// - Throws: `JSONError` for what is no JSON, or says something twice.
-    public static func answer(
-        from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth
-    ) throws(JSONError) -> Answer {
-        try JSONTape(parsing: bytes, nestingDepth: nestingDepth).answer(0)
-    }
 
     /// Section 3.2.2.2: the two-character escapes where there is one, `\u00xx` for other controls, all else as is.
     static func write(_ text: String, to bytes: inout [UInt8]) {

@@ -1,11 +1,6 @@
+import Glibc
 import SafeText
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
 
 /// Every place where a test may kill a process, to see that what follows goes on from there.
 ///

@@ -1,9 +1,6 @@
 import Foundation
+import Glibc
 public import UpgradeDomain
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 extension Lab {
     /// Breaks a host so that an upgrade of `layer` to `target` meets the fault.

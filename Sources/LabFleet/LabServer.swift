@@ -1,9 +1,6 @@
 import Foundation
+import Glibc
 import UpgradeDomain
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 /// The sshd of a lab host: a process of its own, on its own address, with its own key.
 struct LabServer {

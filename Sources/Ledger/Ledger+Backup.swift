@@ -1,12 +1,9 @@
 import FoundationEssentials
 import GRDB
+import Glibc
 import OperatorCommands
 import SafeText
 public import UpgradeDomain
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 extension Ledger {
     /// Writes everything as it is at one moment into one file, while others go on writing.

@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
 
 /// An exclusively locked file (`flock(2)`): free again when released or when its process dies.
 final class LockFile: Sendable {

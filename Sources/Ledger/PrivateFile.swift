@@ -1,11 +1,6 @@
+import Glibc
 import OperatorCommands
 import SafeText
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
 
 /// Files that decide what runs as whoever opens them, and so may be written by nobody else.
 ///

@@ -1,3 +1,4 @@
+import BitCollections
 public import UpgradeDomain
 
 /// Every placement of a run in the order of its plan, and where each is in it. Shared by all that is kept of placements.
@@ -29,74 +30,44 @@ final class PlacementOrder: Hashable, Sendable {
 /// them, so that a decision costs what it decides and not what the fleet counts.
 public struct PlacementSet: Hashable, Sendable, Sequence {
     private let order: PlacementOrder
-    /// A bit per position, the lowest first.
-    private var words: [UInt64]
-    public private(set) var count = 0
+    /// In the plan's order.
+    private var positions: BitSet.Counted
 
     /// The placements of the run for which `isMember` holds.
     init(of order: PlacementOrder, where isMember: (Placement) -> Bool) {
         self.order = order
-        words = Array(repeating: 0, count: (order.placements.count + 63) / 64)
-        for (position, placement) in order.placements.enumerated() where isMember(placement) { set(position, true) }
+        positions = BitSet.Counted(order.placements.indices.filter { isMember(order.placements[$0]) })
     }
 
-    public var isEmpty: Bool { count == 0 }
+    public var count: Int { positions.count }
+    public var isEmpty: Bool { positions.isEmpty }
 
     public func contains(_ placement: Placement) -> Bool {
-        order.position(of: placement).map { words[$0 / 64] & 1 << ($0 % 64) != 0 } ?? false
+        order.position(of: placement).map(positions.contains) ?? false
     }
 
     /// Takes in a placement of the run; any other is left out.
     mutating func insert(_ placement: Placement) {
-        if let position = order.position(of: placement) { set(position, true) }
+        if let position = order.position(of: placement) { positions.insert(position) }
     }
 
     mutating func remove(_ placement: Placement) {
-        if let position = order.position(of: placement) { set(position, false) }
+        if let position = order.position(of: placement) { positions.remove(position) }
     }
 
-    private mutating func set(_ position: Int, _ isMember: Bool) {
-        let bit = UInt64(1) << (position % 64)
-        guard (words[position / 64] & bit != 0) != isMember else { return }
-        words[position / 64] ^= bit
-        count += isMember ? 1 : -1
-    }
-
-    public func makeIterator() -> Iterator { Iterator(self, positions: order.placements.indices) }
+    public func makeIterator() -> Iterator { Iterator(positions: positions.makeIterator(), order: order) }
 
     /// The first members that belong to a batch. A batch is one piece of the order, which is made of the batches.
     func members(of batch: Batch, atMost limit: Int = .max) -> [Placement] {
         let start = batch.placements.first.flatMap(order.position) ?? 0
-        var iterator = Iterator(self, positions: start..<start + batch.placements.count)
-        var found: [Placement] = []
-        while found.count < limit, let placement = iterator.next() { found.append(placement) }
-        return found
+        return positions[members: start..<start + batch.placements.count].prefix(limit).map { order.placements[$0] }
     }
 
     public struct Iterator: IteratorProtocol {
-        private let set: PlacementSet
-        private let end: Int
-        private var position: Int
+        fileprivate var positions: BitSet.Counted.Iterator
+        fileprivate let order: PlacementOrder
 
-        fileprivate init(_ set: PlacementSet, positions: Range<Int>) {
-            self.set = set
-            (position, end) = (positions.lowerBound, positions.upperBound)
-        }
-
-        public mutating func next() -> Placement? {
-            while position < end {
-                let rest = set.words[position / 64] >> (position % 64)
-                if rest == 0 {
-                    position = (position / 64 + 1) * 64
-                    continue
-                }
-                position += rest.trailingZeroBitCount
-                guard position < end else { return nil }
-                defer { position += 1 }
-                return set.order.placements[position]
-            }
-            return nil
-        }
+        public mutating func next() -> Placement? { positions.next().map { order.placements[$0] } }
     }
 }
 

@@ -84,13 +84,13 @@ import UpgradeDomain
         "", ".", "..", ".hidden", "a/b", "../x", "a b", "é", "sha256-x", String(repeating: "a", count: 201),
     ])
     func anUnusualIDBecomesAPlainFileName(text: String) {
-        let name = OperationJournal.fileName(of: text)
+        let name = StateFolder.fileName(of: text)
         #expect(name.hasPrefix("sha256-"))
         #expect(name.utf8.count == 71)
     }
 
     @Test func anOrdinaryIDIsItsOwnFileName() {
-        #expect(OperationJournal.fileName(of: "r-1.core-2.core.rollback!.1") == "r-1.core-2.core.rollback!.1")
+        #expect(StateFolder.fileName(of: "r-1.core-2.core.rollback!.1") == "r-1.core-2.core.rollback!.1")
     }
 
     @Test func aWriteOnceStays() throws {

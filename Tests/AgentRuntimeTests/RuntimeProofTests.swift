@@ -59,7 +59,7 @@ import UpgradeDomain
             let process = try Stack.start(arguments, in: host.folder)
             children.append(process)
             try blockUntil("\(arguments) runs") {
-                RunningProcess.link("/proc/\(process.processIdentifier)/exe")?.contains(arguments[0].suffix(5)) == true
+                SystemFile.link("/proc/\(process.processIdentifier)/exe")?.contains(arguments[0].suffix(5)) == true
             }
             return process
         }

@@ -1,10 +1,7 @@
 import Foundation
+import Glibc
 import Subprocess
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 /// A run that the last release left held goes on in this build, over the hosts as that release left them: Tests/Golden says what is kept
 /// of them.

@@ -1,11 +1,8 @@
 import Foundation
+import Glibc
 import LabFleet
 import Testing
 import UpgradeDomain
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 /// The ways to hosts: through other hosts, by OpenSSH's client, and how their keys become known.
 struct WayTests {

@@ -1,13 +1,10 @@
 import Foundation
+import Glibc
 import Subprocess
 import SystemPackage
 import Testing
 
 @testable import FleetAccess
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 /// What a host's shell does with an agent, in a real shell with a home of its own.
 struct AgentUploadTests {

@@ -39,8 +39,12 @@ struct Simulation {
             virtualMilliseconds: world.time.now)
     }
 
-    /// Every seed of a range; stops at the first that fails, and makes it smaller.
-    func run(seeds: UInt64, from: UInt64) -> Int32 {
+    /// Every seed of a range; stops at the first that fails.
+    ///
+    /// - Parameters:
+    ///   - shrinks: whether faults that a failure does not need are left out.
+    ///   - tellsSpeed: whether the seeds a second, and what was never met, are printed.
+    func run(seeds: UInt64, from: UInt64, shrinks: Bool, tellsSpeed: Bool) -> Int32 {
         let started = ContinuousClock.now
         var met: Set<Sometimes> = []
         for seed in from..<(from + seeds) {
@@ -49,7 +53,7 @@ struct Simulation {
                 met.formUnion(outcome.met)
                 if let violation = outcome.violation {
                     print("seed \(seed) FAILED: \(violation)")
-                    if !CommandLine.arguments.contains("--no-shrink") { try shrink(seed) }
+                    if shrinks { try shrink(seed) }
                     return 1
                 }
             } catch {
@@ -58,7 +62,7 @@ struct Simulation {
             }
         }
         print("met \(met.map(\.rawValue).sorted().joined(separator: " "))")
-        if CommandLine.arguments.contains("--summary") { return 0 }
+        if !tellsSpeed { return 0 }
         print(Simulation.speed(of: seeds, from: from, since: started))
         return Simulation.report(missing: met)
     }
@@ -80,7 +84,7 @@ struct Simulation {
         print("with \(kept.count) of its \(all.count) faults: \(last.violation ?? "?")")
         for index in kept { print("  \(index): \(all[index])") }
         for line in last.lines.suffix(40) { print("  \(line)") }
-        let flags = kept.isEmpty ? " --fault -1" : kept.map { " --fault \($0)" }.joined()
+        let flags = kept.isEmpty ? " --no-faults" : kept.map { " --fault \($0)" }.joined()
         print("replay: lockflight-simulate --seed \(seed)\(flags) --trace")
     }
 

@@ -1,59 +1,72 @@
+import ArgumentParser
 import Foundation
 
-/// What the command line asks for.
-struct SimulationCommand {
-    private var values: [String: [String]] = [:]
+/// The command line of the simulator.
+struct SimulationCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lockflight-simulate", abstract: "Whole runs in virtual time, each from a seed.",
+        discussion: """
+            With --seeds it ends with 1 at the first seed that fails, and with 2 where a situation was never met.
+            Example: lockflight-simulate --seeds 5000 --jobs 2
+            Example: lockflight-simulate --seed 17 --fault 0 --fault 3 --trace
+            """)
 
-    init(_ arguments: [String]) {
-        var rest = arguments.dropFirst()
-        while let flag = rest.popFirst() {
-            let takesValue = rest.first.map { !$0.hasPrefix("--") } ?? false
-            values[flag, default: []].append(takesValue ? rest.removeFirst() : "")
-        }
+    @Option(name: .long, help: "How many seeds to live.") var seeds: UInt64?
+    @Option(name: .long, help: "The first of them.") var from: UInt64 = 1
+    @Option(name: .long, help: "Processes that share them.") var jobs: UInt64 = 1
+    @Flag(name: .long, help: "Report a seed that fails with all of its faults.") var noShrink = false
+    @Flag(name: .long, help: "Print what was met only, for whoever sums up.") var summary = false
+
+    @Option(name: .long, help: "Live this one seed.") var seed: UInt64?
+    @Option(name: .long, help: "With --seed: only this of its faults, by number; repeatable.") var fault: [Int] = []
+    @Flag(name: .long, help: "With --seed: none of its faults.") var noFaults = false
+    @Flag(name: .long, help: "With --seed: print each event.") var trace = false
+
+    func validate() throws {
+        guard (seed == nil) != (seeds == nil) else { throw ValidationError("say either --seeds or --seed") }
+        guard seeds != 0, jobs > 0 else { throw ValidationError("--seeds and --jobs are 1 or more") }
     }
 
-    private func number(_ flag: String) -> UInt64? { values[flag]?.last.flatMap { UInt64($0) } }
-
-    func run() -> Int32 {
+    func run() throws {
         let folder = Simulation.freshFolder
+        var status: Int32
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(atPath: folder) }
-            let simulation = Simulation(folder: folder)
-            if let seed = number("--seed") {
-                return simulation.replay(seed, only: faults(of: seed), traced: values["--trace"] != nil)
-            }
-            guard let seeds = number("--seeds"), seeds > 0 else {
-                print("usage: lockflight-simulate --seeds N [--from S] [--jobs J] | --seed S [--trace] [--fault I]...")
-                return 64
-            }
-            let from = number("--from") ?? 1
-            let jobs = number("--jobs") ?? 1
-            return jobs > 1 ? try spread(seeds, from, over: jobs) : simulation.run(seeds: seeds, from: from)
+            status = try live(Simulation(folder: folder))
         } catch {
             print("could not simulate: \(error)")
-            return 70
+            status = 70
         }
+        throw ExitCode(status)
+    }
+
+    private func live(_ simulation: Simulation) throws -> Int32 {
+        if let seed { return simulation.replay(seed, only: faults(of: seed), traced: trace) }
+        let seeds = seeds ?? 0
+        if jobs > 1 { return try spread(seeds) }
+        return simulation.run(seeds: seeds, from: from, shrinks: !noShrink, tellsSpeed: !summary)
     }
 
     /// The faults that were named by their number; nil for all.
     private func faults(of seed: UInt64) -> [Fault]? {
-        guard let named = values["--fault"] else { return nil }
+        guard noFaults || !fault.isEmpty else { return nil }
         let all = World.faults(of: seed)
-        return named.compactMap { Int($0) }.filter(all.indices.contains).map { all[$0] }
+        return fault.filter(all.indices.contains).map { all[$0] }
     }
 
     /// The same in several processes, each with its part of the seeds.
-    private func spread(_ seeds: UInt64, _ from: UInt64, over jobs: UInt64) throws -> Int32 {
+    private func spread(_ seeds: UInt64) throws -> Int32 {
         let started = ContinuousClock.now
         var workers: [(process: Process, output: Pipe)] = []
         let share = (seeds + jobs - 1) / jobs
         for job in 0..<jobs where job * share < seeds {
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-            process.arguments = [
-                "--seeds", "\(min(share, seeds - job * share))", "--from", "\(from + job * share)", "--summary",
-            ]
+            process.arguments =
+                [
+                    "--seeds", "\(min(share, seeds - job * share))", "--from", "\(from + job * share)", "--summary",
+                ] + (noShrink ? ["--no-shrink"] : [])
             let output = Pipe()
             process.standardOutput = output
             try process.run()

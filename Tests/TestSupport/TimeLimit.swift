@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#else
-    internal import Darwin
-#endif
+import Glibc
 
 /// A limit on the time that something may take which has to happen.
 ///

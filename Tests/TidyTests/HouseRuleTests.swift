@@ -19,6 +19,12 @@ import Testing
         expectNone(tree.files.flatMap(ImportRules.violations) + ImportRules.unlisted(tree.files))
     }
 
+    @Test func targetsHaveRooms() {
+        expectNone(CircleRules.violations(in: tree.files))
+        expectNone(SizeRules.violations(in: tree.files))
+        #expect(SizeRules.unsized.isEmpty)
+    }
+
     @Test func sourcesKeepTheHouseStyle() {
         expectNone(tree.files.flatMap(StyleRules.violations))
     }

@@ -62,9 +62,10 @@ enum ImportRules {
         ("CLibSSH2", "Sources/SSHTransport"),
         ("Yams", "inventory/Inventory"),
         ("ArgumentParser", "coordinator/Commands"),
+        ("BitCollections", "Sources/RolloutEngine"),
     ]
 
-    /// Targets that import nothing but each other: not even the standard library's companions.
+    /// Targets that import nothing but each other, not even the standard library's companions, and sets of bits.
     static let pure = [
         "Sources/SafeText", "Sources/UpgradeDomain", "Sources/OperatorCommands", "Sources/RolloutEngine",
     ]
@@ -79,39 +80,32 @@ enum ImportRules {
     static func violations(in file: SourceFile) -> [Violation] {
         guard file.isSwift, !file.path.hasPrefix("Tests/") else { return [] }
         let imports = imports(in: file)
-        return imports.flatMap { problems(of: $0.module, branch: $0.isFallback, in: file.path, line: $0.line) }
+        return imports.flatMap { problems(of: $0.module, in: file.path, line: $0.line) }
     }
 
-    private static func problems(of module: String, branch isFallback: Bool, in path: String, line: Int) -> [Violation]
-    {
+    private static func problems(of module: String, in path: String, line: Int) -> [Violation] {
         let home = own.first { path.hasPrefix($0.folder + "/") }
         var problems: [String] = []
         if let home, ownModules.contains(module), !home.imports.contains(module) {
             problems.append("\(home.folder) must not import \(module): imports point toward UpgradeDomain and SafeText")
         }
-        if let home, pure.contains(home.folder), !ownModules.contains(module) {
+        if let home, pure.contains(home.folder), !ownModules.contains(module), module != "BitCollections" {
             problems.append("\(home.folder) is pure and imports no \(module)")
         }
         if let limit = confined.first(where: { $0.module == module }), home?.folder != limit.folder {
             problems.append("only \(limit.folder) imports \(module)")
         }
-        if module == "Foundation", !isFallback, agentFolders.contains(where: { path.hasPrefix($0 + "/") }) {
+        if module == "Foundation", agentFolders.contains(where: { path.hasPrefix($0 + "/") }) {
             problems.append("the agent links this; import FoundationEssentials instead of Foundation")
         }
         return problems.map { Violation(path: path, line: line, problem: $0) }
     }
 
-    /// Every import; `isFallback` when it stands in the `#else` of a `#if`.
-    private static func imports(in file: SourceFile) -> [(module: String, line: Int, isFallback: Bool)] {
-        var isFallback = false
-        var found: [(module: String, line: Int, isFallback: Bool)] = []
-        for (index, line) in file.lines(withAnyOf: ["import ", "#else", "#endif"]) {
-            if line.contains(/^\s*#else/) { isFallback = true }
-            if line.contains(/^\s*#endif/) { isFallback = false }
-            let importing = /^\s*(?:@\w+ )*(?:(?:public|package|internal|private|fileprivate) )?import (?:\w+ )?(\w+)/
-            if let match = line.firstMatch(of: importing) { found.append((String(match.1), index + 1, isFallback)) }
+    private static func imports(in file: SourceFile) -> [(module: String, line: Int)] {
+        let importing = /^\s*(?:@\w+ )*(?:(?:public|package|internal|private|fileprivate) )?import (?:\w+ )?(\w+)/
+        return file.lines(withAnyOf: ["import "]).compactMap { index, line in
+            line.firstMatch(of: importing).map { (String($0.1), index + 1) }
         }
-        return found
     }
 
     /// A folder with Swift files that stands in no list would escape every rule above.

@@ -36,15 +36,37 @@ import Testing
         ("Sources/SSHTransport/A.swift", "internal import CLibSSH2"),
         ("Sources/UpgradeDomain/A.swift", "import SafeText"),
         ("Sources/RolloutEngine/A.swift", "public import UpgradeDomain"),
-        (
-            "agent/AgentRuntime/A.swift",
-            "#if canImport(FoundationEssentials)\nimport FoundationEssentials\n#else\nimport Foundation\n#endif"
-        ),
+        ("agent/AgentRuntime/A.swift", "import FoundationEssentials"),
         ("Sources/UpgradeDomain/A.swift", "// import Foundation\nlet a = \"import GRDB\""),
         ("Tests/LedgerTests/A.swift", "import GRDB"),
     ])
     func anAllowedImportIsNot(path: String, text: String) {
         #expect(imports(path, text) == [], "\(path): \(text)")
+    }
+
+    /// Files of which each needs the next one, and the last the first.
+    private func circle(of count: Int, in folder: String = "Sources/Ledger", closed: Bool = true) -> [SourceFile] {
+        (0..<count).map { index in
+            let next = (index + 1) % count
+            let need = closed || next != 0 ? "    let next: Part\(next)\n" : "    // Part0\n    let a = \"Part0\"\n"
+            return SourceFile(path: "\(folder)/\(index).swift", text: "public struct Part\(index) {\n\(need)}\n")
+        }
+    }
+
+    @Test func aCircleOfFilesIsFound() {
+        #expect(CircleRules.violations(in: circle(of: 4)).isEmpty)
+        #expect(CircleRules.violations(in: circle(of: 5)).map(\.path) == ["Sources/Ledger/0.swift"])
+        #expect(CircleRules.violations(in: circle(of: 9, closed: false)).isEmpty)
+        // Types of one name in two targets are two types.
+        let (one, other) = (circle(of: 5), circle(of: 5, in: "Sources/LabFleet"))
+        #expect(CircleRules.violations(in: Array(one[..<3] + other[3...])).isEmpty)
+    }
+
+    @Test func aTargetThatOutgrowsItsSizeIsFound() {
+        let limit = SizeRules.lines["coordinator/RunRecord"] ?? 0
+        let text = String(repeating: "\n", count: limit)
+        let file = SourceFile(path: "coordinator/RunRecord/A.swift", text: text)
+        #expect(SizeRules.violations(in: [file]).map(\.path) == ["coordinator/RunRecord"])
     }
 
     @Test func aTargetThatNoListNamesIsFound() {
@@ -71,6 +93,8 @@ import Testing
         ("inventory/Inventory/A.swift", "FileHandle.standardError.write(a)"),
         ("Sources/Ledger/A.swift", "let a = \"run 'lockflight ledger verify'\""),
         ("coordinator/Commands/Plan/A.swift", "    next: lockflight plan add FILE"),
+        ("Sources/Ledger/A.swift", "#if canImport(Glibc)"),
+        ("agent/AgentRuntime/A.swift", "    #elseif os(macOS)"),
         ("Tests/LedgerTests/A.swift", "usleep(5)"),
         ("Tests/LedgerTests/A.swift", "Thread.sleep(forTimeInterval: 1)"),
         ("Tests/LedgerTests/A.swift", "sleep(1)"),

@@ -9,6 +9,7 @@ enum StyleRules {
         guard file.isSwift else { return [] }
         return hiddenInputs(in: file) + forcedTries(in: file) + openSwitches(in: file) + long(file)
             + directOutput(in: file) + writtenCommands(in: file) + characters(in: file) + blindSleeps(in: file)
+            + otherPlatforms(in: file)
     }
 
     /// Pure targets are told the time, the ids and the seeds.
@@ -17,6 +18,11 @@ enum StyleRules {
         let hidden =
             /\bDate\(|\w+Clock\b\s*[.(]|SystemRandomNumberGenerator|\.random\b|\.shuffled?\(|ProcessInfo|\bgetenv\b|\bUUID\(/
         return file.violations(hidden, "a clock, randomness or the environment in a pure target; pass it in")
+    }
+
+    /// A branch that no machine of ours compiles is never tried.
+    private static func otherPlatforms(in file: SourceFile) -> [Violation] {
+        file.violations(/^\s*#(if|elseif) !?(canImport|os)\(/, in: ["#if", "#elseif"], "Linux alone is built for")
     }
 
     private static func forcedTries(in file: SourceFile) -> [Violation] {

@@ -12,7 +12,7 @@ struct KeptFiles: Sendable {
     private let isTrial: Bool
 
     init(state: StateFolder, run: RunID) {
-        folder = state.preserved.subfolder(OperationJournal.fileName(of: run.rawValue))
+        folder = state.preserved.subfolder(StateFolder.fileName(of: run.rawValue))
         self.run = run
         isTrial = false
     }
@@ -161,7 +161,7 @@ struct KeptFiles: Sendable {
             if !name.isEmpty { return }
             throw Refusal(.internalFailure, errno == ENOENT ? "not there" : systemErrorText(errno))
         }
-        if status.st_mode & S_IFMT == S_IFLNK, let target = RunningProcess.link(path) {
+        if status.st_mode & S_IFMT == S_IFLNK, let target = SystemFile.link(path) {
             let leadsOut = target.begins(with: "/") || target.fields(separatedBy: "/").contains { $0.isSpelled("..") }
             // Whoever changes what it leads to changes the script.
             if !leadsOut || stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFREG {

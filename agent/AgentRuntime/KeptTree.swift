@@ -44,7 +44,7 @@ struct KeptTree: Codable, Hashable {
             if UInt32(status.st_mode) & 0o111 != access.mode & 0o111 { return path }
         }
         for (name, target) in links.sorted(by: { $0.key < $1.key })
-        where RunningProcess.link("\(root)/\(name)") != target {
+        where SystemFile.link("\(root)/\(name)") != target {
             return "\(root)/\(name)"
         }
         return nil
@@ -55,7 +55,7 @@ struct KeptTree: Codable, Hashable {
 /// finds through its own place are right, and git may still replace the root.
 enum PlacedPath {
     /// In every name; git is told to overlook what has it.
-    static func mark(of run: RunID) -> String { ".lockflight-" + OperationJournal.fileName(of: run.rawValue) }
+    static func mark(of run: RunID) -> String { ".lockflight-" + StateFolder.fileName(of: run.rawValue) }
 
     /// `scripts` -> `scripts.lockflight-RUN`; a file is hidden beside itself.
     static func of(_ root: String, isFile: Bool, run: RunID) -> String {

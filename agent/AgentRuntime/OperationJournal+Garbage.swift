@@ -24,7 +24,7 @@ extension OperationJournal {
             let id = String(decoding: try state.tombstones.read(name) ?? [], as: UTF8.self)
             if !OperationID(id).belongs(to: run) { state.tombstones.subfolder(name).discard() }
         }
-        let own = OperationJournal.fileName(of: run.rawValue)
+        let own = StateFolder.fileName(of: run.rawValue)
         for name in state.preserved.oldest(
             beyond: AgentLimits.keptPreservedRuns,
             dated: { run in

@@ -84,19 +84,8 @@ package struct OperationJournal: Sendable {
 
     package init(state: StateFolder) { self.state = state }
 
-    private static let fileNameBytes = Set(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_!".utf8)
-
-    /// A folder name that no id can lead out of the journal with.
-    static func fileName(of text: String) -> String {
-        let isSafe =
-            !text.isEmpty && text.utf8.count <= 200 && text.utf8.allSatisfy(fileNameBytes.contains)
-            && !text.begins(with: ".") && !text.begins(with: "sha256-")
-        return isSafe ? text : "sha256-" + Digest.sha256(of: Array(text.utf8)).rawValue.dropFirst("sha256:".count)
-    }
-
     package func folder(of id: OperationID) -> Folder {
-        state.operations.subfolder(OperationJournal.fileName(of: id.rawValue))
+        state.operations.subfolder(StateFolder.fileName(of: id.rawValue))
     }
 
     /// - Parameter holdsMutationLock: the caller holds it, so no supervisor lives.
@@ -187,13 +176,13 @@ package struct OperationJournal: Sendable {
     }
 
     func isTombstoned(_ id: OperationID) -> Bool {
-        state.tombstones.contains(OperationJournal.fileName(of: id.rawValue))
+        state.tombstones.contains(StateFolder.fileName(of: id.rawValue))
     }
 
     /// Refuses an id forever.
     func tombstone(_ id: OperationID) throws(Refusal) {
         try state.tombstones.create()
-        try state.tombstones.write(OperationJournal.fileName(of: id.rawValue), Array((id.rawValue + "\n").utf8))
+        try state.tombstones.write(StateFolder.fileName(of: id.rawValue), Array((id.rawValue + "\n").utf8))
     }
 
     /// Refuses while a process of the operation before may still change the host; ends that one's record otherwise.

@@ -37,7 +37,7 @@ struct PlacedCopy {
             let path = PlacedCopy.freePath(for: root, isFile: roots[root]?.isFile == true, run: kept.run)
             placed.append((root, path))
             var above = Folder(path: path).parent.path
-            let real = RunningProcess.realPath(above)
+            let real = SystemFile.realPath(above)
             record.paths.append(real.map { "\($0)/\(Folder(path: path).name)" } ?? path)
             while !disk.contains(above), !above.isSpelled("/") {
                 if !record.folders.contains(above) { record.folders.append(above) }

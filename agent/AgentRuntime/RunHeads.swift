@@ -10,7 +10,7 @@ struct RunHeads {
 
     /// Replaces the head of the same run; that of the run that brought one longest ago makes room.
     func keep(_ head: RunHead) throws(Refusal) {
-        let name = OperationJournal.fileName(of: head.run.rawValue)
+        let name = StateFolder.fileName(of: head.run.rawValue)
         try folder.create()
         try folder.writeJSON(name, head)
         for name in folder.oldest(beyond: AgentLimits.keptHeads, dated: { folder.path(of: $0) }) {

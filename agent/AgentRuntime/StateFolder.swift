@@ -1,6 +1,7 @@
 package import AgentProtocol
 import ContentDigest
 import Glibc
+import SafeText
 import UpgradeDomain
 
 /// The machine-wide folder in which the agent remembers: who it is, who drives it, and what ran.
@@ -83,4 +84,17 @@ func environmentValue(_ name: String) -> String? {
 func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}
+
+extension StateFolder {
+    private static let fileNameBytes = Set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_!".utf8)
+
+    /// A name of a file or a folder that no id can lead out of the state folder with.
+    static func fileName(of text: String) -> String {
+        let isSafe =
+            !text.isEmpty && text.utf8.count <= 200 && text.utf8.allSatisfy(fileNameBytes.contains)
+            && !text.begins(with: ".") && !text.begins(with: "sha256-")
+        return isSafe ? text : "sha256-" + Digest.sha256(of: Array(text.utf8)).rawValue.dropFirst("sha256:".count)
+    }
 }

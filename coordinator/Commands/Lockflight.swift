@@ -1,11 +1,7 @@
 public import ArgumentParser
 import UpgradeDomain
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 
 /// The `lockflight` command.
 public struct Lockflight: AsyncParsableCommand {

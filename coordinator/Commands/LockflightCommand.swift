@@ -9,9 +9,7 @@ import OperatorCommands
 import SafeText
 import UpgradeDomain
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 /// What every command takes.
 struct GlobalOptions: ParsableArguments {

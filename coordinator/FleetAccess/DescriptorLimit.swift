@@ -1,9 +1,7 @@
 import OperatorCommands
 import UpgradeDomain
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 /// Whether this process may hold a connection to every host at once, known before the first one fails.
 struct DescriptorLimit {

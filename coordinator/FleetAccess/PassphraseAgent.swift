@@ -5,9 +5,7 @@ import SafeText
 import Subprocess
 import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 /// An ssh-agent of this process alone, which holds the keys that have a passphrase.
 ///

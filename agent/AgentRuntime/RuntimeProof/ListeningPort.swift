@@ -98,7 +98,7 @@ struct ListeningPort {
     static func sockets(of pid: Int32) -> Set<String>? {
         let folder = "/proc/\(pid)/fd"
         guard access(folder, R_OK | X_OK) == 0 else { return errno == ENOENT ? [] : nil }
-        return Set(Folder(path: folder).names().compactMap { RunningProcess.link("\(folder)/\($0)") })
+        return Set(Folder(path: folder).names().compactMap { SystemFile.link("\(folder)/\($0)") })
     }
 
     /// The first process that listens here.

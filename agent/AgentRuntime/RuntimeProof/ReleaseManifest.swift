@@ -14,7 +14,7 @@ struct ReleaseManifest {
     let digests: [String: Digest]
 
     init(path: String) throws(UnknownReason) {
-        guard let real = RunningProcess.realPath(path) else {
+        guard let real = SystemFile.realPath(path) else {
             throw UnknownReason(.notRun, "\(path) can not be found: \(systemErrorText(errno))")
         }
         let file = Folder(path: real)

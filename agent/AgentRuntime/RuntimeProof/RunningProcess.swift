@@ -15,7 +15,7 @@ struct RunningProcess {
         guard let status = ProcessStatus(pid: pid), status.isAlive else {
             throw LinkFailure(isUnknown: false, "process \(pid) does not run")
         }
-        guard let executable = RunningProcess.link("/proc/\(pid)/exe") else {
+        guard let executable = SystemFile.link("/proc/\(pid)/exe") else {
             throw LinkFailure(
                 isUnknown: true,
                 "process \(pid) can not be looked at: \(systemErrorText(errno)); the agent needs its user or root")
@@ -49,7 +49,7 @@ struct RunningProcess {
     /// Whether a program or library that it executes from was replaced on disk since. What programs themselves make
     /// and unlink (shared memory, files of just-in-time compilers) is none.
     func mappings() -> EvidenceItem {
-        guard let maps = RunningProcess.text(of: "/proc/\(pid)/maps", limitBytes: AgentLimits.processTableBytes),
+        guard let maps = SystemFile.text(of: "/proc/\(pid)/maps", limitBytes: AgentLimits.processTableBytes),
             !maps.isEmpty
         else { return .unknown(.mappings, "the mappings of \(pid) can not be read: \(systemErrorText(errno))") }
         if let path = replacedProgram ?? RunningProcess.replacedMapping(in: maps) {
@@ -83,10 +83,10 @@ struct RunningProcess {
             guard found == wanted else { return .fails(.program, "\(executable) is not what the manifest says") }
             return written(executable, release, by: nil)
         }
-        let directory = RunningProcess.link("/proc/\(pid)/cwd") ?? "/"
-        let words = (RunningProcess.text(of: "/proc/\(pid)/cmdline") ?? "").fields(separatedBy: "\0").dropFirst()
+        let directory = SystemFile.link("/proc/\(pid)/cwd") ?? "/"
+        let words = (SystemFile.text(of: "/proc/\(pid)/cmdline") ?? "").fields(separatedBy: "\0").dropFirst()
         for word in words where !word.begins(with: "-") {
-            guard let path = RunningProcess.realPath(absolutePath(String(word), in: directory)),
+            guard let path = SystemFile.realPath(absolutePath(String(word), in: directory)),
                 release.digests[path] != nil
             else { continue }
             return written(path, release, by: executable)
@@ -124,27 +124,5 @@ struct RunningProcess {
         return isHidden
             ? .unknown(link, "the sockets of process \(pid) can not be looked at; the agent needs its user or root")
             : .fails(link, "another process than \(pid) listens on \(port)")
-    }
-
-    // MARK: Reading
-
-    static func link(_ path: String) -> String? {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = buffer.withUnsafeMutableBytes { bytes in
-            readlink(path, bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
-        }
-        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
-    }
-
-    static func realPath(_ path: String) -> String? {
-        guard let real = realpath(path, nil) else { return nil }
-        defer { free(real) }
-        return String(cString: real)
-    }
-
-    static func text(of path: String, limitBytes: Int = AgentLimits.stateFileBytes) -> String? {
-        let file = Folder(path: path)
-        guard let bytes = try? file.parent.read(file.name, limitBytes: limitBytes) else { return nil }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

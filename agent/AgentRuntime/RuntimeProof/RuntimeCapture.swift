@@ -68,7 +68,7 @@ struct RuntimeCapture {
         if let unit { return try unit.processID() }
         if let file = source.pidFile {
             let path = absolutePath(file, in: workingDirectory)
-            guard let text = RunningProcess.text(of: path) else {
+            guard let text = SystemFile.text(of: path) else {
                 throw LinkFailure(isUnknown: true, "\(path) can not be read: \(systemErrorText(errno))")
             }
             let digits = text.trimmed.utf8.prefix { (0x30...0x39).contains($0) }

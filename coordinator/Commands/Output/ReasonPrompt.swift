@@ -1,9 +1,7 @@
 import SafeText
 import UpgradeDomain
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 extension Context {
     /// The reason for an act, from a person. Asked for once everything else allows the act.

@@ -5,9 +5,7 @@ import SafeText
 import SystemPackage
 import UpgradeDomain
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 /// The only place that writes to standard output and standard error.
 enum Renderer {

@@ -1,9 +1,7 @@
 import CLinux
 import Foundation
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 /// What the operator's terminal tells us.
 enum TerminalSignal: Int32, CaseIterable, Sendable {

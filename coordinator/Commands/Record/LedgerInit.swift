@@ -5,9 +5,7 @@ import OperatorCommands
 import SafeText
 import UpgradeDomain
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 struct LedgerInit: LockflightCommand {
     static let configuration = CommandConfiguration(

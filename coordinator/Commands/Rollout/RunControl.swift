@@ -10,9 +10,7 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Glibc
 
 /// What the commands do with one run: look at it, ask for something, drive it.
 struct RunControl {

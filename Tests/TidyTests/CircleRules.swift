@@ -1,0 +1,116 @@
+/// Files that need each other can only be read together. A circle of a few is one thing in parts; a larger one is a target without
+/// rooms.
+enum CircleRules {
+    static let filesLimit = 4
+    private static let folders = ["Sources", "agent", "coordinator", "inventory"]
+
+    /// Every circle of more files than the limit in the product's targets, at its first file.
+    static func violations(in files: [SourceFile]) -> [Violation] {
+        let swift = files.filter { $0.isSwift && $0.isIn(folders) }
+        return Dictionary(grouping: swift) { target(of: $0.path) }.values.flatMap { members in
+            circles(among: members).filter { $0.count > filesLimit }.map { circle in
+                Violation(
+                    path: circle[0], line: 1,
+                    problem: "\(circle.count) files need each other, more than \(filesLimit): "
+                        + circle.dropFirst().map { String($0.split(separator: "/").last ?? "") }.joined(separator: ", ")
+                )
+            }
+        }.sorted { $0.path < $1.path }
+    }
+
+    /// The first two folders, as `Sources/Ledger`.
+    private static func target(of path: String) -> String {
+        path.split(separator: "/").prefix(2).joined(separator: "/")
+    }
+
+    /// The circles of files, each with its paths in order. A file needs another one whose type at the top it names.
+    static func circles(among files: [SourceFile]) -> [[String]] {
+        let declaration =
+            /(?:(?:public|package|internal|final|indirect|@\w+) )*(?:struct|class|enum|actor|protocol|typealias) (\w+)/
+        var homes: [Substring: Int] = [:]
+        for (index, file) in files.enumerated() {
+            for line in file.code {
+                if let match = line.prefixMatch(of: declaration) { homes[match.1] = homes[match.1] ?? index }
+            }
+        }
+        let needs = files.enumerated().map { index, file in
+            Set(
+                file.code.flatMap { line in
+                    line.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.compactMap { homes[$0] }
+                }
+            ).subtracting([index])
+        }
+        return components(of: needs).filter { $0.count > 1 }.map { $0.map { files[$0].path }.sorted() }
+    }
+
+    /// Which nodes reach each other (Tarjan 1972).
+    private static func components(of needs: [Set<Int>]) -> [[Int]] {
+        var search = Search(needs: needs)
+        for node in needs.indices where search.indices[node] == nil { search.visit(node) }
+        return search.components
+    }
+
+    private struct Search {
+        let needs: [Set<Int>]
+        var indices: [Int: Int] = [:]
+        var lowest: [Int: Int] = [:]
+        var open: [Int] = []
+        var isOpen: Set<Int> = []
+        var components: [[Int]] = []
+
+        init(needs: [Set<Int>]) { self.needs = needs }
+
+        mutating func visit(_ node: Int) {
+            let index = indices.count
+            indices[node] = index
+            lowest[node] = index
+            open.append(node)
+            isOpen.insert(node)
+            for next in needs[node].sorted() {
+                if indices[next] == nil {
+                    visit(next)
+                    lowest[node] = min(lowest[node] ?? index, lowest[next] ?? index)
+                } else if isOpen.contains(next) {
+                    lowest[node] = min(lowest[node] ?? index, indices[next] ?? index)
+                }
+            }
+            guard lowest[node] == index else { return }
+            var component: [Int] = []
+            while let last = open.popLast() {
+                isOpen.remove(last)
+                component.append(last)
+                if last == node { break }
+            }
+            components.append(component)
+        }
+    }
+}
+
+/// A target has a size that somebody chose. What outgrows it is looked at for a room of its own before the number is raised.
+enum SizeRules {
+    /// Lines of Swift, comments and all, that each target may have.
+    static let lines: [String: Int] = [
+        "Sources/SafeText": 600, "Sources/UpgradeDomain": 3_600, "Sources/ContentDigest": 2_000,
+        "Sources/OperatorCommands": 400, "Sources/RolloutEngine": 4_600, "Sources/AgentProtocol": 1_000,
+        "Sources/Ledger": 3_600, "Sources/SSHTransport": 5_000, "Sources/LabFleet": 1_200, "Sources/Failpoints": 150,
+        "agent/AgentRuntime": 5_800, "agent/lockflight-agent": 50, "inventory/Inventory": 2_600,
+        "coordinator/CoordinatorRuntime": 2_000, "coordinator/RunViews": 1_800, "coordinator/RunRecord": 300,
+        "coordinator/FleetAccess": 1_800, "coordinator/Commands": 4_600, "coordinator/lockflight": 50,
+    ]
+
+    static func violations(in files: [SourceFile]) -> [Violation] {
+        lines.sorted { $0.key < $1.key }.compactMap { folder, limit in
+            let count = files.filter { $0.isSwift && $0.isIn([folder]) }.reduce(0) { $0 + $1.code.count }
+            guard count > limit else { return nil }
+            return Violation(path: folder, line: 1, problem: "\(count) lines, more than \(limit)")
+        }
+    }
+
+    /// Targets of the product for which nobody chose a size.
+    static var unsized: [String] {
+        ImportRules.own.map(\.folder).filter { folder in
+            lines[folder] == nil && !folder.hasPrefix("bench/")
+                && !["Sources/CLinux", "Sources/CLibSSH2"].contains(folder)
+        } + lines.keys.filter { folder in !ImportRules.own.contains { $0.folder == folder } }
+    }
+}
