@@ -1,7 +1,6 @@
 public import ArgumentParser
-import UpgradeDomain
-
 import Glibc
+import UpgradeDomain
 
 /// The `lockflight` command.
 public struct Lockflight: AsyncParsableCommand {

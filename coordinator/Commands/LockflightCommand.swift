@@ -2,14 +2,13 @@ import ArgumentParser
 import CoordinatorRuntime
 import FleetAccess
 import Foundation
+import Glibc
 import Inventory
 import LabFleet
 import Ledger
 import OperatorCommands
 import SafeText
 import UpgradeDomain
-
-import Glibc
 
 /// What every command takes.
 struct GlobalOptions: ParsableArguments {

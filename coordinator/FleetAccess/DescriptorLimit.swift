@@ -1,7 +1,6 @@
+import Glibc
 import OperatorCommands
 import UpgradeDomain
-
-import Glibc
 
 /// Whether this process may hold a connection to every host at once, known before the first one fails.
 struct DescriptorLimit {

@@ -1,11 +1,10 @@
 import CLinux
 import Foundation
+import Glibc
 import SSHTransport
 import SafeText
 import Subprocess
 import SystemPackage
-
-import Glibc
 
 /// An ssh-agent of this process alone, which holds the keys that have a passphrase.
 ///

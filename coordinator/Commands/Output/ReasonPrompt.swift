@@ -1,7 +1,6 @@
+import Glibc
 import SafeText
 import UpgradeDomain
-
-import Glibc
 
 extension Context {
     /// The reason for an act, from a person. Asked for once everything else allows the act.

@@ -1,11 +1,10 @@
 import CLinux
 import Foundation
+import Glibc
 import OperatorCommands
 import SafeText
 import SystemPackage
 import UpgradeDomain
-
-import Glibc
 
 /// The only place that writes to standard output and standard error.
 enum Renderer {

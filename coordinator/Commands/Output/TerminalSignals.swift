@@ -1,6 +1,5 @@
 import CLinux
 import Foundation
-
 import Glibc
 
 /// What the operator's terminal tells us.

@@ -1,11 +1,10 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import Ledger
 import OperatorCommands
 import SafeText
 import UpgradeDomain
-
-import Glibc
 
 struct LedgerInit: LockflightCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import CoordinatorRuntime
 import Failpoints
 import FleetAccess
 import Foundation
+import Glibc
 import Ledger
 import OperatorCommands
 import RolloutEngine
@@ -9,8 +10,6 @@ import RunRecord
 import RunViews
 import SafeText
 import UpgradeDomain
-
-import Glibc
 
 /// What the commands do with one run: look at it, ask for something, drive it.
 struct RunControl {
