@@ -46,7 +46,8 @@ extension RolloutState {
     /// What the last capture of a placement shows; nil where there is none.
     public func comparison(of placement: Placement) -> PlacementComparison? {
         guard let state = placements[placement], let after = state.latest else { return nil }
-        let judge = judgement(of: .placement(placement), at: lastEventAt)
+        var judge = judgement(of: .placement(placement), at: lastEventAt)
+        judge.includesWhatPasses = true
         let standard = standard(of: placement, state)
         let findings =
             if let standard {

@@ -8,6 +8,9 @@ struct Judgement {
     let host: HostName?
     let wall: WallTime
 
+    /// Whether findings that pass are wanted as well, for whoever shows them; the gate has no use for them.
+    var includesWhatPasses = false
+
     init(plan: Plan, subject: EvidenceSubject, wall: WallTime) {
         if case .placement(let placement) = subject {
             (layer, host) = (plan.layer(placement.layer), placement.host)
@@ -141,13 +144,15 @@ struct Judgement {
     private func versionFindings(
         _ capture: Capture, _ reference: Capture?, expects: Expectation, mismatch: HoldCode
     ) -> [Finding] {
-        (layer?.components ?? []).map { component in
+        (layer?.components ?? []).compactMap { component in
             let wanted = expects == .source ? component.version.from : component.version.to
             let name = Judgement.versionSurface(component.name)
             func version(in capture: Capture?) -> String? {
                 capture?.surface(name)?.items.first { $0.key == component.name.rawValue }?.value
             }
-            let (before, seen) = (version(in: reference), version(in: capture))
+            let seen = version(in: capture)
+            if seen == wanted.rawValue, !includesWhatPasses { return nil }
+            let before = version(in: reference)
             var delta = ItemDelta(
                 surface: name, item: component.name.rawValue, before: before, after: seen, verdict: .same)
             if seen == wanted.rawValue {
@@ -174,11 +179,13 @@ struct Judgement {
             func items(of capture: Capture?) -> [String: EvidenceItem] {
                 Dictionary((capture?.surface(name)?.items ?? []).map { ($0.key, $0) }) { first, _ in first }
             }
-            let (before, now) = (items(of: reference), items(of: capture))
-            return proof.source.links.map { link in
+            let before = includesWhatPasses ? items(of: reference) : [:]
+            let now = items(of: capture)
+            return proof.source.links.compactMap { link in
                 let item = now[link.description]
                 let finding = RuntimeFinding(
                     of: item, link, approved: proof.approved[version], notBefore: proof.restarts ? changedAt : nil)
+                if finding == .holds, !includesWhatPasses { return nil }
                 return self.finding(
                     finding, of: "\(component.name) \(version), \(link)",
                     ItemDelta(
@@ -205,7 +212,8 @@ struct Judgement {
 
     private func materializationFindings(_ capture: Capture, reference: Capture?) -> [Finding] {
         capture.surfaces.filter { $0.role == .materialization }.flatMap { reading in
-            reading.items.map { item in
+            reading.items.compactMap { item in
+                if item.health == .healthy, !includesWhatPasses { return nil }
                 var delta = ItemDelta(
                     surface: reading.name, item: item.key,
                     before: reference?.surface(reading.name)?.items.first?.value, after: item.value, verdict: .same)
@@ -228,6 +236,7 @@ struct Judgement {
             var delta = ItemDelta(
                 surface: reading.name, item: "instrument", before: before.short, after: now.short, verdict: .changed)
             if expected.contains(ItemReference(surface: reading.name, item: "instrument")) {
+                guard includesWhatPasses else { return nil }
                 delta.verdict = .changedAsExpected
                 return Finding(delta)
             }
@@ -244,7 +253,8 @@ struct Judgement {
                     surface: reading.name, item: "", before: nil, after: reason.detail, verdict: .unknown)
                 return [Finding(delta, .fail(Problem(.pathFailed, "\(reading.name): \(reason.detail)")))]
             }
-            return reading.items.map { item in
+            return reading.items.compactMap { item in
+                if item.health == .healthy, !includesWhatPasses { return nil }
                 let known = deltas.first { $0.surface == reading.name && $0.item == item.key }
                 var delta =
                     known
@@ -263,7 +273,8 @@ struct Judgement {
     /// The health of a first capture, with nothing before it.
     private func healthFindings(_ capture: Capture) -> [Finding] {
         capture.surfaces.filter { $0.role == .family }.flatMap { reading in
-            reading.items.map { item in
+            reading.items.compactMap { item in
+                if item.health == .healthy, !includesWhatPasses { return nil }
                 var delta = ItemDelta(
                     surface: reading.name, item: item.key, before: nil, after: item.value, verdict: .added)
                 if item.health == .healthy { return Finding(delta) }
@@ -283,6 +294,10 @@ struct Judgement {
     private func finding(of delta: ItemDelta, in capture: Capture) -> Finding? {
         let role = capture.surface(delta.surface)?.role
         if role == .path || role == .runtime { return nil }
+        switch delta.verdict {
+        case .same, .changedAsExpected, .recovered, .added: return includesWhatPasses ? Finding(delta) : nil
+        case .stillUnhealthy, .regressed, .changed, .missing, .unknown: break
+        }
         let change = "\(delta.surface) \(delta.item): \(delta.before ?? "(none)") -> \(delta.after ?? "(gone)")"
         switch delta.verdict {
         case .same, .changedAsExpected, .recovered, .added: return Finding(delta)

@@ -47,6 +47,8 @@ import UpgradeDomain
         var dice = Dice(state: 20)
         let judge = Judgement(
             plan: plan, subject: .placement(Placement(host: "c1", layer: "core")), wall: WallTime(clamping: 500))
+        var showing = judge
+        showing.includesWhatPasses = true
         var (passed, stopped) = (0, 0)
         for _ in 0..<2_000 {
             let (before, after) = (capture(&dice), capture(&dice))
@@ -57,8 +59,8 @@ import UpgradeDomain
             let judged = [
                 (
                     judge.compare(after, with: before, expects: expects, expected: expected),
-                    judge.findings(after, with: before, expects: expects, expected: expected, changedAt: nil)
-                ), (judge.baseline(after, allowsTarget: false), judge.baselineFindings(after, allowsTarget: false)),
+                    showing.findings(after, with: before, expects: expects, expected: expected, changedAt: nil)
+                ), (judge.baseline(after, allowsTarget: false), showing.baselineFindings(after, allowsTarget: false)),
             ]
             for (verdict, findings) in judged {
                 let items = [ComparedItem](findings, in: order)
