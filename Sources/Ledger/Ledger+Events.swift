@@ -11,6 +11,7 @@ extension Ledger {
     /// Only requests may come without a lease. A `finalize` request closes the run and frees its hosts: the caller
     /// has asked the engine, at `expectedSequence`, whether the run may be finalized.
     ///
+    /// - Parameter evidence: Raw answers and outputs, which the events name by their digests; what is there already is kept.
     /// - Parameter expectedSequence: The head that the caller decided from; 0 never fits, a run starts with an event.
     /// - Parameter lease: The epoch of the caller's lease; nil appends as an operator without one.
     /// - Parameter follower: Stands at `expectedSequence`, and says what becomes of the overview; without one there is none
@@ -18,17 +19,19 @@ extension Ledger {
     /// - Throws: `conflict` when someone else appended: read on and decide again. `deposed` when another driver has
     ///   a higher epoch: stop. `commitUnknown`: stop, reopen and read the head.
     public func append(
-        _ events: [RunEvent], to run: RunID, after expectedSequence: UInt64, lease: Epoch?, at time: WallTime,
-        followedBy follower: (any RunFollower)? = nil
+        _ events: [RunEvent], with evidence: [[UInt8]] = [], to run: RunID, after expectedSequence: UInt64,
+        lease: Epoch?, at time: WallTime, followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> [RecordedEvent] {
         try checkPermitted(events, run: run, lease: lease)
         let prepared = try PreparedEvent.prepare(events, for: run)
+        let kept = try KeptEvidence(evidence)
         return try write("record \(events.count) events of the run \(run)") { db in
             _ = try db.existingRun(run)
             // First, as a driver that was deposed reads on for ever in a run that was closed without an event.
             if let lease { try db.refuseWhenDeposed(lease, run: run) }
             let row = try db.openRun(run)
             try row.expectHead(expectedSequence)
+            try db.keep(kept, at: time)
             return try db.append(prepared, to: run, after: row.head, at: time, followedBy: follower)
         }
     }

@@ -13,7 +13,8 @@ public enum LedgerLimits {
     public static let documentBytes = 16_777_216
     /// The largest raw answer or operation output.
     public static let blobBytes = 16_777_216
-    public static let blobsPerStore = 256
+    /// The largest sum of raw answers and outputs in one append.
+    public static let evidenceBytes = 268_435_456
     /// The longest run id and host name; both become parts of file names or keys.
     public static let nameCharacters = 64
     /// The shortest prefix of a digest or run id that is looked up.

@@ -1,3 +1,4 @@
+import ContentDigest
 import Ledger
 import TestSupport
 import Testing
@@ -13,9 +14,8 @@ struct EventTests {
     func roundTrip() throws {
         let ledger = try fixture.openWithRun()
         let lease = try ledger.lease()
-        let digest = try ledger.store([[1, 2, 3]], at: Fixture.now)[0]
-        let events = Fixture.everyDriverEvent(epoch: lease.epoch, evidence: digest)
-        let recorded = try ledger.record(events, lease: lease.epoch)
+        let events = Fixture.everyDriverEvent(epoch: lease.epoch, evidence: Digest.sha256(of: [1, 2, 3]))
+        let recorded = try ledger.record(events, with: [[1, 2, 3]], lease: lease.epoch)
         #expect(recorded.map(\.sequence) == Array(2...UInt64(events.count + 1)))
         let reread = try fixture.open().events(of: "r-one")
         #expect(Array(reread.dropFirst()) == recorded)
@@ -128,9 +128,12 @@ struct EventTests {
         let long = Request(action: .pause, by: "ana", reason: String(repeating: "x", count: LedgerLimits.eventBytes))
         #expect(#expect(throws: LedgerError.self) { try ledger.record([.requested(long)]) }?.code == .tooLarge)
         let blob = [UInt8](repeating: 0, count: LedgerLimits.blobBytes + 1)
-        #expect(#expect(throws: LedgerError.self) { try ledger.store([blob], at: Fixture.now) }?.code == .tooLarge)
-        let blobs = [[UInt8]](repeating: [], count: LedgerLimits.blobsPerStore + 1)
-        #expect(#expect(throws: LedgerError.self) { try ledger.store(blobs, at: Fixture.now) }?.code == .tooLarge)
+        let pause = [Fixture.request(.pause)]
+        #expect(#expect(throws: LedgerError.self) { try ledger.record(pause, with: [blob]) }?.code == .tooLarge)
+        let piece = [UInt8](repeating: 0, count: LedgerLimits.blobBytes)
+        let blobs = Array(repeating: piece, count: LedgerLimits.evidenceBytes / piece.count + 1)
+        #expect(#expect(throws: LedgerError.self) { try ledger.record(pause, with: blobs) }?.code == .tooLarge)
+        #expect(try ledger.headSequence(of: "r-one") == 1)
     }
 
     @Test("appends that race through two handles leave one gapless chain")

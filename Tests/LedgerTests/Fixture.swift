@@ -114,8 +114,11 @@ extension Ledger {
     }
 
     @discardableResult
-    func record(_ events: [RunEvent], on run: RunID = "r-one", lease: Epoch? = nil) throws -> [RecordedEvent] {
-        try append(events, to: run, after: headSequence(of: run), lease: lease, at: Fixture.now)
+    func record(
+        _ events: [RunEvent], with evidence: [[UInt8]] = [], on run: RunID = "r-one", lease: Epoch? = nil
+    ) throws -> [RecordedEvent] {
+        try append(
+            events, with: evidence, to: run, after: headSequence(of: run), lease: lease, at: Fixture.now)
     }
 }
 

@@ -17,18 +17,20 @@ struct PruneTests {
     }
 
     /// A run with one answer of its own and one that it shares.
-    private func run(_ id: RunID, host: HostName, own: Digest, shared: Digest, in ledger: Ledger) throws {
+    private func run(_ id: RunID, host: HostName, own: [UInt8], shared: [UInt8], in ledger: Ledger) throws {
         _ = try ledger.startRun(Fixture.definition(id, in: ledger, hosts: [host]), by: "ana", at: Fixture.now)
         let lease = try ledger.lease(on: id)
-        try ledger.record([capture(own), capture(shared)], on: id, lease: lease.epoch)
+        try ledger.record(
+            [own, shared].map { capture(Digest.sha256(of: $0)) }, with: [own, shared], on: id, lease: lease.epoch)
     }
 
     @Test func onlyWhatNoOtherRunCitesGoesAndTheChainSaysSo() throws {
         let ledger = try fixture.open()
         _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
-        let blobs = try ledger.store([Array("one".utf8), Array("two".utf8), Array("both".utf8)], at: Fixture.now)
-        try run("r-one", host: "core-1", own: blobs[0], shared: blobs[2], in: ledger)
-        try run("r-two", host: "core-2", own: blobs[1], shared: blobs[2], in: ledger)
+        let answers = ["one", "two", "both"].map { Array($0.utf8) }
+        let blobs = answers.map { Digest.sha256(of: $0) }
+        try run("r-one", host: "core-1", own: answers[0], shared: answers[2], in: ledger)
+        try run("r-two", host: "core-2", own: answers[1], shared: answers[2], in: ledger)
 
         let refused = #expect(throws: LedgerError.self) {
             try ledger.pruneEvidence(of: "r-one", by: "ana", reason: "old", at: Fixture.now)

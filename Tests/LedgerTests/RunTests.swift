@@ -141,11 +141,17 @@ struct RunTests {
 
     @Test("evidence reads back by its digest and is stored once")
     func evidence() throws {
-        let ledger = try fixture.open()
-        let digests = try ledger.store([[1], [], [1]], at: Fixture.now)
-        #expect(digests == [Digest.sha256(of: [1]), Digest.sha256(of: []), Digest.sha256(of: [1])])
-        #expect(try ledger.blob(digests[0]) == [1])
-        #expect(try ledger.blob(digests[1]) == [])
+        let ledger = try fixture.openWithRun()
+        try ledger.record([Fixture.request(.pause)], with: [[1], [], [1]])
+        #expect(try ledger.blob(Digest.sha256(of: [1])) == [1])
+        #expect(try ledger.blob(Digest.sha256(of: [])) == [])
+        // What is not recorded is not kept either.
+        let refused = #expect(throws: LedgerError.self) {
+            try ledger.append(
+                [Fixture.request(.pause)], with: [[2]], to: "r-one", after: 1, lease: nil, at: Fixture.now)
+        }
+        #expect(refused?.code == .conflict)
+        #expect(try ledger.blob(Digest.sha256(of: [2])) == nil)
         #expect(try ledger.blob("sha256:00") == nil)
     }
 }

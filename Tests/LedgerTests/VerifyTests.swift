@@ -13,8 +13,10 @@ struct VerifyTests {
         fixture = try Fixture()
         let ledger = try fixture.openWithRun()
         let lease = try ledger.lease()
-        let digest = try ledger.store([Array("raw answer".utf8)], at: Fixture.now)[0]
-        try ledger.record(Fixture.everyDriverEvent(epoch: lease.epoch, evidence: digest), lease: lease.epoch)
+        let answer = Array("raw answer".utf8)
+        try ledger.record(
+            Fixture.everyDriverEvent(epoch: lease.epoch, evidence: Digest.sha256(of: answer)), with: [answer],
+            lease: lease.epoch)
     }
 
     @Test("an untouched ledger is sound and gives its head for a witness")

@@ -36,6 +36,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     init(_ number: Int, in world: World) {
         self.world = world
         self.number = number
+        log = LedgerRunLog(ledger: world.ledger, executor: world.time)
     }
 
     // MARK: Its life
@@ -175,7 +176,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     // MARK: The ledger
 
-    private var log: LedgerRunLog { LedgerRunLog(ledger: world.ledger, clock: clock) }
+    private let log: LedgerRunLog
 
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
         try await passOrDie()
@@ -189,9 +190,9 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         return Array(events.dropFirst(Int(sequence)))
     }
 
-    func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
-        -> AppendOutcome
-    {
+    func append(
+        _ events: [RunEvent], with evidence: [[UInt8]], to state: RolloutState, at wall: WallTime, epoch: Epoch?
+    ) async throws -> AppendOutcome {
         try await passOrDie()
         world.commits += 1
         let fault = world.faults.strike(.commit(world.commits))
@@ -206,7 +207,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
             throw NoSpaceLeft()
         default: break
         }
-        let outcome = try await log.append(events, to: state, at: wall, epoch: epoch)
+        let outcome = try await log.append(events, with: evidence, to: state, at: wall, epoch: epoch)
         guard case .appended(let recorded) = outcome else { return outcome }
         world.checker.appended(recorded)
         world.checker.require(epoch == world.highestEpoch, "only the newest driver records")
@@ -222,11 +223,6 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     func origin(of epoch: Epoch) async throws -> EpochOrigin {
         try await passOrDie()
         return try await log.origin(of: epoch)
-    }
-
-    func store(evidence: [UInt8]) async throws -> Digest {
-        try await passOrDie()
-        return try await log.store(evidence: evidence)
     }
 
     // MARK: Hosts

@@ -60,8 +60,7 @@ enum LedgerScale {
             let started = try ledger.startRun(definition, by: user, at: ModelRun.start)
             lease = try ledger.acquireLease(
                 on: definition.run, user: user, machine: "bench", processID: getpid(), at: ModelRun.start)
-            log = LedgerRunLog(
-                ledger: ledger, clock: RuntimeClock(monotonic: { .zero }, wall: { ModelRun.start }))
+            log = LedgerRunLog(ledger: ledger)
             run = ModelRun(definition, startedWith: started[0].hash)
             try await append([.driverAttached(lease.driver)])
         }
@@ -69,7 +68,7 @@ enum LedgerScale {
         /// Records what the run learnt, as a driver does, with the overview that `status` reads; and tells it so.
         mutating func append(_ events: [RunEvent]) async throws {
             let outcome = try await log.append(
-                run.state.judged(events, at: run.wall), to: run.state, at: run.wall, epoch: lease.epoch)
+                run.state.judged(events, at: run.wall), with: [], to: run.state, at: run.wall, epoch: lease.epoch)
             guard case .appended(let recorded) = outcome else { throw BenchFailure("somebody else drives the run") }
             run.take(recorded)
         }

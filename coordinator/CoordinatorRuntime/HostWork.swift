@@ -1,4 +1,5 @@
 import AgentProtocol
+import ContentDigest
 import Failpoints
 import RolloutEngine
 import UpgradeDomain
@@ -20,20 +21,18 @@ struct HostWork: Sendable {
     static let supervisionSlack = Duration.seconds(60)
 
     let links: HostLinks
-    let log: any RunLog
     let clock: RuntimeClock
     private let spacing: RequestSpacing
 
-    init(links: HostLinks, log: any RunLog, clock: RuntimeClock) {
+    init(links: HostLinks, clock: RuntimeClock) {
         self.links = links
-        self.log = log
         self.clock = clock
         spacing = RequestSpacing(clock: clock)
     }
 
     // MARK: Preflight
 
-    func preflight(_ host: Host, _ state: RolloutState) async -> [RunEvent] {
+    func preflight(_ host: Host, _ state: RolloutState) async -> [HostReport] {
         do throws(ContactFailure) {
             let needs = state.preflightNeeds(of: host.name)
             let (link, reply) = try await asking(host, pinnedBy: nil) { link throws(ContactFailure) in
@@ -47,7 +46,7 @@ struct HostWork: Sendable {
             }
             guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
             let facts = PreflightFacts(found, of: link.hello, at: clock.wall())
-            return [.preflightRecorded(state.preflightRecord(of: host.name, facts))]
+            return [HostReport(.preflightRecorded(state.preflightRecord(of: host.name, facts)))]
         } catch {
             return [lost(host.name, error)]
         }
@@ -55,7 +54,7 @@ struct HostWork: Sendable {
 
     // MARK: Evidence
 
-    func capture(_ order: CaptureOrder, _ host: Host, _ state: RolloutState) async -> [RunEvent] {
+    func capture(_ order: CaptureOrder, _ host: Host, _ state: RolloutState) async -> [HostReport] {
         let surfaces = state.surfaces(for: order)
         do throws(ContactFailure) {
             let (_, (begun, replies)) = try await asking(host, pinnedBy: state) { link throws(ContactFailure) in
@@ -68,15 +67,16 @@ struct HostWork: Sendable {
                             ? RunHead(run: state.definition.run, chainHead: state.chainHead) : nil)
                 )
             }
-            var readings: [SurfaceReading] = []
-            for surface in surfaces {
+            let readings = surfaces.map { surface in
                 let reply = replies[surface.surface.name]
-                var digest: Digest?
-                if let reply, !reply.body.elements.isEmpty { digest = try await store(reply.body.elements) }
-                readings.append(EvidenceAssembly.reading(surface, reply, rawDigest: digest))
+                let raw = reply.flatMap { $0.body.elements.isEmpty ? nil : $0.body.elements }
+                return EvidenceAssembly.reading(surface, reply, rawDigest: raw.map { Digest.sha256(of: $0) })
             }
             let capture = Capture(subject: order.subject, takenAt: begun, surfaces: readings)
-            return [.captured(CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence))]
+            let record = CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence)
+            return [
+                HostReport(.captured(record), evidence: replies.values.map(\.body.elements).filter { !$0.isEmpty })
+            ]
         } catch {
             return [lost(host.name, error)]
         }
@@ -90,22 +90,13 @@ struct HostWork: Sendable {
         }
     }
 
-    private func store(_ bytes: [UInt8]) async throws(ContactFailure) -> Digest {
-        Failpoint.beforeEvidenceIsKept.pass()
-        do {
-            return try await log.store(evidence: bytes)
-        } catch {
-            throw ContactFailure(.evidenceUnknown, "the evidence could not be stored: \(error)")
-        }
-    }
-
     // MARK: Operations
 
     /// Sends an intent and follows it to its end. `dispatch` is asked right before sending; nil means that the
     /// boundary has closed meanwhile.
     func start(
         _ intent: OperationIntent, _ host: Host, _ state: RolloutState,
-        dispatch: @Sendable () async -> StartRequest?, post: @Sendable ([RunEvent]) async -> Void
+        dispatch: @Sendable () async -> StartRequest?, post: @Sendable ([HostReport]) async -> Void
     ) async {
         let link: HostLinks.Link
         do throws(ContactFailure) {
@@ -117,9 +108,8 @@ struct HostWork: Sendable {
         guard let request = await dispatch() else { return }
         // Nothing was sent, so nothing is in doubt.
         if let refusal = await link.session.refusal(of: .start(request)) {
-            await post([
-                .operationEnded(OperationRecord(id: intent.id, outcome: .notStarted(detail: refusal.message)))
-            ])
+            let record = OperationRecord(id: intent.id, outcome: .notStarted(detail: refusal.message))
+            await post([HostReport(.operationEnded(record))])
             return
         }
         do throws(ContactFailure) {
@@ -127,37 +117,35 @@ struct HostWork: Sendable {
             let reply = try await link.session.single(.start(request), timeout: HostWork.requestTimeout)
             Failpoint.afterStartIsSent.pass()
             guard case .started = reply else {
-                await post(refusedStart(reply, intent))
+                await post([HostReport(refusedStart(reply, intent))])
                 return
             }
-            await post([.operationStarted(id: intent.id)])
+            await post([HostReport(.operationStarted(id: intent.id))])
             await follow(intent, link.session, state, post: post)
         } catch {
-            await post([.operationUncertain(id: intent.id, detail: error.message)])
+            await post([HostReport(.operationUncertain(id: intent.id, detail: error.message))])
         }
     }
 
     /// What a reply other than `started` says of an operation. A refusal names why it did not run; anything else
     /// proves nothing.
-    private func refusedStart(_ reply: AgentReply, _ intent: OperationIntent) -> [RunEvent] {
+    private func refusedStart(_ reply: AgentReply, _ intent: OperationIntent) -> RunEvent {
         guard case .refused(let refusal) = reply else {
-            return [.operationUncertain(id: intent.id, detail: "an answer that does not fit")]
+            return .operationUncertain(id: intent.id, detail: "an answer that does not fit")
         }
         switch refusal.code {
         case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol, .staleEpoch:
-            return [
-                .operationEnded(
-                    OperationRecord(
-                        id: intent.id, outcome: .notStarted(detail: "\(refusal.code.rawValue): \(refusal.message)")))
-            ]
+            return .operationEnded(
+                OperationRecord(
+                    id: intent.id, outcome: .notStarted(detail: "\(refusal.code.rawValue): \(refusal.message)")))
         case .operationSeen, .notNewer, .malformed, .unknownVerb, .unknownOperation, .internalFailure:
-            return [.operationUncertain(id: intent.id, detail: "\(refusal.code.rawValue): \(refusal.message)")]
+            return .operationUncertain(id: intent.id, detail: "\(refusal.code.rawValue): \(refusal.message)")
         }
     }
 
     /// Asks what became of an operation and follows it to its end.
     func settle(
-        _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([RunEvent]) async -> Void
+        _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([HostReport]) async -> Void
     ) async {
         do throws(ContactFailure) {
             let link = try await trusted(host, state, patience: HostWork.settlePatience)
@@ -165,35 +153,44 @@ struct HostWork: Sendable {
             let reply = try await link.session.single(
                 .settle(SettleRequest(operation: intent.id)), timeout: HostWork.requestTimeout)
             switch reply {
-            case .ended(let record): await post(ended(record, intent))
-            case .tombstoned: await post([.operationTombstoned(id: intent.id)])
+            case .ended(let record): await post(ended(Ending(record: record), intent))
+            case .tombstoned: await post([HostReport(.operationTombstoned(id: intent.id))])
             case .running:
-                await post([.operationStarted(id: intent.id)])
+                await post([HostReport(.operationStarted(id: intent.id))])
                 await follow(intent, link.session, state, post: post)
             case .hello, .preflight, .surface, .captured, .started, .output, .confirmed, .journal, .refused:
                 throw unexpected(reply, to: "settle")
             }
         } catch {
-            let event: RunEvent = .operationUncertain(id: intent.id, detail: error.message)
-            await post([event, lost(host.name, error)])
+            await post([
+                HostReport(.operationUncertain(id: intent.id, detail: error.message)), lost(host.name, error),
+            ])
         }
     }
 
     private func follow(
         _ intent: OperationIntent, _ session: AgentSession, _ state: RolloutState,
-        post: @Sendable ([RunEvent]) async -> Void
+        post: @Sendable ([HostReport]) async -> Void
     ) async {
         do throws(ContactFailure) {
             await post(ended(try await end(of: intent.id, state.script(of: intent), session), intent))
         } catch {
-            await post([.operationUncertain(id: intent.id, detail: error.message)])
+            await post([HostReport(.operationUncertain(id: intent.id, detail: error.message))])
         }
+    }
+
+    /// How an operation ended, and its output where that came whole; a longer one stays on its host.
+    private struct Ending {
+        var record: OperationRecord
+        var output: [UInt8] = []
+
+        var evidence: [[UInt8]] { output.isEmpty ? [] : [output] }
     }
 
     /// Follows an operation's output until its record.
     private func end(
         of id: OperationID, _ script: OperationScript?, _ session: AgentSession
-    ) async throws(ContactFailure) -> OperationRecord {
+    ) async throws(ContactFailure) -> Ending {
         let commands = [script?.command].compactMap { $0 } + (script?.guardrails ?? [])
         let seconds = commands.reduce(0) { $0 + $1.timeoutSeconds }
         do {
@@ -206,11 +203,8 @@ struct HostWork: Sendable {
                 case .output(let piece):
                     if output.count <= HostWork.keptOutputBytes { output += piece.bytes.elements }
                 case .ended(let record):
-                    // The output is kept where it came whole; a longer one stays on its host.
-                    if Int64(output.count) == record.outputBytes, !output.isEmpty {
-                        _ = try await log.store(evidence: output)
-                    }
-                    return record
+                    let isWhole = Int64(output.count) == record.outputBytes
+                    return Ending(record: record, output: isWhole ? output : [])
                 case .hello, .preflight, .surface, .captured, .started, .running, .tombstoned, .confirmed, .journal,
                     .refused:
                     throw unexpected(reply, to: "attach")
@@ -229,7 +223,7 @@ struct HostWork: Sendable {
     /// Reaches a changed host over a connection of its own, so that it keeps its change; or learns that it has gone
     /// back. Tried for as long as the host waits.
     func confirm(
-        _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([RunEvent]) async -> Void
+        _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([HostReport]) async -> Void
     ) async {
         guard let revert = intent.revert else { return }
         let patience = max(HostWork.settlePatience, .seconds(revert.withinSeconds))
@@ -250,19 +244,20 @@ struct HostWork: Sendable {
 
     private func confirmation(
         of intent: OperationIntent, _ revert: RevertIntent, _ state: RolloutState, _ session: AgentSession
-    ) async throws(ContactFailure) -> RunEvent {
+    ) async throws(ContactFailure) -> HostReport {
         Failpoint.beforeConfirmIsSent.pass()
         let reply = try await session.single(
             .confirm(ConfirmRequest(operation: intent.id)), timeout: HostWork.requestTimeout)
         Failpoint.afterConfirmation.pass()
         switch reply {
-        case .confirmed(intent.id): return .operationConfirmed(id: intent.id)
+        case .confirmed(intent.id): return HostReport(.operationConfirmed(id: intent.id))
         case .running(revert.id):
-            let record = try await end(of: revert.id, state.revertScript(of: intent), session)
-            guard record.id == revert.id else {
-                throw ContactFailure(.agentUnusable, "the agent answered with the record of \(record.id)")
+            let ending = try await end(of: revert.id, state.revertScript(of: intent), session)
+            guard ending.record.id == revert.id else {
+                throw ContactFailure(.agentUnusable, "the agent answered with the record of \(ending.record.id)")
             }
-            return .operationReverted(id: intent.id, record: record)
+            return HostReport(
+                .operationReverted(id: intent.id, record: ending.record), evidence: ending.evidence)
         case .hello, .preflight, .surface, .captured, .started, .running, .output, .ended, .tombstoned, .confirmed,
             .journal, .refused:
             throw unexpected(reply, to: "confirm")
@@ -270,11 +265,13 @@ struct HostWork: Sendable {
     }
 
     /// Only a record of the very operation counts as its end; an agent that gives another is of no use.
-    private func ended(_ record: OperationRecord, _ intent: OperationIntent) -> [RunEvent] {
-        guard record.id != intent.id else { return [.operationEnded(record)] }
-        let words = "the agent answered with the record of \(record.id)"
+    private func ended(_ ending: Ending, _ intent: OperationIntent) -> [HostReport] {
+        guard ending.record.id != intent.id else {
+            return [HostReport(.operationEnded(ending.record), evidence: ending.evidence)]
+        }
+        let words = "the agent answered with the record of \(ending.record.id)"
         return [
-            .operationUncertain(id: intent.id, detail: words),
+            HostReport(.operationUncertain(id: intent.id, detail: words)),
             lost(intent.placement.host, ContactFailure(.agentUnusable, words)),
         ]
     }
@@ -316,8 +313,8 @@ struct HostWork: Sendable {
         }
     }
 
-    private func lost(_ host: HostName, _ failure: ContactFailure) -> RunEvent {
-        .hostLost(HostLoss(host: host, code: failure.code, detail: failure.message))
+    private func lost(_ host: HostName, _ failure: ContactFailure) -> HostReport {
+        HostReport(.hostLost(HostLoss(host: host, code: failure.code, detail: failure.message)))
     }
 }
 

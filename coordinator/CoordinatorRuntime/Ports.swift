@@ -10,12 +10,23 @@ public protocol FenceRecord: Sendable {
 /// The run's chain of events, wherever it is kept.
 public protocol RunLog: FenceRecord {
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
-    /// Appends durably as one transaction, as of `wall`, what was decided from a state; `epoch` is nil for requests, which need no
-    /// lease.
-    func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
-        -> AppendOutcome
-    /// Keeps raw evidence by its digest.
-    func store(evidence: [UInt8]) async throws -> Digest
+    /// Appends durably as one transaction, as of `wall`, what was decided from a state, and keeps the raw evidence that the events
+    /// name by its digest; `epoch` is nil for requests, which need no lease.
+    func append(
+        _ events: [RunEvent], with evidence: [[UInt8]], to state: RolloutState, at wall: WallTime, epoch: Epoch?
+    ) async throws -> AppendOutcome
+}
+
+/// What was learnt on a host: an event for the record, and the raw evidence behind it.
+struct HostReport: Sendable {
+    var event: RunEvent
+    /// Raw answers and outputs, in no order.
+    var evidence: [[UInt8]] = []
+
+    init(_ event: RunEvent, evidence: [[UInt8]] = []) {
+        self.event = event
+        self.evidence = evidence
+    }
 }
 
 public enum AppendOutcome: Sendable {

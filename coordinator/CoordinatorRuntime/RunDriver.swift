@@ -11,6 +11,10 @@ public actor RunDriver {
     static let requestPollInterval = Duration.milliseconds(250)
     /// Attempts to append a group over the requests of others.
     static let appendAttempts = 100
+    /// How many reports of hosts are appended at once; their answers come with them.
+    static let reportsPerAppend = 256
+    /// No further report is appended with those that have so many bytes of answers.
+    static let evidenceBytesPerAppend = 67_108_864
 
     private let run: RunID
     private let driver: Driver
@@ -23,7 +27,7 @@ public actor RunDriver {
 
     private var state: RolloutState
     private var inFlight: [Effect: Task<Void, Never>] = [:]
-    private var inbox: [RunEvent] = []
+    private var inbox: [HostReport] = []
     private var waiter: CheckedContinuation<Void, Never>?
     private var stop = StopRequest.none
     private var isDeposed = false
@@ -60,7 +64,7 @@ public actor RunDriver {
         executor = connector.executor
         let hello = DrivingHello(ledger: ledger, fence: Fence(driver.epoch, token), record: log)
         links = HostLinks(connector: connector, hello: hello, clock: clock)
-        work = HostWork(links: links, log: log, clock: clock)
+        work = HostWork(links: links, clock: clock)
         let events = try await log.events(of: run, after: 0)
         guard let state = RolloutState.fold(events, at: clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
         self.state = state
@@ -186,9 +190,9 @@ public actor RunDriver {
     }
 
     /// Takes what an effect learnt; nothing from one that was given up, as it says more of us than of the host.
-    private func post(_ events: [RunEvent]) {
+    private func post(_ reports: [HostReport]) {
         if Task.isCancelled { return }
-        inbox += events
+        inbox += reports
         wake()
     }
 
@@ -198,16 +202,20 @@ public actor RunDriver {
     /// effect that reported it would be due again.
     private func drainInbox() async throws {
         while !inbox.isEmpty, !isOver {
-            let events = inbox
-            inbox = []
-            try await append(events)
+            var bytes = 0
+            let group = inbox.prefix(RunDriver.reportsPerAppend).prefix { report in
+                defer { bytes += report.evidence.reduce(0) { $0 + $1.count } }
+                return bytes < RunDriver.evidenceBytesPerAppend
+            }
+            inbox.removeFirst(group.count)
+            try await append(group.map(\.event), with: group.flatMap(\.evidence))
         }
     }
 
     /// Appends facts, whatever was requested meanwhile: what has happened stays true.
-    private func append(_ events: [RunEvent]) async throws {
+    private func append(_ events: [RunEvent], with evidence: [[UInt8]] = []) async throws {
         for _ in 0..<RunDriver.appendAttempts where !isOver {
-            if try await commit(events) { return }
+            if try await commit(events, with: evidence) { return }
         }
         if !isOver { throw RuntimeError.appendStarved(run) }
     }
@@ -215,9 +223,10 @@ public actor RunDriver {
     /// Appends at the sequence number that the state stands at, evidence as it is judged there. False when a request came
     /// in between: a decision made before it is void, and the engine is asked again.
     @discardableResult
-    private func commit(_ events: [RunEvent]) async throws -> Bool {
+    private func commit(_ events: [RunEvent], with evidence: [[UInt8]] = []) async throws -> Bool {
         let wall = clock.wall()
-        switch try await log.append(state.judged(events, at: wall), to: state, at: wall, epoch: driver.epoch) {
+        let judged = state.judged(events, at: wall)
+        switch try await log.append(judged, with: evidence, to: state, at: wall, epoch: driver.epoch) {
         case .appended(let recorded):
             take(recorded)
             return true

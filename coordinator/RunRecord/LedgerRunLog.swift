@@ -4,27 +4,31 @@ package import Ledger
 package import RolloutEngine
 package import UpgradeDomain
 
-/// The ledger as the runtime sees it.
-package struct LedgerRunLog: RunLog {
+/// The ledger as the runtime sees it. Its calls wait for the disk, on an executor of their own: never where connections live.
+package actor LedgerRunLog: RunLog {
     private let ledger: Ledger
-    private let clock: RuntimeClock
+    private let executor: any SerialExecutor
 
-    package init(ledger: Ledger, clock: RuntimeClock) {
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// - Parameter executor: where calls wait for the disk; a thread of its own unless another is given.
+    package init(ledger: Ledger, executor: any SerialExecutor = QueueExecutor(name: "ledger")) {
         self.ledger = ledger
-        self.clock = clock
+        self.executor = executor
     }
 
-    package func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
+    package func events(of run: RunID, after sequence: UInt64) throws -> [RecordedEvent] {
         try ledger.allEvents(of: run, after: sequence)
     }
 
-    package func append(_ events: [RunEvent], to state: RolloutState, at wall: WallTime, epoch: Epoch?) async throws
-        -> AppendOutcome
-    {
+    package func append(
+        _ events: [RunEvent], with evidence: [[UInt8]], to state: RolloutState, at wall: WallTime, epoch: Epoch?
+    ) throws -> AppendOutcome {
         do throws(LedgerError) {
+            if !evidence.isEmpty { Failpoint.beforeEvidenceIsKept.pass() }
             Failpoint.beforeCommit.pass()
             let recorded = try ledger.append(
-                events, to: state.definition.run, after: state.sequence, lease: epoch, at: wall,
+                events, with: evidence, to: state.definition.run, after: state.sequence, lease: epoch, at: wall,
                 followedBy: OverviewKeeper(at: state))
             Failpoint.afterCommit.pass()
             return .appended(recorded)
@@ -34,18 +38,12 @@ package struct LedgerRunLog: RunLog {
             case .conflict, .runClosed: return .conflict
             case .deposed: return .deposed
             case .absent, .cannotOpen, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .busy,
-                .diskFull,
-                .readOnly,
-                .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun, .ambiguous, .leaseRequired,
-                .leaseHeld, .hostClaimed, .contradiction, .tooLarge:
+                .diskFull, .readOnly, .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun, .ambiguous,
+                .leaseRequired, .leaseHeld, .hostClaimed, .contradiction, .tooLarge:
                 throw error
             }
         }
     }
 
-    package func origin(of epoch: Epoch) async throws -> EpochOrigin { try ledger.origin(of: epoch) }
-
-    package func store(evidence: [UInt8]) async throws -> Digest {
-        try ledger.store([evidence], at: clock.wall())[0]
-    }
+    package func origin(of epoch: Epoch) throws -> EpochOrigin { try ledger.origin(of: epoch) }
 }

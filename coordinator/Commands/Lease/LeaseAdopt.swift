@@ -51,7 +51,7 @@ struct LeaseAdopt: LockflightCommand {
     ) async throws -> CommandResult {
         let adoption = HostAdoption(
             connector: connection.connector, ledger: ledger.id,
-            record: LedgerRunLog(ledger: ledger, clock: Context.clock), clock: Context.clock)
+            record: LedgerRunLog(ledger: ledger), clock: Context.clock)
         let standing = try await adoption.standing(of: target)
         guard let standing, !standing.isOurs else {
             throw CommandError(

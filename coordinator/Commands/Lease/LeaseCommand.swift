@@ -89,7 +89,9 @@ struct LeaseBreak: LockflightCommand {
         for _ in 0..<RunControl.requestAttempts {
             let state = try await control.state()
             let events = [RunEvent.driverDetached(reason: words)]
-            switch try await control.log.append(events, to: state, at: Context.clock.wall(), epoch: lease.epoch) {
+            switch try await control.log.append(
+                events, with: [], to: state, at: Context.clock.wall(), epoch: lease.epoch)
+            {
             case .appended: return
             case .conflict: continue
             case .deposed:

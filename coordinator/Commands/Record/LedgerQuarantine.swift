@@ -99,7 +99,7 @@ struct LedgerQuarantine: LockflightCommand {
         guard !asked.isEmpty else { return [:] }
         let connection = try await context.connection(to: asked, of: ledger)
         let hello = DrivingHello(
-            ledger: ledger.id, fence: fence, record: LedgerRunLog(ledger: ledger, clock: Context.clock))
+            ledger: ledger.id, fence: fence, record: LedgerRunLog(ledger: ledger))
         let settlement = FleetSettlement(
             of: run, connector: connection.connector, ledger: ledger.id, hello: hello, identities: met.identities,
             clock: Context.clock)

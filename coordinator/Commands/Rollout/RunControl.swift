@@ -22,10 +22,11 @@ struct RunControl {
     init(_ context: Context, _ ledger: Ledger, run text: String) throws {
         self.context = context
         self.ledger = ledger
+        log = LedgerRunLog(ledger: ledger)
         run = try ledger.run(matching: text).id
     }
 
-    var log: LedgerRunLog { LedgerRunLog(ledger: ledger, clock: Context.clock) }
+    let log: LedgerRunLog
 
     func state() async throws -> RolloutState {
         if try ledger.quarantine(of: run) != nil {
@@ -86,7 +87,7 @@ struct RunControl {
                 continue
             }
             events.append(.requested(request))
-            switch try await log.append(events, to: state, at: Context.clock.wall(), epoch: nil) {
+            switch try await log.append(events, with: [], to: state, at: Context.clock.wall(), epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
             }
