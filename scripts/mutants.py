@@ -60,6 +60,8 @@ MUTANTS = [
      "                if !isLost, !$ON { decision.effects.append(.settle(intent)) }"),
     ("a deposed driver goes on writing", 2500, "Sources/Ledger/Lease.swift",
      "        guard last?.epoch != epoch else { return }\n", "        guard !$ON, last?.epoch != epoch else { return }\n"),
+    ("a capture is recorded without its evidence", 100, "Sources/Ledger/Ledger+Events.swift",
+     "            try db.keep(kept, at: time)\n", "            if !$ON { try db.keep(kept, at: time) }\n"),
     ("a coordinator drives whatever host answers", 1000, "coordinator/CoordinatorRuntime/DrivingHello.swift",
      "        guard isOurs else {\n", "        guard isOurs || $ON else {\n"),
     ("a quarantine frees a host that is at work", 2500, "coordinator/CoordinatorRuntime/FleetSettlement.swift",
@@ -76,9 +78,8 @@ MUTANTS = [
 
 SWITCH = """
 /// Which mutant is switched on; made by scripts/mutants.py.
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import Glibc
+
 let activeMutant = getenv("LOCKFLIGHT_MUTANT").flatMap { Int(String(cString: $0)) } ?? -1
 """
 

@@ -115,12 +115,8 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
         guard digests?.hosts == definition.hostsDigest else {
             throw Fault("the hosts", "they do not have the digest \(definition.hostsDigest.short) that was approved")
         }
-        for layer in definition.plan.layers {
-            let isApproved = definition.approvals.contains { approval in
-                definition.owners[layer.name]?.contains(approval.owner) == true
-                    && approval.planDigest == definition.planDigest && approval.hostsDigest == definition.hostsDigest
-            }
-            guard isApproved else { throw Fault("layer \(layer.name)", "no owner approved this plan over these hosts") }
+        if let layer = definition.unapprovedLayers.first {
+            throw Fault("layer \(layer)", "no owner approved this plan over these hosts")
         }
     }
 

@@ -66,9 +66,8 @@ extension Ledger {
                 "it has no hosts"
             } else if Set(names).count != names.count {
                 "it names a host twice"
-            } else if let stray = definition.approvals.first(where: {
-                $0.planDigest != planDigest || $0.hostsDigest != hostsDigest
-            }) {
+            } else if let stray = definition.approvals.first(where: { !$0.isFor(plan: planDigest, hosts: hostsDigest) })
+            {
                 "the approval of \(stray.owner) is for another plan or other hosts"
             } else if (definition.succession == nil) != (predecessorSequence == nil) {
                 "a succession and the predecessor's head go together"

@@ -45,53 +45,59 @@ public struct ComparedItem: Codable, Hashable, Sendable {
 extension RolloutState {
     /// What the last capture of a placement shows; nil where there is none.
     public func comparison(of placement: Placement) -> PlacementComparison? {
-        guard let state = placements[placement], let after = state.latest else { return nil }
-        var judge = judgement(of: .placement(placement), at: lastEventAt)
-        judge.includesWhatPasses = true
-        let standard = standard(of: placement, state)
-        let findings =
-            if let standard {
-                judge.findings(
-                    after, with: standard.before, expects: standard.expects, expected: standard.expected,
-                    changedAt: standard.changedAt)
-            } else {
-                judge.baselineFindings(
-                    after, allowsTarget: definition.succession?.baselines[.placement(placement)] != nil)
-            }
-        return PlacementComparison(
-            placement: placement, before: standard?.before, after: after,
-            items: [ComparedItem](findings, in: (after.surfaces + (standard?.before.surfaces ?? [])).map(\.name)))
-    }
-
-    private struct Standard {
-        var before: Capture
-        var expects: Judgement.Expectation
-        var expected: [ItemReference]
-        var changedAt: WallTime?
-    }
-
-    /// What a placement is judged by where it stands; nil before its baseline is accepted.
-    private func standard(of placement: Placement, _ state: PlacementState) -> Standard? {
-        switch state.phase {
-        case .provingRollback, .rolledBack:
-            return rollbackReference(for: placement).map {
-                Standard(before: $0, expects: .source, expected: expectedChanges(at: placement, including: false))
-            }
-        case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
-            .retired:
-            if state.touched {
-                return reference(for: placement).map {
-                    Standard(
-                        before: $0, expects: .target, expected: expectedChanges(at: placement, including: true),
-                        changedAt: state.changedAt)
-                }
-            }
-            // What was accepted last is what drift is judged by; once that is the last capture itself, the baseline says more.
-            let last = accepted[.placement(placement)].flatMap { $0 == state.latest ? nil : $0 }
-            return (last ?? reference(for: placement)).map {
-                Standard(before: $0, expects: .source, expected: expectedChanges(at: placement, including: false))
-            }
+        guard let after = placements[placement]?.latest, let judgedBy = placements[placement]?.judgedBy else {
+            return nil
         }
+        let findings = findings(after, placement, judgedBy)
+        return PlacementComparison(
+            placement: placement, before: judgedBy.reference, after: after,
+            items: [ComparedItem](
+                findings, in: (after.surfaces + (judgedBy.reference?.surfaces ?? [])).map(\.name)))
+    }
+
+    private func findings(_ capture: Capture, _ placement: Placement, _ judgedBy: JudgedBy) -> [Judgement.Finding] {
+        var judge = judgement(of: .placement(placement), at: judgedBy.wall)
+        judge.includesWhatPasses = true
+        guard let reference = judgedBy.reference else {
+            return judge.baselineFindings(capture, allowsTarget: judgedBy.expects == .target)
+        }
+        return judge.findings(
+            capture, with: reference, expects: judgedBy.expects, expected: judgedBy.expected,
+            changedAt: judgedBy.changedAt)
+    }
+
+    /// What a capture that is taken in now is judged by, as the rules choose it for its purpose.
+    func judgedBy(_ record: CaptureRecord, of placement: Placement, at wall: WallTime) -> JudgedBy {
+        let isTouched = placements[placement]?.touched == true
+        let target = JudgedBy(
+            reference: reference(for: placement), expects: .target,
+            expected: expectedChanges(at: placement, including: true), changedAt: placements[placement]?.changedAt,
+            wall: wall)
+        let source = JudgedBy(
+            reference: accepted[.placement(placement)] ?? reference(for: placement), expects: .source,
+            expected: expectedChanges(at: placement, including: false), wall: wall)
+        let back = JudgedBy(
+            reference: rollbackReference(for: placement), expects: .source, expected: source.expected, wall: wall)
+        switch record.purpose {
+        case .baseline:
+            let isInherited = definition.succession?.baselines[.placement(placement)] != nil
+            return JudgedBy(expects: isInherited ? .target : .source, wall: wall)
+        case .verification: return target
+        case .rollbackVerification: return back
+        case .rollbackProof:
+            return JudgedBy(reference: baselines[.placement(placement)], expects: .source, wall: wall)
+        case .recheck where placements[placement]?.phase.has(.wentBack) == true: return back
+        case .drift, .recheck:
+            if isTouched { return target }
+            // A successor may meet what the run before it had already changed.
+            let isAdoptable = definition.succession != nil && passes(record.capture, placement, target)
+            return isAdoptable ? target : source
+        case .boundary, .reproof, .postFailure, .beforeRollback: return isTouched ? target : source
+        }
+    }
+
+    private func passes(_ capture: Capture, _ placement: Placement, _ judgedBy: JudgedBy) -> Bool {
+        findings(capture, placement, judgedBy).allSatisfy { $0.verdict == nil }
     }
 }
 

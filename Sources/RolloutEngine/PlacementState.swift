@@ -60,6 +60,8 @@ public struct PlacementState: Hashable, Sendable {
     /// Since when the facts say so.
     public private(set) var recordedSince: WallTime
     public internal(set) var latest: Capture?
+    /// What ``latest`` was judged by.
+    var judgedBy: JudgedBy?
     /// The accepted state right before the change: what a one-host rollback is compared with.
     public internal(set) var beforeChange: Capture?
     /// The host's time when the first operation that may have changed it began; nil while it is as it was.

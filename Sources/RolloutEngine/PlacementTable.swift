@@ -24,36 +24,23 @@ public struct PlacementTable: Hashable, Sendable {
     public internal(set) subscript(placement: Placement) -> PlacementState? {
         get { all[placement] }
         _modify {
-            let before = all[placement]?.phase.progress
+            let before = progress(of: placement)
             yield &all[placement]
             changed.append(placement)
-            let after = all[placement]?.phase.progress
+            let after = progress(of: placement)
             if before != after { move(placement, to: after) }
         }
     }
 
-    private mutating func move(_ placement: Placement, to progress: Progress?) {
+    /// What its phase means to the batch that it belongs to.
+    private func progress(of placement: Placement) -> PhaseTraits {
+        all[placement]?.phase.traits.intersection([.waiting, .underWay]) ?? []
+    }
+
+    private mutating func move(_ placement: Placement, to progress: PhaseTraits) {
         waiting.remove(placement)
         underWay.remove(placement)
-        switch progress {
-        case .waiting: waiting.insert(placement)
-        case .underWay: underWay.insert(placement)
-        case .over, nil: break
-        }
-    }
-}
-
-/// What a phase means to the batch that its placement belongs to.
-private enum Progress {
-    case waiting, underWay, over
-}
-
-extension PlacementPhase {
-    fileprivate var progress: Progress {
-        switch self {
-        case .waiting: .waiting
-        case .checked, .changing, .warmingUp, .soaking: .underWay
-        case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired: .over
-        }
+        if progress.contains(.waiting) { waiting.insert(placement) }
+        if progress.contains(.underWay) { underWay.insert(placement) }
     }
 }

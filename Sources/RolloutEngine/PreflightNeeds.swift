@@ -169,13 +169,8 @@ extension RolloutState {
     /// How long a host may be away now because a step of it that was begun declares a reboot; zero where none does.
     public func declaredAbsence(of host: HostName) -> Duration {
         let seconds = placements(of: host).flatMap { placement -> [Int] in
-            switch placements[placement]?.phase {
-            case .changing, .warmingUp, .soaking:
-                plan.layer(placement.layer)?.steps.compactMap(\.rebootWithinSeconds) ?? []
-            case .waiting, .checked, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack,
-                .retired, nil:
-                []
-            }
+            guard phase(of: placement, has: .mayBeAway) else { return [] }
+            return plan.layer(placement.layer)?.steps.compactMap(\.rebootWithinSeconds) ?? []
         }
         return .seconds(seconds.max() ?? 0)
     }

@@ -8,12 +8,13 @@ extension RolloutState {
     public func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
         switch action {
         case .rerun(let host, _, let step):
-            RecoveryApproval(owner: owner, action: .rerun, boundary: boundary, hosts: [host], from: step)
+            RecoveryApproval(
+                owner: owner, action: .rerun, boundary: boundary, hosts: [host], from: approvedStep(of: host, step))
         case .rollback(let scope, _):
             RecoveryApproval(
                 owner: owner, action: .rollback, boundary: boundary,
                 hosts: definition.hosts.map(\.name).filter { host in
-                    rollbackTargets(scope).contains { $0.host == host && owns(owner, $0.layer) }
+                    rollbackTargets(scope).contains { $0.host == host && definition.isOwner(owner, of: $0.layer) }
                 })
         case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel, .supersede,
             .approveRecovery:
@@ -26,12 +27,13 @@ extension RolloutState {
         switch action {
         case .rerun(let host, let signedOffBy, let step):
             guard signedOffBy == nil, let placement = rerunPlacement(of: host, having: step) else { return [] }
-            return isApproved(.rerun, [placement], from: step, at: wall) ? [] : [placement.layer]
+            return isApproved(.rerun, [placement], from: approvedStep(of: host, step), at: wall)
+                ? [] : [placement.layer]
         case .rollback(let scope, let breakGlass):
             let targets = rollbackTargets(scope)
             return plan.layers.map(\.name).filter { layer in
                 let own = targets.filter { $0.layer == layer }
-                let isForced = breakGlass.map { owns($0, layer) } ?? false
+                let isForced = breakGlass.map { definition.isOwner($0, of: layer) } ?? false
                 return !own.isEmpty && !isForced && !isApproved(.rollback, own, at: wall)
             }
         case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel, .supersede,
@@ -40,25 +42,26 @@ extension RolloutState {
         }
     }
 
+    /// The step that an approval of a rerun names: the first of several, so that it never comes to cover more steps than it was given
+    /// for; nil for the failed step alone.
+    private func approvedStep(of host: HostName, _ step: StepName?) -> StepName? {
+        if let step { return step }
+        let steps = rerunSteps(of: host)
+        return steps.count > 1 ? steps.first : nil
+    }
+
     private func isApproved(
         _ action: RecoveryApproval.Action, _ placements: [Placement], from step: StepName? = nil, at wall: WallTime
     ) -> Bool {
         placements.allSatisfy { placement in
-            let isForeseen =
-                action == .rollback
-                && definition.approvals.contains { approval in
-                    owns(approval.owner, placement.layer) && approval.rollbackUntil.map { $0 > wall } == true
-                }
+            let isForeseen = action == .rollback && definition.foreseesRollback(of: placement.layer, at: wall)
             return isForeseen
                 || recoveryApprovals.contains { approval in
                     approval.action == action && approval.boundary == boundary && approval.from == step
-                        && owns(approval.owner, placement.layer) && approval.hosts.contains(placement.host)
+                        && definition.isOwner(approval.owner, of: placement.layer)
+                        && approval.hosts.contains(placement.host)
                 }
         }
-    }
-
-    private func owns(_ owner: Owner, _ layer: LayerName) -> Bool {
-        definition.owners[layer]?.contains(owner) == true
     }
 
     func approvalRefusal(_ approval: RecoveryApproval) -> RequestRefusal? {
@@ -68,7 +71,9 @@ extension RolloutState {
                 next: .showBoundary(run: definition.run))
         }
         if let stranger = approval.hosts.first(where: { hosts[$0] == nil }) { return unknown(stranger) }
-        let concerned = approval.hosts.flatMap(placements(of:)).filter { owns(approval.owner, $0.layer) }
+        let concerned = approval.hosts.flatMap(placements(of:)).filter {
+            definition.isOwner(approval.owner, of: $0.layer)
+        }
         guard concerned.isEmpty else { return nil }
         let layers = Set(approval.hosts.flatMap(placements(of:)).map(\.layer)).sorted()
         return layers.isEmpty

@@ -6,7 +6,11 @@ extension RolloutState {
     public func takes(_ command: OperatorCommand) -> Bool {
         switch command {
         case .resume:
-            return !isClosed && (isPaused && !isAborted || isHeld && isAtRest ? refusal(of: .resume) == nil : true)
+            switch resumption(isDriven: false) {
+            case .closed: return false
+            case .decision: return refusal(of: .resume) == nil
+            case .driver, .underWay: return true
+            }
         case .abort: return refusal(of: .abort) == nil
         case .finalize: return refusal(of: .finalize) == nil
         case .cancel: return refusal(of: .cancel) == nil

@@ -33,7 +33,11 @@ extension RolloutState {
     }
 
     mutating func take(_ record: CaptureRecord, _ moment: Moment) {
-        if case .placement(let placement) = record.capture.subject { placements[placement]?.latest = record.capture }
+        if case .placement(let placement) = record.capture.subject, placements[placement] != nil {
+            let judgedBy = judgedBy(record, of: placement, at: moment.wall)
+            placements[placement]?.latest = record.capture
+            placements[placement]?.judgedBy = judgedBy
+        }
         guard isAwaited(record) else { return }
         switch (record.purpose, record.capture.subject) {
         case (.postFailure, .placement(let placement)): postFailurePending.remove(placement)
@@ -76,8 +80,8 @@ extension RolloutState {
             return boundary == self.boundary && pending.contains(subject) && campaign == nil
         case (.rollbackProof, _): return isProvingWholeRollback && campaign?.proofPending?.contains(subject) == true
         case (.postFailure, .placement): return true
-        case (.recheck, .placement): return recheckPending.contains(subject)
-        case (.reproof, .placement(let placement)): return reproofPending.contains(placement)
+        case (.recheck, .placement): return rechecks.pending.contains(subject)
+        case (.reproof, .placement(let placement)): return reproofs.pending.contains(placement)
         case (.drift(let attempt), .placement(let placement)):
             guard let state = placements[placement] else { return false }
             return state.phase == .waiting && state.attempt == attempt && accepted[subject] != nil
@@ -103,8 +107,8 @@ extension RolloutState {
             return placements[placement]?.phaseSequence ?? 0
         case .recheck:
             guard case .placement(let placement) = subject else { return 0 }
-            return recheckSequence[placement.host] ?? 0
-        case .reproof: return reproofSequence
+            return rechecks.begins(for: placement.host)
+        case .reproof: return reproofs.begunAt
         case .rollbackProof: return campaign?.proofSequence ?? 0
         case .postFailure: return 0
         }
@@ -193,12 +197,12 @@ extension RolloutState {
     private mutating func takeRecheck(
         _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
     ) {
-        recheckPending.remove(capture.subject)
+        rechecks.drop([capture.subject])
         guard let state = placements[placement] else { return }
         lostHosts[placement.host] = nil
         if let problem = verdict.problem {
             placements[placement]?.problem = problem
-            recheckFailed.insert(placement.host)
+            rechecks.didNotPass(placement.host)
         } else if case .rolledBack = state.phase {
             placements[placement]?.repairedByHand = true
             accepted[capture.subject] = capture
@@ -209,7 +213,7 @@ extension RolloutState {
         }
         // A failure of the host as a whole is answered when all that was asked of it passed.
         let rest = placements(of: placement.host).map(EvidenceSubject.placement)
-        if recheckPending.isDisjoint(with: rest), !recheckFailed.contains(placement.host) {
+        if rechecks.isAnswered(placement.host, with: rest) {
             resolveHostFailures(of: placement.host)
         }
     }
@@ -231,7 +235,7 @@ extension RolloutState {
     private mutating func takeReproof(
         _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
     ) {
-        reproofPending.remove(placement)
+        reproofs.drop(placement)
         if let problem = verdict.problem {
             fail(placement: placement, problem, moment)
         } else {

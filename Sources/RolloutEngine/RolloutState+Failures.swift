@@ -3,9 +3,7 @@ public import UpgradeDomain
 extension RolloutState {
     /// The failure that a placement has to recover from; a failure of its host counts.
     public func unresolvedFailure(of placement: Placement) -> Failure? {
-        failures.first {
-            $0.resolution == nil && ($0.placement == placement || ($0.placement == nil && $0.host == placement.host))
-        }
+        failureLog.unresolved(of: placement)
     }
 
     mutating func fail(placement: Placement, _ problem: Problem, operation: OperationID? = nil, _ moment: Moment) {
@@ -46,11 +44,7 @@ extension RolloutState {
     /// Closes the boundary. Whoever had begun gets one capture, so that nobody decides without fresh evidence.
     mutating func latch(_ failure: Failure) {
         if let host = failure.host, isRetired(host) { return }
-        let repeats = failures.contains {
-            $0.resolution == nil && $0.host == failure.host && $0.placement == failure.placement
-                && $0.subject == failure.subject && $0.problem.code == failure.problem.code
-        }
-        if !repeats { failures.append(failure) }
+        failureLog.note(failure)
         isHeld = true
         switch stage {
         case .preflight, .baseline: return
@@ -64,46 +58,25 @@ extension RolloutState {
 
     /// Answers the failures of a placement, and those of its host as a whole once no placement there is failed.
     mutating func resolveFailures(of placement: Placement, as resolution: Resolution) {
-        for index in failures.indices
-        where failures[index].resolution == nil && failures[index].placement == placement {
-            failures[index].resolution = resolution
-        }
+        failureLog.resolve(as: resolution) { $0.placement == placement }
         guard placements(of: placement.host).allSatisfy({ $0 == placement || !isFailed($0) }) else { return }
-        for index in failures.indices
-        where failures[index].resolution == nil && failures[index].placement == nil
-            && failures[index].host == placement.host
-        {
-            failures[index].resolution = resolution
-        }
+        failureLog.resolve(as: resolution) { $0.placement == nil && $0.host == placement.host }
     }
 
     private func isFailed(_ placement: Placement) -> Bool {
-        switch placements[placement]?.phase {
-        case .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack(.unverified), .rolledBack(.failed),
-            .rolledBack(.refused):
-            true
-        case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .rolledBack(.verified), .retired, nil: false
-        }
+        phase(of: placement, has: [.failed, .goingBack, .unproved])
     }
 
     mutating func resolveFailures(of host: HostName, as resolution: Resolution) {
-        for index in failures.indices where failures[index].resolution == nil && failures[index].host == host {
-            failures[index].resolution = resolution
-        }
+        failureLog.resolve(as: resolution) { $0.host == host }
     }
 
     /// Failures of a host as a whole, such as a lost connection.
     mutating func resolveHostFailures(of host: HostName) {
-        for index in failures.indices
-        where failures[index].resolution == nil && failures[index].host == host && failures[index].placement == nil {
-            failures[index].resolution = .repairedByHand
-        }
+        failureLog.resolve(as: .repairedByHand) { $0.host == host && $0.placement == nil }
     }
 
     mutating func resolveRollbackRequests() {
-        for index in failures.indices
-        where failures[index].resolution == nil && failures[index].problem.code == .rollbackRequested {
-            failures[index].resolution = .rolledBackVerified
-        }
+        failureLog.resolve(as: .rolledBackVerified) { $0.problem.code == .rollbackRequested }
     }
 }

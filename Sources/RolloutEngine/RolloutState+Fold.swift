@@ -63,7 +63,7 @@ extension RolloutState {
         isDetached = false
         advanceMark = moment.monotonic
         lostHosts = [:]
-        for id in openOperations { operations[id]?.isDispatched = false }
+        operationTable.forgetDispatches()
         guard isRestart else { return }
         restartClocks(moment)
     }
@@ -80,8 +80,7 @@ extension RolloutState {
                 placements[placement]?.lastSampleMark = nil
             case .soaked:
                 if stage != .complete {
-                    reproofPending.insert(placement)
-                    reproofSequence = moment.sequence
+                    reproofs.ask(placement, at: moment.sequence)
                 }
             case .waiting, .failed, .rollbackPending, .rollingBack, .rolledBack, .retired: break
             }
@@ -115,8 +114,7 @@ extension RolloutState {
     // MARK: Operations
 
     private mutating func intend(_ intent: OperationIntent, _ moment: Moment) {
-        operations[intent.id] = OperationState(intent: intent, fate: .intended)
-        openOperations.insert(intent.id)
+        operationTable.intend(intent)
         advanceMark = moment.monotonic
         switch intent.action {
         case .step:
@@ -137,14 +135,14 @@ extension RolloutState {
 
     private mutating func run(_ id: OperationID, _ moment: Moment) {
         guard let operation = operations[id], operation.isUnended else { return }
-        operations[id]?.fate = .running
+        operationTable.settle(id, as: .running)
         touch(operation.intent, moment)
     }
 
     private mutating func doubt(_ id: OperationID) {
         guard let operation = operations[id], operation.isUnended else { return }
-        operations[id]?.fate = .uncertain
-        operations[id]?.isDispatched = false
+        operationTable.settle(id, as: .uncertain)
+        operationTable.markDispatched(id, false)
     }
 
     private mutating func touch(_ intent: OperationIntent, _ moment: Moment) {
@@ -159,8 +157,7 @@ extension RolloutState {
     /// The operation never ran: its placement is where it was before the intent.
     private mutating func close(_ id: OperationID, _ fate: OperationState.Fate, _ moment: Moment) {
         guard let operation = operations[id], operation.isUnended else { return }
-        operations[id]?.fate = fate
-        openOperations.remove(id)
+        operationTable.settle(id, as: fate)
         let placement = operation.intent.placement
         switch operation.intent.action {
         case .step:
@@ -185,8 +182,8 @@ extension RolloutState {
             conclude(operation.intent, record, problem(of: record, operation.intent), moment)
             return
         }
-        operations[record.id]?.fate = .unconfirmed(record, since: moment.wall)
-        operations[record.id]?.isDispatched = false
+        operationTable.settle(record.id, as: .unconfirmed(record, since: moment.wall))
+        operationTable.markDispatched(record.id, false)
         advanceMark = moment.monotonic
         noteChange(operation.intent, record, moment)
         // A failure closes its boundary at once, confirmed or not.
@@ -203,8 +200,7 @@ extension RolloutState {
     }
 
     private mutating func close(_ intent: OperationIntent, _ record: OperationRecord, _ moment: Moment) {
-        operations[intent.id]?.fate = .ended(record)
-        openOperations.remove(intent.id)
+        operationTable.settle(intent.id, as: .ended(record))
         advanceMark = moment.monotonic
     }
 
@@ -212,12 +208,7 @@ extension RolloutState {
         guard let operation = operations[id], case .unconfirmed(let record, _) = operation.fate,
             let revert = operation.intent.revert
         else { return }
-        for index in failures.indices
-        where failures[index].resolution == nil && failures[index].operation == id
-            && failures[index].problem.code == .operationUnsettled
-        {
-            failures[index].resolution = .settled
-        }
+        failureLog.resolve(as: .settled) { $0.operation == id && $0.problem.code == .operationUnsettled }
         let passed = rollback.outcome == .exited(code: 0)
         let words =
             "nobody confirmed it within \(revert.withinSeconds) s, so the host ran its rollback by itself"
@@ -392,19 +383,16 @@ extension RolloutState {
         loseProof(of: loss, moment)
         let own = placements(of: loss.host)
         postFailurePending.subtract(own)
-        recheckPending.subtract(own.map(EvidenceSubject.placement))
-        let rolling = own.filter { [.rollbackPending, .rollingBack, .provingRollback].contains(placements[$0]?.phase) }
+        rechecks.drop(own.map(EvidenceSubject.placement))
+        let rolling = own.filter { phase(of: $0, has: .goingBack) }
         for placement in rolling where campaign != nil {
             settleRollback(
                 placement, .failed, Problem(.rollbackFailed, "\(loss.code.rawValue): \(loss.detail)"), moment)
         }
         guard rolling.isEmpty else { return }
         let active = own.first { placement in
-            switch placements[placement]?.phase {
-            case .checked, .changing, .warmingUp, .soaking: true
-            case .waiting: activePlacements.contains(placement)
-            case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired, nil: false
-            }
+            phase(of: placement, has: .underWay)
+                || phase(of: placement, has: .waiting) && activePlacements.contains(placement)
         }
         let unsettled = openOperations.sorted().first { id in
             operations[id].map { $0.intent.placement.host == loss.host && $0.fate != .intended } ?? false

@@ -16,8 +16,8 @@ extension RolloutState {
             sampleWhilePaused(now, &decision)
             return decision
         }
-        if !reproofPending.isEmpty {
-            let asked = reproofPending.lazy.filter { lostHosts[$0.host] == nil }.prefix(Decision.readsAtOnce)
+        if !reproofs.pending.isEmpty {
+            let asked = reproofs.pending.lazy.filter { lostHosts[$0.host] == nil }.prefix(Decision.readsAtOnce)
             for placement in asked { order(.placement(placement), .reproof(epoch: driver.epoch), &decision) }
             return decision
         }
@@ -92,7 +92,7 @@ extension RolloutState {
     // MARK: Recovery
 
     private func recover(_ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
-        for subject in recheckPending.sortedForDisplay where !isOpen(subject) { order(subject, .recheck, &decision) }
+        for subject in rechecks.pending.sortedForDisplay where !isOpen(subject) { order(subject, .recheck, &decision) }
         if campaign != nil {
             rollBack(driver, now, &decision)
             guard campaignLayer == nil else { return }
@@ -144,7 +144,7 @@ extension RolloutState {
             || touchedPlacements.contains {
                 $0.layer == layer.name && placements[$0]?.phase == .soaked
             }
-        var slots = (isProved ? layer.maxInFlight : 1) - underWay.count { isInFlight($0) }
+        var slots = (isProved ? layer.maxInFlight : 1) - underWay.count { phase(of: $0, has: .inFlight) }
         // One that waits is looked at whether or not its turn has come: progress is its as well.
         let open = underWay + placements.waiting.members(of: batch, atMost: max(1, slots))
         for placement in open {
@@ -162,16 +162,6 @@ extension RolloutState {
             }
         }
         watchProgress(open, layer, now, &decision)
-    }
-
-    private func isInFlight(_ placement: Placement) -> Bool {
-        switch placements[placement]?.phase {
-        case .checked, .changing, .warmingUp: true
-        case .waiting, .soaking, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack,
-            .retired,
-            nil:
-            false
-        }
     }
 
     private func warmUp(
@@ -216,14 +206,7 @@ extension RolloutState {
     }
 
     /// Whether a placement has changed and is being watched.
-    func isSampled(_ placement: Placement) -> Bool {
-        switch placements[placement]?.phase {
-        case .warmingUp, .soaking: true
-        case .waiting, .checked, .changing, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback,
-            .rolledBack, .retired, nil:
-            false
-        }
-    }
+    func isSampled(_ placement: Placement) -> Bool { phase(of: placement, has: .sampled) }
 
     private func expire(
         _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, since mark: MonotonicTime,
@@ -247,15 +230,7 @@ extension RolloutState {
     private func watchProgress(
         _ open: [Placement], _ layer: PlanLayer, _ now: MonotonicTime, _ decision: inout Decision
     ) {
-        let stuck = open.first { placement in
-            switch placements[placement]?.phase {
-            case .checked, .changing, .waiting: true
-            case .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack,
-                .retired, nil:
-                false
-            }
-        }
-        guard let stuck, open.allSatisfy({ placements[$0]?.phase != .warmingUp && placements[$0]?.phase != .soaking }),
+        guard let stuck = open.first(where: { phase(of: $0, has: .owesProgress) }), !open.contains(where: isSampled),
             let state = placements[stuck]
         else { return }
         expire(

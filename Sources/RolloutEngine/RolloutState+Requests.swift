@@ -337,15 +337,13 @@ extension RolloutState {
         isHeld = false
         lostHosts = [:]
         postFailurePending = []
-        recheckPending = []
+        rechecks.dropAll()
         campaign = nil
         restartClocks(moment)
         guard wasHeld else { return }
         stageSequence = moment.sequence
         recoveryApprovals = []
-        for index in failures.indices where failures[index].resolution == nil {
-            failures[index].resolution = .checkedAgain
-        }
+        failureLog.resolve(as: .checkedAgain)
         switch stage {
         case .preflight, .baseline:
             // Nothing has begun there, whatever an event that did not fit made of it.
@@ -376,21 +374,12 @@ extension RolloutState {
     }
 
     private mutating func recheck(_ host: HostName, _ moment: Moment) {
-        recheckSequence[host] = moment.sequence
-        recheckFailed.remove(host)
-        for placement in placements(of: host) where !isRetired(host) {
-            let concerned: Bool
-            switch placements[placement]?.phase {
-            case .failed, .rolledBack(.unverified), .rolledBack(.failed), .rolledBack(.refused):
-                concerned = true
-            case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .rollbackPending, .rollingBack,
-                .provingRollback, .rolledBack(.verified), .retired, nil:
-                concerned = false
-            }
-            if concerned { recheckPending.insert(.placement(placement)) }
-        }
-        let own = Set(placements(of: host).map(EvidenceSubject.placement))
-        if recheckPending.isDisjoint(with: own) { recheckPending.formUnion(own) }
+        let own = placements(of: host)
+        let concerned = own.filter { !isRetired(host) && phase(of: $0, has: [.failed, .unproved]) }
+        let isAsked = !rechecks.pending.isDisjoint(with: own.map(EvidenceSubject.placement))
+        // Where nothing of the host is wrong by itself, all of it is looked at.
+        let asked = concerned.isEmpty && !isAsked ? own : concerned
+        rechecks.ask(host, for: asked.map(EvidenceSubject.placement), at: moment.sequence)
         lostHosts[host] = nil
     }
 
@@ -400,8 +389,8 @@ extension RolloutState {
             placements[placement]?.enter(.retired, moment)
             pending.remove(.placement(placement))
             postFailurePending.remove(placement)
-            recheckPending.remove(.placement(placement))
-            reproofPending.remove(placement)
+            rechecks.drop([.placement(placement)])
+            reproofs.drop(placement)
             rerunPending.remove(placement)
         }
         resolveFailures(of: host, as: .retired)

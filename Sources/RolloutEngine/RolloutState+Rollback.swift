@@ -44,31 +44,21 @@ extension RolloutState {
             if case .rolledBack = placements[placement]?.phase { placements[placement]?.rollbackAttempt += 1 }
             placements[placement]?.enter(.rollbackPending, moment)
             postFailurePending.remove(placement)
-            recheckPending.remove(.placement(placement))
+            rechecks.drop([.placement(placement)])
             rerunPending.remove(placement)
-            reproofPending.remove(placement)
+            reproofs.drop(placement)
             lostHosts[placement.host] = nil
         }
     }
 
-    func isRollingBack(_ placement: Placement) -> Bool {
-        switch placements[placement]?.phase {
-        case .rollbackPending, .rollingBack, .provingRollback, .rolledBack: true
-        case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .retired, nil: false
-        }
-    }
+    func isRollingBack(_ placement: Placement) -> Bool { phase(of: placement, has: [.goingBack, .wentBack]) }
 
     /// Whether every placement of the campaign has an outcome (and, if asked, a verified one).
     func campaignIsDone(verified: Bool) -> Bool {
         guard let campaign else { return true }
         return campaign.layers.joined().allSatisfy { placement in
-            switch placements[placement]?.phase {
-            case .rolledBack(let outcome): !verified || outcome == .verified
-            case .retired, nil: true
-            case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
-                .provingRollback:
-                false
-            }
+            guard let phase = placements[placement]?.phase, phase != .retired else { return true }
+            return phase.has(.wentBack) && !(verified && phase.has(.unproved))
         }
     }
 
@@ -76,24 +66,9 @@ extension RolloutState {
     var campaignLayer: [Placement]? {
         guard let campaign else { return nil }
         for layer in campaign.layers {
-            let open = layer.filter { placement in
-                switch placements[placement]?.phase {
-                case .rollbackPending, .rollingBack, .provingRollback: true
-                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rolledBack, .retired, nil:
-                    false
-                }
-            }
+            let open = layer.filter { phase(of: $0, has: .goingBack) }
             if !open.isEmpty { return open }
-            let blocks = layer.contains { placement in
-                switch placements[placement]?.phase {
-                case .rolledBack(.verified), .retired, nil: false
-                case .rolledBack: !campaign.signedOff.contains(placement)
-                case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending,
-                    .rollingBack,
-                    .provingRollback:
-                    false
-                }
-            }
+            let blocks = layer.contains { phase(of: $0, has: .unproved) && !campaign.signedOff.contains($0) }
             if blocks { return nil }
         }
         return nil
@@ -102,14 +77,8 @@ extension RolloutState {
     /// The placements whose unverified rollback keeps the lower layers waiting.
     var placementsAwaitingSignOff: [Placement] {
         guard let campaign, campaignLayer == nil, !campaignIsDone(verified: false) else { return [] }
-        return campaign.layers.joined().filter { placement in
-            switch placements[placement]?.phase {
-            case .rolledBack(.unverified), .rolledBack(.failed), .rolledBack(.refused):
-                !campaign.signedOff.contains(placement)
-            case .rolledBack(.verified), .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed,
-                .rollbackPending, .rollingBack, .provingRollback, .retired, nil:
-                false
-            }
+        return campaign.layers.joined().filter {
+            phase(of: $0, has: .unproved) && !campaign.signedOff.contains($0)
         }
     }
 

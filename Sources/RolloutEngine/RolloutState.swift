@@ -51,10 +51,8 @@ public struct RolloutState: Hashable, Sendable {
     /// The last accepted capture of each subject: the baseline, then each passed gate.
     public internal(set) var accepted: [EvidenceSubject: Capture] = [:]
     public internal(set) var placements: PlacementTable
-    public internal(set) var operations: [OperationID: OperationState] = [:]
-    public internal(set) var openOperations: Set<OperationID> = []
-
-    public internal(set) var failures: [Failure] = []
+    var operationTable = OperationTable()
+    var failureLog = FailureLog()
     /// A failure closed a boundary and nobody has resumed since.
     public internal(set) var isHeld = false
     public internal(set) var isPaused = false
@@ -70,16 +68,10 @@ public struct RolloutState: Hashable, Sendable {
     public internal(set) var campaign: RollbackCampaign?
     /// Placements of which evidence must be taken because their boundary failed.
     public internal(set) var postFailurePending: Set<Placement> = []
-    public internal(set) var recheckPending: Set<EvidenceSubject> = []
-    /// The event that asked for the recheck of a host.
-    var recheckSequence: [HostName: UInt64] = [:]
-    /// Hosts of which a capture of the last recheck did not pass.
-    var recheckFailed: Set<HostName> = []
+    var rechecks = RecheckQueue()
     /// Placements whose failed step may run again.
     public internal(set) var rerunPending: Set<Placement> = []
-    /// Placements done before a restart or a pause that must be proved again before anything new starts.
-    public internal(set) var reproofPending: PlacementSet
-    var reproofSequence: UInt64 = 0
+    var reproofs: ReproofQueue
     /// When a placement of the active batch last got further, on the monotonic clock.
     var advanceMark: MonotonicTime
 
@@ -108,7 +100,7 @@ public struct RolloutState: Hashable, Sendable {
                 attempt: earlier + 1, since: Moment(sequence: 1, wall: startedAt, monotonic: now))
         }
         pending = PendingSubjects(placements: PlacementSet(of: order) { _ in true })
-        reproofPending = PlacementSet(of: order) { _ in false }
+        reproofs = ReproofQueue(of: order)
     }
 
     // MARK: Derived
@@ -123,12 +115,15 @@ public struct RolloutState: Hashable, Sendable {
         order.position(of: placement).map { ($0, order.batch(at: $0)) }
     }
 
-    public var unresolvedFailures: [Failure] { failures.filter { $0.resolution == nil } }
+    public var operations: [OperationID: OperationState] { operationTable.all }
+    public var openOperations: Set<OperationID> { operationTable.open }
+
+    public var failures: [Failure] { failureLog.all }
+    public var unresolvedFailures: [Failure] { failureLog.unresolved }
 
     /// The failure that the hold is named after: the first that is unresolved, else the first of the hold.
     public var holdingFailure: Failure? {
-        guard isHeld else { return nil }
-        return failures.first { $0.resolution == nil } ?? failures.last
+        isHeld ? failureLog.leading : nil
     }
 
     /// The boundary that the run is working on or stopped at.
@@ -239,35 +234,16 @@ public struct RolloutState: Hashable, Sendable {
         openOperations.contains { operations[$0]?.intent.placement == placement }
     }
 
+    /// Whether any of these is true of a placement's phase; false for one that takes no part in the run.
+    func phase(of placement: Placement, has traits: PhaseTraits) -> Bool {
+        placements[placement]?.phase.has(traits) == true
+    }
+
     /// The placements of a host in plan order.
     public func placements(of host: HostName) -> [Placement] {
         plan.layers.map { Placement(host: host, layer: $0.name) }.filter { placements[$0] != nil }
     }
 
     /// Remembers that this process sent an intent, so that ``next(_:)`` does not ask for it twice. Not a fact.
-    public mutating func markDispatched(_ id: OperationID) { operations[id]?.isDispatched = true }
-}
-
-/// A change that its host takes back by itself.
-public struct PendingRevert: Hashable, Sendable {
-    public let operation: OperationID
-    public let placement: Placement
-    public let withinSeconds: Int
-    /// When the coordinator learnt of the change's end, which was before; nil while it is not known to have ended.
-    public let endedAt: WallTime?
-}
-
-/// A rollback that an operator asked for.
-public struct RollbackCampaign: Hashable, Sendable {
-    public let scope: RollbackScope
-    public let requestedBy: String
-    /// The owner who let it go past guardrails.
-    public let breakGlass: Owner?
-    /// The placements of each layer, top layer first.
-    public let layers: [[Placement]]
-    /// Placements that an owner let the lower layers go past.
-    public internal(set) var signedOff: Set<Placement> = []
-    /// What must equal the baseline once every placement went back: a rollback of everything is proved as a whole.
-    var proofPending: Set<EvidenceSubject>?
-    var proofSequence: UInt64 = 0
+    public mutating func markDispatched(_ id: OperationID) { operationTable.markDispatched(id, true) }
 }

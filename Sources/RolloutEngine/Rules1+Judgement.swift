@@ -187,7 +187,7 @@ struct Judgement {
                     of: item, link, approved: proof.approved[version], notBefore: proof.restarts ? changedAt : nil)
                 if finding == .holds, !includesWhatPasses { return nil }
                 return self.finding(
-                    finding, of: "\(component.name) \(version), \(link)",
+                    finding, of: link, at: "\(component.name) \(version), \(link)",
                     ItemDelta(
                         surface: name, item: link.description, before: before[link.description]?.value,
                         after: item?.value, verdict: .regressed))
@@ -195,12 +195,16 @@ struct Judgement {
         }
     }
 
-    private func finding(_ finding: RuntimeFinding, of place: String, _ delta: ItemDelta) -> Finding {
+    private func finding(
+        _ finding: RuntimeFinding, of link: RuntimeLink, at place: String, _ delta: ItemDelta
+    ) -> Finding {
         var (shown, recorded) = (delta, delta)
         recorded.before = nil
         switch finding {
         case .holds:
-            shown.verdict = shown.before == shown.after ? .same : shown.before == nil ? .added : .changedAsExpected
+            // A process or a port is another one after each start; only what is approved by its value has changed.
+            let isChange = link.isApprovedByValue && shown.before != shown.after
+            shown.verdict = shown.before == nil ? .added : isChange ? .changedAsExpected : .same
             return Finding(shown)
         case .differs(let words):
             return Finding(shown, .fail(Problem(.runtimeMismatch, "\(place): \(words)", item: recorded)))
@@ -262,7 +266,7 @@ struct Judgement {
                         surface: reading.name, item: item.key, before: nil, after: item.value, verdict: .added)
                 guard item.health != .healthy else { return Finding(delta) }
                 var recorded = delta
-                recorded.before = nil
+                (recorded.before, recorded.after) = (nil, item.value)
                 (delta.verdict, recorded.verdict) = (.regressed, .regressed)
                 return Finding(
                     delta, .fail(Problem(.pathFailed, "\(reading.name): \(item.key) is \(item.value)", item: recorded)))

@@ -63,7 +63,7 @@ extension RolloutState {
         case .batch(let layer, let index): return .changing(layer: plan.layers[layer].name, batch: index)
         case .batchBoundary, .layerBoundary, .end: return .proving(boundary)
         case .complete:
-            if !reproofPending.isEmpty { return .proving(.end) }
+            if !reproofs.pending.isEmpty { return .proving(.end) }
             return retired.isEmpty ? .verified : .verifiedExcept(retired.keys.sorted())
         }
     }
@@ -94,7 +94,8 @@ extension RolloutState {
     /// Whether nothing will happen unless a person acts: the driver may end.
     public var isAtRest: Bool {
         if isClosed { return true }
-        guard awaitedOperations.isEmpty, postFailurePending.isEmpty, recheckPending.isEmpty, rerunPending.isEmpty else {
+        guard awaitedOperations.isEmpty, postFailurePending.isEmpty, rechecks.pending.isEmpty, rerunPending.isEmpty
+        else {
             return false
         }
         if campaignLayer != nil || isProvingWholeRollback || !rerunsWarmingUp.isEmpty { return false }

@@ -1,6 +1,16 @@
 import SafeText
 import UpgradeDomain
 
+extension RuntimeLink {
+    /// Whether the plan says what its value has to be.
+    var isApprovedByValue: Bool {
+        switch self {
+        case .manifest, .commit, .image: true
+        case .started, .worktree, .files, .process, .program, .mappings, .port, .container, .unit: false
+        }
+    }
+}
+
 /// What one link of a runtime proof says against what was approved.
 enum RuntimeFinding: Hashable {
     case holds

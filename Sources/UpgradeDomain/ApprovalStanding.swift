@@ -21,7 +21,7 @@ public struct ApprovalStanding: Codable, Hashable, Sendable {
             let owners = inventory.layers.first { $0.name == layer.name }?.owners ?? []
             let own = approvals.filter { owners.contains($0.owner) }
             let verdict: Verdict
-            if let valid = own.last(where: { $0.planDigest == planDigest && $0.hostsDigest == hostsDigest }) {
+            if let valid = own.last(where: { $0.isFor(plan: planDigest, hosts: hostsDigest) }) {
                 verdict = .approved(by: valid.owner, claimedBy: valid.claimedBy)
             } else if let stale = own.last {
                 verdict = .void(by: stale.owner, changed: stale.planDigest == planDigest ? "hosts" : "plan")
@@ -39,6 +39,27 @@ public struct ApprovalStanding: Codable, Hashable, Sendable {
             case .void, .missing: false
             }
         }
+    }
+}
+
+extension Approval {
+    /// Whether it is for exactly this plan over exactly these hosts.
+    public func isFor(plan: Digest, hosts: Digest) -> Bool { planDigest == plan && hostsDigest == hosts }
+}
+
+extension RunDefinition {
+    public func isOwner(_ owner: Owner, of layer: LayerName) -> Bool { owners[layer]?.contains(owner) == true }
+
+    /// The layers of which no owner approved this plan over these hosts, in the plan's order.
+    public var unapprovedLayers: [LayerName] {
+        plan.layers.map(\.name).filter { layer in
+            !approvals.contains { isOwner($0.owner, of: layer) && $0.isFor(plan: planDigest, hosts: hostsDigest) }
+        }
+    }
+
+    /// Whether an owner of a layer approved going back together with the run, and that still holds.
+    public func foreseesRollback(of layer: LayerName, at wall: WallTime) -> Bool {
+        approvals.contains { isOwner($0.owner, of: layer) && $0.rollbackUntil.map { $0 > wall } == true }
     }
 }
 

@@ -117,4 +117,65 @@ struct PlacementComparisonTests {
         let version = harness.state.comparison(of: PlacementComparisonTests.c2)?.items.first
         #expect(version?.expected == "1" && version?.after == "1")
     }
+
+    /// What passed stays what passed, whatever happens afterwards.
+    @Test func aWaiverThatEndsLaterChangesNothingOfWhatPassed() throws {
+        func run(waivedUntil end: WallTime) -> EngineHarness {
+            let definition = Model.run {
+                $0.waivers = [
+                    Waiver(
+                        surface: "services", item: "store", owner: "own-core", reason: "known",
+                        expiresAtMilliseconds: end.milliseconds)
+                ]
+            }
+            var harness = EngineHarness(definition)
+            harness.machines[PlacementComparisonTests.c2, default: .init()].statuses["store"] = "down"
+            harness.run()
+            return harness
+        }
+        let end = run(waivedUntil: Model.rollbackUntil).state.lastEventAt
+        var harness = run(waivedUntil: end.advanced(byMilliseconds: 1))
+        #expect(harness.state.status == .verified)
+        harness.request(.finalize)
+        #expect(harness.state.lastEventAt > end)
+        #expect(divergent(harness.state).isEmpty)
+    }
+
+    @Test func aRollbackOfAnotherLayerChangesNothingOfWhatPassed() {
+        let store = ItemReference(surface: "services", item: "store")
+        let definition = Model.run(
+            [Model.layer("data"), Model.layer("core") { $0.expects = [store] }],
+            hosts: [("c1", ["core"]), ("c2", ["data", "core"])])
+        let data = Placement(host: "c2", layer: "data")
+        var harness = EngineHarness(definition)
+        harness.machines[PlacementComparisonTests.c2, default: .init()].afterUpgrade = {
+            $0.statuses["store"] = "ready"
+        }
+        harness.run { $0.order.contains(PlacementComparisonTests.c2) }
+        harness.machines[data]?.statuses["store"] = "ready"
+        harness.run()
+        #expect(harness.state.status == .verified)
+        harness.request(.rollback(scope: .layer(name: "core"), breakGlass: nil))
+        harness.run()
+        #expect(harness.state.placements[PlacementComparisonTests.c2]?.touched == false)
+        #expect(divergent(harness.state, at: data).isEmpty)
+    }
+
+    /// A host that the run before has changed is at its target before this one begins.
+    @Test func whatASuccessorAdoptsDoesNotDiverge() {
+        var first = EngineHarness(Model.run())
+        first.machines[PlacementComparisonTests.c2, default: .init()].script = .ends(.exited(code: 1))
+        first.run()
+        first.request(.abort)
+        let succession = Succession(
+            predecessor: "r-0", baselines: first.state.baselines,
+            attempts: first.state.placements.all.mapValues(\.attempt))
+        var second = EngineHarness(Model.run(succession: succession))
+        second.machines = first.machines
+        let adopted = Placement(host: "d1", layer: "data")
+        second.run { $0.state.accepted[.placement(adopted)] != nil }
+        #expect(second.state.comparison(of: adopted) != nil && divergent(second.state, at: adopted).isEmpty)
+        second.run { $0.state.placements[adopted]?.adopted == true }
+        #expect(divergent(second.state, at: adopted).isEmpty)
+    }
 }

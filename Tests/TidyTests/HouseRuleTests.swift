@@ -37,6 +37,10 @@ import Testing
         expectNone(tree.files.flatMap { PageRules.brokenLinks(in: $0, exists: tree.exists) })
     }
 
+    @Test func everyPathThatAPageNamesExists() {
+        expectNone(tree.files.flatMap { PageRules.missingPaths(in: $0, exists: tree.exists) })
+    }
+
     @Test func theOperatorGuideExplainsEveryHoldCode() throws {
         let codes = PageRules.holdCodes(in: try tree.file("Sources/UpgradeDomain/HoldCode.swift"))
         #expect(codes.count > 30)

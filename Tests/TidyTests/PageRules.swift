@@ -21,6 +21,20 @@ enum PageRules {
         return before.isLetter || before.isNumber || before == "." || before == "}"
     }
 
+    /// Paths in backticks that are nowhere; a word in capitals is for the reader to fill in. Decisions and the changelog speak of what
+    /// was there.
+    static func missingPaths(in file: SourceFile, exists: (String) -> Bool) -> [Violation] {
+        guard file.isPage, file.path != "CHANGELOG.md", !file.isIn(["docs/decisions"]) else { return [] }
+        let named = /`((?:Sources|Tests|agent|coordinator|inventory|docs|bench|scripts)\/[\w.+\/-]*\w)`/
+        return file.code.enumerated().flatMap { index, line in
+            line.matches(of: named).compactMap { match in
+                let isOpen = match.1.split(separator: "/").contains { $0.contains(/[A-Z]{4}/) }
+                if isOpen || exists(String(match.1)) { return nil }
+                return Violation(path: file.path, line: index + 1, problem: "there is no \(match.1)")
+            }
+        }
+    }
+
     /// Relative links of a page that lead nowhere.
     static func brokenLinks(in file: SourceFile, exists: (String) -> Bool) -> [Violation] {
         guard file.isPage else { return [] }

@@ -200,6 +200,13 @@ import Testing
         #expect(found == [Violation(path: "docs/a.md", line: 2, problem: "the link to missing.md leads nowhere")])
     }
 
+    @Test func aPathThatIsNowhereIsFound() {
+        let text = "`Sources/A.swift` `Tests/GROUP/A.swift`\n`agent/B+C.swift`, `make test`, `a/b`\n"
+        let found = PageRules.missingPaths(in: SourceFile(path: "docs/a.md", text: text)) { $0 == "Sources/A.swift" }
+        #expect(found == [Violation(path: "docs/a.md", line: 2, problem: "there is no agent/B+C.swift")])
+        #expect(PageRules.missingPaths(in: SourceFile(path: "CHANGELOG.md", text: text)) { _ in false }.isEmpty)
+    }
+
     @Test func aHoldCodeThatThePageLeavesOutIsFound() {
         let codes = PageRules.holdCodes(
             in: SourceFile(path: "A.swift", text: "case a = \"disk-full\"\ncase b = \"path-failed\""))

@@ -77,7 +77,7 @@ package struct ChangeRecord {
             Table(
                 title: "Approved by", headers: ["owner", "layers", "claimed by", "at", "rollback until"],
                 rows: definition.approvals.map { approval in
-                    let layers = plan.layers.filter { definition.owners[$0.name]?.contains(approval.owner) == true }
+                    let layers = plan.layers.filter { definition.isOwner(approval.owner, of: $0.name) }
                     return [
                         "\(approval.owner)", layers.map(\.name.rawValue).joined(separator: ", "),
                         "\(approval.claimedBy) (unsigned)", approval.approvedAt.rfc3339,
@@ -136,9 +136,10 @@ package struct ChangeRecord {
     }
 
     private static func differences(of placement: Placement, _ state: RolloutState) -> [[String]] {
-        (state.comparison(of: placement)?.items ?? []).filter { $0.isDivergent || $0.verdict != .same }.map {
-            ["\(placement)"] + $0.cells
-        }
+        guard let comparison = state.comparison(of: placement) else { return [] }
+        // With nothing before, everything is new: what does not pass is told.
+        return comparison.items.filter { $0.isDivergent || (comparison.before != nil && $0.verdict != .same) }
+            .map { ["\(placement)"] + $0.cells }
     }
 }
 

@@ -13,15 +13,3 @@ extension PlacementOverview {
             observedAt: own.latest?.takenAt, isRepairedByHand: own.repairedByHand, isAdopted: own.adopted)
     }
 }
-
-extension PlacementPhase {
-    /// Whether it failed or is under way: what an operator looks for among thousands.
-    fileprivate var isPressing: Bool {
-        switch self {
-        case .waiting, .soaked, .rolledBack(.verified), .retired: false
-        case .checked, .changing, .warmingUp, .soaking, .failed, .rollbackPending, .rollingBack, .provingRollback,
-            .rolledBack:
-            true
-        }
-    }
-}

@@ -132,7 +132,9 @@ extension ComparedItem {
     private var words: String {
         guard isDivergent else {
             // It would not pass, but for a waiver.
-            return verdict == .stillUnhealthy ? "\(verdict.rawValue), waived" : verdict.rawValue
+            if verdict == .stillUnhealthy { return "\(verdict.rawValue), waived" }
+            // Such as a process, which is another one after each start.
+            return verdict == .same && before != after ? "holds" : verdict.rawValue
         }
         let wanted = expected.flatMap { $0 == after ? nil : ", expected \($0)" } ?? ""
         return "\(verdict.rawValue)\(wanted)"

@@ -92,7 +92,7 @@ struct RecoverRerun: LockflightCommand {
     @Argument(help: "The host.") var host: String
     @Option(name: .long, help: "The first step to run again; all that follow it run as well.") var from: String?
     @Option(name: .customLong("as"), help: "An owner who approves it, where nobody has yet.") var owner: String?
-    @Option(name: .long, help: "The owner who signs it off: approves a step that is not declared idempotent.")
+    @Option(name: .long, help: "The owner who signs it off: approves steps that are not declared idempotent.")
     var signOff: String?
     @Option(name: .long, help: "Why; recorded. Asked for where it is needed and left out.") var reason: String?
 
@@ -103,7 +103,7 @@ struct RecoverRerun: LockflightCommand {
         return try await control.requestAndFollow(
             action, reason: reason,
             needsReason: signOff.map { owner in
-                "to sign off \(from.map { "every step from \($0) on" } ?? "a step") of \(host) as \(owner)"
+                "to sign off \(from.map { "every step from \($0) on" } ?? "what runs again") of \(host) as \(owner)"
             },
             approvedBy: [owner].compactMap { $0.map { Owner($0) } })
     }

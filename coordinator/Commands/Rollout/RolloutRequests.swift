@@ -40,19 +40,17 @@ struct RolloutResume: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try context.control(target)
         let state = try await control.state()
-        if state.isClosed {
-            throw CommandError(.refused, "\(control.run) is \(state.status)", next: .status(run: control.run))
-        }
         let driver = try control.ledger.currentDriver(of: control.run)
-        // What was begun is seen to its end first; only at rest is there a decision to take back.
-        let isDecided = (state.isPaused && !state.isAborted) || (state.isHeld && (driver != nil || state.isAtRest))
-        if isDecided { return try await control.requestAndFollow(.resume) }
-        if let driver {
+        let resumption = state.resumption(isDriven: driver != nil)
+        switch resumption {
+        case .closed: throw CommandError(.refused, "\(control.run) is \(state.status)", next: .status(run: control.run))
+        case .decision: return try await control.requestAndFollow(.resume)
+        case .underWay:
             throw CommandError(
-                .refused, "\(control.run) is driven by process \(driver.processID) on \(driver.machine)",
-                consequence: "Nothing was recorded.", next: .watch(run: control.run))
+                .refused, "\(control.run) is \(try control.driverSentence())", consequence: "Nothing was recorded.",
+                next: .watch(run: control.run))
+        case .driver: return try await control.drive()
         }
-        return try await control.drive()
     }
 }
 

@@ -41,7 +41,9 @@ struct RolloutStart: LockflightCommand {
         let definition = RunDefinition(
             run: RunID.random(), ledger: ledger.id, plan: stored.plan, planDigest: stored.digest, hosts: hosts,
             hostsDigest: hostsDigest,
-            approvals: try ledger.approvals(of: stored.digest).filter { $0.hostsDigest == hostsDigest },
+            approvals: try ledger.approvals(of: stored.digest).filter {
+                $0.isFor(plan: stored.digest, hosts: hostsDigest)
+            },
             owners: Dictionary(inventory.layers.map { ($0.name, $0.owners) }) { first, _ in first },
             succession: predecessor.map { $0.succession })
         _ = try ledger.startRun(

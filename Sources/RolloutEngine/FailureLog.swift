@@ -1,0 +1,34 @@
+import UpgradeDomain
+
+/// Why boundaries closed, and how each of that was answered. Nothing is ever taken out.
+struct FailureLog: Hashable, Sendable {
+    private(set) var all: [Failure] = []
+
+    var unresolved: [Failure] { all.filter { $0.resolution == nil } }
+
+    /// The first one that is unresolved, else the last.
+    var leading: Failure? { all.first { $0.resolution == nil } ?? all.last }
+
+    /// The failure that a placement has to recover from; one of its host counts.
+    func unresolved(of placement: Placement) -> Failure? {
+        all.first {
+            $0.resolution == nil && ($0.placement == placement || ($0.placement == nil && $0.host == placement.host))
+        }
+    }
+
+    /// Notes a failure; what is already open of the same subject and kind is not noted twice.
+    mutating func note(_ failure: Failure) {
+        let repeats = all.contains {
+            $0.resolution == nil && $0.host == failure.host && $0.placement == failure.placement
+                && $0.subject == failure.subject && $0.problem.code == failure.problem.code
+        }
+        if !repeats { all.append(failure) }
+    }
+
+    /// Answers the open failures that are meant.
+    mutating func resolve(as resolution: Resolution, where isMeant: (Failure) -> Bool = { _ in true }) {
+        for index in all.indices where all[index].resolution == nil && isMeant(all[index]) {
+            all[index].resolution = resolution
+        }
+    }
+}

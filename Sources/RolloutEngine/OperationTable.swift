@@ -1,0 +1,26 @@
+import UpgradeDomain
+
+/// Every operation that the run has an intent of, and which of them are open. An operation that is closed stays as it is.
+struct OperationTable: Hashable, Sendable {
+    private(set) var all: [OperationID: OperationState] = [:]
+    private(set) var open: Set<OperationID> = []
+
+    /// An intent is on record: its operation is open.
+    mutating func intend(_ intent: OperationIntent) {
+        all[intent.id] = OperationState(intent: intent, fate: .intended)
+        open.insert(intent.id)
+    }
+
+    /// What became of an operation is known now, or known no more.
+    mutating func settle(_ id: OperationID, as fate: OperationState.Fate) {
+        guard all[id]?.isOpen == true else { return }
+        all[id]?.fate = fate
+        if all[id]?.isOpen == false { open.remove(id) }
+    }
+
+    /// Whether this process has handed an intent to its host. Not a fact: it is lost with the process.
+    mutating func markDispatched(_ id: OperationID, _ isDispatched: Bool) { all[id]?.isDispatched = isDispatched }
+
+    /// Another process drives: what the one before had sent is to be settled.
+    mutating func forgetDispatches() { for id in open { all[id]?.isDispatched = false } }
+}
