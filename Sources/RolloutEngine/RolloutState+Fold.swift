@@ -214,6 +214,13 @@ extension RolloutState {
             "nobody confirmed it within \(revert.withinSeconds) s, so the host ran its rollback by itself"
             + (passed ? "" : ", and that failed: \(rollback.outcome)")
         conclude(operation.intent, record, Problem(.changeReverted, words), moment)
+        // The way back is that of the whole change: every step is to be made again.
+        if case .step = operation.intent.action {
+            let placement = operation.intent.placement
+            let count = steps(of: placement).count
+            placements[placement]?.stepsDone = 0
+            placements[placement]?.stepsBegun = count
+        }
         if passed { placements[operation.intent.placement]?.record(.source, moment) }
     }
 
@@ -244,7 +251,7 @@ extension RolloutState {
 
     private mutating func endStep(_ intent: OperationIntent, _ problem: Problem?, _ moment: Moment) {
         let placement = intent.placement
-        guard let layer = plan.layer(placement.layer) else { return }
+        guard plan.layer(placement.layer) != nil else { return }
         if isRollingBack(placement) {
             // The rollback that was asked for meanwhile undoes it, unless something of it lives on.
             if let problem, problem.code == .hostBlocked { settleRollback(placement, .failed, problem, moment) }
@@ -254,9 +261,13 @@ extension RolloutState {
             fail(placement: placement, problem, operation: intent.id, moment)
             return
         }
-        placements[placement]?.stepsDone += 1
-        let done = placements[placement]?.stepsDone ?? 0
-        let isLast = done >= steps(of: layer, for: placement.host).count
+        let steps = steps(of: placement)
+        let before = placements[placement]?.stepsDone ?? 0
+        // An older build went on from the step that its host took back.
+        let ended = steps.indices.first { $0 >= before && intent.action == .step(name: steps[$0].name) } ?? before
+        let done = ended + 1
+        placements[placement]?.stepsDone = done
+        let isLast = done >= steps.count
         if isLast { placements[placement]?.record(.target, moment) }
         if unresolvedFailure(of: placement) == nil {
             placements[placement]?.enter(isLast ? .warmingUp : .changing, moment)
