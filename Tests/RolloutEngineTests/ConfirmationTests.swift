@@ -65,6 +65,31 @@ struct ConfirmationTests {
         #expect(harness.state.holdingFailure?.problem.detail.contains("that failed") == true)
     }
 
+    /// The way back is that of the whole change, so a rerun makes every step again, with the sign-off that each of them takes.
+    @Test func aStepThatItsHostTookBackIsRunAgainWithEveryOther() {
+        var harness = EngineHarness(
+            Model.run(
+                [
+                    Model.layer("core") {
+                        $0.steps = [
+                            Step(name: "stage", command: Model.command, idempotent: true),
+                            Step(name: "redeploy", command: Model.command),
+                        ]
+                        $0.confirmWithinSeconds = 60
+                    }
+                ], hosts: [("c1", ["core"]), ("c2", ["core"])]))
+        harness.machines[ConfirmationTests.c2]?.goesBack = .exited(code: 3)
+        harness.run()
+        #expect(harness.state.status == .held(.changeReverted))
+        harness.machines[ConfirmationTests.c2]?.goesBack = nil
+        #expect(
+            harness.state.refusal(of: .rerun(host: "c2", signedOffBy: nil))?.message.contains("redeploy") == true)
+        harness.request(.rerun(host: "c2", signedOffBy: "own-core"))
+        harness.run()
+        #expect(harness.starts["r-1.c2.core.stage.2"] == 1)
+        #expect(harness.starts["r-1.c2.core.redeploy.2"] == 1)
+    }
+
     @Test func aFailedStepClosesItsBoundaryBeforeItIsConfirmed() {
         var harness = EngineHarness(ConfirmationTests.definition())
         harness.machines[ConfirmationTests.c2]?.script = .ends(.exited(code: 3))
