@@ -182,6 +182,17 @@ public struct Refusal: Codable, Hashable, Sendable, Error {
         case diskFull
         case limitExceeded
         case internalFailure
+
+        /// Whether a start that was refused so is known not to have begun. The others may be the answer to one that arrived
+        /// twice, or say nothing of what happened before them.
+        public var provesNothingBegan: Bool {
+            switch self {
+            case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol,
+                .staleEpoch:
+                true
+            case .operationSeen, .notNewer, .malformed, .unknownVerb, .unknownOperation, .internalFailure: false
+            }
+        }
     }
     public var code: Code
     public var message: String

@@ -188,7 +188,18 @@ public final class Ledger: Sendable {
     /// Runs one consistent read; `purpose` completes "could not ..." in an error.
     func read<T>(_ purpose: String, _ body: (Database) throws -> T) throws(LedgerError) -> T {
         do {
-            return try database.read(body)
+            return try database.unsafeRead { db in
+                var result: T?
+                try db.inTransaction(.deferred) {
+                    let changes = db.totalChangesCount
+                    result = try body(db)
+                    // GRDB's own way to refuse writes here is a pragma, after which SQLite compiles every statement again.
+                    precondition(db.totalChangesCount == changes, "a read has written")
+                    return .commit
+                }
+                guard let result else { throw LedgerError(.storageFailed, "the transaction never ran") }
+                return result
+            }
         } catch {
             throw LedgerError(error, purpose: purpose, path: path)
         }

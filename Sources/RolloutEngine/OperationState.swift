@@ -19,8 +19,6 @@ public struct OperationState: Hashable, Sendable {
 
     public let intent: OperationIntent
     public internal(set) var fate: Fate
-    /// This process handed the intent to the transport. Not a fact: lost with the process, as it should be.
-    public internal(set) var isDispatched = false
 
     public var isOpen: Bool {
         switch fate {
@@ -35,5 +33,17 @@ public struct OperationState: Hashable, Sendable {
         case .intended, .running, .uncertain: true
         case .unconfirmed, .ended, .withdrawn, .tombstoned: false
         }
+    }
+}
+
+extension RunEvent {
+    /// What follows of a start that was refused: the operation is over where nothing of it began, else its end is to be asked
+    /// for.
+    ///
+    /// - Parameter detail: the refusal, in words.
+    public static func startRefused(of id: OperationID, _ detail: String, provesNothingBegan: Bool) -> RunEvent {
+        provesNothingBegan
+            ? .operationEnded(OperationRecord(id: id, outcome: .notStarted(detail: detail)))
+            : .operationUncertain(id: id, detail: detail)
     }
 }

@@ -17,10 +17,4 @@ struct OperationTable: Hashable, Sendable {
         all[id]?.fate = fate
         if all[id]?.isOpen == false { open.remove(id) }
     }
-
-    /// Whether this process has handed an intent to its host. Not a fact: it is lost with the process.
-    mutating func markDispatched(_ id: OperationID, _ isDispatched: Bool) { all[id]?.isDispatched = isDispatched }
-
-    /// Another process drives: what the one before had sent is to be settled.
-    mutating func forgetDispatches() { for id in open { all[id]?.isDispatched = false } }
 }

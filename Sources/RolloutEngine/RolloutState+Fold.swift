@@ -63,7 +63,6 @@ extension RolloutState {
         isDetached = false
         advanceMark = moment.monotonic
         lostHosts = [:]
-        operationTable.forgetDispatches()
         guard isRestart else { return }
         restartClocks(moment)
     }
@@ -142,7 +141,6 @@ extension RolloutState {
     private mutating func doubt(_ id: OperationID) {
         guard let operation = operations[id], operation.isUnended else { return }
         operationTable.settle(id, as: .uncertain)
-        operationTable.markDispatched(id, false)
     }
 
     private mutating func touch(_ intent: OperationIntent, _ moment: Moment) {
@@ -183,7 +181,6 @@ extension RolloutState {
             return
         }
         operationTable.settle(record.id, as: .unconfirmed(record, since: moment.wall))
-        operationTable.markDispatched(record.id, false)
         advanceMark = moment.monotonic
         noteChange(operation.intent, record, moment)
         // A failure closes its boundary at once, confirmed or not.

@@ -2,10 +2,13 @@ public import UpgradeDomain
 
 extension RolloutState {
     /// What must happen next. Pure: the same state and time give the same decision, after a crash as before it.
-    public func next(at now: MonotonicTime) -> Decision {
+    ///
+    /// - Parameter followed: the operations that the calling process has sent, or has asked about, and will report on.
+    ///   Nothing is due for them meanwhile. They are no facts: they end with the process.
+    public func next(at now: MonotonicTime, following followed: Set<OperationID> = []) -> Decision {
         var decision = Decision()
         guard let driver, !isClosed else { return decision }
-        superviseOperations(driver, &decision)
+        superviseOperations(but: followed, &decision)
         recover(driver, now, &decision)
         guard !isAborted, campaign == nil else { return decision }
         if isHeld {
@@ -48,14 +51,14 @@ extension RolloutState {
 
     // MARK: Operations in flight
 
-    private func superviseOperations(_ driver: Driver, _ decision: inout Decision) {
-        for id in openOperations.sorted() {
-            guard let operation = operations[id], !operation.isDispatched else { continue }
+    private func superviseOperations(but followed: Set<OperationID>, _ decision: inout Decision) {
+        for id in openOperations.sorted() where !followed.contains(id) {
+            guard let operation = operations[id] else { continue }
             let intent = operation.intent
             let isLost = lostHosts[intent.placement.host] != nil
             switch operation.fate {
-            case .intended where isUnsent(operation):
-                if !mayDispatch(id) {
+            case .intended where operation.intent.epoch == driver?.epoch:
+                if !maySend(id) {
                     decision.effects.append(
                         .record(.operationWithdrawn(id: id, reason: "the boundary closed before it was sent")))
                 } else if !isLost {
@@ -70,10 +73,10 @@ extension RolloutState {
         }
     }
 
-    /// Whether an intent may be sent now: it is open and unsent, and its boundary has not closed since. A rollback
-    /// and a permitted rerun are not bound to the forward sequence.
-    public func mayDispatch(_ id: OperationID) -> Bool {
-        guard let operation = operations[id], operation.fate == .intended, !operation.isDispatched else { return false }
+    /// Whether an intent that was not sent may be sent now: its boundary has not closed since. A rollback and a permitted
+    /// rerun are not bound to the forward sequence.
+    public func maySend(_ id: OperationID) -> Bool {
+        guard let operation = operations[id], operation.fate == .intended else { return false }
         let placement = operation.intent.placement
         guard !isRetired(placement.host) else { return false }
         switch operation.intent.action {

@@ -203,13 +203,10 @@ public struct RolloutState: Hashable, Sendable {
     var awaitedOperations: [OperationID] {
         openOperations.filter { id in
             guard let operation = operations[id] else { return false }
-            return lostHosts[operation.intent.placement.host] == nil || isUnsent(operation)
+            // What this driver intended is sent or withdrawn, and in either case something of it is recorded.
+            return lostHosts[operation.intent.placement.host] == nil
+                || (operation.fate == .intended && operation.intent.epoch == driver?.epoch)
         }
-    }
-
-    /// Whether this driver recorded it and has not sent it.
-    func isUnsent(_ operation: OperationState) -> Bool {
-        operation.fate == .intended && !operation.isDispatched && operation.intent.epoch == driver?.epoch
     }
 
     /// The changes that their hosts take back by themselves unless they are confirmed.
@@ -243,7 +240,4 @@ public struct RolloutState: Hashable, Sendable {
     public func placements(of host: HostName) -> [Placement] {
         plan.layers.map { Placement(host: host, layer: $0.name) }.filter { placements[$0] != nil }
     }
-
-    /// Remembers that this process sent an intent, so that ``next(_:)`` does not ask for it twice. Not a fact.
-    public mutating func markDispatched(_ id: OperationID) { operationTable.markDispatched(id, true) }
 }

@@ -214,7 +214,6 @@ private final class LiveRun {
                 subject: order.subject, takenAt: wall, surfaces: state.surfaces(for: order).map { read($0, order) })
             return [.captured(CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence))]
         case .start(let intent):
-            state.markDispatched(intent.id)
             let isStep = intent.action != .rollback
             let fails = fails && isStep && intent.placement.host == "core-1"
             if isStep { upgraded.insert(intent.placement) } else { upgraded.remove(intent.placement) }

@@ -58,6 +58,8 @@ struct EngineHarness {
     /// Placements in the order in which their scripts began.
     private(set) var order: [Placement] = []
     private(set) var widest = 0
+    /// Operations that were sent, or asked about, and of which something will be reported.
+    var followed: Set<OperationID> = []
     /// What layers and the fleet say.
     var fleet = Machine()
     var now = MonotonicTime.zero
@@ -82,6 +84,7 @@ struct EngineHarness {
 
     mutating func append(_ event: RunEvent) {
         var event = event
+        stopFollowing(event)
         if case .operationIntended(var intent) = event {
             intent.id = recordedID(intent)
             event = .operationIntended(intent)
@@ -97,6 +100,19 @@ struct EngineHarness {
         let named = Set(state.placements.changed)
         unnamed.formUnion(
             state.placements.all.filter { !named.contains($0.key) && $0.value != before[$0.key] }.keys)
+    }
+
+    /// What is due now.
+    var next: Decision { state.next(at: now, following: followed) }
+
+    /// Whoever reported how an operation ended, or that its end was lost, follows it no more; nor does another process.
+    private mutating func stopFollowing(_ event: RunEvent) {
+        switch event {
+        case .operationEnded(let record): followed.remove(record.id)
+        case .operationUncertain(let id, _): followed.remove(id)
+        case .driverAttached: followed = []
+        default: break
+        }
     }
 
     mutating func attach() {
@@ -125,14 +141,12 @@ struct EngineHarness {
 
     // MARK: Driving
 
-    mutating func withState(_ change: (inout RolloutState) -> Void) { change(&state) }
-
     /// Drives until the run is at rest or `isEnough`.
     mutating func run(until isEnough: (EngineHarness) -> Bool = { _ in false }) {
         if state.driver == nil || state.isDetached { attach() }
         for _ in 0..<EngineHarness.stepLimit {
             if isEnough(self) || state.isAtRest { return }
-            let decision = state.next(at: now)
+            let decision = next
             let running = Set(state.openOperations.compactMap { state.operations[$0]?.intent.placement })
             widest = max(widest, running.count)
             if let effect = decision.effects.first {
@@ -229,8 +243,8 @@ struct EngineHarness {
 
     private mutating func start(_ intent: OperationIntent) -> [RunEvent] {
         guard isReachable(intent.placement.host) else { return [lost(intent.placement.host)] }
-        guard state.mayDispatch(intent.id) else { return [] }
-        state.markDispatched(intent.id)
+        guard !followed.contains(intent.id), state.maySend(intent.id) else { return [] }
+        followed.insert(intent.id)
         if case .neverArrives = script(of: intent) {
             return [.operationUncertain(id: intent.id, detail: "connection lost")]
         }
@@ -246,7 +260,7 @@ struct EngineHarness {
 
     /// The agent's journal decides: what began has a record, what never arrived gets a tombstone.
     private mutating func settle(_ intent: OperationIntent) -> [RunEvent] {
-        state.markDispatched(intent.id)
+        followed.insert(intent.id)
         guard isReachable(intent.placement.host) else {
             return [
                 .operationUncertain(id: intent.id, detail: "connection lost"), lost(intent.placement.host),

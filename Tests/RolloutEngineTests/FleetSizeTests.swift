@@ -15,10 +15,10 @@ struct FleetSizeTests {
     @Test func atMostSoManyHostsAreAskedAtOnce() {
         var harness = fleet()
         harness.attach()
-        #expect(harness.state.next(at: harness.now).effects.count == Decision.readsAtOnce)
+        #expect(harness.next.effects.count == Decision.readsAtOnce)
         var widest = 0
         harness.run { harness in
-            widest = max(widest, harness.state.next(at: harness.now).effects.count)
+            widest = max(widest, harness.next.effects.count)
             return harness.state.stage == .batch(layer: 0, index: 0)
         }
         #expect(harness.state.stage == .batch(layer: 0, index: 0))

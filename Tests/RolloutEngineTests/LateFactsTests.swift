@@ -10,7 +10,7 @@ struct LateFactsTests {
         name: "queue", scope: .fleet(vantage: "d1"),
         source: .http(HTTPSource(url: "${baseURL}/q", timeoutSeconds: 1)), reader: Reader(shape: .statusMap))
 
-    private func effects(_ harness: EngineHarness) -> [Effect] { harness.state.next(at: harness.now).effects }
+    private func effects(_ harness: EngineHarness) -> [Effect] { harness.next.effects }
 
     @Test func aBoundaryCaptureThatArrivesAfterARollbackWasAskedForDecidesNothing() throws {
         var harness = EngineHarness(Model.run())

@@ -160,7 +160,7 @@ private struct Walk {
 
     /// Lets one thing happen: an effect begins, or what an earlier one learnt is told.
     private mutating func step() {
-        let decision = harness.state.next(at: harness.now)
+        let decision = harness.next
         let records = decision.effects.filter { if case .record = $0 { true } else { false } }
         let begun = Set(inFlight.map(\.effect))
         let ready = decision.effects.filter { !begun.contains($0) }
@@ -286,7 +286,7 @@ private struct Walk {
         if state.isAtRest, !state.isClosed { checkWayOut(state) }
         if state.isAtRest, inFlight.isEmpty, !state.isClosed,
             let unsent = state.operations.values.first(where: { operation in
-                operation.fate == .intended && !operation.isDispatched
+                operation.fate == .intended && !harness.followed.contains(operation.intent.id)
                     && operation.intent.epoch == state.driver?.epoch
             })
         {

@@ -148,6 +148,6 @@ extension EngineHarness {
     /// Sends an intent of which nothing is ever heard again.
     mutating func dispatchSilently(_ id: OperationID) {
         append(.operationStarted(id: id))
-        withState { $0.markDispatched(id) }
+        followed.insert(id)
     }
 }

@@ -54,7 +54,6 @@ struct ModelRun {
                 .captured(CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence))
             ]
         case .start(let intent):
-            state.markDispatched(intent.id)
             upgraded.insert(intent.placement)
             return [
                 .operationStarted(id: intent.id),

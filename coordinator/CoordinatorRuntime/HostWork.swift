@@ -108,8 +108,7 @@ struct HostWork: Sendable {
         guard let request = await dispatch() else { return }
         // Nothing was sent, so nothing is in doubt.
         if let refusal = await link.session.refusal(of: .start(request)) {
-            let record = OperationRecord(id: intent.id, outcome: .notStarted(detail: refusal.message))
-            await post([HostReport(.operationEnded(record))])
+            await post([HostReport(.startRefused(of: intent.id, refusal.message, provesNothingBegan: true))])
             return
         }
         do throws(ContactFailure) {
@@ -127,20 +126,14 @@ struct HostWork: Sendable {
         }
     }
 
-    /// What a reply other than `started` says of an operation. A refusal names why it did not run; anything else
-    /// proves nothing.
+    /// What a reply other than `started` says of an operation.
     private func refusedStart(_ reply: AgentReply, _ intent: OperationIntent) -> RunEvent {
         guard case .refused(let refusal) = reply else {
-            return .operationUncertain(id: intent.id, detail: "an answer that does not fit")
+            return .startRefused(of: intent.id, "an answer that does not fit", provesNothingBegan: false)
         }
-        switch refusal.code {
-        case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol, .staleEpoch:
-            return .operationEnded(
-                OperationRecord(
-                    id: intent.id, outcome: .notStarted(detail: "\(refusal.code.rawValue): \(refusal.message)")))
-        case .operationSeen, .notNewer, .malformed, .unknownVerb, .unknownOperation, .internalFailure:
-            return .operationUncertain(id: intent.id, detail: "\(refusal.code.rawValue): \(refusal.message)")
-        }
+        return .startRefused(
+            of: intent.id, "\(refusal.code.rawValue): \(refusal.message)",
+            provesNothingBegan: refusal.code.provesNothingBegan)
     }
 
     /// Asks what became of an operation and follows it to its end.

@@ -27,6 +27,8 @@ public actor RunDriver {
 
     private var state: RolloutState
     private var inFlight: [Effect: Task<Void, Never>] = [:]
+    /// Operations that a task in flight has sent, or has asked about, and will report on.
+    private var followed: Set<OperationID> = []
     private var inbox: [HostReport] = []
     private var waiter: CheckedContinuation<Void, Never>?
     private var stop = StopRequest.none
@@ -92,7 +94,7 @@ public actor RunDriver {
             try await drainInbox()
             if isOver || (state.isAtRest && inFlight.isEmpty) { break }
             if stop == .detach || (stop == .drain && !isSupervising) { break }
-            let decision = state.next(at: clock.monotonic())
+            let decision = state.next(at: clock.monotonic(), following: followed)
             let records = decision.effects.compactMap(\.recorded)
             if !records.isEmpty, stop == .none {
                 try await commit(records)
@@ -150,7 +152,7 @@ public actor RunDriver {
             }
         case .settle(let intent):
             guard let host = state.hosts[intent.placement.host] else { return }
-            self.state.markDispatched(intent.id)
+            followed.insert(intent.id)
             begin(effect) { [work] driver in
                 await work.settle(intent, host, state, post: { await driver.post($0) })
             }
@@ -171,15 +173,16 @@ public actor RunDriver {
 
     private func ended(_ effect: Effect) {
         inFlight[effect] = nil
+        if let operation = effect.operation { followed.remove(operation) }
         wake()
     }
 
     /// The last look before an intent is sent; nil when it may not be any more.
     private func dispatch(_ intent: OperationIntent) -> StartRequest? {
-        guard stop == .none, !isDeposed, state.mayDispatch(intent.id), let host = state.hosts[intent.placement.host],
+        guard stop == .none, !isDeposed, state.maySend(intent.id), let host = state.hosts[intent.placement.host],
             let script = state.script(of: intent)
         else { return nil }
-        state.markDispatched(intent.id)
+        followed.insert(intent.id)
         let secretFiles = state.secretFiles(on: host)
         return StartRequest(
             intent: intent, run: run, chainHead: state.chainHead, workingDirectory: host.workingDirectory,
@@ -285,6 +288,14 @@ public actor RunDriver {
 }
 
 extension Effect {
+    /// The operation that it sends or asks about.
+    fileprivate var operation: OperationID? {
+        switch self {
+        case .start(let intent), .settle(let intent), .confirm(let intent): intent.id
+        case .record, .preflight, .capture: nil
+        }
+    }
+
     fileprivate var recorded: RunEvent? {
         switch self {
         case .record(let event): event

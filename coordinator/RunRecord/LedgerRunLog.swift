@@ -8,6 +8,7 @@ package import UpgradeDomain
 package actor LedgerRunLog: RunLog {
     private let ledger: Ledger
     private let executor: any SerialExecutor
+    private let overviews = OverviewMemory()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -29,7 +30,7 @@ package actor LedgerRunLog: RunLog {
             Failpoint.beforeCommit.pass()
             let recorded = try ledger.append(
                 events, with: evidence, to: state.definition.run, after: state.sequence, lease: epoch, at: wall,
-                followedBy: OverviewKeeper(at: state))
+                followedBy: OverviewKeeper(at: state, remembering: overviews))
             Failpoint.afterCommit.pass()
             return .appended(recorded)
         } catch {

@@ -2,6 +2,7 @@ import ContentDigest
 package import Ledger
 package import RolloutEngine
 import RunViews
+import Synchronization
 package import UpgradeDomain
 
 /// Keeps the overview of a run as new as its events.
@@ -10,13 +11,17 @@ package struct OverviewKeeper: RunFollower {
     package static let format = "\(LockflightVersion.current), shape 3"
     package var build: String { OverviewKeeper.format }
     private var state: RolloutState?
+    private let memory: OverviewMemory
     private let before: RunOverview?
     private var changed: Set<Placement> = []
 
-    /// - Parameter state: the run at its head; nil before its first event.
-    package init(at state: RolloutState?) {
+    /// - Parameters:
+    ///   - state: the run at its head; nil before its first event.
+    ///   - memory: of whoever appends to the run again and again.
+    package init(at state: RolloutState?, remembering memory: OverviewMemory = OverviewMemory()) {
         self.state = state
-        before = state.map(RunOverview.init)
+        self.memory = memory
+        before = state.map { memory.overview(at: $0.chainHead) ?? RunOverview($0) }
     }
 
     package mutating func take(_ event: RecordedEvent) {
@@ -28,10 +33,25 @@ package struct OverviewKeeper: RunFollower {
     package func change(whole: Bool) throws -> OverviewChange {
         guard let state else { return OverviewChange(document: nil, placements: []) }
         let overview = RunOverview(state)
+        memory.keep(overview, at: state.chainHead)
         return OverviewChange(
             document: whole || overview != before ? try CanonicalJSON.encode(overview) : nil,
             placements: (whole ? state.orderedPlacements : Array(changed)).compactMap {
                 PlacementOverview($0, in: state)
             })
     }
+}
+
+/// The newest overview of a run, so that the next append need not make it again to see what has changed.
+package final class OverviewMemory: Sendable {
+    private let newest = Mutex<(head: Digest, overview: RunOverview)?>(nil)
+
+    package init() {}
+
+    /// - Parameter head: of the run's chain of events, which says them all.
+    func overview(at head: Digest) -> RunOverview? {
+        newest.withLock { $0?.head == head ? $0?.overview : nil }
+    }
+
+    func keep(_ overview: RunOverview, at head: Digest) { newest.withLock { $0 = (head, overview) } }
 }
