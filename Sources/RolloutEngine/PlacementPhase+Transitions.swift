@@ -45,7 +45,7 @@ extension PlacementPhase {
         .waiting: [.checked, .warmingUp, .failed, .rollbackPending, .retired],
         .checked: [.changing, .waiting, .failed, .retired],
         .changing: [.changing, .warmingUp, .waiting, .failed, .rollbackPending, .retired],
-        .warmingUp: [.warmingUp, .soaking, .failed, .rollbackPending, .retired],
+        .warmingUp: [.soaking, .failed, .rollbackPending, .retired],
         .soaking: [.soaked, .warmingUp, .failed, .rollbackPending, .retired],
         .soaked: [.failed, .rollbackPending, .retired],
         .failed: [.failed, .changing, .warmingUp, .waiting, .rollbackPending, .retired],

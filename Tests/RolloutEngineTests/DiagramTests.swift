@@ -4,14 +4,14 @@ import Testing
 
 /// The diagram in the docs is the code's.
 struct DiagramTests {
-    private func page() throws -> String {
+    private static func page() throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         return try String(contentsOf: root.appending(path: "docs/rollout-state-machine.md"), encoding: .utf8)
     }
 
     /// The arrows of the n-th mermaid block, start and end nodes left out.
-    private func arrows(of block: Int) throws -> Set<[String]> {
+    static func arrows(of block: Int) throws -> Set<[String]> {
         let blocks = try page().components(separatedBy: "```mermaid").dropFirst().map {
             $0.components(separatedBy: "```")[0]
         }
@@ -20,7 +20,7 @@ struct DiagramTests {
     }
 
     @Test func thePlacementDiagramHasExactlyTheTransitionsOfTheCode() throws {
-        let drawn = try arrows(of: 0)
+        let drawn = try DiagramTests.arrows(of: 0)
         let coded = Set(
             PlacementPhase.transitions.flatMap { from, targets in targets.map { [from.rawValue, $0.rawValue] } })
         #expect(drawn.subtracting(coded).isEmpty)
@@ -29,7 +29,7 @@ struct DiagramTests {
     }
 
     @Test func everyPhaseHasASentence() throws {
-        let page = try page()
+        let page = try DiagramTests.page()
         for kind in PlacementPhase.Kind.allCases {
             #expect(page.contains("| `\(kind.rawValue)` |"), "\(kind.rawValue)")
         }
@@ -44,7 +44,7 @@ struct DiagramTests {
             return false
         }
         seen.append(String("\(harness.state.stage)".prefix { $0 != "(" }))
-        let drawn = try arrows(of: 1)
+        let drawn = try DiagramTests.arrows(of: 1)
         for (from, to) in zip(seen, seen.dropFirst()) where from != to && to != "complete" {
             #expect(
                 drawn.contains([from, to]) || from == "batch" && to == "layerBoundary"

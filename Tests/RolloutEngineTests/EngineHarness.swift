@@ -1,5 +1,6 @@
-import RolloutEngine
 import UpgradeDomain
+
+@testable import RolloutEngine
 
 /// A run over a model fleet: asks the engine what is next, carries it out on the model, appends what was learnt.
 ///
@@ -68,6 +69,8 @@ struct EngineHarness {
 
     /// Placements that an event changed without the table naming them as changed.
     private(set) var unnamed: Set<Placement> = []
+    /// The arrows of the placements' diagram that were walked, as names of phases.
+    private(set) var arrows: Set<[String]> = []
 
     init(_ definition: RunDefinition) {
         self.definition = definition
@@ -97,6 +100,7 @@ struct EngineHarness {
         log.append(recorded)
         let before = state.placements.all
         state.apply(recorded, at: now)
+        arrows.formUnion(state.arrows(since: before))
         let named = Set(state.placements.changed)
         unnamed.formUnion(
             state.placements.all.filter { !named.contains($0.key) && $0.value != before[$0.key] }.keys)
@@ -371,5 +375,16 @@ enum Model {
                     owner: Owner("own-\($0.name)"), planDigest: "sha256:p", hostsDigest: "sha256:h", claimedBy: "op",
                     approvedAt: WallTime(clamping: 0), rollbackUntil: Model.rollbackUntil)
             }, owners: owners, succession: succession)
+    }
+}
+
+extension RolloutState {
+    /// The arrows that placements have walked by one event; one that enters its own phase anew has walked to itself.
+    func arrows(since before: [Placement: PlacementState]) -> Set<[String]> {
+        Set(
+            placements.all.compactMap { placement, now in
+                guard let then = before[placement], then.phaseSequence != now.phaseSequence else { return nil }
+                return [then.phase.kind.rawValue, now.phase.kind.rawValue]
+            })
     }
 }

@@ -42,18 +42,81 @@ struct RandomWalkTests {
         }
     }
 
+    /// No arrow is drawn that no run can walk: told stories walk the rare ones, random walks and requests that are recorded at
+    /// any time the others.
+    @Test func everyArrowOfTheDiagramIsWalked() throws {
+        var open = try DiagramTests.arrows(of: 0)
+        open.subtract(RandomWalkTests.rareArrows)
+        for seed in RandomWalkTests.seeds where !open.isEmpty {
+            var walk = Walk(seed: seed)
+            walk.run()
+            open.subtract(walk.harness.arrows)
+            guard seed < 8 else { continue }
+            let log = walk.harness.log
+            var state = RolloutState.fold(Array(log.prefix(1)), at: .zero)
+            for (index, event) in log.dropFirst().enumerated() {
+                state?.apply(event, at: .zero)
+                guard (UInt64(index) + seed) % 17 == 0, let state else { continue }
+                for action in walk.everyAction where !open.isEmpty {
+                    open.subtract(RandomWalkTests.lives(with: action, in: state, log[(index + 2)...]))
+                }
+            }
+        }
+        #expect(open.isEmpty, "\(open.map { $0.joined(separator: " -> ") }.sorted())")
+    }
+
+    private static var rareArrows: Set<[String]> {
+        let first = Placement(host: "d1", layer: "data")
+        var lost = EngineHarness(Model.run())
+        lost.run { $0.state.placements[first]?.phase == .checked }
+        lost.append(.hostLost(HostLoss(host: "d1", code: .hostUnreachable, detail: "no route")))
+
+        var repaired = EngineHarness(Model.run())
+        repaired.machines[first]?.afterUpgrade = { $0.statuses["store"] = "down" }
+        repaired.run()
+        repaired.machines[first]?.statuses["store"] = "up"
+        repaired.request(.recheck(host: "d1"))
+        repaired.run { $0.state.placements[first]?.phase != .failed }
+
+        // A run that goes on from another one's end finds a host at the target.
+        let succession = Succession(
+            predecessor: "r-0", baselines: repaired.state.baselines, attempts: [first: 1])
+        var adopted = EngineHarness(Model.run(succession: succession))
+        adopted.machines[first] = .init(version: "2")
+        adopted.run { $0.state.placements[first]?.adopted == true }
+
+        // A host that lost its agent's journal knows nothing of a step that it had begun.
+        var forgotten = EngineHarness(Model.run())
+        forgotten.run { !$0.state.openOperations.isEmpty }
+        for id in forgotten.state.openOperations {
+            forgotten.append(.operationStarted(id: id))
+            forgotten.append(.operationTombstoned(id: id))
+        }
+        forgotten.request(.rollback(scope: .all, breakGlass: nil))
+        return [lost, repaired, adopted, forgotten].reduce(into: []) { $0.formUnion($1.arrows) }
+    }
+
     /// Takes a request, then whatever was recorded after it, and answers every question.
-    private static func lives(with action: RequestedAction, in state: RolloutState, _ rest: ArraySlice<RecordedEvent>) {
+    ///
+    /// - Returns: the arrows of the diagram that were walked.
+    @discardableResult
+    private static func lives(
+        with action: RequestedAction, in state: RolloutState, _ rest: ArraySlice<RecordedEvent>
+    ) -> Set<[String]> {
         var state = state
+        var arrows: Set<[String]> = []
         let asked = RunEvent.requested(Request(action: action, by: "op", reason: "whatever"))
         for event in [asked] + rest.prefix(6).map(\.event) {
             let recorded = RecordedEvent(
                 sequence: state.sequence + 1, recordedAt: WallTime(clamping: 1_000_000), event: event, hash: "sha256:a")
+            let before = state.placements.all
             state.apply(recorded, at: .zero)
+            arrows.formUnion(state.arrows(since: before))
             _ = (state.status, state.boundaryRecord, state.next(at: .zero), state.refusal(of: action))
             // A move that was refused has held the run by now.
             #expect(state.placements.all.values.allSatisfy { $0.refusedMove == nil })
         }
+        return arrows
     }
 
     /// What builds of before verdicts were recorded wrote is read by rules 1, and what this one writes by what it says.
