@@ -83,7 +83,8 @@ public struct PlacementState: Hashable, Sendable {
     var beforeOperation: Standing?
     /// When the phase began on the monotonic clock; starts again after a restart.
     var phaseMark: MonotonicTime
-    var lastSampleMark: MonotonicTime?
+    /// The last look at it in this phase, or since the clocks began again.
+    var lastLook: Look?
 
     init(attempt: Int, since start: Moment) {
         self.attempt = attempt
@@ -117,7 +118,7 @@ public struct PlacementState: Hashable, Sendable {
         phaseSince = moment.wall
         phaseMark = moment.monotonic
         phaseSequence = moment.sequence
-        lastSampleMark = nil
+        lastLook = nil
         problem = nil
     }
 }
@@ -127,6 +128,21 @@ struct Standing: Hashable, Sendable {
     var touched: Bool
     var recorded: RecordedVersion
     var stepsBegun: Int
+}
+
+/// When a look at a placement was, on the monotonic clock.
+struct Look: Hashable, Sendable {
+    /// Nothing that it saw is older.
+    var began: MonotonicTime
+    /// When its capture was recorded.
+    var ended: MonotonicTime
+
+    /// A wall clock that was set forward meanwhile makes it older than it is; none makes it newer than its end.
+    init(_ capture: Capture, recordedAt moment: Moment) {
+        let milliseconds = max(0, moment.wall.milliseconds - capture.takenAt.milliseconds)
+        began = moment.monotonic + .milliseconds(-milliseconds)
+        ended = moment.monotonic
+    }
 }
 
 /// When an event is folded: the wall time it was recorded, and the monotonic time it is learnt of.

@@ -59,7 +59,7 @@ extension RolloutState {
         case (.boundary, _): takeBoundary(verdict, capture, moment)
         case (.rollbackProof, _): takeRollbackProof(verdict, capture, moment)
         case (.drift, .placement(let placement)): takeDrift(verdict, capture, placement, moment)
-        case (.verification, .placement(let placement)): takeSample(verdict, placement, moment)
+        case (.verification, .placement(let placement)): takeSample(verdict, capture, placement, moment)
         case (.rollbackVerification, .placement(let placement)):
             takeRollbackSample(verdict, capture, placement, moment)
         case (.recheck, .placement(let placement)): takeRecheck(verdict, capture, placement, moment)
@@ -146,7 +146,9 @@ extension RolloutState {
         }
     }
 
-    private mutating func takeSample(_ verdict: Verdict, _ placement: Placement, _ moment: Moment) {
+    private mutating func takeSample(
+        _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
+    ) {
         guard let state = placements[placement] else { return }
         if state.phase == .warmingUp {
             if let problem = verdict.problem {
@@ -157,11 +159,11 @@ extension RolloutState {
                 placements[placement]?.enter(.soaking, moment)
                 advanceMark = moment.monotonic
             }
-            placements[placement]?.lastSampleMark = moment.monotonic
+            placements[placement]?.lastLook = Look(capture, recordedAt: moment)
         } else if let problem = verdict.problem, !isPaused {
             fail(placement: placement, problem, moment)
         } else {
-            placements[placement]?.lastSampleMark = moment.monotonic
+            placements[placement]?.lastLook = Look(capture, recordedAt: moment)
             placements[placement]?.problem = verdict.problem
         }
     }
@@ -185,7 +187,7 @@ extension RolloutState {
     private mutating func takeRollbackSample(
         _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
     ) {
-        placements[placement]?.lastSampleMark = moment.monotonic
+        placements[placement]?.lastLook = Look(capture, recordedAt: moment)
         if let problem = verdict.problem {
             placements[placement]?.problem = problem
         } else {

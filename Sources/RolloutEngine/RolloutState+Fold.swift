@@ -76,7 +76,7 @@ extension RolloutState {
             case .checked: placements[placement]?.enter(.waiting, moment)
             case .warmingUp, .provingRollback, .changing:
                 placements[placement]?.phaseMark = moment.monotonic
-                placements[placement]?.lastSampleMark = nil
+                placements[placement]?.lastLook = nil
             case .soaked:
                 if stage != .complete {
                     reproofs.ask(placement, at: moment.sequence)

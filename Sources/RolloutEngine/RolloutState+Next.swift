@@ -128,9 +128,9 @@ extension RolloutState {
                 decision.effects.append(
                     .record(.operationIntended(intent(placement, .rollback, state.rollbackAttempt, driver))))
             case .provingRollback:
-                sample(placement, state, layer, .rollbackVerification(attempt: state.rollbackAttempt), now, &decision)
-                let limit = Duration.seconds(layer.healthyWithinSeconds)
-                expire(.rollbackHealthy, placement, state, since: state.phaseMark, limit: limit, now, &decision)
+                awaitHealth(
+                    .rollbackHealthy, placement, state, layer,
+                    .rollbackVerification(attempt: state.rollbackAttempt), now, &decision)
             case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rolledBack, .retired: break
             }
         }
@@ -171,9 +171,24 @@ extension RolloutState {
         _ placement: Placement, _ state: PlacementState, _ layer: PlanLayer, _ now: MonotonicTime,
         _ decision: inout Decision
     ) {
-        sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
-        let limit = Duration.seconds(layer.healthyWithinSeconds)
-        expire(.healthy, placement, state, since: state.phaseMark, limit: limit, now, &decision)
+        awaitHealth(.healthy, placement, state, layer, .verification(attempt: state.attempt), now, &decision)
+    }
+
+    /// Looks at a placement until it is as it should be, or its deadline has passed. What was seen before the deadline says
+    /// nothing of how it is now: a last look that began at the deadline or after it decides.
+    private func awaitHealth(
+        _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, _ layer: PlanLayer,
+        _ purpose: CapturePurpose, _ now: MonotonicTime, _ decision: inout Decision
+    ) {
+        let ends = state.phaseMark + .seconds(layer.healthyWithinSeconds)
+        if now < ends {
+            sample(placement, state, layer, purpose, now, &decision)
+            decision.wake(at: ends)
+        } else if let look = state.lastLook, look.began >= ends {
+            expire(kind, placement, state, since: state.phaseMark, now, &decision)
+        } else {
+            order(.placement(placement), purpose, &decision)
+        }
     }
 
     private func soak(
@@ -181,11 +196,11 @@ extension RolloutState {
         _ decision: inout Decision
     ) {
         let ends = state.phaseMark + .seconds(layer.soakSeconds)
-        let sampled = state.lastSampleMark ?? state.phaseMark
-        if now >= ends, sampled >= ends || layer.soakSeconds == 0 {
+        let isSeen = state.lastLook.map { $0.began >= ends } ?? false
+        if now >= ends, isSeen || layer.soakSeconds == 0 {
             decision.effects.append(.record(.placementSoaked(placement: placement, attempt: state.attempt)))
         } else if now >= ends {
-            // The soak ends with a sample, so that its last moment is seen as well.
+            // The soak ends with a look, so that its last moment is seen as well.
             order(.placement(placement), .verification(attempt: state.attempt), &decision)
         } else {
             sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
@@ -197,7 +212,7 @@ extension RolloutState {
         _ placement: Placement, _ state: PlacementState, _ layer: PlanLayer, _ purpose: CapturePurpose,
         _ now: MonotonicTime, _ decision: inout Decision
     ) {
-        let due = state.lastSampleMark.map { $0 + .seconds(layer.sampleSeconds) } ?? now
+        let due = state.lastLook.map { $0.ended + .seconds(layer.sampleSeconds) } ?? now
         if now >= due { order(.placement(placement), purpose, &decision) } else { decision.wake(at: due) }
     }
 
@@ -213,14 +228,8 @@ extension RolloutState {
 
     private func expire(
         _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, since mark: MonotonicTime,
-        limit: Duration, _ now: MonotonicTime, _ decision: inout Decision
+        _ now: MonotonicTime, _ decision: inout Decision
     ) {
-        guard now >= mark + limit else {
-            decision.wake(at: mark + limit)
-            return
-        }
-        // A deadline decides only over evidence: at least one sample of this phase.
-        guard kind == .progress || state.lastSampleMark != nil else { return }
         let waitingFor = state.problem?.detail ?? "\(placement) is \(state.phase)"
         decision.effects.append(
             .record(
@@ -236,8 +245,12 @@ extension RolloutState {
         guard let stuck = open.first(where: { phase(of: $0, has: .owesProgress) }), !open.contains(where: isSampled),
             let state = placements[stuck]
         else { return }
-        expire(
-            .progress, stuck, state, since: advanceMark, limit: .seconds(layer.progressDeadlineSeconds), now, &decision)
+        let ends = advanceMark + .seconds(layer.progressDeadlineSeconds)
+        if now < ends {
+            decision.wake(at: ends)
+        } else {
+            expire(.progress, stuck, state, since: advanceMark, now, &decision)
+        }
     }
 
     // MARK: Intents

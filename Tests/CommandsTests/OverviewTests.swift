@@ -194,6 +194,7 @@ private final class LiveRun {
 
     private func append(_ events: [RunEvent], isKept: Bool = true) throws {
         wall = wall.advanced(byMilliseconds: 100)
+        now = now + .milliseconds(100)
         let recorded = try ledger.append(
             state.judged(events, at: wall), to: run, after: state.sequence, lease: lease.epoch, at: wall,
             followedBy: isKept ? OverviewKeeper(at: state) : nil)

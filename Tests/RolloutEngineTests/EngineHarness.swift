@@ -64,7 +64,7 @@ struct EngineHarness {
     /// What layers and the fleet say.
     var fleet = Machine()
     var now = MonotonicTime.zero
-    private var wall = WallTime(clamping: 1_000_000)
+    private(set) var wall = WallTime(clamping: 1_000_000)
     private var epoch: Epoch = 0
 
     /// Placements that an event changed without the table naming them as changed.
@@ -93,6 +93,7 @@ struct EngineHarness {
             event = .operationIntended(intent)
         }
         wall = wall.advanced(byMilliseconds: 1)
+        now = now + .milliseconds(1)
         event = state.judged([event], at: wall)[0]
         let sequence = UInt64(log.count + 1)
         let recorded = RecordedEvent(

@@ -34,6 +34,7 @@ struct ModelRun {
 
     mutating func take(_ recorded: [RecordedEvent]) {
         wall = wall.advanced(byMilliseconds: 1)
+        now = now + .milliseconds(1)
         let clock = ContinuousClock.now
         for event in recorded { state.apply(event, at: now) }
         folding += ContinuousClock.now - clock
