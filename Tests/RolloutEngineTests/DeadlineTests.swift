@@ -1,0 +1,73 @@
+import Testing
+import UpgradeDomain
+
+@testable import RolloutEngine
+
+/// A verdict at a deadline, or at the end of a soak, rests on a look that began there or later.
+struct DeadlineTests {
+    static let first = Placement(host: "d1", layer: "data")
+
+    /// A run whose first host has just been changed and seen once; `change` makes it unhealthy.
+    private func seenOnce(sampleSeconds: Int, healthyWithinSeconds: Int) -> EngineHarness {
+        let layer = Model.layer("data") {
+            $0.sampleSeconds = sampleSeconds
+            $0.healthyWithinSeconds = healthyWithinSeconds
+        }
+        var harness = EngineHarness(Model.run([layer, Model.layer("core"), Model.layer("edge")]))
+        harness.machines[DeadlineTests.first]?.afterUpgrade = { $0.statuses["store"] = "down" }
+        harness.run { $0.state.placements[DeadlineTests.first]?.lastLook != nil }
+        return harness
+    }
+
+    @Test func aHostThatIsHealthyAtTheDeadlinePassesHoweverRarelyItIsLookedAt() {
+        var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
+        #expect(harness.state.placements[DeadlineTests.first]?.phase == .warmingUp)
+        harness.machines[DeadlineTests.first]?.statuses["store"] = "up"
+        let began = harness.now
+        harness.run { $0.state.placements[DeadlineTests.first]?.phase != .warmingUp }
+        #expect(harness.state.placements[DeadlineTests.first]?.phase == .soaking)
+        #expect(harness.now - began < .seconds(7))
+        harness.run()
+        #expect(harness.state.status == .verified)
+    }
+
+    @Test func aHostThatIsNotHealthyAtTheDeadlineHoldsTheRunWithWhatWasSeenThen() {
+        var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
+        harness.machines[DeadlineTests.first]?.statuses = ["store": "up", "api": "down"]
+        harness.run()
+        #expect(harness.state.holdingFailure?.problem.detail.contains("api") == true)
+        #expect(harness.log.filter { if case .deadlinePassed = $0.event { true } else { false } }.count == 1)
+    }
+
+    /// An answer that comes after the deadline may be as old as the question.
+    @Test(arguments: [(false, true), (true, false)])
+    func aLookThatBeganBeforeTheDeadlineDecidesNothing(isLate: Bool, decides: Bool) throws {
+        var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
+        let capture = try #require(harness.state.placements[DeadlineTests.first]?.latest)
+        harness.now = harness.now + .seconds(6)
+        guard case .capture(let order)? = harness.next.effects.first else {
+            Issue.record("no last look is asked for")
+            return
+        }
+        let seconds = isLate ? 5 : 0
+        var late = capture
+        late.takenAt = harness.wall.advanced(byMilliseconds: Int64(-1_000 * seconds))
+        harness.append(
+            .captured(CaptureRecord(purpose: order.purpose, capture: late, orderedAfter: harness.state.sequence)))
+        let isOver = harness.next.effects.contains { if case .record(.deadlinePassed) = $0 { true } else { false } }
+        #expect(isOver == decides)
+        #expect(harness.next.effects.contains(.capture(order)) == !decides)
+    }
+
+    @Test func aSoakEndsWithALookThatBeganAtItsEnd() throws {
+        var harness = EngineHarness(Model.run())
+        harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
+        let mark = try #require(harness.state.placements[DeadlineTests.first]?.phaseMark)
+        harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaked }
+        let soaked = try #require(
+            harness.log.last { if case .placementSoaked = $0.event { true } else { false } }?.recordedAt)
+        let last = try #require(harness.state.placements[DeadlineTests.first]?.latest?.takenAt)
+        #expect(soaked.milliseconds - last.milliseconds < 100)
+        #expect(harness.now - mark >= .seconds(10))
+    }
+}
