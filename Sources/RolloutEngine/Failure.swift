@@ -47,7 +47,10 @@ public struct Failure: Hashable, Sendable {
     public var placement: Placement?
     public var subject: EvidenceSubject?
     public var problem: Problem
+    /// The step that failed, or whose fate is not known.
     public var operation: OperationID?
+    /// The rollback that failed.
+    public var rollback: OperationID?
     public var at: WallTime
     public internal(set) var resolution: Resolution?
 }

@@ -6,6 +6,15 @@ extension RolloutState {
         failureLog.unresolved(of: placement)
     }
 
+    /// The last lines that the script or guardrail behind a failure printed, on either of its outputs; empty where none did.
+    public func output(of failure: Failure) -> [String] {
+        guard let id = failure.rollback ?? failure.operation else { return [] }
+        switch operations[id]?.fate {
+        case .ended(let record), .unconfirmed(let record, _): return record.lastLines
+        case .intended, .running, .uncertain, .withdrawn, .tombstoned, nil: return []
+        }
+    }
+
     mutating func fail(placement: Placement, _ problem: Problem, operation: OperationID? = nil, _ moment: Moment) {
         // What was ordered before a rollback was asked for no longer decides.
         guard !isRollingBack(placement) else { return }

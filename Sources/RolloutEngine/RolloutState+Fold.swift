@@ -251,7 +251,9 @@ extension RolloutState {
         guard plan.layer(placement.layer) != nil else { return }
         if isRollingBack(placement) {
             // The rollback that was asked for meanwhile undoes it, unless something of it lives on.
-            if let problem, problem.code == .hostBlocked { settleRollback(placement, .failed, problem, moment) }
+            if let problem, problem.code == .hostBlocked {
+                settleRollback(placement, .failed, problem, by: intent.id, moment)
+            }
             return
         }
         if let problem {
@@ -297,7 +299,7 @@ extension RolloutState {
                     placement, isRefused ? .refused : .failed,
                     Problem(
                         isRefused ? .guardrailRefused : copyVanished ? .rollbackCopyVanished : .rollbackFailed,
-                        problem.detail), moment)
+                        problem.detail), by: intent.id, moment)
             } else {
                 // Also where it was asked for again while its end was unknown: a rollback that passed is proved, not
                 // run twice.
@@ -311,7 +313,8 @@ extension RolloutState {
     }
 
     mutating func settleRollback(
-        _ placement: Placement, _ outcome: RollbackOutcome, _ problem: Problem?, _ moment: Moment
+        _ placement: Placement, _ outcome: RollbackOutcome, _ problem: Problem?, by rollback: OperationID? = nil,
+        _ moment: Moment
     ) {
         placements[placement]?.enter(.rolledBack(outcome), moment)
         placements[placement]?.problem = problem
@@ -329,7 +332,7 @@ extension RolloutState {
                 latch(
                     Failure(
                         boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
-                        problem: problem, at: moment.wall))
+                        problem: problem, rollback: rollback, at: moment.wall))
             }
         }
     }

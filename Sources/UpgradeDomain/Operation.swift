@@ -1,3 +1,5 @@
+import SafeText
+
 /// The id of one mutating script run: run, host, layer, step and attempt, with dots between them. Never run twice.
 ///
 /// Two runs of scripts never have the same id, whatever the names: bytes that would blur the parts are written as `!` and two
@@ -110,6 +112,14 @@ public struct OperationRecord: Codable, Hashable, Sendable {
     public var scriptReplaced: Bool?
 
     public static let maximumTailBytes = 2_048
+    public static let lastLinesShown = 10
+
+    /// The end of the output as lines that people are shown.
+    public var lastLines: [String] {
+        outputTail.lines.reversed().drop { $0.trimmed.isEmpty }.prefix(OperationRecord.lastLinesShown).reversed()
+            .map { String($0) }
+    }
+
     /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.
     public static let maximumDecodedTailBytes = 3 * maximumTailBytes
 

@@ -80,6 +80,21 @@ struct StatusViewTests {
         #expect(coloured != plain)
     }
 
+    @Test func aHoldShowsWhatWasPrintedAndHowManyMoreFailed() throws {
+        var report = RunReport(try #require(StatusViewTests.state()))
+        report.overview.hold?.output = ["migrating", "FATAL: \u{1b}[2J42"]
+        let others = (1...500).map {
+            RunOverview.Hold.Further(subject: "core-\($0)", code: .hostUnreachable, detail: "no route")
+        }
+        report.overview.hold?.further = Shortlist(others, atMost: RunOverview.furtherFailuresShown)
+        let text = StatusView(
+            report: report, now: .init(clamping: 0), width: 120, style: .plain, commandLines: CommandLines()
+        ).lines().map(\.written).joined(separator: "\n")
+        #expect(text.contains("  printed    migrating\n             FATAL: \\u{1b}[2J42\n"), "\(text)")
+        #expect(text.contains("490 more, listed by: lockflight recover show r-abc123"), "\(text)")
+        #expect(text.contains("core-10: ") && !text.contains("core-11: "))
+    }
+
     @Test func theHoldNamesWhereWhyAndWhatNext() throws {
         let text = try lines(width: 200).map(\.written).joined(separator: "\n")
         #expect(text.contains("held at preflight: host-unreachable"))

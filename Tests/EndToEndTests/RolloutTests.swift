@@ -216,6 +216,21 @@ struct RolloutTests {
         }
     }
 
+    /// What a failed script printed last is where people look for why a run is held.
+    private func everyViewShows(_ line: String, of fleet: FleetFixture, told: String) async throws {
+        #expect(told.contains(line), "\(told)")
+        let page = "\(fleet.folder)/boundary.md"
+        try await fleet.expect(.held, "recover", "--output", page)
+        #expect(try String(contentsOfFile: page, encoding: .utf8).contains(line))
+        for view in [
+            ["status"], ["status", "--json"], ["recover"], ["recover", "--json"], ["report"],
+            ["report", "--format", "html"],
+        ] {
+            let shown = try await fleet.run(view).output
+            #expect(shown.contains(line), "\(view): \(shown)")
+        }
+    }
+
     @Test func aWrongPlanIsLeftThroughASuccessor() async throws {
         try await FleetFixture.with { fleet in
             // The wrong plan: it asks core for a release that does not exist.
@@ -229,9 +244,10 @@ struct RolloutTests {
 
                         """)
             }
-            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            let told = try await fleet.expect(.held, "rollout", "start", "lab-1.5.0").output
             let old = try #require(try await fleet.status().value(at: "/run")?.scalarText)
             #expect(try await fleet.holdCode() == "step-failed")
+            try await everyViewShows("release 9.9.9 is not on this host", of: fleet, told: told)
             try await fleet.approvePlan(to: "1.5.0") {
                 $0.replacingOccurrences(of: "name: lab-1.5.0", with: "name: right")
             }

@@ -36,6 +36,8 @@ struct EngineHarness {
         var isMute = false
         var script = Script.passes
         var rollback = Script.passes
+        /// The end of what its scripts print.
+        var prints = ""
         /// Nobody reaches it in time, so it goes back by itself; what its rollback ends with.
         var goesBack: OperationOutcome?
         /// Applied when its version becomes the target.
@@ -259,7 +261,9 @@ struct EngineHarness {
                 .operationStarted(id: intent.id), .operationUncertain(id: intent.id, detail: "connection lost"),
             ]
         }
-        let record = OperationRecord(id: intent.id, outcome: outcome(of: intent), startedAt: wall)
+        let record = OperationRecord(
+            id: intent.id, outcome: outcome(of: intent), startedAt: wall,
+            outputTail: machines[intent.placement]?.prints ?? "")
         return [.operationStarted(id: intent.id), .operationEnded(record)]
     }
 

@@ -43,6 +43,27 @@ struct RecoveryTests {
         #expect(harness.machines[RecoveryTests.c2]?.version == "1")
     }
 
+    @Test func whatAFailedStepAndAFailedRollbackPrintedIsKeptWithTheirFailures() throws {
+        let printed = (1...12).map { "line \($0)" }.joined(separator: "\n") + "\n\n"
+        var harness = held {
+            $0.script = .ends(.exited(code: 3))
+            $0.prints = printed
+        }
+        let step = try #require(harness.state.holdingFailure)
+        #expect(harness.state.output(of: step) == (3...12).map { "line \($0)" })
+        harness.machines[RecoveryTests.c2]?.rollback = .ends(.guardrailRefused(guardrail: "g", code: 4))
+        harness.machines[RecoveryTests.c2]?.prints = "no way back\r\n"
+        harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
+        harness.run()
+        let rollback = try #require(harness.state.unresolvedFailures.last)
+        #expect(rollback.problem.code == .guardrailRefused && rollback.rollback != nil)
+        #expect(harness.state.output(of: rollback) == ["no way back"])
+        #expect(harness.state.output(of: step).count == 10)
+        // What the evidence shows is nobody's output.
+        let regressed = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
+        #expect(try regressed.state.output(of: #require(regressed.state.holdingFailure)).isEmpty)
+    }
+
     @Test func aRepairIsProvedWithTheWholeFamily() {
         var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         harness.request(.recheck(host: "c2"))

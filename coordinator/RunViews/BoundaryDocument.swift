@@ -11,6 +11,8 @@ package struct BoundaryDocument: Encodable {
         package var failureClass: String
         package var detail: String
         package var divergent: ItemDelta?
+        /// The last lines that the script behind it printed; nil where none did.
+        package var output: [String]?
         package var atMilliseconds: Int64
         package var answered: String?
     }
@@ -63,6 +65,7 @@ package struct BoundaryDocument: Encodable {
                 subject: failure.subject?.description ?? failure.host?.rawValue ?? "the run",
                 code: failure.problem.code.rawValue, failureClass: failure.problem.code.failureClass.rawValue,
                 detail: failure.problem.detail, divergent: failure.problem.item,
+                output: state.output(of: failure).nonEmpty,
                 atMilliseconds: failure.at.milliseconds,
                 answered: failure.resolution?.words)
         }

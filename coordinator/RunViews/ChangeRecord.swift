@@ -114,7 +114,18 @@ package struct ChangeRecord {
                         failure.resolution?.words ?? "no",
                     ]
                 }, empty: "none"),
+            Table(
+                title: "What failed scripts printed last", headers: ["at", "whom", "line"],
+                rows: state.failures.flatMap { ChangeRecord.output(of: $0, state) }, empty: "nothing"),
         ]
+    }
+
+    /// A row for each line; whose it is stands at the first.
+    private static func output(of failure: Failure, _ state: RolloutState) -> [[String]] {
+        let whom = failure.placement?.description ?? ""
+        return state.output(of: failure).enumerated().map { index, line in
+            index == 0 ? [failure.at.rfc3339, whom, line] : ["", "", line]
+        }
     }
 
     private static func row(of placement: Placement, _ state: RolloutState) -> [String] {

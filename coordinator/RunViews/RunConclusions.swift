@@ -29,7 +29,8 @@ package struct RunConclusions: Encodable {
         var (stated, found) = (stated, json(events))
         if format == EvidenceBundle.formatWithAdvice { stated = stated.withoutAdvice }
         if format != EvidenceBundle.currentFormat {
-            (stated, found) = (stated.withoutRepairs.withoutComparisons, found.withoutRepairs.withoutComparisons)
+            stated = stated.withoutRepairs.withoutComparisons
+            found = found.withoutRepairs.withoutComparisons.withoutOutput
         }
         return found == stated
     }
@@ -45,49 +46,34 @@ package struct RunConclusions: Encodable {
 
 extension JSONValue {
     /// Conclusions without which placements are repaired by hand: earlier builds named more.
-    fileprivate var withoutRepairs: JSONValue {
-        guard case .object(var conclusions) = self, case .object(var run)? = conclusions["run"],
-            case .array(let placements)? = run["placements"]
-        else { return self }
-        run["placements"] = .array(
-            placements.map { placement in
-                guard case .object(var members) = placement else { return placement }
-                members["repairedByHand"] = nil
-                return .object(members)
-            })
-        conclusions["run"] = .object(run)
-        return .object(conclusions)
-    }
+    fileprivate var withoutRepairs: JSONValue { removing("run", "placements", "*", "repairedByHand") }
 
     /// Conclusions without the commands that could be given next: builds up to 0.1.0 wrote them among the conclusions, and they
     /// depend on the build and on the time.
-    fileprivate var withoutAdvice: JSONValue {
-        guard case .object(var conclusions) = self else { return self }
-        if case .object(var run)? = conclusions["run"] {
-            run["next"] = nil
-            conclusions["run"] = .object(run)
-        }
-        return JSONValue.object(conclusions).withoutBoundaries("options")
-    }
+    fileprivate var withoutAdvice: JSONValue { removing("run", "next").removing("boundaries", "*", "options") }
 
     /// Conclusions without evidence beside evidence: earlier builds showed other rows than those that were judged.
     fileprivate var withoutComparisons: JSONValue {
-        guard case .object(var conclusions) = self else { return self }
-        conclusions["comparisons"] = nil
-        return JSONValue.object(conclusions).withoutBoundaries("evidence")
+        removing("comparisons").removing("boundaries", "*", "evidence")
     }
 
-    /// Conclusions whose boundaries lack a member.
-    private func withoutBoundaries(_ member: String) -> JSONValue {
-        guard case .object(var conclusions) = self, case .array(let boundaries)? = conclusions["boundaries"] else {
-            return self
+    /// Conclusions without what scripts printed, which earlier builds left among the events.
+    fileprivate var withoutOutput: JSONValue {
+        removing("run", "hold", "output").removing("boundaries", "*", "failures", "*", "output")
+    }
+
+    /// The value without a member at a path; `*` stands for every element of an array.
+    private func removing(_ path: String...) -> JSONValue { removing(path[...]) }
+
+    private func removing(_ path: ArraySlice<String>) -> JSONValue {
+        guard let name = path.first else { return self }
+        let rest = path.dropFirst()
+        switch self {
+        case .object(var members):
+            members[name] = rest.isEmpty ? nil : members[name]?.removing(rest)
+            return .object(members)
+        case .array(let elements): return name == "*" ? .array(elements.map { $0.removing(rest) }) : self
+        case .null, .bool, .integer, .number, .string: return self
         }
-        conclusions["boundaries"] = .array(
-            boundaries.map { boundary in
-                guard case .object(var members) = boundary else { return boundary }
-                members[member] = nil
-                return .object(members)
-            })
-        return .object(conclusions)
     }
 }

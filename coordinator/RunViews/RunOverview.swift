@@ -18,18 +18,8 @@ package struct RunOverview: Codable, Hashable {
         case good, bad, attention, working
     }
 
-    package struct Names: Codable, Hashable {
-        package var count: Int
-        package var first: [Placement]
-
-        package init(_ placements: [Placement]) {
-            count = placements.count
-            first = Array(placements.prefix(RunOverview.namesShown))
-        }
-    }
-
     package struct Hold: Codable, Hashable {
-        package struct Further: Codable, Hashable {
+        package struct Further: Codable, Hashable, Sendable {
             package var subject: String
             package var code: HoldCode
             package var detail: String
@@ -45,12 +35,14 @@ package struct RunOverview: Codable, Hashable {
         /// How it was answered, for people.
         package var answer: String?
         package var divergent: ItemDelta?
-        package var touched: Names
-        package var rolledBack: Names
-        package var untouched: Names
+        /// The last lines that the script behind it printed; nil where none did.
+        package var output: [String]?
+        package var touched: Shortlist<Placement>
+        package var rolledBack: Shortlist<Placement>
+        package var untouched: Shortlist<Placement>
         package var inFlight: [OperationID]
         package var isSafeToVerifyInPlace: Bool
-        package var further: [Further]
+        package var further: Shortlist<Further>
     }
 
     /// What can be done next, narrowest first, until a time: approvals run out.
@@ -111,17 +103,31 @@ package struct RunOverview: Codable, Hashable {
 extension RunOverview.Hold {
     fileprivate init?(_ state: RolloutState) {
         guard let record = state.boundaryRecord, let failure = state.holdingFailure else { return nil }
+        func names(_ placements: [Placement]) -> Shortlist<Placement> {
+            Shortlist(placements, atMost: RunOverview.namesShown)
+        }
         self.init(
             code: failure.problem.code, boundary: record.stopped.description,
             completed: record.completed?.description, subject: failure.whom, host: failure.host,
             layer: failure.placement?.layer, detail: failure.problem.detail, answer: failure.resolution?.words,
-            divergent: failure.problem.item, touched: RunOverview.Names(record.touched),
-            rolledBack: RunOverview.Names(record.rolledBack), untouched: RunOverview.Names(record.untouched),
+            divergent: failure.problem.item, output: state.output(of: failure).nonEmpty, touched: names(record.touched),
+            rolledBack: names(record.rolledBack), untouched: names(record.untouched),
             inFlight: record.inFlight.map(\.intent.id), isSafeToVerifyInPlace: record.isSafeToVerifyInPlace,
-            further: state.unresolvedFailures.filter { $0 != failure }.prefix(RunOverview.furtherFailuresShown).map {
-                Further(subject: $0.whom, code: $0.problem.code, detail: $0.problem.detail)
-            })
+            further: RunOverview.Hold.further(in: state, atMost: RunOverview.furtherFailuresShown))
     }
+
+    /// What else is wrong and not answered yet.
+    package static func further(in state: RolloutState, atMost limit: Int) -> Shortlist<Further> {
+        let holding = state.holdingFailure
+        return Shortlist(state.unresolvedFailures.filter { $0 != holding }, atMost: limit) {
+            Further(subject: $0.whom, code: $0.problem.code, detail: $0.problem.detail)
+        }
+    }
+}
+
+extension [String] {
+    /// Nil where there is none, so that what is written of it has no member for it.
+    package var nonEmpty: [String]? { isEmpty ? nil : self }
 }
 
 extension Failure {

@@ -59,6 +59,8 @@ struct EvidenceTry: LockflightCommand {
             if reading.unknown != nil, let answer = taken.answers[reading.name], !answer.isEmpty {
                 let shown = String(answer.prefix(EvidenceTry.shownCharacters))
                 lines += shown.lines.map { "      | \($0)" }
+                let rest = answer.count - shown.count
+                if rest > 0 { lines.append("      and \(rest) more characters") }
             }
         }
         let verdict = taken.problem.map { style.red("no: \($0.code.rawValue), \($0.detail)") }

@@ -26,6 +26,11 @@ extension BoundaryDocument {
                 failure.failureClass, failure.detail, failure.answered ?? "no",
             ])
         }
+        for failure in failures {
+            guard let output = failure.output else { continue }
+            lines +=
+                ["", "What \(failure.subject) printed last:", "", "| line |", "|---|"] + output.map { cells([$0]) }
+        }
         for piece in evidence {
             lines += ["", "## Evidence of \(piece.placement)", ""]
             lines += [

@@ -54,8 +54,10 @@ struct RecoverShow: LockflightCommand {
             }
             remarks.append("written to \(output)")
         }
+        var report = RunReport(state)
+        report.overview.hold?.further = RunOverview.Hold.further(in: state, atMost: .max)
         let view = StatusView(
-            report: RunReport(state), now: Context.clock.wall(), width: context.width, style: context.style,
+            report: report, now: Context.clock.wall(), width: context.width, style: context.style,
             commandLines: context.commandLines, driver: nil)
         return CommandResult(lines: view.recoveryLines, document: document, status: state.exitStatus, remarks: remarks)
     }

@@ -30,6 +30,7 @@ struct RunNarrator {
             lines.append(
                 "\(time) \(whom) FAILED \(failure.problem.code.rawValue): \(failure.problem.detail)"
             )
+            lines += state.output(of: failure).map { "    | \($0)" }
         }
         return lines
     }

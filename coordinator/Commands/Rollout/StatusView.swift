@@ -221,6 +221,9 @@ struct StatusView {
         if hold.code.failureClass != .failed { lines += wrap("  class      ", hold.code.failureClass.words) }
         let answer = hold.answer.map { "  (answered: \($0))" } ?? ""
         lines += wrap("  where      ", "\(hold.subject): \(hold.detail)\(answer)")
+        for (index, line) in (hold.output ?? []).enumerated() {
+            lines += wrap(index == 0 ? "  printed    " : "             ", line)
+        }
         if let item = hold.divergent {
             lines += wrap(
                 "  divergent  ",
@@ -237,16 +240,20 @@ struct StatusView {
         lines += wrap(
             "  in place   ",
             hold.isSafeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet")
-        for other in hold.further {
+        for other in hold.further.first {
             lines += wrap("  also       ", "\(other.subject): \(other.code.rawValue): \(other.detail)")
+        }
+        if hold.further.rest > 0 {
+            lines += wrap(
+                "  also       ",
+                "\(hold.further.rest) more, listed by: \(commandLines.line(.showBoundary(run: overview.run)))")
         }
         return lines
     }
 
-    private func names(_ placements: RunOverview.Names) -> String {
+    private func names(_ placements: Shortlist<Placement>) -> String {
         let named = placements.first.map(\.description).joined(separator: ", ")
-        let more = placements.count - placements.first.count
-        return placements.count == 0 ? "none" : more > 0 ? "\(named) and \(more) more" : named
+        return placements.count == 0 ? "none" : placements.rest > 0 ? "\(named) and \(placements.rest) more" : named
     }
 
     private func wrap(_ label: TerminalText, _ text: String) -> [TerminalText] {
