@@ -106,7 +106,7 @@ struct PlanFileTests {
             "    run: [sudo, -n, /bin/sh, -c, 'cd scripts && ./redeploy-host-stack.sh']", "- name: data",
             "what the rollback of layer data runs is not known"
         ),
-        ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch of layer data is 25%"),
+        ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch is 25%"),
         ("batches: [1, 25%, 100%]", "batches: [3, 2, 100%]", "batches:", "is not larger than 3"),
         ("batches: [1, 25%, 100%]", "batches: [1, half]", "batches:", "'half' is no batch size"),
         ("  failedWhen:\n", "  # failedWhen:\n", "", "is not YAML"),

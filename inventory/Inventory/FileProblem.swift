@@ -21,8 +21,16 @@ public struct FileProblem: Hashable, Sendable, CustomStringConvertible {
 /// Everything wrong in a file, in the order of its lines.
 public struct FileProblems: Error, Hashable, Sendable, CustomStringConvertible {
     public var problems: [FileProblem]
+    /// How many there are beside those.
+    public var unlisted: Int
 
-    init(_ problems: [FileProblem]) { self.problems = problems.sorted { $0.line < $1.line } }
+    init(_ problems: [FileProblem], unlisted: Int = 0) {
+        self.problems = problems.sorted { $0.line < $1.line }
+        self.unlisted = unlisted
+    }
 
-    public var description: String { problems.map(\.description).joined(separator: "\n") }
+    public var description: String {
+        let more = unlisted == 0 ? [] : ["\(unlisted) more problems are not listed"]
+        return (problems.map(\.description) + more).joined(separator: "\n")
+    }
 }

@@ -10,11 +10,18 @@ final class FileReader {
 
     let file: String
     private(set) var problems: [FileProblem]
+    /// How many there are beside those.
+    private(set) var unlisted: Int
+    /// How often something was refused.
+    private var refusals = 0
 
-    /// - Parameter problems: what is known to be wrong with the file.
-    init(file: String, problems: [FileProblem] = []) {
+    /// - Parameters:
+    ///   - problems: what is known to be wrong with the file.
+    ///   - unlisted: how many problems are known beside those.
+    init(file: String, problems: [FileProblem] = [], unlisted: Int = 0) {
         self.file = file
         self.problems = problems
+        self.unlisted = unlisted
     }
 
     /// The root mapping of a text, or nil with a problem recorded.
@@ -56,8 +63,25 @@ final class FileReader {
 
     /// - Parameter remedy: put together only for what is reported: a file may hold a hundred thousand wrong keys.
     func report(_ line: Int, _ message: String, _ remedy: @autoclosure () -> String) {
-        guard problems.count < FileReader.problemCount else { return }
+        refusals += 1
+        // What several entries take from the same lines is wrong once.
+        guard !problems.contains(where: { $0.line == line && $0.message == message }) else { return }
+        if isFull {
+            unlisted += 1
+            return
+        }
         problems.append(FileProblem(file: file, line: line, message: message, remedy: remedy()))
+    }
+
+    /// Whether further problems are only counted.
+    var isFull: Bool { problems.count >= FileReader.problemCount }
+
+    /// What `read` finds, and whether it has refused nothing on its way. An entry that was refused is there all the same: only
+    /// where all was taken can anything be missing.
+    func whole<Value>(_ read: () -> Value) -> (value: Value, isWhole: Bool) {
+        let before = refusals
+        let value = read()
+        return (value, refusals == before)
     }
 
     /// A text with each `${name}` replaced; nil with a problem recorded where one has no value.
@@ -92,7 +116,7 @@ final class FileReader {
 
     /// Throws what was collected, if anything was.
     func finish() throws(FileProblems) {
-        if !problems.isEmpty { throw FileProblems(problems) }
+        if !problems.isEmpty { throw FileProblems(problems, unlisted: unlisted) }
     }
 }
 
@@ -117,7 +141,8 @@ struct Section {
     let name: String
     let line: Int
     private var fields: [String: Field] = [:]
-    private var order: [Field] = []
+    /// Keys for which unknown ones may have been meant.
+    private var meant: Set<String> = []
     private let known: [String]
 
     /// The `name` of what the mapping describes, within a grammar.
@@ -140,18 +165,23 @@ struct Section {
             let text = key.scalar?.string ?? "?"
             let keyLine = key.mark?.line ?? field.line
             guard known.contains(text) else {
+                let near = reader.isFull ? nil : Section.nearest(to: text, among: known)
+                if let near { meant.insert(near) }
+                let all = "use one of: \(known.joined(separator: ", "))"
                 reader.report(
-                    keyLine, "\(field.name) has no key '\(text)'", Section.suggestion(for: text, among: known))
+                    keyLine, "\(field.name) has no key '\(text)'", near.map { "did you mean '\($0)'? \(all)" } ?? all)
                 continue
             }
             fields[text] = Field(name: "\(field.name).\(text)", node: value, line: keyLine)
         }
     }
 
-    private static func suggestion(for text: String, among known: [String]) -> String {
-        let near = known.min { distance($0, text) < distance($1, text) }
-        if let near, distance(near, text) <= max(2, text.count / 3) { return "did you mean '\(near)'?" }
-        return "use one of: \(known.joined(separator: ", "))"
+    /// The key that was probably meant; nil where none is near.
+    private static func nearest(to text: String, among known: [String]) -> String? {
+        guard text.utf8.count <= 100, let near = known.min(by: { distance($0, text) < distance($1, text) }) else {
+            return nil
+        }
+        return distance(near, text) <= max(2, text.count / 3) ? near : nil
     }
 
     private static func distance(_ left: String, _ right: String) -> Int {
@@ -171,12 +201,22 @@ struct Section {
 
     func field(_ key: String) -> Field? { fields[key].flatMap { $0.node.isNull ? nil : $0 } }
 
+    /// Whether an unknown key was refused that may have been meant for this one.
+    func isMisspelled(_ key: String) -> Bool { field(key) == nil && meant.contains(key) }
+
+    /// Reports that what belongs under a key is missing; nothing where it was written and refused, or misspelled.
+    ///
+    /// - Parameter isWhole: whether all that was written under it was taken.
+    func reportMissing(_ key: String, _ message: String, _ remedy: String, ifWhole isWhole: Bool) {
+        if isWhole, !isMisspelled(key) { reader.report(line(of: key), message, remedy) }
+    }
+
     /// The line of a key, or of the mapping where the key is absent.
     func line(of key: String) -> Int { fields[key]?.line ?? line }
 
     func required(_ key: String, _ remedy: String) -> Field? {
         if let field = field(key) { return field }
-        reader.report(line(of: key), "\(name) has no '\(key)'", remedy)
+        if !isMisspelled(key) { reader.report(line(of: key), "\(name) has no '\(key)'", remedy) }
         return nil
     }
 

@@ -2,20 +2,24 @@ import UpgradeDomain
 
 /// What hosts must be to each other once it is known where each of them is and what stands before it.
 struct HostRules {
-    let hosts: [(host: Host, line: Int)]
+    typealias Placed = (host: Host, line: Int, hasWholeLayers: Bool)
+
+    let hosts: [Placed]
     let reader: FileReader
     private let jumps: [HostName: HostName]
 
-    init(hosts: [(host: Host, line: Int)], reader: FileReader) {
+    init(hosts: [Placed], reader: FileReader) {
         self.hosts = hosts
         self.reader = reader
-        jumps = Dictionary(hosts.compactMap { host, _ in host.jump.map { (host.name, $0) } }) { first, _ in first }
+        jumps = Dictionary(hosts.compactMap { placed in placed.host.jump.map { (placed.host.name, $0) } }) { first, _ in
+            first
+        }
     }
 
     func check() {
         let bastions = Set(hosts.compactMap(\.host.jump))
         var addresses: [Place: HostName] = [:]
-        for (host, line) in hosts {
+        for (host, line, hasWholeLayers) in hosts {
             if let address = HostAddress(host.address) {
                 let place = Place(address: address, port: host.port)
                 if let twin = addresses[place], twin != host.name {
@@ -30,7 +34,7 @@ struct HostRules {
                     line, "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts, or behind itself",
                     "break the circle of jumps, or shorten the way")
             }
-            if host.placements.isEmpty, !bastions.contains(host.name) {
+            if host.placements.isEmpty, hasWholeLayers, !bastions.contains(host.name) {
                 reader.report(line, "host \(host.name) stands in no layer", "name its layers, or remove it")
             }
         }

@@ -8,6 +8,8 @@ public struct InventoryDraft: Sendable {
     public internal(set) var sshConfig: String?
     /// What is wrong with the text.
     public internal(set) var problems: [FileProblem] = []
+    /// How many problems there are beside those.
+    var unlistedProblems = 0
     var layers: [InventoryLayer] = []
     var entries: [Entry] = []
 
@@ -20,6 +22,8 @@ public struct InventoryDraft: Sendable {
         var said: Said
         /// From 1.
         var line: Int
+        /// Whether none of its layers was refused.
+        var hasWholeLayers: Bool
     }
 
     /// What an entry, or the defaults, say themselves. It wins over ssh_config.

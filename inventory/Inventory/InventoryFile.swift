@@ -27,7 +27,7 @@ public enum InventoryFile {
             draft.sshConfig = section.text("sshConfig")
             (draft.layers, draft.entries) = reading.layersAndEntries()
         }
-        draft.problems = reader.problems
+        (draft.problems, draft.unlistedProblems) = (reader.problems, reader.unlisted)
         return draft
     }
 }
@@ -49,19 +49,39 @@ private struct InventoryReading {
         var baseURL: String?
         var variables: [String: String] = [:]
         var labels: [String: String] = [:]
+        /// Whether everything that was written here was taken.
+        var isWhole = true
+    }
+
+    /// The names that hosts may use, and whether all that were written were taken.
+    private struct Named<Value> {
+        var values: [String: Value]
+        var isWhole: Bool
     }
 
     func layersAndEntries() -> ([InventoryLayer], [InventoryDraft.Entry]) {
-        let defaults = section.field("defaults").map { readDefaults($0, over: Defaults()) } ?? Defaults()
-        let groups = readGroups(over: defaults)
+        let defaults =
+            section.field("defaults").map { readDefaults($0, over: Defaults()) }
+            ?? Defaults(isWhole: !section.isMisspelled("defaults"))
+        let groups = reader.whole { readGroups(over: defaults) }
         let layers = readLayers()
-        let entries = readHosts(defaults, groups, layers: Set(layers.map(\.value.name)))
-        checkNames(entries, layers)
-        return (layers.map(\.value), entries)
+        let known = Named(
+            values: Dictionary(layers.value.map { ($0.value.name.rawValue, ()) }) { first, _ in first },
+            isWhole: layers.isWhole)
+        let entries = readHosts(
+            defaults, Named(values: groups.value, isWhole: groups.isWhole && !section.isMisspelled("groups")), known)
+        checkNames(entries.value, layers.value, isWhole: entries.isWhole)
+        return (layers.value.map(\.value), entries.value)
     }
 
     /// - Parameter base: what is not said here.
     private func readDefaults(_ field: Field, over base: Defaults) -> Defaults {
+        var (defaults, isWhole) = reader.whole { takeDefaults(field, over: base) }
+        defaults.isWhole = base.isWhole && isWhole
+        return defaults
+    }
+
+    private func takeDefaults(_ field: Field, over base: Defaults) -> Defaults {
         guard let own = Section(field, known: InventoryFile.defaultKeys, reader) else { return base }
         let folder = directory("workingDirectory", of: own)
         return Defaults(
@@ -86,59 +106,70 @@ private struct InventoryReading {
 
     /// What a host has unless it says otherwise: of its group, if it names one, else of all.
     private func inherited(
-        by own: Section, _ host: String, _ defaults: Defaults, _ groups: [String: Defaults]
+        by own: Section, _ host: String, _ defaults: Defaults, _ groups: Named<Defaults>
     ) -> Defaults {
         guard let group = own.text("group") else { return defaults }
-        if let known = groups[group] { return known }
+        if let known = groups.values[group] { return known }
+        guard groups.isWhole else { return defaults }
         reader.report(
             own.line(of: "group"), "host \(host) is in an unknown group '\(group)'",
-            groups.isEmpty
+            groups.values.isEmpty
                 ? "write the group: 'groups: {\(group): {...}}'"
-                : "use one of: \(groups.keys.sorted().joined(separator: ", "))")
+                : "use one of: \(groups.values.keys.sorted().joined(separator: ", "))")
         return defaults
     }
 
     private typealias Placed<Value> = (value: Value, line: Int)
 
-    private func readLayers() -> [Placed<InventoryLayer>] {
+    /// The layers, and whether none of them was refused.
+    private func readLayers() -> (value: [Placed<InventoryLayer>], isWhole: Bool) {
         guard let field = section.required("layers", "list the layers in the order in which they move") else {
-            return []
+            return ([], false)
         }
+        let (elements, isList) = reader.whole { reader.list(field) }
+        if elements.isEmpty, isList {
+            reader.report(field.line, "there are no layers", "list at least one layer with its owners")
+        }
+        let layers = readLayers(elements)
+        return (layers, isList && layers.count == elements.count)
+    }
+
+    private func readLayers(_ elements: [Field]) -> [Placed<InventoryLayer>] {
         var layers: [Placed<InventoryLayer>] = []
-        for element in reader.list(field) {
+        for element in elements {
             guard let own = Section(element, known: InventoryFile.layerKeys, reader),
                 let name = own.requiredName("layer", .machine)
             else { continue }
-            let owners = (own.texts("owners") ?? []).compactMap {
-                reader.name($0, own.line(of: "owners"), "owner", .word)
+            let (owners, isWhole) = reader.whole {
+                (own.texts("owners") ?? []).compactMap { reader.name($0, own.line(of: "owners"), "owner", .word) }
             }
             if owners.isEmpty {
-                reader.report(
-                    own.line(of: "owners"), "layer \(name) has no owner",
-                    "write 'owners: [NAME]': someone must approve changes to it")
+                own.reportMissing(
+                    "owners", "layer \(name) has no owner",
+                    "write 'owners: [NAME]': someone must approve changes to it",
+                    ifWhole: isWhole)
             }
             if layers.contains(where: { $0.value.name.rawValue == name }) {
                 reader.report(own.line(of: "name"), "layer \(name) is listed twice", "give each layer its own name")
             }
             layers.append((InventoryLayer(name: LayerName(name), owners: owners.map { Owner($0) }), own.line))
         }
-        if layers.isEmpty {
-            reader.report(field.line, "there are no layers", "list at least one layer with its owners")
-        }
         return layers
     }
 
+    /// The hosts, and whether none of them, and of their layers, was refused.
     private func readHosts(
-        _ defaults: Defaults, _ groups: [String: Defaults], layers: Set<LayerName>
-    ) -> [InventoryDraft.Entry] {
-        guard let field = section.required("hosts", "list the hosts") else { return [] }
-        let elements = reader.list(field)
-        if elements.isEmpty { reader.report(field.line, "there are no hosts", "list at least one host") }
-        return elements.compactMap { readHost($0, defaults, groups, layers) }
+        _ defaults: Defaults, _ groups: Named<Defaults>, _ layers: Named<Void>
+    ) -> (value: [InventoryDraft.Entry], isWhole: Bool) {
+        guard let field = section.required("hosts", "list the hosts") else { return ([], false) }
+        let (elements, isList) = reader.whole { reader.list(field) }
+        if elements.isEmpty, isList { reader.report(field.line, "there are no hosts", "list at least one host") }
+        let entries = elements.compactMap { readHost($0, defaults, groups, layers) }
+        return (entries, isList && entries.count == elements.count && entries.allSatisfy(\.hasWholeLayers))
     }
 
     private func readHost(
-        _ field: Field, _ shared: Defaults, _ groups: [String: Defaults], _ layers: Set<LayerName>
+        _ field: Field, _ shared: Defaults, _ groups: Named<Defaults>, _ layers: Named<Void>
     ) -> InventoryDraft.Entry? {
         guard let own = Section(field, known: InventoryFile.hostKeys, reader),
             let name = own.requiredName("host", .machine)
@@ -157,9 +188,17 @@ private struct InventoryReading {
             identityFile: own.text("identityFile") ?? defaults.identityFile,
             jump: own.text("jump").map { HostName($0) })
         let folder = directory("workingDirectory", of: own) ?? defaults.workingDirectory
-        let baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? defaults.baseURL
-        let placements = placements(own, name, baseURL, layers)
-        if folder == nil, own.text("workingDirectory") == nil, !placements.isEmpty {
+        let base = reader.whole { own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } }
+        let baseURL = base.value ?? defaults.baseURL
+        let mayHaveURL = baseURL != nil || !base.isWhole || !defaults.isWhole || own.isMisspelled("baseURL")
+        let (placements, isWhole) = reader.whole {
+            self.placements(own, name, baseURL, isSaid: mayHaveURL, layers)
+        }
+        let hasWholeLayers =
+            isWhole && layers.isWhole && !own.isMisspelled("layers") && !(baseURL == nil && mayHaveURL)
+        if folder == nil, own.field("workingDirectory") == nil, !own.isMisspelled("workingDirectory"), defaults.isWhole,
+            !placements.isEmpty
+        {
             reader.report(
                 own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
         }
@@ -171,40 +210,45 @@ private struct InventoryReading {
             workingDirectory: folder ?? "",
             agentDirectory: directory("agentDirectory", of: own) ?? defaults.agentDirectory, variables: variables,
             placements: placements)
-        return InventoryDraft.Entry(host: host, said: said, line: own.line)
+        return InventoryDraft.Entry(host: host, said: said, line: own.line, hasWholeLayers: hasWholeLayers)
     }
 
     /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` where the layers answer at different places.
-    private func placements(_ own: Section, _ host: String, _ baseURL: String?, _ layers: Set<LayerName>)
-        -> [HostPlacement]
-    {
+    ///
+    /// - Parameter isSaid: whether there may be a URL for all of them that was refused.
+    private func placements(
+        _ own: Section, _ host: String, _ baseURL: String?, isSaid: Bool, _ layers: Named<Void>
+    ) -> [HostPlacement] {
         guard let field = own.required("layers", "name the layers that \(host) stands in: layers: [NAME]") else {
             return []
         }
-        var entries: [(name: String, url: String?, line: Int)] = []
+        var entries: [(name: String, url: String?, isSaid: Bool, line: Int)] = []
         if field.isMapping {
             for (layer, value) in reader.pairs(field) {
                 guard let section = Section(value, known: ["baseURL"], reader) else { continue }
-                let own = section.text("baseURL").flatMap { url($0, section.line(of: "baseURL")) }
-                entries.append((layer, own ?? baseURL, value.line))
+                let (own, isWhole) = reader.whole {
+                    section.text("baseURL").flatMap { url($0, section.line(of: "baseURL")) }
+                }
+                entries.append((layer, own ?? baseURL, isSaid || !isWhole, value.line))
             }
         } else {
             entries = reader.list(field).compactMap { element in
-                reader.text(element).map { ($0, baseURL, element.line) }
+                reader.text(element).map { ($0, baseURL, isSaid, element.line) }
             }
         }
         var placements: [HostPlacement] = []
         for entry in entries {
             let layer = LayerName(entry.name)
-            if !layers.contains(layer) {
+            if layers.values[entry.name] == nil {
+                guard layers.isWhole else { continue }
                 reader.report(
                     entry.line, "host \(host) stands in an unknown layer '\(layer)'",
-                    "use one of: \(layers.sorted().map(\.rawValue).joined(separator: ", "))")
+                    "use one of: \(layers.values.keys.sorted().joined(separator: ", "))")
             } else if placements.contains(where: { $0.layer == layer }) {
                 reader.report(entry.line, "host \(host) names layer \(layer) twice", "name it once")
             } else if let url = entry.url {
                 placements.append(HostPlacement(layer: layer, baseURL: url))
-            } else {
+            } else if !entry.isSaid {
                 reader.report(
                     entry.line, "host \(host) has no baseURL in layer \(layer)",
                     "write where its platform API answers, such as http://127.0.0.1:8080")
@@ -213,7 +257,10 @@ private struct InventoryReading {
         return placements
     }
 
-    private func checkNames(_ entries: [InventoryDraft.Entry], _ layers: [Placed<InventoryLayer>]) {
+    /// - Parameter isWhole: whether no host, and none of their layers, was refused.
+    private func checkNames(
+        _ entries: [InventoryDraft.Entry], _ layers: [Placed<InventoryLayer>], isWhole: Bool
+    ) {
         let names = Set(entries.map(\.host.name))
         var seen: [HostName: Int] = [:]
         for entry in entries {
@@ -224,13 +271,14 @@ private struct InventoryReading {
                     "rename it, or remove it: the first is in line \(first)")
             }
             seen[host.name] = seen[host.name] ?? entry.line
-            if let jump = host.jump, !names.contains(jump) {
+            if let jump = host.jump, isWhole, !names.contains(jump) {
                 reader.report(
                     entry.line, "host \(host.name) jumps through an unknown host '\(jump)'",
                     "name a host of this file")
             }
         }
-        for (layer, line) in layers where !entries.contains(where: { $0.host.baseURL(in: layer.name) != nil }) {
+        for (layer, line) in layers
+        where isWhole && !entries.contains(where: { $0.host.baseURL(in: layer.name) != nil }) {
             reader.report(line, "layer \(layer.name) has no host", "put a host in it, or remove it")
         }
     }

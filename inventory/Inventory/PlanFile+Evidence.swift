@@ -19,16 +19,31 @@ extension PlanFile {
     static let referenceKeys = ["surface", "item"]
 }
 
+/// The surfaces of a plan, as far as they could be read.
+struct EvidenceReading {
+    var surfaces: [Surface]
+    /// Whether none was refused.
+    var isWhole: Bool
+
+    /// Reports a name that no surface has, unless it may be that of one that was refused.
+    func require(_ name: SurfaceName, _ line: Int, _ reader: FileReader) {
+        guard isWhole, !surfaces.contains(where: { $0.name == name }) else { return }
+        reader.report(
+            line, "no surface is named '\(name)'",
+            "use one of: \(surfaces.map(\.name.rawValue).joined(separator: ", "))")
+    }
+}
+
 /// The evidence family: sources and readers.
 extension PlanReading {
-    func readEvidence() -> [Surface] {
-        let surfaces = section.list("evidence").compactMap(readSurface)
+    func readEvidence() -> EvidenceReading {
+        let (surfaces, isWhole) = reader.whole { section.list("evidence").compactMap(readSurface) }
         if surfaces.isEmpty {
-            reader.report(
-                section.line(of: "evidence"), "the plan has no evidence",
-                "list the surfaces to compare before and after")
+            section.reportMissing(
+                "evidence", "the plan has no evidence", "list the surfaces to compare before and after",
+                ifWhole: isWhole)
         }
-        return surfaces
+        return EvidenceReading(surfaces: surfaces, isWhole: isWhole)
     }
 
     func readSurface(_ field: Field) -> Surface? {
@@ -61,19 +76,17 @@ extension PlanReading {
     }
 
     /// Two items of the family that must tell the same.
-    func readAgreement(_ field: Field, _ evidence: [Surface]) -> Agreement? {
-        let references = reader.list(field).compactMap(readReference)
+    func readAgreement(_ field: Field, _ evidence: EvidenceReading) -> Agreement? {
+        let (references, isWhole) = reader.whole { reader.list(field).compactMap(readReference) }
         guard references.count == 2 else {
-            reader.report(
-                field.line, "\(field.name) does not name two items",
-                "write [{surface: A, item: X}, {surface: B, item: X}]")
+            if isWhole {
+                reader.report(
+                    field.line, "\(field.name) does not name two items",
+                    "write [{surface: A, item: X}, {surface: B, item: X}]")
+            }
             return nil
         }
-        for reference in references where !evidence.contains(where: { $0.name == reference.surface }) {
-            reader.report(
-                field.line, "no surface is named '\(reference.surface)'",
-                "use one of: \(evidence.map(\.name.rawValue).joined(separator: ", "))")
-        }
+        for reference in references { evidence.require(reference.surface, field.line, reader) }
         return Agreement(references[0], references[1])
     }
 
@@ -146,12 +159,13 @@ extension PlanReading {
         result.healthy = own.texts("healthy") ?? result.healthy
         result.unhealthy = own.texts("unhealthy") ?? result.unhealthy
         result.uncheckedKeys = own.texts("uncheckedKeys") ?? []
-        result.measures = own.list("measures").compactMap(readMeasure)
+        let (measures, hasWholeMeasures) = reader.whole { own.list("measures").compactMap(readMeasure) }
+        result.measures = measures
         let both = Set(result.healthy.map { $0.lowercased() }).intersection(result.unhealthy.map { $0.lowercased() })
         if let word = both.sorted().first {
             reader.report(own.line(of: "healthy"), "'\(word)' means both healthy and unhealthy", "keep it on one side")
         }
-        if shape == .measures, result.measures.isEmpty {
+        if shape == .measures, measures.isEmpty, hasWholeMeasures {
             reader.report(own.line, "\(field.name) measures nothing", "list at least one of 'measures'")
         }
         result.timestamp = own.field("timestamp").flatMap(readTimestamp)
@@ -169,10 +183,12 @@ extension PlanReading {
             own.required("pointer", "say where it stands, such as /queue/depth") != nil,
             let pointer = pointer(own, "pointer")
         else { return nil }
-        let measure = Measure(
-            name: name, pointer: pointer, atLeast: own.number("atLeast"), atMost: own.number("atMost"),
-            rise: own.field("rise").flatMap(readTolerance), fall: own.field("fall").flatMap(readTolerance))
-        if measure.atLeast == nil, measure.atMost == nil, measure.rise == nil, measure.fall == nil {
+        let (measure, isWhole) = reader.whole {
+            Measure(
+                name: name, pointer: pointer, atLeast: own.number("atLeast"), atMost: own.number("atMost"),
+                rise: own.field("rise").flatMap(readTolerance), fall: own.field("fall").flatMap(readTolerance))
+        }
+        if isWhole, measure.atLeast == nil, measure.atMost == nil, measure.rise == nil, measure.fall == nil {
             reader.report(field.line, "\(field.name) bounds nothing", "write atLeast, atMost, rise or fall")
         }
         if let least = measure.atLeast, let most = measure.atMost, least > most {
@@ -183,9 +199,11 @@ extension PlanReading {
 
     private func readTolerance(_ field: Field) -> Tolerance? {
         guard let own = Section(field, known: PlanFile.toleranceKeys, reader) else { return nil }
-        let tolerance = Tolerance(absolute: own.number("absolute"), percent: own.number("percent"))
+        let (tolerance, isWhole) = reader.whole {
+            Tolerance(absolute: own.number("absolute"), percent: own.number("percent"))
+        }
         let bounds = [tolerance.absolute, tolerance.percent].compactMap { $0 }
-        if bounds.isEmpty || bounds.contains(where: { $0 < 0 }) {
+        if (isWhole && bounds.isEmpty) || bounds.contains(where: { $0 < 0 }) {
             reader.report(field.line, "\(field.name) is no distance", "write absolute, percent or both, 0 or more")
         }
         return tolerance

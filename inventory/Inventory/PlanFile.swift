@@ -46,22 +46,22 @@ struct PlanReading {
     func plan() -> Plan? {
         let version = versionChange(section, fallback: nil)
         let exclusions = readExclusions()
-        let layers = readLayers(version)
+        let (layers, hasWholeLayers) = reader.whole { readLayers(version) }
         let evidence = readEvidence()
         let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
         let agreements = section.list("agreements").compactMap { readAgreement($0, evidence) }
-        let guardrails = section.list("guardrails").compactMap(readCommand)
+        let (guardrails, hasWholeGuardrails) = reader.whole { section.list("guardrails").compactMap(readCommand) }
         if guardrails.isEmpty {
-            reader.report(
-                section.line(of: "guardrails"), "the plan has no guardrails",
-                "list at least one check that runs before every mutation")
+            section.reportMissing(
+                "guardrails", "the plan has no guardrails", "list at least one check that runs before every mutation",
+                ifWhole: hasWholeGuardrails)
         }
         let rollbackGuardrails = section.field("rollbackGuardrails").map { reader.list($0).compactMap(readCommand) }
-        let reviews = section.list("reviews").compactMap(readReview)
+        let (reviews, hasWholeReviews) = reader.whole { section.list("reviews").compactMap(readReview) }
         if reviews.isEmpty {
-            reader.report(
-                section.line(of: "reviews"), "the plan names no review",
-                "list what was read: release notes, compatibility, tickets")
+            section.reportMissing(
+                "reviews", "the plan names no review", "list what was read: release notes, compatibility, tickets",
+                ifWhole: hasWholeReviews)
         }
         let materialization = section.required(
             "materialization", "give the command that compares repo truth with runtime truth"
@@ -75,13 +75,15 @@ struct PlanReading {
             choice($0, ChangeClass.self, section.line(of: "changeClass"))
         }
         let disk = section.integer("minimumFreeDiskMebibytes", in: 1...1_048_576) ?? 64
-        checkAgainstInventory(layers.map(\.name), exclusions)
+        if hasWholeLayers { checkAgainstInventory(layers.map(\.name), exclusions) }
         guard let version, let materialization, let path, let name, let changeClass else { return nil }
         let plan = Plan(
-            name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence,
+            name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence.surfaces,
             materialization: materialization, guardrails: guardrails, rollbackGuardrails: rollbackGuardrails,
             representativePath: path, layers: layers,
             exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk)
+        // What the plan lacks shows only where all of it was taken.
+        guard reader.problems.isEmpty else { return plan }
         for problem in PlanRules.problems(of: plan, over: inventory) {
             reader.report(line(of: problem.place), problem.message, problem.remedy)
         }
@@ -103,11 +105,14 @@ struct PlanReading {
     // MARK: Versions
 
     func versionChange(_ own: Section, fallback: VersionChange?) -> VersionChange? {
-        let from = own.text("from").map { Version($0) } ?? fallback?.from
-        let to = own.text("to").map { Version($0) } ?? fallback?.to
+        let (said, isWhole) = reader.whole { (own.text("from"), own.text("to")) }
+        let from = said.0.map { Version($0) } ?? fallback?.from
+        let to = said.1.map { Version($0) } ?? fallback?.to
         guard let from, let to else {
-            reader.report(
-                own.line, "\(own.name) has no explicit source and target version", "write 'from: X' and 'to: Y'")
+            if isWhole, !own.isMisspelled("from"), !own.isMisspelled("to") {
+                reader.report(
+                    own.line, "\(own.name) has no explicit source and target version", "write 'from: X' and 'to: Y'")
+            }
             return nil
         }
         for (key, version) in [("from", from), ("to", to)] where version.isFloating {
@@ -156,7 +161,7 @@ struct PlanReading {
         }
     }
 
-    private func readWaiver(_ field: Field, _ evidence: [Surface]) -> Waiver? {
+    private func readWaiver(_ field: Field, _ evidence: EvidenceReading) -> Waiver? {
         guard let own = Section(field, known: ["surface", "item", "host", "owner", "reason", "expires"], reader),
             let surface = own.requiredText("surface", "name the surface"),
             let item = own.requiredText("item", "name the item"),
@@ -164,11 +169,7 @@ struct PlanReading {
             let reason = own.requiredText("reason", "say why it is accepted"),
             let expires = own.requiredText("expires", "write a time such as 2026-12-31T00:00:00Z")
         else { return nil }
-        if !evidence.contains(where: { $0.name.rawValue == surface }) {
-            reader.report(
-                own.line(of: "surface"), "no surface is named '\(surface)'",
-                "use one of: \(evidence.map(\.name.rawValue).joined(separator: ", "))")
-        }
+        evidence.require(SurfaceName(surface), own.line(of: "surface"), reader)
         if !inventory.layers.contains(where: { $0.owners.contains(Owner(owner)) }) {
             reader.report(own.line(of: "owner"), "'\(owner)' owns no layer", "name an owner of the inventory")
         }
@@ -185,9 +186,11 @@ struct PlanReading {
         guard let own = Section(field, known: PlanFile.commandKeys, reader),
             let run = own.required("run", "write the arguments as a list: run: [bash, ./scripts/x.sh]")
         else { return nil }
-        let arguments = reader.list(run).compactMap(reader.text)
+        let (arguments, isWhole) = reader.whole { reader.list(run).compactMap(reader.text) }
         guard let first = arguments.first, !first.isEmpty else {
-            reader.report(run.line, "\(field.name) runs nothing", "write the executable and its arguments")
+            if isWhole {
+                reader.report(run.line, "\(field.name) runs nothing", "write the executable and its arguments")
+            }
             return nil
         }
         for argument in arguments where argument.ends(with: ":latest") || argument == "latest" {
@@ -233,23 +236,29 @@ struct PlanReading {
         let plan: PlanReading
         var reader: FileReader { own.reader }
 
+        private func isMisspelled(_ key: String) -> Bool {
+            own.isMisspelled(key) || defaults?.isMisspelled(key) == true
+        }
+
         private func section(having key: String) -> Section { own.field(key) != nil ? own : defaults ?? own }
 
         func layer(_ fallback: VersionChange?) -> PlanLayer? {
             let version = plan.versionChange(own, fallback: fallback)
-            let components = own.list("components").compactMap { readComponent($0, version) }
+            let (components, hasWholeComponents) = reader.whole {
+                own.list("components").compactMap { readComponent($0, version) }
+            }
             if components.isEmpty {
-                reader.report(
-                    own.line(of: "components"), "layer \(name) has no components",
-                    "list what has a version, and how the running process reports it")
+                own.reportMissing(
+                    "components", "layer \(name) has no components",
+                    "list what has a version, and how the running process reports it", ifWhole: hasWholeComponents)
             }
             let steps = section(having: "steps").list("steps").compactMap(readStep)
             let rollback = readRollback()
             let soak = number("soakSeconds", 0...86_400, "say how long it must stay healthy; 0 is allowed")
             let healthy = number("healthyWithinSeconds", 1...86_400, "say how long it may take to become healthy")
             let progress = number("progressDeadlineSeconds", 1...86_400, "say how long a batch may stand still")
-            let failedWhen = section(having: "failedWhen").texts("failedWhen") ?? []
-            if failedWhen.isEmpty {
+            let (failedWhen, isWhole) = reader.whole { section(having: "failedWhen").texts("failedWhen") ?? [] }
+            if failedWhen.isEmpty, isWhole, !isMisspelled("failedWhen") {
                 reader.report(
                     own.line, "layer \(name) does not say what counts as a failed intermediate step",
                     "write 'failedWhen: [...]'")
@@ -349,7 +358,7 @@ struct PlanReading {
                 return nil
             }
             if let last = sizes.last, last != .percent(100) {
-                reader.report(field.line, "the last batch of layer \(name) is \(last)", "end the list with 100%")
+                reader.report(field.line, "the last batch is \(last)", "end the list with 100%")
             }
             for (earlier, later) in zip(sizes, sizes.dropFirst()) where !isAscending(earlier, later) {
                 reader.report(
