@@ -84,15 +84,25 @@ extension Text<Terminal> {
     /// Cut to a number of columns, with an ellipsis where something was cut. Only for text without renditions.
     public func clipped(to columns: Int) -> TerminalText {
         guard width > columns else { return self }
+        guard columns > 0 else { return "" }
         var result = ""
         var used = 0
+        var isStyle = false
+        var isStyled = false
         for character in written {
+            if isStyle || character == "\u{1b}" {
+                // Styles are ours, and take no room: from ESC to `m`.
+                result.append(character)
+                isStyle = character != "m"
+                isStyled = true
+                continue
+            }
             let next = Terminal.width(String(character))
             guard used + next < columns else { break }
             result.append(character)
             used += next
         }
-        return TerminalText(written: columns > 0 ? result + "…" : "")
+        return TerminalText(written: result + "…" + (isStyled ? "\u{1b}[0m" : ""))
     }
 
     /// Broken at spaces into lines of at most `columns`; the first line keeps its own indent, the others are indented by so

@@ -52,9 +52,23 @@ struct OutputTests {
 
     @Test func aLiveRegionDrawsInPlaceAndNothingWhereNothingChanged() {
         var region = LiveRegion()
-        #expect(region.update(["a", "b"]) == "\u{1b}[2Ka\n\u{1b}[2Kb\n")
-        #expect(region.update(["a", "b"]) == "")
-        #expect(region.update(["c"]) == "\u{1b}[2A\u{1b}[2Kc\n\u{1b}[0J")
+        let size = TerminalSize(columns: 80, rows: 24)
+        #expect(region.update(["a", "b"], in: size) == "\u{1b}[2Ka\n\u{1b}[2Kb\n")
+        #expect(region.update(["a", "b"], in: size) == "")
+        #expect(region.update(["c"], in: size) == "\u{1b}[2A\u{1b}[2Kc\n\u{1b}[0J")
+    }
+
+    @Test func aLiveRegionNeverFillsItsTerminal() {
+        var region = LiveRegion()
+        let lines = (1...40).map { "line \($0) of many" as TerminalText }
+        let first = region.update(lines, in: TerminalSize(columns: 8, rows: 10))
+        #expect(first.split(separator: "\n").count == 9 && first.contains("line 9 …") && !first.contains("line 10"))
+        #expect(region.update(["x"], in: TerminalSize(columns: 8, rows: 6)).hasPrefix("\u{1b}[5A"))
+        // A terminal that became narrower has broken the lines that were drawn.
+        #expect(region.update(["x"], in: TerminalSize(columns: 7, rows: 6)).hasPrefix("\u{1b}[H\u{1b}[0J"))
+        #expect(region.update(["x"], in: TerminalSize(columns: 9, rows: 6)).hasPrefix("\u{1b}[1A"))
+        let red = Style(isEnabled: true).red("abcdefgh")
+        #expect(red.clipped(to: 4).written == "\u{1b}[31mabc…\u{1b}[0m")
     }
 
     @Test func anErrorNamesTheConsequenceAndTheNextCommand() {

@@ -1,3 +1,4 @@
+import Ledger
 import OperatorCommands
 import RolloutEngine
 import SafeText
@@ -65,6 +66,37 @@ struct StatusViewTests {
         for line in try lines(width: width) where !line.written.hasPrefix("  lockflight ") {
             #expect(line.width <= width, "\(line)")
         }
+    }
+
+    /// A layer of fifty hosts that wait is one line; who fails or moves stands first, and the rest is counted.
+    @Test(arguments: [3, 9, 14, 23, 59])
+    func theViewIsNeverHigherThanItsTerminal(_ rows: Int) throws {
+        let state = try #require(StatusViewTests.state())
+        var report = RunReport(state)
+        let first = try #require(report.layers[1].placements.first)
+        let alike = (1...50).map { number in
+            var own = first
+            own.placement = Placement(host: HostName("core-\(number)"), layer: "core")
+            own.phase = number % 5 == 0 ? "warmingUp" : "waiting"
+            own.isPressing = number % 5 == 0
+            return own
+        }
+        report.layers[1].placements = alike
+        report.layers[1].tallies = [("warmingUp", 10), ("waiting", 40)].map {
+            PlacementTally(layer: "core", phase: $0.0, failureClass: nil, observed: [:], count: $0.1)
+        }
+        let view = StatusView(
+            report: report, now: .init(clamping: 0), width: 80, style: .plain, commandLines: CommandLines(),
+            driver: "driven here")
+        #expect(view.lines().count > 59)
+        let lines = view.lines(within: rows).map(\.written)
+        #expect(lines.count <= rows && lines[0].hasPrefix("r-abc123"), "\(lines)")
+        guard rows >= 9 else { return }
+        let text = lines.joined(separator: "\n")
+        #expect(text.contains("0/50  10 not verified, 40 waiting") && text.contains("held at preflight"), "\(text)")
+        #expect(rows < 14 || text.contains("more have failed or are under way") || text.contains("core-50"), "\(text)")
+        #expect(rows < 59 || (5...50).filter { $0 % 5 == 0 }.allSatisfy { text.contains("core-\($0) ") }, "\(text)")
+        #expect(view.lines(within: 500) == view.lines())
     }
 
     @Test func hostileTextNeverReachesTheTerminalRaw() throws {

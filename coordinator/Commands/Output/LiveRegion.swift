@@ -1,18 +1,32 @@
 import SafeText
 
-/// Lines at the bottom of a terminal that are drawn again in place.
+/// How large a terminal is, in characters.
+struct TerminalSize: Hashable {
+    var columns: Int
+    var rows: Int
+}
+
+/// Lines at the bottom of a terminal that are drawn again in place. They never fill it, as what has scrolled away can not be
+/// drawn over.
 struct LiveRegion {
     private var drawn: [TerminalText] = []
+    private var size: TerminalSize?
 
     /// The bytes that turn what is drawn into the new lines.
-    mutating func update(_ lines: [TerminalText]) -> String {
-        guard lines != drawn else { return "" }
-        var text = drawn.isEmpty ? "" : "\u{1b}[\(drawn.count)A"
-        for line in lines { text += "\u{1b}[2K\(line.written)\n" }
-        if drawn.count > lines.count {
-            text += "\u{1b}[0J"
+    ///
+    /// - Parameter size: of the terminal now. Lines that are too wide, or too many, are cut.
+    mutating func update(_ lines: [TerminalText], in size: TerminalSize) -> String {
+        let lines = lines.prefix(max(1, size.rows - 1)).map { $0.clipped(to: size.columns) }
+        guard lines != drawn || size != self.size else { return "" }
+        var text = drawn.isEmpty ? "" : "\u{1b}[\(min(drawn.count, max(1, size.rows - 1)))A"
+        if let before = self.size, size.columns < before.columns, !drawn.isEmpty {
+            // Terminals that break lines again have moved what was drawn, by how much nobody says.
+            text = "\u{1b}[H\u{1b}[0J"
         }
+        for line in lines { text += "\u{1b}[2K\(line.written)\n" }
+        if drawn.count > lines.count { text += "\u{1b}[0J" }
         drawn = lines
+        self.size = size
         return text
     }
 }

@@ -13,6 +13,11 @@ enum Renderer {
 
     /// How wide the terminal of standard output is; 0 where it is none.
     static var terminalColumns: Int { Int(lockflight_terminal_columns(STDOUT_FILENO)) }
+    /// The terminal of standard output, as it is now; what it does not say is taken as usual.
+    static var terminalSize: TerminalSize {
+        let rows = Int(lockflight_terminal_rows(STDOUT_FILENO))
+        return TerminalSize(columns: terminalColumns > 0 ? terminalColumns : 80, rows: rows > 0 ? rows : 24)
+    }
 
     static func deliver(_ result: CommandResult, _ context: Context) {
         if context.isJSON {
@@ -63,8 +68,8 @@ enum Renderer {
     /// One element a line, whatever is in it.
     static func writeOutput(_ lines: [TerminalText]) { write(shown(lines), to: STDOUT_FILENO) }
     static func writeError(_ lines: [TerminalText]) { write(shown(lines), to: STDERR_FILENO) }
-    static func write(_ region: inout LiveRegion, _ lines: [TerminalText]) {
-        write(region.update(lines), to: STDOUT_FILENO)
+    static func write(_ region: inout LiveRegion, _ lines: [TerminalText], in size: TerminalSize) {
+        write(region.update(lines, in: size), to: STDOUT_FILENO)
     }
 
     private static func shown(_ lines: [TerminalText]) -> String { lines.map { $0.written + "\n" }.joined() }

@@ -280,25 +280,27 @@ final class RunView: @unchecked Sendable {
     private func draw() {
         guard let state = last, !context.isJSON else { return }
         if context.isTerminal {
-            Renderer.write(&region, lines(of: state, driver))
+            let size = Renderer.terminalSize
+            let lines = view(of: state, driver, width: max(40, size.columns)).lines(within: max(1, size.rows - 1))
+            Renderer.write(&region, lines, in: size)
         } else {
             Renderer.writeOutput(narrator.lines(for: state))
         }
     }
 
-    private func lines(of state: RolloutState, _ driver: String?) -> [TerminalText] {
+    private func view(of state: RolloutState, _ driver: String?, width: Int) -> StatusView {
         StatusView(
             report: RunReport(state, placementsPerLayer: RunReport.placementsPerLayer), now: Context.clock.wall(),
-            width: context.width, style: context.style, commandLines: context.commandLines, driver: driver
-        ).lines()
+            width: width, style: context.style, commandLines: context.commandLines, driver: driver)
     }
 
     /// The last view; on a terminal it takes the place of the live one.
     func finish(_ state: RolloutState, status: ExitStatus) -> CommandResult {
         lock.withLock {
             last = nil
-            let final = lines(of: state, nil)
-            if context.isTerminal { Renderer.write(&region, []) }
+            let size = Renderer.terminalSize
+            let final = view(of: state, nil, width: context.isTerminal ? max(40, size.columns) : context.width).lines()
+            if context.isTerminal { Renderer.write(&region, [], in: size) }
             return CommandResult(
                 lines: final, document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
                 status: status)

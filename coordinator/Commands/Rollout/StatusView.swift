@@ -16,10 +16,10 @@ struct StatusView {
     /// Who drives, or that nobody does; nil where that is not known.
     var driver: String?
 
-    private var overview: RunOverview { report.overview }
+    var overview: RunOverview { report.overview }
 
     /// What every line takes beside the host's name and its phase.
-    private var fixedColumns: Int { 14 + 3 * versionColumn }
+    var fixedColumns: Int { 14 + 3 * versionColumn }
     /// Each version has its age beside it where there is room.
     private var hasAges: Bool { width >= 100 }
     private var versionColumn: Int { hasAges ? 14 : 8 }
@@ -36,7 +36,7 @@ struct StatusView {
 
     private var everyHost: String { commandLines.line(.statusOfEveryHost(run: overview.run)) }
 
-    private var nextLines: [TerminalText] {
+    var nextLines: [TerminalText] {
         let next = overview.next(at: now)
         guard !next.isEmpty else { return [] }
         return ["", style.bold("next, narrowest first")]
@@ -47,7 +47,7 @@ struct StatusView {
 
     // MARK: Head
 
-    private var header: [TerminalText] {
+    var header: [TerminalText] {
         let done = report.layers.reduce(0) { $0 + self.done($1) }
         let total = report.layers.reduce(0) { $0 + $1.count }
         var lines = [
@@ -131,7 +131,7 @@ struct StatusView {
         }
     }
 
-    private func cell(_ own: PlacementOverview, _ layer: RunReport.Layer, _ label: String, _ names: Int, _ phases: Int)
+    func cell(_ own: PlacementOverview, _ layer: RunReport.Layer, _ label: String, _ names: Int, _ phases: Int)
         -> TerminalText
     {
         let phase = PlacementPhase(word: own.phase)
@@ -161,7 +161,7 @@ struct StatusView {
     }
 
     /// - Parameter word: what the ledger calls the phase, where this build has no name for it.
-    private func phaseWord(_ phase: PlacementPhase?, _ word: String, _ failureClass: String?) -> String {
+    func phaseWord(_ phase: PlacementPhase?, _ word: String, _ failureClass: String?) -> String {
         switch phase {
         case .waiting: "waiting"
         case .checked: "checked"
@@ -194,7 +194,7 @@ struct StatusView {
         }
     }
 
-    private func tint(_ phase: PlacementPhase?, _ text: TerminalText) -> TerminalText {
+    func tint(_ phase: PlacementPhase?, _ text: TerminalText) -> TerminalText {
         switch phase {
         case .failed, .rolledBack(.failed), .rolledBack(.unverified), .rolledBack(.refused): style.red(text)
         case .soaked, .rolledBack(.verified): style.green(text)
@@ -209,13 +209,13 @@ struct StatusView {
         return versions.count > 1 ? "mixed" : versions.first?.rawValue ?? "-"
     }
 
-    private func done(_ layer: RunReport.Layer) -> Int {
+    func done(_ layer: RunReport.Layer) -> Int {
         layer.tallies.reduce(0) { $0 + ($1.phase == PlacementPhase.soaked.word ? $1.count : 0) }
     }
 
     // MARK: Hold
 
-    private var holdLines: [TerminalText] {
+    var holdLines: [TerminalText] {
         guard let hold = overview.hold else { return [] }
         var lines = [style.red(style.bold("held at \(hold.boundary): \(hold.code.rawValue)"))]
         if hold.code.failureClass != .failed { lines += wrap("  class      ", hold.code.failureClass.words) }
@@ -266,7 +266,7 @@ struct StatusView {
         TerminalText(escaping: text).clipped(to: columns).padded(to: columns) + " "
     }
 
-    private func bar(_ done: Int, _ total: Int, _ columns: Int) -> TerminalText {
+    func bar(_ done: Int, _ total: Int, _ columns: Int) -> TerminalText {
         let filled = total == 0 ? 0 : done * columns / total
         return "[" + style.green(TerminalText(repeating: "#", count: filled))
             + TerminalText(repeating: "-", count: columns - filled) + "]"
