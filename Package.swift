@@ -199,7 +199,7 @@ let package = Package(
                 "TestSupport",
                 "lockflight", subprocess, system,
             ],
-            exclude: ["Proxy", "WallClock"]),
+            exclude: ["Proxy", "Terminal", "WallClock"]),
         tests(
             "CommandsTests",
             [
