@@ -137,12 +137,11 @@ package struct ChangeRecord {
             case .target: "\(layer.version.to)"
             }
         let observed = Set(own.observed.values).sorted().map(\.rawValue).joined(separator: ", ")
-        var phase = own.phase.kind.rawValue
-        if case .rolledBack(let outcome) = own.phase { phase = "rolled back: \(outcome.rawValue)" }
         return [
             "\(placement)", "\(layer.version.from)", "\(layer.version.to)",
             "\(recorded), \(own.recordedSince.rfc3339)",
-            observed.isEmpty ? "-" : observed + (own.latest.map { ", \($0.takenAt.rfc3339)" } ?? ""), phase,
+            observed.isEmpty ? "-" : observed + (own.latest.map { ", \($0.takenAt.rfc3339)" } ?? ""),
+            own.phaseWords(isHeld: state.isHeld),
         ]
     }
 

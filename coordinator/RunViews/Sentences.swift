@@ -34,10 +34,55 @@ extension RunEvent {
         case .operationTombstoned(let id): "tombstoned \(id): it never ran"
         case .placementSoaked(let placement, _): "\(placement) stayed healthy for its soak"
         case .deadlinePassed(let record):
-            "\(record.placement) passed its \(record.kind.rawValue) deadline: \(record.waitingFor)"
+            "\(record.placement) passed its deadline for \(record.kind.words): \(record.waitingFor)"
         case .evidencePruned(let pruning):
             "pruned by \(pruning.by), \(pruning.reason): \(pruning.answers) answers, \(pruning.bytes) bytes"
         case .hostLost(let loss): "lost \(loss.host): \(loss.code.rawValue): \(loss.detail)"
+        }
+    }
+}
+
+extension PlacementPhase {
+    /// The phase as people read it, everywhere the same.
+    ///
+    /// - Parameters:
+    ///   - failureClass: what kind of failure it stands in, where it does.
+    ///   - isHeld: whether the run goes nowhere, so that nothing warms up either.
+    package func words(_ failureClass: FailureClass?, isHeld: Bool) -> String {
+        switch self {
+        case .waiting: "waiting"
+        case .checked: "checked"
+        case .changing: "changing"
+        case .warmingUp: isHeld ? "not verified" : "warming up"
+        case .soaking: "soaking"
+        case .soaked: "verified"
+        case .failed: failureClass?.words ?? "failed"
+        case .rollbackPending: "to roll back"
+        case .rollingBack: "rolling back"
+        case .provingRollback: "proving"
+        case .rolledBack(.verified): "back, verified"
+        case .rolledBack(.unverified): "back, unverified"
+        case .rolledBack(.failed): "rollback failed"
+        case .rolledBack(.refused): "rollback refused"
+        case .retired: "retired"
+        }
+    }
+}
+
+extension PlacementState {
+    /// Its phase as people read it.
+    package func phaseWords(isHeld: Bool) -> String {
+        phase.words(phase == .failed ? problem?.code.failureClass : nil, isHeld: isHeld)
+    }
+}
+
+extension DeadlineRecord.Kind {
+    /// What was to happen by then.
+    fileprivate var words: String {
+        switch self {
+        case .healthy: "being healthy"
+        case .progress: "getting further"
+        case .rollbackHealthy: "being as before the change"
         }
     }
 }

@@ -20,11 +20,13 @@ struct PlanApprove: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
-    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(name: .customLong("as"), help: "The owner who approves; once for each where they are several.")
+    var owners: [String]
     @Option(name: .long, help: "For how many hours from now a rollback needs no further approval; 0 for none.")
     var rollbackHours = 72
 
     func validate() throws {
+        guard !owners.isEmpty else { throw ValidationError("say who approves: --as OWNER") }
         guard (0...8_760).contains(rollbackHours) else { throw ValidationError("--rollback-hours takes 0 to 8760") }
     }
 
@@ -32,14 +34,14 @@ struct PlanApprove: LockflightCommand {
         let ledger = try context.ledger()
         let inventory = try context.inventory(of: ledger)
         let stored = try ledger.plan(matching: plan)
-        let owners = stored.plan.layers.flatMap { layer in
+        let entitled = stored.plan.layers.flatMap { layer in
             inventory.layers.first { $0.name == layer.name }?.owners ?? []
         }
-        guard owners.contains(Owner(owner)) else {
+        if let stranger = owners.first(where: { !entitled.contains(Owner($0)) }) {
             throw CommandError(
-                .refused, "'\(owner)' owns no layer of \(stored.plan.name)",
+                .refused, "'\(stranger)' owns no layer of \(stored.plan.name)",
                 consequence: "Nothing was approved. Its layers are owned by "
-                    + Set(owners).sorted().map(\.rawValue).joined(separator: ", ") + ".",
+                    + Set(entitled).sorted().map(\.rawValue).joined(separator: ", ") + ".",
                 next: stored.nextCommand(try ledger.standing(of: stored, inventory), over: inventory))
         }
         try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
@@ -47,18 +49,23 @@ struct PlanApprove: LockflightCommand {
         let now = Context.clock.wall()
         let rollbackUntil =
             rollbackHours == 0 ? nil : now.advanced(bySeconds: rollbackHours * 3_600)
-        let approval = Approval(
-            owner: Owner(owner), planDigest: stored.digest, hostsDigest: try Digest.canonical(of: hosts),
-            claimedBy: context.user, approvedAt: now, rollbackUntil: rollbackUntil)
-        try ledger.approve(approval)
+        let hostsDigest = try Digest.canonical(of: hosts)
+        let approvals = Set(owners).sorted().map { owner in
+            Approval(
+                owner: Owner(owner), planDigest: stored.digest, hostsDigest: hostsDigest, claimedBy: context.user,
+                approvedAt: now, rollbackUntil: rollbackUntil)
+        }
+        for approval in approvals { try ledger.approve(approval) }
         let standing = try ledger.standing(of: stored, inventory)
         return CommandResult(
             lines: [
-                "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by \(owner)"
+                "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by "
+                    + "\(approvals.map(\.owner.rawValue).joined(separator: ", "))"
                     + " (unsigned, claimed by OS user \(context.user))",
                 rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" as TerminalText }
                     ?? "going back will need an approval of its own",
-            ], document: approval, next: [stored.nextCommand(standing, over: inventory)])
+            ], document: approvals.count == 1 ? approvals[0] : approvals,
+            next: [stored.nextCommand(standing, over: inventory)])
     }
 }
 

@@ -1,4 +1,5 @@
 import RolloutEngine
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -16,7 +17,7 @@ struct RunNarrator {
         for placement in state.orderedPlacements {
             guard let own = state.placements[placement], own.phase != last?.placements[placement]?.phase, last != nil
             else { continue }
-            lines.append("\(time) \(placement) \(own.phase.kind.rawValue)\(particulars(own))")
+            lines.append("\(time) \(placement) \(own.phaseWords(isHeld: state.isHeld))")
         }
         for (host, record) in state.preflight.sorted(by: { $0.key < $1.key })
         where last != nil && last?.preflight[host] != record {
@@ -33,10 +34,5 @@ struct RunNarrator {
             lines += state.output(of: failure).map { "    | \($0)" }
         }
         return lines
-    }
-
-    private func particulars(_ own: PlacementState) -> String {
-        if case .rolledBack(let outcome) = own.phase { return " \(outcome.rawValue)" }
-        return ""
     }
 }

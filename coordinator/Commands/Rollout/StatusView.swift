@@ -162,24 +162,7 @@ struct StatusView {
 
     /// - Parameter word: what the ledger calls the phase, where this build has no name for it.
     func phaseWord(_ phase: PlacementPhase?, _ word: String, _ failureClass: String?) -> String {
-        switch phase {
-        case .waiting: "waiting"
-        case .checked: "checked"
-        case .changing: "changing"
-        case .warmingUp: overview.isHeld ? "not verified" : "warming up"
-        case .soaking: "soaking"
-        case .soaked: "verified"
-        case .failed: failureClass.flatMap(FailureClass.init)?.words ?? "failed"
-        case .rollbackPending: "to roll back"
-        case .rollingBack: "rolling back"
-        case .provingRollback: "proving"
-        case .rolledBack(.verified): "back, verified"
-        case .rolledBack(.unverified): "back, unverified"
-        case .rolledBack(.failed): "rollback failed"
-        case .rolledBack(.refused): "rollback refused"
-        case .retired: "retired"
-        case nil: word
-        }
+        phase?.words(failureClass.flatMap(FailureClass.init), isHeld: overview.isHeld) ?? word
     }
 
     private func mark(_ phase: PlacementPhase?) -> TerminalText {
