@@ -183,8 +183,8 @@ public struct Refusal: Codable, Hashable, Sendable, Error {
         case limitExceeded
         case internalFailure
 
-        /// Whether a start that was refused so is known not to have begun. The others may be the answer to one that arrived
-        /// twice, or say nothing of what happened before them.
+        /// Whether this refusal proves that the start did not begin. The others may answer one that arrived twice, or say
+        /// nothing about what happened before them.
         public var provesNothingBegan: Bool {
             switch self {
             case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol,

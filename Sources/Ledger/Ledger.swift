@@ -194,7 +194,9 @@ public final class Ledger: Sendable {
                     let changes = db.totalChangesCount
                     result = try body(db)
                     // GRDB's own way to refuse writes here is a pragma, after which SQLite compiles every statement again.
-                    precondition(db.totalChangesCount == changes, "a read has written")
+                    guard db.totalChangesCount == changes else {
+                        throw LedgerError(.storageFailed, "The ledger \(path) was to be read only.")
+                    }
                     return .commit
                 }
                 guard let result else { throw LedgerError(.storageFailed, "the transaction never ran") }

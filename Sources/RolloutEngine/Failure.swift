@@ -49,8 +49,8 @@ public struct Failure: Hashable, Sendable {
     public var problem: Problem
     /// The step that failed, or whose fate is not known.
     public var operation: OperationID?
-    /// The rollback that failed.
-    public var rollback: OperationID?
+    /// The step or rollback that failed so last; another attempt of it may have failed before.
+    public internal(set) var ranLast: OperationID?
     public var at: WallTime
     public internal(set) var resolution: Resolution?
 }

@@ -16,13 +16,14 @@ struct FailureLog: Hashable, Sendable {
         }
     }
 
-    /// Notes a failure; what is already open of the same subject and kind is not noted twice.
+    /// Notes a failure; what is already open of the same subject and kind is not noted twice, but what ran last for it is.
     mutating func note(_ failure: Failure) {
-        let repeats = all.contains {
+        let open = all.firstIndex {
             $0.resolution == nil && $0.host == failure.host && $0.placement == failure.placement
                 && $0.subject == failure.subject && $0.problem.code == failure.problem.code
         }
-        if !repeats { all.append(failure) }
+        guard let open else { return all.append(failure) }
+        all[open].ranLast = failure.ranLast ?? all[open].ranLast
     }
 
     /// Answers the open failures that are meant.

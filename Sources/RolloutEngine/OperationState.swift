@@ -37,8 +37,8 @@ public struct OperationState: Hashable, Sendable {
 }
 
 extension RunEvent {
-    /// What follows of a start that was refused: the operation is over where nothing of it began, else its end is to be asked
-    /// for.
+    /// What follows from a refused start: the operation is over where nothing of it began; otherwise the agent is asked how it
+    /// ended.
     ///
     /// - Parameter detail: the refusal, in words.
     public static func startRefused(of id: OperationID, _ detail: String, provesNothingBegan: Bool) -> RunEvent {

@@ -137,7 +137,7 @@ struct Look: Hashable, Sendable {
     /// When its capture was recorded.
     var ended: MonotonicTime
 
-    /// A wall clock that was set forward meanwhile makes it older than it is; none makes it newer than its end.
+    /// A wall clock that was set forward meanwhile makes it older than it is; one set back makes it at most as new as its end.
     init(_ capture: Capture, recordedAt moment: Moment) {
         let milliseconds = max(0, moment.wall.milliseconds - capture.takenAt.milliseconds)
         began = moment.monotonic + .milliseconds(-milliseconds)

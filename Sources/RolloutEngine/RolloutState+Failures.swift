@@ -8,7 +8,7 @@ extension RolloutState {
 
     /// The last lines that the script or guardrail behind a failure printed, on either of its outputs; empty where none did.
     public func output(of failure: Failure) -> [String] {
-        guard let id = failure.rollback ?? failure.operation else { return [] }
+        guard let id = failure.ranLast else { return [] }
         switch operations[id]?.fate {
         case .ended(let record), .unconfirmed(let record, _): return record.lastLines
         case .intended, .running, .uncertain, .withdrawn, .tombstoned, nil: return []
@@ -21,7 +21,7 @@ extension RolloutState {
         latch(
             Failure(
                 boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
-                problem: problem, operation: operation, at: moment.wall))
+                problem: problem, operation: operation, ranLast: operation, at: moment.wall))
         placements[placement]?.enter(.failed, moment)
         placements[placement]?.problem = problem
         placements[placement]?.rerun = nil

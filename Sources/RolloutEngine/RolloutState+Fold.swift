@@ -332,7 +332,7 @@ extension RolloutState {
                 latch(
                     Failure(
                         boundary: boundary, host: placement.host, placement: placement, subject: .placement(placement),
-                        problem: problem, rollback: rollback, at: moment.wall))
+                        problem: problem, ranLast: rollback, at: moment.wall))
             }
         }
     }

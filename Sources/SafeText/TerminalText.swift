@@ -52,7 +52,7 @@ public enum Terminal: TextSink {
             || (0xac00...0xd7a3).contains(scalar.value) || (0xf900...0xfaff).contains(scalar.value)
             || (0xfe30...0xfe6f).contains(scalar.value) || (0xff00...0xff60).contains(scalar.value)
             || (0x1f300...0x1faff).contains(scalar.value) || (0x20000...0x3fffd).contains(scalar.value)
-        return isWide ? 2 : 1
+        return isWide || scalar.properties.isEmojiPresentation ? 2 : 1
     }
 }
 
@@ -93,7 +93,7 @@ extension Text<Terminal> {
             if isStyle || character == "\u{1b}" {
                 // Styles are ours, and take no room: from ESC to `m`.
                 result.append(character)
-                isStyle = character != "m"
+                isStyle = character.unicodeScalars.first != "m"
                 isStyled = true
                 continue
             }

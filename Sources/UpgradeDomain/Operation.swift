@@ -116,8 +116,9 @@ public struct OperationRecord: Codable, Hashable, Sendable {
 
     /// The end of the output as lines that people are shown.
     public var lastLines: [String] {
-        outputTail.lines.reversed().drop { $0.trimmed.isEmpty }.prefix(OperationRecord.lastLinesShown).reversed()
-            .map { String($0) }
+        var lines = outputTail.lines.map { String($0) }
+        if outputBytes > outputTail.utf8.count, let first = lines.first { lines[0] = "…" + first }
+        return lines.reversed().drop { $0.trimmed.isEmpty }.prefix(OperationRecord.lastLinesShown).reversed()
     }
 
     /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.

@@ -32,6 +32,13 @@ struct FollowingProblemTests {
         ("\"http://127.0.0.1:1\"", "127.0.0.1", ["baseURL '127.0.0.1' is not usable"]),
         ("groups: {blue:", "groups: {Blue One:", ["'Blue One' is no group name"]),
         ("hosts:\n", "host:\n", ["the file has no key 'host'"]),
+        ("group: blue", "group: green", ["host edge-1 is in an unknown group 'green'"]),
+        ("group: blue", "groop: blue", ["the file.hosts[2] has no key 'groop'"]),
+        (
+            "layers: [core],", "layers: {core: {baseUrl: \"http://127.0.0.1:2\"}},",
+            ["the file.hosts[1].layers.core has no key 'baseUrl'"]
+        ),
+        ("[{name: core, owners: [ana]}, {name: edge, owners: [ana]}]", "[]", ["there are no layers"]),
         ("layers: [{", "layer: [{", ["the file has no key 'layer'"]),
     ]
 
@@ -47,6 +54,10 @@ struct FollowingProblemTests {
     static let plans: [(from: String, to: String, problems: [String])] = [
         ("batches: [1, 25%, 100%]", "batches: [1, 0%, 100%]", ["'0%' is no batch size"]),
         ("guardrails:", "guardrail:", ["the file has no key 'guardrail'"]),
+        ("\nlayers:", "\nlayer:", ["the file has no key 'layer'"]),
+        ("\nlayerDefaults:", "\nlayerDefault:", ["the file has no key 'layerDefault'"]),
+        ("\nevidence:", "\nevidnce:", ["the file has no key 'evidnce'"]),
+        ("\nfrom:", "\nfrm:", ["the file has no key 'frm'"]),
         (
             "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n", "    run: ./back.sh\n",
             ["run is not a list"]

@@ -112,7 +112,7 @@ struct EngineHarness {
     /// What is due now.
     var next: Decision { state.next(at: now, following: followed) }
 
-    /// Whoever reported how an operation ended, or that its end was lost, follows it no more; nor does another process.
+    /// Whoever reported how an operation ended, or that its end was lost, no longer follows it; nor does another process.
     private mutating func stopFollowing(_ event: RunEvent) {
         switch event {
         case .operationEnded(let record): followed.remove(record.id)
@@ -384,7 +384,7 @@ enum Model {
 }
 
 extension RolloutState {
-    /// The arrows that placements have walked by one event; one that enters its own phase anew has walked to itself.
+    /// The arrows that placements have walked by one event; one that enters its own phase again has walked to itself.
     func arrows(since before: [Placement: PlacementState]) -> Set<[String]> {
         Set(
             placements.all.compactMap { placement, now in

@@ -42,7 +42,7 @@ struct RandomWalkTests {
         }
     }
 
-    /// No arrow is drawn that no run can walk: told stories walk the rare ones, random walks and requests that are recorded at
+    /// No arrow is drawn that no run can walk: scripted runs walk the rare ones, random walks and requests that are recorded at
     /// any time the others.
     @Test func everyArrowOfTheDiagramIsWalked() throws {
         var open = try DiagramTests.arrows(of: 0)

@@ -227,11 +227,11 @@ public actor RunDriver {
     /// in between: a decision made before it is void, and the engine is asked again.
     @discardableResult
     private func commit(_ events: [RunEvent], with evidence: [[UInt8]] = []) async throws -> Bool {
-        let wall = clock.wall()
+        let (wall, now) = (clock.wall(), clock.monotonic())
         let judged = state.judged(events, at: wall)
         switch try await log.append(judged, with: evidence, to: state, at: wall, epoch: driver.epoch) {
         case .appended(let recorded):
-            take(recorded)
+            take(recorded, at: now)
             return true
         case .conflict: try await readRequests()
         case .deposed: isDeposed = true
@@ -240,12 +240,11 @@ public actor RunDriver {
     }
 
     private func readRequests() async throws {
-        take(try await log.events(of: run, after: state.sequence))
+        take(try await log.events(of: run, after: state.sequence), at: clock.monotonic())
     }
 
-    private func take(_ recorded: [RecordedEvent]) {
+    private func take(_ recorded: [RecordedEvent], at now: MonotonicTime) {
         guard !recorded.isEmpty else { return }
-        let now = clock.monotonic()
         for event in recorded { state.apply(event, at: now) }
         // Whoever slept while another one drove may find nothing left to append.
         if let epoch = state.driver?.epoch, epoch > driver.epoch { isDeposed = true }

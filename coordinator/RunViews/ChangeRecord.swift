@@ -120,7 +120,7 @@ package struct ChangeRecord {
         ]
     }
 
-    /// A row for each line; whose it is stands at the first.
+    /// A row for each line; the first row names the placement.
     private static func output(of failure: Failure, _ state: RolloutState) -> [[String]] {
         let whom = failure.placement?.description ?? ""
         return state.output(of: failure).enumerated().map { index, line in

@@ -81,8 +81,8 @@ extension DeadlineRecord.Kind {
     fileprivate var words: String {
         switch self {
         case .healthy: "being healthy"
-        case .progress: "getting further"
-        case .rollbackHealthy: "being as before the change"
+        case .progress: "making progress"
+        case .rollbackHealthy: "returning to its earlier state"
         }
     }
 }

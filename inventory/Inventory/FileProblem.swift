@@ -21,7 +21,7 @@ public struct FileProblem: Hashable, Sendable, CustomStringConvertible {
 /// Everything wrong in a file, in the order of its lines.
 public struct FileProblems: Error, Hashable, Sendable, CustomStringConvertible {
     public var problems: [FileProblem]
-    /// How many there are beside those.
+    /// How many more there are.
     public var unlisted: Int
 
     init(_ problems: [FileProblem], unlisted: Int = 0) {
@@ -30,7 +30,9 @@ public struct FileProblems: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String {
-        let more = unlisted == 0 ? [] : ["\(unlisted) more problems are not listed"]
+        let more =
+            unlisted == 0
+            ? [] : [unlisted == 1 ? "1 more problem is not listed" : "\(unlisted) more problems are not listed"]
         return (problems.map(\.description) + more).joined(separator: "\n")
     }
 }

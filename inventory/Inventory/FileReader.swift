@@ -64,7 +64,7 @@ final class FileReader {
     /// - Parameter remedy: put together only for what is reported: a file may hold a hundred thousand wrong keys.
     func report(_ line: Int, _ message: String, _ remedy: @autoclosure () -> String) {
         refusals += 1
-        // What several entries take from the same lines is wrong once.
+        // A fault in lines that several entries share is reported once.
         guard !problems.contains(where: { $0.line == line && $0.message == message }) else { return }
         if isFull {
             unlisted += 1
@@ -76,8 +76,8 @@ final class FileReader {
     /// Whether further problems are only counted.
     var isFull: Bool { problems.count >= FileReader.problemCount }
 
-    /// What `read` finds, and whether it has refused nothing on its way. An entry that was refused is there all the same: only
-    /// where all was taken can anything be missing.
+    /// What `read` finds, and whether it has refused nothing. A refused entry still counts as present, so nothing is reported as
+    /// missing beside one.
     func whole<Value>(_ read: () -> Value) -> (value: Value, isWhole: Bool) {
         let before = refusals
         let value = read()
@@ -143,6 +143,8 @@ struct Section {
     private var fields: [String: Field] = [:]
     /// Keys for which unknown ones may have been meant.
     private var meant: Set<String> = []
+    /// Whether every key that was written is known.
+    private(set) var hasKnownKeys = true
     private let known: [String]
 
     /// The `name` of what the mapping describes, within a grammar.
@@ -167,6 +169,7 @@ struct Section {
             guard known.contains(text) else {
                 let near = reader.isFull ? nil : Section.nearest(to: text, among: known)
                 if let near { meant.insert(near) }
+                hasKnownKeys = false
                 let all = "use one of: \(known.joined(separator: ", "))"
                 reader.report(
                     keyLine, "\(field.name) has no key '\(text)'", near.map { "did you mean '\($0)'? \(all)" } ?? all)

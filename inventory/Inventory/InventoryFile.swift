@@ -108,8 +108,15 @@ private struct InventoryReading {
     private func inherited(
         by own: Section, _ host: String, _ defaults: Defaults, _ groups: Named<Defaults>
     ) -> Defaults {
-        guard let group = own.text("group") else { return defaults }
+        var defaults = defaults
+        let (name, isTaken) = reader.whole { own.text("group") }
+        guard let group = name else {
+            defaults.isWhole = defaults.isWhole && isTaken && !own.isMisspelled("group")
+            return defaults
+        }
         if let known = groups.values[group] { return known }
+        // What its group would have given it is not known.
+        defaults.isWhole = false
         guard groups.isWhole else { return defaults }
         reader.report(
             own.line(of: "group"), "host \(host) is in an unknown group '\(group)'",
@@ -131,7 +138,7 @@ private struct InventoryReading {
             reader.report(field.line, "there are no layers", "list at least one layer with its owners")
         }
         let layers = readLayers(elements)
-        return (layers, isList && layers.count == elements.count)
+        return (layers, isList && !elements.isEmpty && layers.count == elements.count)
     }
 
     private func readLayers(_ elements: [Field]) -> [Placed<InventoryLayer>] {
@@ -165,7 +172,10 @@ private struct InventoryReading {
         let (elements, isList) = reader.whole { reader.list(field) }
         if elements.isEmpty, isList { reader.report(field.line, "there are no hosts", "list at least one host") }
         let entries = elements.compactMap { readHost($0, defaults, groups, layers) }
-        return (entries, isList && entries.count == elements.count && entries.allSatisfy(\.hasWholeLayers))
+        return (
+            entries,
+            isList && !entries.isEmpty && entries.count == elements.count && entries.allSatisfy(\.hasWholeLayers)
+        )
     }
 
     private func readHost(
@@ -229,7 +239,8 @@ private struct InventoryReading {
                 let (own, isWhole) = reader.whole {
                     section.text("baseURL").flatMap { url($0, section.line(of: "baseURL")) }
                 }
-                entries.append((layer, own ?? baseURL, isSaid || !isWhole, value.line))
+                let isAbsent = isWhole && !section.isMisspelled("baseURL")
+                entries.append((layer, own ?? baseURL, isSaid || !isAbsent, value.line))
             }
         } else {
             entries = reader.list(field).compactMap { element in

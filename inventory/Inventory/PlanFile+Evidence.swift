@@ -43,7 +43,7 @@ extension PlanReading {
                 "evidence", "the plan has no evidence", "list the surfaces to compare before and after",
                 ifWhole: isWhole)
         }
-        return EvidenceReading(surfaces: surfaces, isWhole: isWhole)
+        return EvidenceReading(surfaces: surfaces, isWhole: isWhole && !section.isMisspelled("evidence"))
     }
 
     func readSurface(_ field: Field) -> Surface? {
@@ -106,7 +106,9 @@ extension PlanReading {
         case (let http?, nil): return readHTTP(http).map(SurfaceSource.http)
         case (nil, let command?): return readCommand(command).map(SurfaceSource.command)
         case (nil, nil), (_?, _?):
-            reader.report(own.line, "\(own.name) needs one source", "write either 'http:' or 'command:'")
+            if !own.isMisspelled("http"), !own.isMisspelled("command") {
+                reader.report(own.line, "\(own.name) needs one source", "write either 'http:' or 'command:'")
+            }
             return nil
         }
     }
@@ -165,7 +167,7 @@ extension PlanReading {
         if let word = both.sorted().first {
             reader.report(own.line(of: "healthy"), "'\(word)' means both healthy and unhealthy", "keep it on one side")
         }
-        if shape == .measures, measures.isEmpty, hasWholeMeasures {
+        if shape == .measures, measures.isEmpty, hasWholeMeasures, !own.isMisspelled("measures") {
             reader.report(own.line, "\(field.name) measures nothing", "list at least one of 'measures'")
         }
         result.timestamp = own.field("timestamp").flatMap(readTimestamp)
@@ -188,7 +190,9 @@ extension PlanReading {
                 name: name, pointer: pointer, atLeast: own.number("atLeast"), atMost: own.number("atMost"),
                 rise: own.field("rise").flatMap(readTolerance), fall: own.field("fall").flatMap(readTolerance))
         }
-        if isWhole, measure.atLeast == nil, measure.atMost == nil, measure.rise == nil, measure.fall == nil {
+        if isWhole, own.hasKnownKeys, measure.atLeast == nil, measure.atMost == nil, measure.rise == nil,
+            measure.fall == nil
+        {
             reader.report(field.line, "\(field.name) bounds nothing", "write atLeast, atMost, rise or fall")
         }
         if let least = measure.atLeast, let most = measure.atMost, least > most {
@@ -203,7 +207,7 @@ extension PlanReading {
             Tolerance(absolute: own.number("absolute"), percent: own.number("percent"))
         }
         let bounds = [tolerance.absolute, tolerance.percent].compactMap { $0 }
-        if (isWhole && bounds.isEmpty) || bounds.contains(where: { $0 < 0 }) {
+        if (isWhole && own.hasKnownKeys && bounds.isEmpty) || bounds.contains(where: { $0 < 0 }) {
             reader.report(field.line, "\(field.name) is no distance", "write absolute, percent or both, 0 or more")
         }
         return tolerance

@@ -18,7 +18,7 @@ public enum PlanFile {
     static let layerKeys = ["name", "from", "to", "components", "worksWith"] + layerDefaultKeys
 
     /// The plan that a text describes.
-    /// - Throws: every problem at once: the file's own, and those that show only against the inventory.
+    /// - Throws: every problem of the file at once; where it has none, those that show only against the inventory.
     public static func read(text: String, file: String, inventory: FleetInventory) throws(FileProblems) -> Plan {
         let reader = FileReader(file: file)
         var plan: Plan?
@@ -45,8 +45,9 @@ struct PlanReading {
 
     func plan() -> Plan? {
         let version = versionChange(section, fallback: nil)
-        let exclusions = readExclusions()
+        let (exclusions, hasWholeExclusions) = reader.whole { readExclusions() }
         let (layers, hasWholeLayers) = reader.whole { readLayers(version) }
+        let mayStand = hasWholeLayers && hasWholeExclusions && section.hasKnownKeys
         let evidence = readEvidence()
         let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
         let agreements = section.list("agreements").compactMap { readAgreement($0, evidence) }
@@ -75,7 +76,7 @@ struct PlanReading {
             choice($0, ChangeClass.self, section.line(of: "changeClass"))
         }
         let disk = section.integer("minimumFreeDiskMebibytes", in: 1...1_048_576) ?? 64
-        if hasWholeLayers { checkAgainstInventory(layers.map(\.name), exclusions) }
+        if mayStand { checkAgainstInventory(layers.map(\.name), exclusions) }
         guard let version, let materialization, let path, let name, let changeClass else { return nil }
         let plan = Plan(
             name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence.surfaces,
@@ -102,14 +103,22 @@ struct PlanReading {
         }
     }
 
+    /// Whether what layers share was written so that it could be taken, or not at all.
+    var hasDefaults: Bool {
+        guard let field = section.field("layerDefaults") else { return !section.isMisspelled("layerDefaults") }
+        return field.isMapping
+    }
+
     // MARK: Versions
 
     func versionChange(_ own: Section, fallback: VersionChange?) -> VersionChange? {
-        let (said, isWhole) = reader.whole { (own.text("from"), own.text("to")) }
+        let (said, isTaken) = reader.whole { (own.text("from"), own.text("to")) }
+        // What the layers lack may have been meant for the whole plan.
+        let isWhole = isTaken && own.hasKnownKeys && section.hasKnownKeys
         let from = said.0.map { Version($0) } ?? fallback?.from
         let to = said.1.map { Version($0) } ?? fallback?.to
         guard let from, let to else {
-            if isWhole, !own.isMisspelled("from"), !own.isMisspelled("to") {
+            if isWhole {
                 reader.report(
                     own.line, "\(own.name) has no explicit source and target version", "write 'from: X' and 'to: Y'")
             }
@@ -240,17 +249,18 @@ struct PlanReading {
             own.isMisspelled(key) || defaults?.isMisspelled(key) == true
         }
 
-        private func section(having key: String) -> Section { own.field(key) != nil ? own : defaults ?? own }
+        private func section(having key: String) -> Section {
+            own.field(key) != nil || own.isMisspelled(key) ? own : defaults ?? own
+        }
 
         func layer(_ fallback: VersionChange?) -> PlanLayer? {
             let version = plan.versionChange(own, fallback: fallback)
-            let (components, hasWholeComponents) = reader.whole {
-                own.list("components").compactMap { readComponent($0, version) }
-            }
-            if components.isEmpty {
+            let (listed, isList) = reader.whole { own.list("components") }
+            let components = listed.compactMap { readComponent($0, version) }
+            if listed.isEmpty {
                 own.reportMissing(
                     "components", "layer \(name) has no components",
-                    "list what has a version, and how the running process reports it", ifWhole: hasWholeComponents)
+                    "list what has a version, and how the running process reports it", ifWhole: isList)
             }
             let steps = section(having: "steps").list("steps").compactMap(readStep)
             let rollback = readRollback()
@@ -258,7 +268,7 @@ struct PlanReading {
             let healthy = number("healthyWithinSeconds", 1...86_400, "say how long it may take to become healthy")
             let progress = number("progressDeadlineSeconds", 1...86_400, "say how long a batch may stand still")
             let (failedWhen, isWhole) = reader.whole { section(having: "failedWhen").texts("failedWhen") ?? [] }
-            if failedWhen.isEmpty, isWhole, !isMisspelled("failedWhen") {
+            if failedWhen.isEmpty, isWhole, !isMisspelled("failedWhen"), plan.hasDefaults {
                 reader.report(
                     own.line, "layer \(name) does not say what counts as a failed intermediate step",
                     "write 'failedWhen: [...]'")
@@ -288,7 +298,9 @@ struct PlanReading {
         }
 
         private func number(_ key: String, _ range: ClosedRange<Int>, _ remedy: String) -> Int? {
-            section(having: key).requiredInteger(key, in: range, remedy)
+            let section = section(having: key)
+            guard plan.hasDefaults || section.field(key) != nil else { return nil }
+            return section.requiredInteger(key, in: range, remedy)
         }
 
         private func readComponent(_ field: Field, _ version: VersionChange?) -> Component? {
@@ -323,9 +335,9 @@ struct PlanReading {
         private func commandField(_ section: Section, _ field: Field) -> Field { field.keeping(PlanFile.commandKeys) }
 
         private func readRollback() -> RollbackPosture? {
-            guard
-                let own = section(having: "rollback").required(
-                    "rollback", "say how layer \(name) goes back, and how far")
+            let place = section(having: "rollback")
+            guard plan.hasDefaults || place.field("rollback") != nil,
+                let own = place.required("rollback", "say how layer \(name) goes back, and how far")
             else { return nil }
             let field =
                 defaults?.field("rollback").map { own.completed(from: $0, without: "script", beside: "run") } ?? own
@@ -347,9 +359,9 @@ struct PlanReading {
 
         private func readBatches() -> [BatchSize] {
             let section = section(having: "batches")
-            guard let field = section.required("batches", "write how it widens: batches: [1, 25%, 100%]") else {
-                return []
-            }
+            guard plan.hasDefaults || section.field("batches") != nil,
+                let field = section.required("batches", "write how it widens: batches: [1, 25%, 100%]")
+            else { return [] }
             let sizes = reader.list(field).compactMap { element -> BatchSize? in
                 guard let text = reader.text(element) else { return nil }
                 if let size = BatchSize(text) { return size }

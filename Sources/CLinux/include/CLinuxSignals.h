@@ -7,7 +7,7 @@ int lockflight_signal_pipe(const int *numbers, int count);
 
 /// The columns of a terminal; 0 when the descriptor is none.
 int lockflight_terminal_columns(int descriptor);
-/// And rows.
+/// How many rows the terminal has; 0 where it is none.
 int lockflight_terminal_rows(int descriptor);
 
 #endif

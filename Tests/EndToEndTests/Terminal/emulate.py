@@ -1,6 +1,6 @@
 """Runs a command on an emulated terminal, and prints as JSON what a person could read there in the end: what has scrolled
-away, and the screen. After every fifth piece of output the terminal takes the next of its sizes, while the command is stopped: what
-it had drawn for the size of before is there by then.
+away, and the screen. After every fifth piece of output the terminal takes the next of its sizes, while the command is
+stopped: everything drawn for the old size has arrived by then.
 
 usage: emulate.py ROWSxCOLUMNS[,ROWSxCOLUMNS...] COMMAND [ARGUMENT...]
 """

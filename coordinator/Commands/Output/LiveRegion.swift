@@ -16,11 +16,11 @@ struct LiveRegion {
     ///
     /// - Parameter size: of the terminal now. Lines that are too wide, or too many, are cut.
     mutating func update(_ lines: [TerminalText], in size: TerminalSize) -> String {
-        let lines = lines.prefix(max(1, size.rows - 1)).map { $0.clipped(to: size.columns) }
+        let lines = lines.prefix(max(0, size.rows - 1)).map { $0.clipped(to: size.columns) }
         guard lines != drawn || size != self.size else { return "" }
         var text = drawn.isEmpty ? "" : "\u{1b}[\(min(drawn.count, max(1, size.rows - 1)))A"
         if let before = self.size, size.columns < before.columns, !drawn.isEmpty {
-            // Terminals that break lines again have moved what was drawn, by how much nobody says.
+            // Terminals that break lines again have moved what was drawn by an unknown amount.
             text = "\u{1b}[H\u{1b}[0J"
         }
         for line in lines { text += "\u{1b}[2K\(line.written)\n" }

@@ -13,7 +13,7 @@ enum Renderer {
 
     /// How wide the terminal of standard output is; 0 where it is none.
     static var terminalColumns: Int { Int(lockflight_terminal_columns(STDOUT_FILENO)) }
-    /// The terminal of standard output, as it is now; what it does not say is taken as usual.
+    /// The terminal of standard output, as it is now; 80 x 24 where it is not known.
     static var terminalSize: TerminalSize {
         let rows = Int(lockflight_terminal_rows(STDOUT_FILENO))
         return TerminalSize(columns: terminalColumns > 0 ? terminalColumns : 80, rows: rows > 0 ? rows : 24)

@@ -20,7 +20,7 @@ struct PlanApprove: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
-    @Option(name: .customLong("as"), help: "The owner who approves; once for each where they are several.")
+    @Option(name: .customLong("as"), help: "The owner who approves; repeat it for several owners.")
     var owners: [String]
     @Option(name: .long, help: "For how many hours from now a rollback needs no further approval; 0 for none.")
     var rollbackHours = 72

@@ -4,9 +4,9 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-/// A run in as few lines as there are: what is wrong or moves stands first, and the rest is counted.
+/// A run in the lines that are available: failed and active placements come first, and the rest is counted.
 extension StatusView {
-    /// With fewer lines, only what the run is and how it stands is said of it as a whole.
+    /// With fewer lines, less of the head is shown.
     private static let tightRows = 14
 
     /// The view, folded where it would have more lines than `rows`.
@@ -37,7 +37,7 @@ extension StatusView {
         return lines
     }
 
-    /// A line of layers: one layer, or several of which nothing is to be said yet or any more.
+    /// A line of layers: one layer, or several that have not begun or are done.
     private struct LayerLine {
         var layer: RunReport.Layer?
         var text: TerminalText
@@ -47,16 +47,18 @@ extension StatusView {
         let all = report.layers.map { LayerLine(layer: $0, text: summary(of: $0)) }
         guard all.count > rows else { return all }
         let busy = all.filter { line in line.layer.map(isBusy) ?? false }
-        let idle = all.count - busy.count
-        let rest: TerminalText = "\(idle) layers wait or are done"
-        let shown = busy.prefix(max(0, rows - (idle > 0 ? 1 : 0)))
-        return Array((Array(shown) + (idle > 0 ? [LayerLine(layer: nil, text: style.dim(rest))] : [])).prefix(rows))
+        guard rows > 0 else { return [] }
+        let shown = busy.prefix(rows - 1)
+        let rest: TerminalText = "\(all.count - shown.count) layers are not shown"
+        return Array(shown) + [LayerLine(layer: nil, text: style.dim(rest))]
     }
 
     /// Whether something of a layer is under way or wrong.
     private func isBusy(_ layer: RunReport.Layer) -> Bool {
-        layer.tallies.contains { PlacementPhase(word: $0.phase)?.isPressing ?? true }
+        layer.tallies.contains(where: isPressing)
     }
+
+    private func isPressing(_ tally: PlacementTally) -> Bool { PlacementPhase(word: tally.phase)?.isPressing ?? true }
 
     /// `layer core  [##--]  1/50  1 failed, 2 warming up, 47 waiting`
     private func summary(of layer: RunReport.Layer) -> TerminalText {
@@ -81,10 +83,11 @@ extension StatusView {
         of layers: [RunReport.Layer], within rows: Int
     ) -> [(layer: LayerName?, lines: [TerminalText])] {
         let pressing = layers.map { layer in (layer, layer.placements.filter(\.isPressing)) }
-        let count = pressing.reduce(0) { $0 + $1.1.count }
+        // A report lists only so many of a layer; its tallies count all.
+        let count = layers.flatMap(\.tallies).reduce(0) { $0 + (isPressing($1) ? $1.count : 0) }
         guard rows > 0, count > 0 else { return [] }
         var left = count > rows ? rows - 1 : rows
-        let unshown = count - min(left, count)
+        let unshown = count - min(left, pressing.reduce(0) { $0 + $1.1.count })
         let longest = pressing.flatMap(\.1).map { $0.placement.host.rawValue.utf8.count }.max() ?? 0
         let names = max(4, min(longest, max(10, width - fixedColumns - 22)))
         let phases = max(9, min(22, width - fixedColumns - names))
