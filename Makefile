@@ -30,12 +30,11 @@ SHELL := /bin/bash
 
 # The same for build, test and check: other flags would compile everything again.
 export SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
-# Whatever runs optimised shares one build: what operators install, the agent, the simulator, and the bench's programs. In a
-# folder of its own, as two builds of one folder wait for each other. C by the function, so that what nobody calls is left out.
-export SWIFT_RELEASE_FLAGS := -c release --scratch-path .build-release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib -Xcc -ffunction-sections -Xcc -fdata-sections
+# Whatever runs optimised shares one build: what operators install, the agent, the simulator, and the bench's programs. C by
+# the function, so that what nobody calls is left out.
+export SWIFT_RELEASE_FLAGS := -c release $(SWIFT_BUILD_FLAGS) --static-swift-stdlib -Xcc -ffunction-sections -Xcc -fdata-sections
 # What the formatter reads.
 SWIFT_SOURCES := Package.swift Sources Tests agent coordinator inventory bench
-RELEASE := .build-release/release
 AGENT := .build-agent/out/lockflight-agent-$(shell uname -m)
 AGENT_SOURCES := Package.swift agent Sources/SafeText Sources/UpgradeDomain Sources/ContentDigest Sources/AgentProtocol Sources/Failpoints \
 	Sources/CLinux
@@ -52,7 +51,7 @@ build: setup agent
 agent: setup
 	@if [ ! -e $(AGENT).gz ] || [ -n "$$(find $(AGENT_SOURCES) -newer $(AGENT).gz -print -quit)" ]; then \
 		swift build $(SWIFT_RELEASE_FLAGS) --product lockflight-agent; \
-		agent/packaging/package-agent.sh $(RELEASE)/lockflight-agent .build-agent/out; fi
+		agent/packaging/package-agent.sh .build/release/lockflight-agent .build-agent/out; fi
 
 PRODUCT := lockflight
 release: setup
@@ -60,7 +59,7 @@ release: setup
 
 PREFIX ?= $(HOME)/.local
 install: release agent
-	install -D -t $(PREFIX)/bin $(RELEASE)/lockflight
+	install -D -t $(PREFIX)/bin .build/release/lockflight
 	strip --strip-debug $(PREFIX)/bin/lockflight
 	install -D -t $(PREFIX)/libexec/lockflight .build-agent/out/lockflight-agent-*
 
@@ -96,7 +95,7 @@ SEEDS := 5000
 FROM := 1
 simulate: setup
 	swift build $(SWIFT_RELEASE_FLAGS) --product lockflight-simulate
-	$(RELEASE)/lockflight-simulate --seeds $(SEEDS) --from $(FROM) --jobs $(shell nproc)
+	.build/release/lockflight-simulate --seeds $(SEEDS) --from $(FROM) --jobs $(shell nproc)
 
 mutants: setup
 	scripts/mutants.py .build-mutants
@@ -126,7 +125,7 @@ sanitize: setup
 ROLLOUTS := 200
 SEED := 1
 soak: release agent
-	scripts/soak.py $(RELEASE)/lockflight $(ROLLOUTS) $(SEED)
+	scripts/soak.py .build/release/lockflight $(ROLLOUTS) $(SEED)
 
 nightly: setup
 	scripts/nightly.sh

@@ -245,7 +245,7 @@ def build():
 def build_ours(product):
     """A program of ours, as operators run it."""
     run(["make", "release", f"PRODUCT={product}"], cwd=ROOT)
-    return ROOT / ".build-release" / "release" / product
+    return ROOT / ".build" / "release" / product
 
 
 if shutil.which("swift") is None:

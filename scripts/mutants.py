@@ -117,7 +117,7 @@ def build(copy):
     flags = os.environ.get("SWIFT_RELEASE_FLAGS") or sys.exit("run this by `make mutants`, which knows how to build")
     command = ["swift", "build", *flags.split(), "--product", "lockflight-simulate"]
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
-    return shutil.copy2(REPOSITORY / ".build-release" / "release" / "lockflight-simulate", copy / "lockflight-simulate")
+    return shutil.copy2(REPOSITORY / ".build" / "release" / "lockflight-simulate", copy / "lockflight-simulate")
 
 
 def caught(simulator, number, seeds):

@@ -16,14 +16,15 @@ struct FailureLog: Hashable, Sendable {
         }
     }
 
-    /// Notes a failure; what is already open of the same subject and kind is not noted twice, but what ran last for it is.
+    /// Notes a failure; what is already open of the same subject and kind is not noted twice. Where it failed in the same words, it is
+    /// what ran last that shows it.
     mutating func note(_ failure: Failure) {
         let open = all.firstIndex {
             $0.resolution == nil && $0.host == failure.host && $0.placement == failure.placement
                 && $0.subject == failure.subject && $0.problem.code == failure.problem.code
         }
         guard let open else { return all.append(failure) }
-        all[open].ranLast = failure.ranLast ?? all[open].ranLast
+        if all[open].problem == failure.problem { all[open].ranLast = failure.ranLast ?? all[open].ranLast }
     }
 
     /// Answers the open failures that are meant.

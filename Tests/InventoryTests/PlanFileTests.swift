@@ -107,6 +107,12 @@ struct PlanFileTests {
             "what the rollback of layer data runs is not known"
         ),
         ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch is 25%"),
+        (
+            "timestamp: {pointer: /generatedAt, maxAgeSeconds: 60}", "timestamp: {maxAgeSeconds: 60}", "timestamp:",
+            "has no 'pointer'"
+        ),
+        ("scope: {fleet: data-1}", "scope: {}", "scope:", "names 0 scopes"),
+        ("scope: {fleet: data-1}", "scope: {fleet: data-1, layer: data-1}", "scope:", "names 2 scopes"),
         ("batches: [1, 25%, 100%]", "batches: [3, 2, 100%]", "batches:", "is not larger than 3"),
         ("batches: [1, 25%, 100%]", "batches: [1, half]", "batches:", "'half' is no batch size"),
         ("  failedWhen:\n", "  # failedWhen:\n", "", "is not YAML"),

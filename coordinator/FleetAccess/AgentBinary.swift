@@ -19,10 +19,10 @@ struct AgentBinaries: Sendable {
             folders: chosen + [beside.path, installed] + [checkout(around: beside)].compactMap(\.self))
     }
 
-    /// Where `make agent` puts its builds, if the executable lies in a build folder of a checkout.
+    /// Where `make agent` puts its builds, if the executable lies in a checkout's `.build`.
     private static func checkout(around folder: URL) -> String? {
         let parts = folder.pathComponents
-        guard let build = parts.lastIndex(where: { [".build", ".build-release"].contains($0) }) else { return nil }
+        guard let build = parts.lastIndex(of: ".build") else { return nil }
         return NSString.path(withComponents: parts.prefix(build) + [".build-agent", "out"])
     }
 

@@ -64,15 +64,21 @@ extension PlanReading {
             }
             return .host
         }
-        for (key, value) in reader.pairs(field) {
-            guard let host = reader.text(value) else { continue }
-            switch key {
-            case "layer": return .layer(vantage: HostName(host))
-            case "fleet": return .fleet(vantage: HostName(host))
-            default: reader.report(value.line, "'\(key)' is no scope", "write layer or fleet")
-            }
+        let pairs = reader.pairs(field)
+        guard let (key, value) = pairs.first, pairs.count == 1 else {
+            reader.report(
+                field.line, "\(field.name) names \(pairs.count) scopes",
+                "write 'host', '{layer: HOST}' or '{fleet: HOST}'")
+            return .host
         }
-        return .host
+        guard let host = reader.text(value) else { return .host }
+        switch key {
+        case "layer": return .layer(vantage: HostName(host))
+        case "fleet": return .fleet(vantage: HostName(host))
+        default:
+            reader.report(value.line, "'\(key)' is no scope", "write layer or fleet")
+            return .host
+        }
     }
 
     /// Two items of the family that must tell the same.
@@ -214,7 +220,9 @@ extension PlanReading {
     }
 
     private func readTimestamp(_ field: Field) -> TimestampRule? {
-        guard let own = Section(field, known: PlanFile.timestampKeys, reader), let pointer = pointer(own, "pointer"),
+        guard let own = Section(field, known: PlanFile.timestampKeys, reader),
+            own.required("pointer", "say where the time stands, such as /generatedAt") != nil,
+            let pointer = pointer(own, "pointer"),
             let age = own.requiredInteger("maxAgeSeconds", in: 1...86_400, "say how old it may be")
         else { return nil }
         return TimestampRule(pointer: pointer, maxAgeSeconds: age, perItem: own.flag("perItem") ?? false)
