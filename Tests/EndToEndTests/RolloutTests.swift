@@ -217,8 +217,8 @@ struct RolloutTests {
     }
 
     /// What a failed script printed last is where people look for why a run is held.
-    private func everyViewShows(_ line: String, of fleet: FleetFixture, told: String) async throws {
-        #expect(told.contains(line), "\(told)")
+    private func everyViewShows(_ line: String, of fleet: FleetFixture, run: String) async throws {
+        #expect(run.contains(line), "\(run)")
         let page = "\(fleet.folder)/boundary.md"
         try await fleet.expect(.held, "recover", "--output", page)
         #expect(try String(contentsOfFile: page, encoding: .utf8).contains(line))
@@ -244,10 +244,10 @@ struct RolloutTests {
 
                         """)
             }
-            let told = try await fleet.expect(.held, "rollout", "start", "lab-1.5.0").output
+            let shown = try await fleet.expect(.held, "rollout", "start", "lab-1.5.0").output
             let old = try #require(try await fleet.status().value(at: "/run")?.scalarText)
             #expect(try await fleet.holdCode() == "step-failed")
-            try await everyViewShows("release 9.9.9 is not on this host", of: fleet, told: told)
+            try await everyViewShows("release 9.9.9 is not on this host", of: fleet, run: shown)
             try await fleet.approvePlan(to: "1.5.0") {
                 $0.replacingOccurrences(of: "name: lab-1.5.0", with: "name: right")
             }
