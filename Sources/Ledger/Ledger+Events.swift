@@ -26,10 +26,10 @@ extension Ledger {
         let prepared = try PreparedEvent.prepare(events, for: run)
         let kept = try KeptEvidence(evidence)
         return try write("record \(events.count) events of the run \(run)") { db in
-            _ = try db.existingRun(run)
+            let row = try db.existingRun(run)
             // First, as a driver that was deposed reads on for ever in a run that was closed without an event.
             if let lease { try db.refuseWhenDeposed(lease, run: run) }
-            let row = try db.openRun(run)
+            try row.requireOpen()
             try row.expectHead(expectedSequence)
             try db.keep(kept, at: time)
             return try db.append(prepared, to: run, after: row.head, at: time, followedBy: follower)

@@ -154,6 +154,21 @@ extension LedgerError {
             "The plan \(digest.short) is not in this ledger, so nothing was recorded.", next: .addPlan(file: nil))
     }
 
+    /// The digest of what is recorded as part of something else, which is read back whole.
+    static func digest(of value: some Encodable, as what: String) throws(LedgerError) -> Digest {
+        do {
+            return Digest.sha256(of: try CanonicalJSON.encode(value))
+        } catch {
+            throw unwritable(what, cause: error)
+        }
+    }
+
+    private static func unwritable(_ what: String, cause: any Error) -> LedgerError {
+        LedgerError(
+            .contradiction, "The \(what) can not be written so that it can be read again, so nothing was recorded.",
+            cause: "\(cause)")
+    }
+
     /// The bytes under which a value is recorded: it is read back from them before, so that nothing is ever recorded that can
     /// not be read, or that says something else then.
     static func canonicalBytes<Value: Codable & Equatable>(
@@ -165,9 +180,7 @@ extension LedgerError {
             bytes = try CanonicalJSON.encode(value)
             readBack = try CanonicalJSON.decode(Value.self, from: bytes)
         } catch {
-            throw LedgerError(
-                .contradiction, "The \(what) can not be written so that it can be read again, so nothing was recorded.",
-                cause: "\(error)")
+            throw unwritable(what, cause: error)
         }
         guard readBack == value else {
             throw LedgerError(

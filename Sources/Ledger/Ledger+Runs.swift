@@ -20,7 +20,7 @@ extension Ledger {
     ) throws(LedgerError) -> [RecordedEvent] {
         let run = definition.run
         try check(definition, predecessorSequence: predecessorSequence)
-        let definitionDigest = Digest.sha256(of: try LedgerError.canonicalBytes(of: definition, as: "definition"))
+        let definitionDigest = try LedgerError.digest(of: definition, as: "definition")
         let started = try PreparedEvent.prepare([.runStarted(definition)], for: run)
         let superseded = try PreparedEvent.prepare(
             [.requested(Request(action: .supersede(by: run), by: user))], for: run)
@@ -50,8 +50,8 @@ extension Ledger {
     }
 
     private func check(_ definition: RunDefinition, predecessorSequence: UInt64?) throws(LedgerError) {
-        let planDigest = Digest.sha256(of: try encode(definition.plan, as: "plan"))
-        let hostsDigest = Digest.sha256(of: try encode(definition.hosts, as: "selected hosts"))
+        let planDigest = try LedgerError.digest(of: definition.plan, as: "plan")
+        let hostsDigest = try LedgerError.digest(of: definition.hosts, as: "selected hosts")
         let names = definition.hosts.map(\.name)
         let problem: String? =
             if !definition.run.isFileName {
@@ -119,6 +119,32 @@ struct RunRow {
     var standing: RunStanding
     var head: EventChain.Head
 
+    /// Refuses what would change a run that has ended.
+    func requireOpen() throws(LedgerError) {
+        switch standing {
+        case .open: return
+        case .finalized:
+            throw LedgerError(
+                .runClosed,
+                "The run \(id) is finalized and never changes again; nothing was recorded.",
+                next: .status(run: id), run: id)
+        case .cancelled:
+            throw LedgerError(
+                .runClosed, "The run \(id) is cancelled and never changes again; nothing was recorded.",
+                next: .status(run: id), run: id)
+        case .quarantined:
+            throw LedgerError(
+                .runClosed,
+                "The run \(id) is quarantined: its record can not be followed and is only kept; nothing was recorded.",
+                next: .status(run: id), run: id)
+        case .superseded(let successor):
+            throw LedgerError(
+                .runClosed,
+                "The run \(id) was superseded by \(successor) and never changes again; nothing was recorded.",
+                next: .status(run: successor), run: id)
+        }
+    }
+
     func expectHead(_ sequence: UInt64) throws(LedgerError) {
         guard head.sequence != sequence else { return }
         throw LedgerError(
@@ -150,30 +176,9 @@ extension Database {
 
     func openRun(_ id: RunID) throws -> RunRow {
         let row = try existingRun(id)
-        switch row.standing {
-        case .open: return row
-        case .finalized:
-            throw LedgerError(
-                .runClosed,
-                "The run \(id) is finalized and never changes again; nothing was recorded.",
-                next: .status(run: id), run: id)
-        case .cancelled:
-            throw LedgerError(
-                .runClosed, "The run \(id) is cancelled and never changes again; nothing was recorded.",
-                next: .status(run: id), run: id)
-        case .quarantined:
-            throw LedgerError(
-                .runClosed,
-                "The run \(id) is quarantined: its record can not be followed and is only kept; nothing was recorded.",
-                next: .status(run: id), run: id)
-        case .superseded(let successor):
-            throw LedgerError(
-                .runClosed,
-                "The run \(id) was superseded by \(successor) and never changes again; nothing was recorded.",
-                next: .status(run: successor), run: id)
-        }
+        try row.requireOpen()
+        return row
     }
-
     /// Claims hosts for a run; a host belongs to at most one open run.
     func claim(_ hosts: [HostName], for run: RunID) throws {
         for host in hosts {

@@ -131,7 +131,7 @@ extension RolloutState {
         case .placement(let placement):
             return CaptureOrder(subject: subject, purpose: purpose, host: placement.host)
         case .layer(let layer):
-            return vantages[layer].map { CaptureOrder(subject: subject, purpose: purpose, host: $0) }
+            return frozen.vantages[layer].map { CaptureOrder(subject: subject, purpose: purpose, host: $0) }
         case .fleet:
             return fleetVantage.map { CaptureOrder(subject: subject, purpose: purpose, host: $0) }
         }

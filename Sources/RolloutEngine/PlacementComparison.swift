@@ -69,15 +69,22 @@ extension RolloutState {
     /// What a capture that is taken in now is judged by, as the rules choose it for its purpose.
     func judgedBy(_ record: CaptureRecord, of placement: Placement, at wall: WallTime) -> JudgedBy {
         let isTouched = placements[placement]?.touched == true
-        let target = JudgedBy(
-            reference: reference(for: placement), expects: .target,
-            expected: expectedChanges(at: placement, including: true), changedAt: placements[placement]?.changedAt,
-            wall: wall)
-        let source = JudgedBy(
-            reference: accepted[.placement(placement)] ?? reference(for: placement), expects: .source,
-            expected: expectedChanges(at: placement, including: false), wall: wall)
-        let back = JudgedBy(
-            reference: rollbackReference(for: placement), expects: .source, expected: source.expected, wall: wall)
+        var target: JudgedBy {
+            JudgedBy(
+                reference: reference(for: placement), expects: .target,
+                expected: expectedChanges(at: placement, including: true), changedAt: placements[placement]?.changedAt,
+                wall: wall)
+        }
+        var source: JudgedBy {
+            JudgedBy(
+                reference: accepted[.placement(placement)] ?? reference(for: placement), expects: .source,
+                expected: expectedChanges(at: placement, including: false), wall: wall)
+        }
+        var back: JudgedBy {
+            JudgedBy(
+                reference: rollbackReference(for: placement), expects: .source,
+                expected: expectedChanges(at: placement, including: false), wall: wall)
+        }
         switch record.purpose {
         case .baseline:
             let isInherited = definition.succession?.baselines[.placement(placement)] != nil

@@ -47,7 +47,7 @@ extension RolloutState {
     private func subjects(scopes layers: [LayerName]?, where isMember: (Placement) -> Bool) -> PendingSubjects {
         let members = PlacementSet(of: order) { !isRetired($0.host) && isMember($0) }
         guard let layers else { return PendingSubjects(placements: members) }
-        let scopes = layers.filter { vantages[$0] != nil }.map(EvidenceSubject.layer)
+        let scopes = layers.filter { frozen.vantages[$0] != nil }.map(EvidenceSubject.layer)
         return PendingSubjects(placements: members, scopes: Set(scopes + (fleetVantage == nil ? [] : [.fleet])))
     }
 

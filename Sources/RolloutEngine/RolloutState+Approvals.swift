@@ -111,7 +111,7 @@ extension RolloutState {
     /// One owner of each layer, each of them once.
     public func firstOwners(of layers: [LayerName]) -> [Owner] {
         var seen: Set<Owner> = []
-        return layers.compactMap(firstOwner).filter { seen.insert($0).inserted }
+        return layers.compactMap { firstOwner(of: $0) }.filter { seen.insert($0).inserted }
     }
 
     /// The command for an action with an owner of each layer that has not agreed.

@@ -46,7 +46,9 @@ extension RolloutState {
     /// No build records what leads here, so a person looks at the run before anything new starts.
     private mutating func holdForRefusedMoves(_ moment: Moment) {
         for placement in placements.changed {
-            guard let state = placements.all[placement], let move = state.refusedMove else { continue }
+            guard let move = placements.all[placement]?.refusedMove, let state = placements.all[placement] else {
+                continue
+            }
             placements[placement]?.refusedMove = nil
             let detail =
                 "event \(moment.sequence) does not fit the record: it would move \(placement) from \(state.phase.kind.rawValue) "

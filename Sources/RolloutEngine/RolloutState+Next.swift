@@ -242,7 +242,8 @@ extension RolloutState {
     private func watchProgress(
         _ open: [Placement], _ layer: PlanLayer, _ now: MonotonicTime, _ decision: inout Decision
     ) {
-        guard let stuck = open.first(where: { phase(of: $0, has: .owesProgress) }), !open.contains(where: isSampled),
+        guard let stuck = open.first(where: { phase(of: $0, has: .owesProgress) }),
+            !open.contains(where: { isSampled($0) }),
             let state = placements[stuck]
         else { return }
         let ends = advanceMark + .seconds(layer.progressDeadlineSeconds)

@@ -243,7 +243,7 @@ extension RolloutState {
     private func retireRefusal(_ host: HostName, _ owner: Owner) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
         if let refusal = strangerRefusal(owner, layers: placements(of: host).map(\.layer)) { return refusal }
-        if !isAborted, fleetVantage == host || plan.layers.contains(where: { vantages[$0.name] == host }) {
+        if !isAborted, fleetVantage == host || plan.layers.contains(where: { frozen.vantages[$0.name] == host }) {
             return RequestRefusal(
                 "\(host) takes evidence for others, which nobody else can take",
                 remedy: "repair it, or abort and start a plan that names another host")
@@ -257,7 +257,7 @@ extension RolloutState {
             }
             let once = layer.steps.filter(\.once)
             let isDue = placements[Placement(host: host, layer: layer.name)]?.recorded != .target
-            if let step = once.first, firstHosts[layer.name] == host, isDue {
+            if let step = once.first, frozen.firstHosts[layer.name] == host, isDue {
                 return RequestRefusal(
                     "\(host) runs step \(step.name) for the whole of layer \(layer.name)",
                     remedy: "repair it, or abort the run")
@@ -398,6 +398,6 @@ extension RolloutState {
 
     /// The steps that run on a host: a `once` step only on the layer's first host.
     func steps(of layer: PlanLayer, for host: HostName) -> [Step] {
-        layer.steps.filter { !$0.once || host == firstHosts[layer.name] }
+        layer.steps.filter { !$0.once || host == frozen.firstHosts[layer.name] }
     }
 }

@@ -44,7 +44,7 @@ extension RolloutState {
         let failed = placements(of: host).filter {
             placements[$0]?.phase == .failed && (placements[$0]?.touched == true || hasFailedStep($0))
         }
-        let ordered = failed.filter(hasFailedStep) + failed
+        let ordered = failed.filter { hasFailedStep($0) } + failed
         return ordered.first { placement in
             step.map { name in steps(of: placement).contains { $0.name == name } } ?? true
         }

@@ -13,12 +13,13 @@ extension RollbackScope: CustomStringConvertible {
 extension RolloutState {
     /// What a rollback of this scope would reverse: everything there that was or may have been changed.
     public func rollbackTargets(_ scope: RollbackScope) -> [Placement] {
-        let changed = orderedPlacements.filter(isTouchedOrOpen)
-        switch scope {
-        case .host(let name): return changed.filter { $0.host == name }
-        case .layer(let name): return changed.filter { $0.layer == name }
-        case .all: return changed
-        }
+        let inScope =
+            switch scope {
+            case .host(let name): placements(of: name)
+            case .layer(let name): orderedPlacements.filter { $0.layer == name }
+            case .all: orderedPlacements
+            }
+        return inScope.filter { isTouchedOrOpen($0) }
     }
 
     /// Whether this run changed a placement, or may still do so.

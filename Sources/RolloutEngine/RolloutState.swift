@@ -20,14 +20,8 @@ public enum Stage: Hashable, Sendable {
 
 /// Everything the facts of one run say. A value: folding the same events gives the same state.
 public struct RolloutState: Hashable, Sendable {
-    public let definition: RunDefinition
-    /// The batches of each layer of the plan, in order.
-    public let batches: [[Batch]]
-    let order: PlacementOrder
-    /// The first host of each layer, which runs the steps that one host runs for all.
-    let firstHosts: [LayerName: HostName]
-    /// The host that speaks for each layer that has layer-scoped evidence.
-    let vantages: [LayerName: HostName]
+    /// What no event changes; shared by every copy of the state, as copies are many.
+    public let frozen: FrozenRun
     /// The hosts as they are addressed now; `rebind` changes an address or a key.
     public internal(set) var hosts: [HostName: Host]
     /// The sequence number of the last event folded.
@@ -75,32 +69,26 @@ public struct RolloutState: Hashable, Sendable {
     /// When a placement of the active batch last got further, on the monotonic clock.
     var advanceMark: MonotonicTime
 
-    public var plan: Plan { definition.plan }
+    @inlinable public var definition: RunDefinition { frozen.definition }
+    @inlinable public var plan: Plan { frozen.definition.plan }
+    public var batches: [[Batch]] { frozen.batches }
+    var order: PlacementOrder { frozen.order }
 
     /// The state after the first event.
     public init(definition: RunDefinition, startedAt: WallTime, hash: Digest, at now: MonotonicTime) {
-        self.definition = definition
+        frozen = FrozenRun(definition)
         self.startedAt = startedAt
         lastEventAt = startedAt
         chainHead = hash
         advanceMark = now
         hosts = Dictionary(definition.hosts.map { ($0.name, $0) }) { first, _ in first }
-        let members = definition.plan.layers.map { ($0, definition.hostNames(in: $0.name)) }
-        batches = members.map { layer, hosts in layer.batches(over: hosts) }
-        firstHosts = Dictionary(members.compactMap { layer, hosts in hosts.first.map { (layer.name, $0) } }) { $1 }
-        vantages = Dictionary(
-            members.compactMap { layer, hosts in
-                definition.plan.layerVantages.first(where: hosts.contains).map { (layer.name, $0) }
-            }
-        ) { $1 }
-        order = PlacementOrder(batches)
-        placements = PlacementTable(order) { placement in
+        placements = PlacementTable(frozen.order) { placement in
             let earlier = definition.succession?.attempts[placement] ?? 0
             return PlacementState(
                 attempt: earlier + 1, since: Moment(sequence: 1, wall: startedAt, monotonic: now))
         }
-        pending = PendingSubjects(placements: PlacementSet(of: order) { _ in true })
-        reproofs = ReproofQueue(of: order)
+        pending = PendingSubjects(placements: PlacementSet(of: frozen.order) { _ in true })
+        reproofs = ReproofQueue(of: frozen.order)
     }
 
     // MARK: Derived
@@ -238,6 +226,6 @@ public struct RolloutState: Hashable, Sendable {
 
     /// The placements of a host in plan order.
     public func placements(of host: HostName) -> [Placement] {
-        plan.layers.map { Placement(host: host, layer: $0.name) }.filter { placements[$0] != nil }
+        frozen.placements[host] ?? []
     }
 }

@@ -104,7 +104,7 @@ extension RolloutState {
             if stage == .baseline && !unheardSubjects.isEmpty { return false }
         }
         switch status {
-        case .paused: return !activePlacements.contains(where: isSampled)
+        case .paused: return !activePlacements.contains { isSampled($0) }
         case .held, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .cancelled, .superseded: return true
         case .preflight, .baseline, .changing, .proving, .rollingBack: return false
         }

@@ -43,7 +43,7 @@ final class World: @unchecked Sendable {
     /// A person has left for good.
     var isOver = false
     private let keepsTrace: Bool
-    /// The last fold, which holds until something is recorded.
+    /// The last fold, which goes on from what was recorded since.
     private var folded: RolloutState?
 
     /// - Parameters:
@@ -163,15 +163,21 @@ final class World: @unchecked Sendable {
 
     /// What a person's command sees: the fold of all that was recorded.
     func fold() -> RolloutState? {
-        if let folded, folded.sequence == checker.lastSequence { return folded }
-        folded = RolloutState.fold(checker.events, at: MonotonicTime(sinceStart: .milliseconds(time.now)))
+        let now = MonotonicTime(sinceStart: .milliseconds(time.now))
+        if var state = folded {
+            for event in checker.events.dropFirst(Int(state.sequence)) { state.apply(event, at: now) }
+            folded = state
+        } else {
+            folded = RolloutState.fold(checker.events, at: now)
+        }
         return folded
     }
 
-    /// The same, once the ledger has given back the same events.
+    /// The same from the first event on, once the ledger has given back the same events.
     func foldOfLedger() -> RolloutState? {
         guard let events = try? ledger.allEvents(of: World.run) else { return nil }
         checker.require(events == checker.events, "the ledger gives back what was recorded")
+        folded = nil
         return fold()
     }
 

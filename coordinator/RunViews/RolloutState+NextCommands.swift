@@ -62,7 +62,12 @@ extension RolloutState {
     /// The next commands, narrowest first; none that would be refused.
     ///
     /// - Parameter wall: decides whose approvals still hold.
-    package func nextCommands(at wall: WallTime) -> [NextCommand] { waysOn(at: wall).filter { takes($0.command) } }
+    package func nextCommands(at wall: WallTime) -> [NextCommand] { nextCommands(at: wall, from: boundaryRecord) }
+
+    /// - Parameter record: of the boundary at which the run is held; nil where it is not.
+    func nextCommands(at wall: WallTime, from record: BoundaryRecord?) -> [NextCommand] {
+        waysOn(at: wall, from: record).filter { takes($0.command) }
+    }
 
     /// What to do instead of a request that was refused: what would make it possible, or the narrowest way on.
     package func nextCommand(
@@ -75,7 +80,7 @@ extension RolloutState {
         ways += nextCommands(at: wall).map(\.command)
         // Who wants to go back is not led to where nothing goes back any more.
         if case .rollback = action { ways.removeAll { $0 == .finalize(run: definition.run) } }
-        return ways.first(where: takes) ?? .status(run: definition.run)
+        return ways.first { takes($0) } ?? .status(run: definition.run)
     }
 
     private func rollbacks(insteadOf scope: RollbackScope, at wall: WallTime) -> [OperatorCommand] {
@@ -89,7 +94,7 @@ extension RolloutState {
         }
     }
 
-    private func waysOn(at wall: WallTime) -> [NextCommand] {
+    private func waysOn(at wall: WallTime, from record: BoundaryRecord?) -> [NextCommand] {
         let run = definition.run
         if status == .rolledBack(.verified) {
             return [
@@ -98,7 +103,7 @@ extension RolloutState {
             ]
         }
         if !isAtRest { return [NextCommand(.resume(run: run), "drive it on from here")] }
-        if let options = boundaryRecord?.options, let narrowest = options.first {
+        if let options = record?.options, let narrowest = options.first {
             let ways = options.map { option in
                 option.command(
                     run: run, owner: decider(of: option), approvers: approvers(of: option, at: wall),

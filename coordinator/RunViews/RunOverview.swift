@@ -78,8 +78,9 @@ package struct RunOverview: Codable, Hashable {
         boundary = state.boundary.description
         isAtRest = state.isAtRest
         isHeld = state.isHeld
-        hold = Hold(state)
-        waysOn = RunOverview.waysOn(from: state)
+        let record = state.boundaryRecord
+        hold = Hold(state, record)
+        waysOn = RunOverview.waysOn(from: state, record)
     }
 
     /// The next commands at a time that is not before the last event.
@@ -87,12 +88,13 @@ package struct RunOverview: Codable, Hashable {
         waysOn.first { ways in ways.until.map { wall < $0 } ?? true }?.commands ?? []
     }
 
-    private static func waysOn(from state: RolloutState) -> [WaysOn] {
-        let ends = Set(state.definition.approvals.compactMap(\.rollbackUntil)).filter { $0 > state.lastEventAt }
+    private static func waysOn(from state: RolloutState, _ record: BoundaryRecord?) -> [WaysOn] {
+        let last = state.lastEventAt
+        let ends = Set(state.definition.approvals.compactMap(\.rollbackUntil)).filter { $0 > last }
             .sorted()
         var ways: [WaysOn] = []
-        for (start, end) in zip([state.lastEventAt] + ends, ends.map(Optional.some) + [nil]) {
-            let commands = state.nextCommands(at: start)
+        for (start, end) in zip([last] + ends, ends.map(Optional.some) + [nil]) {
+            let commands = state.nextCommands(at: start, from: record)
             if ways.last?.commands == commands { ways.removeLast() }
             ways.append(WaysOn(until: end, commands: commands))
         }
@@ -101,8 +103,8 @@ package struct RunOverview: Codable, Hashable {
 }
 
 extension RunOverview.Hold {
-    fileprivate init?(_ state: RolloutState) {
-        guard let record = state.boundaryRecord, let failure = state.holdingFailure else { return nil }
+    fileprivate init?(_ state: RolloutState, _ record: BoundaryRecord?) {
+        guard let record, let failure = state.holdingFailure else { return nil }
         func names(_ placements: [Placement]) -> Shortlist<Placement> {
             Shortlist(placements, atMost: RunOverview.namesShown)
         }

@@ -1,0 +1,35 @@
+public import UpgradeDomain
+
+/// What a run was started with, and what follows from that alone.
+public final class FrozenRun: Hashable, Sendable {
+    public let definition: RunDefinition
+    /// The batches of each layer of the plan, in order.
+    let batches: [[Batch]]
+    let order: PlacementOrder
+    /// The placements of each host, in the order of the plan.
+    let placements: [HostName: [Placement]]
+    /// The first host of each layer, which runs the steps that one host runs for all.
+    let firstHosts: [LayerName: HostName]
+    /// The host that speaks for each layer that has layer-scoped evidence.
+    let vantages: [LayerName: HostName]
+
+    init(_ definition: RunDefinition) {
+        self.definition = definition
+        let members = definition.plan.layers.map { ($0, definition.hostNames(in: $0.name)) }
+        batches = members.map { layer, hosts in layer.batches(over: hosts) }
+        firstHosts = Dictionary(members.compactMap { layer, hosts in hosts.first.map { (layer.name, $0) } }) { $1 }
+        vantages = Dictionary(
+            members.compactMap { layer, hosts in
+                definition.plan.layerVantages.first(where: hosts.contains).map { (layer.name, $0) }
+            }
+        ) { $1 }
+        order = PlacementOrder(batches)
+        placements = Dictionary(grouping: order.placements, by: \.host)
+    }
+
+    public static func == (left: FrozenRun, right: FrozenRun) -> Bool {
+        left === right || left.definition == right.definition
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(definition.planDigest) }
+}
