@@ -30,7 +30,7 @@ extension Ledger {
     /// twice does not give an epoch out twice.
     ///
     /// - Throws: `fileExists` where a ledger is in the way; `damaged` when a chain of the backup does not hold.
-    public static func restore(_ file: String, to path: String, at time: WallTime) throws(LedgerError) -> Ledger {
+    public static func restore(_ file: String, to path: String, at time: WallTime) async throws(LedgerError) -> Ledger {
         for name in [path, path + "-wal", path + "-shm"] where FileManager.default.fileExists(atPath: name) {
             throw LedgerError(
                 .fileExists,
@@ -40,14 +40,14 @@ extension Ledger {
         try PrivateFile.createFolder(at: PrivateFile.folder(of: path))
         let part = try newPart(of: path)
         do {
-            try openReadOnly(at: file, upgrading: false).copy(to: part)
-            try open(at: part).makeRestored(from: file, at: time)
+            try await openReadOnly(at: file, upgrading: false).copy(to: part)
+            try await open(at: part).makeRestored(from: file, at: time)
             try publish(part, as: path)
         } catch {
             for name in [part, part + "-wal", part + "-shm"] { try? FileManager.default.removeItem(atPath: name) }
             throw LedgerError(error, purpose: "be restored from \(file)", path: path)
         }
-        return try open(at: path)
+        return try await open(at: path)
     }
 
     private func makeRestored(from backup: String, at time: WallTime) throws(LedgerError) {

@@ -12,7 +12,7 @@ extension Ledger {
     ///   - run: Only this run; nil checks all runs, the file, the schema and the documents.
     ///   - follower: makes one that stands before a run's first event; with it the overviews are compared as well.
     public func verify(
-        run: RunID? = nil, followedBy follower: (() -> any RunFollower)? = nil
+        run: RunID? = nil, followedBy follower: (@Sendable () -> any RunFollower)? = nil
     ) throws(LedgerError) -> Verification {
         let expectedSchema = try Ledger.expectedSchema()
         return try read("be verified") { db in

@@ -1,43 +1,59 @@
 import FoundationEssentials
 import GRDB
 import OperatorCommands
-import Synchronization
 public import UpgradeDomain
 
 /// The durable memory of a fleet's upgrades: inventory, plans, approvals, hash-chained events, leases, evidence.
 ///
 /// One SQLite file in WAL mode with `synchronous=FULL`; several processes may have it open. Every call is one
-/// transaction and blocks for about a commit (0.25 ms on a fast disk). When the process dies in a call, the call's
-/// facts are recorded as a whole or not at all.
-public final class Ledger: Sendable {
-    public let path: String
+/// transaction and waits for the disk, about a commit long (0.25 ms on a fast disk), on the executor that the ledger was
+/// opened with: never where connections live. When the process dies in a call, the call's facts are recorded as a whole or not
+/// at all.
+public actor Ledger {
+    public nonisolated let path: String
     private let isSimulated: Bool
     /// Random at creation; agents remember which ledger owns their host.
-    public let id: LedgerID
+    public nonisolated let id: LedgerID
 
+    private let executor: any SerialExecutor
     private let database: DatabaseQueue
-    /// Set when a commit failed: whether its facts are on the disk is known only after reopening.
-    private let isUncertain = Mutex(false)
+    /// A commit failed: whether its facts are on the disk is known only after reopening.
+    private var isUncertain = false
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Opens the ledger at a path, or creates it, for its owner alone, when there is no file or an empty one; its folder must exist.
     ///
+    /// - Parameter executor: where its calls wait for the disk; a thread of its own unless another is given.
     /// - Throws: `untrusted` where somebody else could have written it; `notALedger` and `newerSchema` leave the file untouched.
-    public static func open(at path: String) throws(LedgerError) -> Ledger {
-        try PrivateFile.create(at: path)
-        return try Ledger(path: path, access: .readWrite)
+    public static func open(
+        at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
+    ) async throws(LedgerError) -> Ledger {
+        try await DiskWork(on: executor).run { () throws(LedgerError) in
+            try PrivateFile.create(at: path)
+            return try Ledger(path: path, access: .readWrite, on: executor)
+        }
     }
 
     /// The same with its missing folders.
-    public static func openMakingFolders(at path: String) throws(LedgerError) -> Ledger {
-        try PrivateFile.createFolder(at: PrivateFile.folder(of: path))
-        return try open(at: path)
+    public static func openMakingFolders(
+        at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
+    ) async throws(LedgerError) -> Ledger {
+        try await DiskWork(on: executor).run { () throws(LedgerError) in
+            try PrivateFile.createFolder(at: PrivateFile.folder(of: path))
+        }
+        return try await open(at: path, on: executor)
     }
 
     /// Opens a ledger that is there.
-    /// - Throws: `absent`, and what ``open(at:)`` throws.
-    public static func openExisting(at path: String) throws(LedgerError) -> Ledger {
-        try requirePresent(path)
-        return try Ledger(path: path, access: .readWrite)
+    /// - Throws: `absent`, and what ``open(at:on:)`` throws.
+    public static func openExisting(
+        at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
+    ) async throws(LedgerError) -> Ledger {
+        try await DiskWork(on: executor).run { () throws(LedgerError) in
+            try requirePresent(path)
+            return try Ledger(path: path, access: .readWrite, on: executor)
+        }
     }
 
     private static func requirePresent(_ path: String) throws(LedgerError) {
@@ -54,24 +70,36 @@ public final class Ledger: Sendable {
     ///
     /// On a full disk SQLite can not open a cleanly closed WAL database in the ordinary way; as nobody is writing
     /// to it then, it is read as an immutable file.
-    public static func openReadOnly(at path: String, upgrading: Bool = true) throws(LedgerError) -> Ledger {
+    public static func openReadOnly(
+        at path: String, upgrading: Bool = true, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
+    ) async throws(LedgerError) -> Ledger {
+        try await DiskWork(on: executor).run { () throws(LedgerError) in
+            try readOnly(at: path, upgrading: upgrading, on: executor)
+        }
+    }
+
+    private static func readOnly(
+        at path: String, upgrading: Bool, on executor: any SerialExecutor
+    ) throws(LedgerError) -> Ledger {
         try requirePresent(path)
         do {
-            return try Ledger(path: path, access: .readOnly)
+            return try Ledger(path: path, access: .readOnly, on: executor)
         } catch {
             switch error.code {
             case .olderSchema:
-                guard upgrading else { return try Ledger(path: path, access: .readOnly, acceptsOlder: true) }
+                guard upgrading else {
+                    return try Ledger(path: path, access: .readOnly, acceptsOlder: true, on: executor)
+                }
                 // Brought up to date by whoever uses it first; where that can not be, the error says how.
                 do throws(LedgerError) {
-                    _ = try Ledger(path: path, access: .readWrite)
+                    _ = try Ledger(path: path, access: .readWrite, on: executor)
                 } catch let failure {
                     throw failure.code == .readOnly ? error : failure
                 }
-                return try Ledger(path: path, access: .readOnly)
+                return try Ledger(path: path, access: .readOnly, on: executor)
             case .cannotOpen, .storageFailed, .diskFull, .readOnly:
                 guard !Ledger.hasPendingWrites(path) else { throw error }
-                return try Ledger(path: path, access: .immutable)
+                return try Ledger(path: path, access: .immutable, on: executor)
             case .absent, .fileExists, .notALedger, .untrusted, .newerSchema, .busy, .damaged,
                 .commitUnknown,
                 .unknownPlan,
@@ -87,13 +115,19 @@ public final class Ledger: Sendable {
     /// - Parameters:
     ///   - path: what errors name, and the beginning of the names of its lease locks.
     ///   - id: the same for the same seed, as every hash of the chain depends on it.
-    package static func inMemory(named path: String, id: LedgerID) throws(LedgerError) -> Ledger {
-        try Ledger(path: path, access: .memory, newID: id.rawValue)
+    ///   - executor: the simulation's own.
+    package static func inMemory(
+        named path: String, id: LedgerID, on executor: any SerialExecutor
+    ) throws(LedgerError) -> Ledger {
+        try Ledger(path: path, access: .memory, newID: id.rawValue, on: executor)
     }
 
     /// A ledger through another VFS of SQLite, and with another `synchronous`, for tests of what a disk may do to it.
-    package static func open(at path: String, vfs: String, synchronous: String) throws(LedgerError) -> Ledger {
-        try Ledger(path: path, access: .readWrite, vfs: vfs, synchronous: synchronous)
+    package static func open(at path: String, vfs: String, synchronous: String) async throws(LedgerError) -> Ledger {
+        let executor = QueueExecutor(name: "ledger")
+        return try await DiskWork(on: executor).run { () throws(LedgerError) in
+            try Ledger(path: path, access: .readWrite, vfs: vfs, synchronous: synchronous, on: executor)
+        }
     }
 
     private enum Access {
@@ -102,9 +136,10 @@ public final class Ledger: Sendable {
 
     private init(
         path: String, access: Access, vfs: String? = nil, synchronous: String = "FULL", newID: String? = nil,
-        acceptsOlder: Bool = false
+        acceptsOlder: Bool = false, on executor: any SerialExecutor
     ) throws(LedgerError) {
         self.path = path
+        self.executor = executor
         isSimulated = access == .memory
         if access != .memory { try PrivateFile.requireTrusted(path) }
         do {
@@ -225,7 +260,7 @@ public final class Ledger: Sendable {
         } catch {
             let failure = LedgerError(error, purpose: purpose, path: path)
             guard result != nil else { throw failure }
-            isUncertain.withLock { $0 = true }
+            isUncertain = true
             let reason = failure.code == .diskFull ? "its disk is full" : "storage failed"
             throw LedgerError(
                 .commitUnknown,
@@ -240,7 +275,7 @@ public final class Ledger: Sendable {
     }
 
     private func refuseWhenUncertain(_ purpose: String) throws(LedgerError) {
-        guard isUncertain.withLock({ $0 }) else { return }
+        guard isUncertain else { return }
         throw LedgerError(
             .commitUnknown,
             "The ledger \(path) could not \(purpose): an earlier commit failed, so what is recorded "

@@ -2,7 +2,7 @@ public import UpgradeDomain
 
 /// Follows a run's events and says what of it is kept for a quick look. The ledger does not know what events mean:
 /// who appends them brings one that stands at the run's head.
-public protocol RunFollower {
+public protocol RunFollower: Sendable {
     /// The version of the program whose words these are.
     var build: String { get }
     mutating func take(_ event: RecordedEvent)

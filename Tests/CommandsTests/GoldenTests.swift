@@ -17,23 +17,25 @@ struct GoldenTests {
         .appending(path: "../Golden/0.1.0").standardizedFileURL
 
     /// A copy of the ledger, as a reader leaves files beside it.
-    private func withLedger(_ body: (Ledger) throws -> Void) throws {
+    private func withLedger(_ body: (Ledger) async throws -> Void) async throws {
         let copy = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
             at: copy, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(at: copy) }
         let file = copy.appending(path: "ledger.sqlite")
         try Data(contentsOf: GoldenTests.folder.appending(path: "ledger.sqlite")).write(to: file)
-        try body(try Ledger.openExisting(at: file.path))
+        try await body(try await Ledger.openExisting(at: file.path))
     }
 
-    @Test func aLedgerHoldsAndItsRunsStandAsTheyStood() throws {
-        try withLedger { ledger in
-            #expect(try ledger.verify(run: nil, followedBy: { OverviewKeeper(at: nil) }).isSound)
-            let runs = try ledger.runs().map(\.id)
+    @Test func aLedgerHoldsAndItsRunsStandAsTheyStood() async throws {
+        try await withLedger { ledger in
+            #expect(try await ledger.verify(run: nil, followedBy: { OverviewKeeper(at: nil) }).isSound)
+            let runs = try await ledger.runs().map(\.id)
             #expect(runs == ["r-dsc2dd", "r-7qxkqw"])
-            let states = try runs.map { run in
-                try #require(RolloutState.fold(try ledger.events(of: run), at: .zero))
+            var states: [RolloutState] = []
+            for run in runs {
+                let events = try await ledger.events(of: run)
+                states.append(try #require(RolloutState.fold(events, at: .zero)))
             }
             #expect(states[0].status == .held(.evidenceRegressed) && states[1].status == .finalized)
             #expect(states[0].boundaryRecord?.touched.map(\.description) == ["data-1/data", "core-1/core"])
@@ -42,14 +44,15 @@ struct GoldenTests {
     }
 
     /// Whoever looks at it first brings its schema up to date; nothing of the record changes by that.
-    @Test func aCommandThatOnlyReadsOpensIt() throws {
-        try withLedger { ledger in
-            let heads = try ledger.runs().map(\.headHash)
+    @Test func aCommandThatOnlyReadsOpensIt() async throws {
+        try await withLedger { ledger in
+            let heads = try await ledger.runs().map(\.headHash)
             let copy = ledger.path + ".again"
             try Data(contentsOf: GoldenTests.folder.appending(path: "ledger.sqlite"))
                 .write(to: URL(fileURLWithPath: copy))
-            let reader = try Ledger.openReadOnly(at: copy)
-            #expect(try reader.runs().map(\.headHash) == heads && reader.verify().isSound)
+            let reader = try await Ledger.openReadOnly(at: copy)
+            #expect(try await reader.runs().map(\.headHash) == heads)
+            #expect(try await reader.verify().isSound)
         }
     }
 

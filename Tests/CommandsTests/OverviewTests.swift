@@ -15,37 +15,37 @@ import UpgradeDomain
 struct OverviewTests {
     private let live: LiveRun
 
-    init() throws { live = try LiveRun() }
+    init() async throws { live = try await LiveRun() }
 
-    @Test func atEveryEventItIsWhatTheEventsSay() throws {
-        #expect(try live.stored() == nil, "before the first driver there is none")
+    @Test func atEveryEventItIsWhatTheEventsSay() async throws {
+        #expect(try await live.stored() == nil, "before the first driver there is none")
         live.observe = { live in
             for limit in [nil, 0, 1] {
-                let stored = try live.stored(limit)
+                let stored = try await live.stored(limit)
                 #expect(stored == RunReport(live.state, placementsPerLayer: limit))
             }
         }
-        try live.drive()
+        try await live.drive()
         #expect(live.state.status == .held(.stepFailed))
-        try live.request(.rollback(scope: .all, breakGlass: nil))
-        try live.drive()
+        try await live.request(.rollback(scope: .all, breakGlass: nil))
+        try await live.drive()
         #expect(live.state.status == .rolledBack(.verified))
-        try live.request(.finalize)
-        #expect(try live.faults() == [])
+        try await live.request(.finalize)
+        #expect(try await live.faults() == [])
     }
 
-    @Test func anAppendWithoutItLeavesItToTheEventsAndTheNextOneWritesItWhole() throws {
-        try live.drive()
-        try live.request(.abort, isKept: false)
-        #expect(try live.stored() == nil)
-        #expect(try live.faults() == [], "what is not used is not held against the ledger")
-        try live.request(.rollback(scope: .all, breakGlass: nil))
-        #expect(try live.stored() == RunReport(live.state))
-        #expect(try live.ledger.overview(of: live.run, build: "another") == nil)
+    @Test func anAppendWithoutItLeavesItToTheEventsAndTheNextOneWritesItWhole() async throws {
+        try await live.drive()
+        try await live.request(.abort, isKept: false)
+        #expect(try await live.stored() == nil)
+        #expect(try await live.faults() == [], "what is not used is not held against the ledger")
+        try await live.request(.rollback(scope: .all, breakGlass: nil))
+        #expect(try await live.stored() == RunReport(live.state))
+        #expect(try await live.ledger.overview(of: live.run, build: "another") == nil)
     }
 
-    @Test func verifyFindsWhatWasEdited() throws {
-        try live.drive()
+    @Test func verifyFindsWhatWasEdited() async throws {
+        try await live.drive()
         for (sql, words) in [
             ("UPDATE placement_overviews SET phase = 'waiting' WHERE host = 'data-1'", "the overview of data-1/data"),
             ("DELETE FROM placement_overviews WHERE host = 'core-1'", "the overview of core-1/core"),
@@ -55,7 +55,7 @@ struct OverviewTests {
             ),
         ] {
             let copy = live.folder + "/" + UUID().uuidString
-            try live.ledger.backup(to: copy)
+            try await live.ledger.backup(to: copy)
             let edit = Process()
             edit.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             edit.arguments = [
@@ -66,16 +66,16 @@ struct OverviewTests {
             try edit.run()
             edit.waitUntilExit()
             #expect(edit.terminationStatus == 0)
-            let faults = try Ledger.openReadOnly(at: copy).verify(followedBy: { OverviewKeeper(at: nil) })
+            let faults = try await Ledger.openReadOnly(at: copy).verify(followedBy: { OverviewKeeper(at: nil) })
                 .chains.flatMap(\.faults).map(\.message)
             #expect(faults.count == 1 && faults[0].hasPrefix(words), "\(faults)")
         }
     }
 
     /// An owner's approval of a rollback runs out, and the ways on change with no event.
-    @Test func theWaysOnFollowTheClock() throws {
-        try live.drive()
-        let report = try #require(try live.stored())
+    @Test func theWaysOnFollowTheClock() async throws {
+        try await live.drive()
+        let report = try #require(try await live.stored())
         for time in [live.state.lastEventAt.milliseconds, 999_999, 1_000_000, 9_000_000] as [Int64] {
             let wall = WallTime(clamping: time)
             #expect(report.overview.next(at: wall) == live.state.nextCommands(at: wall), "at \(time)")
@@ -85,38 +85,39 @@ struct OverviewTests {
     }
 
     /// What would be refused is never named as the next command, and no way back is ended beside one that was refused.
-    @Test func noCommandIsNamedThatWouldBeRefused() throws {
+    @Test func noCommandIsNamedThatWouldBeRefused() async throws {
         func next(_ live: LiveRun, after action: RequestedAction) throws -> OperatorCommand? {
             let wall = live.state.lastEventAt
             let refusal = try #require(live.state.refusal(of: action))
             return CommandError(refusal, of: action, in: live.state, at: wall, consequence: "Nothing was recorded").next
         }
         let low = RequestedAction.rollback(scope: .layer(name: "data"), breakGlass: nil)
-        let verified = try LiveRun(fails: false)
-        try verified.drive()
+        let verified = try await LiveRun(fails: false)
+        try await verified.drive()
         #expect(verified.state.status == .verified)
         let instead = OperatorCommand.rollback(
             scope: .layer(name: "core"), run: verified.run, approvedBy: [], reason: .none)
         #expect(try next(verified, after: low) == instead)
         #expect(verified.state.nextCommands(at: verified.state.lastEventAt).map(\.command).count == 2)
 
-        let oneWay = try LiveRun(fails: false) { $0.layers[1].rollback.boundary = .oneWay }
-        try oneWay.drive()
+        let oneWay = try await LiveRun(fails: false) { $0.layers[1].rollback.boundary = .oneWay }
+        try await oneWay.drive()
         #expect(oneWay.state.status == .verified)
         #expect(oneWay.state.nextCommands(at: oneWay.state.lastEventAt).map(\.command) == [.finalize(run: oneWay.run)])
         #expect(try next(oneWay, after: low) == .status(run: oneWay.run))
         #expect(try next(oneWay, after: .abort) == .finalize(run: oneWay.run))
     }
 
-    @Test func aLayerOfThousandsIsToldInCounts() throws {
-        try live.drive()
-        func lines(_ limit: Int?) throws -> [TerminalText] {
-            StatusView(
-                report: try #require(try live.stored(limit)), now: WallTime(clamping: 9_000), width: 60,
+    @Test func aLayerOfThousandsIsToldInCounts() async throws {
+        try await live.drive()
+        func lines(_ limit: Int?) async throws -> [TerminalText] {
+            let stored = try await live.stored(limit)
+            return StatusView(
+                report: try #require(stored), now: WallTime(clamping: 9_000), width: 60,
                 style: .plain, commandLines: CommandLines()
             ).lines()
         }
-        let (counts, rows) = (try lines(1), try lines(2))
+        let (counts, rows) = (try await lines(1), try await lines(2))
         let more: TerminalText = "     1 more; each is listed by"
         #expect(counts.contains("   !        1 failed") && counts.contains("   .        1 waiting"))
         #expect(counts.contains(more) && !rows.contains(more))
@@ -135,7 +136,7 @@ private final class LiveRun {
     let ledger: Ledger
     let run: RunID = "r-abc123"
     var state: RolloutState
-    var observe: (LiveRun) throws -> Void = { _ in }
+    var observe: (LiveRun) async throws -> Void = { _ in }
     private let lease: Lease
     private let fails: Bool
     private var now = MonotonicTime.zero
@@ -148,14 +149,14 @@ private final class LiveRun {
     /// - Parameters:
     ///   - fails: whether the step of core-1 does.
     ///   - change: made to the plan.
-    init(fails: Bool = true, change: (inout Plan) -> Void = { _ in }) throws {
+    init(fails: Bool = true, change: (inout Plan) -> Void = { _ in }) async throws {
         self.fails = fails
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        ledger = try Ledger.open(at: folder + "/ledger.sqlite")
+        ledger = try await Ledger.open(at: folder + "/ledger.sqlite")
         var definition = try #require(StatusViewTests.state()).definition
         change(&definition.plan)
         definition.ledger = ledger.id
-        definition.planDigest = try ledger.addPlan(definition.plan, at: wall)
+        definition.planDigest = try await ledger.addPlan(definition.plan, at: wall)
         definition.hostsDigest = try Digest.canonical(of: definition.hosts)
         definition.approvals = [
             Approval(
@@ -163,43 +164,45 @@ private final class LiveRun {
                 approvedAt: wall, rollbackUntil: LiveRun.approvalEnds)
         ]
         definition.owners = ["data": ["ana"], "core": ["ana"]]
-        let started = try ledger.startRun(definition, by: "ana", at: wall)
+        let started = try await ledger.startRun(definition, by: "ana", at: wall)
         state = try #require(RolloutState.fold(started, at: now))
-        lease = try ledger.acquireLease(on: run, user: "ana", machine: "m", processID: 1, at: wall)
+        lease = try await ledger.acquireLease(on: run, user: "ana", machine: "m", processID: 1, at: wall)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    func stored(_ limit: Int? = nil) throws -> RunReport? {
-        try ledger.overview(of: run, build: OverviewKeeper.format, placementsPerLayer: limit).map { try RunReport($0) }
+    func stored(_ limit: Int? = nil) async throws -> RunReport? {
+        try await ledger.overview(of: run, build: OverviewKeeper.format, placementsPerLayer: limit).map {
+            try RunReport($0)
+        }
     }
 
-    func faults() throws -> [String] {
-        try ledger.verify(followedBy: { OverviewKeeper(at: nil) }).chains.flatMap(\.faults).map(\.message)
+    func faults() async throws -> [String] {
+        try await ledger.verify(followedBy: { OverviewKeeper(at: nil) }).chains.flatMap(\.faults).map(\.message)
     }
 
-    func request(_ action: RequestedAction, isKept: Bool = true) throws {
-        try append([.requested(Request(action: action, by: "ana"))], isKept: isKept)
+    func request(_ action: RequestedAction, isKept: Bool = true) async throws {
+        try await append([.requested(Request(action: action, by: "ana"))], isKept: isKept)
     }
 
     /// Drives the run until it is at rest.
-    func drive() throws {
-        try append([.driverAttached(lease.driver)])
+    func drive() async throws {
+        try await append([.driverAttached(lease.driver)])
         while !state.isAtRest {
             let decision = state.next(at: now)
-            for effect in decision.effects { try append(answer(effect)) }
+            for effect in decision.effects { try await append(answer(effect)) }
             if decision.effects.isEmpty { now = try #require(decision.wakeAt) }
         }
     }
 
-    private func append(_ events: [RunEvent], isKept: Bool = true) throws {
+    private func append(_ events: [RunEvent], isKept: Bool = true) async throws {
         wall = wall.advanced(byMilliseconds: 100)
         now = now + .milliseconds(100)
-        let recorded = try ledger.append(
+        let recorded = try await ledger.append(
             state.judged(events, at: wall), to: run, after: state.sequence, lease: lease.epoch, at: wall,
             followedBy: isKept ? OverviewKeeper(at: state) : nil)
         for event in recorded { state.apply(event, at: now) }
-        if isKept { try observe(self) }
+        if isKept { try await observe(self) }
     }
 
     private func answer(_ effect: Effect) -> [RunEvent] {

@@ -23,22 +23,22 @@ struct DiskFaultTests {
     init() { #expect(fault_vfs_register() == 0) }
 
     /// What a coordinator does with its ledger, until something fails.
-    private func work(_ fixture: Fixture, synchronous: String = "FULL") -> (Acknowledged, LedgerError?) {
+    private func work(_ fixture: Fixture, synchronous: String = "FULL") async -> (Acknowledged, LedgerError?) {
         var told = Acknowledged()
         do {
-            let ledger = try Ledger.open(at: fixture.path, vfs: "faulty", synchronous: synchronous)
-            _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
-            _ = try ledger.startRun(
+            let ledger = try await Ledger.open(at: fixture.path, vfs: "faulty", synchronous: synchronous)
+            _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
+            _ = try await ledger.startRun(
                 Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
             told.run = true
             told.sequence = 1
-            let lease = try ledger.lease()
+            let lease = try await ledger.lease()
             for round in 0..<6 {
                 let answer = Array("evidence \(round)".utf8)
                 let digest = Digest.sha256(of: answer)
                 let events = Array(Fixture.everyDriverEvent(epoch: lease.epoch, evidence: digest).prefix(6))
                 told.sequence =
-                    try ledger.record(events, with: [answer], lease: lease.epoch).last?.sequence ?? 0
+                    try await ledger.record(events, with: [answer], lease: lease.epoch).last?.sequence ?? 0
                 told.blobs.append(digest)
             }
             return (told, nil)
@@ -51,20 +51,20 @@ struct DiskFaultTests {
     }
 
     /// Reads everything again on a disk that works.
-    private func check(_ fixture: Fixture, _ told: Acknowledged, _ what: String) throws -> Bool {
+    private func check(_ fixture: Fixture, _ told: Acknowledged, _ what: String) async throws -> Bool {
         guard told.run else { return true }
-        let ledger = try fixture.open()
-        #expect(try ledger.verify().isSound, "\(what)")
-        let head = try ledger.headSequence(of: "r-one")
-        let kept = try told.blobs.allSatisfy { try ledger.blob($0) != nil }
-        return head >= told.sequence && kept
+        let ledger = try await fixture.open()
+        #expect(try await ledger.verify().isSound, "\(what)")
+        let head = try await ledger.headSequence(of: "r-one")
+        for blob in told.blobs where try await ledger.blob(blob) == nil { return false }
+        return head >= told.sequence
     }
 
     /// How many calls the whole workload makes.
-    private func callCount() throws -> Int {
+    private func callCount() async throws -> Int {
         let fixture = try Fixture()
         fault_vfs_arm(0, 0, 0)
-        let (told, error) = work(fixture)
+        let (told, error) = await work(fixture)
         #expect(error == nil && told.sequence > 30)
         let calls = fault_vfs_calls()
         fault_vfs_keep_writes()
@@ -72,46 +72,46 @@ struct DiskFaultTests {
     }
 
     @Test(arguments: [(ioError, false), (ioError, true), (full, false), (full, true)])
-    func aCallThatFailsLosesNothingThatWasAcknowledged(_ code: Int32, _ stays: Bool) throws {
-        let calls = try callCount()
+    func aCallThatFailsLosesNothingThatWasAcknowledged(_ code: Int32, _ stays: Bool) async throws {
+        let calls = try await callCount()
         #expect(calls > 100)
         var failures = 0
         for nth in 1...calls {
             let fixture = try Fixture()
             fault_vfs_arm(nth, code, stays ? 1 : 0)
-            let (told, error) = work(fixture)
+            let (told, error) = await work(fixture)
             fault_vfs_arm(0, 0, 0)
             fault_vfs_keep_writes()
             if error != nil { failures += 1 }
-            #expect(try check(fixture, told, "call \(nth)"), "call \(nth): \(String(describing: error))")
+            #expect(try await check(fixture, told, "call \(nth)"), "call \(nth): \(String(describing: error))")
         }
         // The faults are real: most of them are noticed.
         #expect(failures * 2 > calls, "\(failures) of \(calls)")
     }
 
-    @Test func whatIsAcknowledgedOutlivesALossOfPowerAtAnyCall() throws {
-        let calls = try callCount()
+    @Test func whatIsAcknowledgedOutlivesALossOfPowerAtAnyCall() async throws {
+        let calls = try await callCount()
         for nth in 1...calls {
             let fixture = try Fixture()
             fault_vfs_arm(nth, DiskFaultTests.ioError, 1)
-            let (told, _) = work(fixture)
+            let (told, _) = await work(fixture)
             fault_vfs_lose_power()
             fault_vfs_arm(0, 0, 0)
-            #expect(try check(fixture, told, "power lost at call \(nth)"), "power lost at call \(nth)")
+            #expect(try await check(fixture, told, "power lost at call \(nth)"), "power lost at call \(nth)")
         }
     }
 
     /// The test above has teeth: with the weaker setting the same losses are seen.
-    @Test func theSettingThatIsNotUsedWouldLoseEvents() throws {
-        let calls = try callCount()
+    @Test func theSettingThatIsNotUsedWouldLoseEvents() async throws {
+        let calls = try await callCount()
         var losses = 0
         for nth in stride(from: 1, through: calls, by: 3) {
             let fixture = try Fixture()
             fault_vfs_arm(nth, DiskFaultTests.ioError, 1)
-            let (told, _) = work(fixture, synchronous: "NORMAL")
+            let (told, _) = await work(fixture, synchronous: "NORMAL")
             fault_vfs_lose_power()
             fault_vfs_arm(0, 0, 0)
-            if (try? check(fixture, told, "")) != true { losses += 1 }
+            if (try? await check(fixture, told, "")) != true { losses += 1 }
         }
         #expect(losses > 0)
     }

@@ -1,5 +1,6 @@
 import Foundation
 import OperatorCommands
+import Synchronization
 import Testing
 import UpgradeDomain
 
@@ -9,38 +10,71 @@ import UpgradeDomain
 struct FileTests {
     let fixture: Fixture
 
-    init() throws { fixture = try Fixture() }
+    init() async throws { fixture = try Fixture() }
 
     /// Both ways to open; closures, because the compiler crashes on a list of the methods themselves.
-    private let openings: [(String) throws -> Ledger] = [
-        { path in try Ledger.open(at: path) }, { path in try Ledger.openReadOnly(at: path) },
+    private let openings: [@Sendable (String) async throws -> Ledger] = [
+        { path in try await Ledger.open(at: path) }, { path in try await Ledger.openReadOnly(at: path) },
     ]
+
+    /// Runs jobs as the ledger's own executor does, and counts them.
+    private final class CountingExecutor: SerialExecutor {
+        private let queue = QueueExecutor(name: "counted")
+        private let counted = Mutex(0)
+        var jobs: Int { counted.withLock { $0 } }
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            counted.withLock { $0 += 1 }
+            queue.enqueue(job)
+        }
+    }
+
+    @Test("opening and every call wait for the disk on the executor that was given")
+    func executor() async throws {
+        let path = fixture.path
+        let executor = CountingExecutor()
+        var before = executor.jobs
+        func expectWork(_ what: String, _ work: () async throws -> Void) async throws {
+            try await work()
+            #expect(executor.jobs > before, "\(what)")
+            before = executor.jobs
+        }
+        let ledger = try await Ledger.open(at: path, on: executor)
+        try await expectWork("open") {}
+        try await expectWork("addPlan") { _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now) }
+        try await expectWork("runs") { _ = try await ledger.runs() }
+        try await expectWork("openExisting") { _ = try await Ledger.openExisting(at: path, on: executor) }
+        try await expectWork("openReadOnly") { _ = try await Ledger.openReadOnly(at: path, on: executor) }
+        try await expectWork("openMakingFolders") { _ = try await Ledger.openMakingFolders(at: path, on: executor) }
+    }
 
     private func contents() throws -> Data { try Data(contentsOf: URL(fileURLWithPath: fixture.path)) }
 
     @Test("the identity is random at creation and stays")
-    func identity() throws {
-        let id = try fixture.open().id
-        #expect(try fixture.open().id == id)
-        #expect(try Ledger.openReadOnly(at: fixture.path).id == id)
-        #expect(try Fixture().open().id != id)
+    func identity() async throws {
+        let id = try await fixture.open().id
+        #expect(try await fixture.open().id == id)
+        #expect(try await Ledger.openReadOnly(at: fixture.path).id == id)
+        #expect(try await Fixture().open().id != id)
         #expect(id.rawValue.count == 34)
     }
 
     @Test("a ledger is in WAL mode and durable at every commit")
-    func journal() throws {
-        let ledger = try fixture.open()
+    func journal() async throws {
+        let ledger = try await fixture.open()
         #expect(try runProgram(["sqlite3", fixture.path, "PRAGMA journal_mode"]).output == "wal\n")
-        #expect(try ledger.durability() == Ledger.Durability(synchronous: 2, foreignKeys: 1, busyMilliseconds: 10_000))
+        #expect(
+            try await ledger.durability() == Ledger.Durability(synchronous: 2, foreignKeys: 1, busyMilliseconds: 10_000)
+        )
     }
 
     @Test("a newer schema is refused by name and left alone")
-    func newerSchema() throws {
-        _ = try fixture.open()
+    func newerSchema() async throws {
+        _ = try await fixture.open()
         _ = try runProgram(["sqlite3", fixture.path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)"])
         let before = try contents()
         for open in openings {
-            let error = #expect(throws: LedgerError.self) { _ = try open(fixture.path) }
+            let error = await #expect(throws: LedgerError.self) { _ = try await open(fixture.path) }
             #expect(error?.code == .newerSchema)
             #expect(error?.message.contains("schema 99") == true)
         }
@@ -50,29 +84,31 @@ struct FileTests {
     @Test(
         "a file that is no ledger is refused and left alone",
         arguments: ["CREATE TABLE t (x)", "PRAGMA application_id = 7", "PRAGMA user_version = 1"])
-    func otherDatabase(sql: String) throws {
+    func otherDatabase(sql: String) async throws {
         _ = try runProgram(["sqlite3", fixture.path, sql])
         let before = try contents()
         for open in openings {
-            #expect(#expect(throws: LedgerError.self) { _ = try open(fixture.path) }?.code == .notALedger)
+            #expect(await #expect(throws: LedgerError.self) { _ = try await open(fixture.path) }?.code == .notALedger)
         }
         #expect(try contents() == before)
     }
 
     @Test("a text file is refused and left alone")
-    func textFile() throws {
+    func textFile() async throws {
         let text = Data(String(repeating: "not a database\n", count: 500).utf8)
         try text.write(to: URL(fileURLWithPath: fixture.path))
-        #expect(#expect(throws: LedgerError.self) { _ = try fixture.open() }?.code == .notALedger)
+        #expect(await #expect(throws: LedgerError.self) { _ = try await fixture.open() }?.code == .notALedger)
         #expect(try contents() == text)
     }
 
     @Test("reading needs an existing ledger, opening an existing folder")
-    func absent() throws {
-        let error = #expect(throws: LedgerError.self) { _ = try Ledger.openReadOnly(at: fixture.path) }
+    func absent() async throws {
+        let error = await #expect(throws: LedgerError.self) { _ = try await Ledger.openReadOnly(at: fixture.path) }
         #expect(error?.code == .absent)
         #expect(!FileManager.default.fileExists(atPath: fixture.path))
-        let folder = #expect(throws: LedgerError.self) { _ = try Ledger.open(at: fixture.folder + "/none/l.sqlite") }
+        let folder = await #expect(throws: LedgerError.self) {
+            _ = try await Ledger.open(at: fixture.folder + "/none/l.sqlite")
+        }
         #expect(folder?.code == .cannotOpen)
     }
 
@@ -83,53 +119,54 @@ struct FileTests {
     @Test(
         "what is made is for its owner alone, or for the group of a shared folder, whatever the umask",
         arguments: [(0o700, 0o600), (0o2770, 0o660)])
-    func modes(folder: Int, file: Int) throws {
+    func modes(folder: Int, file: Int) async throws {
         #expect(chmod(fixture.folder, mode_t(folder)) == 0)
         let path = fixture.folder + "/new/deep/ledger.sqlite"
-        let ledger = try Ledger.openMakingFolders(at: path)
-        _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
-        _ = try ledger.startRun(Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
-        let lease = try ledger.lease()
+        let ledger = try await Ledger.openMakingFolders(at: path)
+        _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
+        _ = try await ledger.startRun(
+            Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
+        let lease = try await ledger.lease()
         for name in ["/new", "/new/deep", "/new/deep/ledger.sqlite-leases"] {
             #expect(try mode(fixture.folder + name) == folder, "\(name)")
         }
         for name in [path, path + "-wal", path + "-shm", path + "-leases/r-one.\(lease.epoch)"] {
             #expect(try mode(name) == file, "\(name)")
         }
-        try ledger.backup(to: fixture.folder + "/backup")
+        try await ledger.backup(to: fixture.folder + "/backup")
         #expect(try mode(fixture.folder + "/backup") == file)
         lease.release()
     }
 
     @Test("a ledger that others may have written is not read", arguments: [0o666, 0o620])
-    func untrusted(mode: Int) throws {
-        _ = try fixture.open()
+    func untrusted(mode: Int) async throws {
+        _ = try await fixture.open()
         let path = fixture.path
         for place in [path, fixture.folder] {
             let before = try self.mode(place)
             try FileManager.default.setAttributes([.posixPermissions: mode | 0o100], ofItemAtPath: place)
             for open in openings {
-                let error = #expect(throws: LedgerError.self) { _ = try open(path) }
+                let error = await #expect(throws: LedgerError.self) { _ = try await open(path) }
                 #expect(error?.code == .untrusted && error?.next == .program(words: ["chmod", "go-w", "--", place]))
             }
             try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: place)
         }
         // In a sticky folder somebody else may put a journal beside the ledger. A group's folder is shared on purpose.
         #expect(chmod(fixture.folder, 0o1777) == 0)
-        for open in openings { #expect(throws: LedgerError.self) { _ = try open(path) } }
+        for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(path) } }
         #expect(chmod(fixture.folder, 0o2770) == 0)
-        for open in openings { _ = try open(path) }
+        for open in openings { _ = try await open(path) }
         #expect(try self.mode(fixture.folder + "/ledger.sqlite") == 0o600)
-        _ = try Ledger.open(at: fixture.folder + "/shared.sqlite")
+        _ = try await Ledger.open(at: fixture.folder + "/shared.sqlite")
         #expect(try self.mode(fixture.folder + "/shared.sqlite") == 0o660)
     }
 
     @Test("a ledger of another account is not read", .enabled(if: getuid() == 0))
-    func foreign() throws {
-        _ = try fixture.open()
+    func foreign() async throws {
+        _ = try await fixture.open()
         #expect(chown(fixture.path, 65_534, 65_534) == 0)
         for open in openings {
-            let error = #expect(throws: LedgerError.self) { _ = try open(fixture.path) }
+            let error = await #expect(throws: LedgerError.self) { _ = try await open(fixture.path) }
             #expect(error?.code == .untrusted)
             #expect(error?.message.contains("belongs to nobody") == true)
         }
@@ -138,23 +175,23 @@ struct FileTests {
     @Test(
         "a colleague's ledger is read in a folder of root for a group, if the caller is in it",
         .enabled(if: getuid() == 0))
-    func colleague() throws {
-        _ = try fixture.open()
+    func colleague() async throws {
+        _ = try await fixture.open()
         #expect(chmod(fixture.folder, 0o2770) == 0)
         // Root is in its own group, and in none of nobody's.
         #expect(chown(fixture.path, 65_534, getegid()) == 0)
-        for open in openings { _ = try open(fixture.path) }
+        for open in openings { _ = try await open(fixture.path) }
         #expect(chown(fixture.path, 65_534, 65_534) == 0)
-        for open in openings { #expect(throws: LedgerError.self) { _ = try open(fixture.path) } }
+        for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(fixture.path) } }
         // Anyone may make a folder for a group.
         #expect(chown(fixture.path, 65_534, getegid()) == 0 && chown(fixture.folder, 65_534, getegid()) == 0)
         #expect(chmod(fixture.folder, 0o2770) == 0)
-        for open in openings { #expect(throws: LedgerError.self) { _ = try open(fixture.path) } }
+        for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(fixture.path) } }
     }
 
     @Test("what a link leads to is looked at as well")
-    func linked() throws {
-        _ = try fixture.open()
+    func linked() async throws {
+        _ = try await fixture.open()
         let open = fixture.folder + "/open"
         try FileManager.default.createDirectory(atPath: open, withIntermediateDirectories: false)
         try FileManager.default.moveItem(atPath: fixture.path, toPath: open + "/ledger.sqlite")
@@ -162,36 +199,36 @@ struct FileTests {
             atPath: fixture.path, withDestinationPath: open + "/ledger.sqlite")
         #expect(chmod(open, 0o777) == 0)
         for opening in openings {
-            #expect(#expect(throws: LedgerError.self) { _ = try opening(fixture.path) }?.code == .untrusted)
+            #expect(await #expect(throws: LedgerError.self) { _ = try await opening(fixture.path) }?.code == .untrusted)
         }
         #expect(chmod(open, 0o700) == 0)
-        for opening in openings { _ = try opening(fixture.path) }
+        for opening in openings { _ = try await opening(fixture.path) }
     }
 
     @Test("nothing is written through a link that waits at a name")
-    func links() throws {
+    func links() async throws {
         let target = fixture.folder + "/target"
         try FileManager.default.createSymbolicLink(atPath: fixture.path, withDestinationPath: target)
-        _ = try? fixture.open()
+        _ = try? await fixture.open()
         #expect(!FileManager.default.fileExists(atPath: target))
     }
 
     @Test("a reader sees what a writer appends, and may not write")
-    func readOnly() throws {
-        let ledger = try fixture.openWithRun()
-        let reader = try Ledger.openReadOnly(at: fixture.path)
-        let token = try reader.changeToken()
-        try ledger.record([Fixture.request(.pause)])
-        #expect(try reader.changeToken() != token)
-        #expect(try reader.headSequence(of: "r-one") == 2)
-        let error = #expect(throws: LedgerError.self) { try reader.record([Fixture.request(.pause)]) }
+    func readOnly() async throws {
+        let ledger = try await fixture.openWithRun()
+        let reader = try await Ledger.openReadOnly(at: fixture.path)
+        let token = try await reader.changeToken()
+        try await ledger.record([Fixture.request(.pause)])
+        #expect(try await reader.changeToken() != token)
+        #expect(try await reader.headSequence(of: "r-one") == 2)
+        let error = await #expect(throws: LedgerError.self) { try await reader.record([Fixture.request(.pause)]) }
         #expect(error?.code == .readOnly)
     }
 
     @Test("events, plans, approvals and leases can not be changed by accident")
-    func appendOnly() throws {
-        let ledger = try fixture.openWithRun()
-        try ledger.lease().release()
+    func appendOnly() async throws {
+        let ledger = try await fixture.openWithRun()
+        try await ledger.lease().release()
         for statement in [
             "UPDATE events SET kind = 'x'", "DELETE FROM events", "UPDATE plans SET name = 'x'", "DELETE FROM plans",
             "UPDATE leases SET epoch = 9", "DELETE FROM leases",
@@ -199,30 +236,30 @@ struct FileTests {
             let result = try runProgram(["sqlite3", fixture.path, statement])
             #expect(result.status != 0 && result.output.contains("append-only"), "\(statement)")
         }
-        #expect(try ledger.verify().isSound)
+        #expect(try await ledger.verify().isSound)
     }
 
     @Test("several processes may create the same ledger at once")
     func simultaneousCreation() async throws {
         let path = fixture.path
         let ids = try await withThrowingTaskGroup(of: LedgerID.self) { group in
-            for _ in 0..<8 { group.addTask { try Ledger.open(at: path).id } }
+            for _ in 0..<8 { group.addTask { try await Ledger.open(at: path).id } }
             return try await group.reduce(into: Set<LedgerID>()) { $0.insert($1) }
         }
         #expect(ids.count == 1)
     }
 
     @Test("a full disk refuses new facts in words, keeps the old ones and still answers", .enabled(if: getuid() == 0))
-    func fullDisk() throws {
+    func fullDisk() async throws {
         let disk = try SmallDisk(in: fixture.folder)
         let path = disk.folder + "/ledger.sqlite"
-        let ledger = try startedLedger(at: path)
+        let ledger = try await startedLedger(at: path)
         let reason = String(repeating: "x", count: 3_000)
         var recorded: UInt64 = 1
         var failure: LedgerError?
         while failure == nil, recorded < 1_000 {
             do {
-                try ledger.record([.requested(Request(action: .pause, by: "ana", reason: reason))])
+                try await ledger.record([.requested(Request(action: .pause, by: "ana", reason: reason))])
                 recorded += 1
             } catch let error as LedgerError {
                 failure = error
@@ -230,34 +267,34 @@ struct FileTests {
         }
         #expect(failure?.code == .commitUnknown)
         #expect(failure?.message.contains("disk is full") == true)
-        #expect(try ledger.headSequence(of: "r-one") == recorded)
-        #expect(try Ledger.openReadOnly(at: path).verify().isSound)
-        #expect(try Ledger.openReadOnly(at: path).headSequence(of: "r-one") == recorded)
+        #expect(try await ledger.headSequence(of: "r-one") == recorded)
+        #expect(try await Ledger.openReadOnly(at: path).verify().isSound)
+        #expect(try await Ledger.openReadOnly(at: path).headSequence(of: "r-one") == recorded)
         // Room again: the ledger that saw a commit fail stays closed to writes, a reopened one knows the head.
         try disk.grow()
-        let refused = #expect(throws: LedgerError.self) { try ledger.record([Fixture.request(.pause)]) }
+        let refused = await #expect(throws: LedgerError.self) { try await ledger.record([Fixture.request(.pause)]) }
         #expect(refused?.code == .commitUnknown)
-        let reopened = try Ledger.open(at: path)
-        #expect(try reopened.record([Fixture.request(.pause)]).map(\.sequence) == [recorded + 1])
-        #expect(try reopened.verify().isSound)
+        let reopened = try await Ledger.open(at: path)
+        #expect(try await reopened.record([Fixture.request(.pause)]).map(\.sequence) == [recorded + 1])
+        #expect(try await reopened.verify().isSound)
     }
 
     @Test("a cleanly closed ledger on a full disk can still be read", .enabled(if: getuid() == 0))
-    func readingOnFullDisk() throws {
+    func readingOnFullDisk() async throws {
         let disk = try SmallDisk(in: fixture.folder)
         let path = disk.folder + "/ledger 100%? #1.sqlite"
-        _ = try startedLedger(at: path)
+        _ = try await startedLedger(at: path)
         #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
         try disk.fill()
-        let reader = try Ledger.openReadOnly(at: path)
-        #expect(try reader.headSequence(of: "r-one") == 1)
-        #expect(try reader.verify().isSound)
+        let reader = try await Ledger.openReadOnly(at: path)
+        #expect(try await reader.headSequence(of: "r-one") == 1)
+        #expect(try await reader.verify().isSound)
     }
 
-    private func startedLedger(at path: String) throws -> Ledger {
-        let ledger = try Ledger.open(at: path)
-        _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
-        _ = try ledger.startRun(
+    private func startedLedger(at path: String) async throws -> Ledger {
+        let ledger = try await Ledger.open(at: path)
+        _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
+        _ = try await ledger.startRun(
             Fixture.definition("r-one", in: ledger, hosts: ["core-1"]), by: "ana", at: Fixture.now)
         return ledger
     }

@@ -16,13 +16,13 @@ final class Fixture: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    func open() throws -> Ledger { try Ledger.open(at: path) }
+    func open() async throws -> Ledger { try await Ledger.open(at: path) }
 
     /// Opens the ledger with one stored plan and one started run.
-    func openWithRun(_ run: RunID = "r-one", hosts: [HostName] = ["core-1", "core-2"]) throws -> Ledger {
-        let ledger = try open()
-        _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
-        _ = try ledger.startRun(Fixture.definition(run, in: ledger, hosts: hosts), by: "ana", at: Fixture.now)
+    func openWithRun(_ run: RunID = "r-one", hosts: [HostName] = ["core-1", "core-2"]) async throws -> Ledger {
+        let ledger = try await open()
+        _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
+        _ = try await ledger.startRun(Fixture.definition(run, in: ledger, hosts: hosts), by: "ana", at: Fixture.now)
         return ledger
     }
 

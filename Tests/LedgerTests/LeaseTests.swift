@@ -19,68 +19,70 @@ struct LeaseTests {
     }
 
     @Test("a second handle is refused with the driver's name until the first lets go")
-    func exclusion() throws {
-        let first = try fixture.openWithRun()
-        let second = try fixture.open()
-        #expect(try second.currentDriver(of: "r-one") == nil)
-        let lease = try first.lease()
-        #expect(try second.currentDriver(of: "r-one") == lease.driver)
-        let error = #expect(throws: LedgerError.self) { try second.lease() }
+    func exclusion() async throws {
+        let first = try await fixture.openWithRun()
+        let second = try await fixture.open()
+        #expect(try await second.currentDriver(of: "r-one") == nil)
+        let lease = try await first.lease()
+        #expect(try await second.currentDriver(of: "r-one") == lease.driver)
+        let error = await #expect(throws: LedgerError.self) { try await second.lease() }
         #expect(error?.code == .leaseHeld)
         #expect(error?.message.contains("ana@ops-1 (process 42)") == true)
         lease.release()
         lease.release()
-        #expect(try second.currentDriver(of: "r-one") == nil)
-        #expect(try second.lease().epoch == lease.epoch.raised(by: 1))
+        #expect(try await second.currentDriver(of: "r-one") == nil)
+        #expect(try await second.lease().epoch == lease.epoch.raised(by: 1))
     }
 
     @Test("an epoch is this ledger's with its token, of before a restore, or somebody else's")
-    func origins() throws {
-        let ledger = try fixture.openWithRun()
-        let lease = try ledger.lease()
-        #expect(try ledger.origin(of: lease.epoch) == .given(lease.token))
-        #expect(try ledger.origin(of: 2) == .unknown)
-        let adopted = try ledger.adopt(
+    func origins() async throws {
+        let ledger = try await fixture.openWithRun()
+        let lease = try await ledger.lease()
+        #expect(try await ledger.origin(of: lease.epoch) == .given(lease.token))
+        #expect(try await ledger.origin(of: 2) == .unknown)
+        let adopted = try await ledger.adopt(
             "core-1", from: "other", 7, as: "ana", reason: "moved", by: "ana", at: Fixture.now)
         #expect(adopted.epoch == 8)
-        #expect(try ledger.origin(of: 8) == .given(adopted.token) && ledger.origin(of: 7) == .unknown)
+        #expect(try await ledger.origin(of: 8) == .given(adopted.token))
+        #expect(try await ledger.origin(of: 7) == .unknown)
         #expect(adopted.token != lease.token)
         // One that nobody can count up to is left behind.
-        let far = try ledger.adopt("core-2", from: "x", .highest, as: "ana", reason: "x", by: "ana", at: Fixture.now)
+        let far = try await ledger.adopt(
+            "core-2", from: "x", .highest, as: "ana", reason: "x", by: "ana", at: Fixture.now)
         #expect(far.epoch == 9)
         lease.release()
-        #expect(try ledger.lease().epoch == 10)
+        #expect(try await ledger.lease().epoch == 10)
 
         // As a build of before tokens left it.
         _ = try runProgram([
             "sqlite3", fixture.path,
             "INSERT INTO leases SELECT 11, run, user, machine, process_id, 0, NULL FROM leases LIMIT 1",
         ])
-        #expect(try ledger.origin(of: 11) == .given(nil))
+        #expect(try await ledger.origin(of: 11) == .given(nil))
         // A copy has the same leases up to where it was made, and others from there on.
-        try ledger.backup(to: fixture.folder + "/copy.sqlite")
-        let copy = try Ledger.open(at: fixture.folder + "/copy.sqlite")
-        let (own, theirs) = (try ledger.lease(), try copy.lease())
+        try await ledger.backup(to: fixture.folder + "/copy.sqlite")
+        let copy = try await Ledger.open(at: fixture.folder + "/copy.sqlite")
+        let (own, theirs) = (try await ledger.lease(), try await copy.lease())
         #expect(own.epoch == theirs.epoch && own.token != theirs.token)
-        #expect(try copy.origin(of: lease.epoch) == .given(lease.token))
-        let restored = try Ledger.restore(
+        #expect(try await copy.origin(of: lease.epoch) == .given(lease.token))
+        let restored = try await Ledger.restore(
             fixture.folder + "/copy.sqlite", to: fixture.folder + "/restored.sqlite", at: Fixture.now)
-        #expect(try restored.origin(of: own.epoch) == .beforeRestore)
+        #expect(try await restored.origin(of: own.epoch) == .beforeRestore)
     }
 
     @Test("a lease that nobody keeps is free")
-    func forgotten() throws {
-        let ledger = try fixture.openWithRun()
-        var lease: Lease? = try ledger.lease()
+    func forgotten() async throws {
+        let ledger = try await fixture.openWithRun()
+        var lease: Lease? = try await ledger.lease()
         #expect(lease?.epoch == 1)
         lease = nil
-        #expect(try ledger.lease().epoch == 2)
+        #expect(try await ledger.lease().epoch == 2)
     }
 
     @Test("another process that holds the lock keeps us out until it dies")
-    func otherProcess() throws {
-        let ledger = try fixture.openWithRun()
-        let lease = try ledger.lease()
+    func otherProcess() async throws {
+        let ledger = try await fixture.openWithRun()
+        let lease = try await ledger.lease()
         let path = lockPath(lease)
         lease.release()
         let script =
@@ -94,66 +96,66 @@ struct LeaseTests {
         other.standardInput = input
         try other.run()
         #expect(output.fileHandleForReading.readData(ofLength: 1) == Data("1".utf8))
-        #expect(#expect(throws: LedgerError.self) { try ledger.lease() }?.code == .leaseHeld)
+        #expect(await #expect(throws: LedgerError.self) { try await ledger.lease() }?.code == .leaseHeld)
         kill(other.processIdentifier, SIGKILL)
         other.waitUntilExit()
-        #expect(try ledger.lease().epoch == 2)
+        #expect(try await ledger.lease().epoch == 2)
     }
 
     @Test("a child process does not inherit the lock")
-    func closedOnExec() throws {
-        let ledger = try fixture.openWithRun()
-        let lease = try ledger.lease()
+    func closedOnExec() async throws {
+        let ledger = try await fixture.openWithRun()
+        let lease = try await ledger.lease()
         let held = try descriptors(of: lockPath(lease))
         #expect(held.map { fcntl($0, F_GETFD) & FD_CLOEXEC } == [FD_CLOEXEC])
         lease.release()
     }
 
     @Test("a released lock is free although a copy of its descriptor lives on")
-    func sharedDescriptor() throws {
-        let ledger = try fixture.openWithRun()
-        let lease = try ledger.lease()
+    func sharedDescriptor() async throws {
+        let ledger = try await fixture.openWithRun()
+        let lease = try await ledger.lease()
         let copies = try descriptors(of: lockPath(lease)).map { dup($0) }
         defer { for copy in copies { close(copy) } }
         #expect(copies.count == 1)
         lease.release()
-        #expect(try ledger.lease().epoch == 2)
+        #expect(try await ledger.lease().epoch == 2)
     }
 
     @Test("who was taken over finds itself deposed, and nothing of its append is recorded")
-    func deposed() throws {
-        let first = try fixture.openWithRun()
-        let second = try fixture.open()
-        let old = try first.lease()
-        let new = try second.lease(takingOver: true)
+    func deposed() async throws {
+        let first = try await fixture.openWithRun()
+        let second = try await fixture.open()
+        let old = try await first.lease()
+        let new = try await second.lease(takingOver: true)
         #expect(new.epoch == old.epoch.raised(by: 1))
-        let error = #expect(throws: LedgerError.self) {
-            try first.record([.driverDetached(reason: "x")], lease: old.epoch)
+        let error = await #expect(throws: LedgerError.self) {
+            try await first.record([.driverDetached(reason: "x")], lease: old.epoch)
         }
         #expect(error?.code == .deposed)
-        #expect(try second.headSequence(of: "r-one") == 1)
-        try second.record([.driverDetached(reason: "x")], lease: new.epoch)
+        #expect(try await second.headSequence(of: "r-one") == 1)
+        try await second.record([.driverDetached(reason: "x")], lease: new.epoch)
         // The deposed driver's release must not free the new one's lease.
         old.release()
-        #expect(try first.currentDriver(of: "r-one") == new.driver)
-        #expect(#expect(throws: LedgerError.self) { try first.lease() }?.code == .leaseHeld)
+        #expect(try await first.currentDriver(of: "r-one") == new.driver)
+        #expect(await #expect(throws: LedgerError.self) { try await first.lease() }?.code == .leaseHeld)
     }
 
     @Test("epochs rise over all runs and reopenings")
-    func epochs() throws {
-        let ledger = try fixture.openWithRun(hosts: ["core-1"])
-        _ = try ledger.startRun(
+    func epochs() async throws {
+        let ledger = try await fixture.openWithRun(hosts: ["core-1"])
+        _ = try await ledger.startRun(
             Fixture.definition("r-two", in: ledger, hosts: ["core-2"]), by: "ana", at: Fixture.now)
-        #expect(try ledger.lease(on: "r-one").epoch == 1)
-        #expect(try ledger.lease(on: "r-two").epoch == 2)
-        #expect(try fixture.open().lease(on: "r-one").epoch == 3)
-        #expect(try ledger.lease(of: "r-one")?.driver.epoch == 3)
+        #expect(try await ledger.lease(on: "r-one").epoch == 1)
+        #expect(try await ledger.lease(on: "r-two").epoch == 2)
+        #expect(try await fixture.open().lease(on: "r-one").epoch == 3)
+        #expect(try await ledger.lease(of: "r-one")?.driver.epoch == 3)
     }
 
     @Test("only the newest lock file of a run stays behind")
-    func lockFilesDoNotPileUp() throws {
-        let ledger = try fixture.openWithRun()
-        for _ in 0..<3 { try ledger.lease().release() }
+    func lockFilesDoNotPileUp() async throws {
+        let ledger = try await fixture.openWithRun()
+        for _ in 0..<3 { try await ledger.lease().release() }
         #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.path + "-leases") == ["r-one.3"])
     }
 }

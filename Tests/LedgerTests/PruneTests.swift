@@ -17,40 +17,41 @@ struct PruneTests {
     }
 
     /// A run with one answer of its own and one that it shares.
-    private func run(_ id: RunID, host: HostName, own: [UInt8], shared: [UInt8], in ledger: Ledger) throws {
-        _ = try ledger.startRun(Fixture.definition(id, in: ledger, hosts: [host]), by: "ana", at: Fixture.now)
-        let lease = try ledger.lease(on: id)
-        try ledger.record(
+    private func run(_ id: RunID, host: HostName, own: [UInt8], shared: [UInt8], in ledger: Ledger) async throws {
+        _ = try await ledger.startRun(Fixture.definition(id, in: ledger, hosts: [host]), by: "ana", at: Fixture.now)
+        let lease = try await ledger.lease(on: id)
+        try await ledger.record(
             [own, shared].map { capture(Digest.sha256(of: $0)) }, with: [own, shared], on: id, lease: lease.epoch)
     }
 
-    @Test func onlyWhatNoOtherRunCitesGoesAndTheChainSaysSo() throws {
-        let ledger = try fixture.open()
-        _ = try ledger.addPlan(Fixture.plan(), at: Fixture.now)
+    @Test func onlyWhatNoOtherRunCitesGoesAndTheChainSaysSo() async throws {
+        let ledger = try await fixture.open()
+        _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
         let answers = ["one", "two", "both"].map { Array($0.utf8) }
         let blobs = answers.map { Digest.sha256(of: $0) }
-        try run("r-one", host: "core-1", own: answers[0], shared: answers[2], in: ledger)
-        try run("r-two", host: "core-2", own: answers[1], shared: answers[2], in: ledger)
+        try await run("r-one", host: "core-1", own: answers[0], shared: answers[2], in: ledger)
+        try await run("r-two", host: "core-2", own: answers[1], shared: answers[2], in: ledger)
 
-        let refused = #expect(throws: LedgerError.self) {
-            try ledger.pruneEvidence(of: "r-one", by: "ana", reason: "old", at: Fixture.now)
+        let refused = await #expect(throws: LedgerError.self) {
+            try await ledger.pruneEvidence(of: "r-one", by: "ana", reason: "old", at: Fixture.now)
         }
         #expect(refused?.code == .contradiction)
-        #expect(try ledger.blob(blobs[0]) != nil)
+        #expect(try await ledger.blob(blobs[0]) != nil)
 
-        try ledger.record([Fixture.request(.finalize)], on: "r-one")
-        let pruning = try ledger.pruneEvidence(of: "r-one", by: "ana", reason: "old", at: Fixture.now)
+        try await ledger.record([Fixture.request(.finalize)], on: "r-one")
+        let pruning = try await ledger.pruneEvidence(of: "r-one", by: "ana", reason: "old", at: Fixture.now)
         #expect(pruning == EvidencePruning(by: "ana", reason: "old", answers: 1, bytes: 3))
-        #expect(try ledger.blob(blobs[0]) == nil)
-        #expect(try ledger.blob(blobs[1]) != nil && ledger.blob(blobs[2]) != nil)
-        #expect(try ledger.events(of: "r-one").last?.event == .evidencePruned(pruning))
-        #expect(try ledger.verify().isSound)
-        #expect(throws: LedgerError.self) {
-            try ledger.pruneEvidence(of: "r-one", by: "ana", reason: "again", at: Fixture.now)
+        #expect(try await ledger.blob(blobs[0]) == nil)
+        #expect(try await ledger.blob(blobs[1]) != nil)
+        #expect(try await ledger.blob(blobs[2]) != nil)
+        #expect(try await ledger.events(of: "r-one").last?.event == .evidencePruned(pruning))
+        #expect(try await ledger.verify().isSound)
+        await #expect(throws: LedgerError.self) {
+            try await ledger.pruneEvidence(of: "r-one", by: "ana", reason: "again", at: Fixture.now)
         }
         // A blob that vanished without a word is still a fault.
-        try ledger.record([Fixture.request(.finalize)], on: "r-two")
+        try await ledger.record([Fixture.request(.finalize)], on: "r-two")
         try tamper(fixture.path, "DELETE FROM blobs WHERE digest = '\(blobs[1].rawValue)'")
-        #expect(try !ledger.verify().isSound)
+        #expect(try await !ledger.verify().isSound)
     }
 }

@@ -9,26 +9,26 @@ import UpgradeDomain
 struct VerifyTests {
     let fixture: Fixture
 
-    init() throws {
+    init() async throws {
         fixture = try Fixture()
-        let ledger = try fixture.openWithRun()
-        let lease = try ledger.lease()
+        let ledger = try await fixture.openWithRun()
+        let lease = try await ledger.lease()
         let answer = Array("raw answer".utf8)
-        try ledger.record(
+        try await ledger.record(
             Fixture.everyDriverEvent(epoch: lease.epoch, evidence: Digest.sha256(of: answer)), with: [answer],
             lease: lease.epoch)
     }
 
     @Test("an untouched ledger is sound and gives its head for a witness")
-    func sound() throws {
-        let ledger = try fixture.open()
-        let verification = try ledger.verify()
+    func sound() async throws {
+        let ledger = try await fixture.open()
+        let verification = try await ledger.verify()
         #expect(verification.isSound)
-        let summary = try ledger.run(matching: "r-one")
+        let summary = try await ledger.run(matching: "r-one")
         #expect(verification.chains.map(\.provenSequence) == [summary.headSequence])
         #expect(verification.chains.map(\.provenHash) == [summary.headHash])
-        #expect(try ledger.verify(run: "r-one").isSound)
-        #expect(#expect(throws: LedgerError.self) { try ledger.verify(run: "r-none") }?.code == .unknownRun)
+        #expect(try await ledger.verify(run: "r-one").isSound)
+        #expect(await #expect(throws: LedgerError.self) { try await ledger.verify(run: "r-none") }?.code == .unknownRun)
     }
 
     struct Tampering: Sendable, CustomTestStringConvertible {
@@ -95,9 +95,9 @@ struct VerifyTests {
     ]
 
     @Test("tampering is found and the first broken event is named", arguments: tamperings)
-    func tampering(_ tampering: Tampering) throws {
+    func tampering(_ tampering: Tampering) async throws {
         try tamper(fixture.path, tampering.sql)
-        let verification = try fixture.open().verify()
+        let verification = try await fixture.open().verify()
         #expect(!verification.isSound)
         let faults = try #require(verification.chains.first).faults
         #expect(faults.map(\.code) == [tampering.code])
@@ -118,38 +118,38 @@ struct VerifyTests {
     }
 
     @Test("an edited plan is found")
-    func editedPlan() throws {
+    func editedPlan() async throws {
         try tamper(fixture.path, "UPDATE plans SET document = x'7b7d'")
-        #expect(try fixture.open().verify().faults.map(\.code) == [.documentChanged])
+        #expect(try await fixture.open().verify().faults.map(\.code) == [.documentChanged])
     }
 
     @Test("a dropped trigger is found and the chain is still checked; a changed table stops the check")
-    func changedSchema() throws {
+    func changedSchema() async throws {
         _ = try runProgram(["sqlite3", fixture.path, "DROP TRIGGER events_keep_delete"])
-        let verification = try fixture.open().verify()
+        let verification = try await fixture.open().verify()
         #expect(verification.faults.map(\.code) == [.schemaChanged])
         #expect(verification.chains.map(\.faults) == [[]])
         _ = try runProgram(["sqlite3", fixture.path, "ALTER TABLE events ADD COLUMN note TEXT"])
-        #expect(try fixture.open().verify().chains.isEmpty)
-        #expect(try !fixture.open().verify().isSound)
+        #expect(try await fixture.open().verify().chains.isEmpty)
+        #expect(try await !fixture.open().verify().isSound)
     }
 
     @Test("an event that can not be read is named instead of being skipped")
-    func unreadable() throws {
+    func unreadable() async throws {
         try tamper(fixture.path, "UPDATE events SET payload = CAST('{}' AS BLOB) WHERE sequence = 3")
-        let error = #expect(throws: LedgerError.self) { try fixture.open().events(of: "r-one") }
+        let error = await #expect(throws: LedgerError.self) { try await fixture.open().events(of: "r-one") }
         #expect(error?.code == .damaged)
         #expect(error?.message.contains("Event 3") == true)
     }
 
     @Test("the script in docs/ledger.md verifies the chain without this code, and finds an edit")
-    func documentedScript() throws {
+    func documentedScript() async throws {
         let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("docs/ledger.md")
         let text = try String(contentsOf: page, encoding: .utf8)
         let block = try #require(text.components(separatedBy: "```python\n").dropFirst().first)
         let script = try #require(block.components(separatedBy: "```").first)
-        let head = try fixture.open().run(matching: "r-one")
+        let head = try await fixture.open().run(matching: "r-one")
         let sound = try runProgram(["python3", "-c", script, fixture.path])
         #expect(sound.output == "r-one \(head.headSequence) \(head.headHash)\n")
         #expect(sound.status == 0)

@@ -8,19 +8,19 @@ struct VersionTests {
 
     init() throws { fixture = try Fixture() }
 
-    @Test func anEventOfANewerShapeIsNamedAndNothingIsLost() throws {
+    @Test func anEventOfANewerShapeIsNamedAndNothingIsLost() async throws {
         do {
-            let ledger = try fixture.openWithRun()
-            let lease = try ledger.lease()
-            try ledger.record([.driverDetached(reason: "done")], lease: lease.epoch)
+            let ledger = try await fixture.openWithRun()
+            let lease = try await ledger.lease()
+            try await ledger.record([.driverDetached(reason: "done")], lease: lease.epoch)
         }
         try tamper(fixture.path, "UPDATE events SET version = 9 WHERE sequence = 2")
-        let ledger = try fixture.open()
-        let error = #expect(throws: LedgerError.self) { try ledger.events(of: "r-one") }
+        let ledger = try await fixture.open()
+        let error = await #expect(throws: LedgerError.self) { try await ledger.events(of: "r-one") }
         #expect(error?.code == .newerSchema)
         #expect(error?.message.contains("Event 2 of the run r-one has the newer shape 9") == true)
         // What is older can still be read, and nothing was changed.
-        #expect(try ledger.events(of: "r-one", limit: 1).count == 1)
-        #expect(try ledger.headSequence(of: "r-one") == 2)
+        #expect(try await ledger.events(of: "r-one", limit: 1).count == 1)
+        #expect(try await ledger.headSequence(of: "r-one") == 2)
     }
 }

@@ -36,14 +36,14 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     init(_ number: Int, in world: World) {
         self.world = world
         self.number = number
-        log = LedgerRunLog(ledger: world.ledger, executor: world.time)
+        log = LedgerRunLog(ledger: world.ledger)
     }
 
     // MARK: Its life
 
     func live(takingOver: Bool) async {
         do {
-            let lease = try world.ledger.acquireLease(
+            let lease = try await world.ledger.acquireLease(
                 on: World.run, user: "op", machine: "node-\(number)", processID: Int32(number), takingOver: takingOver,
                 at: wall)
             self.lease = lease
@@ -73,21 +73,23 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     /// Sets the run aside, asks each host that still belongs to it, and frees those that have nothing under way.
     func quarantine() async {
         do {
-            let lease = try world.ledger.quarantine(
+            let lease = try await world.ledger.quarantine(
                 World.run, reason: "simulated", by: "op", machine: "node-\(number)", processID: Int32(number), at: wall)
             self.lease = lease
             epoch = lease.epoch
             token = lease.token
             world.checker.quarantined()
             let met = RunHosts(world.checker.events.map(\.event))
-            let claimed = try world.ledger.claimedHosts(of: World.run)
+            let claimed = try await world.ledger.claimedHosts(of: World.run)
             let hello = DrivingHello(ledger: world.ledger.id, fence: lease.fence, record: self)
             let settlement = FleetSettlement(
                 of: World.run, connector: self, ledger: world.ledger.id, hello: hello, identities: met.identities,
                 clock: clock)
             let found = await settlement.findings(on: claimed.compactMap { met.hosts[$0] })
             try await passOrDie()
-            for (host, answer) in zip(claimed, found) { try free(host, answer, wasMet: met.identities[host] != nil) }
+            for (host, answer) in zip(claimed, found) {
+                try await free(host, answer, wasMet: met.identities[host] != nil)
+            }
         } catch {
             world.trace("node \(number) ended: \(error)")
         }
@@ -98,14 +100,14 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     /// What the run never met has nothing of it, and is abandoned once nothing can hide it any more.
     private func free(
         _ host: HostName, _ answer: Result<FleetSettlement.Findings, ContactFailure>, wasMet: Bool
-    ) throws {
+    ) async throws {
         let fate: HostFate
         switch answer {
         case .success(let findings) where findings.isSettled: fate = .settled
         case .failure where !wasMet && !world.faults.isOn: fate = .abandoned
         case .success, .failure: return
         }
-        try world.ledger.free(
+        try await world.ledger.free(
             host, of: World.run, as: fate, reason: "simulated", remembering: [], by: "op", at: wall)
         world.checker.freed(host)
     }
@@ -114,7 +116,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         guard !isDead, let folded = world.fold() else { return }
         world.checker.require(
             Projection(live) == Projection(folded), "folding the ledger gives the state that was lived")
-        let kept = try world.ledger.overview(of: World.run, build: OverviewKeeper.format)
+        let kept = try world.ledger.assumeIsolated { try $0.overview(of: World.run, build: OverviewKeeper.format) }
         world.checker.require(
             try kept.map { try RunReport($0) } == RunReport(folded), "the overview that is kept is that of the events")
     }

@@ -73,7 +73,7 @@ struct SimulatedFleet {
 
     /// Puts everything into a ledger and starts the run.
     /// - Returns: what is run, and the run's first event.
-    func start(in ledger: Ledger) throws -> (RunDefinition, [RecordedEvent]) {
+    func start(in ledger: isolated Ledger) throws -> (RunDefinition, [RecordedEvent]) {
         let now = WallTime(clamping: World.epochMilliseconds)
         let planDigest = try ledger.addPlan(plan, at: now)
         let excluded = Set(plan.exclusions.map(\.host))

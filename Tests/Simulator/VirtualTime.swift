@@ -44,10 +44,14 @@ final class VirtualTime: SerialExecutor, @unchecked Sendable {
     private var nextJob = 0
     private var heap: [Entry] = []
     private var order: UInt64 = 0
+    private let thread = pthread_self()
 
     func enqueue(_ job: consuming ExecutorJob) { jobs.append(UnownedJob(job)) }
     func enqueue(_ job: UnownedJob) { jobs.append(job) }
     func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
+    /// All of a simulation is on one thread.
+    func checkIsolated() { precondition(pthread_equal(thread, pthread_self()) != 0) }
 
     @discardableResult
     func after(_ milliseconds: Int64, _ action: @escaping () -> Void) -> Timer {

@@ -117,7 +117,9 @@ extension World {
 
     /// A run that can not be followed is set aside, and its hosts are asked until each of them is free. True when they are.
     private func quarantine(_ actionsLeft: inout Int) -> Bool {
-        guard let claimed = try? ledger.claimedHosts(of: World.run), !claimed.isEmpty else { return true }
+        guard let claimed = try? ledger.assumeIsolated({ try $0.claimedHosts(of: World.run) }), !claimed.isEmpty else {
+            return true
+        }
         if !faults.isOn {
             actionsLeft -= 1
             checker.require(
@@ -140,9 +142,9 @@ extension World {
         let wall = WallTime(clamping: World.epochMilliseconds + time.now)
         for name in copied.sorted() where !faults.isOn || generator.chance(40) {
             guard let host = hosts[name], let seen = fence(of: host), let owner = owner(of: name),
-                let fence = try? ledger.adopt(
-                    name, from: ledger.id, seen, as: owner, reason: "simulated", by: "op",
-                    at: wall)
+                let fence = try? ledger.assumeIsolated({
+                    try $0.adopt(name, from: $0.id, seen, as: owner, reason: "simulated", by: "op", at: wall)
+                })
             else { continue }
             greet(
                 host, HelloRequest(ledger: ledger.id, epoch: fence.epoch, token: fence.token, takeOver: true))
@@ -176,9 +178,11 @@ extension World {
         let request = Request(action: action, by: "op", reason: "simulated")
         let wall = WallTime(clamping: World.epochMilliseconds + time.now)
         guard !recordIsBroken, state.refusal(of: request, at: wall) == nil,
-            let recorded = try? ledger.append(
-                [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall,
-                followedBy: OverviewKeeper(at: state))
+            let recorded = try? ledger.assumeIsolated({
+                try $0.append(
+                    [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall,
+                    followedBy: OverviewKeeper(at: state))
+            })
         else { return false }
         switch action {
         case .recheck: sometimes(.recheck)
@@ -216,8 +220,8 @@ extension World {
         while time.step() {}
         guard checker.violation == nil, let state = foldOfLedger() else { return }
         checker.require(
-            (try? ledger.currentDriver(of: World.run)) == .some(nil), "the lease is free")
-        if seed % World.verifiedEvery == 0, let verification = try? ledger.verify() {
+            (try? ledger.assumeIsolated { try $0.currentDriver(of: World.run) }) == .some(nil), "the lease is free")
+        if seed % World.verifiedEvery == 0, let verification = try? ledger.assumeIsolated({ try $0.verify() }) {
             checker.require(verification.isSound, "the ledger verifies: \(verification)")
         }
         if checker.isQuarantined {

@@ -59,8 +59,8 @@ final class World: @unchecked Sendable {
         let drawn = Fault.draw(&drawing, hosts: fleet.inventory.hosts.map(\.name))
         generator = SeededGenerator(seed: seed ^ 0x5eed)
         faults = FaultPlan(chosen ?? drawn)
-        ledger = try Ledger.inMemory(named: lockPath, id: "l-simulated")
-        let (definition, events) = try fleet.start(in: ledger)
+        ledger = try Ledger.inMemory(named: lockPath, id: "l-simulated", on: time)
+        let (definition, events) = try ledger.assumeIsolated { try fleet.start(in: $0) }
         self.definition = definition
         excluded = Set(fleet.plan.exclusions.map(\.host))
         network = SimulatedNetwork(in: self)
@@ -175,7 +175,7 @@ final class World: @unchecked Sendable {
 
     /// The same from the first event on, once the ledger has given back the same events.
     func foldOfLedger() -> RolloutState? {
-        guard let events = try? ledger.allEvents(of: World.run) else { return nil }
+        guard let events = try? ledger.assumeIsolated({ try $0.allEvents(of: World.run) }) else { return nil }
         checker.require(events == checker.events, "the ledger gives back what was recorded")
         folded = nil
         return fold()

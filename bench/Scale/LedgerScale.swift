@@ -51,14 +51,14 @@ enum LedgerScale {
         var run: ModelRun
 
         init(_ path: String, hosts: Int, soakSeconds: Int) async throws {
-            let ledger = try Ledger.open(at: path)
+            let ledger = try await Ledger.open(at: path)
             var definition = Model.definition(hosts: hosts, soakSeconds: soakSeconds)
             definition.run = RunID("r-bench-\(getpid())")
             definition.ledger = ledger.id
-            definition.planDigest = try ledger.addPlan(definition.plan, at: ModelRun.start)
+            definition.planDigest = try await ledger.addPlan(definition.plan, at: ModelRun.start)
             definition.hostsDigest = try Digest.canonical(of: definition.hosts)
-            let started = try ledger.startRun(definition, by: user, at: ModelRun.start)
-            lease = try ledger.acquireLease(
+            let started = try await ledger.startRun(definition, by: user, at: ModelRun.start)
+            lease = try await ledger.acquireLease(
                 on: definition.run, user: user, machine: "bench", processID: getpid(), at: ModelRun.start)
             log = LedgerRunLog(ledger: ledger)
             run = ModelRun(definition, startedWith: started[0].hash)

@@ -97,16 +97,16 @@ extension LedgerError {
 
 extension Context {
     /// The ledger, made with its folder when it is absent.
-    func ledgerForImport() throws -> Ledger { try Ledger.openMakingFolders(at: ledgerPath) }
+    func ledgerForImport() async throws -> Ledger { try await Ledger.openMakingFolders(at: ledgerPath) }
 
     /// The ledger; absent is an error, so that a command in a wrong folder does not begin an empty one.
-    func ledger() throws -> Ledger { try Ledger.openExisting(at: ledgerPath) }
+    func ledger() async throws -> Ledger { try await Ledger.openExisting(at: ledgerPath) }
 
     /// The ledger for reading; absent is an error that names the way to make one.
-    func existingLedger() throws -> Ledger { try Ledger.openReadOnly(at: ledgerPath) }
+    func existingLedger() async throws -> Ledger { try await Ledger.openReadOnly(at: ledgerPath) }
 
-    func inventory(of ledger: Ledger) throws -> FleetInventory {
-        guard let inventory = try ledger.currentInventory() else {
+    func inventory(of ledger: Ledger) async throws -> FleetInventory {
+        guard let inventory = try await ledger.currentInventory() else {
             throw CommandError(.refused, "the ledger holds no inventory", next: .importInventory(file: nil))
         }
         return inventory

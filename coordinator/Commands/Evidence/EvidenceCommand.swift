@@ -26,7 +26,7 @@ struct EvidenceShow: LockflightCommand {
     @Flag(name: .long, help: "Print the raw answers too.") var raw = false
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target, readOnly: true)
+        let control = try await context.control(target, readOnly: true)
         let state = try await control.state()
         var lines: [TerminalText] = []
         var captures: [Capture] = []
@@ -37,7 +37,7 @@ struct EvidenceShow: LockflightCommand {
             for reading in capture.surfaces {
                 lines.append("  \(reading.sentence)")
                 lines += reading.items.map { "      \($0.key)  \($0.value)  \($0.health.rawValue)" }
-                if raw, let digest = reading.rawDigest, let bytes = try control.ledger.blob(digest) {
+                if raw, let digest = reading.rawDigest, let bytes = try await control.ledger.blob(digest) {
                     lines += String(decoding: bytes, as: UTF8.self).lines.map { "      | \($0)" }
                 }
             }

@@ -23,8 +23,8 @@ struct EvidenceExport: LockflightCommand {
     @Option(name: .shortAndLong, help: "The file to write.", completion: .file()) var output: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target, readOnly: true)
-        let bundle = try control.ledger.bundle(
+        let control = try await context.control(target, readOnly: true)
+        let bundle = try await control.ledger.bundle(
             of: control.run, tool: "lockflight \(LockflightVersion.current)", conclusions: RunConclusions.json)
         let bytes = try CanonicalJSON.encode(bundle)
         guard bytes.count <= EvidenceBundle.maximumBytes else {

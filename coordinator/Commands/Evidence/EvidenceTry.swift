@@ -26,8 +26,8 @@ struct EvidenceTry: LockflightCommand {
     @Option(name: .long, help: "The host.") var host: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let inventory = try context.inventory(of: ledger)
+        let ledger = try await context.ledger()
+        let inventory = try await context.inventory(of: ledger)
         let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)

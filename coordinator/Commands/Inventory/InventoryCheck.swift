@@ -24,9 +24,9 @@ struct InventoryCheck: LockflightCommand {
     @Argument(help: "Only these hosts.") var hosts: [String] = []
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let inventory = try context.inventory(of: ledger)
-        let chosen = try plan.map { try ledger.plan(matching: $0).plan }
+        let ledger = try await context.ledger()
+        let inventory = try await context.inventory(of: ledger)
+        let chosen: Plan? = if let plan { try await ledger.plan(matching: plan).plan } else { nil }
         let selected = inventory.hosts.filter { host in
             !host.placements.isEmpty && (hosts.isEmpty || hosts.contains(host.name.rawValue))
         }

@@ -36,10 +36,10 @@ struct InventoryImport: LockflightCommand {
                 next: .importTrustingSSHConfig(file: file))
         }
         let read = try draft.resolved(by: try await SSHConfig.answers(for: draft, folder: folder))
-        let ledger = try context.ledgerForImport()
-        let previous = try ledger.currentInventory()
+        let ledger = try await context.ledgerForImport()
+        let previous = try await ledger.currentInventory()
         let inventory = read.keepingPins(of: previous)
-        let stored = try ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
+        let stored = try await ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
         let difference = InventoryDifference(from: previous, to: inventory)
         let changes = difference.changes.isEmpty ? ["nothing changed"] : difference.changes
         let unpinned = inventory.hosts.filter(\.hostKeys.isEmpty).count

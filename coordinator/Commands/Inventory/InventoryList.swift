@@ -9,7 +9,7 @@ struct InventoryList: LockflightCommand {
     @OptionGroup var options: GlobalOptions
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let inventory = try context.inventory(of: try context.existingLedger())
+        let inventory = try await context.inventory(of: try context.existingLedger())
         let rows = inventory.hosts.map { host -> [TerminalText] in
             [
                 "\(host.name)", "\(host.user)@\(host.address):\(host.port)",

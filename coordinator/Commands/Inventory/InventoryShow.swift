@@ -13,7 +13,7 @@ struct InventoryShow: LockflightCommand {
     @Argument(help: "The host's name.") var host: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let inventory = try context.inventory(of: try context.existingLedger())
+        let inventory = try await context.inventory(of: try context.existingLedger())
         guard let found = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }

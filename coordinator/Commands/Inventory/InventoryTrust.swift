@@ -34,8 +34,8 @@ struct InventoryTrust: LockflightCommand {
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        var inventory = try context.inventory(of: ledger)
+        let ledger = try await context.ledger()
+        var inventory = try await context.inventory(of: ledger)
         if let stranger = hosts.first(where: { name in !inventory.hosts.contains { $0.name.rawValue == name } }) {
             throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: .listInventory)
         }
@@ -47,7 +47,7 @@ struct InventoryTrust: LockflightCommand {
             }
             inventory.hosts[index].hostKeys = pins
         }
-        _ = try ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
+        _ = try await ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
         let table = TextTable(
             headers: ["HOST", "RESULT"],
             rows: rows.map { ["\($0.host)", $0.ok ? "\($0.result)" : context.style.red("\($0.result)")] })

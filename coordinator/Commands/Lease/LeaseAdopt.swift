@@ -22,8 +22,8 @@ struct LeaseAdopt: LockflightCommand {
     @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let inventory = try context.inventory(of: ledger)
+        let ledger = try await context.ledger()
+        let inventory = try await context.inventory(of: ledger)
         guard let target = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }
@@ -59,7 +59,7 @@ struct LeaseAdopt: LockflightCommand {
                 standing == nil ? "no ledger drives \(target.name) yet" : "\(target.name) follows this ledger already",
                 consequence: "Nothing was recorded; there is nothing to adopt.", next: .showHost(host: target.name))
         }
-        let fence = try ledger.adopt(
+        let fence = try await ledger.adopt(
             target.name, from: standing.ledger, standing.epoch, as: Owner(owner),
             reason: try context.reason(reason, for: "to adopt \(target.name)"), by: context.user,
             at: Context.clock.wall())

@@ -25,8 +25,8 @@ struct LeaseShow: LockflightCommand {
     @OptionGroup var target: RunArgument
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target, readOnly: true)
-        guard let lease = try control.ledger.lease(of: control.run) else {
+        let control = try await context.control(target, readOnly: true)
+        guard let lease = try await control.ledger.lease(of: control.run) else {
             return CommandResult(lines: ["nobody has driven \(control.run) yet"], document: [String: String]())
         }
         let words = lease.isHeld ? "driven by" : "nobody drives it; last driven by"
@@ -56,8 +56,8 @@ struct LeaseBreak: LockflightCommand {
     @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
-        guard let held = try control.ledger.currentDriver(of: control.run) else {
+        let control = try await context.control(target)
+        guard let held = try await control.ledger.currentDriver(of: control.run) else {
             throw CommandError(
                 .refused, "nobody drives \(control.run), so there is no lease to break",
                 consequence: "Nothing was recorded.",
@@ -66,7 +66,7 @@ struct LeaseBreak: LockflightCommand {
         }
         let reason = try context.reason(
             reason, for: "to depose process \(held.processID) on \(held.machine)")
-        let lease = try control.ledger.acquireLease(
+        let lease = try await control.ledger.acquireLease(
             on: control.run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
             takingOver: true, onlyFrom: held.epoch, at: Context.clock.wall())
         defer { lease.release() }
@@ -74,7 +74,7 @@ struct LeaseBreak: LockflightCommand {
             "\(context.user) broke the lease of \(held.user)@\(held.machine), process \(held.processID): \(reason)"
         var result = CommandResult(
             lines: ["\(words)", "epoch \(held.epoch) is deposed; \(control.run) is now at epoch \(lease.epoch)"],
-            document: try control.ledger.lease(of: control.run),
+            document: try await control.ledger.lease(of: control.run),
             next: [.resume(run: control.run)])
         do {
             try await record(words, control, lease)

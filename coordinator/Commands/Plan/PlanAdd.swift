@@ -18,10 +18,10 @@ struct PlanAdd: LockflightCommand {
     @Argument(help: "The plan file.", completion: .file()) var file: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let inventory = try context.inventory(of: ledger)
+        let ledger = try await context.ledger()
+        let inventory = try await context.inventory(of: ledger)
         let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
-        let digest = try ledger.addPlan(plan, at: Context.clock.wall())
+        let digest = try await ledger.addPlan(plan, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),
             next: [.showPlan(plan: digest.short)])

@@ -31,9 +31,9 @@ struct PlanApprove: LockflightCommand {
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let inventory = try context.inventory(of: ledger)
-        let stored = try ledger.plan(matching: plan)
+        let ledger = try await context.ledger()
+        let inventory = try await context.inventory(of: ledger)
+        let stored = try await ledger.plan(matching: plan)
         let entitled = stored.plan.layers.flatMap { layer in
             inventory.layers.first { $0.name == layer.name }?.owners ?? []
         }
@@ -42,7 +42,7 @@ struct PlanApprove: LockflightCommand {
                 .refused, "'\(stranger)' owns no layer of \(stored.plan.name)",
                 consequence: "Nothing was approved. Its layers are owned by "
                     + Set(entitled).sorted().map(\.rawValue).joined(separator: ", ") + ".",
-                next: stored.nextCommand(try ledger.standing(of: stored, inventory), over: inventory))
+                next: stored.nextCommand(try await ledger.standing(of: stored, inventory), over: inventory))
         }
         try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
         let hosts = stored.plan.selectedHosts(of: inventory)
@@ -55,8 +55,8 @@ struct PlanApprove: LockflightCommand {
                 owner: Owner(owner), planDigest: stored.digest, hostsDigest: hostsDigest, claimedBy: context.user,
                 approvedAt: now, rollbackUntil: rollbackUntil)
         }
-        for approval in approvals { try ledger.approve(approval) }
-        let standing = try ledger.standing(of: stored, inventory)
+        for approval in approvals { try await ledger.approve(approval) }
+        let standing = try await ledger.standing(of: stored, inventory)
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by "

@@ -13,7 +13,7 @@ struct PlanCheck: LockflightCommand {
     @Argument(help: "The plan file.", completion: .file()) var file: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let inventory = try context.inventory(of: try context.existingLedger())
+        let inventory = try await context.inventory(of: try context.existingLedger())
         let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
         let digest = try Digest.canonical(of: plan)
         let sequence = PlanSequence(plan: plan, inventory: inventory, digest: digest, standing: nil)

@@ -10,7 +10,7 @@ struct PlanList: LockflightCommand {
     @OptionGroup var options: GlobalOptions
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let plans = try context.existingLedger().plans()
+        let plans = try await context.existingLedger().plans()
         let rows = plans.map { stored -> [TerminalText] in
             [
                 "\(stored.digest.short)", "\(stored.plan.name)",

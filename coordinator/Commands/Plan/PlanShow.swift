@@ -18,10 +18,10 @@ struct PlanShow: LockflightCommand {
     @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.existingLedger()
-        let inventory = try context.inventory(of: ledger)
-        let stored = try ledger.plan(matching: plan)
-        let standing = try ledger.standing(of: stored, inventory)
+        let ledger = try await context.existingLedger()
+        let inventory = try await context.inventory(of: ledger)
+        let stored = try await ledger.plan(matching: plan)
+        let standing = try await ledger.standing(of: stored, inventory)
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
             lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),

@@ -14,8 +14,8 @@ struct BackupCommand: LockflightCommand {
     @Argument(help: "The file to write; it must not exist.", completion: .file()) var file: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        try context.existingLedger().backup(to: file)
-        let verification = try Ledger.openReadOnly(at: file).verify()
+        try await context.existingLedger().backup(to: file)
+        let verification = try await Ledger.openReadOnly(at: file).verify()
         let events = verification.chains.reduce(0) { $0 + $1.provenSequence }
         return CommandResult(
             lines: ["written to \(file): \(verification.chains.count) runs, \(events) events, sound"],
@@ -36,7 +36,7 @@ struct RestoreCommand: LockflightCommand {
     @Argument(help: "The backup.", completion: .file()) var file: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try Ledger.restore(file, to: context.ledgerPath, at: Context.clock.wall())
+        let ledger = try await Ledger.restore(file, to: context.ledgerPath, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(context.ledgerPath) is restored from \(file)"], document: ["ledger": ledger.id.rawValue],
             next: [.status(run: nil)])

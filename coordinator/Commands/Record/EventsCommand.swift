@@ -17,7 +17,7 @@ struct EventsCommand: LockflightCommand {
     @Option(name: .long, help: "Only events after this sequence number.") var after: UInt64 = 0
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target, readOnly: true)
+        let control = try await context.control(target, readOnly: true)
         let events = try await control.log.events(of: control.run, after: after)
         let rows = events.map { recorded -> [TerminalText] in
             [

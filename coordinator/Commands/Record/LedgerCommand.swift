@@ -28,9 +28,9 @@ struct LedgerVerify: LockflightCommand {
     @Argument(help: "Only this run.") var run: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.existingLedger()
-        let verification = try ledger.verify(
-            run: try run.map { try ledger.run(matching: $0).id }, followedBy: { OverviewKeeper(at: nil) })
+        let ledger = try await context.existingLedger()
+        let chosen: RunID? = if let run { try await ledger.run(matching: run).id } else { nil }
+        let verification = try await ledger.verify(run: chosen, followedBy: { OverviewKeeper(at: nil) })
         var lines: [TerminalText] = []
         for chain in verification.chains {
             let head: TerminalText = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"

@@ -26,7 +26,7 @@ struct LedgerInit: LockflightCommand {
         }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         if let group { try requireShared(folder, with: group) }
-        let ledger = try Ledger.openMakingFolders(at: path)
+        let ledger = try await Ledger.openMakingFolders(at: path)
         let whose = group.map { "for the group \($0)" } ?? "for you alone"
         return CommandResult(
             lines: ["\(path) is a ledger \(whose)"], document: Document(ledger: ledger.id, path: path, group: group),

@@ -24,14 +24,15 @@ struct LedgerPrune: LockflightCommand {
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let controls = try runs.map { try RunControl(context, ledger, run: $0) }
+        let ledger = try await context.ledger()
+        var controls: [RunControl] = []
+        for run in runs { controls.append(try await RunControl(context, ledger, run: run)) }
         let reason = try context.reason(
             reason, for: "to delete the raw evidence of \(runs.joined(separator: ", "))")
         var document: [RunID: EvidencePruning] = [:]
         var lines: [TerminalText] = []
         for control in controls {
-            let pruning = try ledger.pruneEvidence(
+            let pruning = try await ledger.pruneEvidence(
                 of: control.run, by: context.user, reason: reason, at: Context.clock.wall(),
                 followedBy: OverviewKeeper(at: try await control.state()))
             document[control.run] = pruning

@@ -28,17 +28,17 @@ struct LedgerQuarantine: LockflightCommand {
     var abandon: [String] = []
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let run = try ledger.run(matching: run).id
-        let isQuarantined = try ledger.quarantine(of: run) != nil
-        if !isQuarantined { try requireBroken(run, ledger) }
-        let claimed = try ledger.claimedHosts(of: run)
+        let ledger = try await context.ledger()
+        let run = try await ledger.run(matching: run).id
+        let isQuarantined = try await ledger.quarantine(of: run) != nil
+        if !isQuarantined { try await requireBroken(run, ledger) }
+        let claimed = try await ledger.claimedHosts(of: run)
         if let stranger = abandon.first(where: { !claimed.contains(HostName($0)) }) {
             throw CommandError(
                 .refused, "\(stranger) does not belong to \(run)", consequence: "Nothing was recorded.",
                 next: .status(run: run))
         }
-        if let driver = try ledger.currentDriver(of: run) {
+        if let driver = try await ledger.currentDriver(of: run) {
             throw CommandError(
                 .refused, "\(run) is driven by process \(driver.processID) on \(driver.machine)",
                 consequence: "Nothing was recorded. End that process first.", next: .showLease(run: run))
@@ -47,18 +47,18 @@ struct LedgerQuarantine: LockflightCommand {
         if !isQuarantined || !abandon.isEmpty {
             why = try context.reason(reason, for: isQuarantined ? "to abandon hosts" : "to quarantine \(run)")
         }
-        let lease = try ledger.quarantine(
+        let lease = try await ledger.quarantine(
             run, reason: why ?? "", by: context.user, machine: ProcessInfo.processInfo.hostName,
             processID: ProcessInfo.processInfo.processIdentifier, at: Context.clock.wall())
         defer { lease.release() }
         let answers = try await answers(of: claimed, run, lease.fence, ledger, context)
         var found: [Found] = []
-        for host in claimed { found.append(try settle(host, answers[host], of: run, why, ledger, context)) }
+        for host in claimed { found.append(try await settle(host, answers[host], of: run, why, ledger, context)) }
         return try result(run, found, ledger, context)
     }
 
-    private func requireBroken(_ run: RunID, _ ledger: Ledger) throws {
-        let verification = try ledger.verify(run: run)
+    private func requireBroken(_ run: RunID, _ ledger: Ledger) async throws {
+        let verification = try await ledger.verify(run: run)
         if let fault = verification.faults.first {
             throw CommandError(
                 .failure, "the ledger as a whole is damaged: \(fault.message)",
@@ -69,7 +69,7 @@ struct LedgerQuarantine: LockflightCommand {
                 .refused, "the record of \(run) can be followed", consequence: "Nothing was recorded.",
                 next: .status(run: run))
         }
-        let builds = try ledger.readableEvents(of: run).compactMap { event in
+        let builds = try await ledger.readableEvents(of: run).compactMap { event in
             if case .driverAttached(let driver) = event { driver.build?.version } else { nil }
         }
         let newer = builds.first { $0.compare(LockflightVersion.current, options: .numeric) == .orderedDescending }
@@ -91,8 +91,9 @@ struct LedgerQuarantine: LockflightCommand {
     private func answers(
         of claimed: [HostName], _ run: RunID, _ fence: Fence, _ ledger: Ledger, _ context: Context
     ) async throws -> [HostName: Result<FleetSettlement.Findings, ContactFailure>] {
-        let met = RunHosts(try ledger.readableEvents(of: run))
-        let known = met.hosts.merging((try ledger.currentInventory()?.hosts ?? []).map { ($0.name, $0) }) { own, _ in
+        let met = RunHosts(try await ledger.readableEvents(of: run))
+        let known = met.hosts.merging((try await ledger.currentInventory()?.hosts ?? []).map { ($0.name, $0) }) {
+            own, _ in
             own
         }
         let asked = claimed.compactMap { known[$0] }
@@ -112,7 +113,7 @@ struct LedgerQuarantine: LockflightCommand {
     private func settle(
         _ host: HostName, _ answer: Result<FleetSettlement.Findings, ContactFailure>?, of run: RunID, _ why: String?,
         _ ledger: Ledger, _ context: Context
-    ) throws -> Found {
+    ) async throws -> Found {
         let silence: String
         switch answer {
         case .success(let findings)?:
@@ -121,7 +122,7 @@ struct LedgerQuarantine: LockflightCommand {
                 return Found(host: host, standing: .claimed, detail: "is still at \(names)")
             }
             let operations = findings.entries.map { $0.reconstructed(on: host) }
-            try ledger.free(
+            try await ledger.free(
                 host, of: run, as: .settled, reason: nil, remembering: operations, by: context.user,
                 at: Context.clock.wall())
             let ends = operations.map { "\($0.operation): \($0.state.sentence)" }
@@ -132,7 +133,7 @@ struct LedgerQuarantine: LockflightCommand {
         case nil: silence = "is not in the inventory any more: import it again to have it asked, or abandon it"
         }
         guard abandon.contains(host.rawValue) else { return Found(host: host, standing: .claimed, detail: silence) }
-        try ledger.free(
+        try await ledger.free(
             host, of: run, as: .abandoned, reason: why, remembering: [], by: context.user, at: Context.clock.wall())
         return Found(host: host, standing: .abandoned, detail: silence)
     }

@@ -29,8 +29,8 @@ struct LedgerRebuild: LockflightCommand {
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let inventory = try context.inventory(of: ledger)
+        let ledger = try await context.ledger()
+        let inventory = try await context.inventory(of: ledger)
         if let stranger = without.first(where: { name in !inventory.hosts.contains { $0.name.rawValue == name } }) {
             throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: .listInventory)
         }
@@ -58,7 +58,7 @@ struct LedgerRebuild: LockflightCommand {
         }
         try refuseEpochsWithoutReason(memories, at: Context.clock.wall())
         let operations = memories.flatMap { memory in memory.entries.map { $0.reconstructed(on: memory.host) } }
-        try ledger.takePlace(
+        try await ledger.takePlace(
             of: lost, above: memories.map(\.highestEpoch).max() ?? 0, remembering: operations, by: context.user,
             at: Context.clock.wall())
         var remarks: [TerminalText] = [
@@ -113,7 +113,7 @@ struct LedgerReconstructed: LockflightCommand {
     @OptionGroup var options: GlobalOptions
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let operations = try context.existingLedger().reconstructedOperations()
+        let operations = try await context.existingLedger().reconstructedOperations()
         return CommandResult(lines: ReconstructionTable.lines(of: operations, context), document: operations)
     }
 }

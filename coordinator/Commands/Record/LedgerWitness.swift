@@ -22,9 +22,9 @@ struct LedgerWitness: LockflightCommand {
     @OptionGroup var target: RunArgument
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
+        let control = try await context.control(target)
         let (ledger, run) = (control.ledger, control.run)
-        let hosts = RunHosts(try ledger.readableEvents(of: run)).hosts.values.sorted { $0.name < $1.name }
+        let hosts = RunHosts(try await ledger.readableEvents(of: run)).hosts.values.sorted { $0.name < $1.name }
         guard !hosts.isEmpty else {
             throw CommandError(
                 .refused, "the record of \(run) does not say which hosts it had", next: .verifyLedger(file: nil))
@@ -33,9 +33,9 @@ struct LedgerWitness: LockflightCommand {
         let answers = await FleetJournals(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
             .memories(of: hosts)
         await connection.close()
-        let hashes = try ledger.chainHashes(of: run)
+        let hashes = try await ledger.chainHashes(of: run)
         let found = zip(hosts, answers).map { host, answer in Found(host.name, answer, of: run, hashes) }
-        try ledger.keep(found.flatMap(\.witnesses), of: run, by: context.user, at: Context.clock.wall())
+        try await ledger.keep(found.flatMap(\.witnesses), of: run, by: context.user, at: Context.clock.wall())
         return result(run, found, context)
     }
 

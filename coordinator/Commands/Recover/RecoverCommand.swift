@@ -35,7 +35,7 @@ struct RecoverShow: LockflightCommand {
     @Option(name: .shortAndLong, help: "Write it to this file.", completion: .file()) var output: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target, readOnly: true)
+        let control = try await context.control(target, readOnly: true)
         let state = try await control.state()
         guard let record = state.boundaryRecord else {
             throw CommandError(
@@ -99,7 +99,7 @@ struct RecoverRerun: LockflightCommand {
     @Option(name: .long, help: "Why; recorded. Asked for where it is needed and left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
+        let control = try await context.control(target)
         let action = RequestedAction.rerun(
             host: HostName(host), signedOffBy: signOff.map { Owner($0) }, from: from.map { StepName($0) })
         return try await control.requestAndFollow(
@@ -170,7 +170,7 @@ struct RecoverSignOff: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let action = RequestedAction.signOff(hosts: hosts.map { HostName($0) }, owner: Owner(owner))
-        let control = try context.control(target)
+        let control = try await context.control(target)
         return try await control.requestAndFollow(
             action, reason: reason, needsReason: "to go past \(hosts.joined(separator: ", ")) as \(owner)")
     }

@@ -40,7 +40,7 @@ struct RollbackCommand: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let scope = chosen.scope
-        let control = try context.control(target)
+        let control = try await context.control(target)
         var result = try await control.requestAndFollow(
             .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason,
             needsReason: breakGlass.map { "to override the guardrails as \($0)" },

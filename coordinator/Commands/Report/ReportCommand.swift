@@ -24,7 +24,7 @@ struct ReportCommand: LockflightCommand {
     @Option(name: .shortAndLong, help: "Write it to this file.", completion: .file()) var output: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target, readOnly: true)
+        let control = try await context.control(target, readOnly: true)
         let events = try await control.log.events(of: control.run, after: 0)
         guard let record = ChangeRecord(events) else { throw RuntimeError.noSuchRun(control.run) }
         let page =

@@ -24,17 +24,18 @@ struct RunOption: ParsableArguments {
 }
 
 extension Context {
-    func control(_ argument: RunArgument, readOnly: Bool = false) throws -> RunControl {
-        try control(argument.run, readOnly: readOnly)
+    func control(_ argument: RunArgument, readOnly: Bool = false) async throws -> RunControl {
+        try await control(argument.run, readOnly: readOnly)
     }
 
-    func control(_ option: RunOption) throws -> RunControl { try control(option.run, readOnly: false) }
+    func control(_ option: RunOption) async throws -> RunControl { try await control(option.run, readOnly: false) }
 
-    private func control(_ named: String?, readOnly: Bool) throws -> RunControl {
-        let ledger = readOnly ? try existingLedger() : try ledger()
-        guard let run = try named ?? ledger.runs().first?.id.rawValue else {
+    private func control(_ named: String?, readOnly: Bool) async throws -> RunControl {
+        let ledger = readOnly ? try await existingLedger() : try await ledger()
+        let newest = try await ledger.runs().first?.id.rawValue
+        guard let run = named ?? newest else {
             throw CommandError(.refused, "the ledger holds no run", next: .listPlans)
         }
-        return try RunControl(self, ledger, run: run)
+        return try await RunControl(self, ledger, run: run)
     }
 }

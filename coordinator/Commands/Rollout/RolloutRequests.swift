@@ -16,10 +16,10 @@ struct RolloutPause: LockflightCommand {
     @OptionGroup var target: RunArgument
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
+        let control = try await context.control(target)
         let state = try await control.request(.pause)
         return CommandResult(
-            lines: ["\(state.definition.run) is paused; \(try control.driverSentence())"],
+            lines: ["\(state.definition.run) is paused; \(try await control.driverSentence())"],
             document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
             next: [.resume(run: control.run)])
     }
@@ -38,16 +38,17 @@ struct RolloutResume: LockflightCommand {
     @OptionGroup var target: RunArgument
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
+        let control = try await context.control(target)
         let state = try await control.state()
-        let driver = try control.ledger.currentDriver(of: control.run)
+        let driver = try await control.ledger.currentDriver(of: control.run)
         let resumption = state.resumption(isDriven: driver != nil)
         switch resumption {
         case .closed: throw CommandError(.refused, "\(control.run) is \(state.status)", next: .status(run: control.run))
         case .decision: return try await control.requestAndFollow(.resume)
         case .underWay:
             throw CommandError(
-                .refused, "\(control.run) is \(try control.driverSentence())", consequence: "Nothing was recorded.",
+                .refused, "\(control.run) is \(try await control.driverSentence())",
+                consequence: "Nothing was recorded.",
                 next: .watch(run: control.run))
         case .driver: return try await control.drive()
         }
@@ -79,8 +80,8 @@ struct RolloutRebind: LockflightCommand {
     @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
-        let inventory = try context.inventory(of: control.ledger)
+        let control = try await context.control(target)
+        let inventory = try await context.inventory(of: control.ledger)
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }
@@ -107,7 +108,7 @@ struct RolloutRetire: LockflightCommand {
     @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
+        let control = try await context.control(target)
         let state = try await control.request(
             .retire(host: HostName(host), owner: Owner(owner)),
             reason: reason, needsReason: "to take \(host) out of \(control.run)")
@@ -127,7 +128,7 @@ struct RolloutFinalize: LockflightCommand {
     @OptionGroup var target: RunArgument
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
+        let control = try await context.control(target)
         let state = try await control.request(.finalize)
         let final = state.plan.layers.filter { $0.rollback.boundary == .untilFinalize }.map(\.name.rawValue)
         var lines: [TerminalText] = ["\(control.run) is finalized"]
@@ -150,7 +151,7 @@ struct RolloutCancel: LockflightCommand {
     @Option(name: .long, help: "Why; recorded.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target)
+        let control = try await context.control(target)
         let state = try await control.request(.cancel, reason: reason)
         return CommandResult(
             lines: ["\(control.run) is cancelled: it changed nothing, and its hosts are free"],

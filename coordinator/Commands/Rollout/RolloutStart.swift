@@ -24,10 +24,10 @@ struct RolloutStart: LockflightCommand {
     @Option(name: .long, help: "The run that this one supersedes.") var succeeds: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let ledger = try context.ledger()
-        let inventory = try context.inventory(of: ledger)
-        let stored = try ledger.plan(matching: plan)
-        let standing = try ledger.standing(of: stored, inventory)
+        let ledger = try await context.ledger()
+        let inventory = try await context.inventory(of: ledger)
+        let stored = try await ledger.plan(matching: plan)
+        let standing = try await ledger.standing(of: stored, inventory)
         try stored.requireStartable(over: inventory, consequence: "Nothing was started.")
         guard standing.isComplete else { throw unapproved(stored, standing, inventory) }
         let hosts = stored.plan.selectedHosts(of: inventory)
@@ -41,12 +41,12 @@ struct RolloutStart: LockflightCommand {
         let definition = RunDefinition(
             run: RunID.random(), ledger: ledger.id, plan: stored.plan, planDigest: stored.digest, hosts: hosts,
             hostsDigest: hostsDigest,
-            approvals: try ledger.approvals(of: stored.digest).filter {
+            approvals: try await ledger.approvals(of: stored.digest).filter {
                 $0.isFor(plan: stored.digest, hosts: hostsDigest)
             },
             owners: Dictionary(inventory.layers.map { ($0.name, $0.owners) }) { first, _ in first },
             succession: predecessor.map { $0.succession })
-        _ = try ledger.startRun(
+        _ = try await ledger.startRun(
             definition, after: predecessor?.sequence, by: context.user, at: Context.clock.wall(),
             predecessorFollowedBy: predecessor.map { OverviewKeeper(at: $0) })
         return try await RunControl(context, ledger, run: definition.run.rawValue).drive()
@@ -72,9 +72,9 @@ struct RolloutStart: LockflightCommand {
 
     private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {
         guard let succeeds else { return nil }
-        let control = try RunControl(context, ledger, run: succeeds)
+        let control = try await RunControl(context, ledger, run: succeeds)
         let state = try await control.state()
-        if let driver = try ledger.currentDriver(of: control.run) {
+        if let driver = try await ledger.currentDriver(of: control.run) {
             throw CommandError(
                 .refused, "\(control.run) is driven by process \(driver.processID)",
                 consequence: "Nothing was started.",

@@ -19,17 +19,17 @@ struct RunControl {
     let ledger: Ledger
     let run: RunID
 
-    init(_ context: Context, _ ledger: Ledger, run text: String) throws {
+    init(_ context: Context, _ ledger: Ledger, run text: String) async throws {
         self.context = context
         self.ledger = ledger
         log = LedgerRunLog(ledger: ledger)
-        run = try ledger.run(matching: text).id
+        run = try await ledger.run(matching: text).id
     }
 
     let log: LedgerRunLog
 
     func state() async throws -> RolloutState {
-        if try ledger.quarantine(of: run) != nil {
+        if try await ledger.quarantine(of: run) != nil {
             throw CommandError(
                 .refused, "\(run) is quarantined: its record can not be followed", consequence: "It is kept as it is.",
                 next: .status(run: run))
@@ -45,7 +45,7 @@ struct RunControl {
     ///
     /// - Parameter limit: as in ``RunReport``.
     func report(placementsPerLayer limit: Int?) async throws -> RunReport {
-        if let stored = try ledger.overview(of: run, build: OverviewKeeper.format, placementsPerLayer: limit),
+        if let stored = try await ledger.overview(of: run, build: OverviewKeeper.format, placementsPerLayer: limit),
             let report = try? RunReport(stored)
         {
             return report
@@ -54,8 +54,8 @@ struct RunControl {
     }
 
     /// Who drives, as a sentence.
-    func driverSentence() throws -> String {
-        guard let driver = try ledger.currentDriver(of: run) else { return "nobody drives it" }
+    func driverSentence() async throws -> String {
+        guard let driver = try await ledger.currentDriver(of: run) else { return "nobody drives it" }
         return "driven by \(driver.user)@\(driver.machine), process \(driver.processID)"
     }
 
@@ -142,7 +142,7 @@ struct RunControl {
         approvedBy owners: [Owner] = []
     ) async throws -> CommandResult {
         _ = try await request(action, reason: reason, needsReason: act, approvedBy: owners)
-        if try ledger.currentDriver(of: run) != nil { return try await watch() }
+        if try await ledger.currentDriver(of: run) != nil { return try await watch() }
         return try await drive()
     }
 
@@ -150,7 +150,7 @@ struct RunControl {
 
     /// Drives the run in this process until it is at rest or the operator lets go.
     func drive() async throws -> CommandResult {
-        let lease = try ledger.acquireLease(
+        let lease = try await ledger.acquireLease(
             on: run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
             at: Context.clock.wall())
         Failpoint.leaseTaken.pass()
@@ -223,8 +223,8 @@ struct RunControl {
         var state = try await state()
         while true {
             // Asked before the events are read: what a driver recorded last is there once it is gone.
-            let isDriven = try ledger.currentDriver(of: run) != nil
-            let now = try ledger.changeToken()
+            let isDriven = try await ledger.currentDriver(of: run) != nil
+            let now = try await ledger.changeToken()
             if now != token {
                 token = now
                 state = try await self.state()
@@ -234,7 +234,7 @@ struct RunControl {
             try await Task.sleep(for: .milliseconds(200))
         }
         var result = view.finish(state, status: state.exitStatus)
-        result.remarks = ["\(try driverSentence())"]
+        result.remarks = ["\(try await driverSentence())"]
         return result
     }
 }

@@ -16,19 +16,21 @@ struct StatusCommand: LockflightCommand {
     @Flag(name: .long, help: "List every host, of large layers as well.") var all = false
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let control = try context.control(target, readOnly: true)
-        if let quarantine = try control.ledger.quarantine(of: control.run) { return quarantined(quarantine, context) }
+        let control = try await context.control(target, readOnly: true)
+        if let quarantine = try await control.ledger.quarantine(of: control.run) {
+            return quarantined(quarantine, context)
+        }
         // Asked before the events are read: what a driver recorded last is there once it is gone.
-        let isDriven = try control.ledger.currentDriver(of: control.run) != nil
+        let isDriven = try await control.ledger.currentDriver(of: control.run) != nil
         let report = try await control.report(
             placementsPerLayer: all || context.isJSON ? nil : RunReport.placementsPerLayer)
         let view = StatusView(
             report: report, now: Context.clock.wall(), width: context.width, style: context.style,
             commandLines: context.commandLines,
-            driver: isDriven ? try control.driverSentence() : nil)
+            driver: isDriven ? try await control.driverSentence() : nil)
         return CommandResult(
             lines: view.lines(), document: RunDocument(report, at: Context.clock.wall(), context.commandLines),
-            remarks: isDriven ? [] : ["\(try control.driverSentence())"])
+            remarks: isDriven ? [] : ["\(try await control.driverSentence())"])
     }
 
     private func quarantined(_ quarantine: Quarantine, _ context: Context) -> CommandResult {

@@ -1,0 +1,26 @@
+import Dispatch
+
+/// Runs what waits for a disk one after the other, on a thread that nothing else waits for.
+public final class QueueExecutor: SerialExecutor {
+    private let queue: DispatchQueue
+
+    public init(name: String) { queue = DispatchQueue(label: name) }
+
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+}
+
+/// Runs on an executor what has no ledger yet.
+actor DiskWork {
+    private let executor: any SerialExecutor
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(on executor: any SerialExecutor) { self.executor = executor }
+
+    func run<T: Sendable>(_ work: @Sendable () throws(LedgerError) -> T) throws(LedgerError) -> T { try work() }
+}
