@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What an agent answers.
-public enum AgentReply: Hashable, Sendable {
+package enum AgentReply: Hashable, Sendable {
     case hello(HelloReply)
     case preflight(PreflightReply)
     case surface(SurfaceReply)
@@ -19,31 +19,31 @@ public enum AgentReply: Hashable, Sendable {
 }
 
 /// A reply with the number of its request. On the wire: `{"re":1,"kind":"started","body":{...}}`.
-public struct ReplyFrame: Hashable, Sendable {
-    public var re: UInt32
-    public var reply: AgentReply
+package struct ReplyFrame: Hashable, Sendable {
+    package var re: UInt32
+    package var reply: AgentReply
 
-    public init(re: UInt32, reply: AgentReply) {
+    package init(re: UInt32, reply: AgentReply) {
         self.re = re
         self.reply = reply
     }
 }
 
-public struct HelloReply: Codable, Hashable, Sendable {
-    public var protocolVersion: Int
-    public var agentVersion: String
-    public var identity: AgentIdentity
+package struct HelloReply: Codable, Hashable, Sendable {
+    package var protocolVersion: Int
+    package var agentVersion: String
+    package var identity: AgentIdentity
     /// The ledger that owns the host; nil when none does yet.
-    public var owner: LedgerID?
-    public var highestEpoch: Epoch
+    package var owner: LedgerID?
+    package var highestEpoch: Epoch
     /// The token that came with that epoch; nil where none did, and in protocol 1.
-    public var token: LeaseToken?
-    public var bootID: String
+    package var token: LeaseToken?
+    package var bootID: String
     /// `x86_64`, `aarch64`.
-    public var architecture: String
-    public var hostTime: WallTime
+    package var architecture: String
+    package var hostTime: WallTime
 
-    public init(
+    package init(
         protocolVersion: Int, agentVersion: String, identity: AgentIdentity, owner: LedgerID?,
         highestEpoch: Epoch, token: LeaseToken? = nil, bootID: String, architecture: String, hostTime: WallTime
     ) {
@@ -59,19 +59,19 @@ public struct HelloReply: Codable, Hashable, Sendable {
     }
 }
 
-public struct PreflightReply: Codable, Hashable, Sendable {
+package struct PreflightReply: Codable, Hashable, Sendable {
     /// Executables and scripts that are not there or can not be read.
-    public var missingScripts: [String]
-    public var missingPaths: [String]
+    package var missingScripts: [String]
+    package var missingPaths: [String]
     /// What is there and not what it should be, in words.
-    public var differingPaths: [String]
+    package var differingPaths: [String]
     /// Free space in the working directory or in the agent's state folder, whichever is less.
-    public var freeDiskMebibytes: Int64
-    public var hostTime: WallTime
+    package var freeDiskMebibytes: Int64
+    package var hostTime: WallTime
     /// What others than root and the agent's account may write of the commands' paths, and who; nil for nothing, and in protocol 1.
-    public var exposedPaths: [String]?
+    package var exposedPaths: [String]?
 
-    public init(
+    package init(
         missingScripts: [String], missingPaths: [String], differingPaths: [String] = [], freeDiskMebibytes: Int64,
         hostTime: WallTime, exposedPaths: [String]? = nil
     ) {
@@ -85,22 +85,22 @@ public struct PreflightReply: Codable, Hashable, Sendable {
 }
 
 /// The raw answer of one surface.
-public struct SurfaceReply: Codable, Hashable, Sendable {
-    public var name: SurfaceName
-    public var durationMilliseconds: Int64
-    public var hostTime: WallTime
+package struct SurfaceReply: Codable, Hashable, Sendable {
+    package var name: SurfaceName
+    package var durationMilliseconds: Int64
+    package var hostTime: WallTime
     /// The HTTP status or exit code; nil when `failure` says why there is none.
-    public var resultCode: Int?
+    package var resultCode: Int?
     /// The body, or the command's standard output; base64 on the wire.
-    public var body: Bytes
-    public var truncated: Bool
+    package var body: Bytes
+    package var truncated: Bool
     /// The Content-Type of an HTTP answer.
-    public var contentType: String?
+    package var contentType: String?
     /// SHA-256 of the script of a command surface.
-    public var instrumentDigest: Digest?
-    public var failure: UnknownReason?
+    package var instrumentDigest: Digest?
+    package var failure: UnknownReason?
 
-    public init(
+    package init(
         name: SurfaceName, durationMilliseconds: Int64, hostTime: WallTime, resultCode: Int?, body: Bytes,
         truncated: Bool, contentType: String? = nil, instrumentDigest: Digest? = nil, failure: UnknownReason? = nil
     ) {
@@ -116,14 +116,14 @@ public struct SurfaceReply: Codable, Hashable, Sendable {
     }
 }
 
-public struct OutputReply: Codable, Hashable, Sendable {
-    public var operation: OperationID
-    public var fromByte: Int64
-    public var bytes: Bytes
+package struct OutputReply: Codable, Hashable, Sendable {
+    package var operation: OperationID
+    package var fromByte: Int64
+    package var bytes: Bytes
     /// How many bytes right before these are not kept any more; nil for none, and before protocol 3.
-    public var droppedBytes: Int64?
+    package var droppedBytes: Int64?
 
-    public init(operation: OperationID, fromByte: Int64, bytes: Bytes, droppedBytes: Int64? = nil) {
+    package init(operation: OperationID, fromByte: Int64, bytes: Bytes, droppedBytes: Int64? = nil) {
         self.operation = operation
         self.fromByte = fromByte
         self.bytes = bytes
@@ -131,30 +131,30 @@ public struct OutputReply: Codable, Hashable, Sendable {
     }
 }
 
-public struct JournalReply: Codable, Hashable, Sendable {
-    public var entries: [JournalEntry]
+package struct JournalReply: Codable, Hashable, Sendable {
+    package var entries: [JournalEntry]
     /// The newest head that came with a capture, for each of the last runs; nil for none, and in protocol 1.
-    public var heads: [RunHead]?
+    package var heads: [RunHead]?
 
-    public init(entries: [JournalEntry], heads: [RunHead]? = nil) {
+    package init(entries: [JournalEntry], heads: [RunHead]? = nil) {
         self.entries = entries
         self.heads = heads
     }
 }
 
-public struct JournalEntry: Codable, Hashable, Sendable {
-    public enum State: Codable, Hashable, Sendable {
+package struct JournalEntry: Codable, Hashable, Sendable {
+    package enum State: Codable, Hashable, Sendable {
         case running
         case ended(OperationOutcome)
         case tombstoned
     }
-    public var operation: OperationID
-    public var state: State
+    package var operation: OperationID
+    package var state: State
     /// Nil for a tombstone.
-    public var planDigest: Digest?
-    public var chainHead: Digest?
+    package var planDigest: Digest?
+    package var chainHead: Digest?
 
-    public init(operation: OperationID, state: State, planDigest: Digest?, chainHead: Digest?) {
+    package init(operation: OperationID, state: State, planDigest: Digest?, chainHead: Digest?) {
         self.operation = operation
         self.state = state
         self.planDigest = planDigest
@@ -163,8 +163,8 @@ public struct JournalEntry: Codable, Hashable, Sendable {
 }
 
 /// A request that was not carried out; nothing changed because of it.
-public struct Refusal: Codable, Hashable, Sendable, Error {
-    public enum Code: String, Codable, Hashable, Sendable, CaseIterable {
+package struct Refusal: Codable, Hashable, Sendable, Error {
+    package enum Code: String, Codable, Hashable, Sendable, CaseIterable {
         case malformed, unknownVerb, helloFirst, noCommonProtocol
         /// Another ledger owns the host.
         case ownedElsewhere
@@ -185,7 +185,7 @@ public struct Refusal: Codable, Hashable, Sendable, Error {
 
         /// Whether this refusal proves that the start did not begin. The others may answer one that arrived twice, or say
         /// nothing about what happened before them.
-        public var provesNothingBegan: Bool {
+        package var provesNothingBegan: Bool {
             switch self {
             case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol,
                 .staleEpoch:
@@ -194,10 +194,10 @@ public struct Refusal: Codable, Hashable, Sendable, Error {
             }
         }
     }
-    public var code: Code
-    public var message: String
+    package var code: Code
+    package var message: String
 
-    public init(_ code: Code, _ message: String) {
+    package init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
     }
@@ -210,7 +210,7 @@ extension ReplyFrame: Codable {
             refused
     }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         re = try container.decode(UInt32.self, forKey: .re)
         func body<Body: Decodable>(_ type: Body.Type) throws -> Body { try container.decode(type, forKey: .body) }
@@ -230,7 +230,7 @@ extension ReplyFrame: Codable {
         }
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(re, forKey: .re)
         func encode(_ kind: Kind, _ body: (some Encodable)?) throws {

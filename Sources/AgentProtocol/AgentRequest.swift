@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What the coordinator may ask of an agent: a closed list; any other verb is refused.
-public enum AgentRequest: Hashable, Sendable {
+package enum AgentRequest: Hashable, Sendable {
     /// Always first: agrees on a protocol version and, with an epoch, claims the right to change the host.
     case hello(HelloRequest)
     case preflight(PreflightRequest)
@@ -22,7 +22,7 @@ public enum AgentRequest: Hashable, Sendable {
     case journal
 
     /// The first protocol version that has what this request depends on: an older agent would overlook it.
-    public var protocolVersion: Int {
+    package var protocolVersion: Int {
         switch self {
         case .capture(let capture): capture.secretFiles == nil ? 1 : 2
         case .start(let start): start.secretFiles == nil ? 1 : 2
@@ -33,28 +33,28 @@ public enum AgentRequest: Hashable, Sendable {
 }
 
 /// A request with the number that its replies carry. On the wire: `{"id":1,"verb":"hello","body":{...}}`.
-public struct RequestFrame: Hashable, Sendable {
-    public var id: UInt32
-    public var request: AgentRequest
+package struct RequestFrame: Hashable, Sendable {
+    package var id: UInt32
+    package var request: AgentRequest
 
-    public init(id: UInt32, request: AgentRequest) {
+    package init(id: UInt32, request: AgentRequest) {
         self.id = id
         self.request = request
     }
 }
 
-public struct HelloRequest: Codable, Hashable, Sendable {
+package struct HelloRequest: Codable, Hashable, Sendable {
     /// The versions the coordinator speaks, best first.
-    public var protocols: [Int]
-    public var ledger: LedgerID
+    package var protocols: [Int]
+    package var ledger: LedgerID
     /// The fencing number of the run's lease; nil for a session that only reads.
-    public var epoch: Epoch?
+    package var epoch: Epoch?
     /// The token of that lease; nil of builds that had none.
-    public var token: LeaseToken?
+    package var token: LeaseToken?
     /// Take the host over from another ledger, or from a copy of this one; a recorded decision of an operator.
-    public var takeOver: Bool
+    package var takeOver: Bool
 
-    public init(
+    package init(
         protocols: [Int] = ProtocolLimits.versions, ledger: LedgerID, epoch: Epoch?, token: LeaseToken? = nil,
         takeOver: Bool = false
     ) {
@@ -66,20 +66,20 @@ public struct HelloRequest: Codable, Hashable, Sendable {
     }
 }
 
-public struct PreflightRequest: Codable, Hashable, Sendable {
-    public var run: RunID?
+package struct PreflightRequest: Codable, Hashable, Sendable {
+    package var run: RunID?
     /// The host's working directory, absolute.
-    public var workingDirectory: String
+    package var workingDirectory: String
     /// Commands whose executable and script must be there.
-    public var commands: [ScriptCommand]
+    package var commands: [ScriptCommand]
     /// What must be there, and hold what it should; paths relative to the working directory unless absolute.
-    public var requires: [RollbackArtifact]
+    package var requires: [RollbackArtifact]
     /// Scripts whose content now is to be kept for the run, each by itself: what protocol 1 has instead of `keeps`.
-    public var preserve: [String]
+    package var preserve: [String]
     /// What is to be kept for the commands of the way back, or tried where there is no run; nil for nothing.
-    public var keeps: [KeepOrder]?
+    package var keeps: [KeepOrder]?
 
-    public init(
+    package init(
         run: RunID?, workingDirectory: String, commands: [ScriptCommand], requires: [RollbackArtifact],
         preserve: [String], keeps: [KeepOrder]? = nil
     ) {
@@ -92,15 +92,15 @@ public struct PreflightRequest: Codable, Hashable, Sendable {
     }
 }
 
-public struct CaptureRequest: Codable, Hashable, Sendable {
-    public var workingDirectory: String
-    public var surfaces: [SurfaceRequest]
+package struct CaptureRequest: Codable, Hashable, Sendable {
+    package var workingDirectory: String
+    package var surfaces: [SurfaceRequest]
     /// Files on hosts that hold secrets of the plan: what is in those that are there is masked in every answer. Nil for none.
-    public var secretFiles: [String]?
+    package var secretFiles: [String]?
     /// Kept by the host as a witness; only a session that drives may bring one. An agent of protocol 1 overlooks it.
-    public var head: RunHead?
+    package var head: RunHead?
 
-    public init(
+    package init(
         workingDirectory: String, surfaces: [SurfaceRequest], secretFiles: [String]? = nil, head: RunHead? = nil
     ) {
         self.workingDirectory = workingDirectory
@@ -111,44 +111,44 @@ public struct CaptureRequest: Codable, Hashable, Sendable {
 }
 
 /// The head of a run's chain in its ledger.
-public struct RunHead: Codable, Hashable, Sendable {
-    public var run: RunID
-    public var chainHead: Digest
+package struct RunHead: Codable, Hashable, Sendable {
+    package var run: RunID
+    package var chainHead: Digest
 
-    public init(run: RunID, chainHead: Digest) {
+    package init(run: RunID, chainHead: Digest) {
         self.run = run
         self.chainHead = chainHead
     }
 }
 
 /// One surface to take, its placeholders already replaced.
-public struct SurfaceRequest: Codable, Hashable, Sendable {
-    public var name: SurfaceName
-    public var source: SurfaceSource
+package struct SurfaceRequest: Codable, Hashable, Sendable {
+    package var name: SurfaceName
+    package var source: SurfaceSource
 
-    public init(name: SurfaceName, source: SurfaceSource) {
+    package init(name: SurfaceName, source: SurfaceSource) {
         self.name = name
         self.source = source
     }
 }
 
-public struct StartRequest: Codable, Hashable, Sendable {
-    public var intent: OperationIntent
-    public var run: RunID
+package struct StartRequest: Codable, Hashable, Sendable {
+    package var intent: OperationIntent
+    package var run: RunID
     /// The ledger's chain up to the intent, kept in the journal as a witness.
-    public var chainHead: Digest
-    public var workingDirectory: String
+    package var chainHead: Digest
+    package var workingDirectory: String
     /// Run in order right before the command; the first that does not exit 0 refuses the operation.
-    public var guardrails: [ScriptCommand]
-    public var command: ScriptCommand
+    package var guardrails: [ScriptCommand]
+    package var command: ScriptCommand
     /// Run the copy of the script kept at preflight where the script in place has changed since.
-    public var usesPreservedScript: Bool
+    package var usesPreservedScript: Bool
     /// What the host runs by itself when nobody confirms in time; there where the intent has a revert.
-    public var revert: RevertScript?
+    package var revert: RevertScript?
     /// Files on hosts that hold secrets of the plan: what is in those that are there is masked in the output. Nil for none.
-    public var secretFiles: [String]?
+    package var secretFiles: [String]?
 
-    public init(
+    package init(
         intent: OperationIntent, run: RunID, chainHead: Digest, workingDirectory: String,
         guardrails: [ScriptCommand], command: ScriptCommand, usesPreservedScript: Bool, revert: RevertScript? = nil,
         secretFiles: [String]? = nil
@@ -166,36 +166,36 @@ public struct StartRequest: Codable, Hashable, Sendable {
 }
 
 /// The rollback that a host runs by itself.
-public struct RevertScript: Codable, Hashable, Sendable {
-    public var guardrails: [ScriptCommand]
-    public var command: ScriptCommand
+package struct RevertScript: Codable, Hashable, Sendable {
+    package var guardrails: [ScriptCommand]
+    package var command: ScriptCommand
 
-    public init(guardrails: [ScriptCommand], command: ScriptCommand) {
+    package init(guardrails: [ScriptCommand], command: ScriptCommand) {
         self.guardrails = guardrails
         self.command = command
     }
 }
 
-public struct AttachRequest: Codable, Hashable, Sendable {
-    public var operation: OperationID
-    public var fromByte: Int64
+package struct AttachRequest: Codable, Hashable, Sendable {
+    package var operation: OperationID
+    package var fromByte: Int64
 
-    public init(operation: OperationID, fromByte: Int64) {
+    package init(operation: OperationID, fromByte: Int64) {
         self.operation = operation
         self.fromByte = fromByte
     }
 }
 
-public struct SettleRequest: Codable, Hashable, Sendable {
-    public var operation: OperationID
+package struct SettleRequest: Codable, Hashable, Sendable {
+    package var operation: OperationID
 
-    public init(operation: OperationID) { self.operation = operation }
+    package init(operation: OperationID) { self.operation = operation }
 }
 
-public struct ConfirmRequest: Codable, Hashable, Sendable {
-    public var operation: OperationID
+package struct ConfirmRequest: Codable, Hashable, Sendable {
+    package var operation: OperationID
 
-    public init(operation: OperationID) { self.operation = operation }
+    package init(operation: OperationID) { self.operation = operation }
 }
 
 extension RequestFrame: Codable {
@@ -205,9 +205,9 @@ extension RequestFrame: Codable {
     }
 
     /// The closed list of verbs.
-    public static let verbs = Verb.allCases.map(\.rawValue)
+    package static let verbs = Verb.allCases.map(\.rawValue)
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         id = try container.decode(UInt32.self, forKey: .id)
         switch try container.decode(Verb.self, forKey: .verb) {
@@ -222,7 +222,7 @@ extension RequestFrame: Codable {
         }
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(id, forKey: .id)
         func encode(_ verb: Verb, _ body: (some Encodable)?) throws {

@@ -1,13 +1,13 @@
-public import ContentDigest
+package import ContentDigest
 import FoundationEssentials
 
 /// Raw bytes that travel as base64.
-public struct Bytes: Hashable, Sendable, Codable {
-    public var elements: [UInt8]
+package struct Bytes: Hashable, Sendable, Codable {
+    package var elements: [UInt8]
 
-    public init(_ elements: [UInt8]) { self.elements = elements }
+    package init(_ elements: [UInt8]) { self.elements = elements }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let data = Data(base64Encoded: text) else {
             throw DecodingError.dataCorrupted(
@@ -16,29 +16,29 @@ public struct Bytes: Hashable, Sendable, Codable {
         elements = [UInt8](data)
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(Data(elements).base64EncodedString())
     }
 }
 
 /// Why a line could not be used.
-public enum LineError: Error, Hashable, Sendable {
+package enum LineError: Error, Hashable, Sendable {
     case tooLong(limitBytes: Int)
     case tooDeep(limit: Int)
     case malformed(String)
 }
 
 /// Cuts a byte stream into lines, holding at most one line of ``ProtocolLimits/lineBytes``.
-public struct LineSplitter: Sendable {
+package struct LineSplitter: Sendable {
     private var pending: [UInt8] = []
     private var isSkipping = false
 
-    public init() {}
+    package init() {}
 
     /// Takes received bytes and returns the lines they complete, without their newlines. A line that is too long is
     /// reported once, when it passes the limit, and skipped to its end; the lines after it are as usable as ever.
-    public mutating func receive(_ bytes: some Sequence<UInt8>) -> [Result<[UInt8], LineError>] {
+    package mutating func receive(_ bytes: some Sequence<UInt8>) -> [Result<[UInt8], LineError>] {
         var lines: [Result<[UInt8], LineError>] = []
         var rest = [UInt8](bytes)[...]
         while let end = rest.firstIndex(of: 0x0a) {
@@ -66,8 +66,8 @@ public struct LineSplitter: Sendable {
 }
 
 /// One frame a line, as JSON with sorted keys and a final newline.
-public enum LineCodec {
-    public static func encode(_ frame: some Encodable) throws(LineError) -> [UInt8] {
+package enum LineCodec {
+    package static func encode(_ frame: some Encodable) throws(LineError) -> [UInt8] {
         let line: [UInt8]
         do {
             line = try CanonicalJSON.encode(frame) + [0x0a]
@@ -79,7 +79,7 @@ public enum LineCodec {
     }
 
     /// - Parameter beyondRange: clamped for what an agent of before there were ranges has written itself.
-    public static func decode<Frame: Decodable>(
+    package static func decode<Frame: Decodable>(
         _ type: Frame.Type, from line: [UInt8], beyondRange: CanonicalJSON.BeyondRange = .refused
     ) throws(LineError) -> Frame {
         guard line.count < ProtocolLimits.lineBytes else { throw .tooLong(limitBytes: ProtocolLimits.lineBytes) }

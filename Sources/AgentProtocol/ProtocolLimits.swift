@@ -1,25 +1,25 @@
 /// The bounds that both sides hold each other to.
-public enum ProtocolLimits {
+package enum ProtocolLimits {
     /// The protocol versions this build speaks, best first. In 2, a `capture` and a `start` may have `secretFiles`, and a
     /// `capture` a `head`; in 3, an `output` may have `droppedBytes`, and a `preflight` without a
     /// run `keeps`.
-    public static let versions = [3, 2, 1]
+    package static let versions = [3, 2, 1]
     /// The best version that this build and a peer speak; nil for none.
-    public static func version(sharedWith peer: [Int]) -> Int? { versions.first(where: peer.contains) }
+    package static func version(sharedWith peer: [Int]) -> Int? { versions.first(where: peer.contains) }
     /// The longest line in either direction, newline included.
-    public static let lineBytes = 1_048_576
+    package static let lineBytes = 1_048_576
     /// The deepest nesting of arrays and objects in a line.
-    public static let nestingDepth = 32
+    package static let nestingDepth = 32
     /// The longest raw answer that a surface returns; more is cut and marked *truncated*.
-    public static let surfaceBytes = 262_144
+    package static let surfaceBytes = 262_144
     /// The largest slice of operation output in one reply.
-    public static let outputSliceBytes = 65_536
+    package static let outputSliceBytes = 65_536
     /// The most output kept of one operation; of more, the middle is dropped.
-    public static let operationOutputBytes: Int64 = 16_777_216
+    package static let operationOutputBytes: Int64 = 16_777_216
     /// The most output sent to one `attach`: so much while it runs, and what is kept at its end.
-    public static let attachedOutputBytes = 2 * operationOutputBytes
+    package static let attachedOutputBytes = 2 * operationOutputBytes
     /// The most surfaces, guardrails or paths in one request.
-    public static let listEntries = 256
+    package static let listEntries = 256
     /// The most lines before the agent's first one, such as the noise of rc files.
-    public static let linesBeforeHello = 100
+    package static let linesBeforeHello = 100
 }

@@ -1,18 +1,18 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension CanonicalJSON {
     /// The canonical bytes of a value, whatever the order in which it encodes its keys.
     ///
     /// - Throws: `NotRepresentable` for an integer beyond ``largestInteger``, which the RFC would round, and for a number that
     ///   is not finite; what the value's `encode(to:)` throws.
-    public static func encode(_ value: some Encodable) throws -> [UInt8] {
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
         CanonicalWriter.write(try JSONTree(of: value))
     }
 
     /// Reads a value back from canonical (or any other) JSON.
     ///
     /// - Throws: `JSONError` for what is no JSON, or says something twice; `DecodingError` for what is no such value.
-    public static func decode<Value: Decodable>(
+    package static func decode<Value: Decodable>(
         _ type: Value.Type, from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth,
         beyondRange: BeyondRange = .refused
     ) throws -> Value {
@@ -25,7 +25,7 @@ extension CanonicalJSON {
     ///
     /// - Parameter names: the members on the way to it.
     /// - Returns: nil where the document has none.
-    public static func bytes(of names: [String], in document: [UInt8]) -> [UInt8]? {
+    package static func bytes(of names: [String], in document: [UInt8]) -> [UInt8]? {
         guard let tape = try? JSONTape(parsing: document, nestingDepth: nestingDepth) else { return nil }
         var index = 0
         for name in names {
@@ -40,14 +40,14 @@ extension CanonicalJSON {
     }
 
     /// Reads a value back from what was stored, perhaps before its numbers had ranges.
-    public static func stored<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
+    package static func stored<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
         try decode(type, from: bytes, beyondRange: .clamped)
     }
 
     /// Reads what a surface answered.
     ///
     /// - Throws: `JSONError` for what is no JSON, or says something twice.
-    public static func answer(
+    package static func answer(
         from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth
     ) throws(JSONError) -> Answer {
         try JSONTape(parsing: bytes, nestingDepth: nestingDepth).answer(0)

@@ -1,10 +1,10 @@
 /// RFC 8785 canonical JSON: one spelling per value, so that equal values have equal digests.
-public enum CanonicalJSON {
+package enum CanonicalJSON {
     /// 2^53 - 1: integers up to it, and down to its negative, are the same to every reader of JSON.
-    public static let largestInteger: Int64 = 9_007_199_254_740_991
+    package static let largestInteger: Int64 = 9_007_199_254_740_991
 
     /// What becomes of an integer beyond ``largestInteger``, and of a value of a type that holds less.
-    public enum BeyondRange: Sendable {
+    package enum BeyondRange: Sendable {
         /// The document is not read: for what comes from outside.
         case refused
         /// The nearest value that is allowed: for what was stored before there was a range, so that it is read for ever.
@@ -12,7 +12,7 @@ public enum CanonicalJSON {
     }
 
     /// The deepest nesting that is read where nobody says less: what Foundation's decoder reads.
-    public static let nestingDepth = 512
+    package static let nestingDepth = 512
 
     /// Section 3.2.2.2: the two-character escapes where there is one, `\u00xx` for other controls, all else as is.
     static func write(_ text: String, to bytes: inout [UInt8]) {
@@ -74,8 +74,8 @@ public enum CanonicalJSON {
 }
 
 /// A number that JSON can not hold, or that its readers disagree about.
-public struct NotRepresentable: Error, Hashable, Sendable, CustomStringConvertible {
-    public let number: String
+package struct NotRepresentable: Error, Hashable, Sendable, CustomStringConvertible {
+    package let number: String
 
-    public var description: String { "the number \(number) can not be written" }
+    package var description: String { "the number \(number) can not be written" }
 }

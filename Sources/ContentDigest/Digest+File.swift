@@ -1,10 +1,10 @@
 import Crypto
 import Glibc
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension UpgradeDomain.Digest {
     /// The SHA-256 of a file, or of its first bytes; nil when it can not be read.
-    public static func ofFile(_ path: String, limitBytes: Int64 = .max) -> UpgradeDomain.Digest? {
+    package static func ofFile(_ path: String, limitBytes: Int64 = .max) -> UpgradeDomain.Digest? {
         let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

@@ -1,14 +1,14 @@
 import Crypto
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension UpgradeDomain.Digest {
     /// The SHA-256 of some bytes.
-    public static func sha256(of bytes: [UInt8]) -> UpgradeDomain.Digest {
+    package static func sha256(of bytes: [UInt8]) -> UpgradeDomain.Digest {
         UpgradeDomain.Digest(hash: SHA256.hash(data: bytes))
     }
 
     /// The SHA-256 of a value's canonical JSON.
-    public static func canonical(of value: some Encodable) throws -> UpgradeDomain.Digest {
+    package static func canonical(of value: some Encodable) throws -> UpgradeDomain.Digest {
         sha256(of: try CanonicalJSON.encode(value))
     }
 

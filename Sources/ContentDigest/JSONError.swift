@@ -1,6 +1,6 @@
 /// Why bytes are no JSON text that this reader takes, and where in them.
-public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-    public enum Code: String, Hashable, Sendable {
+package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Code: String, Hashable, Sendable {
         /// The text ends in the middle of a value.
         case truncated
         case unexpectedByte
@@ -18,16 +18,16 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
         case invalidNumber
     }
 
-    public let code: Code
+    package let code: Code
     /// Counted from 0; where the offending part begins.
-    public let byteOffset: Int
+    package let byteOffset: Int
 
     init(_ code: Code, at byteOffset: Int) {
         self.code = code
         self.byteOffset = byteOffset
     }
 
-    public var description: String { "not JSON: \(sentence) at byte \(byteOffset)" }
+    package var description: String { "not JSON: \(sentence) at byte \(byteOffset)" }
 
     private var sentence: String {
         switch code {

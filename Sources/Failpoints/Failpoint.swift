@@ -8,7 +8,7 @@ import Synchronization
 /// state folder, as no variable reaches it over SSH: at the Nth time that the place is passed the process ends as with
 /// `kill -9`. Without them a place costs one comparison. A test walks all cases against a real fleet, and one that never
 /// fires fails it.
-public enum Failpoint: String, Sendable, CaseIterable {
+package enum Failpoint: String, Sendable, CaseIterable {
     // The coordinator.
     case leaseTaken
     case beforeCommit
@@ -35,7 +35,7 @@ public enum Failpoint: String, Sendable, CaseIterable {
     case copyPlaced
 
     /// Passes the place: ends the process here if it was told so.
-    public func pass() {
+    package func pass() {
         guard let armed = Failpoint.armed, armed.place == self else { return }
         guard Failpoint.passed.add(1, ordering: .relaxed).newValue == armed.count else { return }
         if let file = armed.file { rename(file, file + ".fired") }

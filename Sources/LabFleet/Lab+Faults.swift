@@ -1,10 +1,10 @@
 import Foundation
 import Glibc
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Lab {
     /// Breaks a host so that an upgrade of `layer` to `target` meets the fault.
-    public func inject(
+    package func inject(
         _ fault: LabFault, on name: HostName, layer: LayerName? = nil, target: Version
     ) async throws(LabError) {
         let host = try host(name)
@@ -58,13 +58,13 @@ extension Lab {
     }
 
     /// The faults that a host has now.
-    public func faults(of host: LabHost) throws(LabError) -> [LabFault] {
+    package func faults(of host: LabHost) throws(LabError) -> [LabFault] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(host.root)/faults")) ?? []
         return names.compactMap(LabFault.init(rawValue:)).sorted { $0.rawValue < $1.rawValue }
     }
 
     /// Undoes every fault of a host. What an upgrade did meanwhile stays as it is.
-    public func mend(_ name: HostName) async throws(LabError) {
+    package func mend(_ name: HostName) async throws(LabError) {
         let host = try host(name)
         for fault in try faults(of: host) {
             let record = try LabFile.read("\(host.root)/faults/\(fault.rawValue)/record")

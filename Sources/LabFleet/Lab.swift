@@ -1,15 +1,15 @@
 import ContentDigest
 import Foundation
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// A fleet on one machine: real sshd processes on loopback addresses, each with a stack of its own to upgrade.
 ///
 /// Everything is below one folder; what runs is found from there, so another process can take the lab down.
-public struct Lab: Sendable {
-    public let folder: String
-    public let layout: LabLayout
-    public let hosts: [LabHost]
+package struct Lab: Sendable {
+    package let folder: String
+    package let layout: LabLayout
+    package let hosts: [LabHost]
 
     private struct Record: Codable {
         var layout: LabLayout
@@ -21,13 +21,13 @@ public struct Lab: Sendable {
     /// How many hosts come up or go down at the same time; each starts half a dozen processes.
     static let hostsAtOnce = 16
 
-    public var inventoryPath: String { "\(folder)/inventory.yaml" }
-    public var knownHostsPath: String { "\(folder)/known_hosts" }
-    public var identityPath: String { "\(folder)/id_ed25519" }
+    package var inventoryPath: String { "\(folder)/inventory.yaml" }
+    package var knownHostsPath: String { "\(folder)/known_hosts" }
+    package var identityPath: String { "\(folder)/id_ed25519" }
     /// The plan file to a version.
-    public func planPath(to version: Version) -> String { "\(folder)/plan-\(version).yaml" }
+    package func planPath(to version: Version) -> String { "\(folder)/plan-\(version).yaml" }
 
-    public func host(_ name: HostName) throws(LabError) -> LabHost {
+    package func host(_ name: HostName) throws(LabError) -> LabHost {
         guard let host = hosts.first(where: { $0.name == name }) else {
             throw LabError(
                 .unknownHost,
@@ -41,7 +41,7 @@ public struct Lab: Sendable {
     /// Builds and starts a lab at version 1.4.0.
     /// - Parameter network: the first three octets of the hosts' addresses, below 127.
     /// - Throws: where a lab is there already, or a program is missing.
-    public static func up(
+    package static func up(
         at folder: String, layout: LabLayout, network: String = "127.77.0", sshPort: Int = 2_222
     ) async throws(LabError) -> Lab {
         let folder = URL(fileURLWithPath: folder).path
@@ -149,7 +149,7 @@ public struct Lab: Sendable {
     // MARK: Later
 
     /// The lab in a folder.
-    public static func open(at folder: String) throws(LabError) -> Lab {
+    package static func open(at folder: String) throws(LabError) -> Lab {
         let folder = URL(fileURLWithPath: folder).path
         guard let data = FileManager.default.contents(atPath: "\(folder)/\(recordName)"),
             let record = try? CanonicalJSON.decode(Record.self, from: [UInt8](data))
@@ -160,7 +160,7 @@ public struct Lab: Sendable {
     }
 
     /// What runs on each host now.
-    public func status() async throws(LabError) -> [LabHostStatus] {
+    package func status() async throws(LabError) -> [LabHostStatus] {
         var statuses: [LabHostStatus] = []
         for host in hosts {
             var versions: [LayerName: String] = [:]
@@ -174,7 +174,7 @@ public struct Lab: Sendable {
     }
 
     /// The version that a layer's process reports; nil when nothing answers.
-    public func runningVersion(of host: LabHost, layer: LayerName) async throws(LabError) -> String? {
+    package func runningVersion(of host: LabHost, layer: LayerName) async throws(LabError) -> String? {
         let answer = try await LabCommand.run(
             "curl", ["-fsS", "--max-time", "20", "\(host.baseURL(in: layer))/version"])
         guard answer.succeeded, let document = try? CanonicalJSON.answer(from: Array(answer.output.utf8)) else {
@@ -185,7 +185,7 @@ public struct Lab: Sendable {
 
     /// Ends everything that runs from the lab's folder.
     /// - Parameter removing: also delete the folder.
-    public func down(removing: Bool) async throws(LabError) {
+    package func down(removing: Bool) async throws(LabError) {
         try await onEachHost { host throws(LabError) in
             try await LabServer(host: host).stop()
             try await unmount(host)
@@ -196,10 +196,10 @@ public struct Lab: Sendable {
 }
 
 /// One host of a lab as it is now.
-public struct LabHostStatus: Hashable, Sendable {
-    public var host: LabHost
-    public var isReachable: Bool
+package struct LabHostStatus: Hashable, Sendable {
+    package var host: LabHost
+    package var isReachable: Bool
     /// What each layer's process reports; absent where nothing answers.
-    public var versions: [LayerName: String]
-    public var faults: [LabFault]
+    package var versions: [LayerName: String]
+    package var faults: [LabFault]
 }

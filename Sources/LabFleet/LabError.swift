@@ -1,15 +1,15 @@
-public import OperatorCommands
+package import OperatorCommands
 
 /// Why the lab could not do something, and what to do about it.
-public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
-    public enum Code: String, Hashable, Sendable, CaseIterable {
+package struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Code: String, Hashable, Sendable, CaseIterable {
         case missingProgram, folderInUse, noLab, commandFailed, unknownHost, notPossibleHere, fileSystem, neverAnswered,
             neverEnded
     }
-    public var code: Code
-    public var message: String
+    package var code: Code
+    package var message: String
     /// What to do next, where one command does it.
-    public var next: OperatorCommand?
+    package var next: OperatorCommand?
 
     init(_ code: Code, _ message: String, next: OperatorCommand? = nil) {
         self.code = code
@@ -17,5 +17,5 @@ public struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
         self.next = next
     }
 
-    public var description: String { message }
+    package var description: String { message }
 }

@@ -1,6 +1,6 @@
 /// What can be broken on a lab host. Each changes files, processes, permissions, sockets or the sshd; none is a flag
 /// that a script or a service reads.
-public enum LabFault: String, Codable, Hashable, Sendable, CaseIterable {
+package enum LabFault: String, Codable, Hashable, Sendable, CaseIterable {
     /// The target release's program is damaged: its process ends at once.
     case redeployFails = "redeploy-fails"
     /// Another process holds the deploy lock.
@@ -29,7 +29,7 @@ public enum LabFault: String, Codable, Hashable, Sendable, CaseIterable {
     case rollbackFails = "rollback-fails"
 
     /// The hold that a rollout to the target version ends in.
-    public var expectedHoldCode: String {
+    package var expectedHoldCode: String {
         switch self {
         case .redeployFails: "step-failed"
         case .redeployHangs: "step-timed-out"

@@ -1,27 +1,27 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Which hosts a lab has, and the layers each stands in.
-public struct LabLayout: Codable, Hashable, Sendable {
-    public struct Member: Codable, Hashable, Sendable {
-        public var name: HostName
-        public var layers: [LayerName]
+package struct LabLayout: Codable, Hashable, Sendable {
+    package struct Member: Codable, Hashable, Sendable {
+        package var name: HostName
+        package var layers: [LayerName]
 
-        public init(_ name: HostName, layers: [LayerName]) {
+        package init(_ name: HostName, layers: [LayerName]) {
             self.name = name
             self.layers = layers
         }
     }
     /// In the order in which they move.
-    public var layers: [LayerName]
-    public var members: [Member]
+    package var layers: [LayerName]
+    package var members: [Member]
 
-    public init(layers: [LayerName], members: [Member]) {
+    package init(layers: [LayerName], members: [Member]) {
         self.layers = layers
         self.members = members
     }
 
     /// `count` hosts spread over data, core and edge, a quarter of them in data.
-    public static func standard(hosts count: Int) -> LabLayout {
+    package static func standard(hosts count: Int) -> LabLayout {
         let data = max(1, count / 4)
         let core = min(count - data, max(1, (count - data) / 2))
         let edge = count - data - core
@@ -34,23 +34,23 @@ public struct LabLayout: Codable, Hashable, Sendable {
 }
 
 /// A host of a lab: where it is and where its parts are.
-public struct LabHost: Codable, Hashable, Sendable {
-    public var name: HostName
+package struct LabHost: Codable, Hashable, Sendable {
+    package var name: HostName
     /// Its own loopback address.
-    public var address: String
-    public var sshPort: Int
+    package var address: String
+    package var sshPort: Int
     /// The port of its service in each layer it stands in.
-    public var servicePorts: [LayerName: Int]
+    package var servicePorts: [LayerName: Int]
     /// The host's own folder.
-    public var root: String
+    package var root: String
 
     /// The deployment checkout: repo truth.
-    public var workingDirectory: String { "\(root)/stack" }
+    package var workingDirectory: String { "\(root)/stack" }
     /// The agent's machine-wide state folder.
-    public var stateDirectory: String { "\(root)/state" }
-    public var layers: [LayerName] { servicePorts.keys.sorted() }
+    package var stateDirectory: String { "\(root)/state" }
+    package var layers: [LayerName] { servicePorts.keys.sorted() }
 
-    public func baseURL(in layer: LayerName) -> String { "http://\(address):\(servicePorts[layer] ?? 0)" }
+    package func baseURL(in layer: LayerName) -> String { "http://\(address):\(servicePorts[layer] ?? 0)" }
     func place(of layer: LayerName) -> String { "\(workingDirectory)/layers/\(layer)" }
     func release(_ version: Version) -> String { "\(workingDirectory)/releases/\(version)" }
 }

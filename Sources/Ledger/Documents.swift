@@ -1,36 +1,36 @@
 import FoundationEssentials
 import GRDB
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// A plan as the ledger keeps it.
-public struct StoredPlan: Hashable, Sendable {
+package struct StoredPlan: Hashable, Sendable {
     /// The plan's identity: SHA-256 of its canonical JSON.
-    public var digest: Digest
-    public var plan: Plan
-    public var addedAt: WallTime
+    package var digest: Digest
+    package var plan: Plan
+    package var addedAt: WallTime
 }
 
 /// What an import replaced.
-public struct InventoryImport: Hashable, Sendable {
-    public var digest: Digest
+package struct InventoryImport: Hashable, Sendable {
+    package var digest: Digest
     /// Nil at the first import.
-    public var previous: FleetInventory?
+    package var previous: FleetInventory?
 }
 
 /// A run at a glance, from the ledger's own columns; what the run is doing is folded from its events.
-public struct RunSummary: Hashable, Sendable {
-    public var id: RunID
-    public var planDigest: Digest
-    public var planName: String
-    public var startedAt: WallTime
-    public var standing: RunStanding
+package struct RunSummary: Hashable, Sendable {
+    package var id: RunID
+    package var planDigest: Digest
+    package var planName: String
+    package var startedAt: WallTime
+    package var standing: RunStanding
     /// The last event's sequence number and hash.
-    public var headSequence: UInt64
-    public var headHash: Digest
+    package var headSequence: UInt64
+    package var headHash: Digest
 }
 
 /// Whether a run may still change.
-public enum RunStanding: Hashable, Sendable {
+package enum RunStanding: Hashable, Sendable {
     case open
     case finalized
     /// It ended before it changed anything.

@@ -1,37 +1,37 @@
 import ContentDigest
 import FoundationEssentials
 import GRDB
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Everything recorded of one run in one document, which is proved without the ledger that it came from.
-public struct EvidenceBundle: Codable, Hashable, Sendable {
-    public static let currentFormat = "lockflight-evidence-3"
+package struct EvidenceBundle: Codable, Hashable, Sendable {
+    package static let currentFormat = "lockflight-evidence-3"
     /// Its conclusions named a placement as repaired by hand also after it had been changed again, and compared evidence with what
     /// was not always what judged it.
-    public static let formatWithLastingRepairs = "lockflight-evidence-2"
+    package static let formatWithLastingRepairs = "lockflight-evidence-2"
     /// Its conclusions had the commands that could be given next, which nothing proves.
-    public static let formatWithAdvice = "lockflight-evidence-1"
+    package static let formatWithAdvice = "lockflight-evidence-1"
     /// The largest file that is written or read.
-    public static let maximumBytes = 1 << 30
+    package static let maximumBytes = 1 << 30
 
     /// One link of the chain, as the ledger stores it.
-    public struct Event: Codable, Hashable, Sendable {
-        public var sequence: UInt64
-        public var recordedAtMilliseconds: Int64
-        public var kind: String
-        public var version: Int64
-        public var previousHash: Digest
-        public var hash: Digest
+    package struct Event: Codable, Hashable, Sendable {
+        package var sequence: UInt64
+        package var recordedAtMilliseconds: Int64
+        package var kind: String
+        package var version: Int64
+        package var previousHash: Digest
+        package var hash: Digest
         /// The stored bytes: canonical JSON.
-        public var payload: String
+        package var payload: String
     }
 
     /// Raw evidence or an operation's output.
-    public struct Blob: Codable, Hashable, Sendable {
-        public var digest: Digest
+    package struct Blob: Codable, Hashable, Sendable {
+        package var digest: Digest
         /// The bytes as text where they are UTF-8, else base64.
-        public var text: String?
-        public var base64: String?
+        package var text: String?
+        package var base64: String?
 
         init(_ bytes: [UInt8], digest: Digest) {
             self.digest = digest
@@ -47,25 +47,25 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
         }
     }
 
-    public var format: String
+    package var format: String
     /// What wrote it, such as `lockflight 0.1.0`.
-    public var tool: String
-    public var run: RunID
-    public var ledger: LedgerID
-    public var events: [Event]
-    public var blobs: [Blob]
+    package var tool: String
+    package var run: RunID
+    package var ledger: LedgerID
+    package var events: [Event]
+    package var blobs: [Blob]
     /// What hosts witness of the chain; nil where none was asked.
-    public var witnesses: [Witness]?
+    package var witnesses: [Witness]?
     /// What whoever wrote it concluded from the events; whoever reads it concludes again.
-    public var conclusions: JSONValue
+    package var conclusions: JSONValue
 
     /// The first thing of a bundle that does not hold.
-    public struct Fault: Error, Hashable, Sendable {
+    package struct Fault: Error, Hashable, Sendable {
         /// Where: `the format`, `event 12`, `the evidence 4f2c…`.
-        public var place: String
-        public var message: String
+        package var place: String
+        package var message: String
 
-        public init(_ place: String, _ message: String) {
+        package init(_ place: String, _ message: String) {
             self.place = place
             self.message = message
         }
@@ -76,7 +76,7 @@ public struct EvidenceBundle: Codable, Hashable, Sendable {
     /// It can not tell a whole bundle that somebody wrote anew from a true one: compare the chain's head with what the
     /// agents journal.
     /// - Returns: The events, each of them proven.
-    public func prove() throws(Fault) -> [RecordedEvent] {
+    package func prove() throws(Fault) -> [RecordedEvent] {
         guard
             [
                 EvidenceBundle.currentFormat, EvidenceBundle.formatWithLastingRepairs, EvidenceBundle.formatWithAdvice,
@@ -186,7 +186,7 @@ extension RunEvent {
 extension Ledger {
     /// The chain of one run with the raw bytes that its events refer to, read in one consistent state.
     /// - Parameter conclusions: what the events say, from their fold.
-    public func bundle(
+    package func bundle(
         of run: RunID, tool: String, conclusions: ([RecordedEvent]) -> JSONValue
     ) throws(LedgerError) -> EvidenceBundle {
         try read("bundle the run \(run)") { db in

@@ -1,17 +1,17 @@
 import GRDB
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// The right to drive a run: an operating-system lock for exclusion, an epoch for fencing.
 ///
 /// The lock ends with ``release()``, with this object, or with the process, however it dies. The epoch outlives it:
 /// agents and the ledger refuse whoever has a lower one.
-public final class Lease: Sendable {
-    public let run: RunID
-    public let driver: Driver
-    public let token: LeaseToken
-    public var fence: Fence { Fence(driver.epoch, token) }
-    public var epoch: Epoch { driver.epoch }
+package final class Lease: Sendable {
+    package let run: RunID
+    package let driver: Driver
+    package let token: LeaseToken
+    package var fence: Fence { Fence(driver.epoch, token) }
+    package var epoch: Epoch { driver.epoch }
     private let lock: LockFile
 
     init(run: RunID, driver: Driver, token: LeaseToken, lock: LockFile) {
@@ -24,16 +24,16 @@ public final class Lease: Sendable {
     deinit { lock.release() }
 
     /// Lets go of the run; repeated calls do nothing.
-    public func release() { lock.release() }
+    package func release() { lock.release() }
 }
 
 /// Who drives a run, or drove it last.
-public struct LeaseStanding: Codable, Hashable, Sendable {
-    public var run: RunID
-    public var driver: Driver
-    public var acquiredAt: WallTime
+package struct LeaseStanding: Codable, Hashable, Sendable {
+    package var run: RunID
+    package var driver: Driver
+    package var acquiredAt: WallTime
     /// A living process holds its lock: it drives, or was stopped while it did.
-    public var isHeld: Bool
+    package var isHeld: Bool
 }
 
 extension Ledger {
@@ -47,7 +47,7 @@ extension Ledger {
     ///   - takingOver: Depose a driver that holds the lock and does not answer.
     ///   - deposed: The epoch of the one that may be deposed; nil for any.
     /// - Throws: `leaseHeld` names who drives; `runClosed`.
-    public func acquireLease(
+    package func acquireLease(
         on run: RunID, user: String, machine: String, processID: Int32, takingOver: Bool = false,
         onlyFrom deposed: Epoch? = nil, at time: WallTime
     ) throws(LedgerError) -> Lease {
@@ -89,7 +89,7 @@ extension Ledger {
     }
 
     /// Whose an epoch is that drove a host last.
-    public func origin(of epoch: Epoch) throws(LedgerError) -> EpochOrigin {
+    package func origin(of epoch: Epoch) throws(LedgerError) -> EpochOrigin {
         try read("look up the lease with epoch \(epoch)") { db in
             if try epoch <= db.epochFloor() { return .beforeRestore }
             let row = try Row.fetchOne(
@@ -106,7 +106,7 @@ extension Ledger {
     /// - Parameters:
     ///   - seen: the epoch that drove the host last, as the host says.
     ///   - owner: whose decision it is.
-    public func adopt(
+    package func adopt(
         _ host: HostName, from ledger: LedgerID, _ seen: Epoch, as owner: Owner, reason: String, by user: String,
         at time: WallTime
     ) throws(LedgerError) -> Fence {
@@ -131,7 +131,7 @@ extension Ledger {
     }
 
     /// The last lease of a run; nil when nobody ever drove it.
-    public func lease(of run: RunID) throws(LedgerError) -> LeaseStanding? {
+    package func lease(of run: RunID) throws(LedgerError) -> LeaseStanding? {
         try read("look up the lease of the run \(run)") { db in
             _ = try db.existingRun(run)
             guard let last = try db.lastDriver(of: run) else { return nil }
@@ -145,7 +145,7 @@ extension Ledger {
     }
 
     /// Who drives a run at this moment; nil when nobody does.
-    public func currentDriver(of run: RunID) throws(LedgerError) -> Driver? {
+    package func currentDriver(of run: RunID) throws(LedgerError) -> Driver? {
         try read("look up the driver of the run \(run)") { db in
             _ = try db.existingRun(run)
             guard let last = try db.lastDriver(of: run), try LockFile.isHeld(at: lockPath(run, epoch: last.epoch))

@@ -3,13 +3,13 @@ import GRDB
 import Glibc
 import OperatorCommands
 import SafeText
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// Writes everything as it is at one moment into one file, while others go on writing.
     ///
     /// The file appears whole or not at all; one that exists is never replaced.
-    public func backup(to file: String) throws(LedgerError) {
+    package func backup(to file: String) throws(LedgerError) {
         guard !FileManager.default.fileExists(atPath: file) else {
             throw LedgerError(.fileExists, "\(file) exists already and was left alone; name another file.")
         }
@@ -30,7 +30,8 @@ extension Ledger {
     /// twice does not give an epoch out twice.
     ///
     /// - Throws: `fileExists` where a ledger is in the way; `damaged` when a chain of the backup does not hold.
-    public static func restore(_ file: String, to path: String, at time: WallTime) async throws(LedgerError) -> Ledger {
+    package static func restore(_ file: String, to path: String, at time: WallTime) async throws(LedgerError) -> Ledger
+    {
         for name in [path, path + "-wal", path + "-shm"] where FileManager.default.fileExists(atPath: name) {
             throw LedgerError(
                 .fileExists,

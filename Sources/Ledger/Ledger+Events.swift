@@ -2,7 +2,7 @@ import ContentDigest
 import FoundationEssentials
 import GRDB
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// Appends a group of events in one durable transaction, all or none, and returns them as recorded.
@@ -18,7 +18,7 @@ extension Ledger {
     ///   until the next append that has one.
     /// - Throws: `conflict` when someone else appended: read on and decide again. `deposed` when another driver has
     ///   a higher epoch: stop. `commitUnknown`: stop, reopen and read the head.
-    public func append(
+    package func append(
         _ events: [RunEvent], with evidence: [[UInt8]] = [], to run: RunID, after expectedSequence: UInt64,
         lease: Epoch?, at time: WallTime, followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> [RecordedEvent] {
@@ -63,7 +63,7 @@ extension Ledger {
     }
 
     /// The events of a run after a sequence number (0 for all), in order, at most `limit` of them.
-    public func events(
+    package func events(
         of run: RunID, after sequence: UInt64 = 0, limit: Int = LedgerLimits.eventsPerRead
     ) throws(LedgerError) -> [RecordedEvent] {
         try read("read the events of the run \(run)") { db in
@@ -83,7 +83,7 @@ extension Ledger {
     }
 
     /// Every event of a run after a sequence number, read in pieces.
-    public func allEvents(of run: RunID, after sequence: UInt64 = 0) throws(LedgerError) -> [RecordedEvent] {
+    package func allEvents(of run: RunID, after sequence: UInt64 = 0) throws(LedgerError) -> [RecordedEvent] {
         var all: [RecordedEvent] = []
         while true {
             let piece = try events(of: run, after: all.last?.sequence ?? sequence)
@@ -93,7 +93,7 @@ extension Ledger {
     }
 
     /// The sequence number of a run's last event.
-    public func headSequence(of run: RunID) throws(LedgerError) -> UInt64 {
+    package func headSequence(of run: RunID) throws(LedgerError) -> UInt64 {
         try read("read the head of the run \(run)") { db in try db.existingRun(run).head.sequence }
     }
 }

@@ -1,11 +1,11 @@
 import ContentDigest
 import FoundationEssentials
 import GRDB
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// The raw evidence with a digest; nil when it was never stored.
-    public func blob(_ digest: Digest) throws(LedgerError) -> [UInt8]? {
+    package func blob(_ digest: Digest) throws(LedgerError) -> [UInt8]? {
         try read("read the evidence \(digest.short)") { db in
             try Row.fetchOne(db, sql: "SELECT bytes FROM blobs WHERE digest = ?", arguments: [digest.rawValue])?
                 .bytes("bytes")

@@ -1,6 +1,6 @@
 import ContentDigest
 import GRDB
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// What is kept of a run for a quick look; nil where it is not there, not as new as the last event, or was written
@@ -9,7 +9,7 @@ extension Ledger {
     /// - Parameters:
     ///   - build: the version of this program.
     ///   - limit: of a layer with more placements only the pressing ones are read, and at most so many; nil reads all.
-    public func overview(
+    package func overview(
         of run: RunID, build: String, placementsPerLayer limit: Int? = nil
     ) throws(LedgerError) -> StoredOverview? {
         try read("show the run \(run)") { db in

@@ -2,11 +2,11 @@ import ContentDigest
 import GRDB
 import OperatorCommands
 import SafeText
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// Stores an inventory as the current one and returns the one before; the same content is stored once.
-    public func importInventory(
+    package func importInventory(
         _ inventory: FleetInventory, by user: String, at time: WallTime
     ) throws(LedgerError) -> InventoryImport {
         let document = try encode(inventory, as: "inventory")
@@ -28,7 +28,7 @@ extension Ledger {
     }
 
     /// The inventory of the last import; nil before the first.
-    public func currentInventory() throws(LedgerError) -> FleetInventory? {
+    package func currentInventory() throws(LedgerError) -> FleetInventory? {
         try read("read the inventory") { db in
             try Row.fetchOne(db, sql: "SELECT document FROM inventories ORDER BY version DESC LIMIT 1")
                 .map { try CanonicalJSON.stored(FleetInventory.self, from: $0.bytes("document")) }
@@ -36,7 +36,7 @@ extension Ledger {
     }
 
     /// Stores a plan and returns its digest; a plan that is already there stays as it is.
-    public func addPlan(_ plan: Plan, at time: WallTime) throws(LedgerError) -> Digest {
+    package func addPlan(_ plan: Plan, at time: WallTime) throws(LedgerError) -> Digest {
         let document = try encode(plan, as: "plan '\(plan.name)'")
         let digest = Digest.sha256(of: document)
         return try write("store the plan '\(plan.name)'") { db in
@@ -51,7 +51,7 @@ extension Ledger {
     }
 
     /// All plans, the last added first.
-    public func plans() throws(LedgerError) -> [StoredPlan] {
+    package func plans() throws(LedgerError) -> [StoredPlan] {
         try read("list the plans") { db in
             try Row.fetchAll(db, sql: "SELECT * FROM plans ORDER BY rowid DESC").map(StoredPlan.init(row:))
         }
@@ -60,7 +60,7 @@ extension Ledger {
     /// The plan that a person means: a name, a digest, or the first digits of one.
     ///
     /// - Throws: `unknownPlan`; `ambiguous` when several plans fit, such as two edits under one name.
-    public func plan(matching text: String) throws(LedgerError) -> StoredPlan {
+    package func plan(matching text: String) throws(LedgerError) -> StoredPlan {
         let digits = text.rest(after: "sha256:").map { String($0) } ?? text
         let prefix = digits.count >= LedgerLimits.prefixCharacters ? "sha256:" + digits : "-"
         return try read("look up the plan '\(text)'") { db in
@@ -87,7 +87,7 @@ extension Ledger {
     /// Records an owner's approval of a stored plan over exactly these hosts.
     ///
     /// Whether the owner may approve is the caller's to decide. A repeated approval is a further record.
-    public func approve(_ approval: Approval) throws(LedgerError) {
+    package func approve(_ approval: Approval) throws(LedgerError) {
         try write("record the approval of \(approval.owner)") { db in
             guard try db.hasPlan(approval.planDigest) else { throw LedgerError.unknownPlan(approval.planDigest) }
             try db.execute(
@@ -105,7 +105,7 @@ extension Ledger {
     }
 
     /// Every approval of a plan, over whatever hosts, in the order they were given.
-    public func approvals(of plan: Digest) throws(LedgerError) -> [Approval] {
+    package func approvals(of plan: Digest) throws(LedgerError) -> [Approval] {
         try read("list the approvals of plan \(plan.short)") { db in
             try Row.fetchAll(
                 db, sql: "SELECT * FROM approvals WHERE plan_digest = ? ORDER BY number", arguments: [plan.rawValue]

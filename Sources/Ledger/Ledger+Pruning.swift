@@ -1,6 +1,6 @@
 import ContentDigest
 import GRDB
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// Deletes the raw evidence of a run that never changes again, as far as no other run cites it, and records that in
@@ -8,7 +8,7 @@ extension Ledger {
     ///
     /// - Parameter follower: Stands at the run's last event, as in ``append``; it never changes again but by pruning.
     /// - Throws: `contradiction` for a run that has not ended, or is quarantined, or has been pruned before.
-    public func pruneEvidence(
+    package func pruneEvidence(
         of run: RunID, by user: String, reason: String, at time: WallTime, followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> EvidencePruning {
         var pruning = EvidencePruning(by: user, reason: reason, answers: 0, bytes: 0)

@@ -1,24 +1,24 @@
 import ContentDigest
 import GRDB
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// A run whose record can not be followed any more, set aside by a person. Its events stay as they are; only its hosts are freed.
-public struct Quarantine: Codable, Hashable, Sendable {
-    public var run: RunID
-    public var reason: String
-    public var by: String
-    public var at: WallTime
+package struct Quarantine: Codable, Hashable, Sendable {
+    package var run: RunID
+    package var reason: String
+    package var by: String
+    package var at: WallTime
     /// Hosts that still belong to the run: what happened there is not known.
-    public var claimed: [HostName]
+    package var claimed: [HostName]
     /// Hosts whose journals were read, so that nothing of the run is open there.
-    public var settled: [HostName]
+    package var settled: [HostName]
     /// Hosts that a person let go without an answer.
-    public var abandoned: [HostName]
+    package var abandoned: [HostName]
 }
 
 /// Why a host of a quarantined run is free again.
-public enum HostFate: String, Sendable {
+package enum HostFate: String, Sendable {
     /// Its journal was read, and nothing of the run is under way there.
     case settled
     case abandoned
@@ -26,12 +26,12 @@ public enum HostFate: String, Sendable {
 
 extension Ledger {
     /// The hosts that belong to a run.
-    public func claimedHosts(of run: RunID) throws(LedgerError) -> [HostName] {
+    package func claimedHosts(of run: RunID) throws(LedgerError) -> [HostName] {
         try read("look up the hosts of the run \(run)") { db in try db.claimedHosts(of: run) }
     }
 
     /// Whatever can be read of a run's events, in order, whether or not they are what was recorded.
-    public func readableEvents(of run: RunID) throws(LedgerError) -> [RunEvent] {
+    package func readableEvents(of run: RunID) throws(LedgerError) -> [RunEvent] {
         try read("read what can be read of the run \(run)") { db in
             let rows = try Row.fetchCursor(
                 db, sql: "SELECT payload FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
@@ -46,7 +46,7 @@ extension Ledger {
     }
 
     /// What became of a quarantined run; nil where the run is none.
-    public func quarantine(of run: RunID) throws(LedgerError) -> Quarantine? {
+    package func quarantine(of run: RunID) throws(LedgerError) -> Quarantine? {
         try read("look up the quarantine of the run \(run)") { db in
             _ = try db.existingRun(run)
             let row = try Row.fetchOne(db, sql: "SELECT * FROM quarantines WHERE run = ?", arguments: [run.rawValue])
@@ -68,7 +68,7 @@ extension Ledger {
     /// already stays so, with the reason that it has.
     ///
     /// - Throws: `leaseHeld` names who drives it; `runClosed` where the run has ended.
-    public func quarantine(
+    package func quarantine(
         _ run: RunID, reason: String, by user: String, machine: String, processID: Int32, at time: WallTime
     ) throws(LedgerError) -> Lease {
         try write("quarantine the run \(run)") { db in
@@ -97,7 +97,7 @@ extension Ledger {
     /// - Parameters:
     ///   - reason: why it is abandoned.
     ///   - operations: what the host's journal says of the run.
-    public func free(
+    package func free(
         _ host: HostName, of run: RunID, as fate: HostFate, reason: String?,
         remembering operations: [ReconstructedOperation], by user: String, at time: WallTime
     ) throws(LedgerError) {

@@ -1,25 +1,25 @@
 import ContentDigest
 import GRDB
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What a host's journal says of an operation whose ledger is lost. Not an event: no intent, approval or evidence of it is
 /// known any more, and it is no part of a chain.
-public struct ReconstructedOperation: Codable, Hashable, Sendable {
-    public enum State: Codable, Hashable, Sendable {
+package struct ReconstructedOperation: Codable, Hashable, Sendable {
+    package enum State: Codable, Hashable, Sendable {
         case running
         case ended(OperationOutcome)
         /// It never ran and never will.
         case tombstoned
     }
-    public var host: HostName
-    public var operation: OperationID
-    public var state: State
+    package var host: HostName
+    package var operation: OperationID
+    package var state: State
     /// Nil for a tombstone, as is the chain's head.
-    public var planDigest: Digest?
+    package var planDigest: Digest?
     /// The head of the lost ledger's chain when it was begun.
-    public var chainHead: Digest?
+    package var chainHead: Digest?
 
-    public init(
+    package init(
         host: HostName, operation: OperationID, state: State, planDigest: Digest?, chainHead: Digest?
     ) {
         self.host = host
@@ -38,7 +38,7 @@ extension Ledger {
     ///
     /// - Parameter epoch: the highest that any host has seen; hosts that were not asked may have seen more, so there is a
     ///   wide gap, as after a restore.
-    public func takePlace(
+    package func takePlace(
         of lost: LedgerID, above epoch: Epoch, remembering operations: [ReconstructedOperation], by user: String,
         at time: WallTime
     ) throws(LedgerError) {
@@ -61,7 +61,7 @@ extension Ledger {
     }
 
     /// What was reconstructed from hosts, by host and operation.
-    public func reconstructedOperations() throws(LedgerError) -> [ReconstructedOperation] {
+    package func reconstructedOperations() throws(LedgerError) -> [ReconstructedOperation] {
         try read("read what was reconstructed") { db in
             try Row.fetchAll(db, sql: "SELECT document FROM reconstructed_operations ORDER BY host, operation")
                 .map { try CanonicalJSON.stored(ReconstructedOperation.self, from: $0.bytes("document")) }

@@ -1,7 +1,7 @@
 import ContentDigest
 import GRDB
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// Starts a run in one transaction: its row, its first event and its claim on every host.
@@ -14,7 +14,7 @@ extension Ledger {
     ///   before its driver's first event.
     /// - Throws: `hostClaimed` names the run that has a host and the way out; `conflict` when the predecessor went
     ///   on; `contradiction` when the definition does not fit itself or this ledger.
-    public func startRun(
+    package func startRun(
         _ definition: RunDefinition, after predecessorSequence: UInt64? = nil, by user: String, at time: WallTime,
         predecessorFollowedBy predecessorFollower: (any RunFollower)? = nil
     ) throws(LedgerError) -> [RecordedEvent] {
@@ -81,7 +81,7 @@ extension Ledger {
     }
 
     /// All runs, the last started first.
-    public func runs() throws(LedgerError) -> [RunSummary] {
+    package func runs() throws(LedgerError) -> [RunSummary] {
         try read("list the runs") { db in
             try Row.fetchAll(db, sql: Database.summarySQL + " ORDER BY runs.number DESC").map(RunSummary.init(row:))
         }
@@ -90,7 +90,7 @@ extension Ledger {
     /// The run that a person means: its id or the first characters of one.
     ///
     /// - Throws: `unknownRun`; `ambiguous` when several runs fit.
-    public func run(matching text: String) throws(LedgerError) -> RunSummary {
+    package func run(matching text: String) throws(LedgerError) -> RunSummary {
         let prefix = text.count >= LedgerLimits.prefixCharacters ? text : "-"
         return try read("look up the run '\(text)'") { db in
             let found = try Row.fetchAll(

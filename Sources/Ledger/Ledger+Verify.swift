@@ -1,7 +1,7 @@
 import ContentDigest
 import GRDB
 import SafeText
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension Ledger {
     /// Recomputes every hash from the stored bytes, and every cached value from the events.
@@ -11,7 +11,7 @@ extension Ledger {
     /// - Parameters:
     ///   - run: Only this run; nil checks all runs, the file, the schema and the documents.
     ///   - follower: makes one that stands before a run's first event; with it the overviews are compared as well.
-    public func verify(
+    package func verify(
         run: RunID? = nil, followedBy follower: (@Sendable () -> any RunFollower)? = nil
     ) throws(LedgerError) -> Verification {
         let expectedSchema = try Ledger.expectedSchema()

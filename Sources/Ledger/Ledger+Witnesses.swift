@@ -1,27 +1,27 @@
 import GRDB
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// The head of a run's chain as a host keeps it: it came there with an operation or a capture at a gate, and whoever rewrites the
 /// ledger can not reach it.
-public struct Witness: Codable, Hashable, Sendable {
-    public var host: HostName
+package struct Witness: Codable, Hashable, Sendable {
+    package var host: HostName
     /// What it came with; nil for a capture.
-    public var operation: OperationID?
-    public var head: Digest
+    package var operation: OperationID?
+    package var head: Digest
 
-    public init(host: HostName, operation: OperationID?, head: Digest) {
+    package init(host: HostName, operation: OperationID?, head: Digest) {
         self.host = host
         self.operation = operation
         self.head = head
     }
 
     /// What it came with, in words.
-    public var origin: String { operation?.rawValue ?? "a gate" }
+    package var origin: String { operation?.rawValue ?? "a gate" }
 }
 
 extension Ledger {
     /// Keeps what hosts witness of a run, also where it contradicts the record. What is kept already stays as it was.
-    public func keep(_ witnesses: [Witness], of run: RunID, by user: String, at time: WallTime) throws(LedgerError) {
+    package func keep(_ witnesses: [Witness], of run: RunID, by user: String, at time: WallTime) throws(LedgerError) {
         try write("keep what hosts witness of the run \(run)") { db in
             _ = try db.existingRun(run)
             let insert = try db.cachedStatement(
@@ -39,7 +39,7 @@ extension Ledger {
     }
 
     /// The hash of each event of a run, and the event's sequence number.
-    public func chainHashes(of run: RunID) throws(LedgerError) -> [Digest: UInt64] {
+    package func chainHashes(of run: RunID) throws(LedgerError) -> [Digest: UInt64] {
         try read("read the chain of the run \(run)") { db in
             _ = try db.existingRun(run)
             let rows = try Row.fetchCursor(

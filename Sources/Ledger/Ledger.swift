@@ -1,7 +1,7 @@
 import FoundationEssentials
 import GRDB
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// The durable memory of a fleet's upgrades: inventory, plans, approvals, hash-chained events, leases, evidence.
 ///
@@ -9,24 +9,24 @@ public import UpgradeDomain
 /// transaction and waits for the disk, about a commit long (0.25 ms on a fast disk), on the executor that the ledger was
 /// opened with: never where connections live. When the process dies in a call, the call's facts are recorded as a whole or not
 /// at all.
-public actor Ledger {
-    public nonisolated let path: String
+package actor Ledger {
+    package nonisolated let path: String
     private let isSimulated: Bool
     /// Random at creation; agents remember which ledger owns their host.
-    public nonisolated let id: LedgerID
+    package nonisolated let id: LedgerID
 
     private let executor: any SerialExecutor
     private let database: DatabaseQueue
     /// A commit failed: whether its facts are on the disk is known only after reopening.
     private var isUncertain = false
 
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Opens the ledger at a path, or creates it, for its owner alone, when there is no file or an empty one; its folder must exist.
     ///
     /// - Parameter executor: where its calls wait for the disk; a thread of its own unless another is given.
     /// - Throws: `untrusted` where somebody else could have written it; `notALedger` and `newerSchema` leave the file untouched.
-    public static func open(
+    package static func open(
         at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {
         try await DiskWork(on: executor).run { () throws(LedgerError) in
@@ -36,7 +36,7 @@ public actor Ledger {
     }
 
     /// The same with its missing folders.
-    public static func openMakingFolders(
+    package static func openMakingFolders(
         at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {
         try await DiskWork(on: executor).run { () throws(LedgerError) in
@@ -47,7 +47,7 @@ public actor Ledger {
 
     /// Opens a ledger that is there.
     /// - Throws: `absent`, and what ``open(at:on:)`` throws.
-    public static func openExisting(
+    package static func openExisting(
         at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {
         try await DiskWork(on: executor).run { () throws(LedgerError) in
@@ -70,7 +70,7 @@ public actor Ledger {
     ///
     /// On a full disk SQLite can not open a cleanly closed WAL database in the ordinary way; as nobody is writing
     /// to it then, it is read as an immutable file.
-    public static func openReadOnly(
+    package static func openReadOnly(
         at path: String, upgrading: Bool = true, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {
         try await DiskWork(on: executor).run { () throws(LedgerError) in
@@ -303,7 +303,7 @@ public actor Ledger {
     /// A value that changes whenever anything in the ledger changed, through this or any other process.
     ///
     /// Costs a few microseconds and no disk access, so that a watcher polls this and rereads only on change.
-    public func changeToken() throws(LedgerError) -> ChangeToken {
+    package func changeToken() throws(LedgerError) -> ChangeToken {
         do {
             return try database.writeWithoutTransaction { db in
                 ChangeToken(
@@ -316,7 +316,7 @@ public actor Ledger {
 }
 
 /// See ``Ledger/changeToken()``; comparable only with tokens of the same open ledger.
-public struct ChangeToken: Hashable, Sendable {
+package struct ChangeToken: Hashable, Sendable {
     let others: Int64
     let own: Int
 }

@@ -1,10 +1,10 @@
 import GRDB
-public import OperatorCommands
-public import UpgradeDomain
+package import OperatorCommands
+package import UpgradeDomain
 
 /// Why the ledger refused or failed, and what follows from it.
-public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
-    public enum Code: String, Hashable, Sendable, CaseIterable {
+package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Code: String, Hashable, Sendable, CaseIterable {
         // Opening.
         case absent
         case cannotOpen
@@ -37,15 +37,15 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         case tooLarge
     }
 
-    public var code: Code
+    package var code: Code
     /// What failed and where, and what follows.
-    public var message: String
+    package var message: String
     /// What to do next, where one command does it.
-    public var next: OperatorCommand?
+    package var next: OperatorCommand?
     /// The run it concerns; nil when it concerns the ledger.
-    public var run: RunID?
+    package var run: RunID?
     /// What the layer below said.
-    public var cause: String?
+    package var cause: String?
 
     init(_ code: Code, _ message: String, next: OperatorCommand? = nil, run: RunID? = nil, cause: String? = nil) {
         self.code = code
@@ -55,7 +55,7 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
-    public var description: String { cause.map { "\(message) (\($0))" } ?? message }
+    package var description: String { cause.map { "\(message) (\($0))" } ?? message }
 }
 
 extension LedgerError {

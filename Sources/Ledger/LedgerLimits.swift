@@ -1,24 +1,24 @@
 /// The bounds of one ledger; what does not fit is refused before anything is written.
-public enum LedgerLimits {
+package enum LedgerLimits {
     /// How long a call waits for another process that is writing.
-    public static let busyTimeoutSeconds = 10
-    public static let eventsPerAppend = 1_000
+    package static let busyTimeoutSeconds = 10
+    package static let eventsPerAppend = 1_000
     /// The largest payload of one event; the first event of a thousand-host run is a few megabytes.
-    public static let eventBytes = 16_777_216
+    package static let eventBytes = 16_777_216
     /// The largest sum of payloads in one append.
-    public static let appendBytes = 67_108_864
+    package static let appendBytes = 67_108_864
     /// The most events that one read returns; readers page.
-    public static let eventsPerRead = 1_000
+    package static let eventsPerRead = 1_000
     /// The largest inventory or plan.
-    public static let documentBytes = 16_777_216
+    package static let documentBytes = 16_777_216
     /// The largest raw answer or operation output.
-    public static let blobBytes = 16_777_216
+    package static let blobBytes = 16_777_216
     /// The largest sum of raw answers and outputs in one append.
-    public static let evidenceBytes = 268_435_456
+    package static let evidenceBytes = 268_435_456
     /// The longest run id and host name; both become parts of file names or keys.
-    public static let nameCharacters = 64
+    package static let nameCharacters = 64
     /// The shortest prefix of a digest or run id that is looked up.
-    public static let prefixCharacters = 4
+    package static let prefixCharacters = 4
     /// How far above its own a restored ledger goes on, for the leases that were given out after its backup.
     static let epochsAfterRestore: UInt64 = 1_000_000
 }

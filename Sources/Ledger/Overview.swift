@@ -1,8 +1,8 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Follows a run's events and says what of it is kept for a quick look. The ledger does not know what events mean:
 /// who appends them brings one that stands at the run's head.
-public protocol RunFollower: Sendable {
+package protocol RunFollower: Sendable {
     /// The version of the program whose words these are.
     var build: String { get }
     mutating func take(_ event: RecordedEvent)
@@ -13,42 +13,42 @@ public protocol RunFollower: Sendable {
 }
 
 /// What is kept of a run beside its events, so that it can be looked at without reading them all.
-public struct OverviewChange: Hashable, Sendable {
+package struct OverviewChange: Hashable, Sendable {
     /// What concerns the run as a whole, as canonical JSON; nil where that has not changed.
-    public var document: [UInt8]?
-    public var placements: [PlacementOverview]
+    package var document: [UInt8]?
+    package var placements: [PlacementOverview]
 
-    public init(document: [UInt8]?, placements: [PlacementOverview]) {
+    package init(document: [UInt8]?, placements: [PlacementOverview]) {
         self.document = document
         self.placements = placements
     }
 }
 
 /// A placement at a glance. Its words are those of who appended the events.
-public struct PlacementOverview: Hashable, Sendable {
+package struct PlacementOverview: Hashable, Sendable {
     /// From 0, in the order of the plan.
-    public var position: Int
-    public var placement: Placement
+    package var position: Int
+    package var placement: Placement
     /// From 0, in its layer.
-    public var batch: Int
-    public var phase: String
+    package var batch: Int
+    package var phase: String
     /// What kind of failure it stands in; nil where it does not.
-    public var failureClass: String?
+    package var failureClass: String?
     /// Whether it is shown where there is no room for all: it failed or is under way.
-    public var isPressing: Bool
-    public var phaseSince: WallTime
-    public var attempt: Int
-    public var isTouched: Bool
+    package var isPressing: Bool
+    package var phaseSince: WallTime
+    package var attempt: Int
+    package var isTouched: Bool
     /// Which version the recorded facts put on it.
-    public var recorded: String
-    public var recordedSince: WallTime
+    package var recorded: String
+    package var recordedSince: WallTime
     /// The version that each component was last seen running.
-    public var observed: [ComponentName: Version]
-    public var observedAt: WallTime?
-    public var isRepairedByHand: Bool
-    public var isAdopted: Bool
+    package var observed: [ComponentName: Version]
+    package var observedAt: WallTime?
+    package var isRepairedByHand: Bool
+    package var isAdopted: Bool
 
-    public init(
+    package init(
         position: Int, placement: Placement, batch: Int, phase: String, failureClass: String?, isPressing: Bool,
         phaseSince: WallTime, attempt: Int, isTouched: Bool, recorded: String, recordedSince: WallTime,
         observed: [ComponentName: Version], observedAt: WallTime?, isRepairedByHand: Bool, isAdopted: Bool
@@ -72,14 +72,14 @@ public struct PlacementOverview: Hashable, Sendable {
 }
 
 /// How many placements of a layer are alike.
-public struct PlacementTally: Hashable, Sendable {
-    public var layer: LayerName
-    public var phase: String
-    public var failureClass: String?
-    public var observed: [ComponentName: Version]
-    public var count: Int
+package struct PlacementTally: Hashable, Sendable {
+    package var layer: LayerName
+    package var phase: String
+    package var failureClass: String?
+    package var observed: [ComponentName: Version]
+    package var count: Int
 
-    public init(
+    package init(
         layer: LayerName, phase: String, failureClass: String?, observed: [ComponentName: Version], count: Int
     ) {
         self.layer = layer
@@ -91,12 +91,12 @@ public struct PlacementTally: Hashable, Sendable {
 }
 
 /// The overview of a run as it is at the last event.
-public struct StoredOverview: Hashable, Sendable {
-    public var headSequence: UInt64
-    public var headHash: Digest
-    public var document: [UInt8]
+package struct StoredOverview: Hashable, Sendable {
+    package var headSequence: UInt64
+    package var headHash: Digest
+    package var document: [UInt8]
     /// In no order.
-    public var tallies: [PlacementTally]
+    package var tallies: [PlacementTally]
     /// In the order of the plan.
-    public var placements: [PlacementOverview]
+    package var placements: [PlacementOverview]
 }

@@ -1,17 +1,17 @@
 import Dispatch
 
 /// Runs what waits for a disk one after the other, on a thread that nothing else waits for.
-public final class QueueExecutor: SerialExecutor {
+package final class QueueExecutor: SerialExecutor {
     private let queue: DispatchQueue
 
-    public init(name: String) { queue = DispatchQueue(label: name) }
+    package init(name: String) { queue = DispatchQueue(label: name) }
 
-    public func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
     }
 
-    public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 }
 
 /// Runs on an executor what has no ledger yet.

@@ -1,17 +1,17 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What checking a ledger against itself found.
-public struct Verification: Hashable, Sendable {
+package struct Verification: Hashable, Sendable {
     /// One verdict per run that was checked, the first started first.
-    public var chains: [ChainVerdict]
+    package var chains: [ChainVerdict]
     /// What is wrong outside of the chains: the file, its schema, stored documents.
-    public var faults: [LedgerFault]
+    package var faults: [LedgerFault]
 
     /// Whether nothing is wrong but what a person has set aside.
-    public var isSound: Bool { faults.isEmpty && chains.allSatisfy { $0.faults.isEmpty || $0.isQuarantined } }
+    package var isSound: Bool { faults.isEmpty && chains.allSatisfy { $0.faults.isEmpty || $0.isQuarantined } }
 
     /// What no check of the ledger alone can find, to be shown beside a sound verdict.
-    public static let undetectable = """
+    package static let undetectable = """
         Without a witness this can not tell a sound ledger from one that was rewritten whole by someone who \
         recomputed every hash, or from an older copy. Compare it with what its hosts keep (ledger witness), or \
         with a head that somebody else kept.
@@ -19,20 +19,20 @@ public struct Verification: Hashable, Sendable {
 }
 
 /// What checking one run found.
-public struct ChainVerdict: Hashable, Sendable {
-    public var run: RunID
+package struct ChainVerdict: Hashable, Sendable {
+    package var run: RunID
     /// The last event that the chain proves, and its hash; compare them with a witness.
-    public var provenSequence: UInt64
-    public var provenHash: Digest
+    package var provenSequence: UInt64
+    package var provenHash: Digest
     /// The first broken event comes first.
-    public var faults: [LedgerFault]
+    package var faults: [LedgerFault]
     /// Its faults are known: the run was set aside for them.
-    public var isQuarantined = false
+    package var isQuarantined = false
     /// It may still go on, so somebody has to decide about it.
-    public var isOpen = true
+    package var isOpen = true
 
     /// Whether its events are other than they were, missing or unreadable, so that nobody can follow them.
-    public var isBroken: Bool {
+    package var isBroken: Bool {
         faults.contains { fault in
             switch fault.code {
             case .eventMissing, .eventChanged, .eventUnlinked, .eventUnreadable, .headDiffers: true
@@ -45,8 +45,8 @@ public struct ChainVerdict: Hashable, Sendable {
 }
 
 /// One thing that does not fit.
-public struct LedgerFault: Hashable, Sendable {
-    public enum Code: String, Hashable, Sendable, CaseIterable {
+package struct LedgerFault: Hashable, Sendable {
+    package enum Code: String, Hashable, Sendable, CaseIterable {
         /// SQLite's own check of the file failed.
         case fileDamaged
         /// A table, index or trigger is not the one that this version creates.
@@ -71,8 +71,8 @@ public struct LedgerFault: Hashable, Sendable {
         case evidenceChanged
     }
 
-    public var code: Code
+    package var code: Code
     /// The event concerned; nil when it is none in particular.
-    public var sequence: UInt64?
-    public var message: String
+    package var sequence: UInt64?
+    package var message: String
 }

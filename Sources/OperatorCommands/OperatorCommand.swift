@@ -1,10 +1,10 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What an operator can do next, as a case: which command, and over what.
 ///
 /// How it is written on a command line, and quoted for a shell, is decided in one place: ``CommandLines``. What is nil here is not
 /// known to whoever names the command: it is written in capitals, for a person to replace.
-public enum OperatorCommand: Hashable, Codable, Sendable {
+package enum OperatorCommand: Hashable, Codable, Sendable {
     // The inventory.
     case importInventory(file: String?)
     /// With the ssh_config that the file names.
@@ -68,13 +68,13 @@ public enum OperatorCommand: Hashable, Codable, Sendable {
     case program(words: [String])
 
     /// Whether a person has to say why.
-    public enum ReasonNeed: String, Codable, Sendable { case none, asked }
+    package enum ReasonNeed: String, Codable, Sendable { case none, asked }
 }
 
 extension OperatorCommand {
     /// Whether the command asks a person for a reason, which is recorded. Nobody else can give it: it is no part of the command
     /// that is shown.
-    public var asksForReason: Bool {
+    package var asksForReason: Bool {
         switch self {
         case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine, .adopt: true
         case .rerun(_, _, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked

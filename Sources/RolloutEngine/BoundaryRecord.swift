@@ -1,29 +1,29 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What an operator needs at a failed boundary: where it stopped, why, who was touched, and what can be done next.
-public struct BoundaryRecord: Hashable, Sendable {
+package struct BoundaryRecord: Hashable, Sendable {
     /// The last boundary that passed; nil when none has.
-    public var completed: Boundary?
-    public var stopped: Boundary
-    public var failures: [Failure]
-    public var touched: [Placement]
+    package var completed: Boundary?
+    package var stopped: Boundary
+    package var failures: [Failure]
+    package var touched: [Placement]
     /// Changed by this run and taken back, verified.
-    public var rolledBack: [Placement]
-    public var untouched: [Placement]
+    package var rolledBack: [Placement]
+    package var untouched: [Placement]
     /// Untouched ones whose turn did not come; in scope of the next resume.
-    public var skipped: [Placement]
+    package var skipped: [Placement]
     /// Operations that have not ended, or whose fate is unknown.
-    public var inFlight: [OperationState]
+    package var inFlight: [OperationState]
     /// Whether evidence can be taken where the fleet stands, without moving anything.
-    public var isSafeToVerifyInPlace: Bool
+    package var isSafeToVerifyInPlace: Bool
     /// Narrowest first.
-    public var options: [RecoveryOption]
+    package var options: [RecoveryOption]
     /// What the layer's owner declared to count as a failed intermediate step.
-    public var failedWhen: [String]
+    package var failedWhen: [String]
 }
 
 /// A way on from a failed boundary.
-public enum RecoveryOption: Hashable, Sendable {
+package enum RecoveryOption: Hashable, Sendable {
     /// Capture and compare the host again, once someone repaired it.
     case recheck(host: HostName)
     /// Runs these steps again in this order: the one that has failed, or the last, and what a rerun before it has left.
@@ -40,7 +40,7 @@ public enum RecoveryOption: Hashable, Sendable {
 
 extension RecoveryOption {
     /// How far it reaches; the options of a record are in this order.
-    public var width: Int {
+    package var width: Int {
         switch self {
         case .resume: 0
         case .recheck: 1
@@ -69,7 +69,7 @@ extension RecoveryOption {
 
 extension RolloutState {
     /// The record of the boundary where the run is held; nil when it is not.
-    public var boundaryRecord: BoundaryRecord? {
+    package var boundaryRecord: BoundaryRecord? {
         guard isHeld, let failure = holdingFailure else { return nil }
         let open = openOperations.sorted().compactMap { operations[$0] }
         let layer = failure.placement.flatMap { plan.layer($0.layer) }
@@ -154,7 +154,7 @@ extension RolloutState {
 
 extension [StepName] {
     /// Such as `step redeploy`, or `steps migrate, redeploy`.
-    public var words: String {
+    package var words: String {
         (count == 1 ? "step " : "steps ") + map(\.rawValue).joined(separator: ", ")
     }
 }

@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What must happen next. Imperative; carried out by the coordinator's runtime, which appends what it learns.
-public enum Effect: Hashable, Sendable {
+package enum Effect: Hashable, Sendable {
     /// Append a decision that time or the sequence made.
     case record(RunEvent)
     case preflight(host: HostName)
@@ -15,13 +15,13 @@ public enum Effect: Hashable, Sendable {
 }
 
 /// Evidence to be taken.
-public struct CaptureOrder: Hashable, Sendable {
-    public var subject: EvidenceSubject
-    public var purpose: CapturePurpose
+package struct CaptureOrder: Hashable, Sendable {
+    package var subject: EvidenceSubject
+    package var purpose: CapturePurpose
     /// The host that takes it.
-    public var host: HostName
+    package var host: HostName
 
-    public init(subject: EvidenceSubject, purpose: CapturePurpose, host: HostName) {
+    package init(subject: EvidenceSubject, purpose: CapturePurpose, host: HostName) {
         self.subject = subject
         self.purpose = purpose
         self.host = host
@@ -31,12 +31,12 @@ public struct CaptureOrder: Hashable, Sendable {
 /// The effects due now, and when to ask again if nothing happens.
 ///
 /// Of what only reads, at most ``readsAtOnce`` are due: the others become due as these are answered.
-public struct Decision: Hashable, Sendable {
+package struct Decision: Hashable, Sendable {
     /// How many hosts of a fleet are asked at once before, between and after the changes.
-    public static let readsAtOnce = 256
+    package static let readsAtOnce = 256
 
-    public var effects: [Effect] = []
-    public var wakeAt: MonotonicTime?
+    package var effects: [Effect] = []
+    package var wakeAt: MonotonicTime?
 
     mutating func wake(at time: MonotonicTime) {
         wakeAt = wakeAt.map { min($0, time) } ?? time

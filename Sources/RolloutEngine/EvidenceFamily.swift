@@ -1,17 +1,17 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// A surface as it is asked of one host: placeholders replaced, its part in the verdict named.
-public struct SurfaceOrder: Hashable, Sendable {
-    public var surface: Surface
-    public var role: SurfaceRole
+package struct SurfaceOrder: Hashable, Sendable {
+    package var surface: Surface
+    package var role: SurfaceRole
 
-    public init(surface: Surface, role: SurfaceRole) {
+    package init(surface: Surface, role: SurfaceRole) {
         self.surface = surface
         self.role = role
     }
 
     /// The result codes that count as an answer.
-    public var acceptedCodes: [Int] {
+    package var acceptedCodes: [Int] {
         switch surface.source {
         case .http(let http): http.acceptedStatuses
         case .command, .runtime: [0]
@@ -20,18 +20,18 @@ public struct SurfaceOrder: Hashable, Sendable {
 }
 
 /// What a plan asks of a host, for each subject.
-public struct EvidenceFamily: Sendable {
-    public let plan: Plan
-    public let run: RunID
+package struct EvidenceFamily: Sendable {
+    package let plan: Plan
+    package let run: RunID
 
-    public init(plan: Plan, run: RunID) {
+    package init(plan: Plan, run: RunID) {
         self.plan = plan
         self.run = run
     }
 
     /// What a capture of a subject consists of: the versions, the runtime proofs, the materialization check, the evidence family and
     /// the representative path for a placement; the family's surfaces of that scope for a layer or the fleet.
-    public func surfaces(of subject: EvidenceSubject, from host: Host) -> [SurfaceOrder] {
+    package func surfaces(of subject: EvidenceSubject, from host: Host) -> [SurfaceOrder] {
         switch subject {
         case .placement(let placement):
             guard let layer = plan.layer(placement.layer) else { return [] }
@@ -67,7 +67,7 @@ public struct EvidenceFamily: Sendable {
     }
 
     /// The files on a host that hold secrets of the plan, each once; the host may lack some.
-    public func secretFiles(on host: Host) -> [String] {
+    package func secretFiles(on host: Host) -> [String] {
         let orders = subjects(from: host).flatMap { surfaces(of: $0, from: host) }
         let files = orders.flatMap { order -> [String] in
             if case .http(let http) = order.surface.source { http.secretHeaders.values.map(\.file) } else { [] }
@@ -76,7 +76,7 @@ public struct EvidenceFamily: Sendable {
     }
 
     /// The subjects that a host speaks for, in the order of the plan.
-    public func subjects(from host: Host) -> [EvidenceSubject] {
+    package func subjects(from host: Host) -> [EvidenceSubject] {
         let own = plan.layers.map(\.name).filter { layer in host.placements.contains { $0.layer == layer } }
         let placements = own.map { EvidenceSubject.placement(Placement(host: host.name, layer: $0)) }
         let layers = family(.layer(vantage: host.name)).isEmpty ? [] : own.map(EvidenceSubject.layer)
@@ -84,7 +84,7 @@ public struct EvidenceFamily: Sendable {
     }
 
     /// Why a capture could not be the baseline of a run; nil when it could.
-    public func baselineProblem(of capture: Capture, at wall: WallTime) -> Problem? {
+    package func baselineProblem(of capture: Capture, at wall: WallTime) -> Problem? {
         Judgement(plan: plan, subject: capture.subject, wall: wall).baseline(capture, allowsTarget: false).problem
     }
 
@@ -116,11 +116,11 @@ public struct EvidenceFamily: Sendable {
 
 extension RolloutState {
     /// See ``EvidenceFamily/secretFiles(on:)``.
-    public func secretFiles(on host: Host) -> [String] {
+    package func secretFiles(on host: Host) -> [String] {
         EvidenceFamily(plan: plan, run: definition.run).secretFiles(on: host)
     }
 
-    public func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
+    package func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
         guard let host = hosts[order.host] else { return [] }
         return EvidenceFamily(plan: plan, run: definition.run).surfaces(of: order.subject, from: host)
     }

@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What kind of failure it was; each asks for another answer.
-public enum FailureClass: String, Hashable, Sendable, CaseIterable {
+package enum FailureClass: String, Hashable, Sendable, CaseIterable {
     /// It ran, or was compared, and is wrong.
     case failed
     /// The host, or what became of an operation there, could not be learnt.
@@ -17,7 +17,7 @@ public enum FailureClass: String, Hashable, Sendable, CaseIterable {
 }
 
 extension HoldCode {
-    public var failureClass: FailureClass {
+    package var failureClass: FailureClass {
         switch self {
         case .hostUnreachable, .operationUnsettled: .unreachable
         case .hostKeyChanged, .hostKeyUnknown, .authenticationRefused, .agentUnusable, .hostOwnedElsewhere,
@@ -40,23 +40,23 @@ extension HoldCode {
 }
 
 /// A failed boundary's cause. Latched: only a recorded recovery resolves it.
-public struct Failure: Hashable, Sendable {
-    public var boundary: Boundary
+package struct Failure: Hashable, Sendable {
+    package var boundary: Boundary
     /// Whom it concerns; nil for layer and fleet evidence.
-    public var host: HostName?
-    public var placement: Placement?
-    public var subject: EvidenceSubject?
-    public var problem: Problem
+    package var host: HostName?
+    package var placement: Placement?
+    package var subject: EvidenceSubject?
+    package var problem: Problem
     /// The step that failed, or whose fate is not known.
-    public var operation: OperationID?
+    package var operation: OperationID?
     /// The step or rollback that failed so last; another attempt of it may have failed before.
-    public internal(set) var ranLast: OperationID?
-    public var at: WallTime
-    public internal(set) var resolution: Resolution?
+    package internal(set) var ranLast: OperationID?
+    package var at: WallTime
+    package internal(set) var resolution: Resolution?
 }
 
 /// How a failure was answered.
-public enum Resolution: String, Hashable, Sendable {
+package enum Resolution: String, Hashable, Sendable {
     case repairedByHand, rerunPassed, rolledBackVerified, retired
     /// Nothing had changed when it failed; the check is made again from the start.
     case checkedAgain

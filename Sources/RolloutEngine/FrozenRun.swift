@@ -1,8 +1,8 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What a run was started with, and what follows from that alone.
-public final class FrozenRun: Hashable, Sendable {
-    public let definition: RunDefinition
+package final class FrozenRun: Hashable, Sendable {
+    package let definition: RunDefinition
     /// The batches of each layer of the plan, in order.
     let batches: [[Batch]]
     let order: PlacementOrder
@@ -27,9 +27,9 @@ public final class FrozenRun: Hashable, Sendable {
         placements = Dictionary(grouping: order.placements, by: \.host)
     }
 
-    public static func == (left: FrozenRun, right: FrozenRun) -> Bool {
+    package static func == (left: FrozenRun, right: FrozenRun) -> Bool {
         left === right || left.definition == right.definition
     }
 
-    public func hash(into hasher: inout Hasher) { hasher.combine(definition.planDigest) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(definition.planDigest) }
 }

@@ -1,8 +1,8 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// An operation that the ledger has an intent of.
-public struct OperationState: Hashable, Sendable {
-    public enum Fate: Hashable, Sendable {
+package struct OperationState: Hashable, Sendable {
+    package enum Fate: Hashable, Sendable {
         /// Intended; whether it was sent is known only to the driver that intended it.
         case intended
         /// In the agent's journal.
@@ -17,10 +17,10 @@ public struct OperationState: Hashable, Sendable {
         case tombstoned
     }
 
-    public let intent: OperationIntent
-    public internal(set) var fate: Fate
+    package let intent: OperationIntent
+    package internal(set) var fate: Fate
 
-    public var isOpen: Bool {
+    package var isOpen: Bool {
         switch fate {
         case .intended, .running, .uncertain, .unconfirmed: true
         case .ended, .withdrawn, .tombstoned: false
@@ -41,7 +41,7 @@ extension RunEvent {
     /// ended.
     ///
     /// - Parameter detail: the refusal, in words.
-    public static func startRefused(of id: OperationID, _ detail: String, provesNothingBegan: Bool) -> RunEvent {
+    package static func startRefused(of id: OperationID, _ detail: String, provesNothingBegan: Bool) -> RunEvent {
         provesNothingBegan
             ? .operationEnded(OperationRecord(id: id, outcome: .notStarted(detail: detail)))
             : .operationUncertain(id: id, detail: detail)

@@ -1,10 +1,10 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// A change that its host takes back by itself.
-public struct PendingRevert: Hashable, Sendable {
-    public let operation: OperationID
-    public let placement: Placement
-    public let withinSeconds: Int
+package struct PendingRevert: Hashable, Sendable {
+    package let operation: OperationID
+    package let placement: Placement
+    package let withinSeconds: Int
     /// When the coordinator learnt of the change's end, which was before; nil while it is not known to have ended.
-    public let endedAt: WallTime?
+    package let endedAt: WallTime?
 }

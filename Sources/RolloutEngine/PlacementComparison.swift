@@ -1,30 +1,30 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// A placement's last capture beside what it was judged by, item by item. Every view of it comes from here, and says what the gate
 /// said.
-public struct PlacementComparison: Hashable, Sendable {
-    public var placement: Placement
+package struct PlacementComparison: Hashable, Sendable {
+    package var placement: Placement
     /// What it was compared with; nil where nothing was accepted yet.
-    public var before: Capture?
-    public var after: Capture
+    package var before: Capture?
+    package var after: Capture
     /// In the order of the surfaces.
-    public var items: [ComparedItem]
+    package var items: [ComparedItem]
 
     /// What keeps it from passing.
-    public var divergent: [ComparedItem] { items.filter(\.isDivergent) }
+    package var divergent: [ComparedItem] { items.filter(\.isDivergent) }
 }
 
 /// One item of a comparison: a version, a link of the runtime proof, a check's exit code, a service, the path.
-public struct ComparedItem: Codable, Hashable, Sendable {
-    public var surface: SurfaceName
-    public var item: String
-    public var before: String?
-    public var after: String?
+package struct ComparedItem: Codable, Hashable, Sendable {
+    package var surface: SurfaceName
+    package var item: String
+    package var before: String?
+    package var after: String?
     /// What it should be now, where the plan says so.
-    public var expected: String?
-    public var verdict: DeltaVerdict
+    package var expected: String?
+    package var verdict: DeltaVerdict
     /// Whether it keeps the placement from passing. An item may be unhealthy and waived, or changed and expected.
-    public var isDivergent: Bool
+    package var isDivergent: Bool
 
     private enum CodingKeys: String, CodingKey {
         case surface, item, before, after, expected, verdict
@@ -44,7 +44,7 @@ public struct ComparedItem: Codable, Hashable, Sendable {
 
 extension RolloutState {
     /// What the last capture of a placement shows; nil where there is none.
-    public func comparison(of placement: Placement) -> PlacementComparison? {
+    package func comparison(of placement: Placement) -> PlacementComparison? {
         guard let after = placements[placement]?.latest, let judgedBy = placements[placement]?.judgedBy else {
             return nil
         }

@@ -44,5 +44,5 @@ extension PlacementPhase {
     func has(_ traits: PhaseTraits) -> Bool { !self.traits.isDisjoint(with: traits) }
 
     /// Whether it failed or is under way, either way: what an operator looks for among thousands.
-    public var isPressing: Bool { has([.underWay, .failed, .goingBack, .unproved]) }
+    package var isPressing: Bool { has([.underWay, .failed, .goingBack, .unproved]) }
 }

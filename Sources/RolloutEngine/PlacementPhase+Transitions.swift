@@ -1,11 +1,11 @@
 extension PlacementPhase {
     /// A phase without its particulars: the nodes of the diagram in `docs/rollout-state-machine.md`.
-    public enum Kind: String, Hashable, Sendable, CaseIterable {
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
         case waiting, checked, changing, warmingUp, soaking, soaked, failed, rollbackPending, rollingBack
         case provingRollback, rolledBack, retired
     }
 
-    public var kind: Kind {
+    package var kind: Kind {
         switch self {
         case .waiting: .waiting
         case .checked: .checked
@@ -22,26 +22,26 @@ extension PlacementPhase {
         }
     }
 
-    public static let all: [PlacementPhase] =
+    package static let all: [PlacementPhase] =
         [
             .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
             .provingRollback,
         ] + RollbackOutcome.allCases.map(PlacementPhase.rolledBack) + [.retired]
 
     /// Its kind, with the outcome of a rollback after a colon.
-    public var word: String {
+    package var word: String {
         if case .rolledBack(let outcome) = self { "\(kind.rawValue):\(outcome.rawValue)" } else { kind.rawValue }
     }
 
     private static let named = Dictionary(all.map { ($0.word, $0) }) { first, _ in first }
 
-    public init?(word: String) {
+    package init?(word: String) {
         guard let phase = PlacementPhase.named[word] else { return nil }
         self = phase
     }
 
     /// Every move that a fact can make, the whole machine on one screen. A test compares it with the diagram.
-    public static let transitions: [Kind: Set<Kind>] = [
+    package static let transitions: [Kind: Set<Kind>] = [
         .waiting: [.checked, .warmingUp, .failed, .rollbackPending, .retired],
         .checked: [.changing, .waiting, .failed, .retired],
         .changing: [.changing, .warmingUp, .waiting, .failed, .rollbackPending, .retired],

@@ -1,5 +1,5 @@
 import BitCollections
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Every placement of a run in the order of its plan, and where each is in it. Shared by all that is kept of placements.
 final class PlacementOrder: Hashable, Sendable {
@@ -28,7 +28,7 @@ final class PlacementOrder: Hashable, Sendable {
 
 /// Some placements of a run, in the order of its plan. The first ones are found without a look at each of those before
 /// them, so that a decision costs what it decides and not what the fleet counts.
-public struct PlacementSet: Hashable, Sendable, Sequence {
+package struct PlacementSet: Hashable, Sendable, Sequence {
     private let order: PlacementOrder
     /// In the plan's order.
     private var positions: BitSet.Counted
@@ -39,10 +39,10 @@ public struct PlacementSet: Hashable, Sendable, Sequence {
         positions = BitSet.Counted(order.placements.indices.filter { isMember(order.placements[$0]) })
     }
 
-    public var count: Int { positions.count }
-    public var isEmpty: Bool { positions.isEmpty }
+    package var count: Int { positions.count }
+    package var isEmpty: Bool { positions.isEmpty }
 
-    public func contains(_ placement: Placement) -> Bool {
+    package func contains(_ placement: Placement) -> Bool {
         order.position(of: placement).map(positions.contains) ?? false
     }
 
@@ -55,7 +55,7 @@ public struct PlacementSet: Hashable, Sendable, Sequence {
         if let position = order.position(of: placement) { positions.remove(position) }
     }
 
-    public func makeIterator() -> Iterator { Iterator(positions: positions.makeIterator(), order: order) }
+    package func makeIterator() -> Iterator { Iterator(positions: positions.makeIterator(), order: order) }
 
     /// The first members that belong to a batch. A batch is one piece of the order, which is made of the batches.
     func members(of batch: Batch, atMost limit: Int = .max) -> [Placement] {
@@ -63,24 +63,24 @@ public struct PlacementSet: Hashable, Sendable, Sequence {
         return positions[members: start..<start + batch.placements.count].prefix(limit).map { order.placements[$0] }
     }
 
-    public struct Iterator: IteratorProtocol {
+    package struct Iterator: IteratorProtocol {
         fileprivate var positions: BitSet.Counted.Iterator
         fileprivate let order: PlacementOrder
 
-        public mutating func next() -> Placement? { positions.next().map { order.placements[$0] } }
+        package mutating func next() -> Placement? { positions.next().map { order.placements[$0] } }
     }
 }
 
 /// What a stage still waits for: placements, and then what layers and the fleet say.
-public struct PendingSubjects: Hashable, Sendable, Sequence {
+package struct PendingSubjects: Hashable, Sendable, Sequence {
     var placements: PlacementSet
     /// Layers and the fleet.
     var scopes: Set<EvidenceSubject> = []
 
-    public var count: Int { placements.count + scopes.count }
-    public var isEmpty: Bool { count == 0 }
+    package var count: Int { placements.count + scopes.count }
+    package var isEmpty: Bool { count == 0 }
 
-    public func contains(_ subject: EvidenceSubject) -> Bool {
+    package func contains(_ subject: EvidenceSubject) -> Bool {
         switch subject {
         case .placement(let placement): placements.contains(placement)
         case .layer, .fleet: scopes.contains(subject)
@@ -94,7 +94,7 @@ public struct PendingSubjects: Hashable, Sendable, Sequence {
         }
     }
 
-    public func makeIterator() -> AnyIterator<EvidenceSubject> {
+    package func makeIterator() -> AnyIterator<EvidenceSubject> {
         var placements = placements.makeIterator()
         var scopes = scopes.sortedForDisplay.makeIterator()
         return AnyIterator { placements.next().map(EvidenceSubject.placement) ?? scopes.next() }

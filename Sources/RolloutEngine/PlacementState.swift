@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Where a placement is in its way through a run.
-public enum PlacementPhase: Hashable, Sendable {
+package enum PlacementPhase: Hashable, Sendable {
     /// Its turn has not come, or its drift check is under way.
     case waiting
     /// It is as it was at its last accepted capture; its steps may begin.
@@ -28,14 +28,14 @@ public enum PlacementPhase: Hashable, Sendable {
 }
 
 /// What a comparison with the state before the change says of a rollback.
-public enum RollbackOutcome: String, Codable, Hashable, Sendable, CaseIterable {
+package enum RollbackOutcome: String, Codable, Hashable, Sendable, CaseIterable {
     case verified, unverified, failed
     /// A guardrail did not let it begin: nothing was changed.
     case refused
 }
 
 /// Which version the recorded facts put on a placement, whatever is observed.
-public enum RecordedVersion: String, Hashable, Sendable {
+package enum RecordedVersion: String, Hashable, Sendable {
     case source
     /// Some of its steps have run, or one ended badly.
     case between
@@ -43,38 +43,38 @@ public enum RecordedVersion: String, Hashable, Sendable {
 }
 
 /// Everything the facts say of one placement.
-public struct PlacementState: Hashable, Sendable {
-    public internal(set) var phase: PlacementPhase = .waiting
+package struct PlacementState: Hashable, Sendable {
+    package internal(set) var phase: PlacementPhase = .waiting
     /// Since when, in wall time, for people.
-    public internal(set) var phaseSince: WallTime
+    package internal(set) var phaseSince: WallTime
     /// The forward attempt, from 1.
-    public internal(set) var attempt: Int
-    public internal(set) var rollbackAttempt = 1
+    package internal(set) var attempt: Int
+    package internal(set) var rollbackAttempt = 1
     /// How many of the layer's steps have passed in this attempt.
-    public internal(set) var stepsDone = 0
+    package internal(set) var stepsDone = 0
     /// How many of the layer's steps have begun since it was last at its source: those that a rerun started again have not passed.
     var stepsBegun = 0
     /// A forward operation ran or may have run here, and no verified rollback has undone it.
-    public internal(set) var touched = false
-    public private(set) var recorded: RecordedVersion = .source
+    package internal(set) var touched = false
+    package private(set) var recorded: RecordedVersion = .source
     /// Since when the facts say so.
-    public private(set) var recordedSince: WallTime
-    public internal(set) var latest: Capture?
+    package private(set) var recordedSince: WallTime
+    package internal(set) var latest: Capture?
     /// What ``latest`` was judged by.
     var judgedBy: JudgedBy?
     /// The accepted state right before the change: what a one-host rollback is compared with.
-    public internal(set) var beforeChange: Capture?
+    package internal(set) var beforeChange: Capture?
     /// The host's time when the first operation that may have changed it began; nil while it is as it was.
-    public internal(set) var changedAt: WallTime?
-    public internal(set) var beforeRollback: Capture?
+    package internal(set) var changedAt: WallTime?
+    package internal(set) var beforeRollback: Capture?
     /// What the last judgement found, when it was not a pass.
-    public internal(set) var problem: Problem?
+    package internal(set) var problem: Problem?
     /// The permitted rerun of its failed step, where one was intended.
-    public internal(set) var rerun: OperationID?
+    package internal(set) var rerun: OperationID?
     /// A permitted rerun goes on to the last step, one after the other, although its run is held.
     var rerunsToLast = false
-    public internal(set) var adopted = false
-    public internal(set) var repairedByHand = false
+    package internal(set) var adopted = false
+    package internal(set) var repairedByHand = false
     /// The event that began the phase: evidence ordered before it does not count.
     var phaseSequence: UInt64 = 0
     /// Where an event would have moved it that does not fit the record before it; nil again once the run holds for it.
@@ -98,7 +98,7 @@ public struct PlacementState: Hashable, Sendable {
     }
 
     /// The version that each component was last seen running.
-    public var observed: [ComponentName: Version] {
+    package var observed: [ComponentName: Version] {
         var versions: [ComponentName: Version] = [:]
         for reading in latest?.surfaces ?? [] where reading.role == .version && reading.unknown == nil {
             for item in reading.items { versions[ComponentName(item.key)] = Version(item.value) }

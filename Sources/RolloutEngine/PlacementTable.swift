@@ -1,13 +1,13 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// The state of every placement of a run. Knows which of them wait and which are under way without asking each.
-public struct PlacementTable: Hashable, Sendable {
-    public private(set) var all: [Placement: PlacementState]
+package struct PlacementTable: Hashable, Sendable {
+    package private(set) var all: [Placement: PlacementState]
     private(set) var waiting: PlacementSet
     /// Checked, changing, warming up or soaking.
     private(set) var underWay: PlacementSet
     /// What the last event changed, or may have; a placement can be here more than once.
-    public private(set) var changed: [Placement]
+    package private(set) var changed: [Placement]
 
     /// All placements wait, in the state that `initial` gives them.
     init(_ order: PlacementOrder, initial: (Placement) -> PlacementState) {
@@ -21,7 +21,7 @@ public struct PlacementTable: Hashable, Sendable {
     mutating func beginEvent() { changed.removeAll(keepingCapacity: true) }
 
     /// nil where the placement takes no part in the run.
-    public internal(set) subscript(placement: Placement) -> PlacementState? {
+    package internal(set) subscript(placement: Placement) -> PlacementState? {
         get { all[placement] }
         _modify {
             let before = progress(of: placement)

@@ -1,21 +1,21 @@
 import SafeText
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What a run needs of a host before it starts.
-public struct PreflightNeeds: Hashable, Sendable {
+package struct PreflightNeeds: Hashable, Sendable {
     /// Commands whose executable and script must be there, placeholders replaced.
-    public var commands: [ScriptCommand]
+    package var commands: [ScriptCommand]
     /// What a rollback needs.
-    public var requires: [RollbackArtifact]
+    package var requires: [RollbackArtifact]
     /// What to keep for the way back, as the change may replace it.
-    public var keeps: [KeepOrder]
+    package var keeps: [KeepOrder]
 
     init() { (commands, requires, keeps) = ([], [], []) }
 
     /// - Parameters:
     ///   - layers: those of the plan that the host stands in.
     ///   - steps: those of a layer that run on the host.
-    public init(
+    package init(
         of host: Host, _ plan: Plan, _ layers: [PlanLayer], run: RunID, steps: (PlanLayer) -> [Step] = { $0.steps }
     ) {
         self.init()
@@ -40,21 +40,21 @@ public struct PreflightNeeds: Hashable, Sendable {
 }
 
 /// What the agent found.
-public struct PreflightFacts: Hashable, Sendable {
-    public var agent: AgentIdentity
-    public var agentVersion: String
-    public var bootID: String
-    public var hostTime: WallTime
-    public var coordinatorTime: WallTime
-    public var freeDiskMebibytes: Int64
-    public var missingScripts: [String]
-    public var missingPaths: [String]
+package struct PreflightFacts: Hashable, Sendable {
+    package var agent: AgentIdentity
+    package var agentVersion: String
+    package var bootID: String
+    package var hostTime: WallTime
+    package var coordinatorTime: WallTime
+    package var freeDiskMebibytes: Int64
+    package var missingScripts: [String]
+    package var missingPaths: [String]
     /// What a rollback needs and is not what the plan says, in words.
-    public var differingPaths: [String]
+    package var differingPaths: [String]
     /// What others than root and the agent's account may write, and who; named, never held for.
-    public var exposedPaths: [String]
+    package var exposedPaths: [String]
 
-    public init(
+    package init(
         agent: AgentIdentity, agentVersion: String = "", bootID: String, hostTime: WallTime, coordinatorTime: WallTime,
         freeDiskMebibytes: Int64, missingScripts: [String], missingPaths: [String],
         differingPaths: [String] = [], exposedPaths: [String] = []
@@ -72,10 +72,10 @@ public struct PreflightFacts: Hashable, Sendable {
     }
 
     /// The host's wall clock minus the coordinator's.
-    public var clockOffsetMilliseconds: Int64 { hostTime.milliseconds(since: coordinatorTime) }
+    package var clockOffsetMilliseconds: Int64 { hostTime.milliseconds(since: coordinatorTime) }
 
     /// Why the host may not take part; empty when it may.
-    public func problems(minimumFreeDiskMebibytes: Int) -> [PreflightProblem] {
+    package func problems(minimumFreeDiskMebibytes: Int) -> [PreflightProblem] {
         var problems: [PreflightProblem] = []
         if !missingScripts.isEmpty {
             let names = missingScripts.joined(separator: ", ")
@@ -107,7 +107,7 @@ public struct PreflightFacts: Hashable, Sendable {
 }
 
 extension RolloutState {
-    public func preflightNeeds(of host: HostName) -> PreflightNeeds {
+    package func preflightNeeds(of host: HostName) -> PreflightNeeds {
         guard let target = hosts[host] else { return PreflightNeeds() }
         return PreflightNeeds(
             of: target, plan, placements(of: host).compactMap { plan.layer($0.layer) }, run: definition.run
@@ -115,7 +115,7 @@ extension RolloutState {
     }
 
     /// Turns what an agent found into a record; a host with problems may not take part.
-    public func preflightRecord(of host: HostName, _ facts: PreflightFacts) -> PreflightRecord {
+    package func preflightRecord(of host: HostName, _ facts: PreflightFacts) -> PreflightRecord {
         PreflightRecord(
             host: host, agent: facts.agent, agentVersion: facts.agentVersion, bootID: facts.bootID,
             clockOffsetMilliseconds: facts.clockOffsetMilliseconds,
@@ -125,7 +125,7 @@ extension RolloutState {
     }
 
     /// The command of an operation and the guardrails before it, placeholders replaced.
-    public func script(of intent: OperationIntent) -> OperationScript? {
+    package func script(of intent: OperationIntent) -> OperationScript? {
         guard let host = hosts[intent.placement.host], let layer = plan.layer(intent.placement.layer) else {
             return nil
         }
@@ -145,7 +145,7 @@ extension RolloutState {
     }
 
     /// What the host runs by itself when nobody confirms an operation; nil where it never does.
-    public func revertScript(of intent: OperationIntent) -> OperationScript? {
+    package func revertScript(of intent: OperationIntent) -> OperationScript? {
         guard intent.revert != nil, let host = hosts[intent.placement.host],
             let layer = plan.layer(intent.placement.layer)
         else { return nil }
@@ -167,7 +167,7 @@ extension RolloutState {
     }
 
     /// How long a host may be away now because a step of it that was begun declares a reboot; zero where none does.
-    public func declaredAbsence(of host: HostName) -> Duration {
+    package func declaredAbsence(of host: HostName) -> Duration {
         let seconds = placements(of: host).flatMap { placement -> [Int] in
             guard phase(of: placement, has: .mayBeAway) else { return [] }
             return plan.layer(placement.layer)?.steps.compactMap(\.rebootWithinSeconds) ?? []
@@ -177,9 +177,9 @@ extension RolloutState {
 }
 
 /// What an operation runs on its host.
-public struct OperationScript: Hashable, Sendable {
-    public var command: ScriptCommand
-    public var guardrails: [ScriptCommand]
+package struct OperationScript: Hashable, Sendable {
+    package var command: ScriptCommand
+    package var guardrails: [ScriptCommand]
     /// Run the copy kept at preflight where the script in place has changed since.
-    public var usesPreserved: Bool
+    package var usesPreserved: Bool
 }

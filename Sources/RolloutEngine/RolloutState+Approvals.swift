@@ -1,11 +1,11 @@
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Recovery changes hosts, so it needs the word of those who own them: given with the run's approval until a time, or
 /// for this boundary, these hosts and this action.
 extension RolloutState {
     /// What an owner would have to say for an action; nil for actions that need no such word.
-    public func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
+    package func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
         switch action {
         case .rerun(let host, _, let step):
             RecoveryApproval(
@@ -23,7 +23,7 @@ extension RolloutState {
     }
 
     /// The layers whose owners have not yet agreed to an action.
-    public func layersWithoutApproval(for action: RequestedAction, at wall: WallTime) -> [LayerName] {
+    package func layersWithoutApproval(for action: RequestedAction, at wall: WallTime) -> [LayerName] {
         switch action {
         case .rerun(let host, let signedOffBy, let step):
             guard signedOffBy == nil, let placement = rerunPlacement(of: host, having: step) else { return [] }
@@ -106,10 +106,10 @@ extension RolloutState {
     }
 
     /// Who may agree first for a layer.
-    public func firstOwner(of layer: LayerName) -> Owner? { definition.owners[layer]?.first }
+    package func firstOwner(of layer: LayerName) -> Owner? { definition.owners[layer]?.first }
 
     /// One owner of each layer, each of them once.
-    public func firstOwners(of layers: [LayerName]) -> [Owner] {
+    package func firstOwners(of layers: [LayerName]) -> [Owner] {
         var seen: Set<Owner> = []
         return layers.compactMap { firstOwner(of: $0) }.filter { seen.insert($0).inserted }
     }

@@ -1,9 +1,9 @@
-public import OperatorCommands
-public import UpgradeDomain
+package import OperatorCommands
+package import UpgradeDomain
 
 extension RolloutState {
     /// Whether a command would be taken now, as far as this run decides it. One that would not is never named as the next.
-    public func takes(_ command: OperatorCommand) -> Bool {
+    package func takes(_ command: OperatorCommand) -> Bool {
         switch command {
         case .resume:
             switch resumption(isDriven: false) {
@@ -39,18 +39,18 @@ extension RolloutState {
     }
 
     /// An owner who may take a host out of the run: of its top layer.
-    public func retirer(of host: HostName) -> Owner? { placements(of: host).last.flatMap { firstOwner(of: $0.layer) } }
+    package func retirer(of host: HostName) -> Owner? { placements(of: host).last.flatMap { firstOwner(of: $0.layer) } }
 
     /// An owner who may sign off a rerun of a host.
-    public func rerunner(of host: HostName) -> Owner? { rerunPlacement(of: host).flatMap { firstOwner(of: $0.layer) } }
+    package func rerunner(of host: HostName) -> Owner? { rerunPlacement(of: host).flatMap { firstOwner(of: $0.layer) } }
 
     /// An owner who may let the lower layers go past hosts that a rollback left unverified.
-    public func passer(of hosts: [HostName]) -> Owner? {
+    package func passer(of hosts: [HostName]) -> Owner? {
         placementsAwaitingSignOff.first { hosts.contains($0.host) }.flatMap { firstOwner(of: $0.layer) }
     }
 
     /// The rollbacks that can be asked for instead of one that was refused, narrowest first: what has moved last goes back first.
-    public func rollbacksInstead(of scope: RollbackScope) -> [RollbackScope] {
+    package func rollbacksInstead(of scope: RollbackScope) -> [RollbackScope] {
         let top = plan.layers.map { RollbackScope.layer(name: $0.name) }.last { !rollbackTargets($0).isEmpty }
         return [top, .all].compactMap { $0 }.filter {
             $0 != scope && refusal(of: .rollback(scope: $0, breakGlass: nil)) == nil

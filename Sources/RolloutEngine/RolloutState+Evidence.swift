@@ -1,4 +1,4 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 // Evidence decides in two steps. When a capture is appended it is judged, at the state that it is appended to, and the verdict
 // is recorded with it. Taking it in goes by what was recorded, so that no later build reads a run otherwise.
@@ -10,7 +10,7 @@ extension RolloutState {
     /// Events as they are recorded one after the other from here on: captures with their verdicts.
     ///
     /// - Parameter wall: when they are recorded; decides which waivers still hold.
-    public func judged(_ events: [RunEvent], at wall: WallTime) -> [RunEvent] {
+    package func judged(_ events: [RunEvent], at wall: WallTime) -> [RunEvent] {
         guard let last = events.lastIndex(where: \.isCapture) else { return events }
         var state = self
         var judged = events

@@ -1,13 +1,13 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension RolloutState {
     /// The failure that a placement has to recover from; a failure of its host counts.
-    public func unresolvedFailure(of placement: Placement) -> Failure? {
+    package func unresolvedFailure(of placement: Placement) -> Failure? {
         failureLog.unresolved(of: placement)
     }
 
     /// The last lines that the script or guardrail behind a failure printed, on either of its outputs; empty where none did.
-    public func output(of failure: Failure) -> [String] {
+    package func output(of failure: Failure) -> [String] {
         guard let id = failure.ranLast else { return [] }
         switch operations[id]?.fate {
         case .ended(let record), .unconfirmed(let record, _): return record.lastLines

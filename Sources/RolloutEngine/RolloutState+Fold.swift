@@ -1,9 +1,9 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension RolloutState {
     /// Folds recorded events into a state; the first must be `runStarted`. `now` stands in for every event's
     /// monotonic time, so that deadlines and soaks start again after a restart. Nil when there is no first event.
-    public static func fold(_ events: [RecordedEvent], at now: MonotonicTime) -> RolloutState? {
+    package static func fold(_ events: [RecordedEvent], at now: MonotonicTime) -> RolloutState? {
         guard let first = events.first, case .runStarted(let definition) = first.event else { return nil }
         var state = RolloutState(
             definition: definition, startedAt: first.recordedAt, hash: first.hash, at: now)
@@ -13,7 +13,7 @@ extension RolloutState {
     }
 
     /// Takes in one recorded event. Total: an event that does not fit changes nothing but the sequence number.
-    public mutating func apply(_ recorded: RecordedEvent, at now: MonotonicTime) {
+    package mutating func apply(_ recorded: RecordedEvent, at now: MonotonicTime) {
         sequence = recorded.sequence
         chainHead = recorded.hash
         lastEventAt = recorded.recordedAt

@@ -1,11 +1,11 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension RolloutState {
     /// What must happen next. Pure: the same state and time give the same decision, after a crash as before it.
     ///
     /// - Parameter followed: the operations that the calling process has sent, or has asked about, and will report on.
     ///   Nothing is due for them meanwhile. They are no facts: they end with the process.
-    public func next(at now: MonotonicTime, following followed: Set<OperationID> = []) -> Decision {
+    package func next(at now: MonotonicTime, following followed: Set<OperationID> = []) -> Decision {
         var decision = Decision()
         guard let driver, !isClosed else { return decision }
         superviseOperations(but: followed, &decision)
@@ -75,7 +75,7 @@ extension RolloutState {
 
     /// Whether an intent that was not sent may be sent now: its boundary has not closed since. A rollback and a permitted
     /// rerun are not bound to the forward sequence.
-    public func maySend(_ id: OperationID) -> Bool {
+    package func maySend(_ id: OperationID) -> Bool {
         guard let operation = operations[id], operation.fate == .intended else { return false }
         let placement = operation.intent.placement
         guard !isRetired(placement.host) else { return false }

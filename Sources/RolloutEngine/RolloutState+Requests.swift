@@ -1,18 +1,18 @@
-public import OperatorCommands
-public import UpgradeDomain
+package import OperatorCommands
+package import UpgradeDomain
 
 /// Why a request is not taken, and what would make it possible.
-public struct RequestRefusal: Error, Hashable, Sendable {
-    public var message: String
-    public var remedy: String
+package struct RequestRefusal: Error, Hashable, Sendable {
+    package var message: String
+    package var remedy: String
     /// What to do next, where it is not what the run's own state asks for.
-    public var next: OperatorCommand?
+    package var next: OperatorCommand?
     /// Whether the same request is taken with a reason.
-    public var isForWantOfReason: Bool
+    package var isForWantOfReason: Bool
     /// Whether a rollback is refused as layers above have moved, which go back first.
-    public var isForLayersAbove: Bool
+    package var isForLayersAbove: Bool
 
-    public init(
+    package init(
         _ message: String, remedy: String, next: OperatorCommand? = nil, isForWantOfReason: Bool = false,
         isForLayersAbove: Bool = false
     ) {
@@ -29,7 +29,7 @@ extension RolloutState {
     /// sequence number.
     ///
     /// - Parameter wall: decides whether approvals still hold.
-    public func refusal(of request: Request, at wall: WallTime) -> RequestRefusal? {
+    package func refusal(of request: Request, at wall: WallTime) -> RequestRefusal? {
         if let refusal = refusal(of: request.action) ?? prematureRefusal(of: request.action, at: wall) {
             return refusal
         }
@@ -53,7 +53,7 @@ extension RolloutState {
     }
 
     /// The same for the action alone, whatever its reason.
-    public func refusal(of action: RequestedAction) -> RequestRefusal? {
+    package func refusal(of action: RequestedAction) -> RequestRefusal? {
         if isClosed { return RequestRefusal("the run is closed and never changes", remedy: "start a new run") }
         switch action {
         case .pause: return pauseRefusal

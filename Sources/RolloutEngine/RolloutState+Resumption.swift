@@ -1,5 +1,5 @@
 /// What going on with a run takes.
-public enum Resumption: Hashable, Sendable {
+package enum Resumption: Hashable, Sendable {
     /// Nothing: it is closed.
     case closed
     /// A person's decision, which is to be recorded: it was paused, or a boundary had closed.
@@ -12,7 +12,7 @@ public enum Resumption: Hashable, Sendable {
 
 extension RolloutState {
     /// - Parameter isDriven: whether a process drives it now.
-    public func resumption(isDriven: Bool) -> Resumption {
+    package func resumption(isDriven: Bool) -> Resumption {
         if isClosed { return .closed }
         if (isPaused && !isAborted) || (isHeld && (isDriven || isAtRest)) { return .decision }
         return isDriven ? .underWay : .driver

@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension RollbackScope: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .host(let name): "host \(name)"
         case .layer(let name): "layer \(name)"
@@ -12,7 +12,7 @@ extension RollbackScope: CustomStringConvertible {
 
 extension RolloutState {
     /// What a rollback of this scope would reverse: everything there that was or may have been changed.
-    public func rollbackTargets(_ scope: RollbackScope) -> [Placement] {
+    package func rollbackTargets(_ scope: RollbackScope) -> [Placement] {
         let inScope =
             switch scope {
             case .host(let name): placements(of: name)
@@ -83,7 +83,7 @@ extension RolloutState {
         }
     }
 
-    public var hostsAwaitingSignOff: [HostName] { placementsAwaitingSignOff.map(\.host) }
+    package var hostsAwaitingSignOff: [HostName] { placementsAwaitingSignOff.map(\.host) }
 
     // MARK: The rollback as a whole
 

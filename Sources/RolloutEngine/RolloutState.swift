@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// How far the forward sequence has come. The order of the cases is the order of a run.
-public enum Stage: Hashable, Sendable {
+package enum Stage: Hashable, Sendable {
     /// Reads only: can every host take part?
     case preflight
     /// The evidence family of every subject, before anything changes.
@@ -19,63 +19,63 @@ public enum Stage: Hashable, Sendable {
 }
 
 /// Everything the facts of one run say. A value: folding the same events gives the same state.
-public struct RolloutState: Hashable, Sendable {
+package struct RolloutState: Hashable, Sendable {
     /// What no event changes; shared by every copy of the state, as copies are many.
-    public let frozen: FrozenRun
+    package let frozen: FrozenRun
     /// The hosts as they are addressed now; `rebind` changes an address or a key.
-    public internal(set) var hosts: [HostName: Host]
+    package internal(set) var hosts: [HostName: Host]
     /// The sequence number of the last event folded.
-    public internal(set) var sequence: UInt64 = 1
-    public internal(set) var chainHead: Digest
-    public internal(set) var startedAt: WallTime
-    public internal(set) var lastEventAt: WallTime
-    public internal(set) var driver: Driver?
+    package internal(set) var sequence: UInt64 = 1
+    package internal(set) var chainHead: Digest
+    package internal(set) var startedAt: WallTime
+    package internal(set) var lastEventAt: WallTime
+    package internal(set) var driver: Driver?
     /// The last driver let go on purpose.
-    public internal(set) var isDetached = false
+    package internal(set) var isDetached = false
 
-    public internal(set) var stage = Stage.preflight
+    package internal(set) var stage = Stage.preflight
     /// The event that began the stage: evidence ordered before it does not count.
     var stageSequence: UInt64 = 1
     /// What the stage still waits for. In preflight a host is waited for through its placements.
-    public internal(set) var pending: PendingSubjects
-    public internal(set) var preflight: [HostName: PreflightRecord] = [:]
+    package internal(set) var pending: PendingSubjects
+    package internal(set) var preflight: [HostName: PreflightRecord] = [:]
     /// The host of each agent in `preflight`, so that a twin is found without a look at every host.
     var machines: [AgentIdentity: HostName] = [:]
-    public internal(set) var baselines: [EvidenceSubject: Capture] = [:]
+    package internal(set) var baselines: [EvidenceSubject: Capture] = [:]
     /// The last accepted capture of each subject: the baseline, then each passed gate.
-    public internal(set) var accepted: [EvidenceSubject: Capture] = [:]
-    public internal(set) var placements: PlacementTable
+    package internal(set) var accepted: [EvidenceSubject: Capture] = [:]
+    package internal(set) var placements: PlacementTable
     var operationTable = OperationTable()
     var failureLog = FailureLog()
     /// A failure closed a boundary and nobody has resumed since.
-    public internal(set) var isHeld = false
-    public internal(set) var isPaused = false
-    public internal(set) var isAborted = false
-    public internal(set) var isFinalized = false
-    public internal(set) var isCancelled = false
-    public internal(set) var supersededBy: RunID?
-    public internal(set) var lostHosts: [HostName: HostLoss] = [:]
-    public internal(set) var retired: [HostName: Owner] = [:]
+    package internal(set) var isHeld = false
+    package internal(set) var isPaused = false
+    package internal(set) var isAborted = false
+    package internal(set) var isFinalized = false
+    package internal(set) var isCancelled = false
+    package internal(set) var supersededBy: RunID?
+    package internal(set) var lostHosts: [HostName: HostLoss] = [:]
+    package internal(set) var retired: [HostName: Owner] = [:]
 
     /// Owners' words for recoveries at the boundary that the run is held at.
-    public internal(set) var recoveryApprovals: [RecoveryApproval] = []
-    public internal(set) var campaign: RollbackCampaign?
+    package internal(set) var recoveryApprovals: [RecoveryApproval] = []
+    package internal(set) var campaign: RollbackCampaign?
     /// Placements of which evidence must be taken because their boundary failed.
-    public internal(set) var postFailurePending: Set<Placement> = []
+    package internal(set) var postFailurePending: Set<Placement> = []
     var rechecks = RecheckQueue()
     /// Placements whose failed step may run again.
-    public internal(set) var rerunPending: Set<Placement> = []
+    package internal(set) var rerunPending: Set<Placement> = []
     var reproofs: ReproofQueue
     /// When a placement of the active batch last got further, on the monotonic clock.
     var advanceMark: MonotonicTime
 
-    @inlinable public var definition: RunDefinition { frozen.definition }
-    @inlinable public var plan: Plan { frozen.definition.plan }
-    public var batches: [[Batch]] { frozen.batches }
+    @inlinable package var definition: RunDefinition { frozen.definition }
+    @inlinable package var plan: Plan { frozen.definition.plan }
+    package var batches: [[Batch]] { frozen.batches }
     var order: PlacementOrder { frozen.order }
 
     /// The state after the first event.
-    public init(definition: RunDefinition, startedAt: WallTime, hash: Digest, at now: MonotonicTime) {
+    package init(definition: RunDefinition, startedAt: WallTime, hash: Digest, at now: MonotonicTime) {
         frozen = FrozenRun(definition)
         self.startedAt = startedAt
         lastEventAt = startedAt
@@ -93,29 +93,29 @@ public struct RolloutState: Hashable, Sendable {
 
     // MARK: Derived
 
-    public var isClosed: Bool { isFinalized || isCancelled || supersededBy != nil }
+    package var isClosed: Bool { isFinalized || isCancelled || supersededBy != nil }
 
     /// Every placement in the order of the plan.
-    public var orderedPlacements: [Placement] { order.placements }
+    package var orderedPlacements: [Placement] { order.placements }
 
     /// Where a placement stands in the order of the plan, from 0, and the number of its batch in its layer, from 0.
-    public func place(of placement: Placement) -> (position: Int, batch: Int)? {
+    package func place(of placement: Placement) -> (position: Int, batch: Int)? {
         order.position(of: placement).map { ($0, order.batch(at: $0)) }
     }
 
-    public var operations: [OperationID: OperationState] { operationTable.all }
-    public var openOperations: Set<OperationID> { operationTable.open }
+    package var operations: [OperationID: OperationState] { operationTable.all }
+    package var openOperations: Set<OperationID> { operationTable.open }
 
-    public var failures: [Failure] { failureLog.all }
-    public var unresolvedFailures: [Failure] { failureLog.unresolved }
+    package var failures: [Failure] { failureLog.all }
+    package var unresolvedFailures: [Failure] { failureLog.unresolved }
 
     /// The failure that the hold is named after: the first that is unresolved, else the first of the hold.
-    public var holdingFailure: Failure? {
+    package var holdingFailure: Failure? {
         isHeld ? failureLog.leading : nil
     }
 
     /// The boundary that the run is working on or stopped at.
-    public var boundary: Boundary {
+    package var boundary: Boundary {
         switch stage {
         case .preflight: .preflight
         case .baseline: .baseline
@@ -127,7 +127,7 @@ public struct RolloutState: Hashable, Sendable {
     }
 
     /// The placements of the batch that is changing now.
-    public var activePlacements: [Placement] {
+    package var activePlacements: [Placement] {
         switch stage {
         case .batch(let layer, let index): batches[layer][index].placements
         case .preflight, .baseline, .batchBoundary, .layerBoundary, .end, .complete: []
@@ -136,7 +136,7 @@ public struct RolloutState: Hashable, Sendable {
 
     /// Whether no script of a step or a rollback ran, or may have run, on any host, neither through this run nor through the one
     /// that it succeeds.
-    public var hasChangedNothing: Bool {
+    package var hasChangedNothing: Bool {
         touchedPlacements.isEmpty && !inheritsChanges
             && operations.values.allSatisfy { operation in
                 switch operation.fate {
@@ -150,7 +150,7 @@ public struct RolloutState: Hashable, Sendable {
     /// Whether it goes on from a run that has changed hosts.
     var inheritsChanges: Bool { definition.succession?.attempts.isEmpty == false }
 
-    public var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }
+    package var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }
 
     /// The hosts that preflight has not heard of yet, in the order of the plan; as many as are asked at once.
     var unheardHosts: [HostName] {
@@ -198,7 +198,7 @@ public struct RolloutState: Hashable, Sendable {
     }
 
     /// The changes that their hosts take back by themselves unless they are confirmed.
-    public var pendingReverts: [PendingRevert] {
+    package var pendingReverts: [PendingRevert] {
         openOperations.sorted().compactMap { id in
             guard let operation = operations[id], let revert = operation.intent.revert else { return nil }
             switch operation.fate {
@@ -225,7 +225,7 @@ public struct RolloutState: Hashable, Sendable {
     }
 
     /// The placements of a host in plan order.
-    public func placements(of host: HostName) -> [Placement] {
+    package func placements(of host: HostName) -> [Placement] {
         frozen.placements[host] ?? []
     }
 }

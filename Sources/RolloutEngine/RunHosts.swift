@@ -1,12 +1,12 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// The hosts of a run as far as its events can be read: where they are reached, and which agents it met there.
-public struct RunHosts: Sendable {
-    public private(set) var hosts: [HostName: Host] = [:]
-    public private(set) var identities: [HostName: AgentIdentity] = [:]
+package struct RunHosts: Sendable {
+    package private(set) var hosts: [HostName: Host] = [:]
+    package private(set) var identities: [HostName: AgentIdentity] = [:]
 
     /// - Parameter events: what can be read of a run, in order; where all of it can, ``RolloutState`` says more.
-    public init(_ events: [RunEvent]) {
+    package init(_ events: [RunEvent]) {
         for event in events {
             switch event {
             case .runStarted(let definition): for host in definition.hosts { hosts[host.name] = host }

@@ -1,7 +1,7 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What a run is, in one word and its particulars; derived, never stored.
-public enum RunStatus: Hashable, Sendable, CustomStringConvertible {
+package enum RunStatus: Hashable, Sendable, CustomStringConvertible {
     case preflight
     case baseline
     case changing(layer: LayerName, batch: Int)
@@ -21,7 +21,7 @@ public enum RunStatus: Hashable, Sendable, CustomStringConvertible {
     case cancelled
     case superseded(by: RunID)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .preflight: "in preflight"
         case .baseline: "taking the baseline"
@@ -42,7 +42,7 @@ public enum RunStatus: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension RolloutState {
-    public var status: RunStatus {
+    package var status: RunStatus {
         if let supersededBy { return .superseded(by: supersededBy) }
         if isFinalized { return .finalized }
         if isCancelled { return .cancelled }
@@ -92,7 +92,7 @@ extension RolloutState {
     }
 
     /// Whether nothing will happen unless a person acts: the driver may end.
-    public var isAtRest: Bool {
+    package var isAtRest: Bool {
         if isClosed { return true }
         guard awaitedOperations.isEmpty, postFailurePending.isEmpty, rechecks.pending.isEmpty, rerunPending.isEmpty
         else {

@@ -1,5 +1,5 @@
 /// A logged-in connection to one host, whatever carries it.
-public protocol RemoteConnection: Sendable {
+package protocol RemoteConnection: Sendable {
     associatedtype Command: RemoteCommand
 
     var target: SSHTarget { get }
@@ -15,7 +15,7 @@ public protocol RemoteConnection: Sendable {
 }
 
 /// One command on a connection. Dropping the last reference closes it; the connection lives at least as long as its commands.
-public protocol RemoteCommand: Sendable {
+package protocol RemoteCommand: Sendable {
     /// Sends bytes to the command's standard input; returns when they were handed on.
     ///
     /// That is back-pressure, no proof of arrival. Cancelling closes the command, because half of the bytes may be gone. Large
@@ -43,11 +43,11 @@ public protocol RemoteCommand: Sendable {
 }
 
 /// What a finished command left behind.
-public struct SSHOutput: Sendable, Hashable {
-    public let standardOutput: [UInt8]
+package struct SSHOutput: Sendable, Hashable {
+    package let standardOutput: [UInt8]
     /// The last 8 KiB.
-    public let standardErrorTail: [UInt8]
-    public let exit: SSHExit
+    package let standardErrorTail: [UInt8]
+    package let exit: SSHExit
 }
 
 extension RemoteConnection {
@@ -56,7 +56,7 @@ extension RemoteConnection {
     /// - Parameters:
     ///   - limitBytes: more output than this fails with `limitExceeded` and closes the command.
     ///   - timeout: the longest silence that is borne, not the longest run.
-    public func run(
+    package func run(
         _ command: String, input: [UInt8] = [], limitBytes: Int = 1024 * 1024, timeout: Duration? = nil
     ) async throws(SSHError) -> SSHOutput {
         let exec = try await execute(command)
@@ -89,7 +89,7 @@ extension RemoteConnection {
     /// The result proves nothing about the file: verify its digest there, then rename it.
     /// - Parameter timeout: the longest time in which nothing is taken and nothing is said.
     /// - Throws: `uploadTimedOut` after that time; `uploadFailed` with the host's own words when the command fails.
-    public func upload(
+    package func upload(
         _ bytes: [UInt8], by command: String, limitBytes: Int = 1024 * 1024, timeout: Duration
     ) async throws(SSHError) -> SSHOutput {
         let output: SSHOutput
@@ -108,7 +108,7 @@ extension RemoteConnection {
 }
 
 extension RemoteCommand {
-    public func read() async throws(SSHError) -> [UInt8]? { try await read(timeout: nil) }
+    package func read() async throws(SSHError) -> [UInt8]? { try await read(timeout: nil) }
 
     /// Writes all input in pieces and ends it; returns the error instead of throwing it.
     fileprivate func feed(_ input: [UInt8]) async -> SSHError? {

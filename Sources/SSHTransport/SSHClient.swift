@@ -3,20 +3,20 @@ import NIOPosix
 import Synchronization
 
 /// Owns the threads that all connections of this process share.
-public final class SSHClient: Sendable {
+package final class SSHClient: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let names: NameResolver
     /// A thread of the connections, for tasks that talk to them: each request from another thread costs two changes of
     /// threads, a sixth of what a short visit costs in all. What a task computes there keeps the connections waiting, so
     /// long work does not belong there. Ends with `shutdown`.
-    public let executor: any TaskExecutor
+    package let executor: any TaskExecutor
     /// The public key that each place accepted last, so that a login is not refused twice for the same key.
     private let accepted = Mutex<[String: [UInt8]]>([:])
     /// By their whole way, because two hosts may give the same place other keys.
     private let jumpHosts = Mutex<[[SSHTarget.Place]: JumpHost]>([:])
 
     /// One thread carries hundreds of connections at about 2 ms of CPU each; more spread their cryptography.
-    public convenience init(threadCount: Int = 1) {
+    package convenience init(threadCount: Int = 1) {
         self.init(threadCount: threadCount, names: NameResolver())
     }
 
@@ -33,7 +33,7 @@ public final class SSHClient: Sendable {
     /// - Throws: every code from `unreachable` to `agentFailed`, `connectionLost` when the server hangs up during the
     ///   login, and `cancelled`; what a jump host failed with, under the name of `target`. No command has run in any of
     ///   these cases.
-    public func connect(to target: SSHTarget) async throws(SSHError) -> SSHConnection {
+    package func connect(to target: SSHTarget) async throws(SSHError) -> SSHConnection {
         let turn = try await turn(before: target)
         let place = "\(target.user)@\(target.address):\(target.port)"
         let handle = handle(target.trying(first: accepted.withLock { $0[place] }), turn)
@@ -51,7 +51,7 @@ public final class SSHClient: Sendable {
     ///
     /// - Parameter target: its `hostKeys` and `identities` are not used, those of its jump hosts are.
     /// - Throws: as `connect`, as far as the key exchange.
-    public func hostKey(of target: SSHTarget) async throws(SSHError) -> SSHHostKey {
+    package func hostKey(of target: SSHTarget) async throws(SSHError) -> SSHHostKey {
         let turn = try await turn(before: target)
         let route = route(to: target, turn)
         return try await handle(target, turn).request { session, promise in
@@ -97,10 +97,10 @@ public final class SSHClient: Sendable {
     /// The ssh-agent behind a socket, to be asked from this client's threads; nothing is sent before a key needs it.
     ///
     /// - Parameter socketPath: as in `SSH_AUTH_SOCK`.
-    public func agent(at socketPath: String) -> SSHAgent { SSHAgent(socketPath: socketPath, group: group) }
+    package func agent(at socketPath: String) -> SSHAgent { SSHAgent(socketPath: socketPath, group: group) }
 
     /// Closes every connection and ends the threads; the client is of no use afterwards.
-    public func shutdown() async {
+    package func shutdown() async {
         for jumpHost in jumpHosts.withLock({ $0 }).values { await jumpHost.close() }
         names.shutdown()
         try? await group.shutdownGracefully()

@@ -1,9 +1,9 @@
 import NIOCore
 
 /// A logged-in connection to one host. Dropping the last reference closes it.
-public final class SSHConnection: RemoteConnection {
+package final class SSHConnection: RemoteConnection {
     private let handle: SessionHandle
-    public var target: SSHTarget { handle.target }
+    package var target: SSHTarget { handle.target }
     var loop: any EventLoop { handle.loop }
     /// On the loop only.
     var session: SSHSession { handle.session }
@@ -18,7 +18,7 @@ public final class SSHConnection: RemoteConnection {
         handle.post { $0.close(nil) }
     }
 
-    public func execute(_ command: String) async throws(SSHError) -> SSHExec {
+    package func execute(_ command: String) async throws(SSHError) -> SSHExec {
         let exec = try await handle.request { session, promise in
             session.execute(command, promise)
         } withdraw: { session, promise in
@@ -28,7 +28,7 @@ public final class SSHConnection: RemoteConnection {
     }
 
     /// Says goodbye to the server and closes the socket; commands that run there are not told to stop.
-    public func close() async {
+    package func close() async {
         guard !handle.isOver else { return }
         let promise = handle.loop.makePromise(of: Void.self)
         handle.loop.execute { [handle] in handle.session.close(promise) }
@@ -38,7 +38,7 @@ public final class SSHConnection: RemoteConnection {
 
 /// One command on a connection. Dropping the last reference closes its channel; the connection lives at least as
 /// long as its commands.
-public final class SSHExec: RemoteCommand {
+package final class SSHExec: RemoteCommand {
     private let exec: NIOLoopBound<ExecChannel>
     private let handle: SessionHandle
     private let connection: SSHConnection
@@ -54,7 +54,7 @@ public final class SSHExec: RemoteCommand {
         handle.post { $0.close(exec.value) }
     }
 
-    public func write(_ bytes: [UInt8]) async throws(SSHError) {
+    package func write(_ bytes: [UInt8]) async throws(SSHError) {
         let exec = exec
         try await handle.request { session, promise in
             session.write(bytes, exec.value, promise)
@@ -63,12 +63,12 @@ public final class SSHExec: RemoteCommand {
         }
     }
 
-    public func sendEOF() {
+    package func sendEOF() {
         let exec = exec
         handle.post { $0.sendEOF(exec.value) }
     }
 
-    public func read(timeout: Duration?) async throws(SSHError) -> [UInt8]? {
+    package func read(timeout: Duration?) async throws(SSHError) -> [UInt8]? {
         let exec = exec
         return try await handle.request { session, promise in
             session.read(exec.value, timeout: timeout, promise)
@@ -77,7 +77,7 @@ public final class SSHExec: RemoteCommand {
         }
     }
 
-    public func exit() async throws(SSHError) -> SSHExit {
+    package func exit() async throws(SSHError) -> SSHExit {
         let exec = exec
         return try await handle.request { session, promise in
             session.exit(exec.value, promise)
@@ -86,12 +86,12 @@ public final class SSHExec: RemoteCommand {
         }
     }
 
-    public func standardErrorTail() async -> [UInt8] {
+    package func standardErrorTail() async -> [UInt8] {
         let exec = exec
         return (try? await handle.loop.submit { exec.value.errorTail }.get()) ?? []
     }
 
-    public func close() {
+    package func close() {
         let exec = exec
         handle.post { $0.close(exec.value) }
     }

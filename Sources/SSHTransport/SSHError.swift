@@ -4,9 +4,9 @@ import SafeText
 ///
 /// The message says what failed and where, what follows from it, and the next command to run. Bytes that came
 /// from a host are escaped before they enter it.
-public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The closed list of things that can go wrong; callers decide by it, never by the message.
-    public enum Code: String, Sendable, Hashable, CaseIterable {
+    package enum Code: String, Sendable, Hashable, CaseIterable {
         // Before the server says who it is.
         case unreachable, resolutionTimedOut, connectTimedOut, connectionRefused, bannerTimedOut
         // While agreeing on keys.
@@ -27,17 +27,17 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         case closed, cancelled, limitExceeded
     }
 
-    public let code: Code
+    package let code: Code
     /// The host's label in the inventory; a path for errors of key files and ssh-agents.
-    public let host: String
+    package let host: String
     /// Where it failed: the host itself, or a jump host before it.
-    public let failedHost: String
+    package let failedHost: String
     /// What failed and where, the consequence, and the next command.
-    public let message: String
+    package let message: String
     /// The lower layer's own words (libssh2, the operating system, the server), for a log.
-    public let cause: String?
+    package let cause: String?
 
-    public init(code: Code, host: String, failedHost: String? = nil, message: String, cause: String? = nil) {
+    package init(code: Code, host: String, failedHost: String? = nil, message: String, cause: String? = nil) {
         self.code = code
         self.host = host
         self.failedHost = failedHost ?? host
@@ -45,7 +45,7 @@ public struct SSHError: Error, Sendable, Hashable, CustomStringConvertible {
         self.cause = cause
     }
 
-    public var description: String {
+    package var description: String {
         guard let cause else { return message }
         return "\(message) (\(cause))"
     }

@@ -3,22 +3,22 @@ import FoundationEssentials
 import SafeText
 
 /// Where to connect, as whom, and what the host must prove before it hears our name.
-public struct SSHTarget: Sendable {
+package struct SSHTarget: Sendable {
     /// The host's label in the inventory, used in errors.
-    public var host: String
+    package var host: String
     /// An IP address or a name that the system resolves.
-    public var address: String
-    public var port: Int
-    public var user: String
+    package var address: String
+    package var port: Int
+    package var user: String
     /// The keys that this host may show; with none, connecting is refused before a packet is sent.
-    public var hostKeys: [SSHHostKey]
+    package var hostKeys: [SSHHostKey]
     /// The keys to log in with, best first; one that the host accepted before is tried first, and no more than three are.
-    public var identities: [SSHIdentity]
+    package var identities: [SSHIdentity]
     /// The hosts to go through, the first one first; each is logged into with its own key. Their own `jumps` are not used.
-    public var jumps: [SSHTarget]
-    public var deadlines: SSHDeadlines
+    package var jumps: [SSHTarget]
+    package var deadlines: SSHDeadlines
 
-    public init(
+    package init(
         host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey],
         identities: [SSHIdentity], jumps: [SSHTarget] = [],
         deadlines: SSHDeadlines = SSHDeadlines()
@@ -51,22 +51,22 @@ extension SSHTarget {
 }
 
 /// How long each phase may take before the attempt is given up.
-public struct SSHDeadlines: Sendable, Hashable {
+package struct SSHDeadlines: Sendable, Hashable {
     /// Finding the addresses of a name. The system's resolver usually waits 5 s for each name server, and asks twice.
-    public var resolution: Duration
+    package var resolution: Duration
     /// The TCP handshake, or the opening of a tunnel through a jump host.
-    public var connect: Duration
+    package var connect: Duration
     /// The server's banner and the key exchange. libssh2 itself gives up after 60 s.
-    public var handshake: Duration
-    public var authentication: Duration
+    package var handshake: Duration
+    package var authentication: Duration
     /// How long an ssh-agent may take for a signature, with those that were asked for before.
-    public var agent: Duration
+    package var agent: Duration
     /// Opening a channel and starting a command on it.
-    public var exec: Duration
+    package var exec: Duration
     /// How long sent bytes may stay unacknowledged, or keepalives unanswered, before the connection is lost.
-    public var silence: Duration
+    package var silence: Duration
 
-    public init(
+    package init(
         resolution: Duration = .seconds(10), connect: Duration = .seconds(10), handshake: Duration = .seconds(15),
         authentication: Duration = .seconds(15), agent: Duration = .seconds(10), exec: Duration = .seconds(15),
         silence: Duration = .seconds(30)
@@ -82,13 +82,13 @@ public struct SSHDeadlines: Sendable, Hashable {
 }
 
 /// A pinned public key of a host: the raw blob of RFC 4253 section 6.6, compared byte for byte.
-public struct SSHHostKey: Sendable, Hashable {
-    public let blob: [UInt8]
+package struct SSHHostKey: Sendable, Hashable {
+    package let blob: [UInt8]
     /// The algorithm name inside the blob, such as `ssh-ed25519`.
-    public let type: String
+    package let type: String
 
     /// Takes the blob as it stands in the middle column of a known_hosts line, decoded; nil when it names no type.
-    public init?(blob: [UInt8]) {
+    package init?(blob: [UInt8]) {
         var reader = SSHWireReader(blob)
         guard let type = reader.text(), !type.isEmpty, !reader.isAtEnd else { return nil }
         self.blob = blob
@@ -96,7 +96,7 @@ public struct SSHHostKey: Sendable, Hashable {
     }
 
     /// Takes `ssh-ed25519 AAAA... comment`, as in a `.pub` file; nil when the two columns disagree.
-    public init?(openSSH line: String) {
+    package init?(openSSH line: String) {
         let columns = line.fields(separatedBy: " \t\r\n")
         guard columns.count >= 2, let data = Data(base64Encoded: String(columns[1])) else { return nil }
         self.init(blob: [UInt8](data))
@@ -104,7 +104,7 @@ public struct SSHHostKey: Sendable, Hashable {
     }
 
     /// The key's digest as `ssh-keygen -l` prints it.
-    public var fingerprint: String {
+    package var fingerprint: String {
         let encoded = Data(SHA256.hash(data: blob)).base64EncodedString()
         return "SHA256:" + encoded.prefix(upToAnyOf: "=")
     }

@@ -1,7 +1,7 @@
 /// JSON as it may be shown on a terminal: what could steer one or hide text is escaped as JSON has it, so that its value stays.
-public enum JSONText {
+package enum JSONText {
     /// - Parameter json: a document whose strings have no raw C0 controls, as every encoder writes it.
-    public static func shown(_ json: String) -> String {
+    package static func shown(_ json: String) -> String {
         guard json.unicodeScalars.contains(where: { $0.value > 0x7e }) else { return json }
         var result = ""
         for scalar in json.unicodeScalars {

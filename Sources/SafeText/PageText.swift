@@ -1,8 +1,8 @@
 /// An HTML page: the text of an element or attribute (HTML Living Standard, 13.1).
-public enum HTML: TextSink {
+package enum HTML: TextSink {
     /// What could steer or hide is shown as on a terminal. Scalar by scalar: a mark that joins the `<` before or after it to one
     /// character does not keep it from being replaced.
-    public static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in Terminal.escaped(text).unicodeScalars {
             switch scalar {
@@ -19,10 +19,10 @@ public enum HTML: TextSink {
 }
 
 /// A Markdown page: text within a line or a table's cell (CommonMark, and GitHub's tables and links).
-public enum Markdown: TextSink {
+package enum Markdown: TextSink {
     /// No markup, link, image or HTML is left in it, and no `|` that ends a cell. What follows `\` in a table is not the same
     /// to every reader, so that `\` and `|` are entities.
-    public static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var result = ""
         var last: Unicode.Scalar = " "
         var lettersW = 0
@@ -60,12 +60,12 @@ public enum Markdown: TextSink {
     }
 }
 
-public typealias HTMLText = Text<HTML>
-public typealias MarkdownText = Text<Markdown>
+package typealias HTMLText = Text<HTML>
+package typealias MarkdownText = Text<Markdown>
 
 extension Text<Markdown> {
     /// Within a line as code, between more backticks than follow each other in it.
-    public init(code: String) {
+    package init(code: String) {
         let text = Terminal.escaped(code)
         let longest = text.unicodeScalars.split { $0 != "`" }.map(\.count).max() ?? 0
         let fence = String(repeating: "`", count: longest + 1)

@@ -9,7 +9,7 @@ extension StringProtocol where SubSequence == Substring {
     // MARK: Pieces
 
     /// The lines of a text, ended by LF or CR LF, without their ends; empty ones between others are kept.
-    public var lines: [Substring] {
+    package var lines: [Substring] {
         var lines = bytes.split(separator: 0x0a, omittingEmptySubsequences: false).map { line in
             Substring(line.last == 0x0d ? line.dropLast() : line)
         }
@@ -18,12 +18,12 @@ extension StringProtocol where SubSequence == Substring {
     }
 
     /// The words between bytes that separate them; none is empty.
-    public func fields(separatedBy separators: String = " \t") -> [Substring] {
+    package func fields(separatedBy separators: String = " \t") -> [Substring] {
         bytes.split(whereSeparator: separators.utf8.contains).map { Substring($0) }
     }
 
     /// What stands between the places where the whole separator stands; empty pieces are kept.
-    public func pieces(separatedBy separator: String) -> [Substring] {
+    package func pieces(separatedBy separator: String) -> [Substring] {
         var pieces: [Substring] = []
         var rest = bytes
         while let start = rest.start(of: separator) {
@@ -34,12 +34,12 @@ extension StringProtocol where SubSequence == Substring {
     }
 
     /// What stands before and after the first such byte; nil where there is none.
-    public func cut(at mark: Unicode.Scalar) -> (before: Substring, after: Substring)? {
+    package func cut(at mark: Unicode.Scalar) -> (before: Substring, after: Substring)? {
         bytes.firstIndex(of: UInt8(ascii: mark)).map { halves(around: $0) }
     }
 
     /// What stands before and after the last such byte; nil where there is none.
-    public func cut(atLast mark: Unicode.Scalar) -> (before: Substring, after: Substring)? {
+    package func cut(atLast mark: Unicode.Scalar) -> (before: Substring, after: Substring)? {
         bytes.lastIndex(of: UInt8(ascii: mark)).map { halves(around: $0) }
     }
 
@@ -49,27 +49,27 @@ extension StringProtocol where SubSequence == Substring {
 
     // MARK: Beginnings and ends
 
-    public func begins(with start: String) -> Bool { bytes.starts(with: start.utf8) }
+    package func begins(with start: String) -> Bool { bytes.starts(with: start.utf8) }
 
-    public func ends(with end: String) -> Bool { bytes.suffix(end.utf8.count).elementsEqual(end.utf8) }
+    package func ends(with end: String) -> Bool { bytes.suffix(end.utf8.count).elementsEqual(end.utf8) }
 
     /// What follows the start; nil where the text begins otherwise.
-    public func rest(after start: String) -> Substring? {
+    package func rest(after start: String) -> Substring? {
         begins(with: start) ? Substring(bytes.dropFirst(start.utf8.count)) : nil
     }
 
     /// What comes before the end; nil where the text ends otherwise.
-    public func rest(before end: String) -> Substring? {
+    package func rest(before end: String) -> Substring? {
         ends(with: end) ? Substring(bytes.dropLast(end.utf8.count)) : nil
     }
 
     /// The text before the first of these bytes; all of it where there is none.
-    public func prefix(upToAnyOf marks: String) -> Substring {
+    package func prefix(upToAnyOf marks: String) -> Substring {
         Substring(bytes.prefix { !marks.utf8.contains($0) })
     }
 
     /// The text without spaces, tabs and line ends at its start and its end.
-    public var trimmed: Substring {
+    package var trimmed: Substring {
         let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
         guard let last = bytes.lastIndex(where: { !isSpace($0) }) else { return "" }
         return Substring(bytes[...last].drop(while: isSpace))
@@ -78,10 +78,10 @@ extension StringProtocol where SubSequence == Substring {
     // MARK: What is in it
 
     /// Whether one of these bytes is in the text.
-    public func holds(anyOf marks: String) -> Bool { bytes.contains(where: marks.utf8.contains) }
+    package func holds(anyOf marks: String) -> Bool { bytes.contains(where: marks.utf8.contains) }
 
     /// Whether these words are in the text, byte for byte.
-    public func holds(_ words: String) -> Bool { bytes.start(of: words) != nil }
+    package func holds(_ words: String) -> Bool { bytes.start(of: words) != nil }
 }
 
 extension Substring.UTF8View {

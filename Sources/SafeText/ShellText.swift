@@ -1,9 +1,9 @@
 /// Words of a command line for a POSIX shell.
-public enum ShellText {
+package enum ShellText {
     private static let bare = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-".utf8)
 
     /// As it stands where no shell makes anything else of it, else between quotation marks.
-    public static func word(_ text: String) -> String {
+    package static func word(_ text: String) -> String {
         if !text.isEmpty, text.utf8.allSatisfy(bare.contains) { return text }
         var quoted = "'".unicodeScalars
         // Scalar by scalar: a mark behind a quotation mark makes one character of the two.
@@ -15,5 +15,5 @@ public enum ShellText {
         return String(quoted)
     }
 
-    public static func line(_ words: [String]) -> String { words.map(word).joined(separator: " ") }
+    package static func line(_ words: [String]) -> String { words.map(word).joined(separator: " ") }
 }

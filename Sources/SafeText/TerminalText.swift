@@ -1,11 +1,11 @@
 /// A terminal, or a pipe to one: one line after the other.
-public enum Terminal: TextSink {
+package enum Terminal: TextSink {
     /// How many times longer an escaped text can be, in UTF-8: ESC is one byte, `\u{1b}` has six.
-    public static let growth = 6
+    package static let growth = 6
 
     /// Replaces what could steer a terminal, hide text or begin a line by `\u{...}`. The result has at most ``growth`` times the
     /// bytes.
-    public static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
             if canSteerOrHide(scalar) {
@@ -57,11 +57,11 @@ public enum Terminal: TextSink {
 }
 
 /// One line on a terminal.
-public typealias TerminalText = Text<Terminal>
+package typealias TerminalText = Text<Terminal>
 
 extension Text<Terminal> {
     /// Select Graphic Rendition (ECMA-48, 8.3.117).
-    public enum Rendition: Int, Sendable {
+    package enum Rendition: Int, Sendable {
         case bold = 1
         case dim = 2
         case red = 31
@@ -71,18 +71,18 @@ extension Text<Terminal> {
     }
 
     /// Shown so, and what follows as before.
-    public func rendered(_ rendition: Rendition) -> TerminalText {
+    package func rendered(_ rendition: Rendition) -> TerminalText {
         TerminalText(written: "\u{1b}[\(rendition.rawValue)m\(written)\u{1b}[0m")
     }
 
     /// How many columns it takes.
-    public var width: Int { Terminal.width(written) }
+    package var width: Int { Terminal.width(written) }
 
     /// Filled up with spaces.
-    public func padded(to columns: Int) -> TerminalText { self + TerminalText(repeating: " ", count: columns - width) }
+    package func padded(to columns: Int) -> TerminalText { self + TerminalText(repeating: " ", count: columns - width) }
 
     /// Cut to a number of columns, with an ellipsis where something was cut. Only for text without renditions.
-    public func clipped(to columns: Int) -> TerminalText {
+    package func clipped(to columns: Int) -> TerminalText {
         guard width > columns else { return self }
         guard columns > 0 else { return "" }
         var result = ""
@@ -107,7 +107,7 @@ extension Text<Terminal> {
 
     /// Broken at spaces into lines of at most `columns`; the first line keeps its own indent, the others are indented by so
     /// many spaces.
-    public func wrapped(to columns: Int, indent: Int = 0) -> [TerminalText] {
+    package func wrapped(to columns: Int, indent: Int = 0) -> [TerminalText] {
         guard width > columns, columns > indent + 20 else { return [self] }
         var lines: [String] = []
         var line = String(decoding: written.utf8.prefix { $0 == 0x20 }, as: UTF8.self)

@@ -2,7 +2,7 @@
 ///
 /// A number keeps the text that it was written as: a build number of twenty digits, or `1.10`, is an identity and no quantity.
 /// Only ``measure`` makes a quantity of it.
-public enum Answer: Hashable, Sendable {
+package enum Answer: Hashable, Sendable {
     case null
     case bool(Bool)
     /// As it was written.
@@ -12,7 +12,7 @@ public enum Answer: Hashable, Sendable {
     case object([String: Answer])
 
     /// A scalar as it was written; nil for null, arrays and objects.
-    public var text: String? {
+    package var text: String? {
         switch self {
         case .bool(let value): value ? "true" : "false"
         case .number(let value), .string(let value): value
@@ -22,14 +22,14 @@ public enum Answer: Hashable, Sendable {
 
     /// The quantity that a number is, as near as a double comes to it; nil for everything else, and for a number beyond all
     /// doubles.
-    public var measure: Double? {
+    package var measure: Double? {
         guard case .number(let digits) = self, let value = Double(digits), value.isFinite else { return nil }
         return value
     }
 }
 
 extension Answer: PointedJSON {
-    public func child(_ token: String) -> Answer? {
+    package func child(_ token: String) -> Answer? {
         switch self {
         case .object(let members): members[token]
         case .array(let elements):

@@ -1,15 +1,15 @@
 /// An owner's approval of a run, bound to the digests of the plan and of the selected hosts.
-public struct Approval: Codable, Hashable, Sendable {
-    public var owner: Owner
-    public var planDigest: Digest
-    public var hostsDigest: Digest
+package struct Approval: Codable, Hashable, Sendable {
+    package var owner: Owner
+    package var planDigest: Digest
+    package var hostsDigest: Digest
     /// Until signatures exist an approval is a claim of this operating-system user.
-    public var claimedBy: String
-    public var approvedAt: WallTime
+    package var claimedBy: String
+    package var approvedAt: WallTime
     /// Until then the owner's layers may go back to the declared boundary without another word; nil for not at all.
-    public var rollbackUntil: WallTime?
+    package var rollbackUntil: WallTime?
 
-    public init(
+    package init(
         owner: Owner, planDigest: Digest, hostsDigest: Digest, claimedBy: String, approvedAt: WallTime,
         rollbackUntil: WallTime? = nil
     ) {
@@ -24,21 +24,21 @@ public struct Approval: Codable, Hashable, Sendable {
 
 /// An owner's approval of one recovery, bound to the boundary that failed, the hosts and the action; not to a digest of
 /// evidence, which moves with each capture.
-public struct RecoveryApproval: Codable, Hashable, Sendable {
-    public enum Action: String, Codable, Hashable, Sendable {
+package struct RecoveryApproval: Codable, Hashable, Sendable {
+    package enum Action: String, Codable, Hashable, Sendable {
         /// The failed step once more.
         case rerun
         case rollback
     }
-    public var owner: Owner
-    public var action: Action
-    public var boundary: Boundary
+    package var owner: Owner
+    package var action: Action
+    package var boundary: Boundary
     /// In inventory order; only what the owner's layers have there is covered.
-    public var hosts: [HostName]
+    package var hosts: [HostName]
     /// Of a rerun the step from which on every one runs; nil for the one that has failed, or the last.
-    public var from: StepName?
+    package var from: StepName?
 
-    public init(owner: Owner, action: Action, boundary: Boundary, hosts: [HostName], from: StepName? = nil) {
+    package init(owner: Owner, action: Action, boundary: Boundary, hosts: [HostName], from: StepName? = nil) {
         self.owner = owner
         self.from = from
         self.action = action

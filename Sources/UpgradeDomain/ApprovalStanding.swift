@@ -1,20 +1,20 @@
 /// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts.
-public struct ApprovalStanding: Codable, Hashable, Sendable {
-    public enum Verdict: Codable, Hashable, Sendable {
+package struct ApprovalStanding: Codable, Hashable, Sendable {
+    package enum Verdict: Codable, Hashable, Sendable {
         case approved(by: Owner, claimedBy: String)
         /// An approval exists, but for another plan content or other hosts.
         case void(by: Owner, changed: String)
         case missing
     }
-    public struct LayerStanding: Codable, Hashable, Sendable {
-        public var layer: LayerName
-        public var owners: [Owner]
-        public var verdict: Verdict
+    package struct LayerStanding: Codable, Hashable, Sendable {
+        package var layer: LayerName
+        package var owners: [Owner]
+        package var verdict: Verdict
     }
-    public var layers: [LayerStanding]
+    package var layers: [LayerStanding]
 
     /// Judges the approvals of a plan; every layer needs one of its owners.
-    public init(
+    package init(
         plan: Plan, planDigest: Digest, hostsDigest: Digest, inventory: FleetInventory, approvals: [Approval]
     ) {
         layers = plan.layers.map { layer in
@@ -32,7 +32,7 @@ public struct ApprovalStanding: Codable, Hashable, Sendable {
         }
     }
 
-    public var isComplete: Bool {
+    package var isComplete: Bool {
         layers.allSatisfy { layer in
             switch layer.verdict {
             case .approved: true
@@ -44,28 +44,28 @@ public struct ApprovalStanding: Codable, Hashable, Sendable {
 
 extension Approval {
     /// Whether it is for exactly this plan over exactly these hosts.
-    public func isFor(plan: Digest, hosts: Digest) -> Bool { planDigest == plan && hostsDigest == hosts }
+    package func isFor(plan: Digest, hosts: Digest) -> Bool { planDigest == plan && hostsDigest == hosts }
 }
 
 extension RunDefinition {
-    public func isOwner(_ owner: Owner, of layer: LayerName) -> Bool { owners[layer]?.contains(owner) == true }
+    package func isOwner(_ owner: Owner, of layer: LayerName) -> Bool { owners[layer]?.contains(owner) == true }
 
     /// The layers of which no owner approved this plan over these hosts, in the plan's order.
-    public var unapprovedLayers: [LayerName] {
+    package var unapprovedLayers: [LayerName] {
         plan.layers.map(\.name).filter { layer in
             !approvals.contains { isOwner($0.owner, of: layer) && $0.isFor(plan: planDigest, hosts: hostsDigest) }
         }
     }
 
     /// Whether an owner of a layer approved going back together with the run, and that still holds.
-    public func foreseesRollback(of layer: LayerName, at wall: WallTime) -> Bool {
+    package func foreseesRollback(of layer: LayerName, at wall: WallTime) -> Bool {
         approvals.contains { isOwner($0.owner, of: layer) && $0.rollbackUntil.map { $0 > wall } == true }
     }
 }
 
 extension Plan {
     /// The hosts that a run of this plan would touch, in inventory order, each in the plan's layers only.
-    public func selectedHosts(of inventory: FleetInventory) -> [Host] {
+    package func selectedHosts(of inventory: FleetInventory) -> [Host] {
         let excluded = Set(exclusions.map(\.host))
         let names = Set(layers.map(\.name))
         return inventory.hosts.compactMap { host in

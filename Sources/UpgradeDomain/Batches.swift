@@ -1,11 +1,11 @@
 /// Placements of a layer that change together.
-public struct Batch: Codable, Hashable, Sendable {
-    public let layer: LayerName
+package struct Batch: Codable, Hashable, Sendable {
+    package let layer: LayerName
     /// From 0; batch 0 is the canary.
-    public let index: Int
-    public let placements: [Placement]
+    package let index: Int
+    package let placements: [Placement]
 
-    public init(layer: LayerName, index: Int, placements: [Placement]) {
+    package init(layer: LayerName, index: Int, placements: [Placement]) {
         self.layer = layer
         self.index = index
         self.placements = placements
@@ -17,7 +17,7 @@ extension PlanLayer {
     ///
     /// Sizes are cumulative, percentages round up, sizes that add nothing are dropped, and what remains after
     /// the last size forms a last batch, so that the batches always cover every host once.
-    public func batches(over hosts: [HostName]) -> [Batch] {
+    package func batches(over hosts: [HostName]) -> [Batch] {
         var batches: [Batch] = []
         var reached = 0
         for size in batchSizesToTheEnd {

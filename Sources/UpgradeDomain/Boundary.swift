@@ -1,12 +1,12 @@
 /// A place where a run can stop.
-public enum Boundary: Codable, Hashable, Sendable, CustomStringConvertible {
+package enum Boundary: Codable, Hashable, Sendable, CustomStringConvertible {
     case preflight
     case baseline
     case batch(layer: LayerName, index: Int)
     case layer(LayerName)
     case end
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .preflight: "preflight"
         case .baseline: "baseline"

@@ -1,32 +1,32 @@
 import SafeText
 
 /// The evidence family (or a part of it) taken once, typed.
-public struct Capture: Codable, Hashable, Sendable {
-    public var subject: EvidenceSubject
+package struct Capture: Codable, Hashable, Sendable {
+    package var subject: EvidenceSubject
     /// The coordinator's wall clock when the capture began.
-    public var takenAt: WallTime
-    public var surfaces: [SurfaceReading]
+    package var takenAt: WallTime
+    package var surfaces: [SurfaceReading]
 
-    public init(subject: EvidenceSubject, takenAt: WallTime, surfaces: [SurfaceReading]) {
+    package init(subject: EvidenceSubject, takenAt: WallTime, surfaces: [SurfaceReading]) {
         self.subject = subject
         self.takenAt = takenAt
         self.surfaces = surfaces
     }
 
-    public func surface(_ name: SurfaceName) -> SurfaceReading? { surfaces.first { $0.name == name } }
+    package func surface(_ name: SurfaceName) -> SurfaceReading? { surfaces.first { $0.name == name } }
 
-    public func item(_ reference: ItemReference) -> EvidenceItem? {
+    package func item(_ reference: ItemReference) -> EvidenceItem? {
         surface(reference.surface)?.items.first { $0.key == reference.item }
     }
 }
 
 /// What a capture speaks for.
-public enum EvidenceSubject: Hashable, Sendable, CustomStringConvertible {
+package enum EvidenceSubject: Hashable, Sendable, CustomStringConvertible {
     case placement(Placement)
     case layer(LayerName)
     case fleet
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .placement(let placement): "\(placement)"
         case .layer(let layer): "layer:\(layer)"
@@ -34,7 +34,7 @@ public enum EvidenceSubject: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    public init(_ text: String) {
+    package init(_ text: String) {
         if text == "fleet" {
             self = .fleet
         } else if let placement = Placement(text) {
@@ -46,35 +46,35 @@ public enum EvidenceSubject: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension EvidenceSubject: Codable, CodingKeyRepresentable {
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         self.init(try decoder.singleValueContainer().decode(String.self))
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
     }
 
-    public var codingKey: any CodingKey { TextKey(description) }
-    public init?(codingKey: some CodingKey) { self.init(codingKey.stringValue) }
+    package var codingKey: any CodingKey { TextKey(description) }
+    package init?(codingKey: some CodingKey) { self.init(codingKey.stringValue) }
 }
 
 /// One surface of a capture: how it answered, and its items.
-public struct SurfaceReading: Codable, Hashable, Sendable {
-    public var name: SurfaceName
-    public var role: SurfaceRole
-    public var durationMilliseconds: Int64
+package struct SurfaceReading: Codable, Hashable, Sendable {
+    package var name: SurfaceName
+    package var role: SurfaceRole
+    package var durationMilliseconds: Int64
     /// The HTTP status or exit code; nil when there was no answer.
-    public var resultCode: Int?
+    package var resultCode: Int?
     /// The raw answer, stored by digest; nil when there was none.
-    public var rawDigest: Digest?
+    package var rawDigest: Digest?
     /// SHA-256 of the script that produced the answer, for command surfaces.
-    public var instrumentDigest: Digest?
+    package var instrumentDigest: Digest?
     /// Why the surface as a whole is unknown; nil when it could be read.
-    public var unknown: UnknownReason?
-    public var items: [EvidenceItem]
+    package var unknown: UnknownReason?
+    package var items: [EvidenceItem]
 
-    public init(
+    package init(
         name: SurfaceName, role: SurfaceRole, durationMilliseconds: Int64, resultCode: Int? = nil,
         rawDigest: Digest? = nil, instrumentDigest: Digest? = nil, unknown: UnknownReason? = nil,
         items: [EvidenceItem] = []
@@ -91,7 +91,7 @@ public struct SurfaceReading: Codable, Hashable, Sendable {
 }
 
 /// What part a surface plays in the verdict.
-public enum SurfaceRole: String, Codable, Hashable, Sendable, CaseIterable {
+package enum SurfaceRole: String, Codable, Hashable, Sendable, CaseIterable {
     /// The running version of a component.
     case version
     /// The chain from the approved release to the running process.
@@ -105,40 +105,40 @@ public enum SurfaceRole: String, Codable, Hashable, Sendable, CaseIterable {
 }
 
 /// Why a surface could not be read; every one of these blocks.
-public struct UnknownReason: Error, Codable, Hashable, Sendable {
-    public enum Code: String, Codable, Hashable, Sendable {
+package struct UnknownReason: Error, Codable, Hashable, Sendable {
+    package enum Code: String, Codable, Hashable, Sendable {
         case unreachable, timedOut, unacceptedStatus, wrongContentType, truncated, unparsable, errorBody, noItems, stale
         case contradictory, notRun
         /// A server that can not prove who it is, or a script that was replaced while it ran.
         case untrusted
     }
-    public var code: Code
-    public var detail: String
+    package var code: Code
+    package var detail: String
 
-    public init(_ code: Code, _ detail: String) {
+    package init(_ code: Code, _ detail: String) {
         self.code = code
         self.detail = detail
     }
 }
 
 /// One typed fact of a surface.
-public struct EvidenceItem: Codable, Hashable, Sendable {
-    public var key: String
-    public var value: String
-    public var health: Health
+package struct EvidenceItem: Codable, Hashable, Sendable {
+    package var key: String
+    package var value: String
+    package var health: Health
 
-    public init(key: String, value: String, health: Health) {
+    package init(key: String, value: String, health: Health) {
         self.key = key
         self.value = value
         self.health = health
     }
 }
 
-public enum Health: String, Codable, Hashable, Sendable, Comparable {
+package enum Health: String, Codable, Hashable, Sendable, Comparable {
     case healthy, unhealthy, unknown
 
     /// The worse of two is the larger. Unknown is the worst: a waiver never covers it.
-    public static func < (left: Health, right: Health) -> Bool { left.rank < right.rank }
+    package static func < (left: Health, right: Health) -> Bool { left.rank < right.rank }
 
     private var rank: Int {
         switch self {

@@ -1,12 +1,12 @@
 /// One item before and after.
-public struct ItemDelta: Codable, Hashable, Sendable {
-    public var surface: SurfaceName
-    public var item: String
-    public var before: String?
-    public var after: String?
-    public var verdict: DeltaVerdict
+package struct ItemDelta: Codable, Hashable, Sendable {
+    package var surface: SurfaceName
+    package var item: String
+    package var before: String?
+    package var after: String?
+    package var verdict: DeltaVerdict
 
-    public init(surface: SurfaceName, item: String, before: String?, after: String?, verdict: DeltaVerdict) {
+    package init(surface: SurfaceName, item: String, before: String?, after: String?, verdict: DeltaVerdict) {
         self.surface = surface
         self.item = item
         self.before = before
@@ -16,18 +16,18 @@ public struct ItemDelta: Codable, Hashable, Sendable {
 }
 
 /// What became of an item.
-public enum DeltaVerdict: String, Codable, Hashable, Sendable, CaseIterable {
+package enum DeltaVerdict: String, Codable, Hashable, Sendable, CaseIterable {
     case same, changedAsExpected, changed, regressed, recovered, missing, added, stillUnhealthy, unknown
 }
 
 /// The comparison of two captures of the same family.
-public enum EvidenceComparison {
+package enum EvidenceComparison {
     /// One delta per item of the family and path surfaces, in the order of the surfaces.
     ///
     /// A surface that is unknown or absent on either side gives one delta with an empty item and the verdict *unknown*.
     ///
     /// - Parameter measures: how far numbers may move; from ``Plan/measures``.
-    public static func deltas(
+    package static func deltas(
         before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:]
     ) -> [ItemDelta] {
         let taken = after.surfaces.filter { $0.role == .family || $0.role == .path }.flatMap { reading in

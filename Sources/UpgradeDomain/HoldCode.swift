@@ -1,5 +1,5 @@
 /// Why a run is held; stable words that scripts and people may rely on.
-public enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
+package enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     // Reaching the host.
     case hostUnreachable = "host-unreachable"
     case hostKeyChanged = "host-key-changed"

@@ -2,7 +2,7 @@
 /// address is ever an option, a port or a command to whoever it is handed to.
 ///
 /// Two spellings of one place are equal. What was recorded stays as it was spelled; only comparisons go by the value.
-public enum HostAddress: Hashable, Sendable {
+package enum HostAddress: Hashable, Sendable {
     case v4(UInt32)
     /// The zone names an interface of the coordinator's machine (RFC 4007, 11).
     case v6(high: UInt64, low: UInt64, zone: String?)
@@ -10,7 +10,7 @@ public enum HostAddress: Hashable, Sendable {
     case name(String)
 
     /// nil for what is none: with a port, in brackets, with a user, with other spellings of numbers such as `127.1`.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         let bytes = text.utf8[...]
         if bytes.contains(0x3a) {
             guard let address = HostAddress.v6(bytes) else { return nil }
@@ -124,14 +124,14 @@ public enum HostAddress: Hashable, Sendable {
 extension HostAddress {
     /// Whether a text is at least no option and no command to a program or a shell, whatever else it is: an alias of ssh_config, an
     /// account, or what was stored before there was a grammar.
-    public static func isHarmless(_ text: String) -> Bool {
+    package static func isHarmless(_ text: String) -> Bool {
         guard let first = text.utf8.first, first != 0x2d else { return false }
         let steering = Set("\"'`$;&|<>(){}*?!#~/".utf8)
         return text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && !steering.contains($0) }
     }
 
     /// Whether a text is an address in brackets, or one with a port or a user, which are said apart from it.
-    public static func isOvercomplete(_ text: String) -> Bool {
+    package static func isOvercomplete(_ text: String) -> Bool {
         if text.utf8.first == 0x5b || text.utf8.contains(0x40) { return true }
         guard let colon = text.utf8.lastIndex(of: 0x3a), HostAddress(String(text[..<colon])) != nil else {
             return false
@@ -140,7 +140,7 @@ extension HostAddress {
     }
 
     /// What to write instead of a text that is no address.
-    public static func remedy(for text: String) -> String {
+    package static func remedy(for text: String) -> String {
         let isBracketed = text.utf8.first == 0x5b
         let inside = String(Substring(text.utf8.drop { $0 == 0x5b }.prefix { $0 != 0x5d }))
         if isBracketed, HostAddress(inside) != nil { return "write it without brackets, and the port as 'port:'" }

@@ -1,64 +1,64 @@
 /// The fleet as the operator declared it: layers in order, hosts in file order.
-public struct FleetInventory: Codable, Hashable, Sendable {
+package struct FleetInventory: Codable, Hashable, Sendable {
     /// How many hosts may stand before another, one behind the other.
-    public static let jumpDepth = 4
+    package static let jumpDepth = 4
 
-    public var layers: [InventoryLayer]
-    public var hosts: [Host]
+    package var layers: [InventoryLayer]
+    package var hosts: [Host]
 
-    public init(layers: [InventoryLayer], hosts: [Host]) {
+    package init(layers: [InventoryLayer], hosts: [Host]) {
         self.layers = layers
         self.hosts = hosts
     }
 
     /// The hosts of a layer, in inventory order.
-    public func hosts(in layer: LayerName) -> [Host] {
+    package func hosts(in layer: LayerName) -> [Host] {
         hosts.filter { host in host.placements.contains { $0.layer == layer } }
     }
 }
 
 /// A dependency tier and who answers for it.
-public struct InventoryLayer: Codable, Hashable, Sendable {
-    public var name: LayerName
+package struct InventoryLayer: Codable, Hashable, Sendable {
+    package var name: LayerName
     /// Who may approve a plan that changes this layer; never empty.
-    public var owners: [Owner]
+    package var owners: [Owner]
 
-    public init(name: LayerName, owners: [Owner]) {
+    package init(name: LayerName, owners: [Owner]) {
         self.name = name
         self.owners = owners
     }
 }
 
 /// One machine that Lockflight reaches over SSH.
-public struct Host: Codable, Hashable, Sendable {
-    public var name: HostName
+package struct Host: Codable, Hashable, Sendable {
+    package var name: HostName
     /// An IP address or a DNS name.
-    public var address: String
-    public var port: Int
-    public var user: String
+    package var address: String
+    package var port: Int
+    package var user: String
     /// The host to go through, which is reached first and has a pinned key of its own.
-    public var jump: HostName?
+    package var jump: HostName?
     /// Path of the private key on the coordinator's machine; nil means the coordinator's default.
-    public var identityFile: String?
+    package var identityFile: String?
     /// What carries the connection; nil means libssh2.
-    public var transport: HostTransport?
+    package var transport: HostTransport?
     /// What ssh_config says beyond the fields above, which hold what is used; nil means nothing.
-    public var ssh: SSHSettings?
+    package var ssh: SSHSettings?
     /// How long its connection may stay silent, keepalives included, before it counts as lost; nil means 30 s.
-    public var silenceSeconds: Int?
-    public var labels: [String: String]
+    package var silenceSeconds: Int?
+    package var labels: [String: String]
     /// Absolute path of the deployment checkout on the host; commands run there.
-    public var workingDirectory: String
+    package var workingDirectory: String
     /// Absolute path of the folder on the host where agents are kept; nil means `.local/lib/lockflight` in the login's home.
-    public var agentDirectory: String?
+    package var agentDirectory: String?
     /// Values for `${var.NAME}` in the plan's commands and URLs.
-    public var variables: [String: String]
+    package var variables: [String: String]
     /// The layers the host stands in.
-    public var placements: [HostPlacement]
+    package var placements: [HostPlacement]
     /// The pinned SSH host keys; empty until `inventory trust`.
-    public var hostKeys: [HostKey]
+    package var hostKeys: [HostKey]
 
-    public init(
+    package init(
         name: HostName, address: String, port: Int = 22, user: String, jump: HostName? = nil,
         identityFile: String? = nil, transport: HostTransport? = nil, ssh: SSHSettings? = nil,
         silenceSeconds: Int? = nil, labels: [String: String] = [:], workingDirectory: String,
@@ -83,51 +83,51 @@ public struct Host: Codable, Hashable, Sendable {
     }
 
     /// The private keys to log in with, in the order in which they are tried; empty means the coordinator's default.
-    public var identityFiles: [String] {
+    package var identityFiles: [String] {
         if let files = ssh?.identityFiles, !files.isEmpty { return files }
         return identityFile.map { [$0] } ?? []
     }
 
     /// Whether both are reached at one place, however their addresses are spelled.
-    public func isAtPlace(of other: Host) -> Bool {
+    package func isAtPlace(of other: Host) -> Bool {
         guard port == other.port else { return false }
         return address.isSpelled(other.address)
             || (HostAddress(address) != nil && HostAddress(address) == HostAddress(other.address))
     }
 
     /// Where the host's platform API answers for a layer, seen from the host itself.
-    public func baseURL(in layer: LayerName) -> String? {
+    package func baseURL(in layer: LayerName) -> String? {
         placements.first { $0.layer == layer }?.baseURL
     }
 }
 
 /// What carries the connection to a host.
-public enum HostTransport: String, Codable, Hashable, Sendable, CaseIterable {
+package enum HostTransport: String, Codable, Hashable, Sendable, CaseIterable {
     case libssh2
     /// OpenSSH's own client, for servers and keys that libssh2 has no way to speak to; slower.
     case openssh
 }
 
 /// A host's place in one layer.
-public struct HostPlacement: Codable, Hashable, Sendable {
-    public var layer: LayerName
+package struct HostPlacement: Codable, Hashable, Sendable {
+    package var layer: LayerName
     /// Scheme, host and port of the platform API as the host itself reaches it, without a trailing slash.
-    public var baseURL: String
+    package var baseURL: String
 
-    public init(layer: LayerName, baseURL: String) {
+    package init(layer: LayerName, baseURL: String) {
         self.layer = layer
         self.baseURL = baseURL
     }
 }
 
 /// A pinned SSH public host key.
-public struct HostKey: Codable, Hashable, Sendable {
+package struct HostKey: Codable, Hashable, Sendable {
     /// The key type, such as `ssh-ed25519`.
-    public var type: String
+    package var type: String
     /// The key blob in base64, as in a known_hosts line.
-    public var base64: String
+    package var base64: String
 
-    public init(type: String, base64: String) {
+    package init(type: String, base64: String) {
         self.type = type
         self.base64 = base64
     }

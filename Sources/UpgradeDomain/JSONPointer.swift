@@ -1,12 +1,12 @@
 /// A JSON document in which a JSON Pointer (RFC 6901) leads to a value.
-public protocol PointedJSON {
+package protocol PointedJSON {
     /// The member or element that one token of a pointer names.
     func child(_ token: String) -> Self?
 }
 
 extension PointedJSON {
     /// The value that a JSON Pointer names; nil when there is none. `""` is the whole document.
-    public func value(at pointer: String) -> Self? {
+    package func value(at pointer: String) -> Self? {
         guard !pointer.isEmpty else { return self }
         guard let tokens = JSONPointer.tokens(of: pointer) else { return nil }
         var current = self
@@ -18,7 +18,7 @@ extension PointedJSON {
     }
 
     /// A field by its bare name, or what a pointer (one that begins with `/`) names.
-    public func member(_ path: String) -> Self? { path.utf8.first == 0x2f ? value(at: path) : child(path) }
+    package func member(_ path: String) -> Self? { path.utf8.first == 0x2f ? value(at: path) : child(path) }
 }
 
 enum JSONPointer {

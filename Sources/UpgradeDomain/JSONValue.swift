@@ -1,5 +1,5 @@
 /// Any JSON document of our own as a value. What a surface answers is an ``Answer``.
-public enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -9,7 +9,7 @@ public enum JSONValue: Hashable, Sendable {
     case object([String: JSONValue])
 
     /// The text of a scalar; nil for null, arrays and objects.
-    public var scalarText: String? {
+    package var scalarText: String? {
         switch self {
         case .bool(let value): value ? "true" : "false"
         case .integer(let value): String(value)
@@ -21,7 +21,7 @@ public enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue: PointedJSON {
-    public func child(_ token: String) -> JSONValue? {
+    package func child(_ token: String) -> JSONValue? {
         switch self {
         case .object(let members): members[token]
         case .array(let elements):
@@ -32,7 +32,7 @@ extension JSONValue: PointedJSON {
 }
 
 extension JSONValue: Codable {
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -51,7 +51,7 @@ extension JSONValue: Codable {
         }
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .null: try container.encodeNil()

@@ -1,4 +1,4 @@
 /// The release that this source is: what every program of it prints, and records of who drove a run.
-public enum LockflightVersion {
-    public static let current = "0.1.0"
+package enum LockflightVersion {
+    package static let current = "0.1.0"
 }

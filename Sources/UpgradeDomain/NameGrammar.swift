@@ -2,17 +2,17 @@
 /// name and spelled otherwise.
 ///
 /// What an older ledger holds may break it; that is shown, held and rolled back, and no new run of it is approved or started.
-public struct NameGrammar: Sendable {
+package struct NameGrammar: Sendable {
     /// Hosts, layers and groups: they are parts of file names and of operations' ids.
-    public static let machine = NameGrammar(
+    package static let machine = NameGrammar(
         start: "abcdefghijklmnopqrstuvwxyz0123456789", more: ".-", longest: 63,
         words: "use lower-case letters, digits, '-' and '.', at most 63, beginning with a letter or digit")
     /// Steps, surfaces, components, owners and plans.
-    public static let word = NameGrammar(
+    package static let word = NameGrammar(
         start: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", more: "._@+-", longest: 63,
         words: "use letters, digits and '._@+-', at most 63, beginning with a letter or digit")
     /// Accounts on hosts.
-    public static let login = NameGrammar(
+    package static let login = NameGrammar(
         start: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_", more: ".@+-$", longest: 63,
         words: "use letters, digits and '._@+-$', at most 63, beginning with a letter, a digit or '_'")
 
@@ -20,7 +20,7 @@ public struct NameGrammar: Sendable {
     private let more: Set<UInt8>
     private let longest: Int
     /// What to do about a name that breaks it.
-    public let words: String
+    package let words: String
 
     private init(start: String, more: String, longest: Int, words: String) {
         self.start = Set(start.utf8)
@@ -29,7 +29,7 @@ public struct NameGrammar: Sendable {
         self.words = words
     }
 
-    public func accepts(_ text: String) -> Bool {
+    package func accepts(_ text: String) -> Bool {
         guard let first = text.utf8.first, start.contains(first), text.utf8.count <= longest else { return false }
         return text.utf8.allSatisfy(more.contains)
     }

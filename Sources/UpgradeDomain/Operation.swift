@@ -4,11 +4,11 @@ import SafeText
 ///
 /// Two runs of scripts never have the same id, whatever the names: bytes that would blur the parts are written as `!` and two
 /// hexadecimal digits, and no such text is the word for a rollback or a revert.
-public struct OperationID: Name {
-    public let rawValue: String
-    public init(rawValue: String) { self.rawValue = rawValue }
+package struct OperationID: Name {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
 
-    public init(run: RunID, placement: Placement, action: OperationAction, attempt: Int) {
+    package init(run: RunID, placement: Placement, action: OperationAction, attempt: Int) {
         let parts =
             [OperationID.escaped(run.rawValue), OperationID.escaped(placement.host.rawValue, keepingDots: true)]
             + [OperationID.escaped(placement.layer.rawValue), action.word, "\(attempt)"]
@@ -19,7 +19,7 @@ public struct OperationID: Name {
     init(revertOf change: OperationID) { rawValue = "\(change).revert!" }
 
     /// Whether it is one of a run's. Ids of older builds have the run's name as it is.
-    public func belongs(to run: RunID) -> Bool {
+    package func belongs(to run: RunID) -> Bool {
         [OperationID.escaped(run.rawValue), run.rawValue].contains { rawValue.utf8.starts(with: "\($0).".utf8) }
     }
 
@@ -40,7 +40,7 @@ public struct OperationID: Name {
 }
 
 /// What an operation does.
-public enum OperationAction: Codable, Hashable, Sendable {
+package enum OperationAction: Codable, Hashable, Sendable {
     case step(name: StepName)
     case rollback
 
@@ -53,18 +53,18 @@ public enum OperationAction: Codable, Hashable, Sendable {
 }
 
 /// The durable intent of one operation, written before the host is touched.
-public struct OperationIntent: Codable, Hashable, Sendable {
-    public var id: OperationID
-    public var placement: Placement
-    public var action: OperationAction
-    public var attempt: Int
-    public var boundary: Boundary
-    public var planDigest: Digest
-    public var epoch: Epoch
+package struct OperationIntent: Codable, Hashable, Sendable {
+    package var id: OperationID
+    package var placement: Placement
+    package var action: OperationAction
+    package var attempt: Int
+    package var boundary: Boundary
+    package var planDigest: Digest
+    package var epoch: Epoch
     /// What the host does by itself when nobody confirms the change; nil where it only does what it is told.
-    public var revert: RevertIntent?
+    package var revert: RevertIntent?
 
-    public init(
+    package init(
         id: OperationID, placement: Placement, action: OperationAction, attempt: Int, boundary: Boundary,
         planDigest: Digest, epoch: Epoch, revert: RevertIntent? = nil
     ) {
@@ -81,50 +81,50 @@ public struct OperationIntent: Codable, Hashable, Sendable {
 
 /// The way back that a host takes by itself once nobody has confirmed a change in time. Part of the forward intent, so
 /// that it is durable before the host is touched.
-public struct RevertIntent: Codable, Hashable, Sendable {
+package struct RevertIntent: Codable, Hashable, Sendable {
     /// The operation under which the host runs its layer's rollback.
-    public var id: OperationID
+    package var id: OperationID
     /// Counted from the end of the change.
-    public var withinSeconds: Int
+    package var withinSeconds: Int
 
-    public init(of change: OperationID, withinSeconds: Int) {
+    package init(of change: OperationID, withinSeconds: Int) {
         id = OperationID(revertOf: change)
         self.withinSeconds = withinSeconds
     }
 }
 
 /// How an operation ended, from the complete record in the agent's journal; nothing else counts as an end.
-public struct OperationRecord: Codable, Hashable, Sendable {
-    public var id: OperationID
-    public var outcome: OperationOutcome
+package struct OperationRecord: Codable, Hashable, Sendable {
+    package var id: OperationID
+    package var outcome: OperationOutcome
     /// The host's wall clock before its first command; nil when it is not known.
-    public var startedAt: WallTime?
-    public var durationMilliseconds: Int64
-    public var outputBytes: Int64
-    public var outputDigest: Digest?
+    package var startedAt: WallTime?
+    package var durationMilliseconds: Int64
+    package var outputBytes: Int64
+    package var outputDigest: Digest?
     /// SHA-256 of the script that ran.
-    public var scriptDigest: Digest?
+    package var scriptDigest: Digest?
     /// The last lines of the output, escaped by whoever shows them.
-    public var outputTail: String
+    package var outputTail: String
     /// What was put in place for it from before the change was gone when it ended; nil where it was not.
-    public var copyVanished: Bool?
+    package var copyVanished: Bool?
     /// Right after the start another file than the one that was digested stood at its path; nil where it did not.
-    public var scriptReplaced: Bool?
+    package var scriptReplaced: Bool?
 
-    public static let maximumTailBytes = 2_048
-    public static let lastLinesShown = 10
+    package static let maximumTailBytes = 2_048
+    package static let lastLinesShown = 10
 
     /// The end of the output as lines that people are shown.
-    public var lastLines: [String] {
+    package var lastLines: [String] {
         var lines = outputTail.lines.map { String($0) }
         if outputBytes > outputTail.utf8.count, let first = lines.first { lines[0] = "…" + first }
         return lines.reversed().drop { $0.trimmed.isEmpty }.prefix(OperationRecord.lastLinesShown).reversed()
     }
 
     /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.
-    public static let maximumDecodedTailBytes = 3 * maximumTailBytes
+    package static let maximumDecodedTailBytes = 3 * maximumTailBytes
 
-    public init(
+    package init(
         id: OperationID, outcome: OperationOutcome, startedAt: WallTime? = nil, durationMilliseconds: Int64 = 0,
         outputBytes: Int64 = 0,
         outputDigest: Digest? = nil, scriptDigest: Digest? = nil, outputTail: String = "",
@@ -144,7 +144,7 @@ public struct OperationRecord: Codable, Hashable, Sendable {
 }
 
 /// Every way in which an operation can end.
-public enum OperationOutcome: Codable, Hashable, Sendable {
+package enum OperationOutcome: Codable, Hashable, Sendable {
     /// The script exited; 0 means it passed.
     case exited(code: Int)
     case signaled(signal: Int)
@@ -162,7 +162,7 @@ public enum OperationOutcome: Codable, Hashable, Sendable {
 
 extension OperationOutcome {
     /// Whether the script was started, so that the host can no longer be called untouched.
-    public var mayHaveChangedHost: Bool {
+    package var mayHaveChangedHost: Bool {
         switch self {
         case .exited, .signaled, .timedOut, .interrupted, .rebooted: true
         case .guardrailRefused, .notStarted: false
@@ -170,7 +170,7 @@ extension OperationOutcome {
     }
 
     /// Whether a supervisor is left that waits for a confirmation: its script has started, and nothing of it lives on.
-    public var isConfirmable: Bool {
+    package var isConfirmable: Bool {
         switch self {
         case .exited, .signaled, .timedOut(survivors: false): true
         case .timedOut(survivors: true), .interrupted, .rebooted, .guardrailRefused, .notStarted: false

@@ -3,31 +3,31 @@ import SafeText
 /// One host in one layer: the unit of state, operation and rollback.
 ///
 /// Written `host/layer`, also as a dictionary key.
-public struct Placement: Hashable, Sendable, Comparable, CustomStringConvertible {
-    public let host: HostName
-    public let layer: LayerName
+package struct Placement: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package let host: HostName
+    package let layer: LayerName
 
-    public init(host: HostName, layer: LayerName) {
+    package init(host: HostName, layer: LayerName) {
         self.host = host
         self.layer = layer
     }
 
     /// Reads `host/layer`; nil when the text has no slash.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard let halves = text.cut(at: "/") else { return nil }
         host = HostName(String(halves.before))
         layer = LayerName(String(halves.after))
     }
 
-    public var description: String { "\(host)/\(layer)" }
+    package var description: String { "\(host)/\(layer)" }
 
-    public static func < (left: Placement, right: Placement) -> Bool {
+    package static func < (left: Placement, right: Placement) -> Bool {
         (left.layer, left.host) < (right.layer, right.host)
     }
 }
 
 extension Placement: Codable, CodingKeyRepresentable {
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let value = Placement(text) else {
             throw DecodingError.dataCorrupted(
@@ -36,14 +36,14 @@ extension Placement: Codable, CodingKeyRepresentable {
         self = value
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
     }
 
-    public var codingKey: any CodingKey { TextKey(description) }
+    package var codingKey: any CodingKey { TextKey(description) }
 
-    public init?(codingKey: some CodingKey) { self.init(codingKey.stringValue) }
+    package init?(codingKey: some CodingKey) { self.init(codingKey.stringValue) }
 }
 
 /// A coding key that is any text.

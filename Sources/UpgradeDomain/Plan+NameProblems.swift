@@ -1,7 +1,7 @@
 extension Plan {
     /// What is named in a way that may not be given any more, in a plan and its hosts: an older build stored it. It is shown, held
     /// and rolled back; nobody approves it or starts it.
-    public func nameProblems(over hosts: [Host]) -> [String] {
+    package func nameProblems(over hosts: [Host]) -> [String] {
         var problems: [String] = []
         func check(_ name: String, _ kind: String, _ grammar: NameGrammar) {
             if !grammar.accepts(name) { problems.append("'\(name)' is no \(kind) name; \(grammar.words)") }

@@ -3,36 +3,36 @@ import SafeText
 /// The immutable intent of an upgrade: versions, layers, evidence, scripts and boundaries.
 ///
 /// Identified by the SHA-256 of its canonical JSON, so neither key order nor comments of its file matter.
-public struct Plan: Codable, Hashable, Sendable {
+package struct Plan: Codable, Hashable, Sendable {
     /// The version of this shape; part of the digest.
-    public var schemaVersion: Int
-    public var name: String
-    public var version: VersionChange
-    public var changeClass: ChangeClass
+    package var schemaVersion: Int
+    package var name: String
+    package var version: VersionChange
+    package var changeClass: ChangeClass
     /// What was read and agreed before: release notes, compatibility reviews, tickets.
-    public var reviews: [Review]
+    package var reviews: [Review]
     /// The evidence family, in order; the same before and after.
-    public var evidence: [Surface]
+    package var evidence: [Surface]
     /// Compares repo truth with runtime truth; exit 0 means they agree.
-    public var materialization: ScriptCommand
+    package var materialization: ScriptCommand
     /// Checks that run on the host right before each mutation; exit 0 permits it.
-    public var guardrails: [ScriptCommand]
+    package var guardrails: [ScriptCommand]
     /// What runs before a rollback instead; nil for the same.
-    public var rollbackGuardrails: [ScriptCommand]?
+    package var rollbackGuardrails: [ScriptCommand]?
     /// One path that a user or operator really takes.
-    public var representativePath: Surface
+    package var representativePath: Surface
     /// In the order in which they move.
-    public var layers: [PlanLayer]
-    public var exclusions: [Exclusion]
-    public var waivers: [Waiver]
+    package var layers: [PlanLayer]
+    package var exclusions: [Exclusion]
+    package var waivers: [Waiver]
     /// Items that must tell the same: where one is healthy and the other is not, both are *unknown*.
-    public var agreements: [Agreement]
+    package var agreements: [Agreement]
     /// Free space required in the working directory of every host before anything starts.
-    public var minimumFreeDiskMebibytes: Int
+    package var minimumFreeDiskMebibytes: Int
 
-    public static let currentSchemaVersion = 1
+    package static let currentSchemaVersion = 1
 
-    public init(
+    package init(
         schemaVersion: Int = Plan.currentSchemaVersion, name: String, version: VersionChange,
         changeClass: ChangeClass, reviews: [Review], evidence: [Surface], materialization: ScriptCommand,
         guardrails: [ScriptCommand], rollbackGuardrails: [ScriptCommand]? = nil,
@@ -58,7 +58,7 @@ public struct Plan: Codable, Hashable, Sendable {
     }
 
     /// The numbers of the family and of the representative path.
-    public var measures: [ItemReference: Measure] {
+    package var measures: [ItemReference: Measure] {
         var measures: [ItemReference: Measure] = [:]
         for surface in evidence + [representativePath] {
             for measure in surface.reader.measures {
@@ -68,71 +68,71 @@ public struct Plan: Codable, Hashable, Sendable {
         return measures
     }
 
-    public func layer(_ name: LayerName) -> PlanLayer? { layers.first { $0.name == name } }
+    package func layer(_ name: LayerName) -> PlanLayer? { layers.first { $0.name == name } }
 }
 
 /// The explicit source and target.
-public struct VersionChange: Codable, Hashable, Sendable {
-    public var from: Version
-    public var to: Version
+package struct VersionChange: Codable, Hashable, Sendable {
+    package var from: Version
+    package var to: Version
 
-    public init(from: Version, to: Version) {
+    package init(from: Version, to: Version) {
         self.from = from
         self.to = to
     }
 }
 
 /// How far-reaching the change is declared to be.
-public enum ChangeClass: String, Codable, Hashable, Sendable, CaseIterable {
+package enum ChangeClass: String, Codable, Hashable, Sendable, CaseIterable {
     case patch, minor, major, configuration, emergency
 }
 
 /// Something a person read or agreed before the change.
-public struct Review: Codable, Hashable, Sendable {
-    public var title: String
+package struct Review: Codable, Hashable, Sendable {
+    package var title: String
     /// A URL, ticket or commit.
-    public var reference: String
+    package var reference: String
 
-    public init(title: String, reference: String) {
+    package init(title: String, reference: String) {
         self.title = title
         self.reference = reference
     }
 }
 
 /// Two items that can not honestly differ, such as a service's health and its readiness.
-public struct Agreement: Codable, Hashable, Sendable {
-    public var one: ItemReference
-    public var other: ItemReference
+package struct Agreement: Codable, Hashable, Sendable {
+    package var one: ItemReference
+    package var other: ItemReference
 
-    public init(_ one: ItemReference, _ other: ItemReference) {
+    package init(_ one: ItemReference, _ other: ItemReference) {
         self.one = one
         self.other = other
     }
 }
 
 /// A host that the plan leaves out on purpose.
-public struct Exclusion: Codable, Hashable, Sendable {
-    public var host: HostName
-    public var reason: String
+package struct Exclusion: Codable, Hashable, Sendable {
+    package var host: HostName
+    package var reason: String
 
-    public init(host: HostName, reason: String) {
+    package init(host: HostName, reason: String) {
         self.host = host
         self.reason = reason
     }
 }
 
 /// A fault that was there before and is accepted by name, until a time.
-public struct Waiver: Codable, Hashable, Sendable {
-    public var surface: SurfaceName
-    public var item: String
+package struct Waiver: Codable, Hashable, Sendable {
+    package var surface: SurfaceName
+    package var item: String
     /// Only on this host; nil means on every host.
-    public var host: HostName?
-    public var owner: Owner
-    public var reason: String
+    package var host: HostName?
+    package var owner: Owner
+    package var reason: String
     /// Milliseconds since 1970, UTC.
-    public var expiresAtMilliseconds: Int64
+    package var expiresAtMilliseconds: Int64
 
-    public init(
+    package init(
         surface: SurfaceName, item: String, host: HostName? = nil, owner: Owner, reason: String,
         expiresAtMilliseconds: Int64
     ) {
@@ -146,39 +146,39 @@ public struct Waiver: Codable, Hashable, Sendable {
 }
 
 /// One layer's part of the plan.
-public struct PlanLayer: Codable, Hashable, Sendable {
-    public var name: LayerName
+package struct PlanLayer: Codable, Hashable, Sendable {
+    package var name: LayerName
     /// The layer's own source and target; the plan's where the file gives none.
-    public var version: VersionChange
-    public var components: [Component]
+    package var version: VersionChange
+    package var components: [Component]
     /// In order; `redeploy` is the minimum.
-    public var steps: [Step]
-    public var rollback: RollbackPosture
+    package var steps: [Step]
+    package var rollback: RollbackPosture
     /// Cumulative sizes; the last is 100%.
-    public var batches: [BatchSize]
+    package var batches: [BatchSize]
     /// How many hosts may be changing at once.
-    public var maxInFlight: Int
+    package var maxInFlight: Int
     /// Minimum healthy time before the gate decides.
-    public var soakSeconds: Int
+    package var soakSeconds: Int
     /// Time between two captures while warming up and soaking.
-    public var sampleSeconds: Int
+    package var sampleSeconds: Int
     /// How long a changed host may take to become healthy.
-    public var healthyWithinSeconds: Int
+    package var healthyWithinSeconds: Int
     /// Maximum time without advance of a batch.
-    public var progressDeadlineSeconds: Int
+    package var progressDeadlineSeconds: Int
     /// How long a changed host waits to be reached over a new connection before it rolls back by itself; nil where it
     /// never does.
-    public var confirmWithinSeconds: Int?
+    package var confirmWithinSeconds: Int?
     /// What its owner counts as a failed intermediate step, beyond the exits, signals, timeouts and lost results
     /// that always count; shown with the plan and with the boundary record.
-    public var failedWhen: [String]
+    package var failedWhen: [String]
     /// What the change is expected to alter beyond versions.
-    public var expects: [ItemReference]
+    package var expects: [ItemReference]
     /// The versions of lower layers that this one is declared to work with, before and after its own change. Without
     /// a word for a lower layer, that one does not go back alone once this one has moved.
-    public var worksWith: [LayerName: [Version]]
+    package var worksWith: [LayerName: [Version]]
 
-    public init(
+    package init(
         name: LayerName, version: VersionChange, components: [Component], steps: [Step],
         rollback: RollbackPosture, batches: [BatchSize], maxInFlight: Int = 1, soakSeconds: Int,
         sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int,
@@ -204,19 +204,19 @@ public struct PlanLayer: Codable, Hashable, Sendable {
 }
 
 /// A part of a layer that has a version of its own.
-public struct Component: Codable, Hashable, Sendable {
-    public var name: ComponentName
-    public var version: VersionChange
+package struct Component: Codable, Hashable, Sendable {
+    package var name: ComponentName
+    package var version: VersionChange
     /// Versions that are allowed beside source and target, such as those a mixed fleet passes through.
-    public var allowed: [Version]
+    package var allowed: [Version]
     /// How the *running* process reports its version, never a file.
-    public var observe: SurfaceSource
+    package var observe: SurfaceSource
     /// JSON Pointer to the version in the answer; `""` takes the trimmed text of a command.
-    public var pointer: String
+    package var pointer: String
     /// What proves that the running process is the approved release; nil where only its own word is taken.
-    public var runtime: RuntimeProof?
+    package var runtime: RuntimeProof?
 
-    public init(
+    package init(
         name: ComponentName, version: VersionChange, allowed: [Version] = [], observe: SurfaceSource,
         pointer: String, runtime: RuntimeProof? = nil
     ) {
@@ -230,18 +230,18 @@ public struct Component: Codable, Hashable, Sendable {
 }
 
 /// One named mutation of a layer; each execution is an operation.
-public struct Step: Codable, Hashable, Sendable {
-    public var name: StepName
-    public var command: ScriptCommand
+package struct Step: Codable, Hashable, Sendable {
+    package var name: StepName
+    package var command: ScriptCommand
     /// Whether running it again after a failure is declared safe.
-    public var idempotent: Bool
+    package var idempotent: Bool
     /// Runs on the first host of the layer only.
-    public var once: Bool
+    package var once: Bool
     /// The step reboots the host, which may be away for so long; what became of it is left to verification. Nil where
     /// a reboot interrupts it.
-    public var rebootWithinSeconds: Int?
+    package var rebootWithinSeconds: Int?
 
-    public init(
+    package init(
         name: StepName, command: ScriptCommand, idempotent: Bool = false, once: Bool = false,
         rebootWithinSeconds: Int? = nil
     ) {
@@ -254,17 +254,17 @@ public struct Step: Codable, Hashable, Sendable {
 }
 
 /// How a layer goes back, decided before it moves.
-public struct RollbackPosture: Codable, Hashable, Sendable {
+package struct RollbackPosture: Codable, Hashable, Sendable {
     /// Nil where a one-way layer has none.
-    public var command: ScriptCommand?
-    public var boundary: RollbackBoundary
+    package var command: ScriptCommand?
+    package var boundary: RollbackBoundary
     /// What must be on the host before anything changes, such as the source release.
-    public var requires: [RollbackArtifact]
+    package var requires: [RollbackArtifact]
     /// What the rollback needs as it was before the change: files and folders, relative to the host's working directory; may hold
     /// placeholders. Nil for the folder of its script.
-    public var keeps: [String]?
+    package var keeps: [String]?
 
-    public init(
+    package init(
         command: ScriptCommand?, boundary: RollbackBoundary, requires: [RollbackArtifact] = [], keeps: [String]? = nil
     ) {
         self.command = command
@@ -275,28 +275,28 @@ public struct RollbackPosture: Codable, Hashable, Sendable {
 }
 
 /// A path that a rollback needs, and what it must hold where the plan says so.
-public struct RollbackArtifact: Hashable, Sendable, ExpressibleByStringLiteral {
+package struct RollbackArtifact: Hashable, Sendable, ExpressibleByStringLiteral {
     /// Relative to the host's working directory unless absolute; may hold placeholders.
-    public var path: String
+    package var path: String
     /// The SHA-256 of the file.
-    public var sha256: Digest?
+    package var sha256: Digest?
     /// The path is a manifest as `sha256sum` writes it: every file that it lists must be what it says.
-    public var isManifest: Bool
+    package var isManifest: Bool
 
-    public init(path: String, sha256: Digest? = nil, isManifest: Bool = false) {
+    package init(path: String, sha256: Digest? = nil, isManifest: Bool = false) {
         self.path = path
         self.sha256 = sha256
         self.isManifest = isManifest
     }
 
-    public init(stringLiteral path: String) { self.init(path: path) }
+    package init(stringLiteral path: String) { self.init(path: path) }
 }
 
 extension RollbackArtifact: Codable {
     private enum CodingKeys: String, CodingKey { case path, sha256, isManifest }
 
     /// A bare path is written as a string.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         if let path = try? decoder.singleValueContainer().decode(String.self) {
             self.init(path: path)
             return
@@ -308,7 +308,7 @@ extension RollbackArtifact: Codable {
             isManifest: try container.decodeIfPresent(Bool.self, forKey: .isManifest) ?? false)
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         if sha256 == nil, !isManifest {
             var container = encoder.singleValueContainer()
             try container.encode(path)
@@ -322,7 +322,7 @@ extension RollbackArtifact: Codable {
 }
 
 /// How far back a layer can go.
-public enum RollbackBoundary: String, Codable, Hashable, Sendable, CaseIterable {
+package enum RollbackBoundary: String, Codable, Hashable, Sendable, CaseIterable {
     /// By this run until it is finalized, and later by a plan of its own.
     case reversible
     /// Until the run is finalized; then what it needs is gone.
@@ -334,11 +334,11 @@ public enum RollbackBoundary: String, Codable, Hashable, Sendable, CaseIterable 
 }
 
 /// A cumulative batch size.
-public enum BatchSize: Hashable, Sendable, CustomStringConvertible {
+package enum BatchSize: Hashable, Sendable, CustomStringConvertible {
     case count(Int)
     case percent(Int)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .count(let count): "\(count)"
         case .percent(let percent): "\(percent)%"
@@ -346,7 +346,7 @@ public enum BatchSize: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Reads `3` or `25%`; nil for anything else or out of range.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         if let digits = text.rest(before: "%") {
             guard let percent = Int(digits), (1...100).contains(percent) else { return nil }
             self = .percent(percent)
@@ -358,7 +358,7 @@ public enum BatchSize: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension BatchSize: Codable {
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let size = BatchSize(text) else {
             throw DecodingError.dataCorrupted(
@@ -367,21 +367,21 @@ extension BatchSize: Codable {
         self = size
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
     }
 }
 
 /// An item of a surface, by name.
-public struct ItemReference: Codable, Hashable, Sendable, CustomStringConvertible {
-    public var surface: SurfaceName
-    public var item: String
+package struct ItemReference: Codable, Hashable, Sendable, CustomStringConvertible {
+    package var surface: SurfaceName
+    package var item: String
 
-    public init(surface: SurfaceName, item: String) {
+    package init(surface: SurfaceName, item: String) {
         self.surface = surface
         self.item = item
     }
 
-    public var description: String { "\(surface) \(item)" }
+    package var description: String { "\(surface) \(item)" }
 }

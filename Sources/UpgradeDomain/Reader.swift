@@ -2,33 +2,33 @@
 ///
 /// A value that no rule maps is *unknown*, and unknown blocks. Paths into the document are JSON Pointers (RFC 6901);
 /// a path into one item may also be the bare name of a field.
-public struct Reader: Codable, Hashable, Sendable {
-    public var shape: ReaderShape
-    public var format: BodyFormat
+package struct Reader: Codable, Hashable, Sendable {
+    package var shape: ReaderShape
+    package var format: BodyFormat
     /// Media types that count as an answer; empty takes JSON types for JSON. An answer without one is not refused.
-    public var contentTypes: [String]
+    package var contentTypes: [String]
     /// What the document must say of itself, pointer -> text, such as `/status` -> `success`; an error that comes with
     /// HTTP 200 shows here.
-    public var require: [String: String]
+    package var require: [String: String]
     /// JSON Pointer to where the items are; `""` is the whole document.
-    public var items: String
+    package var items: String
     /// What names an item in a `statusList`; several are joined with `/`. For a `value` the item's name.
-    public var key: [String]
+    package var key: [String]
     /// What holds an item's status in a `statusList` or `statusObjects`.
-    public var status: String
+    package var status: String
     /// Further states of an item, asserted only where they are present and not empty.
-    public var whenPresent: [String]
+    package var whenPresent: [String]
     /// Status words that mean healthy, compared without case.
-    public var healthy: [String]
+    package var healthy: [String]
     /// Status words that mean unhealthy, compared without case.
-    public var unhealthy: [String]
+    package var unhealthy: [String]
     /// Items that have no health check by design: present is enough.
-    public var uncheckedKeys: [String]
+    package var uncheckedKeys: [String]
     /// Numbers beside the items, or all there is in `measures`.
-    public var measures: [Measure]
-    public var timestamp: TimestampRule?
+    package var measures: [Measure]
+    package var timestamp: TimestampRule?
 
-    public init(
+    package init(
         shape: ReaderShape, format: BodyFormat = .json, contentTypes: [String] = [], require: [String: String] = [:],
         items: String = "", key: [String] = ["name"], status: String = "status", whenPresent: [String] = [],
         healthy: [String] = Reader.commonHealthyWords, unhealthy: [String] = Reader.commonUnhealthyWords,
@@ -49,15 +49,15 @@ public struct Reader: Codable, Hashable, Sendable {
         self.timestamp = timestamp
     }
 
-    public static let commonHealthyWords = ["healthy", "ok", "up", "ready", "running", "pass", "passing", "true"]
-    public static let commonUnhealthyWords = [
+    package static let commonHealthyWords = ["healthy", "ok", "up", "ready", "running", "pass", "passing", "true"]
+    package static let commonUnhealthyWords = [
         "unhealthy", "down", "error", "failed", "fail", "failing", "critical", "degraded", "not_ready", "stopped",
         "exited", "out_of_service", "false",
     ]
 }
 
 /// The common shapes of an answer.
-public enum ReaderShape: String, Codable, Hashable, Sendable, CaseIterable {
+package enum ReaderShape: String, Codable, Hashable, Sendable, CaseIterable {
     /// An array of `{name, status}` objects.
     case statusList
     /// An object of name -> status.
@@ -75,7 +75,7 @@ public enum ReaderShape: String, Codable, Hashable, Sendable, CaseIterable {
 }
 
 /// How a body is written.
-public enum BodyFormat: String, Codable, Hashable, Sendable, CaseIterable {
+package enum BodyFormat: String, Codable, Hashable, Sendable, CaseIterable {
     /// One JSON document.
     case json
     /// One JSON document per line, read as an array; an array in one piece is taken as it is.
@@ -83,19 +83,19 @@ public enum BodyFormat: String, Codable, Hashable, Sendable, CaseIterable {
 }
 
 /// A number, how far it may move between two captures, and where it must stay.
-public struct Measure: Codable, Hashable, Sendable {
+package struct Measure: Codable, Hashable, Sendable {
     /// The name of its item.
-    public var name: String
+    package var name: String
     /// JSON Pointer into the document.
-    public var pointer: String
+    package var pointer: String
     /// Outside of these it is unhealthy, whatever it was before.
-    public var atLeast: Double?
-    public var atMost: Double?
+    package var atLeast: Double?
+    package var atMost: Double?
     /// How far it may rise or fall against the baseline; nil for any distance.
-    public var rise: Tolerance?
-    public var fall: Tolerance?
+    package var rise: Tolerance?
+    package var fall: Tolerance?
 
-    public init(
+    package init(
         name: String, pointer: String, atLeast: Double? = nil, atMost: Double? = nil, rise: Tolerance? = nil,
         fall: Tolerance? = nil
     ) {
@@ -108,7 +108,7 @@ public struct Measure: Codable, Hashable, Sendable {
     }
 
     /// Whether `after` is close enough to `before`.
-    public func tolerates(before: Double, after: Double) -> Bool {
+    package func tolerates(before: Double, after: Double) -> Bool {
         guard before.isFinite, after.isFinite else { return false }
         guard let tolerance = after >= before ? rise : fall else { return true }
         return abs(after - before) <= tolerance.allowance(at: before)
@@ -116,12 +116,12 @@ public struct Measure: Codable, Hashable, Sendable {
 }
 
 /// An allowed distance; where both bounds are given the wider one counts.
-public struct Tolerance: Codable, Hashable, Sendable {
-    public var absolute: Double?
+package struct Tolerance: Codable, Hashable, Sendable {
+    package var absolute: Double?
     /// Of the value before, in percent.
-    public var percent: Double?
+    package var percent: Double?
 
-    public init(absolute: Double? = nil, percent: Double? = nil) {
+    package init(absolute: Double? = nil, percent: Double? = nil) {
         self.absolute = absolute
         self.percent = percent
     }
@@ -130,14 +130,14 @@ public struct Tolerance: Codable, Hashable, Sendable {
 }
 
 /// Where an answer says when it was made, and how old that may be.
-public struct TimestampRule: Codable, Hashable, Sendable {
+package struct TimestampRule: Codable, Hashable, Sendable {
     /// JSON Pointer to an RFC 3339 time or to seconds since 1970, in the document or in each item.
-    public var pointer: String
-    public var maxAgeSeconds: Int
+    package var pointer: String
+    package var maxAgeSeconds: Int
     /// Each item of a `statusList` or `statusObjects` has its own.
-    public var perItem: Bool
+    package var perItem: Bool
 
-    public init(pointer: String, maxAgeSeconds: Int, perItem: Bool = false) {
+    package init(pointer: String, maxAgeSeconds: Int, perItem: Bool = false) {
         self.pointer = pointer
         self.maxAgeSeconds = maxAgeSeconds
         self.perItem = perItem

@@ -1,20 +1,20 @@
 import SafeText
 
 /// A raw answer as the agent returned it, parsed where it is JSON (JSON lines as an array).
-public struct RawAnswer: Sendable {
+package struct RawAnswer: Sendable {
     /// The HTTP status or exit code.
-    public var resultCode: Int
+    package var resultCode: Int
     /// Or why the body is none.
-    public var document: Result<Answer, UnknownReason>
+    package var document: Result<Answer, UnknownReason>
     /// The body as text, without the white space around it.
-    public var text: String
-    public var truncated: Bool
+    package var text: String
+    package var truncated: Bool
     /// The media type that came with it; nil where none did, as for commands.
-    public var contentType: String?
+    package var contentType: String?
     /// The host's wall clock when it answered.
-    public var hostTime: WallTime
+    package var hostTime: WallTime
 
-    public init(
+    package init(
         resultCode: Int, document: Result<Answer, UnknownReason>, text: String, truncated: Bool,
         contentType: String? = nil, hostTime: WallTime
     ) {
@@ -31,9 +31,9 @@ public struct RawAnswer: Sendable {
 
 extension Reader {
     /// The largest number of items one surface may hold.
-    public static let maximumItems = 2_000
+    package static let maximumItems = 2_000
     /// The typed items of an answer, or why there are none. Fails closed: nothing unread counts as healthy.
-    public func read(_ answer: RawAnswer, acceptedCodes: [Int]) -> Result<[EvidenceItem], ReadingFailure> {
+    package func read(_ answer: RawAnswer, acceptedCodes: [Int]) -> Result<[EvidenceItem], ReadingFailure> {
         do throws(ReadingFailure) {
             return .success(try items(of: answer, acceptedCodes))
         } catch {
@@ -237,8 +237,8 @@ extension Reader {
 }
 
 /// Why an answer gave no items.
-public struct ReadingFailure: Error, Hashable, Sendable {
-    public var reason: UnknownReason
+package struct ReadingFailure: Error, Hashable, Sendable {
+    package var reason: UnknownReason
 
     init(_ code: UnknownReason.Code, _ detail: String) { reason = UnknownReason(code, detail) }
 }

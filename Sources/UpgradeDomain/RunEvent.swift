@@ -1,5 +1,5 @@
 /// A fact of one run. Past tense, append-only, hash-chained by the ledger; decisions are derived from facts.
-public enum RunEvent: Codable, Hashable, Sendable {
+package enum RunEvent: Codable, Hashable, Sendable {
     /// Always the first: what is executed, over which hosts, by whose approval.
     case runStarted(RunDefinition)
     /// A coordinator took the lease and drives from here; deadlines and soaks start again from zero.
@@ -33,15 +33,15 @@ public enum RunEvent: Codable, Hashable, Sendable {
 }
 
 /// An event as the ledger recorded it.
-public struct RecordedEvent: Codable, Hashable, Sendable {
+package struct RecordedEvent: Codable, Hashable, Sendable {
     /// From 1, without gaps, per run.
-    public var sequence: UInt64
-    public var recordedAt: WallTime
-    public var event: RunEvent
+    package var sequence: UInt64
+    package var recordedAt: WallTime
+    package var event: RunEvent
     /// The chain's hash up to and including this event.
-    public var hash: Digest
+    package var hash: Digest
 
-    public init(sequence: UInt64, recordedAt: WallTime, event: RunEvent, hash: Digest) {
+    package init(sequence: UInt64, recordedAt: WallTime, event: RunEvent, hash: Digest) {
         self.sequence = sequence
         self.recordedAt = recordedAt
         self.event = event
@@ -50,20 +50,20 @@ public struct RecordedEvent: Codable, Hashable, Sendable {
 }
 
 /// What a run executes, frozen at its start.
-public struct RunDefinition: Codable, Hashable, Sendable {
-    public var run: RunID
-    public var ledger: LedgerID
-    public var plan: Plan
-    public var planDigest: Digest
+package struct RunDefinition: Codable, Hashable, Sendable {
+    package var run: RunID
+    package var ledger: LedgerID
+    package var plan: Plan
+    package var planDigest: Digest
     /// The selected hosts in inventory order, exclusions left out, with the keys that were pinned.
-    public var hosts: [Host]
-    public var hostsDigest: Digest
-    public var approvals: [Approval]
+    package var hosts: [Host]
+    package var hostsDigest: Digest
+    package var approvals: [Approval]
     /// Who answers for each layer of the plan, as the inventory had it.
-    public var owners: [LayerName: [Owner]]
-    public var succession: Succession?
+    package var owners: [LayerName: [Owner]]
+    package var succession: Succession?
 
-    public init(
+    package init(
         run: RunID, ledger: LedgerID, plan: Plan, planDigest: Digest, hosts: [Host], hostsDigest: Digest,
         approvals: [Approval], owners: [LayerName: [Owner]] = [:], succession: Succession? = nil
     ) {
@@ -78,22 +78,22 @@ public struct RunDefinition: Codable, Hashable, Sendable {
         self.succession = succession
     }
 
-    public func host(_ name: HostName) -> Host? { hosts.first { $0.name == name } }
+    package func host(_ name: HostName) -> Host? { hosts.first { $0.name == name } }
 
     /// The hosts that stand in a layer, in inventory order.
-    public func hostNames(in layer: LayerName) -> [HostName] {
+    package func hostNames(in layer: LayerName) -> [HostName] {
         hosts.filter { host in host.placements.contains { $0.layer == layer } }.map(\.name)
     }
 }
 
 /// What a run inherits from the run that it supersedes.
-public struct Succession: Codable, Hashable, Sendable {
-    public var predecessor: RunID
-    public var baselines: [EvidenceSubject: Capture]
+package struct Succession: Codable, Hashable, Sendable {
+    package var predecessor: RunID
+    package var baselines: [EvidenceSubject: Capture]
     /// The highest attempt of each placement that the predecessor touched.
-    public var attempts: [Placement: Int]
+    package var attempts: [Placement: Int]
 
-    public init(predecessor: RunID, baselines: [EvidenceSubject: Capture], attempts: [Placement: Int]) {
+    package init(predecessor: RunID, baselines: [EvidenceSubject: Capture], attempts: [Placement: Int]) {
         self.predecessor = predecessor
         self.baselines = baselines
         self.attempts = attempts
@@ -101,15 +101,15 @@ public struct Succession: Codable, Hashable, Sendable {
 }
 
 /// Who drives: one lease, one epoch.
-public struct Driver: Codable, Hashable, Sendable {
-    public var epoch: Epoch
-    public var user: String
-    public var machine: String
-    public var processID: Int32
+package struct Driver: Codable, Hashable, Sendable {
+    package var epoch: Epoch
+    package var user: String
+    package var machine: String
+    package var processID: Int32
     /// What it ran; nil in runs of before this was kept.
-    public var build: CoordinatorBuild?
+    package var build: CoordinatorBuild?
 
-    public init(epoch: Epoch, user: String, machine: String, processID: Int32, build: CoordinatorBuild? = nil) {
+    package init(epoch: Epoch, user: String, machine: String, processID: Int32, build: CoordinatorBuild? = nil) {
         self.epoch = epoch
         self.user = user
         self.machine = machine
@@ -119,33 +119,33 @@ public struct Driver: Codable, Hashable, Sendable {
 }
 
 /// A build of the coordinator, and which agents it can talk to.
-public struct CoordinatorBuild: Codable, Hashable, Sendable {
+package struct CoordinatorBuild: Codable, Hashable, Sendable {
     /// Such as `0.1.0`.
-    public var version: String
+    package var version: String
     /// The versions of the agent's protocol that it speaks, best first.
-    public var protocols: [Int]
+    package var protocols: [Int]
 
-    public init(version: String, protocols: [Int]) {
+    package init(version: String, protocols: [Int]) {
         self.version = version
         self.protocols = protocols
     }
 }
 
 /// What an operator asked for; may be appended without holding the lease.
-public struct Request: Codable, Hashable, Sendable {
-    public var action: RequestedAction
+package struct Request: Codable, Hashable, Sendable {
+    package var action: RequestedAction
     /// The operating-system user who asked.
-    public var by: String
-    public var reason: String?
+    package var by: String
+    package var reason: String?
 
-    public init(action: RequestedAction, by: String, reason: String? = nil) {
+    package init(action: RequestedAction, by: String, reason: String? = nil) {
         self.action = action
         self.by = by
         self.reason = reason
     }
 }
 
-public enum RequestedAction: Codable, Hashable, Sendable {
+package enum RequestedAction: Codable, Hashable, Sendable {
     case pause
     case resume
     case abort
@@ -168,29 +168,29 @@ public enum RequestedAction: Codable, Hashable, Sendable {
     case approveRecovery(RecoveryApproval)
 }
 
-public enum RollbackScope: Codable, Hashable, Sendable {
+package enum RollbackScope: Codable, Hashable, Sendable {
     case host(name: HostName)
     case layer(name: LayerName)
     case all
 }
 
 /// What preflight learned of one host.
-public struct PreflightRecord: Codable, Hashable, Sendable {
-    public var host: HostName
-    public var agent: AgentIdentity
+package struct PreflightRecord: Codable, Hashable, Sendable {
+    package var host: HostName
+    package var agent: AgentIdentity
     /// Of the agent's program; nil in records of older coordinators.
-    public var agentVersion: String?
+    package var agentVersion: String?
     /// The kernel's boot id; a change means a reboot.
-    public var bootID: String
+    package var bootID: String
     /// The host's wall clock minus the coordinator's.
-    public var clockOffsetMilliseconds: Int64
-    public var freeDiskMebibytes: Int64
+    package var clockOffsetMilliseconds: Int64
+    package var freeDiskMebibytes: Int64
     /// Empty when the host may take part.
-    public var problems: [PreflightProblem]
+    package var problems: [PreflightProblem]
     /// What others than root and the agent's account may write of the commands' paths, and who; nil for nothing.
-    public var exposedPaths: [String]?
+    package var exposedPaths: [String]?
 
-    public init(
+    package init(
         host: HostName, agent: AgentIdentity, agentVersion: String? = nil, bootID: String,
         clockOffsetMilliseconds: Int64, freeDiskMebibytes: Int64, problems: [PreflightProblem],
         exposedPaths: [String]? = nil
@@ -206,27 +206,27 @@ public struct PreflightRecord: Codable, Hashable, Sendable {
     }
 }
 
-public struct PreflightProblem: Codable, Hashable, Sendable {
-    public var code: HoldCode
-    public var detail: String
+package struct PreflightProblem: Codable, Hashable, Sendable {
+    package var code: HoldCode
+    package var detail: String
 
-    public init(code: HoldCode, detail: String) {
+    package init(code: HoldCode, detail: String) {
         self.code = code
         self.detail = detail
     }
 }
 
 /// A capture and what it was taken for.
-public struct CaptureRecord: Codable, Hashable, Sendable {
-    public var purpose: CapturePurpose
-    public var capture: Capture
+package struct CaptureRecord: Codable, Hashable, Sendable {
+    package var purpose: CapturePurpose
+    package var capture: Capture
     /// The last event that was known when it was ordered: it says nothing of what happened after that.
-    public var orderedAfter: UInt64
+    package var orderedAfter: UInt64
     /// What it showed, judged as what follows the event before it; nil where nothing waited for it, where nothing is judged
     /// (``CapturePurpose/postFailure``, ``CapturePurpose/beforeRollback``), and in records of builds that kept none.
-    public var verdict: RecordedVerdict?
+    package var verdict: RecordedVerdict?
 
-    public init(
+    package init(
         purpose: CapturePurpose, capture: Capture, orderedAfter: UInt64, verdict: RecordedVerdict? = nil
     ) {
         self.purpose = purpose
@@ -237,7 +237,7 @@ public struct CaptureRecord: Codable, Hashable, Sendable {
 }
 
 /// Why evidence was taken.
-public enum CapturePurpose: Codable, Hashable, Sendable {
+package enum CapturePurpose: Codable, Hashable, Sendable {
     case baseline
     /// Right before a placement changes.
     case drift(attempt: Int)
@@ -257,17 +257,17 @@ public enum CapturePurpose: Codable, Hashable, Sendable {
 }
 
 /// A wait that took too long.
-public struct DeadlineRecord: Codable, Hashable, Sendable {
-    public enum Kind: String, Codable, Hashable, Sendable {
+package struct DeadlineRecord: Codable, Hashable, Sendable {
+    package enum Kind: String, Codable, Hashable, Sendable {
         case healthy, progress, rollbackHealthy
     }
-    public var kind: Kind
-    public var placement: Placement
-    public var waitedSeconds: Int
+    package var kind: Kind
+    package var placement: Placement
+    package var waitedSeconds: Int
     /// What was waited for, such as the first unhealthy item.
-    public var waitingFor: String
+    package var waitingFor: String
 
-    public init(kind: Kind, placement: Placement, waitedSeconds: Int, waitingFor: String) {
+    package init(kind: Kind, placement: Placement, waitedSeconds: Int, waitingFor: String) {
         self.kind = kind
         self.placement = placement
         self.waitedSeconds = waitedSeconds
@@ -276,12 +276,12 @@ public struct DeadlineRecord: Codable, Hashable, Sendable {
 }
 
 /// A host that can not take part any more until someone acts.
-public struct HostLoss: Codable, Hashable, Sendable {
-    public var host: HostName
-    public var code: HoldCode
-    public var detail: String
+package struct HostLoss: Codable, Hashable, Sendable {
+    package var host: HostName
+    package var code: HoldCode
+    package var detail: String
 
-    public init(host: HostName, code: HoldCode, detail: String) {
+    package init(host: HostName, code: HoldCode, detail: String) {
         self.host = host
         self.code = code
         self.detail = detail
@@ -289,13 +289,13 @@ public struct HostLoss: Codable, Hashable, Sendable {
 }
 
 /// What was deleted of a run's raw evidence, by whom and why.
-public struct EvidencePruning: Codable, Hashable, Sendable {
-    public var by: String
-    public var reason: String
-    public var answers: Int
-    public var bytes: Int64
+package struct EvidencePruning: Codable, Hashable, Sendable {
+    package var by: String
+    package var reason: String
+    package var answers: Int
+    package var bytes: Int64
 
-    public init(by: String, reason: String, answers: Int, bytes: Int64) {
+    package init(by: String, reason: String, answers: Int, bytes: Int64) {
         self.by = by
         self.reason = reason
         self.answers = answers

@@ -1,13 +1,13 @@
 /// What must hold of a running component beyond what it says of itself: the chain from an approved commit over the
 /// files on disk to the process that serves.
-public struct RuntimeProof: Codable, Hashable, Sendable {
-    public var source: RuntimeSource
+package struct RuntimeProof: Codable, Hashable, Sendable {
+    package var source: RuntimeSource
     /// What each version is made of; at least for source and target.
-    public var approved: [Version: ApprovedRelease]
+    package var approved: [Version: ApprovedRelease]
     /// Whether the change replaces the process, which then has to have begun after the change did.
-    public var restarts: Bool
+    package var restarts: Bool
 
-    public init(source: RuntimeSource, approved: [Version: ApprovedRelease], restarts: Bool = true) {
+    package init(source: RuntimeSource, approved: [Version: ApprovedRelease], restarts: Bool = true) {
         self.source = source
         self.approved = approved
         self.restarts = restarts
@@ -15,15 +15,15 @@ public struct RuntimeProof: Codable, Hashable, Sendable {
 }
 
 /// The identity of one version, as whoever approved the plan approved it.
-public struct ApprovedRelease: Codable, Hashable, Sendable {
+package struct ApprovedRelease: Codable, Hashable, Sendable {
     /// SHA-256 of the manifest file, and through it of every file that it lists.
-    public var manifest: Digest?
+    package var manifest: Digest?
     /// The commit that the checkout stands at, in full.
-    public var commit: String?
+    package var commit: String?
     /// The container image: its id, or a repository digest such as `registry/name@sha256:...`.
-    public var image: String?
+    package var image: String?
 
-    public init(manifest: Digest? = nil, commit: String? = nil, image: String? = nil) {
+    package init(manifest: Digest? = nil, commit: String? = nil, image: String? = nil) {
         self.manifest = manifest
         self.commit = commit
         self.image = image
@@ -33,22 +33,22 @@ public struct ApprovedRelease: Codable, Hashable, Sendable {
 /// The links of the chain that are there to be looked at. The agent looks by itself, without a script of the host.
 ///
 /// Paths are relative to the host's working directory unless absolute; every text may hold placeholders.
-public struct RuntimeSource: Codable, Hashable, Sendable {
+package struct RuntimeSource: Codable, Hashable, Sendable {
     /// A file as `sha256sum` writes it; its names are relative to the folder that it really lies in.
-    public var manifest: String?
+    package var manifest: String?
     /// A git working copy.
-    public var checkout: String?
+    package var checkout: String?
     /// A file that holds the id of the process.
-    public var pidFile: String?
+    package var pidFile: String?
     /// TCP ports that the process or a child of it must listen on: `8101`, or of one address `10.0.0.5:8101`.
-    public var ports: [String]
-    public var container: ContainerReference?
+    package var ports: [String]
+    package var container: ContainerReference?
     /// A systemd unit of the system manager.
-    public var unit: String?
+    package var unit: String?
     /// For all links together.
-    public var timeoutSeconds: Int
+    package var timeoutSeconds: Int
 
-    public init(
+    package init(
         manifest: String? = nil, checkout: String? = nil, pidFile: String? = nil, ports: [String] = [],
         container: ContainerReference? = nil, unit: String? = nil, timeoutSeconds: Int = 30
     ) {
@@ -62,10 +62,10 @@ public struct RuntimeSource: Codable, Hashable, Sendable {
     }
 
     /// What names a process, so that there is one to look at.
-    public var namesProcess: Bool { pidFile != nil || !ports.isEmpty || container != nil || unit != nil }
+    package var namesProcess: Bool { pidFile != nil || !ports.isEmpty || container != nil || unit != nil }
 
     /// The items that an answer must hold: a link that nobody looked at is no proof.
-    public var links: [RuntimeLink] {
+    package var links: [RuntimeLink] {
         var links: [RuntimeLink] = []
         if checkout != nil { links += [.commit, .worktree] }
         if manifest != nil { links += [.manifest, .files] }
@@ -78,7 +78,7 @@ public struct RuntimeSource: Codable, Hashable, Sendable {
     }
 
     /// The source with every text replaced.
-    public func mapTexts(_ replace: (String) -> String) -> RuntimeSource {
+    package func mapTexts(_ replace: (String) -> String) -> RuntimeSource {
         var source = self
         source.manifest = manifest.map(replace)
         source.checkout = checkout.map(replace)
@@ -90,23 +90,23 @@ public struct RuntimeSource: Codable, Hashable, Sendable {
     }
 
     /// Every text that may hold placeholders.
-    public var texts: [String] { [manifest, checkout, pidFile, container?.name, unit].compactMap(\.self) + ports }
+    package var texts: [String] { [manifest, checkout, pidFile, container?.name, unit].compactMap(\.self) + ports }
 }
 
 /// A container of one engine on the host, looked at through the engine's command.
-public struct ContainerReference: Codable, Hashable, Sendable {
-    public enum Engine: String, Codable, Hashable, Sendable, CaseIterable { case docker, podman }
-    public var engine: Engine
-    public var name: String
+package struct ContainerReference: Codable, Hashable, Sendable {
+    package enum Engine: String, Codable, Hashable, Sendable, CaseIterable { case docker, podman }
+    package var engine: Engine
+    package var name: String
 
-    public init(engine: Engine, name: String) {
+    package init(engine: Engine, name: String) {
         self.engine = engine
         self.name = name
     }
 }
 
 /// One link of the chain; its description is the key of its item.
-public enum RuntimeLink: Hashable, Sendable, CustomStringConvertible {
+package enum RuntimeLink: Hashable, Sendable, CustomStringConvertible {
     /// The checkout stands at this commit.
     case commit
     /// No tracked file of the checkout differs from the commit.
@@ -129,7 +129,7 @@ public enum RuntimeLink: Hashable, Sendable, CustomStringConvertible {
     case image
     case unit
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .commit: "commit"
         case .worktree: "worktree"

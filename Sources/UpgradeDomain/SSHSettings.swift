@@ -1,20 +1,20 @@
 /// What ssh_config(5) said of a host when its inventory was imported, beyond its address, port and user.
-public struct SSHSettings: Codable, Hashable, Sendable {
+package struct SSHSettings: Codable, Hashable, Sendable {
     /// What the inventory file calls the address; nil where that is the address itself.
-    public var alias: String?
+    package var alias: String?
     /// The ssh_config that was read, `none` for none; nil means OpenSSH's own files.
-    public var configFile: String?
+    package var configFile: String?
     /// Private keys, in the order in which they are tried; empty where ssh_config names none that is not standard, or the
     /// inventory names one.
-    public var identityFiles: [String]
+    package var identityFiles: [String]
     /// The name under which known_hosts files list the host's keys; nil means its address and port.
-    public var hostKeyAlias: String?
+    package var hostKeyAlias: String?
     /// The way as ssh_config says it, where the inventory leaves it open.
-    public var proxyJump: String?
+    package var proxyJump: String?
     /// Options that ssh_config sets and that are not followed, by their names in ssh_config(5).
-    public var notHonoured: [String]
+    package var notHonoured: [String]
 
-    public init(
+    package init(
         alias: String? = nil, configFile: String? = nil, identityFiles: [String] = [], hostKeyAlias: String? = nil,
         proxyJump: String? = nil, notHonoured: [String] = []
     ) {

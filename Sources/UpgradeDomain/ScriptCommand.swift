@@ -3,18 +3,18 @@ import SafeText
 /// A command that runs on a host: an argument array, never a shell line.
 ///
 /// Arguments, environment values and the working directory may hold placeholders (``Placeholder``).
-public struct ScriptCommand: Codable, Hashable, Sendable {
+package struct ScriptCommand: Codable, Hashable, Sendable {
     /// The executable and its arguments; never empty.
-    public var arguments: [String]
+    package var arguments: [String]
     /// Relative to the host's working directory unless absolute; nil means the working directory itself.
-    public var workingDirectory: String?
-    public var environment: [String: String]
-    public var timeoutSeconds: Int
+    package var workingDirectory: String?
+    package var environment: [String: String]
+    package var timeoutSeconds: Int
     /// The script whose content is the instrument: its SHA-256 is recorded with each execution. Nil means the
     /// first argument that looks like a path (a slash, no white space), or the executable.
-    public var script: String?
+    package var script: String?
 
-    public init(
+    package init(
         arguments: [String], workingDirectory: String? = nil, environment: [String: String] = [:],
         timeoutSeconds: Int, script: String? = nil
     ) {
@@ -26,14 +26,14 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
     }
 
     /// The path of the script this command executes, as written in the plan.
-    public var scriptPath: String {
+    package var scriptPath: String {
         script ?? arguments.first { $0.holds(anyOf: "/") && !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
             ?? arguments[0]
     }
 
     /// The words that may be the script of a way back, the likeliest first; which one is, a host tells by its files. ``scriptPath`` takes
     /// the first with a slash, which is the interpreter in `/bin/bash ./rollback.sh`, and stays as it is: its digest is recorded.
-    public var wayBackWords: [String] {
+    package var wayBackWords: [String] {
         if let script { return [script] }
         let words = arguments.filter { !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
         return words.filter { $0.holds(anyOf: "/") } + words.filter { !$0.holds(anyOf: "/") }
@@ -41,7 +41,7 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
 
     /// Whether a shell takes what it runs from an argument, which says of no file that it is the script: `bash -c '...'`, also behind
     /// another program: `sudo -n bash -c '...'`.
-    public var isShellText: Bool {
+    package var isShellText: Bool {
         guard script == nil, let shell = arguments.firstIndex(where: ScriptCommand.isShell) else { return false }
         return arguments[(shell + 1)...].contains {
             $0.begins(with: "-") && !$0.begins(with: "--") && $0.ends(with: "c")
@@ -55,14 +55,14 @@ public struct ScriptCommand: Codable, Hashable, Sendable {
 }
 
 /// What is kept for one command of the way back, so that it can run whatever the change does to its script.
-public struct KeepOrder: Codable, Hashable, Sendable {
-    public var command: ScriptCommand
+package struct KeepOrder: Codable, Hashable, Sendable {
+    package var command: ScriptCommand
     /// Files and folders that it needs, relative to the host's working directory; empty for its script's folder.
-    public var paths: [String]
+    package var paths: [String]
     /// Where its folder is more than is kept, the script alone will do; nil for no.
-    public var scriptWillDo: Bool?
+    package var scriptWillDo: Bool?
 
-    public init(command: ScriptCommand, paths: [String] = [], scriptWillDo: Bool? = nil) {
+    package init(command: ScriptCommand, paths: [String] = [], scriptWillDo: Bool? = nil) {
         self.command = command
         self.paths = paths
         self.scriptWillDo = scriptWillDo
@@ -70,10 +70,10 @@ public struct KeepOrder: Codable, Hashable, Sendable {
 }
 
 /// What `${...}` stands for in a plan's commands and URLs, for one placement, and in an inventory's texts, for one host.
-public struct PlaceholderValues: Hashable, Sendable {
+package struct PlaceholderValues: Hashable, Sendable {
     private let values: [String: String]
 
-    public init(host: Host, layer: PlanLayer, run: RunID) {
+    package init(host: Host, layer: PlanLayer, run: RunID) {
         var values = [
             "host": host.name.rawValue, "address": host.address, "layer": layer.name.rawValue, "run": run.rawValue,
             "from": layer.version.from.rawValue, "to": layer.version.to.rawValue,
@@ -86,7 +86,7 @@ public struct PlaceholderValues: Hashable, Sendable {
     }
 
     /// What an inventory's texts may hold of the host that they are for; `layer` where they are for one.
-    public init(host: HostName, address: String, variables: [String: String], layer: LayerName? = nil) {
+    package init(host: HostName, address: String, variables: [String: String], layer: LayerName? = nil) {
         var values = ["host": host.rawValue, "address": address]
         values["layer"] = layer?.rawValue
         for (name, value) in variables { values["var.\(name)"] = value }
@@ -104,17 +104,17 @@ public struct PlaceholderValues: Hashable, Sendable {
     }
 
     /// The names that a text uses and nothing defines, in order of appearance.
-    public func unknownNames(in text: String) -> [String] {
+    package func unknownNames(in text: String) -> [String] {
         Placeholder.names(in: text).filter { values[$0] == nil }
     }
 
     /// The text with every known placeholder replaced, once; a replaced value is not expanded again.
-    public func expand(_ text: String) -> String {
+    package func expand(_ text: String) -> String {
         Placeholder.replace(in: text) { values[$0] }
     }
 
     /// The command with every placeholder replaced.
-    public func expand(_ command: ScriptCommand) -> ScriptCommand {
+    package func expand(_ command: ScriptCommand) -> ScriptCommand {
         var expanded = command
         expanded.arguments = command.arguments.map(expand)
         expanded.environment = command.environment.mapValues(expand)
@@ -125,9 +125,9 @@ public struct PlaceholderValues: Hashable, Sendable {
 }
 
 /// The `${name}` syntax of plan texts. `$${` is a literal `${`, and so is one that no `}` follows.
-public enum Placeholder {
+package enum Placeholder {
     /// The names in a text, in order of appearance.
-    public static func names(in text: String) -> [String] {
+    package static func names(in text: String) -> [String] {
         var names: [String] = []
         _ = replace(in: text) {
             names.append($0)

@@ -1,11 +1,11 @@
 /// One source of evidence, and how to read it.
-public struct Surface: Codable, Hashable, Sendable {
-    public var name: SurfaceName
-    public var scope: SurfaceScope
-    public var source: SurfaceSource
-    public var reader: Reader
+package struct Surface: Codable, Hashable, Sendable {
+    package var name: SurfaceName
+    package var scope: SurfaceScope
+    package var source: SurfaceSource
+    package var reader: Reader
 
-    public init(name: SurfaceName, scope: SurfaceScope = .host, source: SurfaceSource, reader: Reader) {
+    package init(name: SurfaceName, scope: SurfaceScope = .host, source: SurfaceSource, reader: Reader) {
         self.name = name
         self.scope = scope
         self.source = source
@@ -14,7 +14,7 @@ public struct Surface: Codable, Hashable, Sendable {
 }
 
 /// What a surface speaks for, and so how often it is captured.
-public enum SurfaceScope: Codable, Hashable, Sendable {
+package enum SurfaceScope: Codable, Hashable, Sendable {
     /// Captured on every placement.
     case host
     /// Captured once per boundary of each layer, from the named host.
@@ -24,14 +24,14 @@ public enum SurfaceScope: Codable, Hashable, Sendable {
 }
 
 /// Where a surface's raw answer comes from; all are captured by the agent, on the host.
-public enum SurfaceSource: Codable, Hashable, Sendable {
+package enum SurfaceSource: Codable, Hashable, Sendable {
     case http(HTTPSource)
     case command(ScriptCommand)
     /// The agent looks at files, processes and sockets itself; answers items.
     case runtime(RuntimeSource)
 
     /// For the whole answer.
-    public var timeoutSeconds: Int {
+    package var timeoutSeconds: Int {
         switch self {
         case .http(let http): http.timeoutSeconds
         case .command(let command): command.timeoutSeconds
@@ -41,24 +41,24 @@ public enum SurfaceSource: Codable, Hashable, Sendable {
 }
 
 /// An HTTP GET from the host itself.
-public struct HTTPSource: Codable, Hashable, Sendable {
+package struct HTTPSource: Codable, Hashable, Sendable {
     /// May hold placeholders; usually `${baseURL}/...`.
-    public var url: String
-    public var headers: [String: String]
+    package var url: String
+    package var headers: [String: String]
     /// Headers whose values stand in files on the host; they are read there and never leave it.
-    public var secretHeaders: [String: SecretReference]
+    package var secretHeaders: [String: SecretReference]
     /// The statuses that count as an answer; any other is *unknown*.
-    public var acceptedStatuses: [Int]
+    package var acceptedStatuses: [Int]
     /// For all attempts together.
-    public var timeoutSeconds: Int
+    package var timeoutSeconds: Int
     /// How often a 429 is asked again, after the pause that it names; then it is an answer like any other.
-    public var retriesWhenLimited: Int
+    package var retriesWhenLimited: Int
     /// How many requests the whole fleet may send in a second, for hosts that share one API; nil for no limit.
-    public var fleetRequestsPerSecond: Int?
+    package var fleetRequestsPerSecond: Int?
     /// For `https`; nil trusts what the host trusts.
-    public var tls: TLSOptions?
+    package var tls: TLSOptions?
 
-    public init(
+    package init(
         url: String, headers: [String: String] = [:], secretHeaders: [String: SecretReference] = [:],
         acceptedStatuses: [Int] = [200], timeoutSeconds: Int, retriesWhenLimited: Int = 2,
         fleetRequestsPerSecond: Int? = nil, tls: TLSOptions? = nil
@@ -76,7 +76,7 @@ public struct HTTPSource: Codable, Hashable, Sendable {
 
 extension HTTPSource {
     /// What is left out has its default, so that a person can type a request.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         func value<Value: Decodable>(_ key: CodingKeys, or fallback: Value) throws -> Value {
             try container.decodeIfPresent(Value.self, forKey: key) ?? fallback
@@ -93,25 +93,25 @@ extension HTTPSource {
 }
 
 /// A secret by reference: where it stands on the host, never what it is.
-public struct SecretReference: Codable, Hashable, Sendable {
+package struct SecretReference: Codable, Hashable, Sendable {
     /// An absolute path on the host; the file's text without the white space around it.
-    public var file: String
+    package var file: String
     /// Put in front, such as `Bearer `.
-    public var prefix: String
+    package var prefix: String
 
-    public init(file: String, prefix: String = "") {
+    package init(file: String, prefix: String = "") {
         self.file = file
         self.prefix = prefix
     }
 }
 
 /// What a TLS connection trusts and shows, as files on the host. Verification can not be turned off.
-public struct TLSOptions: Codable, Hashable, Sendable {
-    public var caFile: String?
-    public var certificateFile: String?
-    public var keyFile: String?
+package struct TLSOptions: Codable, Hashable, Sendable {
+    package var caFile: String?
+    package var certificateFile: String?
+    package var keyFile: String?
 
-    public init(caFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil) {
+    package init(caFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil) {
         self.caFile = caFile
         self.certificateFile = certificateFile
         self.keyFile = keyFile

@@ -1,11 +1,11 @@
 /// What a judgement found wrong, first things first.
-public struct Problem: Codable, Hashable, Sendable {
-    public var code: HoldCode
-    public var detail: String
+package struct Problem: Codable, Hashable, Sendable {
+    package var code: HoldCode
+    package var detail: String
     /// The divergent item, where there is one.
-    public var item: ItemDelta?
+    package var item: ItemDelta?
 
-    public init(_ code: HoldCode, _ detail: String, item: ItemDelta? = nil) {
+    package init(_ code: HoldCode, _ detail: String, item: ItemDelta? = nil) {
         self.code = code
         self.detail = detail
         self.item = item
@@ -13,7 +13,7 @@ public struct Problem: Codable, Hashable, Sendable {
 }
 
 /// What a capture shows of its subject.
-public enum Verdict: Hashable, Sendable {
+package enum Verdict: Hashable, Sendable {
     /// It is what it should be.
     case pass
     /// It is already what the change leads to, through the run before: nothing is changed there.
@@ -22,7 +22,7 @@ public enum Verdict: Hashable, Sendable {
     /// Nobody can tell. Never a pass.
     case inconclusive(Problem)
 
-    public var problem: Problem? {
+    package var problem: Problem? {
         switch self {
         case .pass, .adopt: nil
         case .fail(let problem), .inconclusive(let problem): problem
@@ -31,12 +31,12 @@ public enum Verdict: Hashable, Sendable {
 }
 
 /// A verdict as it is recorded with its capture. Whoever reads the record goes by it and never judges the capture again.
-public struct RecordedVerdict: Hashable, Sendable {
+package struct RecordedVerdict: Hashable, Sendable {
     /// The number of the rules that were applied, from 1; for people, as the verdict counts whatever they were.
-    public var rules: Int
-    public var verdict: Verdict
+    package var rules: Int
+    package var verdict: Verdict
 
-    public init(rules: Int, _ verdict: Verdict) {
+    package init(rules: Int, _ verdict: Verdict) {
         self.rules = rules
         self.verdict = verdict
     }
@@ -66,7 +66,7 @@ extension RecordedVerdict: Codable {
         }
     }
 
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let verdict = RecordedVerdict(
             rules: try container.decode(Int.self, forKey: .rules), try container.decode(Word.self, forKey: .verdict),
@@ -79,7 +79,7 @@ extension RecordedVerdict: Codable {
         self = verdict
     }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encodeIfPresent(verdict.problem, forKey: .problem)
         try container.encode(rules, forKey: .rules)

@@ -2,24 +2,24 @@
 /// approval validity only.
 ///
 /// The range is what RFC 3339 can write, and so narrow that the difference of two times always fits.
-public struct WallTime: Hashable, Comparable, Sendable, Codable {
-    public static let range: ClosedRange<Int64> = 0...253_402_300_799_999
+package struct WallTime: Hashable, Comparable, Sendable, Codable {
+    package static let range: ClosedRange<Int64> = 0...253_402_300_799_999
 
-    public let milliseconds: Int64
+    package let milliseconds: Int64
 
     /// nil outside of ``range``.
-    public init?(milliseconds: Int64) {
+    package init?(milliseconds: Int64) {
         guard WallTime.range.contains(milliseconds) else { return nil }
         self.milliseconds = milliseconds
     }
 
     /// The nearest time in the range, for a clock that is wrong.
-    public init(clamping milliseconds: Int64) {
+    package init(clamping milliseconds: Int64) {
         self.milliseconds = min(max(milliseconds, WallTime.range.lowerBound), WallTime.range.upperBound)
     }
 
     /// What lies outside of the range is refused, and clamped where the decoder reads what was stored before there was one.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let number = try container.decode(Int64.self)
         if let time = WallTime(milliseconds: number) {
@@ -32,28 +32,28 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
         }
     }
 
-    public func advanced(bySeconds seconds: Int) -> WallTime {
+    package func advanced(bySeconds seconds: Int) -> WallTime {
         let (span, isTooLong) = Int64(seconds).multipliedReportingOverflow(by: 1_000)
         return advanced(byMilliseconds: isTooLong ? (seconds < 0 ? .min : .max) : span)
     }
 
     /// Ends at the ends of the range.
-    public func advanced(byMilliseconds span: Int64) -> WallTime {
+    package func advanced(byMilliseconds span: Int64) -> WallTime {
         let (sum, isBeyond) = milliseconds.addingReportingOverflow(span)
         return WallTime(clamping: isBeyond ? .max : sum)
     }
 
-    public func milliseconds(since other: WallTime) -> Int64 { milliseconds - other.milliseconds }
+    package func milliseconds(since other: WallTime) -> Int64 { milliseconds - other.milliseconds }
 
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(milliseconds)
     }
 
-    public static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
+    package static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
 
     /// Reads an RFC 3339 time such as `2026-11-23T12:00:00.5Z` or with an offset; nil for anything else.
-    public init?(rfc3339 text: String) {
+    package init?(rfc3339 text: String) {
         let bytes = Array(text.utf8)
         func number(_ range: Range<Int>) -> Int64? {
             guard range.upperBound <= bytes.count else { return nil }
@@ -118,14 +118,14 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
     }
 
     /// `2026-11-23T12:00:00.125Z`.
-    public var rfc3339Milliseconds: String {
+    package var rfc3339Milliseconds: String {
         let fraction = ((milliseconds % 1_000) + 1_000) % 1_000
         let digits = String(1_000 + fraction).dropFirst()
         return "\(rfc3339.dropLast()).\(digits)Z"
     }
 
     /// `2026-11-23T12:00:00Z`, whole seconds.
-    public var rfc3339: String {
+    package var rfc3339: String {
         let totalSeconds = milliseconds >= 0 ? milliseconds / 1_000 : (milliseconds - 999) / 1_000
         let days = totalSeconds >= 0 ? totalSeconds / 86_400 : (totalSeconds - 86_399) / 86_400
         let second = totalSeconds - days * 86_400
@@ -145,9 +145,9 @@ public struct WallTime: Hashable, Comparable, Sendable, Codable {
 
 extension [CodingUserInfoKey: Any] {
     /// Whether a decoder reads what was stored before its numbers had ranges: then the nearest allowed one is taken.
-    public var clampsNumbers: Bool { CodingUserInfoKey.clampsNumbers.map { self[$0] != nil } ?? false }
+    package var clampsNumbers: Bool { CodingUserInfoKey.clampsNumbers.map { self[$0] != nil } ?? false }
 }
 
 extension CodingUserInfoKey {
-    public static let clampsNumbers = CodingUserInfoKey(rawValue: "clampsNumbers")
+    package static let clampsNumbers = CodingUserInfoKey(rawValue: "clampsNumbers")
 }

@@ -4,18 +4,18 @@ import Glibc
 ///
 /// Chosen for a quiet machine. Once it has passed, ``Yardstick`` says how slow the machine is at that moment, and the limit
 /// is stretched by as much, once.
-public struct TimeLimit: Sendable {
-    public private(set) var duration: Duration
+package struct TimeLimit: Sendable {
+    package private(set) var duration: Duration
     private let start = ContinuousClock.now
     private var isStretched = false
 
-    public init(_ duration: Duration) { self.duration = duration }
+    package init(_ duration: Duration) { self.duration = duration }
 
     /// What is left of it; not below zero.
-    public var remaining: Duration { max(.zero, duration - (ContinuousClock.now - start)) }
+    package var remaining: Duration { max(.zero, duration - (ContinuousClock.now - start)) }
 
     /// Whether its time is up.
-    public mutating func hasPassed() -> Bool {
+    package mutating func hasPassed() -> Bool {
         guard remaining == .zero else { return false }
         if !isStretched {
             isStretched = true
@@ -26,16 +26,16 @@ public struct TimeLimit: Sendable {
 }
 
 /// What did not happen in time.
-public struct NotInTime: Error, CustomStringConvertible {
-    public let description: String
+package struct NotInTime: Error, CustomStringConvertible {
+    package let description: String
 
-    public init(_ what: String, _ limit: TimeLimit) { description = "not within \(limit.duration): \(what)" }
+    package init(_ what: String, _ limit: TimeLimit) { description = "not within \(limit.duration): \(what)" }
 }
 
 /// Polls a condition until it holds.
 ///
 /// - Throws: ``NotInTime``, and what the condition throws.
-public func eventually(
+package func eventually(
     _ what: String, within duration: Duration = .seconds(60), every pause: Duration = .milliseconds(5),
     _ condition: () async throws -> Bool
 ) async throws {
@@ -47,7 +47,7 @@ public func eventually(
 }
 
 /// ``eventually(_:within:every:_:)`` for a test that is not asynchronous: blocks its thread meanwhile.
-public func blockUntil(
+package func blockUntil(
     _ what: String, within duration: Duration = .seconds(60), every pause: Duration = .milliseconds(5),
     _ condition: () throws -> Bool
 ) throws {

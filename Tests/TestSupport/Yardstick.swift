@@ -1,8 +1,8 @@
 /// How much slower this machine is now than the one on which the tests' time limits were chosen: an old machine, or one
 /// whose processors have other work, gets more time; a hang on a quiet machine is still found at once.
-public enum Yardstick {
+package enum Yardstick {
     /// However slow the machine is, a limit is stretched no further.
-    public static let highestStretch = 4.0
+    package static let highestStretch = 4.0
 
     /// What the work of ``measure()`` takes, in a debug build, on two quiet cores of 2026.
     static let quietDuration = Duration.milliseconds(100)
@@ -11,7 +11,7 @@ public enum Yardstick {
     /// How many times longer than on the quiet machine a piece of work takes now: from 1 to ``highestStretch``.
     ///
     /// Takes a tenth of a second where nothing else runs.
-    public static func stretch() -> Double { stretch(for: measure()) }
+    package static func stretch() -> Double { stretch(for: measure()) }
 
     static func stretch(for duration: Duration) -> Double { min(max(duration / quietDuration, 1), highestStretch) }
 

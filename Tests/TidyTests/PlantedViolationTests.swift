@@ -49,7 +49,7 @@ import Testing
         (0..<count).map { index in
             let next = (index + 1) % count
             let need = closed || next != 0 ? "    let next: Part\(next)\n" : "    // Part0\n    let a = \"Part0\"\n"
-            return SourceFile(path: "\(folder)/\(index).swift", text: "public struct Part\(index) {\n\(need)}\n")
+            return SourceFile(path: "\(folder)/\(index).swift", text: "package struct Part\(index) {\n\(need)}\n")
         }
     }
 
@@ -94,6 +94,9 @@ import Testing
         ("Sources/Ledger/A.swift", "let a = \"run 'lockflight ledger verify'\""),
         ("coordinator/Commands/Plan/A.swift", "    next: lockflight plan add FILE"),
         ("Sources/Ledger/A.swift", "#if canImport(Glibc)"),
+        ("Sources/Ledger/A.swift", "@frozen public struct A {}"),
+        ("bench/A.swift", "    public private(set) var a = 1"),
+        ("Tests/TestSupport/A.swift", "public import Ledger"),
         ("agent/AgentRuntime/A.swift", "    #elseif os(macOS)"),
         ("Tests/LedgerTests/A.swift", "usleep(5)"),
         ("Tests/LedgerTests/A.swift", "Thread.sleep(forTimeInterval: 1)"),

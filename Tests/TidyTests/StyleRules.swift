@@ -9,7 +9,7 @@ enum StyleRules {
         guard file.isSwift else { return [] }
         return hiddenInputs(in: file) + forcedTries(in: file) + openSwitches(in: file) + long(file)
             + directOutput(in: file) + writtenCommands(in: file) + characters(in: file) + blindSleeps(in: file)
-            + otherPlatforms(in: file)
+            + otherPlatforms(in: file) + openDoors(in: file)
     }
 
     /// Pure targets are told the time, the ids and the seeds.
@@ -23,6 +23,13 @@ enum StyleRules {
     /// A branch that no machine of ours compiles is never tried.
     private static func otherPlatforms(in file: SourceFile) -> [Violation] {
         file.violations(/^\s*#(if|elseif) !?(canImport|os)\(/, in: ["#if", "#elseif"], "Linux alone is built for")
+    }
+
+    /// Nobody outside of this package imports a target of it.
+    private static func openDoors(in file: SourceFile) -> [Violation] {
+        file.violations(
+            /^\s*(@\w+(\([^)]*\))? )*(\w+(\(set\))? )*(public|open)\s/, in: ["public", "open"],
+            "nothing outside of the package needs it: package")
     }
 
     private static func forcedTries(in file: SourceFile) -> [Violation] {

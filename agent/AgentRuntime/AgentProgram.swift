@@ -3,7 +3,7 @@ import Glibc
 import UpgradeDomain
 
 /// The agent's command line.
-public enum AgentProgram {
+package enum AgentProgram {
     /// The machine that this build runs on, as `uname -m` names it.
     static var architecture: String {
         #if arch(x86_64)
@@ -26,7 +26,7 @@ public enum AgentProgram {
     /// Runs the command that the arguments name.
     ///
     /// - Returns: the exit code: 0, 64 for a wrong command line, 70 when a supervisor could not do its work.
-    public static func run(arguments: [String]) -> Int32 {
+    package static func run(arguments: [String]) -> Int32 {
         // A reader that is gone is an error of write(2), not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         // So is a file that may not grow any more; scripts get both signals' ordinary meaning back.

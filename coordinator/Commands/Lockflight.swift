@@ -1,10 +1,10 @@
-public import ArgumentParser
+package import ArgumentParser
 import Glibc
 import UpgradeDomain
 
 /// The `lockflight` command.
-public struct Lockflight: AsyncParsableCommand {
-    public static let configuration = CommandConfiguration(
+package struct Lockflight: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "lockflight",
         abstract: "Upgrades a fleet layer by layer and stops at the first failed boundary.",
         discussion: """
@@ -26,12 +26,12 @@ public struct Lockflight: AsyncParsableCommand {
             LedgerCommand.self, BackupCommand.self, RestoreCommand.self, LabCommands.self,
         ])
 
-    public init() {}
+    package init() {}
 }
 
 extension Lockflight {
     /// Parses the arguments of this process, runs the command and ends the process with its exit code.
-    public static func runFromCommandLine() async {
+    package static func runFromCommandLine() async {
         // A file that may not grow any more is an error of write(2), to be reported, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
         // What is written of a fleet is for its operator alone, until that one says otherwise.

@@ -1,9 +1,9 @@
-public import AgentProtocol
+package import AgentProtocol
 import ContentDigest
 import UpgradeDomain
 
 /// One conversation with an agent: many requests at once over one channel, each with its own replies and deadline.
-public actor AgentSession {
+package actor AgentSession {
     /// Replies that may wait for their reader; a peer that sends more than anyone asked for ends the session.
     static let bufferedReplies = 512
 
@@ -24,16 +24,16 @@ public actor AgentSession {
     private var reader: Task<Void, Never>?
 
     /// - Parameter executor: the thread that the channel lives on, if it has one.
-    public init(channel: any AgentChannel, clock: RuntimeClock, executor: (any TaskExecutor)? = nil) {
+    package init(channel: any AgentChannel, clock: RuntimeClock, executor: (any TaskExecutor)? = nil) {
         self.channel = channel
         self.clock = clock
         self.executor = executor
     }
 
-    public var isOpen: Bool { failure == nil }
+    package var isOpen: Bool { failure == nil }
 
     /// Starts reading and agrees on a protocol version.
-    public func open(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
+    package func open(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
         listen()
         return try await greet(hello, timeout: timeout)
     }
@@ -85,7 +85,7 @@ public actor AgentSession {
     }
 
     /// One request with one reply; a refusal is thrown as ``AgentRefusal`` by the callers that expect it.
-    public func single(_ request: AgentRequest, timeout: Duration) async throws(ContactFailure) -> AgentReply {
+    package func single(_ request: AgentRequest, timeout: Duration) async throws(ContactFailure) -> AgentReply {
         do {
             for try await reply in try await replies(to: request, timeout: timeout) { return reply }
         } catch let error as ContactFailure {
@@ -106,7 +106,7 @@ public actor AgentSession {
     }
 
     /// The replies to a request, until its last one or its deadline.
-    public func replies(
+    package func replies(
         to request: AgentRequest, timeout: Duration
     ) async throws(ContactFailure) -> AsyncThrowingStream<AgentReply, any Error> {
         if let failure { throw failure }
@@ -136,7 +136,7 @@ public actor AgentSession {
         return stream
     }
 
-    public func close() async {
+    package func close() async {
         fail(ContactFailure(.hostUnreachable, "the connection was closed"))
         reader?.cancel()
         await channel.close()

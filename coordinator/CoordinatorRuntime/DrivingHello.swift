@@ -1,14 +1,14 @@
 import AgentProtocol
 import OperatorCommands
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// How a coordinator begins to drive a host: it asks first who drove the host last, and goes on only if that was its own ledger.
-public struct DrivingHello: Sendable {
+package struct DrivingHello: Sendable {
     private let ledger: LedgerID
     private let fence: Fence
     private let record: any FenceRecord
 
-    public init(ledger: LedgerID, fence: Fence, record: any FenceRecord) {
+    package init(ledger: LedgerID, fence: Fence, record: any FenceRecord) {
         self.ledger = ledger
         self.fence = fence
         self.record = record

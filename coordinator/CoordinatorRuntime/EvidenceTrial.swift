@@ -1,27 +1,27 @@
 import AgentProtocol
 import RolloutEngine
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Takes a plan's evidence from one host once, outside of any run, claiming and changing nothing.
-public struct EvidenceTrial: Sendable {
+package struct EvidenceTrial: Sendable {
     private let reader: FleetReader
 
-    public init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
+    package init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
     /// One subject as it was taken.
-    public struct Taken: Sendable {
-        public var capture: Capture
+    package struct Taken: Sendable {
+        package var capture: Capture
         /// The raw answers by surface, as text.
-        public var answers: [SurfaceName: String]
+        package var answers: [SurfaceName: String]
         /// Why it could not be a baseline.
-        public var problem: Problem?
+        package var problem: Problem?
     }
 
     /// One result per subject that the host speaks for, in the order of the plan.
     /// - Throws: why the host could not be asked.
-    public func take(_ plan: Plan, from host: Host) async throws(ContactFailure) -> [Taken] {
+    package func take(_ plan: Plan, from host: Host) async throws(ContactFailure) -> [Taken] {
         let family = EvidenceFamily(plan: plan, run: "trial")
         return try await reader.read(host) { session, _ throws(ContactFailure) in
             var taken: [Taken] = []

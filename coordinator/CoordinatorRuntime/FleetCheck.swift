@@ -1,32 +1,32 @@
 import AgentProtocol
 import RolloutEngine
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Connects to hosts and looks, without claiming or changing them.
-public struct FleetCheck: Sendable {
+package struct FleetCheck: Sendable {
     private let reader: FleetReader
 
-    public init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
+    package init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
     /// What one host answered.
-    public struct Report: Codable, Hashable, Sendable {
-        public var host: HostName
-        public var agentVersion: String?
+    package struct Report: Codable, Hashable, Sendable {
+        package var host: HostName
+        package var agentVersion: String?
         /// Of the machine that answered.
-        public var agent: AgentIdentity?
-        public var clockOffsetMilliseconds: Int64?
-        public var freeDiskMebibytes: Int64?
+        package var agent: AgentIdentity?
+        package var clockOffsetMilliseconds: Int64?
+        package var freeDiskMebibytes: Int64?
         /// What others than root and the agent's account may write of the plan's scripts, and who.
-        public var exposedPaths: [String]?
+        package var exposedPaths: [String]?
         /// The word for what is wrong, and the sentence; nil when the host is fit.
-        public var code: String?
-        public var problem: String?
+        package var code: String?
+        package var problem: String?
     }
 
     /// One report per host, in the order given.
-    public func reports(of hosts: [Host], plan: Plan?) async -> [Report] {
+    package func reports(of hosts: [Host], plan: Plan?) async -> [Report] {
         await reader.answers(of: hosts) { await report(of: $0, plan: plan) }
     }
 

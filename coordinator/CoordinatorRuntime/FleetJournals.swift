@@ -1,27 +1,27 @@
-public import AgentProtocol
-public import UpgradeDomain
+package import AgentProtocol
+package import UpgradeDomain
 
 /// Reads the journals of hosts, without claiming or changing them.
-public struct FleetJournals: Sendable {
+package struct FleetJournals: Sendable {
     private let reader: FleetReader
 
-    public init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
+    package init(connector: any HostConnector, ledger: LedgerID, clock: RuntimeClock) {
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
     /// What one host remembers.
-    public struct Memory: Sendable {
-        public var host: HostName
-        public var owner: LedgerID?
-        public var highestEpoch: Epoch
+    package struct Memory: Sendable {
+        package var host: HostName
+        package var owner: LedgerID?
+        package var highestEpoch: Epoch
         /// The newest first; at most what the agent gives in one answer.
-        public var entries: [JournalEntry]
+        package var entries: [JournalEntry]
         /// The newest head of each of the last runs that came with a capture.
-        public var heads: [RunHead]
+        package var heads: [RunHead]
     }
 
     /// One answer per host, in the order given.
-    public func memories(of hosts: [Host]) async -> [Result<Memory, ContactFailure>] {
+    package func memories(of hosts: [Host]) async -> [Result<Memory, ContactFailure>] {
         await reader.results(of: hosts) { host throws(ContactFailure) in try await memory(of: host) }
     }
 

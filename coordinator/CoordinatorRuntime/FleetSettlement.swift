@@ -1,9 +1,9 @@
-public import AgentProtocol
-public import UpgradeDomain
+package import AgentProtocol
+package import UpgradeDomain
 
 /// Asks hosts what became of the operations of one run whose record can not be followed. Nothing of that run can begin on a host
 /// that was asked: its lease deposes whoever drove it. A change that waits for a confirmation is confirmed, as its host was reached.
-public struct FleetSettlement: Sendable {
+package struct FleetSettlement: Sendable {
     private let reader: FleetReader
     private let hello: DrivingHello
     private let run: RunID
@@ -11,7 +11,7 @@ public struct FleetSettlement: Sendable {
 
     /// - Parameter identities: the agents that the run met. Where its record does not say, the machine must at least have been
     ///   driven by this ledger: a new one under the old name knows nothing of what the old one is at.
-    public init(
+    package init(
         of run: RunID, connector: any HostConnector, ledger: LedgerID, hello: DrivingHello,
         identities: [HostName: AgentIdentity], clock: RuntimeClock
     ) {
@@ -22,15 +22,15 @@ public struct FleetSettlement: Sendable {
     }
 
     /// What one host's journal has of the run.
-    public struct Findings: Sendable {
-        public var entries: [JournalEntry]
-        public var running: [OperationID] { entries.filter { $0.state == .running }.map(\.operation) }
+    package struct Findings: Sendable {
+        package var entries: [JournalEntry]
+        package var running: [OperationID] { entries.filter { $0.state == .running }.map(\.operation) }
         /// Nothing of the run is under way there, and nothing of it can begin.
-        public var isSettled: Bool { running.isEmpty }
+        package var isSettled: Bool { running.isEmpty }
     }
 
     /// One answer per host, in the order given.
-    public func findings(on hosts: [Host]) async -> [Result<Findings, ContactFailure>] {
+    package func findings(on hosts: [Host]) async -> [Result<Findings, ContactFailure>] {
         await reader.results(of: hosts) { host throws(ContactFailure) in try await findings(on: host) }
     }
 

@@ -1,12 +1,12 @@
 import AgentProtocol
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Takes a host over from another ledger, or from a copy of this one: an operator's decision, which nothing else makes.
-public struct HostAdoption: Sendable {
+package struct HostAdoption: Sendable {
     private let reader: FleetReader
     private let record: any FenceRecord
 
-    public init(
+    package init(
         connector: any HostConnector, ledger: LedgerID, record: any FenceRecord, clock: RuntimeClock
     ) {
         self.record = record
@@ -14,15 +14,15 @@ public struct HostAdoption: Sendable {
     }
 
     /// Who drove a host last, as the host says.
-    public struct Standing: Sendable {
-        public var ledger: LedgerID
-        public var epoch: Epoch
+    package struct Standing: Sendable {
+        package var ledger: LedgerID
+        package var epoch: Epoch
         /// Whether that was this very ledger, so that there is nothing to adopt.
-        public var isOurs: Bool
+        package var isOurs: Bool
     }
 
     /// - Returns: nil where no ledger has driven the host.
-    public func standing(of host: Host) async throws -> Standing? {
+    package func standing(of host: Host) async throws -> Standing? {
         let hello = try await reader.read(host) { _, hello throws(ContactFailure) in hello }
         guard let owner = hello.owner else { return nil }
         let origin = try await record.origin(of: hello.highestEpoch)
@@ -31,7 +31,7 @@ public struct HostAdoption: Sendable {
     }
 
     /// Has the host follow this ledger from here on. Nothing else changes there, and what is under way goes on.
-    public func take(_ host: Host, with fence: Fence) async throws(ContactFailure) {
+    package func take(_ host: Host, with fence: Fence) async throws(ContactFailure) {
         try await reader.read(host) { session, _ throws(ContactFailure) in
             _ = try await session.greet(
                 HelloRequest(ledger: reader.ledger, epoch: fence.epoch, token: fence.token, takeOver: true),

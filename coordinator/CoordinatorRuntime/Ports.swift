@@ -1,14 +1,14 @@
-public import OperatorCommands
-public import RolloutEngine
-public import UpgradeDomain
+package import OperatorCommands
+package import RolloutEngine
+package import UpgradeDomain
 
 /// Which leases a ledger gave out, wherever it is kept.
-public protocol FenceRecord: Sendable {
+package protocol FenceRecord: Sendable {
     func origin(of epoch: Epoch) async throws -> EpochOrigin
 }
 
 /// The run's chain of events, wherever it is kept.
-public protocol RunLog: FenceRecord {
+package protocol RunLog: FenceRecord {
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
     /// Appends durably as one transaction, as of `wall`, what was decided from a state, and keeps the raw evidence that the events
     /// name by its digest; `epoch` is nil for requests, which need no lease.
@@ -29,7 +29,7 @@ struct HostReport: Sendable {
     }
 }
 
-public enum AppendOutcome: Sendable {
+package enum AppendOutcome: Sendable {
     case appended([RecordedEvent])
     /// Someone else appended first: read on and try again.
     case conflict
@@ -38,7 +38,7 @@ public enum AppendOutcome: Sendable {
 }
 
 /// A way to a host's agent.
-public protocol HostConnector: Sendable {
+package protocol HostConnector: Sendable {
     /// The thread that the connections live on: what talks to a host runs there and spares the changes of threads, which cost
     /// more than most of what is done between them. Nil where there is no such thread.
     var executor: (any TaskExecutor)? { get }
@@ -47,7 +47,7 @@ public protocol HostConnector: Sendable {
 }
 
 /// A two-way stream of bytes with an agent at the other end.
-public protocol AgentChannel: Sendable {
+package protocol AgentChannel: Sendable {
     func send(_ bytes: [UInt8]) async throws(ContactFailure)
     /// The next bytes; nil when the agent has closed its side.
     func receive() async throws(ContactFailure) -> [UInt8]?
@@ -55,13 +55,13 @@ public protocol AgentChannel: Sendable {
 }
 
 /// Why a host could not be spoken to.
-public struct ContactFailure: Error, Hashable, Sendable {
-    public var code: HoldCode
-    public var message: String
+package struct ContactFailure: Error, Hashable, Sendable {
+    package var code: HoldCode
+    package var message: String
     /// What to do next, where one command does it.
-    public var next: OperatorCommand?
+    package var next: OperatorCommand?
 
-    public init(_ code: HoldCode, _ message: String, next: OperatorCommand? = nil) {
+    package init(_ code: HoldCode, _ message: String, next: OperatorCommand? = nil) {
         self.code = code
         self.message = message
         self.next = next
@@ -72,13 +72,13 @@ public struct ContactFailure: Error, Hashable, Sendable {
 }
 
 /// Time, passed in so that tests move it.
-public struct RuntimeClock: Sendable {
-    public var monotonic: @Sendable () -> MonotonicTime
-    public var wall: @Sendable () -> WallTime
+package struct RuntimeClock: Sendable {
+    package var monotonic: @Sendable () -> MonotonicTime
+    package var wall: @Sendable () -> WallTime
     /// Suspends for a while of monotonic time.
-    public var sleep: @Sendable (Duration) async throws(CancellationError) -> Void
+    package var sleep: @Sendable (Duration) async throws(CancellationError) -> Void
 
-    public init(
+    package init(
         monotonic: @escaping @Sendable () -> MonotonicTime, wall: @escaping @Sendable () -> WallTime,
         sleep: @escaping @Sendable (Duration) async throws(CancellationError) -> Void = RuntimeClock.continuousSleep
     ) {
@@ -87,7 +87,7 @@ public struct RuntimeClock: Sendable {
         self.sleep = sleep
     }
 
-    public static let continuousSleep: @Sendable (Duration) async throws(CancellationError) -> Void = {
+    package static let continuousSleep: @Sendable (Duration) async throws(CancellationError) -> Void = {
         (duration: Duration) async throws(CancellationError) -> Void in
         do {
             try await Task.sleep(for: duration)

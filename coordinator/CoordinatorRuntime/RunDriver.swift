@@ -1,12 +1,12 @@
 import AgentProtocol
-public import RolloutEngine
-public import UpgradeDomain
+package import RolloutEngine
+package import UpgradeDomain
 
 /// Drives one run: folds its events, asks the engine what is next, carries it out, appends what was learnt.
 ///
 /// Starting, going on after a crash and taking over are the same path. If the process dies at any instant, the
 /// ledger holds every intent that may have reached a host, and the next driver settles each before anything else.
-public actor RunDriver {
+package actor RunDriver {
     /// How often requests of other terminals are looked for.
     static let requestPollInterval = Duration.milliseconds(250)
     /// Attempts to append a group over the requests of others.
@@ -37,7 +37,7 @@ public actor RunDriver {
     private enum StopRequest { case none, drain, detach }
 
     /// How a drive ended.
-    public enum End: Sendable {
+    package enum End: Sendable {
         /// Nothing happens until a person acts.
         case atRest(RolloutState)
         /// Stopped on request; `inFlight` go on by themselves on their hosts.
@@ -47,11 +47,11 @@ public actor RunDriver {
     }
 
     /// What drove the run last; nil where nobody did, or where it is not known.
-    public nonisolated let previousBuild: CoordinatorBuild?
+    package nonisolated let previousBuild: CoordinatorBuild?
 
     /// - Throws: what the log throws; ``RuntimeError`` where the run does not exist or was driven by a build whose agents
     ///   this one can not talk to.
-    public init(
+    package init(
         run: RunID, ledger: LedgerID, driver: Driver, token: LeaseToken?, version: String, log: any RunLog,
         connector: any HostConnector,
         clock: RuntimeClock, observe: @escaping @Sendable (RolloutState) -> Void
@@ -88,7 +88,7 @@ public actor RunDriver {
     }
 
     /// Drives until the run is at rest, the caller stops it, or a newer driver takes over.
-    public func drive() async throws -> End {
+    package func drive() async throws -> End {
         try await append([.driverAttached(driver)])
         while !isDeposed {
             try await drainInbox()
@@ -108,13 +108,13 @@ public actor RunDriver {
     }
 
     /// Starts nothing new and lets what is in flight finish; asked twice, lets go at once.
-    public func requestStop() {
+    package func requestStop() {
         stop = stop == .none ? .drain : .detach
         wake()
     }
 
     /// Lets go at once: operations go on by themselves on their hosts.
-    public func requestDetach() {
+    package func requestDetach() {
         stop = .detach
         wake()
     }

@@ -1,15 +1,15 @@
-public import OperatorCommands
-public import UpgradeDomain
+package import OperatorCommands
+package import UpgradeDomain
 
 /// Why a run could not be driven.
-public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case noSuchRun(RunID)
     case appendStarved(RunID)
     /// Operations may be under way on hosts that this build could not ask about them.
     case protocolNotSupported(RunID, drivenBy: CoordinatorBuild, build: CoordinatorBuild)
 
     /// What to do next, where one command does it.
-    public var next: OperatorCommand? {
+    package var next: OperatorCommand? {
         switch self {
         case .noSuchRun: .status(run: nil)
         case .appendStarved(let run): .resume(run: run)
@@ -17,7 +17,7 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .noSuchRun(let run): "the ledger has no run \(run)"
         case .appendStarved(let run):

@@ -1,11 +1,11 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What an import changes.
-public struct InventoryDifference: Hashable, Sendable {
+package struct InventoryDifference: Hashable, Sendable {
     /// One sentence a change, in the order of the file.
-    public var changes: [String]
+    package var changes: [String]
 
-    public init(from old: FleetInventory?, to new: FleetInventory) {
+    package init(from old: FleetInventory?, to new: FleetInventory) {
         guard let old else {
             changes = ["first import: \(new.hosts.count) hosts in \(new.layers.count) layers"]
             return
@@ -80,7 +80,7 @@ public struct InventoryDifference: Hashable, Sendable {
 
 extension FleetInventory {
     /// This inventory with the pins of an earlier one kept for every host that is still at the same place.
-    public func keepingPins(of old: FleetInventory?) -> FleetInventory {
+    package func keepingPins(of old: FleetInventory?) -> FleetInventory {
         guard let old else { return self }
         let earlier = Dictionary(old.hosts.map { ($0.name, $0) }) { first, _ in first }
         var kept = self

@@ -1,10 +1,10 @@
 import SafeText
-public import UpgradeDomain
+package import UpgradeDomain
 
 extension InventoryDraft {
     /// The inventory with everything that its entries leave open filled in, as OpenSSH would.
     /// - Throws: every problem at once, those of the text too.
-    public func resolved(by answers: SSHConfigAnswers) throws(FileProblems) -> FleetInventory {
+    package func resolved(by answers: SSHConfigAnswers) throws(FileProblems) -> FleetInventory {
         let reader = FileReader(file: file, problems: problems, unlisted: unlistedProblems)
         let hosts = SSHResolution(entries: entries, answers: answers, reader: reader).hosts()
         let placed = zip(hosts, entries).map { (host: $0, line: $1.line, hasWholeLayers: $1.hasWholeLayers) }

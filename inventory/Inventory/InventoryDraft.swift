@@ -1,13 +1,13 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// An inventory file as it stands, before ssh_config fills in what it leaves open.
-public struct InventoryDraft: Sendable {
+package struct InventoryDraft: Sendable {
     /// The name that problems are reported under.
-    public let file: String
+    package let file: String
     /// The ssh_config to read, as written; `none` for none, nil for OpenSSH's own files.
-    public internal(set) var sshConfig: String?
+    package internal(set) var sshConfig: String?
     /// What is wrong with the text.
-    public internal(set) var problems: [FileProblem] = []
+    package internal(set) var problems: [FileProblem] = []
     /// How many problems there are beside those.
     var unlistedProblems = 0
     var layers: [InventoryLayer] = []
@@ -35,14 +35,14 @@ public struct InventoryDraft: Sendable {
     }
 
     /// A host that `ssh -G` is to be asked about, and with which arguments.
-    public struct Question: Hashable, Sendable {
-        public var host: HostName
-        public var arguments: [String]
+    package struct Question: Hashable, Sendable {
+        package var host: HostName
+        package var arguments: [String]
     }
 
     /// One question for each host with an address; none where no ssh_config is to be read.
     /// - Parameter configFile: the path of ``sshConfig``.
-    public func questions(configFile: String?) -> [Question] {
+    package func questions(configFile: String?) -> [Question] {
         guard configFile != "none" else { return [] }
         return entries.filter { HostAddress.isHarmless($0.host.address) }.map { entry in
             var arguments = configFile.map { ["-F", $0] } ?? []

@@ -1,7 +1,7 @@
 import UpgradeDomain
 
 /// Reads inventory files.
-public enum InventoryFile {
+package enum InventoryFile {
     static let rootKeys = ["version", "sshConfig", "defaults", "groups", "layers", "hosts"]
     static let defaultKeys = [
         "user", "port", "identityFile", "transport", "silenceSeconds", "workingDirectory", "agentDirectory", "baseURL",
@@ -18,7 +18,7 @@ public enum InventoryFile {
 
     /// The inventory that a text describes, as far as it says it, with every problem of the text.
     /// - Parameter file: the name that problems are reported under.
-    public static func read(text: String, file: String) -> InventoryDraft {
+    package static func read(text: String, file: String) -> InventoryDraft {
         let reader = FileReader(file: file)
         var draft = InventoryDraft(file: file)
         if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {

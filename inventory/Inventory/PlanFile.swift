@@ -1,8 +1,8 @@
 import SafeText
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// Reads plan files, against the inventory they are for.
-public enum PlanFile {
+package enum PlanFile {
     static let rootKeys = [
         "version", "name", "from", "to", "changeClass", "reviews", "evidence", "materialization", "guardrails",
         "rollbackGuardrails",
@@ -19,7 +19,7 @@ public enum PlanFile {
 
     /// The plan that a text describes.
     /// - Throws: every problem of the file at once; where it has none, those that show only against the inventory.
-    public static func read(text: String, file: String, inventory: FleetInventory) throws(FileProblems) -> Plan {
+    package static func read(text: String, file: String, inventory: FleetInventory) throws(FileProblems) -> Plan {
         let reader = FileReader(file: file)
         var plan: Plan?
         if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {

@@ -1,5 +1,5 @@
 import SafeText
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What a plan must hold beyond its form, alone and over an inventory. Pure.
 enum PlanRules {
@@ -286,11 +286,11 @@ enum PlanRules {
 extension Plan {
     /// Why a stored plan can not be approved or started over an inventory: the rules by which its file is read, as an older build
     /// stored it, or the inventory has changed since.
-    public func startProblems(over inventory: FleetInventory) -> [String] {
+    package func startProblems(over inventory: FleetInventory) -> [String] {
         nameProblems(over: selectedHosts(of: inventory))
             + PlanRules.problems(of: self, over: inventory).map { "\($0.message); \($0.remedy)" }
     }
 
     /// Whether another inventory could make it startable.
-    public var isStartableOverAnother: Bool { nameProblems(over: []).isEmpty && PlanRules.problems(of: self).isEmpty }
+    package var isStartableOverAnother: Bool { nameProblems(over: []).isEmpty && PlanRules.problems(of: self).isEmpty }
 }

@@ -1,18 +1,18 @@
-public import UpgradeDomain
+package import UpgradeDomain
 
 /// What `ssh -G` prints for one host: every option that holds for it, with its value, a line each.
 ///
 /// OpenSSH has read ssh_config itself then, with Include, Match and all its defaults, so no file is parsed here.
-public struct SSHConfigAnswer: Hashable, Sendable {
+package struct SSHConfigAnswer: Hashable, Sendable {
     /// `-T`, because without a terminal `ssh` would remark that it allocates none.
     static let arguments = ["-T", "-G"]
     /// Asks for OpenSSH's own defaults.
-    public static let defaultsArguments = arguments + ["-F", "none", "--", "defaults.invalid"]
+    package static let defaultsArguments = arguments + ["-F", "none", "--", "defaults.invalid"]
 
     /// By the option's name in lower case, as it is printed; several values where an option stands several times.
     private var values: [String: [String]] = [:]
 
-    public init(_ output: String) {
+    package init(_ output: String) {
         for line in output.utf8.split(separator: 0x0a) {
             let words = line.split(separator: 0x20, maxSplits: 1).map { String(Substring($0)) }
             guard words.count == 2 else { continue }
@@ -28,17 +28,17 @@ public struct SSHConfigAnswer: Hashable, Sendable {
 }
 
 /// What OpenSSH answers about an inventory's hosts.
-public struct SSHConfigAnswers: Sendable {
+package struct SSHConfigAnswers: Sendable {
     /// The ssh_config that was read; `none` for none, nil for OpenSSH's own files.
-    public var configFile: String?
+    package var configFile: String?
     /// What holds without any ssh_config.
-    public var defaults: SSHConfigAnswer
+    package var defaults: SSHConfigAnswer
     /// A host without an answer has the defaults.
-    public var hosts: [HostName: SSHConfigAnswer]
+    package var hosts: [HostName: SSHConfigAnswer]
     /// Hosts that OpenSSH gives no answer for, and its words.
-    public var failures: [HostName: String]
+    package var failures: [HostName: String]
 
-    public init(
+    package init(
         configFile: String?, defaults: SSHConfigAnswer, hosts: [HostName: SSHConfigAnswer] = [:],
         failures: [HostName: String] = [:]
     ) {

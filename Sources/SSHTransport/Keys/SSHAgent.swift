@@ -5,9 +5,9 @@ import SafeText
 ///
 /// Each event loop of the client talks to it over one connection, made at the first use and shared by the loop's
 /// sessions. A slow agent delays the logins that need it and nothing else.
-public final class SSHAgent: Sendable {
+package final class SSHAgent: Sendable {
     /// As in `SSH_AUTH_SOCK`.
-    public let socketPath: String
+    package let socketPath: String
     private let places: [(loop: any EventLoop, connection: NIOLoopBoundBox<KeyAgentConnection?>)]
 
     init(socketPath: String, group: some EventLoopGroup) {
@@ -20,7 +20,7 @@ public final class SSHAgent: Sendable {
     /// The blobs of the public keys whose private halves it holds, in its order.
     ///
     /// - Throws: `agentFailed` when it cannot be reached, refuses, or does not answer within the deadline.
-    public func publicKeyBlobs(within deadline: Duration = SSHDeadlines().agent) async throws(SSHError) -> [[UInt8]] {
+    package func publicKeyBlobs(within deadline: Duration = SSHDeadlines().agent) async throws(SSHError) -> [[UInt8]] {
         let loop = places[0].loop
         let promise = loop.makePromise(of: [[UInt8]].self)
         loop.execute {

@@ -6,7 +6,7 @@ import SafeText
 ///
 /// Parsing a key for every connection costs more CPU than the rest of the login together. The key's bytes never
 /// leave the process, or the ssh-agent that holds them: libssh2 asks for a signature and gets one.
-public final class SSHIdentity: Sendable {
+package final class SSHIdentity: Sendable {
     /// Who has the private half.
     enum Signer: Sendable {
         case process(OpenSSHPrivateKey)
@@ -14,13 +14,13 @@ public final class SSHIdentity: Sendable {
     }
 
     /// The file that names the key, or the words for an ssh-agent that no file was needed for; for errors.
-    public let path: String
+    package let path: String
     /// Whether `path` is a file.
     let hasFile: Bool
     /// The public key's raw blob, as in the second column of the `.pub` file.
-    public let publicKeyBlob: [UInt8]
+    package let publicKeyBlob: [UInt8]
     /// The key's algorithm, such as `ssh-ed25519`.
-    public let type: String
+    package let type: String
     /// The key's digest as `ssh-keygen -l` prints it.
     let fingerprint: String
     let signer: Signer
@@ -49,7 +49,7 @@ public final class SSHIdentity: Sendable {
     ///
     /// - Throws: `keyUnreadable`, `keyEncrypted`, `keyNotHeld` or `keyTypeUnsupported`, each naming the command that
     ///   helps. After `keyEncrypted` and `keyNotHeld`, which a public key alone gets, an ssh-agent may have the key.
-    public static func load(path: String) throws(SSHError) -> SSHIdentity {
+    package static func load(path: String) throws(SSHError) -> SSHIdentity {
         switch try content(of: path) {
         case .privateKey(let key):
             try requireUnexposed(path)
@@ -67,7 +67,7 @@ public final class SSHIdentity: Sendable {
     /// except in the formats of before 2014, which need the `.pub` file beside them.
     /// - Throws: `keyNotHeld` when the agent does not hold it, `agentFailed` when it does not say, and what
     ///   `load(path:)` throws about the file.
-    public static func load(path: String, heldBy agent: SSHAgent) async throws(SSHError) -> SSHIdentity {
+    package static func load(path: String, heldBy agent: SSHAgent) async throws(SSHError) -> SSHIdentity {
         let publicKey: SSHHostKey
         switch try content(of: path) {
         case .privateKey(let key): publicKey = key.publicKey
@@ -90,7 +90,7 @@ public final class SSHIdentity: Sendable {
     /// The keys that an agent holds and this process can log in with, in the agent's order.
     ///
     /// - Throws: `agentFailed` when it does not say.
-    public static func all(heldBy agent: SSHAgent) async throws(SSHError) -> [SSHIdentity] {
+    package static func all(heldBy agent: SSHAgent) async throws(SSHError) -> [SSHIdentity] {
         try await agent.publicKeyBlobs().compactMap { blob in
             guard let key = SSHHostKey(blob: blob), OpenSSHPrivateKey.types.contains(key.type) else { return nil }
             return SSHIdentity(

@@ -9,7 +9,7 @@ import SystemPackage
 ///
 /// A connection is a background `ssh` of its own that has logged in; its commands are children that go over it, so nothing is
 /// proved or asked twice. Should this process be killed, each connection ends a minute after its last command.
-public actor OpenSSHClient {
+package actor OpenSSHClient {
     private let folder: String
     /// The program and what stands before its arguments.
     private let program: [String]
@@ -19,7 +19,7 @@ public actor OpenSSHClient {
     private var jumps: [OpenSSHTarget: Task<OpenSSHConnection, any Error>] = [:]
 
     /// - Throws: `limitExceeded` when there is no room for its files.
-    public init() throws(SSHError) { try self.init(program: ["ssh"]) }
+    package init() throws(SSHError) { try self.init(program: ["ssh"]) }
 
     init(program: [String]) throws(SSHError) {
         self.program = program
@@ -38,7 +38,7 @@ public actor OpenSSHClient {
     /// Logs in, through the jump hosts if there are any; each of these is logged into once for all hosts behind it.
     ///
     /// - Throws: as `SSHClient.connect`.
-    public func connect(to target: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
+    package func connect(to target: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
         let connection = try await connection(to: target)
         try await connection.logIn()
         open.append(connection)
@@ -49,7 +49,7 @@ public actor OpenSSHClient {
     ///
     /// - Parameter target: the `hostKeys` of its place and its `identityFiles` are not used, those of its jump hosts are.
     /// - Throws: as `connect`, as far as the key exchange.
-    public func hostKey(of target: OpenSSHTarget) async throws(SSHError) -> SSHHostKey {
+    package func hostKey(of target: OpenSSHTarget) async throws(SSHError) -> SSHHostKey {
         try await connection(to: target).readHostKey()
     }
 
@@ -104,7 +104,7 @@ public actor OpenSSHClient {
     }
 
     /// Ends every connection and removes its files.
-    public func close() async {
+    package func close() async {
         for connection in open.reversed() { await connection.close() }
         open = []
         jumps = [:]
@@ -120,7 +120,7 @@ public actor OpenSSHClient {
 }
 
 /// A login that `ssh` keeps in the background.
-public final class OpenSSHConnection: RemoteConnection {
+package final class OpenSSHConnection: RemoteConnection {
     /// Of a log, read at the end.
     static let logBytes = 64 * 1024
 
@@ -128,7 +128,7 @@ public final class OpenSSHConnection: RemoteConnection {
     let options: OpenSSHOptions
     /// Kept for as long as this one needs it.
     private let jump: OpenSSHConnection?
-    public var target: SSHTarget { options.target.place }
+    package var target: SSHTarget { options.target.place }
 
     private let commandCount = Atomic(0)
     private let closed = Atomic(false)
@@ -181,7 +181,7 @@ public final class OpenSSHConnection: RemoteConnection {
         get async { FileManager.default.fileExists(atPath: options.controlPath) }
     }
 
-    public func execute(_ command: String) async throws(SSHError) -> OpenSSHCommand {
+    package func execute(_ command: String) async throws(SSHError) -> OpenSSHCommand {
         guard !isClosed else { throw target.error(.closed) }
         guard commandCount.add(1, ordering: .relaxed).oldValue < TransportLimits.execCount else {
             commandEnded()
@@ -197,7 +197,7 @@ public final class OpenSSHConnection: RemoteConnection {
     /// Whether this side ended it.
     var isClosed: Bool { closed.load(ordering: .relaxed) }
 
-    public func close() async {
+    package func close() async {
         closed.store(true, ordering: .relaxed)
         _ = try? await call(options.close)
     }

@@ -1,7 +1,7 @@
 import Subprocess
 
 /// One command over a login that `ssh` keeps: a child of this process whose three streams are the command's.
-public final class OpenSSHCommand: RemoteCommand {
+package final class OpenSSHCommand: RemoteCommand {
     private let pipe: CommandPipe
     private let process: Task<Void, Never>
     private let connection: OpenSSHConnection
@@ -114,7 +114,7 @@ public final class OpenSSHCommand: RemoteCommand {
         try? await writer.finish()
     }
 
-    public func write(_ bytes: [UInt8]) async throws(SSHError) {
+    package func write(_ bytes: [UInt8]) async throws(SSHError) {
         let failure = await withTaskCancellationHandler {
             await pipe.write(bytes)
         } onCancel: {
@@ -126,15 +126,15 @@ public final class OpenSSHCommand: RemoteCommand {
         if let failure { throw Task.isCancelled ? connection.target.error(.cancelled) : failure }
     }
 
-    public func sendEOF() { Task { [pipe] in await pipe.sendEOF() } }
+    package func sendEOF() { Task { [pipe] in await pipe.sendEOF() } }
 
-    public func read(timeout: Duration?) async throws(SSHError) -> [UInt8]? { try await pipe.read(timeout: timeout) }
+    package func read(timeout: Duration?) async throws(SSHError) -> [UInt8]? { try await pipe.read(timeout: timeout) }
 
-    public func exit() async throws(SSHError) -> SSHExit { try await pipe.exit() }
+    package func exit() async throws(SSHError) -> SSHExit { try await pipe.exit() }
 
-    public func standardErrorTail() async -> [UInt8] { await pipe.log.commandTail }
+    package func standardErrorTail() async -> [UInt8] { await pipe.log.commandTail }
 
-    public func close() { process.cancel() }
+    package func close() { process.cancel() }
 }
 
 /// What stands between a child's streams and those who read and write them.

@@ -1,19 +1,19 @@
 /// Where OpenSSH's own client is to connect, and what it is to use of the person's configuration.
-public struct OpenSSHTarget: Sendable, Hashable {
+package struct OpenSSHTarget: Sendable, Hashable {
     /// The label, the place, the pinned keys and the deadlines; its `identities` and `jumps` are not used.
-    public var place: SSHTarget
+    package var place: SSHTarget
     /// What `ssh` is called with, so that the entries of ssh_config match; nil for the place's address.
-    public var alias: String?
+    package var alias: String?
     /// Private keys to use instead of those that ssh_config names; FIDO keys and those with certificates too.
-    public var identityFiles: [String]
+    package var identityFiles: [String]
     /// The socket of an ssh-agent to use instead of the one that ssh_config or `SSH_AUTH_SOCK` names.
-    public var agentSocket: String?
+    package var agentSocket: String?
     /// The ssh_config to read; `none` for none, nil for OpenSSH's own choice.
-    public var configFile: String?
+    package var configFile: String?
     /// The hosts to go through, the first one first.
-    public var jumps: [OpenSSHTarget]
+    package var jumps: [OpenSSHTarget]
 
-    public init(
+    package init(
         place: SSHTarget, alias: String? = nil, identityFiles: [String] = [], agentSocket: String? = nil,
         configFile: String? = nil, jumps: [OpenSSHTarget] = []
     ) {
@@ -25,8 +25,8 @@ public struct OpenSSHTarget: Sendable, Hashable {
         self.jumps = jumps
     }
 
-    public static func == (one: OpenSSHTarget, other: OpenSSHTarget) -> Bool { one.key == other.key }
-    public func hash(into hasher: inout Hasher) { hasher.combine(key) }
+    package static func == (one: OpenSSHTarget, other: OpenSSHTarget) -> Bool { one.key == other.key }
+    package func hash(into hasher: inout Hasher) { hasher.combine(key) }
 
     private var key: [String] {
         [place.host, place.address, "\(place.port)", place.user, alias ?? "", configFile ?? "", agentSocket ?? ""]

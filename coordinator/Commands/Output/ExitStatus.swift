@@ -2,7 +2,7 @@ import RolloutEngine
 import UpgradeDomain
 
 /// The exit codes of `lockflight`: one table for every command.
-public enum ExitStatus: Int32, CaseIterable, Sendable {
+package enum ExitStatus: Int32, CaseIterable, Sendable {
     /// Done; of a run: verified.
     case verified = 0
     /// The run stopped at a boundary and waits for a person.
