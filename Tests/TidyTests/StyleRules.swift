@@ -9,7 +9,7 @@ enum StyleRules {
         guard file.isSwift else { return [] }
         return hiddenInputs(in: file) + forcedTries(in: file) + openSwitches(in: file) + long(file)
             + directOutput(in: file) + writtenCommands(in: file) + characters(in: file) + blindSleeps(in: file)
-            + otherPlatforms(in: file) + openDoors(in: file)
+            + otherPlatforms(in: file) + publicDeclarations(in: file)
     }
 
     /// Pure targets are told the time, the ids and the seeds.
@@ -26,9 +26,9 @@ enum StyleRules {
     }
 
     /// Nobody outside of this package imports a target of it.
-    private static func openDoors(in file: SourceFile) -> [Violation] {
+    private static func publicDeclarations(in file: SourceFile) -> [Violation] {
         file.violations(
-            /^\s*(@\w+(\([^)]*\))? )*(\w+(\(set\))? )*(public|open)\s/, in: ["public", "open"],
+            /^\s*(@\w+(\([^)]*\))? )*(\w+(\(set\))? )*public\s/, in: ["public "],
             "nothing outside of the package needs it: package")
     }
 
