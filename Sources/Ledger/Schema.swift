@@ -8,9 +8,14 @@ enum Schema {
 
     /// Refuses a file that is no ledger or that a newer Lockflight wrote, before anything in it is changed.
     static func refuseForeignFile(_ db: Database, path: String) throws {
-        let application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-        let objects = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
-        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        var (application, objects, version) = (Int64(0), 0, 0)
+        // As it is at one moment: another process may be making a ledger of an empty file.
+        try db.inTransaction(.deferred) {
+            application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+            objects = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+            version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            return .commit
+        }
         let isNew = application == 0 && objects == 0 && version == 0
         guard application == applicationID || isNew else {
             throw LedgerError(

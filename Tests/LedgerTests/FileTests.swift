@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import OperatorCommands
 import Synchronization
 import Testing
@@ -237,6 +238,24 @@ struct FileTests {
             #expect(result.status != 0 && result.output.contains("append-only"), "\(statement)")
         }
         #expect(try await ledger.verify().isSound)
+    }
+
+    @Test("a file of which somebody else makes a ledger meanwhile is not taken for a foreign one")
+    func creationDuringTheLook() throws {
+        try PrivateFile.create(at: fixture.path)
+        let path = fixture.path
+        var configuration = Configuration()
+        configuration.prepareDatabase { db in
+            db.trace { event in
+                guard "\(event)".contains("count(*) FROM sqlite_schema") else { return }
+                var other = Configuration()
+                other.busyMode = .immediateError
+                guard let queue = try? DatabaseQueue(path: path, configuration: other) else { return }
+                try? queue.writeWithoutTransaction { try Schema.migrate($0, newLedgerID: "l-other") }
+            }
+            try Schema.refuseForeignFile(db, path: path)
+        }
+        _ = try DatabaseQueue(path: path, configuration: configuration)
     }
 
     @Test("several processes may create the same ledger at once")
