@@ -16,6 +16,7 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 /// An executable that needs nothing of the machine it runs on: no dynamic loader, no library. Identical functions are folded
@@ -59,6 +60,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
@@ -123,6 +125,7 @@ let package = Package(
             "CoordinatorRuntime", in: "coordinator",
             [
                 "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints",
+                logging,
             ]),
         library(
             "RunRecord", in: "coordinator",
@@ -134,7 +137,7 @@ let package = Package(
             "FleetAccess", in: "coordinator",
             [
                 "OperatorCommands", "UpgradeDomain", "ContentDigest", "SSHTransport", "Inventory",
-                "CoordinatorRuntime", "SafeText", "CLinux", subprocess, system,
+                "CoordinatorRuntime", "SafeText", "CLinux", logging, subprocess, system,
             ]),
         library(
             "Commands", in: "coordinator",
@@ -143,7 +146,7 @@ let package = Package(
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
                 "LabFleet", "Inventory", "CoordinatorRuntime", "FleetAccess", "RunRecord", "RunViews", "Failpoints",
                 "SafeText",
-                "CLinux", system,
+                "CLinux", logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -204,9 +207,9 @@ let package = Package(
             "CommandsTests",
             [
                 "OperatorCommands",
-                "Commands", "ContentDigest", "Ledger", "RolloutEngine", "RunRecord", "RunViews", "SafeText",
-                "UpgradeDomain",
-                subprocess, system,
+                "Commands", "ContentDigest", "CoordinatorRuntime", "Ledger", "RolloutEngine", "RunRecord", "RunViews",
+                "SafeText", "UpgradeDomain",
+                logging, subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests("FleetAccessTests", ["FleetAccess", "UpgradeDomain", subprocess, system]),

@@ -56,7 +56,7 @@ struct CommandLinesTests {
         let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Sources/OperatorCommands/OperatorCommand.swift")
         let text = try String(contentsOf: source, encoding: .utf8)
-        let declared = try #require(text.firstRange(of: "public enum ReasonNeed"))
+        let declared = try #require(text.firstRange(of: "package enum ReasonNeed"))
         let cases = Set(text[..<declared.lowerBound].matches(of: /\n    case (\w+)/).map { String($0.1) })
         let tried = CommandLinesTests.commands("a").map { command in
             Mirror(reflecting: command).children.first?.label ?? "\(command)"

@@ -11,7 +11,18 @@ struct RolloutTests {
         try await FleetFixture.with(.standard(hosts: 8)) { fleet in
             try await fleet.expect(.verified, "inventory", "check")
             try await fleet.approvePlan(to: "1.5.0")
-            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            let log = "\(fleet.folder)/run.log"
+            let run = try await fleet.expect(
+                .verified, "rollout", "start", "lab-1.5.0", "--log-level", "debug", "--log-file", log)
+            #expect(!run.output.contains("epoch="))
+            let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+            for host in fleet.lab.hosts {
+                for what in [" info connected ", " debug effect began effect=start "] {
+                    #expect(
+                        lines.contains { $0.contains(what) && $0.contains(" epoch=1 host=\(host.name) ") },
+                        "\(host.name):\(what)")
+                }
+            }
             for host in fleet.lab.hosts {
                 for layer in host.layers { #expect(try await fleet.version(host.name, layer) == "1.5.0") }
                 #expect(try fleet.journal(of: host.name).count == 1)

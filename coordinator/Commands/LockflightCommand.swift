@@ -6,6 +6,7 @@ import Glibc
 import Inventory
 import LabFleet
 import Ledger
+import Logging
 import OperatorCommands
 import SafeText
 import UpgradeDomain
@@ -24,6 +25,16 @@ struct GlobalOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Say which ledger is used.")
     var verbose = false
 
+    @Option(
+        name: .long,
+        help:
+            "Write what happens inside, from this level on: trace, debug, info, notice, warning, error or critical. (default: nothing; info where there is a --log-file)",
+        transform: Logger.Level.named)
+    var logLevel: Logger.Level?
+
+    @Option(name: .long, help: "The file to whose end that is written. (default: standard error)")
+    var logFile: String?
+
     func context() -> Context {
         let environment = ProcessInfo.processInfo.environment
         let columns = Renderer.terminalColumns
@@ -34,7 +45,8 @@ struct GlobalOptions: ParsableArguments {
             commandLines: CommandLines(ledger: ledger),
             ledgerPath: ledger ?? environment["LOCKFLIGHT_LEDGER"] ?? ".lockflight/ledger.sqlite", isJSON: json,
             style: Style(isEnabled: isTerminal && !isColourless),
-            width: max(40, isTerminal ? columns : asked ?? 200), isTerminal: isTerminal, environment: environment)
+            width: max(40, isTerminal ? columns : asked ?? 200),
+            isTerminal: isTerminal && (logLevel == nil || logFile != nil), environment: environment)
     }
 }
 
@@ -46,9 +58,10 @@ protocol LockflightCommand: AsyncParsableCommand {
 
 extension LockflightCommand {
     func run() async throws {
-        let context = options.context()
+        var context = options.context()
         if options.verbose { Renderer.remark("ledger \(URL(fileURLWithPath: context.ledgerPath).standardized.path)") }
         do {
+            context.logger = try Logger.lines(from: options.logLevel, to: options.logFile)
             let result = try await perform(context)
             Renderer.deliver(result, context)
             if result.status != .verified { throw ExitCode(result.status.rawValue) }
@@ -117,7 +130,7 @@ extension Context {
     /// The way to hosts, which nobody has touched yet; asks for the passphrases of their keys on the terminal.
     func connection(to hosts: [UpgradeDomain.Host], of ledger: Ledger) async throws -> FleetConnection {
         try await FleetConnection.open(
-            to: hosts, among: try ledger.currentInventory(), environment: environment)
+            to: hosts, among: try await ledger.currentInventory(), environment: environment, logger: logger)
     }
 
     /// - Parameter limitBytes: a larger file is refused before it is read.

@@ -1,4 +1,5 @@
 import AgentProtocol
+import Logging
 import RolloutEngine
 import UpgradeDomain
 
@@ -15,6 +16,7 @@ actor HostLinks {
     private let connector: any HostConnector
     private let hello: DrivingHello
     private let clock: RuntimeClock
+    private let logger: Logger
     private var links: [HostName: Entry] = [:]
     private var connecting = 0
     private var queue: [CheckedContinuation<Void, Never>] = []
@@ -30,7 +32,8 @@ actor HostLinks {
         let task: Task<Link, any Error>
     }
 
-    init(connector: any HostConnector, hello: DrivingHello, clock: RuntimeClock) {
+    init(connector: any HostConnector, hello: DrivingHello, clock: RuntimeClock, logger: Logger) {
+        self.logger = logger
         self.connector = connector
         self.hello = hello
         self.clock = clock
@@ -88,12 +91,22 @@ actor HostLinks {
     private func connect(_ host: Host) async throws(ContactFailure) -> Link {
         await enter()
         defer { leave() }
-        let session = AgentSession(
-            channel: try await connector.connect(to: host), clock: clock, executor: connector.executor)
-        do {
-            return Link(session: session, hello: try await hello.open(session, on: host.name))
+        let logger = logger.about(host.name)
+        do throws(ContactFailure) {
+            logger.debug("connecting")
+            let session = AgentSession(
+                channel: try await connector.connect(to: host), clock: clock, executor: connector.executor)
+            do throws(ContactFailure) {
+                let link = Link(session: session, hello: try await hello.open(session, on: host.name))
+                logger.info("connected", metadata: ["agent": "\(link.hello.agentVersion)"])
+                return link
+            } catch {
+                await session.close()
+                throw error
+            }
         } catch {
-            await session.close()
+            logger.info(
+                "could not connect", metadata: ["code": "\(error.code.rawValue)", "detail": "\(error.message)"])
             throw error
         }
     }

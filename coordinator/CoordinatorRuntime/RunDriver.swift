@@ -1,4 +1,5 @@
 import AgentProtocol
+package import Logging
 package import RolloutEngine
 package import UpgradeDomain
 
@@ -24,6 +25,8 @@ package actor RunDriver {
     private let executor: (any TaskExecutor)?
     private let clock: RuntimeClock
     private let observe: @Sendable (RolloutState) -> Void
+    /// Knows the run and the epoch.
+    private let logger: Logger
 
     private var state: RolloutState
     private var inFlight: [Effect: Task<Void, Never>] = [:]
@@ -53,8 +56,8 @@ package actor RunDriver {
     ///   this one can not talk to.
     package init(
         run: RunID, ledger: LedgerID, driver: Driver, token: LeaseToken?, version: String, log: any RunLog,
-        connector: any HostConnector,
-        clock: RuntimeClock, observe: @escaping @Sendable (RolloutState) -> Void
+        connector: any HostConnector, clock: RuntimeClock, logger: Logger = .silent,
+        observe: @escaping @Sendable (RolloutState) -> Void
     ) async throws {
         let build = CoordinatorBuild(version: version, protocols: ProtocolLimits.versions)
         self.run = run
@@ -63,9 +66,13 @@ package actor RunDriver {
         self.log = log
         self.clock = clock
         self.observe = observe
+        var logger = logger
+        logger[metadataKey: "run"] = "\(run)"
+        logger[metadataKey: "epoch"] = "\(driver.epoch)"
+        self.logger = logger
         executor = connector.executor
         let hello = DrivingHello(ledger: ledger, fence: Fence(driver.epoch, token), record: log)
-        links = HostLinks(connector: connector, hello: hello, clock: clock)
+        links = HostLinks(connector: connector, hello: hello, clock: clock, logger: logger)
         work = HostWork(links: links, clock: clock)
         let events = try await log.events(of: run, after: 0)
         guard let state = RolloutState.fold(events, at: clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
@@ -89,6 +96,7 @@ package actor RunDriver {
 
     /// Drives until the run is at rest, the caller stops it, or a newer driver takes over.
     package func drive() async throws -> End {
+        logger.info("driving the run", metadata: ["sequence": "\(state.sequence)"])
         try await append([.driverAttached(driver)])
         while !isDeposed {
             try await drainInbox()
@@ -110,6 +118,7 @@ package actor RunDriver {
     /// Starts nothing new and lets what is in flight finish; asked twice, lets go at once.
     package func requestStop() {
         stop = stop == .none ? .drain : .detach
+        logger.info("asked to stop", metadata: ["detach": "\(stop == .detach)"])
         wake()
     }
 
@@ -165,6 +174,7 @@ package actor RunDriver {
     }
 
     private func begin(_ effect: Effect, _ body: @escaping @Sendable (RunDriver) async -> Void) {
+        logger.debug("effect began", metadata: effect.metadata)
         inFlight[effect] = Task(executorPreference: executor) { [self] in
             await body(self)
             await ended(effect)
@@ -173,6 +183,7 @@ package actor RunDriver {
 
     private func ended(_ effect: Effect) {
         inFlight[effect] = nil
+        logger.debug("effect ended", metadata: effect.metadata)
         if let operation = effect.operation { followed.remove(operation) }
         wake()
     }
@@ -233,7 +244,9 @@ package actor RunDriver {
         case .appended(let recorded):
             take(recorded, at: now)
             return true
-        case .conflict: try await readRequests()
+        case .conflict:
+            logger.debug("somebody else recorded first", metadata: ["sequence": "\(state.sequence)"])
+            try await readRequests()
         case .deposed: isDeposed = true
         }
         return false
@@ -245,7 +258,10 @@ package actor RunDriver {
 
     private func take(_ recorded: [RecordedEvent], at now: MonotonicTime) {
         guard !recorded.isEmpty else { return }
-        for event in recorded { state.apply(event, at: now) }
+        for event in recorded {
+            logger.debug("recorded", metadata: ["event": "\(event.event.kind)", "sequence": "\(event.sequence)"])
+            state.apply(event, at: now)
+        }
         // Whoever slept while another one drove may find nothing left to append.
         if let epoch = state.driver?.epoch, epoch > driver.epoch { isDeposed = true }
         observe(state)
@@ -275,6 +291,7 @@ package actor RunDriver {
         for task in inFlight.values { task.cancel() }
         await links.closeAll()
         for task in Array(inFlight.values) { await task.value }
+        if isDeposed { logger.notice("deposed by a newer driver") }
         if isDeposed { return .deposed(state) }
         if stop == .none || state.isAtRest {
             try await drainInbox()

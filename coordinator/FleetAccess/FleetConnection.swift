@@ -1,5 +1,6 @@
 import CoordinatorRuntime
 import Foundation
+package import Logging
 import SSHTransport
 package import UpgradeDomain
 
@@ -14,24 +15,25 @@ package struct FleetConnection {
     /// - Parameter inventory: has the hosts that they are behind.
     /// - Throws: when this process may not hold so many connections.
     package static func open(
-        to hosts: [UpgradeDomain.Host], among inventory: FleetInventory?, environment: [String: String]
+        to hosts: [UpgradeDomain.Host], among inventory: FleetInventory?, environment: [String: String],
+        logger: Logger
     ) async throws -> FleetConnection {
         let ways = JumpWays(among: inventory?.hosts ?? [])
         let before = Set(hosts.flatMap { (try? ways.way(to: $0)) ?? [] })
         try DescriptorLimit.provide(for: hosts + before)
-        let connection = FleetConnection(ways, environment)
+        let connection = FleetConnection(ways, environment, logger)
         await connection.keys.unlock(for: hosts + before)
         return connection
     }
 
-    private init(_ ways: JumpWays, _ environment: [String: String]) {
+    private init(_ ways: JumpWays, _ environment: [String: String], _ logger: Logger) {
         let executable =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         client = SSHClient()
         keys = KeyRing(client: client, environment: environment)
         connector = SSHConnector(
             client: client, keys: keys, ways: ways,
-            binaries: .standard(environment: environment, executable: executable))
+            binaries: .standard(environment: environment, executable: executable), logger: logger)
     }
 
     package func close() async {

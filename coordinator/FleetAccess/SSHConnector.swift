@@ -1,5 +1,6 @@
 package import CoordinatorRuntime
 import Foundation
+import Logging
 import OperatorCommands
 package import SSHTransport
 import Synchronization
@@ -13,13 +14,15 @@ package final class SSHConnector: HostConnector {
     private let ways: JumpWays
     private let delivery: AgentDelivery
     private let deadlines: SSHDeadlines
+    private let logger: Logger
     /// Made for the first host that asks for it.
     private let openSSHClient = Mutex<OpenSSHClient?>(nil)
 
     init(
         client: SSHClient, keys: KeyRing, ways: JumpWays, binaries: AgentBinaries,
-        deadlines: SSHDeadlines = SSHDeadlines()
+        deadlines: SSHDeadlines = SSHDeadlines(), logger: Logger = .silent
     ) {
+        self.logger = logger
         self.client = client
         self.keys = keys
         self.ways = ways
@@ -28,8 +31,12 @@ package final class SSHConnector: HostConnector {
     }
 
     package func connect(to host: UpgradeDomain.Host) async throws(ContactFailure) -> any AgentChannel {
+        let transport = host.transport ?? .libssh2
+        logger.about(host.name).debug(
+            "logging in",
+            metadata: ["address": "\(host.address)", "port": "\(host.port)", "transport": "\(transport.rawValue)"])
         do throws(SSHError) {
-            switch host.transport ?? .libssh2 {
+            switch transport {
             case .libssh2: return try await agent(on: host, over: try await logIn(to: host))
             case .openssh:
                 let target = try await openSSHTarget(host)
@@ -43,6 +50,7 @@ package final class SSHConnector: HostConnector {
     private func agent<Connection: RemoteConnection>(
         on host: UpgradeDomain.Host, over connection: Connection
     ) async throws(SSHError) -> SSHAgentChannel<Connection> {
+        logger.about(host.name).debug("logged in; starting the agent")
         do throws(SSHError) {
             let started = try await delivery.start(
                 on: host.name, in: AgentFolder(host.agentDirectory), over: connection)

@@ -1,4 +1,6 @@
+import CoordinatorRuntime
 import Foundation
+import Logging
 import OperatorCommands
 import RolloutEngine
 import RunViews
@@ -56,9 +58,10 @@ struct Context: Sendable {
     var style: Style
     /// Columns to use for people; very wide in a pipe, so that nothing is cut.
     var width: Int
-    /// Whether a live view can be drawn.
+    /// Whether a live view can be drawn: on a terminal, and where nothing else is written to it meanwhile.
     var isTerminal: Bool
     var environment: [String: String]
+    var logger = Logger.silent
 
     /// The operating-system user, who claims approvals and requests.
     var user: String { NSUserName() }

@@ -161,7 +161,7 @@ struct RunControl {
             run: run, ledger: ledger.id, driver: lease.driver, token: lease.token, version: LockflightVersion.current,
             log: log,
             connector: connection.connector,
-            clock: Context.clock, observe: { view.show($0) })
+            clock: Context.clock, logger: context.logger, observe: { view.show($0) })
         if let before = driver.previousBuild, before.version != LockflightVersion.current {
             view.remark(
                 "\(run) was driven by Lockflight \(before.version); its events and its agents' protocol are supported here"
