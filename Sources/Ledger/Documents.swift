@@ -10,11 +10,12 @@ package struct StoredPlan: Hashable, Sendable {
     package var addedAt: WallTime
 }
 
-/// What an import replaced.
-package struct InventoryImport: Hashable, Sendable {
+/// What a change made of the inventory, and of which.
+package struct InventoryChange: Hashable, Sendable {
     package var digest: Digest
     /// Nil at the first import.
     package var previous: FleetInventory?
+    package var current: FleetInventory
 }
 
 /// A run at a glance, from the ledger's own columns; what the run is doing is folded from its events.

@@ -32,6 +32,23 @@ extension Ledger {
     /// - Throws: `fileExists` where a ledger is in the way; `damaged` when a chain of the backup does not hold.
     package static func restore(_ file: String, to path: String, at time: WallTime) async throws(LedgerError) -> Ledger
     {
+        let disk = DiskWork(on: QueueExecutor(name: "ledger"))
+        let part = try await disk.run { () throws(LedgerError) in try partOfRestored(path) }
+        do {
+            try await openReadOnly(at: file, upgrading: false).copy(to: part)
+            try await open(at: part).makeRestored(from: file, at: time)
+            try await disk.run { () throws(LedgerError) in try publish(part, as: path) }
+        } catch {
+            try? await disk.run { () throws(LedgerError) in
+                for name in [part, part + "-wal", part + "-shm"] { try? FileManager.default.removeItem(atPath: name) }
+            }
+            throw LedgerError(error, purpose: "be restored from \(file)", path: path)
+        }
+        return try await open(at: path)
+    }
+
+    /// The file that a ledger is restored into before it gets its name.
+    private static func partOfRestored(_ path: String) throws(LedgerError) -> String {
         for name in [path, path + "-wal", path + "-shm"] where FileManager.default.fileExists(atPath: name) {
             throw LedgerError(
                 .fileExists,
@@ -39,16 +56,7 @@ extension Ledger {
             )
         }
         try PrivateFile.createFolder(at: PrivateFile.folder(of: path))
-        let part = try newPart(of: path)
-        do {
-            try await openReadOnly(at: file, upgrading: false).copy(to: part)
-            try await open(at: part).makeRestored(from: file, at: time)
-            try publish(part, as: path)
-        } catch {
-            for name in [part, part + "-wal", part + "-shm"] { try? FileManager.default.removeItem(atPath: name) }
-            throw LedgerError(error, purpose: "be restored from \(file)", path: path)
-        }
-        return try await open(at: path)
+        return try newPart(of: path)
     }
 
     private func makeRestored(from backup: String, at time: WallTime) throws(LedgerError) {
@@ -68,7 +76,7 @@ extension Ledger {
     }
 
     /// Moves a finished file to its name, durably (rename(2), fsync(2)).
-    private static func publish(_ part: String, as file: String) throws {
+    private static func publish(_ part: String, as file: String) throws(LedgerError) {
         try sync(part)
         guard rename(part, file) == 0 else { throw LedgerError.system(errno, "name \(part) \(file)") }
         try sync(PrivateFile.folder(of: file))
@@ -81,7 +89,7 @@ extension Ledger {
         return part
     }
 
-    private static func sync(_ path: String) throws {
+    private static func sync(_ path: String) throws(LedgerError) {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw LedgerError.system(errno, "open \(path)") }
         defer { Glibc.close(descriptor) }

@@ -5,17 +5,21 @@ import SafeText
 package import UpgradeDomain
 
 extension Ledger {
-    /// Stores an inventory as the current one and returns the one before; the same content is stored once.
-    package func importInventory(
-        _ inventory: FleetInventory, by user: String, at time: WallTime
-    ) throws(LedgerError) -> InventoryImport {
-        let document = try encode(inventory, as: "inventory")
-        let digest = Digest.sha256(of: document)
-        return try write("store the inventory") { db in
-            let current = try Row.fetchOne(
+    /// Makes a new inventory of the current one in one transaction, so that nothing is lost that somebody else stored meanwhile. The
+    /// same content is stored once.
+    ///
+    /// - Parameter change: from the current inventory, nil before the first, to the new one. Waits for nobody.
+    package func changeInventory(
+        by user: String, at time: WallTime, _ change: @Sendable (FleetInventory?) -> FleetInventory
+    ) throws(LedgerError) -> InventoryChange {
+        try write("store the inventory") { db in
+            let stored = try Row.fetchOne(
                 db, sql: "SELECT digest, document FROM inventories ORDER BY version DESC LIMIT 1")
-            let previous = try current.map { try CanonicalJSON.stored(FleetInventory.self, from: $0.bytes("document")) }
-            if current?.name("digest") != digest {
+            let previous = try stored.map { try CanonicalJSON.stored(FleetInventory.self, from: $0.bytes("document")) }
+            let current = change(previous)
+            let document = try encode(current, as: "inventory")
+            let digest = Digest.sha256(of: document)
+            if stored?.name("digest") != digest {
                 try db.execute(
                     sql: """
                         INSERT INTO inventories (digest, document, imported_by, imported_at_milliseconds)
@@ -23,7 +27,7 @@ extension Ledger {
                         """,
                     arguments: [digest.rawValue, document.data, user, time.milliseconds])
             }
-            return InventoryImport(digest: digest, previous: previous)
+            return InventoryChange(digest: digest, previous: previous, current: current)
         }
     }
 

@@ -56,14 +56,16 @@ extension FleetFixture {
 
     /// Runs a command on a terminal of its own; once it asks, types an answer, or kills it where there is none.
     ///
-    /// - Parameter question: the words that it is waited for.
+    /// - Parameters:
+    ///   - question: the words that it is waited for.
+    ///   - line: of a shell, that runs to its end between the question and the answer.
     func runOnTerminal(
-        _ arguments: [String], whenAsked question: String, type answer: String?,
+        _ arguments: [String], whenAsked question: String, after line: String = "", type answer: String?,
         variables: [Environment.Key: String?] = [:]
     ) async throws -> Outcome {
         let terminal = """
-            import os, pty, signal, sys
-            question, answer, *command = sys.argv[1:]
+            import os, pty, signal, subprocess, sys
+            question, line, answer, *command = sys.argv[1:]
             process, master = pty.fork()
             if process == 0:
                 os.execv(command[0], command)
@@ -78,6 +80,7 @@ extension FleetFixture {
                 seen += piece
                 if question.encode() in seen and not is_asked:
                     is_asked = True
+                    subprocess.run(["sh", "-c", line], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                     if answer:
                         os.write(master, answer.encode() + b"\\n")
                     else:
@@ -87,7 +90,7 @@ extension FleetFixture {
             sys.exit(code if code >= 0 else 128 - code)
             """
         return try await execute(
-            ["python3", "-c", terminal, question, answer ?? "", FleetFixture.executable] + arguments,
+            ["python3", "-c", terminal, question, line, answer ?? "", FleetFixture.executable] + arguments,
             environment.updating(["SSH_AUTH_SOCK": nil, "TMPDIR": folder]).updating(variables))
     }
 

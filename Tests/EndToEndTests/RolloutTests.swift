@@ -10,6 +10,9 @@ struct RolloutTests {
     @Test func aFleetIsUpgradedLayerByLayerToVerified() async throws {
         try await FleetFixture.with(.standard(hosts: 8)) { fleet in
             try await fleet.expect(.verified, "inventory", "check")
+            let check = try await fleet.expect(.verified, "inventory", "check", "--json", "--log-level", "debug")
+            #expect(throws: Never.self) { try check.document() }
+            #expect(check.errors.contains(" debug logging in address="), "\(check.errors)")
             try await fleet.approvePlan(to: "1.5.0")
             let log = "\(fleet.folder)/run.log"
             let run = try await fleet.expect(

@@ -98,6 +98,13 @@ struct WayTests {
         }
     }
 
+    /// The line of a shell that imports an inventory.
+    private func importing(_ text: String, of fleet: FleetFixture) throws -> String {
+        let file = "\(fleet.folder)/\(UUID().uuidString).yaml"
+        try text.write(toFile: file, atomically: true, encoding: .utf8)
+        return "'\(FleetFixture.executable)' inventory import '\(file)'"
+    }
+
     @Test func scannedKeysArePinnedOnceAPersonSaysYes() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
@@ -110,9 +117,23 @@ struct WayTests {
             let no = try await fleet.runOnTerminal(scan + ["--replace"], whenAsked: question, type: "y")
             #expect(no.code == FleetFixture.Exit.refused.rawValue, "\(no.output)")
             try await fleet.expect(.unreachable, "inventory", "check", "core-1")
-            let yes = try await fleet.runOnTerminal(scan + ["--replace"], whenAsked: question, type: "yes")
+            let text = try String(contentsOfFile: fleet.lab.inventoryPath, encoding: .utf8)
+            let place = try fleet.lab.host("core-1").address
+            let moved = try importing(text.replacing("address: \(place)\n", with: "address: 192.0.2.1\n"), of: fleet)
+            let late = try await fleet.runOnTerminal(
+                scan + ["--replace"], whenAsked: question, after: moved, type: "yes")
+            #expect(late.code == FleetFixture.Exit.refused.rawValue, "\(late.output)")
+            #expect(late.output.contains("not pinned: its entry was changed meanwhile"), "\(late.output)")
+            try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
+            let spare =
+                "  - {name: spare, address: 192.0.2.1, workingDirectory: /srv, layers: {core: {baseURL: \"http://127.0.0.1\"}}}\n"
+            let added = try importing(text + spare, of: fleet)
+            let yes = try await fleet.runOnTerminal(
+                scan + ["--replace"], whenAsked: question, after: added, type: "yes")
             #expect(yes.code == FleetFixture.Exit.verified.rawValue, "\(yes.output)")
+            try await fleet.expect(.verified, "inventory", "show", "spare")
             try await fleet.expect(.verified, "inventory", "check", "core-1")
+            try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
             try await fleet.expect(.verified, "inventory", "trust", "--scan")
         }
     }

@@ -30,7 +30,7 @@ struct FileTests {
         }
     }
 
-    @Test("opening and every call wait for the disk on the executor that was given")
+    @Test("opening, reading and writing wait for the disk on the executor that was given")
     func executor() async throws {
         let path = fixture.path
         let executor = CountingExecutor()

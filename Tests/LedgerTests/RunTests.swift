@@ -16,11 +16,12 @@ struct RunTests {
         let small = FleetInventory(layers: layers, hosts: [Fixture.host("core-1")])
         let large = FleetInventory(layers: layers, hosts: [Fixture.host("core-1"), Fixture.host("core-2")])
         #expect(try await ledger.currentInventory() == nil)
-        #expect(try await ledger.importInventory(small, by: "ana", at: Fixture.now).previous == nil)
-        #expect(try await ledger.importInventory(small, by: "ana", at: Fixture.now).previous == small)
-        let change = try await ledger.importInventory(large, by: "ana", at: Fixture.now)
+        #expect(try await ledger.changeInventory(by: "ana", at: Fixture.now) { _ in small }.previous == nil)
+        #expect(try await ledger.changeInventory(by: "ana", at: Fixture.now) { _ in small }.previous == small)
+        let change = try await ledger.changeInventory(by: "ana", at: Fixture.now) { _ in large }
         #expect(change.previous == small)
         #expect(try change.digest == Digest.canonical(of: large))
+        #expect(change.current == large)
         #expect(try await fixture.open().currentInventory() == large)
         #expect(try runProgram(["sqlite3", fixture.path, "SELECT count(*) FROM inventories"]).output == "2\n")
     }

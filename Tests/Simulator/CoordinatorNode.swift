@@ -113,7 +113,9 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     }
 
     private func compareWithFold(_ live: RolloutState) throws {
-        guard !isDead, let folded = world.fold() else { return }
+        // From the first event on, by another clock than the one that it was lived by.
+        let now = MonotonicTime(sinceStart: .milliseconds(world.time.now))
+        guard !isDead, let folded = RolloutState.fold(world.checker.events, at: now) else { return }
         world.checker.require(
             Projection(live) == Projection(folded), "folding the ledger gives the state that was lived")
         let kept = try world.ledger.assumeIsolated { try $0.overview(of: World.run, build: OverviewKeeper.format) }

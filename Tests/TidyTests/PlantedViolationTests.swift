@@ -14,7 +14,7 @@ import Testing
         ("Sources/SSHTransport/A.swift", "import GRDB"),
         ("coordinator/Commands/A.swift", "internal import GRDB"),
         ("coordinator/Commands/A.swift", "import CLibSSH2"),
-        ("Sources/Ledger/A.swift", "import Yams"),
+        ("Sources/Ledger/A.swift", "import Yams"), ("Sources/Ledger/A.swift", "import Logging"),
         ("coordinator/CoordinatorRuntime/A.swift", "import Ledger"),
         ("coordinator/CoordinatorRuntime/A.swift", "public import SSHTransport"),
         ("coordinator/CoordinatorRuntime/A.swift", "import Inventory"),
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("Sources/Ledger/A.swift", "import GRDB"),
+        ("Sources/Ledger/A.swift", "import GRDB"), ("coordinator/FleetAccess/A.swift", "package import Logging"),
         ("Sources/SSHTransport/A.swift", "internal import CLibSSH2"),
         ("Sources/UpgradeDomain/A.swift", "import SafeText"),
         ("Sources/RolloutEngine/A.swift", "public import UpgradeDomain"),

@@ -27,13 +27,23 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help:
-            "Write what happens inside, from this level on: trace, debug, info, notice, warning, error or critical. (default: nothing; info where there is a --log-file)",
-        transform: Logger.Level.named)
+        help: ArgumentHelp(
+            """
+            Log what the command does inside, at this level and above: trace, debug, info, notice, warning, error or critical. \
+            (default: nothing; info with --log-file)
+            """, valueName: "level"),
+        completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: Logger.Level.named)
     var logLevel: Logger.Level?
 
-    @Option(name: .long, help: "The file to whose end that is written. (default: standard error)")
+    @Option(
+        name: .long, help: "Append the log to this file instead of standard error.", completion: .file())
     var logFile: String?
+
+    /// Where the log goes; nil where none is asked for.
+    func logWriter(_ context: Context) throws -> LogWriter? {
+        if let logFile { return try .file(logFile, besides: context.ledgerPath) }
+        return logLevel.map { _ in .standardError() }
+    }
 
     func context() -> Context {
         let environment = ProcessInfo.processInfo.environment
@@ -61,8 +71,9 @@ extension LockflightCommand {
         var context = options.context()
         if options.verbose { Renderer.remark("ledger \(URL(fileURLWithPath: context.ledgerPath).standardized.path)") }
         do {
-            context.logger = try Logger.lines(from: options.logLevel, to: options.logFile)
-            let result = try await perform(context)
+            let log = try options.logWriter(context)
+            if let log { context.logger = log.logger(from: options.logLevel) }
+            let result = try await Self.logged(to: log) { try await perform(context) }
             Renderer.deliver(result, context)
             if result.status != .verified { throw ExitCode(result.status.rawValue) }
         } catch let code as ExitCode {
@@ -72,6 +83,16 @@ extension LockflightCommand {
             Renderer.deliver(told, context)
             throw ExitCode(told.status.rawValue)
         }
+    }
+}
+
+extension LockflightCommand {
+    /// What is said of a command comes after its log.
+    private static func logged(
+        to log: LogWriter?, _ work: () async throws -> CommandResult
+    ) async throws -> CommandResult {
+        defer { log?.flush() }
+        return try await work()
     }
 }
 

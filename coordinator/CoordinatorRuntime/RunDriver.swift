@@ -124,6 +124,7 @@ package actor RunDriver {
 
     /// Lets go at once: operations go on by themselves on their hosts.
     package func requestDetach() {
+        logger.info("asked to stop", metadata: ["detach": "true"])
         stop = .detach
         wake()
     }
@@ -295,10 +296,12 @@ package actor RunDriver {
         if isDeposed { return .deposed(state) }
         if stop == .none || state.isAtRest {
             try await drainInbox()
+            logger.info("at rest", metadata: ["status": "\(state.status)", "sequence": "\(state.sequence)"])
             return .atRest(state)
         }
         try await drainInbox()
         if !isDeposed { try await append([.driverDetached(reason: "stopped by its operator")]) }
+        logger.info("let go", metadata: ["operations": "\(state.openOperations.count)"])
         return isDeposed ? .deposed(state) : .detached(state, inFlight: state.openOperations.sorted())
     }
 }

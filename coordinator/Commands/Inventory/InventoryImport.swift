@@ -37,10 +37,11 @@ struct InventoryImport: LockflightCommand {
         }
         let read = try draft.resolved(by: try await SSHConfig.answers(for: draft, folder: folder))
         let ledger = try await context.ledgerForImport()
-        let previous = try await ledger.currentInventory()
-        let inventory = read.keepingPins(of: previous)
-        let stored = try await ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
-        let difference = InventoryDifference(from: previous, to: inventory)
+        let stored = try await ledger.changeInventory(by: context.user, at: Context.clock.wall()) { current in
+            read.keepingPins(of: current)
+        }
+        let inventory = stored.current
+        let difference = InventoryDifference(from: stored.previous, to: inventory)
         let changes = difference.changes.isEmpty ? ["nothing changed"] : difference.changes
         let unpinned = inventory.hosts.filter(\.hostKeys.isEmpty).count
         var remarks = InventoryImport.remarks(on: inventory)

@@ -35,19 +35,17 @@ struct InventoryTrust: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
-        var inventory = try await context.inventory(of: ledger)
+        let inventory = try await context.inventory(of: ledger)
         if let stranger = hosts.first(where: { name in !inventory.hosts.contains { $0.name.rawValue == name } }) {
             throw CommandError(.refused, "the inventory has no host '\(stranger)'", next: .listInventory)
         }
         let chosen = inventory.hosts.filter { hosts.isEmpty || hosts.contains($0.name.rawValue) }
-        let rows = scan ? try await scanned(chosen, ledger, context) : try await known(chosen)
-        for row in rows {
-            guard let pins = row.pins, let index = inventory.hosts.firstIndex(where: { $0.name == row.host }) else {
-                continue
-            }
-            inventory.hosts[index].hostKeys = pins
+        let decided = scan ? try await scanned(chosen, ledger, context) : try await known(chosen)
+        // Others may have changed the inventory while hosts were asked and a person compared.
+        let change = try await ledger.changeInventory(by: context.user, at: Context.clock.wall()) { current in
+            decided.reduce(current ?? inventory) { $1.pinned(in: $0) }
         }
-        _ = try await ledger.importInventory(inventory, by: context.user, at: Context.clock.wall())
+        let rows = decided.map { $0.asFound(in: change.previous ?? inventory) }
         let table = TextTable(
             headers: ["HOST", "RESULT"],
             rows: rows.map { ["\($0.host)", $0.ok ? "\($0.result)" : context.style.red("\($0.result)")] })
@@ -63,8 +61,38 @@ struct InventoryTrust: LockflightCommand {
         var ok: Bool
         /// Nil where they stay as they are.
         var pins: [HostKey]?
+        /// The host's entry for which that was decided.
+        var entry: UpgradeDomain.Host
 
         private enum CodingKeys: CodingKey { case host, result, ok }
+
+        /// - Parameters:
+        ///   - entry: the host's entry for which it was decided.
+        ///   - pins: nil where they stay as they are.
+        init(_ entry: UpgradeDomain.Host, _ result: String, ok: Bool, pins: [HostKey]? = nil) {
+            (host, self.result, self.ok, self.pins, self.entry) = (entry.name, result, ok, pins, entry)
+        }
+
+        /// Where the host is in an inventory, if it is reached there, and pinned, as when that was decided.
+        private func place(in inventory: FleetInventory) -> Int? {
+            inventory.hosts.firstIndex { host in
+                host.name == entry.name && host.isAtPlace(of: entry) && host.jump == entry.jump && host.ssh == entry.ssh
+                    && host.hostKeys == entry.hostKeys
+            }
+        }
+
+        func pinned(in inventory: FleetInventory) -> FleetInventory {
+            guard let pins, let place = place(in: inventory) else { return inventory }
+            var changed = inventory
+            changed.hosts[place].hostKeys = pins
+            return changed
+        }
+
+        /// What became of it in the inventory that was there then.
+        func asFound(in inventory: FleetInventory) -> Row {
+            if pins == nil || place(in: inventory) != nil { return self }
+            return Row(entry, "not pinned: its entry was changed meanwhile; look at it, then try again", ok: false)
+        }
     }
 
     // MARK: From the hosts
@@ -91,20 +119,20 @@ struct InventoryTrust: LockflightCommand {
         let host = answer.host
         switch answer.key {
         case .failure(let error):
-            return Row(host: host.name, result: "refused: \(error.message)", ok: false)
+            return Row(host, "refused: \(error.message)", ok: false)
         case .success(let key):
             let shown = "\(key.type) \(key.fingerprint)"
-            if host.hostKeys.contains(key.pin) { return Row(host: host.name, result: "unchanged: \(shown)", ok: true) }
+            if host.hostKeys.contains(key.pin) { return Row(host, "unchanged: \(shown)", ok: true) }
             guard mayBePinned(key, on: host) else {
                 let result =
                     "refused: pinned is \(fingerprints(of: host.hostKeys)), it shows \(shown); --replace accepts it deliberately"
-                return Row(host: host.name, result: result, ok: false)
+                return Row(host, result, ok: false)
             }
             guard confirmed.contains(host.name) else {
                 let result = "not pinned: nobody confirmed \(shown); --accept \(key.fingerprint) does"
-                return Row(host: host.name, result: result, ok: false)
+                return Row(host, result, ok: false)
             }
-            return Row(host: host.name, result: "pinned \(shown)", ok: true, pins: [key.pin])
+            return Row(host, "pinned \(shown)", ok: true, pins: [key.pin])
         }
     }
 
@@ -124,7 +152,7 @@ struct InventoryTrust: LockflightCommand {
         var rows: [Row] = []
         for host in chosen {
             let outcome = decide(host, try await KnownHosts(path: path).match(for: host))
-            rows.append(Row(host: host.name, result: outcome.text, ok: outcome.ok, pins: outcome.pins))
+            rows.append(Row(host, outcome.text, ok: outcome.ok, pins: outcome.pins))
         }
         return rows
     }

@@ -1,9 +1,12 @@
 import ArgumentParser
 import CoordinatorRuntime
+import Dispatch
 import Foundation
+import Glibc
 import Logging
 import OperatorCommands
 import SafeText
+import Synchronization
 import SystemPackage
 
 extension Logger.Level {
@@ -17,56 +20,121 @@ extension Logger.Level {
     }
 }
 
-extension Logger {
-    /// - Parameters:
-    ///   - level: nil for nothing, or for `info` where there is a file.
-    ///   - file: to whose end lines are written; nil for standard error.
-    /// - Throws: ``CommandError`` where the file can not be written.
-    static func lines(from level: Logger.Level?, to file: String?) throws -> Logger {
-        guard level != nil || file != nil else { return .silent }
-        let sink: LogSink = try file.map { try .file(LogFile($0)) } ?? .standardError
-        return Logger(label: "lockflight") { _ in LineLogHandler(sink: sink, logLevel: level ?? .info) }
-    }
-}
+/// Writes lines one after the other, in the background: a paused terminal or a slow disk keeps nobody else waiting.
+final class LogWriter: Sendable {
+    /// So many lines wait to be written; those above are left out and counted.
+    static let waitingLimit = 10_000
+    /// How long the end of a command waits for them.
+    static let patience = DispatchTimeInterval.seconds(2)
 
-/// Where lines of the log go.
-enum LogSink: Sendable {
-    case standardError
-    case file(LogFile)
+    private struct Backlog {
+        var waiting = 0
+        var lost = 0
+
+        mutating func takeLost() -> Int {
+            defer { lost = 0 }
+            return lost
+        }
+    }
+
+    private let queue = DispatchQueue(label: "log")
+    private let backlog = Mutex(Backlog())
+    private let put: @Sendable (TerminalText) -> Void
+
+    /// - Parameter put: writes one line.
+    init(_ put: @escaping @Sendable (TerminalText) -> Void) { self.put = put }
 
     func write(_ line: TerminalText) {
-        switch self {
-        case .standardError: Renderer.remark(line)
-        case .file(let file): file.write(line)
+        let missing: Int? = backlog.withLock { backlog in
+            if backlog.waiting >= LogWriter.waitingLimit {
+                backlog.lost += 1
+                return nil
+            }
+            backlog.waiting += 1
+            return backlog.takeLost()
         }
+        guard let missing else { return }
+        queue.async { [self] in
+            putMissing(missing)
+            put(line)
+            backlog.withLock { $0.waiting -= 1 }
+        }
+    }
+
+    /// Waits until what was logged is written, or its patience is at an end.
+    func flush() {
+        let missing = backlog.withLock { $0.takeLost() }
+        let written = DispatchSemaphore(value: 0)
+        queue.async { [self] in
+            putMissing(missing)
+            written.signal()
+        }
+        _ = written.wait(timeout: .now() + LogWriter.patience)
+    }
+
+    private func putMissing(_ count: Int) {
+        if count > 0 { put("\(count) lines are missing here: they came faster than they could be written") }
+    }
+
+    /// - Parameter level: nil for `info`.
+    func logger(from level: Logger.Level?) -> Logger {
+        Logger(label: "lockflight") { _ in LineLogHandler(writer: self, logLevel: level ?? .info) }
     }
 }
 
-/// A file that grows by whole lines. What it can not take any more is left out: no run ends for its log.
-final class LogFile: Sendable {
-    private let descriptor: FileDescriptor
+extension LogWriter {
+    /// To standard error.
+    static func standardError() -> LogWriter { LogWriter { Renderer.remark($0) } }
 
-    /// - Throws: ``CommandError``.
-    init(_ path: String) throws {
+    /// To the end of a file of the caller's alone, made if there is none. What the disk can not take is left out.
+    ///
+    /// - Parameter ledger: the path of the ledger, which is no log.
+    /// - Throws: ``CommandError`` where that is no such file.
+    static func file(_ path: String, besides ledger: String) throws -> LogWriter {
+        let descriptor: FileDescriptor
         do {
+            // Neither a pipe without a reader nor a link that somebody else has put there is waited for or followed.
             descriptor = try FileDescriptor.open(
-                FilePath(path), .writeOnly, options: [.append, .create, .closeOnExec],
+                FilePath(path), .writeOnly, options: [.append, .create, .closeOnExec, .noFollow, .nonBlocking],
                 permissions: [.ownerReadWrite])
         } catch {
-            throw CommandError(
-                .refused, "the log \(path) can not be written: \(error)", consequence: "Nothing was begun.",
-                next: .program(words: ["ls", "-ld", "--", URL(filePath: path).deletingLastPathComponent().path]))
+            throw refusal(of: path, "can not be written: \(error)")
+        }
+        do {
+            try requireOwnFile(descriptor, path, besides: ledger)
+        } catch {
+            try? descriptor.close()
+            throw error
+        }
+        return LogWriter { line in _ = try? descriptor.writeAll(Array((line.written + "\n").utf8)) }
+    }
+
+    private static func requireOwnFile(_ descriptor: FileDescriptor, _ path: String, besides ledger: String) throws {
+        var found = stat()
+        guard fstat(descriptor.rawValue, &found) == 0, found.st_mode & S_IFMT == S_IFREG else {
+            throw refusal(of: path, "is no file")
+        }
+        guard found.st_uid == geteuid(), found.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
+            throw refusal(of: path, "can be written by others")
+        }
+        for name in [ledger, ledger + "-wal", ledger + "-shm"] {
+            var kept = stat()
+            if stat(name, &kept) == 0, kept.st_dev == found.st_dev, kept.st_ino == found.st_ino {
+                throw refusal(of: path, "is the ledger's own file")
+            }
         }
     }
 
-    deinit { try? descriptor.close() }
-
-    func write(_ line: TerminalText) { _ = try? descriptor.writeAll(Array((line.written + "\n").utf8)) }
+    private static func refusal(of path: String, _ reason: String) -> CommandError {
+        CommandError(
+            .refused, "the log \(path) \(reason)", consequence: "Nothing was begun.",
+            next: .program(words: ["ls", "-ld", "--", URL(filePath: path).deletingLastPathComponent().path, path]))
+    }
 }
 
 /// One line for each message: when, how grave, what, and what it is about, in the order of the keys.
 struct LineLogHandler: LogHandler {
-    let sink: LogSink
+    let writer: LogWriter
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
@@ -77,12 +145,13 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let about = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        var about = metadata.merging(metadataProvider?.get() ?? [:]) { $1 }.merging(event.metadata ?? [:]) { $1 }
+        if let error = event.error { about["error"] = "\(error)" }
         let time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         let words =
             [time, event.level.rawValue, "\(event.message)"]
-            + about.map { "\($0.key)=\(LineLogHandler.shown("\($0.value)"))" }
-        sink.write("\(words.joined(separator: " "))")
+            + about.sorted { $0.key < $1.key }.map { "\($0.key)=\(LineLogHandler.shown("\($0.value)"))" }
+        writer.write("\(words.joined(separator: " "))")
     }
 
     /// As it is where it is one word, else in quotes.

@@ -32,8 +32,8 @@ extension Context {
 
     private func control(_ named: String?, readOnly: Bool) async throws -> RunControl {
         let ledger = readOnly ? try await existingLedger() : try await ledger()
-        let newest = try await ledger.runs().first?.id.rawValue
-        guard let run = named ?? newest else {
+        let chosen: String? = if let named { named } else { try await ledger.runs().first?.id.rawValue }
+        guard let run = chosen else {
             throw CommandError(.refused, "the ledger holds no run", next: .listPlans)
         }
         return try await RunControl(self, ledger, run: run)

@@ -4,6 +4,7 @@ import FleetAccess
 import Foundation
 import Glibc
 import Ledger
+import Logging
 import OperatorCommands
 import RolloutEngine
 import RunRecord
@@ -20,10 +21,12 @@ struct RunControl {
     let run: RunID
 
     init(_ context: Context, _ ledger: Ledger, run text: String) async throws {
-        self.context = context
         self.ledger = ledger
         log = LedgerRunLog(ledger: ledger)
         run = try await ledger.run(matching: text).id
+        var context = context
+        context.logger[metadataKey: "run"] = "\(run)"
+        self.context = context
     }
 
     let log: LedgerRunLog
@@ -184,6 +187,7 @@ struct RunControl {
         do {
             end = try await driver.drive()
         } catch {
+            context.logger.error("the driver ended", metadata: ["error": "\(error)"])
             signals.cancel()
             redraw.cancel()
             await connection.close()
