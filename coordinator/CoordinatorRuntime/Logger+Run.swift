@@ -6,7 +6,7 @@ extension Logger {
     /// Says nothing, whatever happens.
     package static let silent = Logger(label: "lockflight") { _ in SwiftLogNoOpLogHandler() }
 
-    /// The same with what every message about a host carries.
+    /// The same, naming a host in every message.
     package func about(_ host: HostName) -> Logger {
         var logger = self
         logger[metadataKey: "host"] = "\(host)"

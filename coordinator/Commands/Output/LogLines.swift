@@ -14,7 +14,7 @@ extension Logger.Level {
     static func named(_ word: String) throws -> Logger.Level {
         guard let level = Logger.Level(rawValue: word) else {
             let levels = allCases.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("'\(word)' is no level of the log; write one of \(levels)")
+            throw ValidationError("the log has no level '\(word)'; use one of \(levels)")
         }
         return level
     }
@@ -88,8 +88,8 @@ extension LogWriter {
 
     /// To the end of a file of the caller's alone, made if there is none. What the disk can not take is left out.
     ///
-    /// - Parameter ledger: the path of the ledger, which is no log.
-    /// - Throws: ``CommandError`` where that is no such file.
+    /// - Parameter ledger: the path of the ledger, whose files are never written to.
+    /// - Throws: ``CommandError`` for anything else, such as a link, a pipe, or a file that others can write.
     static func file(_ path: String, besides ledger: String) throws -> LogWriter {
         let descriptor: FileDescriptor
         do {
@@ -112,7 +112,7 @@ extension LogWriter {
     private static func requireOwnFile(_ descriptor: FileDescriptor, _ path: String, besides ledger: String) throws {
         var found = stat()
         guard fstat(descriptor.rawValue, &found) == 0, found.st_mode & S_IFMT == S_IFREG else {
-            throw refusal(of: path, "is no file")
+            throw refusal(of: path, "is not a regular file")
         }
         guard found.st_uid == geteuid(), found.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
             throw refusal(of: path, "can be written by others")
