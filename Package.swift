@@ -198,7 +198,7 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "LabFleet", "UpgradeDomain", "ContentDigest", "SSHTransport", "AgentProtocol", "Failpoints",
+                "LabFleet", "Ledger", "UpgradeDomain", "ContentDigest", "SSHTransport", "AgentProtocol", "Failpoints",
                 "TestSupport",
                 "lockflight", subprocess, system,
             ],

@@ -107,13 +107,13 @@ struct InventoryFileTests {
         plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
         plan.exclusions.append(Exclusion(host: "data-1", reason: "r"))
         #expect(
-            plan.startProblems(over: inventory).contains { $0.contains("is captured from data-1, which takes no part") }
+            plan.startProblems(over: inventory).contains { $0.contains("is captured from data-1, which is not among") }
         )
         #expect(plan.isStartableOverAnother)
         poorer = inventory
         poorer.hosts.removeAll { $0.name == "data-1" }
         plan.exclusions = []
-        #expect(plan.startProblems(over: poorer).contains { $0.contains("which the inventory does not have") })
+        #expect(plan.startProblems(over: poorer).contains { $0.contains("which is not among the plan's hosts") })
         // The rules of a plan's file hold for a plan that is stored.
         plan.layers[0].steps.append(plan.layers[0].steps[0])
         #expect(plan.startProblems(over: inventory).contains { $0.contains("is listed twice") })

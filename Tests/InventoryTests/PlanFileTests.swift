@@ -136,15 +136,15 @@ struct PlanFileTests {
         ("items: /checks", "items: checks", "items: checks", "is no JSON Pointer"),
         (
             "{fleet: data-1}", "{fleet: data-9}", "- name: replication",
-            "is captured from data-9, which the inventory does not have"
+            "is captured from data-9, which is not among the plan's hosts"
         ),
         (
             "{fleet: data-1}", "{fleet: bastion-1}", "- name: replication",
-            "is captured from bastion-1, which takes no part in the plan"
+            "is captured from bastion-1, which is not among the plan's hosts"
         ),
         (
             "exclusions: []", "exclusions: [{host: data-1, reason: r}]", "- name: replication",
-            "is captured from data-1, which takes no part in the plan"
+            "is captured from data-1, which is not among the plan's hosts"
         ),
         ("data: [\"1.4.0\", \"1.5.0\"]", "data: [\"1.5.0\"]", "- name: core", "meets data 1.4.0 on the way"),
         ("data: [\"1.4.0\", \"1.5.0\"]", "edge: [\"1.4.0\"]", "- name: core", "which is no layer below it"),

@@ -121,6 +121,14 @@ import Testing
         #expect(style(path, text) == [], "\(path): \(text)")
     }
 
+    @Test func aSecondCommandInAFileIsFound() {
+        let one = "struct Show: LockflightCommand {\n}\n"
+        let two = one + "private struct Hide: AsyncParsableCommand {\n}\n"
+        #expect(style("coordinator/Commands/Plan/A.swift", one) == [])
+        #expect(style("coordinator/Commands/Plan/A.swift", two).map(\.line) == [3])
+        #expect(style("bench/Scale/A.swift", two) == [])
+    }
+
     @Test(arguments: [
         ("Sources/SSHTransport/A.swift", "if line.hasPrefix(start) {}"),
         ("agent/AgentRuntime/A.swift", "let isKey = path.hasSuffix(\".pub\")"),

@@ -9,7 +9,7 @@ enum StyleRules {
         guard file.isSwift else { return [] }
         return hiddenInputs(in: file) + forcedTries(in: file) + openSwitches(in: file) + long(file)
             + directOutput(in: file) + writtenCommands(in: file) + characters(in: file) + blindSleeps(in: file)
-            + otherPlatforms(in: file) + publicDeclarations(in: file)
+            + otherPlatforms(in: file) + publicDeclarations(in: file) + crowdedCommands(in: file)
     }
 
     /// Pure targets are told the time, the ids and the seeds.
@@ -30,6 +30,15 @@ enum StyleRules {
         file.violations(
             /^\s*(@\w+(\([^)]*\))? )*(\w+(\(set\))? )*public\s/, in: ["public "],
             "nothing outside of the package needs it: package")
+    }
+
+    /// Whoever looks for a command finds the file that has its name.
+    private static func crowdedCommands(in file: SourceFile) -> [Violation] {
+        guard file.isIn(["coordinator/Commands"]) else { return [] }
+        let command = /^(\w+ )*struct \w+: (LockflightCommand|ParsableCommand|AsyncParsableCommand)\b/
+        return Array(
+            file.violations(command, in: ["Command"], "a second command in one file; give it a file of its own")
+                .dropFirst())
     }
 
     private static func forcedTries(in file: SourceFile) -> [Violation] {

@@ -17,8 +17,13 @@ enum PlanRules {
     }
 
     static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
+        fleetProblems(of: plan, over: inventory) + problems(of: plan)
+    }
+
+    /// Those that the hosts and layers of an inventory make.
+    static func fleetProblems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + placeholderProblems(plan, inventory) + scopeProblems(plan, inventory)
-            + passageProblems(plan, inventory) + problems(of: plan)
+            + passageProblems(plan, inventory)
     }
 
     /// Those that no inventory can answer.
@@ -245,13 +250,11 @@ enum PlanRules {
                 vantage = host
             }
             if !selected.contains(where: { $0.name == vantage }) {
-                let why =
-                    inventory.hosts.contains { $0.name == vantage }
-                    ? "which takes no part in the plan" : "which the inventory does not have"
                 problems.append(
                     PlanProblem(
                         place: .surface(index),
-                        message: "surface '\(surface.name)' is captured from \(vantage), \(why)",
+                        message:
+                            "surface '\(surface.name)' is captured from \(vantage), which is not among the plan's hosts",
                         remedy: "name a host in a layer of the plan that is not excluded"))
             }
         }
@@ -289,6 +292,18 @@ extension Plan {
     package func startProblems(over inventory: FleetInventory) -> [String] {
         nameProblems(over: selectedHosts(of: inventory))
             + PlanRules.problems(of: self, over: inventory).map { "\($0.message); \($0.remedy)" }
+    }
+
+    /// What today's rules find in a plan over the hosts that its run has frozen, as an older build may have started it. The rules of
+    /// the plan's form are left out: they can not be answered any more, and nothing is judged wrongly for them.
+    package func resumeProblems(over definition: RunDefinition) -> [String] {
+        let moving = layers.map(\.name)
+        // Layers that the plan leaves out: a run keeps their names and not their order, so that each counts as a lower one.
+        let others = Set(definition.owners.keys).union(layers.flatMap(\.worksWith.keys)).subtracting(moving).sorted()
+        let frozen = FleetInventory(
+            layers: (others + moving).map { InventoryLayer(name: $0, owners: definition.owners[$0] ?? []) },
+            hosts: definition.hosts)
+        return PlanRules.fleetProblems(of: self, over: frozen).map(\.message)
     }
 
     /// Whether another inventory could make it startable.

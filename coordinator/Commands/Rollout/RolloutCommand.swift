@@ -1,7 +1,4 @@
 import ArgumentParser
-import Ledger
-import OperatorCommands
-import UpgradeDomain
 
 struct RolloutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -11,31 +8,4 @@ struct RolloutCommand: ParsableCommand {
             RolloutStart.self, RolloutWatch.self, RolloutPause.self, RolloutResume.self, RolloutAbort.self,
             RolloutRebind.self, RolloutRetire.self, RolloutFinalize.self, RolloutCancel.self,
         ])
-}
-
-/// The run a command is about; the last one started where it is left out.
-struct RunArgument: ParsableArguments {
-    @Argument(help: "The run's id or its first characters. (default: the last one started)") var run: String?
-}
-
-/// The same where the argument is a host.
-struct RunOption: ParsableArguments {
-    @Option(name: .long, help: "The run's id or its first characters. (default: the last one started)") var run: String?
-}
-
-extension Context {
-    func control(_ argument: RunArgument, readOnly: Bool = false) async throws -> RunControl {
-        try await control(argument.run, readOnly: readOnly)
-    }
-
-    func control(_ option: RunOption) async throws -> RunControl { try await control(option.run, readOnly: false) }
-
-    private func control(_ named: String?, readOnly: Bool) async throws -> RunControl {
-        let ledger = readOnly ? try await existingLedger() : try await ledger()
-        let chosen: String? = if let named { named } else { try await ledger.runs().first?.id.rawValue }
-        guard let run = chosen else {
-            throw CommandError(.refused, "the ledger holds no run", next: .listPlans)
-        }
-        return try await RunControl(self, ledger, run: run)
-    }
 }

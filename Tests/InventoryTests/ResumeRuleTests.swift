@@ -1,0 +1,48 @@
+import ContentDigest
+import Testing
+import UpgradeDomain
+
+@testable import Inventory
+
+/// What of today's rules an older run is asked for when it goes on.
+struct ResumeRuleTests {
+    /// - Parameter owners: as the run has kept them; nil is those of the inventory.
+    private func problems(
+        owners: [LayerName: [Owner]]? = nil, _ change: (inout Plan) -> Void
+    ) throws -> [String] {
+        let inventory = try Examples.inventory()
+        var plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
+        change(&plan)
+        let hosts = plan.selectedHosts(of: inventory)
+        let definition = RunDefinition(
+            run: "r-older2", ledger: "l-older2", plan: plan, planDigest: try .canonical(of: plan), hosts: hosts,
+            hostsDigest: try .canonical(of: hosts), approvals: [],
+            owners: owners ?? Dictionary(inventory.layers.map { ($0.name, $0.owners) }) { first, _ in first })
+        return plan.resumeProblems(over: definition)
+    }
+
+    @Test func whatMayBeginMayGoOn() throws {
+        #expect(try problems { _ in } == [])
+        #expect(try problems(owners: [:]) { _ in } == [], "the first release kept no owners")
+    }
+
+    @Test func aLayerThatThePlanLeavesOutCountsAsALowerOne() throws {
+        for owners in [nil, [:]] as [[LayerName: [Owner]]?] {
+            let found = try problems(owners: owners) { plan in
+                plan.layers.removeFirst()
+                plan.evidence.removeAll { $0.scope != .host }
+            }
+            #expect(found == [])
+        }
+    }
+
+    @Test func theFormOfThePlanIsNotAskedForAgain() throws {
+        #expect(try problems { $0.layers[0].rollback.command = nil } == [])
+    }
+
+    @Test func whatWouldBeJudgedWronglyIsFound() throws {
+        let found = try problems { $0.evidence[0].scope = .fleet(vantage: "gone-1") }
+        #expect(found.contains("surface 'services' is captured from gone-1, which is not among the plan's hosts"))
+        #expect(try problems { $0.layers[1].worksWith = ["data": ["1.4.0"]] }.count == 1)
+    }
+}

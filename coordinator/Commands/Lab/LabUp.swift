@@ -1,0 +1,34 @@
+import ArgumentParser
+import LabFleet
+import OperatorCommands
+import SafeText
+import UpgradeDomain
+
+struct LabUp: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up", abstract: "Build and start a lab at version 1.4.0.",
+        discussion: "Example: lockflight lab up --hosts 8")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var lab: LabOptions
+    @Option(name: .long, help: "How many hosts, spread over the layers data, core and edge.") var hosts = 8
+    @Option(name: .long, help: "The first three octets of the hosts' addresses, below 127.") var network = "127.77.0"
+    @Option(name: .long, help: "The port of every sshd.") var port = 2_222
+
+    func validate() throws {
+        guard (1...200).contains(hosts) else { throw ValidationError("--hosts takes a number from 1 to 200") }
+        guard network.begins(with: "127."), network.fields(separatedBy: ".").count == 3 else {
+            throw ValidationError("--network takes three octets such as 127.77.0")
+        }
+    }
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let made = try await Lab.up(at: lab.folder, layout: .standard(hosts: hosts), network: network, sshPort: port)
+        return CommandResult(
+            lines: made.hosts.map {
+                "\($0.name)  \($0.address):\($0.sshPort)  \($0.layers.map(\.rawValue).joined(separator: ", "))"
+            },
+            document: made.hosts,
+            next: [.importInventory(file: made.inventoryPath), .trustKnownHosts(file: made.knownHostsPath)])
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Ledger
+import OperatorCommands
+import RunRecord
+import RunViews
+import SafeText
+import UpgradeDomain
+
+struct LedgerVerify: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Prove the hash chains, or name the first broken event.",
+        discussion: "Example: lockflight ledger verify")
+
+    private static let wayOut: TerminalText =
+        "a good backup is better than any repair (restore); an open run whose events are broken can be set aside for good"
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Only this run.") var run: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let ledger = try await context.existingLedger()
+        let chosen: RunID? = if let run { try await ledger.run(matching: run).id } else { nil }
+        let verification = try await ledger.verify(run: chosen, followedBy: { OverviewKeeper(at: nil) })
+        var lines: [TerminalText] = []
+        for chain in verification.chains {
+            let head: TerminalText = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"
+            let verdict =
+                if chain.isQuarantined {
+                    context.style.yellow("quarantined")
+                } else {
+                    chain.faults.isEmpty ? context.style.green("sound") : context.style.red("broken")
+                }
+            lines.append(head + "  " + verdict)
+            lines += chain.faults.map { "  \($0.sentence)" }
+        }
+        lines += verification.faults.map { context.style.red("\($0.sentence)") }
+        if verification.chains.isEmpty, verification.isSound { lines.append("no run yet; the ledger is sound") }
+        return CommandResult(
+            lines: lines, document: Document(verification), status: verification.isSound ? .verified : .failure,
+            remarks: verification.isSound ? ["\(Verification.undetectable)"] : [LedgerVerify.wayOut],
+            next: verification.chains.filter { $0.isBroken && $0.isOpen }
+                .map { .quarantine(run: $0.run, abandoned: []) })
+    }
+
+    private struct Document: Encodable {
+        struct Chain: Encodable {
+            var run: RunID
+            var provenSequence: UInt64
+            var provenHash: Digest
+            var faults: [String]
+            /// Absent where it is not.
+            var isQuarantined: Bool?
+        }
+        var isSound: Bool
+        var chains: [Chain]
+        var faults: [String]
+
+        init(_ verification: Verification) {
+            isSound = verification.isSound
+            chains = verification.chains.map {
+                Chain(
+                    run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash,
+                    faults: $0.faults.map(\.sentence), isQuarantined: $0.isQuarantined ? true : nil)
+            }
+            faults = verification.faults.map(\.sentence)
+        }
+    }
+}
+
+extension LedgerFault {
+    fileprivate var sentence: String {
+        (sequence.map { "event \($0): " } ?? "") + "\(code.rawValue): \(message)"
+    }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Ledger
+import RolloutEngine
+import RunViews
+import UpgradeDomain
+
+struct RecoverApproveRerun: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rerun", abstract: "Approve running a host's failed step again.",
+        discussion: "Example: lockflight recover approve rerun core-2 --as ana")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @Argument(help: "The host.") var host: String
+    @Option(name: .long, help: "The first of the steps that may run again.") var from: String?
+    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).approve(
+            .rerun(host: HostName(host), signedOffBy: nil, from: from.map { StepName($0) }), by: Owner(owner),
+            reason: reason)
+    }
+}

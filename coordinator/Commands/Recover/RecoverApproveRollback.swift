@@ -1,0 +1,22 @@
+import ArgumentParser
+import Ledger
+import RolloutEngine
+import RunViews
+import UpgradeDomain
+
+struct RecoverApproveRollback: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Approve a rollback.",
+        discussion: "Example: lockflight recover approve rollback --layer core --as ana")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @OptionGroup var chosen: RollbackScopeOptions
+    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(name: .long, help: "Why; recorded.") var reason: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).approve(
+            .rollback(scope: chosen.scope, breakGlass: nil), by: Owner(owner), reason: reason)
+    }
+}

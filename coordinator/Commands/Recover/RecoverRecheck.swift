@@ -1,0 +1,19 @@
+import ArgumentParser
+import CoordinatorRuntime
+import RolloutEngine
+import RunViews
+import UpgradeDomain
+
+struct RecoverRecheck: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recheck", abstract: "Someone repaired a host: capture and compare its full family again.",
+        discussion: "Example: lockflight recover recheck core-2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunOption
+    @Argument(help: "The repaired host.") var host: String
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        try await context.control(target).requestAndFollow(.recheck(host: HostName(host)))
+    }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Ledger
+import RolloutEngine
+import RunViews
+import SafeText
+import UpgradeDomain
+
+struct RolloutFinalize: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "finalize", abstract: "End the rollback window of a verified or wholly rolled back run.",
+        discussion: "Example: lockflight rollout finalize r-7k3fq2")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try await context.control(target)
+        let state = try await control.request(.finalize)
+        let final = state.plan.layers.filter { $0.rollback.boundary == .untilFinalize }.map(\.name.rawValue)
+        var lines: [TerminalText] = ["\(control.run) is finalized"]
+        if !final.isEmpty { lines.append("no way back: \(final.joined(separator: ", "))") }
+        return CommandResult(lines: lines, document: RunDocument(state, at: Context.clock.wall(), context.commandLines))
+    }
+}

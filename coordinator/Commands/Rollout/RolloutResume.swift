@@ -1,0 +1,63 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Inventory
+import Ledger
+import OperatorCommands
+import RolloutEngine
+import RunViews
+import SafeText
+import UpgradeDomain
+
+struct RolloutResume: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Go on: after a pause, a crash, or an answered failure.",
+        discussion: """
+            What was done is proved again instead of trusted. After a failed boundary this is refused until every failed
+            host is rechecked, rerun or rolled back, and says what is missing.
+            A run that an older build started is checked by today's rules for plans and hosts. Where it breaks one, it goes
+            forward only with a --reason; it can be rolled back as ever.
+            Example: lockflight rollout resume
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "Why it goes forward although it breaks today's rules; recorded.") var reason: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try await context.control(target)
+        let state = try await control.state()
+        let driver = try await control.ledger.currentDriver(of: control.run)
+        let broken = state.plan.resumeProblems(over: state.definition)
+        switch state.resumption(isDriven: driver != nil) {
+        case .closed: throw CommandError(.refused, "\(control.run) is \(state.status)", next: .status(run: control.run))
+        case .decision:
+            // What else is in the way is said first.
+            if !broken.isEmpty, reason?.isEmpty != false, state.refusal(of: .resume) == nil {
+                throw CommandError(
+                    .refused, "\(control.run) breaks rules of this build: \(broken.joined(separator: "; "))",
+                    consequence: "Nothing was recorded. With --reason it goes forward all the same.",
+                    next: .status(run: control.run))
+            }
+            var result = try await control.requestAndFollow(.resume, reason: reason)
+            result.remarks += RolloutResume.remarks(broken)
+            return result
+        case .underWay:
+            throw CommandError(
+                .refused, "\(control.run) is \(try await control.driverSentence())",
+                consequence: "Nothing was recorded.",
+                next: .watch(run: control.run))
+        case .driver:
+            // What was begun is seen to its end, and nothing new is started.
+            if !broken.isEmpty, state.refusal(of: .pause) == nil {
+                _ = try await control.request(.pause, reason: "it breaks rules of this build")
+            }
+            var result = try await control.drive()
+            result.remarks += RolloutResume.remarks(broken)
+            return result
+        }
+    }
+
+    private static func remarks(_ broken: [String]) -> [TerminalText] {
+        broken.map { "it breaks a rule of this build: \($0)" }
+    }
+}

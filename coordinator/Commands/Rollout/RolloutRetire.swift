@@ -1,0 +1,30 @@
+import ArgumentParser
+import CoordinatorRuntime
+import Ledger
+import RolloutEngine
+import RunViews
+import SafeText
+import UpgradeDomain
+
+struct RolloutRetire: LockflightCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retire", abstract: "Take a host out of a run; its end then reads 'verified except'.",
+        discussion: "Example: lockflight rollout retire r-7k3fq2 --host edge-3 --as ana --reason 'machine is gone'")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var target: RunArgument
+    @Option(name: .long, help: "The host.") var host: String
+    @Option(name: .customLong("as"), help: "The owner who decides it.") var owner: String
+    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
+
+    func perform(_ context: Context) async throws -> CommandResult {
+        let control = try await context.control(target)
+        let state = try await control.request(
+            .retire(host: HostName(host), owner: Owner(owner)),
+            reason: reason, needsReason: "to take \(host) out of \(control.run)")
+        return CommandResult(
+            lines: ["\(host) is retired from \(control.run)"],
+            document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
+            next: state.nextCommands(at: Context.clock.wall()).map(\.command))
+    }
+}
