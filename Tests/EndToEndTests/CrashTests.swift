@@ -116,6 +116,47 @@ struct CrashTests {
         }
     }
 
+    @Test func aSecondCtrlCEndsTheProcessWhateverHangs() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
+            let (now, locked, free) = ("\(fleet.folder)/now", "\(fleet.folder)/locked", "\(fleet.folder)/free")
+            let hold = """
+                import os, sqlite3, sys, time
+                ledger, now, locked, free = sys.argv[1:]
+                while not os.path.exists(now): time.sleep(0.05)
+                db = sqlite3.connect(ledger, isolation_level=None)
+                db.execute('BEGIN IMMEDIATE')
+                open(locked, 'w')
+                while not os.path.exists(free): time.sleep(0.05)
+                """
+            async let holder = Subprocess.run(
+                .name("python3"), arguments: ["-c", hold, "\(fleet.folder)/ledger.sqlite", now, locked, free],
+                output: .discarded, error: .discarded)
+            let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
+                try Data().write(to: URL(filePath: now))
+                try await fleet.wait(for: "the lock") { FileManager.default.fileExists(atPath: locked) }
+                // What the first asks for is to be recorded, and waits for the lock.
+                kill(process, SIGINT)
+                let errors = try #require(
+                    try FileManager.default.contentsOfDirectory(atPath: fleet.folder).first { $0.hasSuffix(".errors") })
+                try await fleet.wait(for: "the first to be taken") {
+                    try String(contentsOfFile: "\(fleet.folder)/\(errors)", encoding: .utf8).contains("stopping:")
+                }
+                kill(process, SIGINT)
+            }
+            #expect(outcome.code == FleetFixture.Exit.detached.rawValue, "\(outcome)")
+            #expect(outcome.errors.contains("let go, as something hangs"), "\(outcome)")
+            try Data().write(to: URL(filePath: free))
+            #expect(try await holder.terminationStatus.isSuccess)
+            #expect(try await fleet.expect(.verified, "lease", "show").output.contains("nobody drives it"))
+            let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix("next: ") })
+            let resumed = try await fleet.runVerbatim(String(line.dropFirst("next: ".count)))
+            #expect(resumed.code == FleetFixture.Exit.verified.rawValue, "\(resumed.output)\(resumed.errors)")
+            for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
+        }
+    }
+
     @Test func aSecondTerminalPausesARunThatAnotherDrives() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)

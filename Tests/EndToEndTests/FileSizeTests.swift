@@ -33,4 +33,18 @@ struct FileSizeTests {
             try await fleet.expect(.verified, "ledger", "verify")
         }
     }
+
+    @Test func anOutputThatCanNotBeWrittenIsAFaultAndAReaderThatHasGoneIsNot() async throws {
+        try await FleetFixture.with { fleet in
+            for command in ["inventory list", "inventory list --json", "--help", "inventory check"] {
+                let full = try await fleet.runVerbatim("lockflight \(command) >/dev/full")
+                #expect(full.code == FleetFixture.Exit.failure.rawValue, "\(command): \(full)")
+                let words = "standard output could not be written: No space left on device"
+                #expect(full.errors.contains("error: \(words)"), "\(command): \(full)")
+                let gone = try await fleet.runVerbatim(
+                    "trap '' PIPE; { lockflight \(command); echo ended with $? >&2; } | true")
+                #expect(gone.errors.contains("ended with 0"), "\(command): \(gone)")
+            }
+        }
+    }
 }

@@ -46,6 +46,10 @@ extension Lockflight {
         } catch {
             let code = exitCode(for: error)
             Renderer.deliver(fullMessage(for: error), isHelp: code == .success)
+            if code == .success, let problem = Renderer.outputProblem(instead: .verified) {
+                Renderer.deliver("error: \(problem.message)", isHelp: false)
+                Glibc.exit(problem.status.rawValue)
+            }
             Glibc.exit(code.rawValue)
         }
     }

@@ -75,6 +75,7 @@ extension LockflightCommand {
             if let log { context.logger = log.logger(from: options.logLevel) }
             let result = try await Self.logged(to: log) { try await perform(context) }
             Renderer.deliver(result, context)
+            if let problem = Renderer.outputProblem(instead: result.status) { throw problem }
             if result.status != .verified { throw ExitCode(result.status.rawValue) }
         } catch let code as ExitCode {
             throw code

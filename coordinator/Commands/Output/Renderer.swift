@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import OperatorCommands
 import SafeText
+import Synchronization
 import SystemPackage
 import UpgradeDomain
 
@@ -98,11 +99,41 @@ enum Renderer {
         while !bytes.isEmpty {
             let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 {
-                if errno == EINTR || errno == EAGAIN { continue }
-                return
+                switch errno {
+                case EINTR: continue
+                case EAGAIN: wait(for: descriptor)
+                case EPIPE: return
+                case let fault:
+                    if descriptor == STDOUT_FILENO { outputFault.withLock { $0 = $0 ?? fault } }
+                    return
+                }
+            } else {
+                bytes = bytes.dropFirst(written)
             }
-            bytes = bytes.dropFirst(written)
         }
+    }
+
+    /// Waits until a descriptor that does not block takes more.
+    private static func wait(for descriptor: Int32) {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        poll(&waiting, 1, -1)
+    }
+
+    /// The first error with which standard output was not written.
+    private static let outputFault = Mutex<Int32?>(nil)
+
+    /// What follows where standard output took not all that was written; nil where it did, or its reader went away.
+    static func outputProblem(instead status: ExitStatus) -> CommandError? {
+        guard let fault = outputFault.withLock({ $0 }) else { return nil }
+        return CommandError(
+            .failure, "standard output could not be written: \(Errno(rawValue: fault))",
+            consequence: "What the command did stands; it would have ended with \(status.rawValue).")
+    }
+
+    /// Says something on the way out of a process that hangs: never waits for whoever reads it.
+    static func lastWords(_ lines: [TerminalText]) {
+        var ready = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        if poll(&ready, 1, 0) == 1 { writeError(lines) }
     }
 
     private struct ErrorDocument: Encodable {

@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import Glibc
+import SafeText
 
 /// What the operator's terminal tells us.
 enum TerminalSignal: Int32, CaseIterable, Sendable {
@@ -9,8 +10,15 @@ enum TerminalSignal: Int32, CaseIterable, Sendable {
     case terminate = 15
     case resized = 28
 
+    /// How long after a second interrupt the process may take to end by itself.
+    static let patience = Duration.seconds(2)
+
     /// Signals as they come, from now until the process ends.
-    static func stream() -> AsyncStream<TerminalSignal> {
+    ///
+    /// A second interrupt ends the process whatever hangs: the thread that sees to it needs nothing of the rest.
+    ///
+    /// - Parameter lastWords: what is said then.
+    static func stream(lastWords: [TerminalText]) -> AsyncStream<TerminalSignal> {
         let numbers = allCases.map(\.rawValue)
         let descriptor = lockflight_signal_pipe(numbers, Int32(numbers.count))
         return AsyncStream { continuation in
@@ -20,12 +28,24 @@ enum TerminalSignal: Int32, CaseIterable, Sendable {
             }
             Thread.detachNewThread {
                 var byte: UInt8 = 0
+                var interrupts = 0
                 while true {
                     let count = read(descriptor, &byte, 1)
-                    if count == 1, let signal = TerminalSignal(rawValue: Int32(byte)) { continuation.yield(signal) }
+                    if count == 1, let signal = TerminalSignal(rawValue: Int32(byte)) {
+                        continuation.yield(signal)
+                        if signal == .interrupt { interrupts += 1 }
+                        if interrupts == 2 { endInTime(lastWords) }
+                    }
                     if count == 0 || (count < 0 && errno != EINTR) { return continuation.finish() }
                 }
             }
         }
+    }
+
+    /// Lets the process end by itself for a while, then ends it as a crash would: what a driver had begun is settled by the next.
+    private static func endInTime(_ lastWords: [TerminalText]) -> Never {
+        Thread.sleep(forTimeInterval: patience / .seconds(1))
+        Renderer.lastWords(lastWords)
+        _exit(ExitStatus.detached.rawValue)
     }
 }

@@ -170,8 +170,12 @@ struct RunControl {
                 "\(run) was driven by Lockflight \(before.version); its events and its agents' protocol are supported here"
             )
         }
+        let lastWords: [TerminalText] = [
+            "let go, as something hangs; what runs on hosts goes on by itself",
+            "next: \(context.commandLines.line(.resume(run: run)))",
+        ]
         let signals = Task {
-            for await signal in TerminalSignal.stream() {
+            for await signal in TerminalSignal.stream(lastWords: lastWords) {
                 switch signal {
                 case .interrupt:
                     view.remark(
