@@ -11,6 +11,7 @@
 #   make test-quick   within three minutes of an edit: units, 200 seeds, one story in a lab
 #   make test-loaded TIMES=10   the end-to-end tests in a row on a machine that has other work for every core
 #   make check   formatting and the house rules
+#   make docs    pages for developers from the comments in the code, in .build/docs; a warning fails it
 #   make simulate SEEDS=5000 FROM=1   whole runs in virtual time, each from a seed, with faults
 #   make mutants   known ways to break a promise, each of which the simulation must catch
 #   make bench   Lockflight beside its peers; writes bench/RESULTS.md
@@ -26,7 +27,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
 .PHONY: setup build release install agent demo test test-quick test-loaded check simulate mutants bench bench-quick format fuzz sinks \
-	sanitize soak nightly
+	sanitize soak nightly docs
 
 # The same for build, test and check: other flags would compile everything again.
 export SWIFT_BUILD_FLAGS := --explicit-target-dependency-import-check error
@@ -90,6 +91,10 @@ check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	swift build $(SWIFT_BUILD_FLAGS) --build-tests
 	scripts/test.py --filter TidyTests
+
+docs: setup
+	swift build $(SWIFT_BUILD_FLAGS) --build-tests
+	scripts/docs.sh
 
 SEEDS := 5000
 FROM := 1

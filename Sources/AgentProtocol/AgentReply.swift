@@ -29,6 +29,7 @@ package struct ReplyFrame: Hashable, Sendable {
     }
 }
 
+/// Who the agent is, whose the host is, and which version of the protocol is spoken.
 package struct HelloReply: Codable, Hashable, Sendable {
     package var protocolVersion: Int
     package var agentVersion: String
@@ -59,6 +60,7 @@ package struct HelloReply: Codable, Hashable, Sendable {
     }
 }
 
+/// What a host lacks of what a run needs, and what it is.
 package struct PreflightReply: Codable, Hashable, Sendable {
     /// Executables and scripts that are not there or can not be read.
     package var missingScripts: [String]
@@ -116,6 +118,7 @@ package struct SurfaceReply: Codable, Hashable, Sendable {
     }
 }
 
+/// A piece of an operation's output.
 package struct OutputReply: Codable, Hashable, Sendable {
     package var operation: OperationID
     package var fromByte: Int64
@@ -131,6 +134,7 @@ package struct OutputReply: Codable, Hashable, Sendable {
     }
 }
 
+/// All operations that a host remembers.
 package struct JournalReply: Codable, Hashable, Sendable {
     package var entries: [JournalEntry]
     /// The newest head that came with a capture, for each of the last runs; nil for none, and in protocol 1.
@@ -142,6 +146,7 @@ package struct JournalReply: Codable, Hashable, Sendable {
     }
 }
 
+/// What a host remembers of one operation.
 package struct JournalEntry: Codable, Hashable, Sendable {
     package enum State: Codable, Hashable, Sendable {
         case running
@@ -164,6 +169,7 @@ package struct JournalEntry: Codable, Hashable, Sendable {
 
 /// A request that was not carried out; nothing changed because of it.
 package struct Refusal: Codable, Hashable, Sendable, Error {
+    /// Callers decide by it, never by the detail.
     package enum Code: String, Codable, Hashable, Sendable, CaseIterable {
         case malformed, unknownVerb, helloFirst, noCommonProtocol
         /// Another ledger owns the host.

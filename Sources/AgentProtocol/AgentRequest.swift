@@ -43,6 +43,7 @@ package struct RequestFrame: Hashable, Sendable {
     }
 }
 
+/// The first request of a connection: who drives, and with which versions of the protocol.
 package struct HelloRequest: Codable, Hashable, Sendable {
     /// The versions the coordinator speaks, best first.
     package var protocols: [Int]
@@ -66,6 +67,7 @@ package struct HelloRequest: Codable, Hashable, Sendable {
     }
 }
 
+/// Asks whether a host has what a run needs. Changes nothing.
 package struct PreflightRequest: Codable, Hashable, Sendable {
     package var run: RunID?
     /// The host's working directory, absolute.
@@ -92,6 +94,7 @@ package struct PreflightRequest: Codable, Hashable, Sendable {
     }
 }
 
+/// Asks for answers of surfaces, in their order.
 package struct CaptureRequest: Codable, Hashable, Sendable {
     package var workingDirectory: String
     package var surfaces: [SurfaceRequest]
@@ -132,6 +135,7 @@ package struct SurfaceRequest: Codable, Hashable, Sendable {
     }
 }
 
+/// Asks to carry out one operation. Sent again with the same id it starts nothing twice.
 package struct StartRequest: Codable, Hashable, Sendable {
     package var intent: OperationIntent
     package var run: RunID
@@ -176,6 +180,7 @@ package struct RevertScript: Codable, Hashable, Sendable {
     }
 }
 
+/// Asks for an operation's output from a byte on, and for its record when it has ended.
 package struct AttachRequest: Codable, Hashable, Sendable {
     package var operation: OperationID
     package var fromByte: Int64
@@ -186,12 +191,14 @@ package struct AttachRequest: Codable, Hashable, Sendable {
     }
 }
 
+/// Asks what became of an operation; one that is not known never runs afterwards.
 package struct SettleRequest: Codable, Hashable, Sendable {
     package var operation: OperationID
 
     package init(operation: OperationID) { self.operation = operation }
 }
 
+/// Tells a host that it was reached after a change, so that it does not go back by itself.
 package struct ConfirmRequest: Codable, Hashable, Sendable {
     package var operation: OperationID
 

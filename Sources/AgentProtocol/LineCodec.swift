@@ -67,6 +67,7 @@ package struct LineSplitter: Sendable {
 
 /// One frame a line, as JSON with sorted keys and a final newline.
 package enum LineCodec {
+    /// - Throws: where the frame has no JSON form, or is longer than a line may be.
     package static func encode(_ frame: some Encodable) throws(LineError) -> [UInt8] {
         let line: [UInt8]
         do {

@@ -23,7 +23,9 @@ extension CanonicalJSON {
     /// The bytes of an object or array within a document, as they stand there: what a digest was made of is proved from them, and not
     /// from what this build reads and would write again.
     ///
-    /// - Parameter names: the members on the way to it.
+    /// - Parameters:
+    ///   - names: the members on the way to it.
+    ///   - document: JSON, canonical or not.
     /// - Returns: nil where the document has none.
     package static func bytes(of names: [String], in document: [UInt8]) -> [UInt8]? {
         guard let tape = try? JSONTape(parsing: document, nestingDepth: nestingDepth) else { return nil }

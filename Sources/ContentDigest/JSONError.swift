@@ -1,5 +1,6 @@
 /// Why bytes are no JSON text that this reader takes, and where in them.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong, as a closed list.
     package enum Code: String, Hashable, Sendable {
         /// The text ends in the middle of a value.
         case truncated

@@ -16,6 +16,7 @@ package struct JSONReader {
 
     // MARK: Objects and arrays
 
+    /// - Throws: where the value is no object, or has no member of that name.
     package func member(_ name: StaticString) throws -> JSONReader {
         guard decoder.tape.kind(decoder.index) == .object else { throw decoder.mismatch([String: Any].self) }
         guard let member = decoder.nextMember(name) else {
@@ -49,6 +50,7 @@ package struct JSONReader {
         decoder.tape.kind(decoder.index) == .object && decoder.tape.next(decoder.index) == decoder.index + 1
     }
 
+    /// Each element of an array, in order.
     package func elements<Element>(_ read: (JSONReader) throws -> Element) throws -> [Element] {
         let tape = decoder.tape
         guard tape.kind(decoder.index) == .array else { throw decoder.mismatch([Any].self) }
@@ -81,6 +83,7 @@ package struct JSONReader {
     /// A value of a type that is read rarely.
     package func value<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value { try decoder.decode(type) }
 
+    /// The error for a value that is read well and means nothing.
     package func corrupted(_ words: String) -> DecodingError {
         .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: words))
     }
@@ -90,11 +93,13 @@ package struct JSONReader {
 package struct JSONWriter {
     let node: NodeEncoder
 
+    /// A member of the object that is written here.
     package func member(_ name: StaticString) -> JSONWriter { JSONWriter(node: node.tree.member(name, of: node.node)) }
 
     /// The one member of an enumeration's case.
     package func member(_ name: StaticString, _ write: (JSONWriter) throws -> Void) rethrows { try write(member(name)) }
 
+    /// Writes an array, element by element.
     package func array<Element>(_ elements: [Element], _ write: (Element, JSONWriter) throws -> Void) rethrows {
         node.tree.makeArray(node.node)
         for element in elements { try write(element, JSONWriter(node: node.tree.element(of: node.node))) }

@@ -39,7 +39,12 @@ package struct Lab: Sendable {
     // MARK: Up
 
     /// Builds and starts a lab at version 1.4.0.
-    /// - Parameter network: the first three octets of the hosts' addresses, below 127.
+    ///
+    /// - Parameters:
+    ///   - folder: where it keeps everything; made here.
+    ///   - layout: its hosts and their layers.
+    ///   - network: the first three octets of the hosts' addresses, below 127.
+    ///   - sshPort: of every host's sshd.
     /// - Throws: where a lab is there already, or a program is missing.
     package static func up(
         at folder: String, layout: LabLayout, network: String = "127.77.0", sshPort: Int = 2_222

@@ -2,6 +2,7 @@ package import OperatorCommands
 
 /// Why the lab could not do something, and what to do about it.
 package struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What went wrong, as a closed list.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         case missingProgram, folderInUse, noLab, commandFailed, unknownHost, notPossibleHere, fileSystem, neverAnswered,
             neverEnded

@@ -2,6 +2,7 @@ package import UpgradeDomain
 
 /// Which hosts a lab has, and the layers each stands in.
 package struct LabLayout: Codable, Hashable, Sendable {
+    /// A host and the layers it stands in.
     package struct Member: Codable, Hashable, Sendable {
         package var name: HostName
         package var layers: [LayerName]

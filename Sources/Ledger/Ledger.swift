@@ -24,7 +24,9 @@ package actor Ledger {
 
     /// Opens the ledger at a path, or creates it, for its owner alone, when there is no file or an empty one; its folder must exist.
     ///
-    /// - Parameter executor: where its calls wait for the disk; a thread of its own unless another is given.
+    /// - Parameters:
+    ///   - path: the database's file.
+    ///   - executor: where its calls wait for the disk; a thread of its own unless another is given.
     /// - Throws: `untrusted` where somebody else could have written it; `notALedger` and `newerSchema` leave the file untouched.
     package static func open(
         at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
@@ -65,11 +67,14 @@ package actor Ledger {
 
     /// Opens an existing ledger for reading only; also works on a full disk.
     ///
-    /// - Parameter upgrading: a ledger of an earlier build is brought up to date first; false leaves the file as it is, for its
-    ///   bytes alone.
-    ///
     /// On a full disk SQLite can not open a cleanly closed WAL database in the ordinary way; as nobody is writing
     /// to it then, it is read as an immutable file.
+    ///
+    /// - Parameters:
+    ///   - path: the database's file.
+    ///   - upgrading: a ledger of an earlier build is brought up to date first; false leaves the file as it is, for its
+    ///     bytes alone.
+    ///   - executor: as in ``open(at:on:)``.
     package static func openReadOnly(
         at path: String, upgrading: Bool = true, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {

@@ -4,6 +4,7 @@ package import UpgradeDomain
 
 /// Why the ledger refused or failed, and what follows from it.
 package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Callers decide by it, never by the message.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         // Opening.
         case absent

@@ -46,6 +46,7 @@ package struct ChainVerdict: Hashable, Sendable {
 
 /// One thing that does not fit.
 package struct LedgerFault: Hashable, Sendable {
+    /// What does not fit, as a closed list.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         /// SQLite's own check of the file failed.
         case fileDamaged

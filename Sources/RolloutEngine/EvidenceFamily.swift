@@ -120,6 +120,7 @@ extension RolloutState {
         EvidenceFamily(plan: plan, run: definition.run).secretFiles(on: host)
     }
 
+    /// What an order asks of its host; nothing where the host takes no part.
     package func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
         guard let host = hosts[order.host] else { return [] }
         return EvidenceFamily(plan: plan, run: definition.run).surfaces(of: order.subject, from: host)

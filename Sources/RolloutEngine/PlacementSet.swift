@@ -94,9 +94,16 @@ package struct PendingSubjects: Hashable, Sendable, Sequence {
         }
     }
 
-    package func makeIterator() -> AnyIterator<EvidenceSubject> {
-        var placements = placements.makeIterator()
-        var scopes = scopes.sortedForDisplay.makeIterator()
-        return AnyIterator { placements.next().map(EvidenceSubject.placement) ?? scopes.next() }
+    package func makeIterator() -> Iterator {
+        Iterator(placements: placements.makeIterator(), scopes: scopes.sortedForDisplay.makeIterator())
+    }
+
+    package struct Iterator: IteratorProtocol {
+        fileprivate var placements: PlacementSet.Iterator
+        fileprivate var scopes: [EvidenceSubject].Iterator
+
+        package mutating func next() -> EvidenceSubject? {
+            placements.next().map(EvidenceSubject.placement) ?? scopes.next()
+        }
     }
 }

@@ -54,8 +54,10 @@ extension RemoteConnection {
     /// Runs a command to its end, with bytes for its input and a bound on its output.
     ///
     /// - Parameters:
+    ///   - command: one line for the account's shell.
+    ///   - input: what it reads, to the end.
     ///   - limitBytes: more output than this fails with `limitExceeded` and closes the command.
-    ///   - timeout: the longest silence that is borne, not the longest run.
+    ///   - timeout: the longest silence, not the longest run; nil waits for as long as it takes.
     package func run(
         _ command: String, input: [UInt8] = [], limitBytes: Int = 1024 * 1024, timeout: Duration? = nil
     ) async throws(SSHError) -> SSHOutput {
@@ -87,7 +89,12 @@ extension RemoteConnection {
     /// Feeds a file to a command that stores it, such as `cat > FILE`, in large pieces; what the command printed.
     ///
     /// The result proves nothing about the file: verify its digest there, then rename it.
-    /// - Parameter timeout: the longest time in which nothing is taken and nothing is said.
+    ///
+    /// - Parameters:
+    ///   - bytes: the file.
+    ///   - command: one line for the account's shell, which reads it.
+    ///   - limitBytes: of what the command prints.
+    ///   - timeout: the longest time in which nothing is taken and nothing is printed.
     /// - Throws: `uploadTimedOut` after that time; `uploadFailed` with the host's own words when the command fails.
     package func upload(
         _ bytes: [UInt8], by command: String, limitBytes: Int = 1024 * 1024, timeout: Duration
@@ -108,6 +115,7 @@ extension RemoteConnection {
 }
 
 extension RemoteCommand {
+    /// The next bytes, for which it waits as long as it takes; nil at the end.
     package func read() async throws(SSHError) -> [UInt8]? { try await read(timeout: nil) }
 
     /// Writes all input in pieces and ends it; returns the error instead of throwing it.

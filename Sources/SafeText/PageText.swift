@@ -60,7 +60,9 @@ package enum Markdown: TextSink {
     }
 }
 
+/// Text that a browser shows as it is.
 package typealias HTMLText = Text<HTML>
+/// Text that a Markdown reader shows as it is.
 package typealias MarkdownText = Text<Markdown>
 
 extension Text<Markdown> {

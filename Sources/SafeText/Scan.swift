@@ -49,8 +49,10 @@ extension StringProtocol where SubSequence == Substring {
 
     // MARK: Beginnings and ends
 
+    /// Byte by byte: what Unicode counts as equal is not looked for.
     package func begins(with start: String) -> Bool { bytes.starts(with: start.utf8) }
 
+    /// Byte by byte, as ``begins(with:)``.
     package func ends(with end: String) -> Bool { bytes.suffix(end.utf8.count).elementsEqual(end.utf8) }
 
     /// What follows the start; nil where the text begins otherwise.

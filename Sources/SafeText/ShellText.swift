@@ -15,5 +15,6 @@ package enum ShellText {
         return String(quoted)
     }
 
+    /// A command line that a shell splits into exactly these words.
     package static func line(_ words: [String]) -> String { words.map(word).joined(separator: " ") }
 }

@@ -25,6 +25,7 @@ package struct Approval: Codable, Hashable, Sendable {
 /// An owner's approval of one recovery, bound to the boundary that failed, the hosts and the action; not to a digest of
 /// evidence, which moves with each capture.
 package struct RecoveryApproval: Codable, Hashable, Sendable {
+    /// What is approved.
     package enum Action: String, Codable, Hashable, Sendable {
         /// The failed step once more.
         case rerun

@@ -1,11 +1,13 @@
 /// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts.
 package struct ApprovalStanding: Codable, Hashable, Sendable {
+    /// Whether a layer has what it needs to start.
     package enum Verdict: Codable, Hashable, Sendable {
         case approved(by: Owner, claimedBy: String)
         /// An approval exists, but for another plan content or other hosts.
         case void(by: Owner, changed: String)
         case missing
     }
+    /// A layer, who may approve it, and whether one of them did.
     package struct LayerStanding: Codable, Hashable, Sendable {
         package var layer: LayerName
         package var owners: [Owner]

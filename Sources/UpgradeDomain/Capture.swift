@@ -106,6 +106,7 @@ package enum SurfaceRole: String, Codable, Hashable, Sendable, CaseIterable {
 
 /// Why a surface could not be read; every one of these blocks.
 package struct UnknownReason: Error, Codable, Hashable, Sendable {
+    /// Why, as a closed list.
     package enum Code: String, Codable, Hashable, Sendable {
         case unreachable, timedOut, unacceptedStatus, wrongContentType, truncated, unparsable, errorBody, noItems, stale
         case contradictory, notRun
@@ -134,6 +135,7 @@ package struct EvidenceItem: Codable, Hashable, Sendable {
     }
 }
 
+/// What an item says of itself.
 package enum Health: String, Codable, Hashable, Sendable, Comparable {
     case healthy, unhealthy, unknown
 

@@ -26,7 +26,11 @@ package enum EvidenceComparison {
     ///
     /// A surface that is unknown or absent on either side gives one delta with an empty item and the verdict *unknown*.
     ///
-    /// - Parameter measures: how far numbers may move; from ``Plan/measures``.
+    /// - Parameters:
+    ///   - before: what the other is compared with, such as the baseline.
+    ///   - after: the later capture.
+    ///   - expects: items whose change is wanted; from ``PlanLayer/expects``.
+    ///   - measures: how far numbers may move; from ``Plan/measures``.
     package static func deltas(
         before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:]
     ) -> [ItemDelta] {

@@ -29,6 +29,7 @@ package struct NameGrammar: Sendable {
         self.words = words
     }
 
+    /// Whether a text is a name of this kind.
     package func accepts(_ text: String) -> Bool {
         guard let first = text.utf8.first, start.contains(first), text.utf8.count <= longest else { return false }
         return text.utf8.allSatisfy(more.contains)

@@ -145,6 +145,7 @@ package struct Request: Codable, Hashable, Sendable {
     }
 }
 
+/// What a person asks of a run. Recorded only where the engine takes it.
 package enum RequestedAction: Codable, Hashable, Sendable {
     case pause
     case resume
@@ -168,6 +169,7 @@ package enum RequestedAction: Codable, Hashable, Sendable {
     case approveRecovery(RecoveryApproval)
 }
 
+/// What goes back: a host, a layer, or all that the run touched.
 package enum RollbackScope: Codable, Hashable, Sendable {
     case host(name: HostName)
     case layer(name: LayerName)
@@ -206,6 +208,7 @@ package struct PreflightRecord: Codable, Hashable, Sendable {
     }
 }
 
+/// Why a host may take no part, found before anything changes.
 package struct PreflightProblem: Codable, Hashable, Sendable {
     package var code: HoldCode
     package var detail: String
@@ -223,7 +226,7 @@ package struct CaptureRecord: Codable, Hashable, Sendable {
     /// The last event that was known when it was ordered: it says nothing of what happened after that.
     package var orderedAfter: UInt64
     /// What it showed, judged as what follows the event before it; nil where nothing waited for it, where nothing is judged
-    /// (``CapturePurpose/postFailure``, ``CapturePurpose/beforeRollback``), and in records of builds that kept none.
+    /// (``CapturePurpose/postFailure``, ``CapturePurpose/beforeRollback(attempt:)``), and in records of builds that kept none.
     package var verdict: RecordedVerdict?
 
     package init(
@@ -258,6 +261,7 @@ package enum CapturePurpose: Codable, Hashable, Sendable {
 
 /// A wait that took too long.
 package struct DeadlineRecord: Codable, Hashable, Sendable {
+    /// What was waited for.
     package enum Kind: String, Codable, Hashable, Sendable {
         case healthy, progress, rollbackHealthy
     }

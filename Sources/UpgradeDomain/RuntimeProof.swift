@@ -95,6 +95,7 @@ package struct RuntimeSource: Codable, Hashable, Sendable {
 
 /// A container of one engine on the host, looked at through the engine's command.
 package struct ContainerReference: Codable, Hashable, Sendable {
+    /// Whose command is asked.
     package enum Engine: String, Codable, Hashable, Sendable, CaseIterable { case docker, podman }
     package var engine: Engine
     package var name: String

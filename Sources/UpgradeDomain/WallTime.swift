@@ -32,6 +32,7 @@ package struct WallTime: Hashable, Comparable, Sendable, Codable {
         }
     }
 
+    /// Ends at the ends of the range.
     package func advanced(bySeconds seconds: Int) -> WallTime {
         let (span, isTooLong) = Int64(seconds).multipliedReportingOverflow(by: 1_000)
         return advanced(byMilliseconds: isTooLong ? (seconds < 0 ? .min : .max) : span)
@@ -43,6 +44,7 @@ package struct WallTime: Hashable, Comparable, Sendable, Codable {
         return WallTime(clamping: isBeyond ? .max : sum)
     }
 
+    /// Negative where the other is later.
     package func milliseconds(since other: WallTime) -> Int64 { milliseconds - other.milliseconds }
 
     package func encode(to encoder: any Encoder) throws {

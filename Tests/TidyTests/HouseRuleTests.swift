@@ -25,6 +25,18 @@ import Testing
         #expect(SizeRules.unsized.isEmpty)
     }
 
+    @Test func everyLibraryHasAPageForDevelopers() throws {
+        let front = try tree.file("docs/Lockflight.docc/Lockflight.md")
+        let others = ["CLinux", "CLibSSH2", "lockflight", "lockflight-agent"]
+        let libraries = ImportRules.own.map(\.folder).filter { !$0.hasPrefix("bench/") }
+            .map { String($0.split(separator: "/")[1]) }.filter { !others.contains($0) }
+        #expect(libraries.count >= 17)
+        for name in libraries {
+            #expect(front.text.contains("- ``/\(name)``\n"), "\(name)")
+            #expect(tree.exists("docs/Lockflight.docc/\(name).md"), "\(name)")
+        }
+    }
+
     @Test func sourcesKeepTheHouseStyle() {
         expectNone(tree.files.flatMap(StyleRules.violations))
     }

@@ -15,6 +15,7 @@ package enum FileMode: Sendable {
 package protocol Disk: Sendable {
     /// Makes a folder and those above it. One that is there is refused where others than root and the agent's account may write it.
     func makeFolder(_ path: String) throws(Refusal)
+    /// The names in a folder; none where it is not there.
     func names(in path: String) -> [String]
     func contains(_ path: String) -> Bool
     func read(_ path: String, limitBytes: Int) throws(Refusal) -> [UInt8]?
@@ -29,6 +30,7 @@ package protocol Disk: Sendable {
     func modifiedAt(_ path: String) -> Int64
 
     // What scripts write themselves.
+    /// 0 where there is no such file.
     func byteCount(of path: String) -> Int64
     func slice(of path: String, fromByte: Int64, limitBytes: Int) throws(Refusal) -> [UInt8]
     func digest(of path: String, limitBytes: Int64) -> Digest?

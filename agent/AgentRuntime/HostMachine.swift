@@ -33,6 +33,7 @@ package protocol HostMachine: Sendable {
         prepare: () throws(Refusal) -> Void
     ) throws(Refusal) -> SupervisorStart
 
+    /// Whether this very process, and not a later one of its number, has not ended.
     func isAlive(_ process: ProcessIdentity) -> Bool
     /// Whether a process group has a member that has not ended.
     func hasLivingMember(groupOf leader: ProcessIdentity) -> Bool

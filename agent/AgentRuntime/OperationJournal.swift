@@ -77,7 +77,7 @@ package enum OperationStanding: Hashable, Sendable {
     }
 }
 
-/// The journal of operations in the state folder. Every call but ``folder(of:)`` belongs inside
+/// The journal of operations in the state folder. Every call but `folder(of:)` belongs inside
 /// `StateFolder.exclusively`.
 package struct OperationJournal: Sendable {
     let state: StateFolder

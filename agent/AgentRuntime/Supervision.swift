@@ -2,7 +2,7 @@ package import AgentProtocol
 package import UpgradeDomain
 
 /// What the supervisor of one operation does next, as a value: guardrails in order, the command, the record, and where
-/// the intent asks for it the wait for a confirmation. ``OperationSupervisor`` carries it out.
+/// the intent asks for it the wait for a confirmation. `OperationSupervisor` carries it out.
 ///
 /// There is no way back into an earlier state: a supervisor that dies is never taken up again, its operation is
 /// *interrupted*.

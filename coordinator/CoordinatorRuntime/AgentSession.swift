@@ -23,7 +23,10 @@ package actor AgentSession {
     private(set) var protocolVersion = 1
     private var reader: Task<Void, Never>?
 
-    /// - Parameter executor: the thread that the channel lives on, if it has one.
+    /// - Parameters:
+    ///   - channel: a connection over which nothing was sent yet.
+    ///   - clock: of its timeouts.
+    ///   - executor: the thread that the channel lives on, if it has one.
     package init(channel: any AgentChannel, clock: RuntimeClock, executor: (any TaskExecutor)? = nil) {
         self.channel = channel
         self.clock = clock

@@ -48,9 +48,11 @@ package protocol HostConnector: Sendable {
 
 /// A two-way stream of bytes with an agent at the other end.
 package protocol AgentChannel: Sendable {
+    /// Returns when the bytes are taken, which says nothing of whether they arrived.
     func send(_ bytes: [UInt8]) async throws(ContactFailure)
     /// The next bytes; nil when the agent has closed its side.
     func receive() async throws(ContactFailure) -> [UInt8]?
+    /// Ends the connection; what runs on the host goes on.
     func close() async
 }
 

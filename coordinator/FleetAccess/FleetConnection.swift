@@ -36,6 +36,7 @@ package struct FleetConnection {
             binaries: .standard(environment: environment, executable: executable), logger: logger)
     }
 
+    /// Ends the connections and the helpers behind them.
     package func close() async {
         await connector.close()
         await client.shutdown()

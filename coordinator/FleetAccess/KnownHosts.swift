@@ -15,6 +15,7 @@ package struct KnownHosts {
 
     package init(path: String) { self.path = path }
 
+    /// What a file of known hosts has for one host.
     package struct Match: Hashable {
         package internal(set) var keys: [HostKey] = []
         /// Lines that match but give no key to pin, and why.

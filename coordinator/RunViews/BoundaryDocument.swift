@@ -4,6 +4,7 @@ package import UpgradeDomain
 
 /// A boundary record with everything that a decision needs, readable without the ledger: as JSON, and as a page.
 package struct BoundaryDocument: Encodable {
+    /// One failure: where, what, and how it was answered.
     package struct FailureDocument: Encodable {
         package var boundary: String
         package var subject: String
@@ -16,6 +17,7 @@ package struct BoundaryDocument: Encodable {
         package var atMilliseconds: Int64
         package var answered: String?
     }
+    /// What was seen of one placement, before and after.
     package struct Evidence: Encodable {
         package var placement: Placement
         package var before: Capture?

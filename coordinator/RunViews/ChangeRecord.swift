@@ -5,6 +5,7 @@ package import UpgradeDomain
 package struct ChangeRecord {
     /// A stretch of the run under one status.
     package struct Stretch {
+        /// Which way the run went, if it went.
         package enum Kind: String { case forward, held, back, rest }
         package var words: String
         package var kind: Kind

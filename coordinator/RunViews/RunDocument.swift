@@ -5,6 +5,8 @@ package import UpgradeDomain
 
 /// A run as `--json` shows it.
 package struct RunDocument: Encodable {
+    /// One host in one layer. `intended` is the version that it is to have, `recorded` the one that the run last proved,
+    /// `observed` what its components answered last.
     package struct PlacementDocument: Encodable {
         package var host: HostName
         package var layer: LayerName
@@ -21,6 +23,7 @@ package struct RunDocument: Encodable {
         package var repairedByHand: Bool
         package var adopted: Bool
     }
+    /// Why the run stopped, and what was touched by then.
     package struct HoldDocument: Encodable {
         package var code: String
         package var failureClass: String

@@ -8,6 +8,7 @@ package struct RunOverview: Codable, Hashable {
     package static let namesShown = 20
     package static let furtherFailuresShown = 10
 
+    /// A layer and the versions between which it moves.
     package struct Layer: Codable, Hashable {
         package var name: LayerName
         package var version: VersionChange
@@ -18,7 +19,9 @@ package struct RunOverview: Codable, Hashable {
         case good, bad, attention, working
     }
 
+    /// Why the run stopped.
     package struct Hold: Codable, Hashable {
+        /// Another failure at the same stop.
         package struct Further: Codable, Hashable, Sendable {
             package var subject: String
             package var code: HoldCode

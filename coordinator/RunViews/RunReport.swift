@@ -8,6 +8,7 @@ package struct RunReport: Hashable {
     /// Of a layer with more placements only those are listed that failed or are under way, and at most so many.
     package static let placementsPerLayer = 50
 
+    /// A layer with its placements, counted and in part listed.
     package struct Layer: Hashable {
         package var name: LayerName
         package var version: VersionChange

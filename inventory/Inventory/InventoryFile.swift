@@ -17,7 +17,10 @@ package enum InventoryFile {
     static let silenceSeconds = 3...600
 
     /// The inventory that a text describes, as far as it says it, with every problem of the text.
-    /// - Parameter file: the name that problems are reported under.
+    ///
+    /// - Parameters:
+    ///   - text: YAML.
+    ///   - file: the name that problems are reported under.
     package static func read(text: String, file: String) -> InventoryDraft {
         let reader = FileReader(file: file)
         var draft = InventoryDraft(file: file)
