@@ -87,7 +87,7 @@ let package = Package(
         library(
             "Ledger", in: "Sources",
             [
-                "OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest",
+                "OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest", logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .systemLibrary(
@@ -96,7 +96,7 @@ let package = Package(
         .target(name: "CLinux", path: "Sources/CLinux"),
         library(
             "SSHTransport", in: "Sources",
-            ["CLibSSH2", "SafeText", nio, nioPosix, crypto, cryptoExtras, subprocess, system]),
+            ["CLibSSH2", "SafeText", nio, nioPosix, crypto, cryptoExtras, logging, subprocess, system]),
         .target(
             name: "LabFleet", dependencies: ["OperatorCommands", "UpgradeDomain", "ContentDigest", subprocess, system],
             path: "Sources/LabFleet",

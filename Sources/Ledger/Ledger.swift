@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+package import Logging
 import OperatorCommands
 package import UpgradeDomain
 
@@ -19,6 +20,10 @@ package actor Ledger {
     private let database: DatabaseQueue
     /// A commit failed: whether its facts are on the disk is known only after reopening.
     private var isUncertain = false
+    private var logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() }
+
+    /// Logs each write from now on, at debug, and a commit that failed, at error.
+    package func log(to logger: Logger) { self.logger = logger }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -266,6 +271,7 @@ package actor Ledger {
             let failure = LedgerError(error, purpose: purpose, path: path)
             guard result != nil else { throw failure }
             isUncertain = true
+            logger.error("a commit failed", metadata: ["purpose": "\(purpose)", "cause": "\(failure.cause ?? "-")"])
             let reason = failure.code == .diskFull ? "its disk is full" : "storage failed"
             throw LedgerError(
                 .commitUnknown,
@@ -276,6 +282,7 @@ package actor Ledger {
         guard let result else {
             throw LedgerError(.storageFailed, "The ledger \(path) could not \(purpose): the transaction never ran.")
         }
+        logger.debug("committed", metadata: ["purpose": "\(purpose)"])
         return result
     }
 

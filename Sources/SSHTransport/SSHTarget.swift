@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+package import Logging
 import SafeText
 
 /// Where to connect, as whom, and what the host must prove before it hears our name.
@@ -17,11 +18,14 @@ package struct SSHTarget: Sendable {
     /// The hosts to go through, the first one first; each is logged into with its own key. Their own `jumps` are not used.
     package var jumps: [SSHTarget]
     package var deadlines: SSHDeadlines
+    /// Hears how far each connection comes, at debug.
+    package var logger: Logger
 
     package init(
         host: String, address: String, port: Int = 22, user: String, hostKeys: [SSHHostKey],
         identities: [SSHIdentity], jumps: [SSHTarget] = [],
-        deadlines: SSHDeadlines = SSHDeadlines()
+        deadlines: SSHDeadlines = SSHDeadlines(),
+        logger: Logger = Logger(label: "ssh") { _ in SwiftLogNoOpLogHandler() }
     ) {
         self.host = host
         self.address = address
@@ -31,6 +35,7 @@ package struct SSHTarget: Sendable {
         self.identities = identities
         self.jumps = jumps
         self.deadlines = deadlines
+        self.logger = logger
     }
 }
 

@@ -19,8 +19,12 @@ struct RolloutTests {
                 .verified, "rollout", "start", "lab-1.5.0", "--log-level", "debug", "--log-file", log)
             #expect(!run.output.contains("epoch="))
             let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+            #expect(lines.contains { $0.contains(" debug committed purpose=") })
             for host in fleet.lab.hosts {
-                for what in [" info connected ", " debug effect began effect=start "] {
+                for what in [
+                    " info connected ", " debug effect began effect=start ",
+                    " debug a phase of the connection began ", " debug logged in ",
+                ] {
                     #expect(
                         lines.contains { $0.contains(what) && $0.contains(" epoch=1 host=\(host.name) ") },
                         "\(host.name):\(what)")

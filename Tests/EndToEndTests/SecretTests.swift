@@ -100,7 +100,9 @@ struct SecretTests {
                 #expect([0, 11].contains(outcome.code), "\(words): \(outcome.code) \(outcome.output)\(outcome.errors)")
                 told.append(outcome)
             }
-            try await tell("rollout", "start", "lab-1.5.0")
+            let log = fleet.folder + "/run.log"
+            try await tell("rollout", "start", "lab-1.5.0", "--log-level", "trace", "--log-file", log)
+            #expect(try String(contentsOfFile: log, encoding: .utf8).contains(" committed "))
             try await tell("rollback", "--all", "--reason", "test")
             try await tell("status", "--json")
             try await tell("events", "--json")

@@ -63,6 +63,8 @@ enum ImportRules {
         ("Yams", "inventory/Inventory"),
         ("ArgumentParser", "coordinator/Commands"),
         ("BitCollections", "Sources/RolloutEngine"),
+        ("Logging", "Sources/Ledger"),
+        ("Logging", "Sources/SSHTransport"),
         ("Logging", "coordinator/CoordinatorRuntime"),
         ("Logging", "coordinator/FleetAccess"),
         ("Logging", "coordinator/Commands"),

@@ -14,7 +14,7 @@ import Testing
         ("Sources/SSHTransport/A.swift", "import GRDB"),
         ("coordinator/Commands/A.swift", "internal import GRDB"),
         ("coordinator/Commands/A.swift", "import CLibSSH2"),
-        ("Sources/Ledger/A.swift", "import Yams"), ("Sources/Ledger/A.swift", "import Logging"),
+        ("Sources/Ledger/A.swift", "import Yams"), ("coordinator/RunViews/A.swift", "import Logging"),
         ("coordinator/CoordinatorRuntime/A.swift", "import Ledger"),
         ("coordinator/CoordinatorRuntime/A.swift", "public import SSHTransport"),
         ("coordinator/CoordinatorRuntime/A.swift", "import Inventory"),

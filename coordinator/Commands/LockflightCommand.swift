@@ -132,13 +132,19 @@ extension LedgerError {
 
 extension Context {
     /// The ledger, made with its folder when it is absent.
-    func ledgerForImport() async throws -> Ledger { try await Ledger.openMakingFolders(at: ledgerPath) }
+    func ledgerForImport() async throws -> Ledger { await logged(try await Ledger.openMakingFolders(at: ledgerPath)) }
 
     /// The ledger; absent is an error, so that a command in a wrong folder does not begin an empty one.
-    func ledger() async throws -> Ledger { try await Ledger.openExisting(at: ledgerPath) }
+    func ledger() async throws -> Ledger { await logged(try await Ledger.openExisting(at: ledgerPath)) }
 
     /// The ledger for reading; absent is an error that names the way to make one.
-    func existingLedger() async throws -> Ledger { try await Ledger.openReadOnly(at: ledgerPath) }
+    func existingLedger() async throws -> Ledger { await logged(try await Ledger.openReadOnly(at: ledgerPath)) }
+
+    private func logged(_ ledger: Ledger) async -> Ledger {
+        logger.debug("opened the ledger", metadata: ["ledger": "\(ledger.id)", "path": "\(ledgerPath)"])
+        await ledger.log(to: logger)
+        return ledger
+    }
 
     func inventory(of ledger: Ledger) async throws -> FleetInventory {
         guard let inventory = try await ledger.currentInventory() else {

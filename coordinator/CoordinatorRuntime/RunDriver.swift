@@ -25,7 +25,6 @@ package actor RunDriver {
     private let executor: (any TaskExecutor)?
     private let clock: RuntimeClock
     private let observe: @Sendable (RolloutState) -> Void
-    /// Knows the run and the epoch.
     private let logger: Logger
 
     private var state: RolloutState
@@ -52,6 +51,8 @@ package actor RunDriver {
     /// What drove the run last; nil where nobody did, or where it is not known.
     package nonisolated let previousBuild: CoordinatorBuild?
 
+    /// What is logged names the run and the epoch where the logger does.
+    ///
     /// - Throws: what the log throws; ``RuntimeError`` where the run does not exist or was driven by a build whose agents
     ///   this one can not talk to.
     package init(
@@ -66,9 +67,6 @@ package actor RunDriver {
         self.log = log
         self.clock = clock
         self.observe = observe
-        var logger = logger
-        logger[metadataKey: "run"] = "\(run)"
-        logger[metadataKey: "epoch"] = "\(driver.epoch)"
         self.logger = logger
         executor = connector.executor
         let hello = DrivingHello(ledger: ledger, fence: Fence(driver.epoch, token), record: log)

@@ -50,7 +50,7 @@ package final class SSHConnector: HostConnector {
     private func agent<Connection: RemoteConnection>(
         on host: UpgradeDomain.Host, over connection: Connection
     ) async throws(SSHError) -> SSHAgentChannel<Connection> {
-        logger.about(host.name).debug("logged in; starting the agent")
+        logger.about(host.name).debug("starting the agent")
         do throws(SSHError) {
             let started = try await delivery.start(
                 on: host.name, in: AgentFolder(host.agentDirectory), over: connection)
@@ -147,7 +147,8 @@ package final class SSHConnector: HostConnector {
         if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }
         return SSHTarget(
             host: host.name.rawValue, address: host.address, port: host.port, user: host.user,
-            hostKeys: host.hostKeys.compactMap(SSHHostKey.init), identities: identities, deadlines: deadlines)
+            hostKeys: host.hostKeys.compactMap(SSHHostKey.init), identities: identities, deadlines: deadlines,
+            logger: logger.about(host.name))
     }
 }
 

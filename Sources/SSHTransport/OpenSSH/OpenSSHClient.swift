@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Logging
 import SafeText
 import Subprocess
 import Synchronization
@@ -149,9 +150,14 @@ package final class OpenSSHConnection: RemoteConnection {
         guard FileManager.default.createFile(atPath: options.knownHostsPath, contents: Data(pins.utf8)) else {
             throw target.error(.limitExceeded, detail: "\(options.knownHostsPath) could not be written")
         }
+        target.logger.debug("ssh is started to log in")
         let result = try await call(options.logIn)
-        if result.isSuccess { return }
-        throw failure(result.log)
+        guard result.isSuccess else {
+            let failure = failure(result.log)
+            target.logger.debug("the connection ended", metadata: ["code": "\(failure.code.rawValue)"])
+            throw failure
+        }
+        target.logger.debug("logged in")
     }
 
     func readHostKey() async throws(SSHError) -> SSHHostKey {
@@ -199,6 +205,7 @@ package final class OpenSSHConnection: RemoteConnection {
 
     package func close() async {
         closed.store(true, ordering: .relaxed)
+        target.logger.debug("the connection ended", metadata: ["code": "\(SSHError.Code.closed.rawValue)"])
         _ = try? await call(options.close)
     }
 

@@ -1,4 +1,5 @@
 import CLibSSH2
+import Logging
 import NIOCore
 
 /// Drives one libssh2 session on an event loop, from the first connect to the last free.
@@ -217,10 +218,12 @@ final class SSHSession: WireOwner {
         switch action {
         case .none: break
         case .begin(let phase):
+            target.logger.debug("a phase of the connection began", metadata: ["phase": "\(phase)"])
             arm(phase)
             mustAdvanceAgain = true
         case .announceOpen:
             deadline?.cancel()
+            target.logger.debug("logged in")
             if let accepted = attempts.current { opened?.succeed(accepted) }
             opened = nil
             probeAfterSilence()
@@ -254,6 +257,7 @@ final class SSHSession: WireOwner {
     /// Gives everything back; every promise that anyone waits on is completed here.
     private func release(_ error: SSHError) {
         ending = error
+        target.logger.debug("the connection ended", metadata: ["code": "\(error.code.rawValue)"])
         // Before anybody hears of it and tries again.
         ended()
         deadline?.cancel()

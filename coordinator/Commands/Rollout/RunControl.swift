@@ -158,6 +158,8 @@ struct RunControl {
             at: Context.clock.wall())
         Failpoint.leaseTaken.pass()
         defer { lease.release() }
+        var context = context
+        context.logger[metadataKey: "epoch"] = "\(lease.driver.epoch)"
         let connection = try await context.connection(to: Array(try await state().hosts.values), of: ledger)
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
         let driver = try await RunDriver(
