@@ -12,9 +12,19 @@ struct OperationTable: Hashable, Sendable {
     }
 
     /// What became of an operation is known now, or known no more.
-    mutating func settle(_ id: OperationID, as fate: OperationState.Fate) {
-        guard all[id]?.isOpen == true else { return }
+    ///
+    /// - Returns: the intent that follows from it; nil where it can not be: the operation was never intended, or its end is known.
+    mutating func settle(_ id: OperationID, as fate: OperationState.Fate) -> OperationIntent? {
+        guard let operation = all[id] else { return nil }
+        let canBe =
+            switch fate {
+            case .intended: false
+            case .running, .uncertain, .unconfirmed, .withdrawn, .tombstoned: operation.isUnended
+            case .ended: operation.isOpen
+            }
+        guard canBe else { return nil }
         all[id]?.fate = fate
         if all[id]?.isOpen == false { open.remove(id) }
+        return operation.intent
     }
 }

@@ -19,14 +19,18 @@ struct RecheckQueue: Hashable, Sendable {
 
     mutating func dropAll() { pending = [] }
 
-    mutating func didNotPass(_ host: HostName) { failed.insert(host) }
+    /// What a host was asked to show again was looked at.
+    ///
+    /// - Parameter all: the subjects of the host.
+    /// - Returns: whether all that was asked of the host passed.
+    mutating func took(_ subject: EvidenceSubject, of host: HostName, with all: [EvidenceSubject], passed: Bool) -> Bool
+    {
+        pending.remove(subject)
+        if !passed { failed.insert(host) }
+        return pending.isDisjoint(with: all) && !failed.contains(host)
+    }
 
     func begins(for host: HostName) -> UInt64 { begunAt[host] ?? 0 }
-
-    /// Whether all that was asked of a host passed.
-    func isAnswered(_ host: HostName, with subjects: [EvidenceSubject]) -> Bool {
-        pending.isDisjoint(with: subjects) && !failed.contains(host)
-    }
 }
 
 /// Placements that were done before a restart or a pause, to be proved again before anything new starts.

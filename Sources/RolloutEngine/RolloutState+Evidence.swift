@@ -199,12 +199,13 @@ extension RolloutState {
     private mutating func takeRecheck(
         _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
     ) {
-        rechecks.drop([capture.subject])
+        let own = placements(of: placement.host).map(EvidenceSubject.placement)
+        let isAnswered = rechecks.took(
+            capture.subject, of: placement.host, with: own, passed: verdict.problem == nil)
         guard let state = placements[placement] else { return }
         lostHosts[placement.host] = nil
         if let problem = verdict.problem {
             placements[placement]?.problem = problem
-            rechecks.didNotPass(placement.host)
         } else if case .rolledBack = state.phase {
             placements[placement]?.repairedByHand = true
             accepted[capture.subject] = capture
@@ -214,10 +215,7 @@ extension RolloutState {
             returnRepaired(placement, state, moment)
         }
         // A failure of the host as a whole is answered when all that was asked of it passed.
-        let rest = placements(of: placement.host).map(EvidenceSubject.placement)
-        if rechecks.isAnswered(placement.host, with: rest) {
-            resolveHostFailures(of: placement.host)
-        }
+        if isAnswered { resolveHostFailures(of: placement.host) }
     }
 
     /// A failed placement whose evidence is good again goes on from where it is.

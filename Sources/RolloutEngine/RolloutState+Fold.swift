@@ -31,7 +31,7 @@ extension RolloutState {
         case .operationWithdrawn(let id, _): close(id, .withdrawn, moment)
         case .operationTombstoned(let id): close(id, .tombstoned, moment)
         case .operationStarted(let id): run(id, moment)
-        case .operationUncertain(let id, _): doubt(id)
+        case .operationUncertain(let id, _): _ = operationTable.settle(id, as: .uncertain)
         case .operationEnded(let record): end(record, moment)
         case .operationConfirmed(let id): confirm(id, moment)
         case .operationReverted(let id, let record): revert(id, record, moment)
@@ -135,14 +135,7 @@ extension RolloutState {
     }
 
     private mutating func run(_ id: OperationID, _ moment: Moment) {
-        guard let operation = operations[id], operation.isUnended else { return }
-        operationTable.settle(id, as: .running)
-        touch(operation.intent, moment)
-    }
-
-    private mutating func doubt(_ id: OperationID) {
-        guard let operation = operations[id], operation.isUnended else { return }
-        operationTable.settle(id, as: .uncertain)
+        if let intent = operationTable.settle(id, as: .running) { touch(intent, moment) }
     }
 
     private mutating func touch(_ intent: OperationIntent, _ moment: Moment) {
@@ -156,10 +149,9 @@ extension RolloutState {
 
     /// The operation never ran: its placement is where it was before the intent.
     private mutating func close(_ id: OperationID, _ fate: OperationState.Fate, _ moment: Moment) {
-        guard let operation = operations[id], operation.isUnended else { return }
-        operationTable.settle(id, as: fate)
-        let placement = operation.intent.placement
-        switch operation.intent.action {
+        guard let intent = operationTable.settle(id, as: fate) else { return }
+        let placement = intent.placement
+        switch intent.action {
         case .step:
             placements[placement]?.attempt += 1
             // A rollback that was asked for meanwhile goes on.
@@ -171,7 +163,7 @@ extension RolloutState {
                 placements[placement]?.enter(stepsDone == 0 ? .waiting : .changing, moment)
             }
         case .rollback:
-            let next = max(placements[placement]?.rollbackAttempt ?? 1, operation.intent.attempt + 1)
+            let next = max(placements[placement]?.rollbackAttempt ?? 1, intent.attempt + 1)
             placements[placement]?.rollbackAttempt = next
         }
     }
@@ -182,7 +174,7 @@ extension RolloutState {
             conclude(operation.intent, record, problem(of: record, operation.intent), moment)
             return
         }
-        operationTable.settle(record.id, as: .unconfirmed(record, since: moment.wall))
+        _ = operationTable.settle(record.id, as: .unconfirmed(record, since: moment.wall))
         advanceMark = moment.monotonic
         noteChange(operation.intent, record, moment)
         // A failure closes its boundary at once, confirmed or not.
@@ -199,7 +191,7 @@ extension RolloutState {
     }
 
     private mutating func close(_ intent: OperationIntent, _ record: OperationRecord, _ moment: Moment) {
-        operationTable.settle(intent.id, as: .ended(record))
+        _ = operationTable.settle(intent.id, as: .ended(record))
         advanceMark = moment.monotonic
     }
 

@@ -317,7 +317,7 @@ extension RolloutState {
         case .rerun(let host, _, let step): rerun(host, from: step, moment)
         case .signOff(let hosts, _):
             let accepted = placementsAwaitingSignOff.filter { hosts.contains($0.host) }
-            campaign?.signedOff.formUnion(accepted)
+            campaign?.signOff(accepted)
         case .rebind(let host, let address, let port, let keys):
             hosts[host]?.address = address
             hosts[host]?.port = port

@@ -94,31 +94,31 @@ extension RolloutState {
             resolveRollbackRequests()
             return
         }
-        let members = campaign.layers.joined().map(EvidenceSubject.placement)
         let scopes = baselines.keys.filter { subject in
             switch subject {
             case .layer, .fleet: true
             case .placement: false
             }
         }
-        self.campaign?.proofPending = Set(members + scopes)
-        self.campaign?.proofSequence = moment.sequence
+        self.campaign?.prove(with: scopes, from: moment.sequence)
     }
 
     /// Whether the placements went back one by one, but not yet together.
     var isProvingWholeRollback: Bool { campaign?.proofPending?.isEmpty == false && campaignIsDone(verified: true) }
 
     mutating func takeRollbackProof(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
-        campaign?.proofPending?.remove(capture.subject)
-        if let problem = verdict.problem {
-            if case .placement(let placement) = capture.subject {
-                settleRollback(placement, .unverified, problem, moment)
-            } else {
-                campaign?.proofPending = []
-                latch(Failure(boundary: boundary, subject: capture.subject, problem: problem, at: moment.wall))
+        take(proofOf: capture.subject, verdict.problem, moment)
+    }
+
+    private mutating func take(proofOf subject: EvidenceSubject, _ problem: Problem?, _ moment: Moment) {
+        switch campaign?.took(subject, passed: problem == nil) {
+        case nil, .goOn: break
+        case .proved: if campaignIsDone(verified: true) { resolveRollbackRequests() }
+        case .settle(let placement): settleRollback(placement, .unverified, problem, moment)
+        case .stop:
+            if let problem {
+                latch(Failure(boundary: boundary, subject: subject, problem: problem, at: moment.wall))
             }
-        } else if campaign?.proofPending?.isEmpty == true, campaignIsDone(verified: true) {
-            resolveRollbackRequests()
         }
     }
 
@@ -126,15 +126,7 @@ extension RolloutState {
     mutating func loseProof(of loss: HostLoss, _ moment: Moment) {
         guard isProvingWholeRollback else { return }
         let asked = (campaign?.proofPending ?? []).filter { captureOrder($0, .rollbackProof)?.host == loss.host }
-        for subject in asked.sortedForDisplay {
-            let problem = Problem(.rollbackUnverified, "\(loss.code.rawValue): \(loss.detail)")
-            campaign?.proofPending?.remove(subject)
-            if case .placement(let placement) = subject {
-                settleRollback(placement, .unverified, problem, moment)
-            } else {
-                campaign?.proofPending = []
-                latch(Failure(boundary: boundary, subject: subject, problem: problem, at: moment.wall))
-            }
-        }
+        let problem = Problem(.rollbackUnverified, "\(loss.code.rawValue): \(loss.detail)")
+        for subject in asked.sortedForDisplay { take(proofOf: subject, problem, moment) }
     }
 }
