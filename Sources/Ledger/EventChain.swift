@@ -40,7 +40,7 @@ extension RunEvent {
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
             .operationConfirmed, .operationReverted,
-            .placementSoaked, .deadlinePassed, .hostLost, .evidencePruned:
+            .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
             true
         }
     }
@@ -60,7 +60,7 @@ extension RunEvent {
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
             .operationConfirmed, .operationReverted,
-            .placementSoaked, .deadlinePassed, .hostLost, .evidencePruned:
+            .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
             nil
         }
     }

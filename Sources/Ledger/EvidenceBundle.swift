@@ -177,7 +177,7 @@ extension RunEvent {
         case .runStarted, .driverAttached, .driverDetached, .requested, .preflightRecorded, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationTombstoned, .operationConfirmed,
             .placementSoaked,
-            .deadlinePassed, .hostLost, .evidencePruned:
+            .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
             []
         }
     }

@@ -183,7 +183,7 @@ private struct ChainCheck {
         case .driverDetached, .requested, .preflightRecorded, .operationIntended, .operationWithdrawn,
             .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned, .operationConfirmed,
             .operationReverted, .placementSoaked,
-            .deadlinePassed, .hostLost:
+            .deadlinePassed, .watchInterrupted, .hostLost:
             break
         case .evidencePruned: isPruned = true
         }

@@ -19,6 +19,15 @@ package struct SurfaceOrder: Hashable, Sendable {
     }
 }
 
+extension Plan {
+    /// All that a look at a placement of a layer asks.
+    func sources(in layer: PlanLayer) -> [SurfaceSource] {
+        layer.components.map(\.observe) + layer.components.compactMap { $0.runtime.map { .runtime($0.source) } }
+            + [.command(materialization)] + evidence.filter { $0.scope == .host }.map(\.source)
+            + [representativePath.source]
+    }
+}
+
 /// What a plan asks of a host, for each subject.
 package struct EvidenceFamily: Sendable {
     package let plan: Plan

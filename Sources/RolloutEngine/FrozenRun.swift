@@ -12,6 +12,9 @@ package final class FrozenRun: Hashable, Sendable {
     let firstHosts: [LayerName: HostName]
     /// The host that speaks for each layer that has layer-scoped evidence.
     let vantages: [LayerName: HostName]
+    /// For each layer the longest time between the ends of two looks at a placement in which it still counts as watched: until
+    /// the next look is due, and what that may take.
+    let watchLimits: [LayerName: Duration]
 
     init(_ definition: RunDefinition) {
         self.definition = definition
@@ -21,6 +24,12 @@ package final class FrozenRun: Hashable, Sendable {
         vantages = Dictionary(
             members.compactMap { layer, hosts in
                 definition.plan.layerVantages.first(where: hosts.contains).map { (layer.name, $0) }
+            }
+        ) { $1 }
+        watchLimits = Dictionary(
+            members.map { layer, _ in
+                let look = definition.plan.sources(in: layer).reduce(0) { $0 + $1.timeoutSeconds }
+                return (layer.name, .seconds(layer.sampleSeconds + look))
             }
         ) { $1 }
         order = PlacementOrder(batches)

@@ -136,12 +136,15 @@ struct Look: Hashable, Sendable {
     var began: MonotonicTime
     /// When its capture was recorded.
     var ended: MonotonicTime
+    /// How long nobody had looked until its end: since the look before it, or since the phase began.
+    var unwatched: Duration
 
     /// A wall clock that was set forward meanwhile makes it older than it is; one set back makes it at most as new as its end.
-    init(_ capture: Capture, recordedAt moment: Moment) {
+    init(_ capture: Capture, recordedAt moment: Moment, after state: PlacementState) {
         let milliseconds = max(0, moment.wall.milliseconds - capture.takenAt.milliseconds)
         began = moment.monotonic + .milliseconds(-milliseconds)
         ended = moment.monotonic
+        unwatched = moment.monotonic - (state.lastLook?.ended ?? state.phaseMark)
     }
 }
 

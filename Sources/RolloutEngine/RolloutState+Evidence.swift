@@ -159,13 +159,18 @@ extension RolloutState {
                 placements[placement]?.enter(.soaking, moment)
                 advanceMark = moment.monotonic
             }
-            placements[placement]?.lastLook = Look(capture, recordedAt: moment)
+            note(capture, of: placement, moment)
         } else if let problem = verdict.problem, !isPaused {
             fail(placement: placement, problem, moment)
         } else {
-            placements[placement]?.lastLook = Look(capture, recordedAt: moment)
+            note(capture, of: placement, moment)
             placements[placement]?.problem = verdict.problem
         }
+    }
+
+    private mutating func note(_ capture: Capture, of placement: Placement, _ moment: Moment) {
+        guard let state = placements[placement] else { return }
+        placements[placement]?.lastLook = Look(capture, recordedAt: moment, after: state)
     }
 
     private mutating func takeBoundary(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
@@ -187,7 +192,7 @@ extension RolloutState {
     private mutating func takeRollbackSample(
         _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
     ) {
-        placements[placement]?.lastLook = Look(capture, recordedAt: moment)
+        note(capture, of: placement, moment)
         if let problem = verdict.problem {
             placements[placement]?.problem = problem
         } else {

@@ -37,6 +37,7 @@ extension RolloutState {
         case .operationReverted(let id, let record): revert(id, record, moment)
         case .placementSoaked(let placement, let attempt): soak(placement, attempt: attempt, moment)
         case .deadlinePassed(let record): take(record, moment)
+        case .watchInterrupted(let interruption): take(interruption, moment)
         case .hostLost(let loss): take(loss, moment)
         }
         holdForRefusedMoves(moment)
@@ -73,18 +74,30 @@ extension RolloutState {
     mutating func restartClocks(_ moment: Moment) {
         advanceMark = moment.monotonic
         for (placement, state) in placements.all {
-            switch state.phase {
-            case .soaking: placements[placement]?.enter(.warmingUp, moment)
-            case .checked: placements[placement]?.enter(.waiting, moment)
-            case .warmingUp, .provingRollback, .changing:
-                placements[placement]?.phaseMark = moment.monotonic
-                placements[placement]?.lastLook = nil
-            case .soaked:
-                if stage != .complete {
-                    reproofs.ask(placement, at: moment.sequence)
-                }
-            case .waiting, .failed, .rollbackPending, .rollingBack, .rolledBack, .retired: break
-            }
+            restartWatch(of: placement, moment)
+            if state.phase == .soaked, stage != .complete { reproofs.ask(placement, at: moment.sequence) }
+        }
+    }
+
+    /// What was watched is watched from its beginning again, and what was found before a change is looked at again.
+    private mutating func restartWatch(of placement: Placement, _ moment: Moment) {
+        switch placements[placement]?.phase {
+        case .soaking: placements[placement]?.enter(.warmingUp, moment)
+        case .checked: placements[placement]?.enter(.waiting, moment)
+        case .warmingUp, .provingRollback, .changing:
+            placements[placement]?.phaseMark = moment.monotonic
+            placements[placement]?.lastLook = nil
+        case .waiting, .soaked, .failed, .rollbackPending, .rollingBack, .rolledBack, .retired, nil: break
+        }
+    }
+
+    private mutating func take(_ interruption: WatchInterruption, _ moment: Moment) {
+        lastInterruption = NotedInterruption(sequence: moment.sequence, interruption: interruption)
+        if let placement = interruption.placement {
+            restartWatch(of: placement, moment)
+        } else {
+            advanceMark = moment.monotonic
+            for placement in placements.all.keys { restartWatch(of: placement, moment) }
         }
     }
 

@@ -181,7 +181,9 @@ extension RolloutState {
         _ purpose: CapturePurpose, _ now: MonotonicTime, _ decision: inout Decision
     ) {
         let ends = state.phaseMark + .seconds(layer.healthyWithinSeconds)
-        if now < ends {
+        if let interruption = interruption(placement, state) {
+            decision.effects.append(.record(.watchInterrupted(interruption)))
+        } else if now < ends {
             sample(placement, state, layer, purpose, now, &decision)
             decision.wake(at: ends)
         } else if let look = state.lastLook, look.began >= ends {
@@ -197,7 +199,9 @@ extension RolloutState {
     ) {
         let ends = state.phaseMark + .seconds(layer.soakSeconds)
         let isSeen = state.lastLook.map { $0.began >= ends } ?? false
-        if now >= ends, isSeen || layer.soakSeconds == 0 {
+        if let interruption = interruption(placement, state) {
+            decision.effects.append(.record(.watchInterrupted(interruption)))
+        } else if now >= ends, isSeen || layer.soakSeconds == 0 {
             decision.effects.append(.record(.placementSoaked(placement: placement, attempt: state.attempt)))
         } else if now >= ends {
             // The soak ends with a look, so that its last moment is seen as well.
@@ -206,6 +210,21 @@ extension RolloutState {
             sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
             decision.wake(at: ends)
         }
+    }
+
+    /// Whether the time that passes decides anything: placements are watched, or owe progress.
+    package var isWatching: Bool {
+        switch stage {
+        case .batch: true
+        case .preflight, .baseline, .batchBoundary, .layerBoundary, .end, .complete: campaign != nil
+        }
+    }
+
+    /// The time before the last look, where it was longer than looks are apart: what happened in it, nobody saw.
+    private func interruption(_ placement: Placement, _ state: PlacementState) -> WatchInterruption? {
+        guard let look = state.lastLook, let limit = frozen.watchLimits[placement.layer], look.unwatched > limit
+        else { return nil }
+        return WatchInterruption(placement: placement, seconds: Int(look.unwatched.components.seconds))
     }
 
     private func sample(
@@ -230,13 +249,28 @@ extension RolloutState {
         _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, since mark: MonotonicTime,
         _ now: MonotonicTime, _ decision: inout Decision
     ) {
-        let waitingFor = state.problem?.detail ?? "\(placement) is \(state.phase)"
+        let waitingFor = state.problem?.detail ?? awaited(of: placement, state)
         decision.effects.append(
             .record(
                 .deadlinePassed(
                     DeadlineRecord(
                         kind: kind, placement: placement, waitedSeconds: Int((now - mark).components.seconds),
                         waitingFor: waitingFor))))
+    }
+
+    /// What a placement waits for that has not been found wrong.
+    private func awaited(of placement: Placement, _ state: PlacementState) -> String {
+        let what =
+            switch state.phase {
+            case .waiting: "the look at it before its change"
+            case .checked, .changing:
+                openOperations.sorted().first { operations[$0]?.intent.placement == placement }
+                    .map { "the end of \($0)" } ?? "its next step"
+            case .warmingUp, .soaking, .provingRollback: "a look at it"
+            case .rollbackPending, .rollingBack: "its rollback"
+            case .soaked, .failed, .rolledBack, .retired: "the run to go on"
+            }
+        return "\(placement) waits for \(what)"
     }
 
     private func watchProgress(

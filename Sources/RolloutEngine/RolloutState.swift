@@ -18,6 +18,12 @@ package enum Stage: Hashable, Sendable {
     case complete
 }
 
+/// A time in which nobody looked, and the event that says so.
+package struct NotedInterruption: Hashable, Sendable {
+    package let sequence: UInt64
+    package let interruption: WatchInterruption
+}
+
 /// Everything the facts of one run say. A value: folding the same events gives the same state.
 package struct RolloutState: Hashable, Sendable {
     /// What no event changes; shared by every copy of the state, as copies are many.
@@ -66,6 +72,8 @@ package struct RolloutState: Hashable, Sendable {
     /// Placements whose failed step may run again.
     package internal(set) var rerunPending: Set<Placement> = []
     var reproofs: ReproofQueue
+    /// The last time in which nobody looked, by the event that says so.
+    package internal(set) var lastInterruption: NotedInterruption?
     /// When a placement of the active batch last got further, on the monotonic clock.
     var advanceMark: MonotonicTime
 

@@ -19,7 +19,7 @@ package struct RunHosts: Sendable {
             case .driverAttached, .driverDetached, .captured, .operationIntended, .operationWithdrawn,
                 .operationStarted,
                 .operationUncertain, .operationEnded, .operationConfirmed, .operationReverted, .operationTombstoned,
-                .placementSoaked, .deadlinePassed, .hostLost, .evidencePruned:
+                .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
                 continue
             }
         }

@@ -18,6 +18,7 @@ extension RunEvent {
         case .operationTombstoned: "operationTombstoned"
         case .placementSoaked: "placementSoaked"
         case .deadlinePassed: "deadlinePassed"
+        case .watchInterrupted: "watchInterrupted"
         case .hostLost: "hostLost"
         case .evidencePruned: "evidencePruned"
         }

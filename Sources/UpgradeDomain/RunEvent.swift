@@ -26,6 +26,8 @@ package enum RunEvent: Codable, Hashable, Sendable {
     /// The placement stayed healthy for its whole soak.
     case placementSoaked(placement: Placement, attempt: Int)
     case deadlinePassed(DeadlineRecord)
+    /// For a while nobody looked: soaks, and the deadlines of what is watched, start again from zero.
+    case watchInterrupted(WatchInterruption)
     /// The host could not be reached or is not the host it was.
     case hostLost(HostLoss)
     /// The raw answers behind the evidence of a closed run were deleted; what was judged by them stays.
@@ -276,6 +278,18 @@ package struct DeadlineRecord: Codable, Hashable, Sendable {
         self.placement = placement
         self.waitedSeconds = waitedSeconds
         self.waitingFor = waitingFor
+    }
+}
+
+/// A time in which nobody looked, longer than the looks at a placement are apart.
+package struct WatchInterruption: Codable, Hashable, Sendable {
+    /// What was not looked at; nil where the driver itself stood still, and so looked at nothing.
+    package var placement: Placement?
+    package var seconds: Int
+
+    package init(placement: Placement?, seconds: Int) {
+        self.placement = placement
+        self.seconds = seconds
     }
 }
 

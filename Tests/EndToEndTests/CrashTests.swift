@@ -175,6 +175,30 @@ struct CrashTests {
         }
     }
 
+    @Test func timeInWhichTheCoordinatorWasStoppedCountsForNothing() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(
+                to: "1.5.0", change: { CrashTests.counting($0.replacing("soakSeconds: 2", with: "soakSeconds: 4")) })
+            var stoppedAt = Date.distantFuture
+            let outcome = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
+                try await fleet.suspend(process)
+                stoppedAt = Date()
+                try await fleet.wait(for: "the soak to be over, had it been watched") {
+                    Date() > stoppedAt.addingTimeInterval(8)
+                }
+                kill(process, SIGCONT)
+            }
+            #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome)")
+            #expect(outcome.output.contains("nobody looked at anything for "), "\(outcome)")
+            let events = try await fleet.expect(.verified, "events").output.split(separator: "\n").map(String.init)
+            let interrupted = try #require(events.firstIndex { $0.contains("nobody looked at anything for ") })
+            let soaked = try #require(events.firstIndex { $0.contains("core-1/core stayed healthy for its soak") })
+            #expect(interrupted < soaked)
+            for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
+        }
+    }
+
     @Test func aSuspendedCoordinatorIsDeposedAndChangesNothingWhenItWakesUp() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)

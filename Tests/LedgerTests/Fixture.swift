@@ -100,6 +100,8 @@ final class Fixture: Sendable {
             .placementSoaked(placement: placement, attempt: 1),
             .deadlinePassed(
                 DeadlineRecord(kind: .healthy, placement: placement, waitedSeconds: 10, waitingFor: "services")),
+            .watchInterrupted(WatchInterruption(placement: placement, seconds: 64)),
+            .watchInterrupted(WatchInterruption(placement: nil, seconds: 7)),
             .hostLost(HostLoss(host: "core-2", code: .hostUnreachable, detail: "connection refused")),
             .driverDetached(reason: "Ctrl-C"),
             request(.rollback(scope: .host(name: "core-1"), breakGlass: nil)),

@@ -70,4 +70,81 @@ struct DeadlineTests {
         #expect(soaked.milliseconds - last.milliseconds < 100)
         #expect(harness.now - mark >= .seconds(10))
     }
+
+    // MARK: Time in which nobody looked
+
+    private func interruptions(_ harness: EngineHarness) -> [WatchInterruption] {
+        harness.log.compactMap { if case .watchInterrupted(let interruption) = $0.event { interruption } else { nil } }
+    }
+
+    /// A look that hangs, or a coordinator that has no time for it.
+    @Test func aSoakInWhichNobodyLookedBeginsAgain() throws {
+        var harness = EngineHarness(Model.run())
+        harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
+        harness.now = harness.now + .seconds(3_000)
+        let resumed = harness.now
+        harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaked }
+        #expect(interruptions(harness).map(\.placement) == [DeadlineTests.first])
+        #expect(try #require(interruptions(harness).first).seconds >= 3_000)
+        #expect(harness.now - resumed >= .seconds(10))
+        harness.run()
+        #expect(harness.state.status == .verified)
+    }
+
+    @Test func whatIsWatchedAsOftenAsThePlanSaysIsNotInterrupted() {
+        var harness = EngineHarness(Model.run())
+        harness.run()
+        #expect(harness.state.status == .verified)
+        #expect(interruptions(harness).isEmpty)
+    }
+
+    @Test func aHostThatIsFoundUnhealthyAfterwardsFailsAtOnceInASoak() {
+        var harness = EngineHarness(Model.run())
+        harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
+        harness.now = harness.now + .seconds(3_000)
+        harness.machines[DeadlineTests.first]?.statuses["store"] = "down"
+        harness.run { $0.state.isHeld }
+        #expect(interruptions(harness).isEmpty)
+        #expect(harness.state.status == .held(.evidenceRegressed))
+    }
+
+    @Test func aHealthyDeadlineBeginsAgainWhereNobodyLooked() {
+        var harness = seenOnce(sampleSeconds: 5, healthyWithinSeconds: 60)
+        harness.now = harness.now + .seconds(3_000)
+        harness.run { !$0.state.isHeld && $0.log.contains { $0.event.kind == "watchInterrupted" } }
+        #expect(harness.state.placements[DeadlineTests.first]?.phase == .warmingUp)
+        harness.machines[DeadlineTests.first]?.statuses["store"] = "up"
+        harness.run()
+        #expect(harness.state.status == .verified)
+    }
+
+    /// The driver was stopped, or its machine slept.
+    @Test func nothingThatIsWatchedOrOwesProgressCountsTheTimeOfADriverThatStoodStill() throws {
+        for phase in [PlacementPhase.soaking, .warmingUp, .checked] {
+            var harness = EngineHarness(Model.run())
+            harness.run { $0.state.placements[DeadlineTests.first]?.phase == phase }
+            harness.now = harness.now + .seconds(1_000_000)
+            harness.append(.watchInterrupted(WatchInterruption(placement: nil, seconds: 1_000_000)))
+            let state = try #require(harness.state.placements[DeadlineTests.first])
+            #expect(state.phase == (phase == .checked ? .waiting : .warmingUp))
+            #expect(state.phaseMark == harness.now && harness.state.advanceMark == harness.now)
+            let isOver = harness.next.effects.contains {
+                if case .record(.deadlinePassed) = $0 { true } else { false }
+            }
+            #expect(!isOver)
+            harness.run()
+            #expect(harness.state.status == .verified, "\(phase)")
+        }
+    }
+
+    @Test func aDeadlineNamesWhatIsWaitedFor() {
+        var harness = EngineHarness(Model.run())
+        harness.machines[DeadlineTests.first]?.script = .neverArrives
+        harness.run { $0.state.openOperations.isEmpty == false }
+        harness.now = harness.now + .seconds(1_000_000)
+        let waits = harness.next.effects.compactMap { effect -> String? in
+            if case .record(.deadlinePassed(let record)) = effect { record.waitingFor } else { nil }
+        }
+        #expect(waits.first?.hasPrefix("d1/data waits for the end of r-") == true, "\(waits)")
+    }
 }

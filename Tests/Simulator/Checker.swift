@@ -94,6 +94,19 @@ final class Checker {
         case .runStarted, .driverDetached, .preflightRecorded, .operationWithdrawn, .operationStarted,
             .operationUncertain, .evidencePruned:
             break
+        case .watchInterrupted: world.sometimes(.watchInterrupted)
+        }
+    }
+
+    /// A soak is watched from its beginning to its end by whoever says that it has passed.
+    ///
+    /// - Parameter wokenAt: when the driver went on after it had stood still.
+    func checkWatched(_ events: [RecordedEvent], since wokenAt: Int64) {
+        for case .placementSoaked(let placement, _) in events.map(\.event) {
+            let soak = Int64(latest?.plan.layer(placement.layer)?.soakSeconds ?? 0) * 1_000
+            require(
+                world.time.now >= wokenAt + soak,
+                "\(placement) soaks for \(soak) ms after its driver stood still, and not \(world.time.now - wokenAt)")
         }
     }
 
@@ -278,6 +291,8 @@ extension RunEvent {
         case .operationTombstoned(let id): "tombstoned \(id.rawValue)"
         case .placementSoaked(let placement, _): "soaked \(placement.description)"
         case .deadlinePassed(let record): "deadline of \(record.placement.description)"
+        case .watchInterrupted(let interruption):
+            "nobody looked for \(interruption.seconds) s at \(interruption.placement?.description ?? "anything")"
         case .evidencePruned: "pruned"
         case .hostLost(let loss): "lost \(loss.host.rawValue): \(loss.code.rawValue)"
         }

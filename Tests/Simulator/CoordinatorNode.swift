@@ -26,6 +26,12 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     private(set) var isDead = false
     private(set) var hasEnded = false
     private var isSuspended = false
+    /// A little more than a driver may stand still and count the time as watched.
+    private static let longestUnseen: Int64 = 6_500
+    /// When it went on after it had stood still for longer.
+    private var wokenAt: Int64?
+    /// What it records first may be what it had decided before.
+    private var hasRecordedSince = false
     private var waiting: [UnsafeContinuation<Void, Never>] = []
     private var lease: Lease?
     private(set) var epoch: Epoch = 0
@@ -137,6 +143,10 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     func suspend(milliseconds: Int64) {
         isSuspended = true
+        if milliseconds > CoordinatorNode.longestUnseen {
+            wokenAt = world.time.now + milliseconds
+            hasRecordedSince = false
+        }
         world.time.after(milliseconds) { [weak self] in self?.goOn() }
     }
 
@@ -214,6 +224,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         let outcome = try await log.append(events, with: evidence, to: state, at: wall, epoch: epoch)
         guard case .appended(let recorded) = outcome else { return outcome }
         world.checker.appended(recorded)
+        if let wokenAt, hasRecordedSince { world.checker.checkWatched(recorded, since: wokenAt) }
+        hasRecordedSince = wokenAt.map { world.time.now >= $0 } ?? false
         world.checker.require(epoch == world.highestEpoch, "only the newest driver records")
         if case .coordinatorDies(afterwards: true)? = fault {
             world.noteDeath(after: events)

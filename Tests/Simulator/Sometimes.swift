@@ -6,5 +6,6 @@ enum Sometimes: String, CaseIterable {
     case heldWithOperationsInFlight, hostWentBackByItself, confirmed, clockJumped
     case recheck, rerun, rerunFromAStep, rollback, retire, resumed, paused, aborted, cancelled, copyDrove, adopted,
         quarantined
+    case watchInterrupted
     case endedVerified, endedRolledBack, finalized, tombstoned, interrupted
 }

@@ -10,6 +10,9 @@ package import UpgradeDomain
 package actor RunDriver {
     /// How often requests of other terminals are looked for.
     static let requestPollInterval = Duration.milliseconds(250)
+    /// The longest that a turn may take, of which each is a quarter of a second, before it counts as time in which nobody looked: the
+    /// process was stopped, its machine slept, or its disk took that long.
+    static let longestTurn = Duration.seconds(5)
     /// Attempts to append a group over the requests of others.
     static let appendAttempts = 100
     /// How many reports of hosts are appended at once; their answers come with them.
@@ -33,6 +36,7 @@ package actor RunDriver {
     private var followed: Set<OperationID> = []
     private var inbox: [HostReport] = []
     private var waiter: CheckedContinuation<Void, Never>?
+    private var lastTurn = MonotonicTime.zero
     private var stop = StopRequest.none
     private var isDeposed = false
 
@@ -96,7 +100,9 @@ package actor RunDriver {
     package func drive() async throws -> End {
         logger.info("driving the run", metadata: ["sequence": "\(state.sequence)"])
         try await append([.driverAttached(driver)])
+        lastTurn = clock.monotonic()
         while !isDeposed {
+            try await noteStandstill()
             try await drainInbox()
             if isOver || (state.isAtRest && inFlight.isEmpty) { break }
             if stop == .detach || (stop == .drain && !isSupervising) { break }
@@ -111,6 +117,18 @@ package actor RunDriver {
             try await readRequests()
         }
         return try await finish()
+    }
+
+    /// Records that nobody looked for a while, before anything is decided by the time that has passed.
+    private func noteStandstill() async throws {
+        let now = clock.monotonic()
+        let gap = now - lastTurn
+        lastTurn = now
+        guard gap > RunDriver.longestTurn, state.isWatching, !isOver else { return }
+        logger.notice("nobody looked for a while", metadata: ["seconds": "\(gap.components.seconds)"])
+        try await append([
+            .watchInterrupted(WatchInterruption(placement: nil, seconds: Int(gap.components.seconds)))
+        ])
     }
 
     /// Starts nothing new and lets what is in flight finish; asked twice, lets go at once.
@@ -187,9 +205,10 @@ package actor RunDriver {
         wake()
     }
 
-    /// The last look before an intent is sent; nil when it may not be any more.
+    /// The last look before an intent is sent; nil when it may not be any more, or was decided on before the driver stood still.
     private func dispatch(_ intent: OperationIntent) -> StartRequest? {
-        guard stop == .none, !isDeposed, state.maySend(intent.id), let host = state.hosts[intent.placement.host],
+        guard stop == .none, !isDeposed, clock.monotonic() - lastTurn <= RunDriver.longestTurn,
+            state.maySend(intent.id), let host = state.hosts[intent.placement.host],
             let script = state.script(of: intent)
         else { return nil }
         followed.insert(intent.id)

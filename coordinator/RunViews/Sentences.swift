@@ -35,10 +35,19 @@ extension RunEvent {
         case .placementSoaked(let placement, _): "\(placement) stayed healthy for its soak"
         case .deadlinePassed(let record):
             "\(record.placement) passed its deadline for \(record.kind.words): \(record.waitingFor)"
+        case .watchInterrupted(let interruption):
+            interruption.sentence
         case .evidencePruned(let pruning):
             "pruned by \(pruning.by), \(pruning.reason): \(pruning.answers) answers, \(pruning.bytes) bytes"
         case .hostLost(let loss): "lost \(loss.host): \(loss.code.rawValue): \(loss.detail)"
         }
+    }
+}
+
+extension WatchInterruption {
+    package var sentence: String {
+        placement.map { "nobody looked at \($0) for \(seconds) s: its soak or its deadline begins again" }
+            ?? "nobody looked at anything for \(seconds) s, as the driver stood still: soaks and deadlines begin again"
     }
 }
 

@@ -14,6 +14,9 @@ struct RunNarrator {
         let time = state.lastEventAt.rfc3339
         var lines: [TerminalText] = []
         if last?.status != state.status { lines.append("\(time) \(state.definition.run) \(state.status)") }
+        if last != nil, let noted = state.lastInterruption, noted != last?.lastInterruption {
+            lines.append("\(time) \(noted.interruption.sentence)")
+        }
         for placement in state.orderedPlacements {
             guard let own = state.placements[placement], own.phase != last?.placements[placement]?.phase, last != nil
             else { continue }
