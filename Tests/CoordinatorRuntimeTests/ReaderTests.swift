@@ -24,7 +24,7 @@ struct ReaderTests {
         let readers = try text("Bodies/readers.yaml")
         let plan = try text("../../inventory/examples/plan.yaml")
             .replacingOccurrences(of: "\nevidence:\n", with: "\nevidence:\n\(readers)")
-        return try PlanFile.read(text: plan, file: "plan.yaml", inventory: inventory)
+        return try PlanFile.read(text: plan, file: "plan.yaml", inventory: inventory, at: WallTime(clamping: 1))
     }
 
     static func read(

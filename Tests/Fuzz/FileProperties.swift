@@ -36,7 +36,8 @@ enum FileProperties {
     static func checkPlan(_ input: [UInt8]) {
         do throws(FileProblems) {
             let plan = try PlanFile.read(
-                text: String(decoding: input, as: UTF8.self), file: "input.yaml", inventory: inventory)
+                text: String(decoding: input, as: UTF8.self), file: "input.yaml", inventory: inventory,
+                at: WallTime(clamping: 1))
             require(!plan.layers.isEmpty && !plan.guardrails.isEmpty && !plan.reviews.isEmpty, "a plan of nothing")
         } catch {
             check(error)

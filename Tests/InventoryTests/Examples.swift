@@ -11,6 +11,9 @@ enum Examples {
         try String(contentsOf: folder.appending(path: name), encoding: .utf8)
     }
 
+    /// Before the examples' waivers expire.
+    static let now = WallTime(clamping: 1_800_000_000_000)
+
     /// A machine without any ssh_config, whose user is `me`.
     static let silence = SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me\nport 22\n"))
 
@@ -21,7 +24,7 @@ enum Examples {
     }
 
     static func plan(_ text: String) throws -> Plan {
-        try PlanFile.read(text: text, file: "plan.yaml", inventory: try inventory())
+        try PlanFile.read(text: text, file: "plan.yaml", inventory: try inventory(), at: now)
     }
 
     /// What is wrong with an inventory; empty when nothing is.
@@ -37,7 +40,7 @@ enum Examples {
     static func problems(plan text: String) throws -> [FileProblem] {
         let inventory = try inventory()
         do throws(FileProblems) {
-            _ = try PlanFile.read(text: text, file: "plan.yaml", inventory: inventory)
+            _ = try PlanFile.read(text: text, file: "plan.yaml", inventory: inventory, at: now)
             return []
         } catch {
             return error.problems

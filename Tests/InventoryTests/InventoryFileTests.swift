@@ -87,40 +87,54 @@ struct InventoryFileTests {
     @Test func whatKeepsAPlanFromStartingIsNamed() throws {
         let inventory = try Examples.inventory()
         var plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
-        #expect(plan.startProblems(over: inventory) == [])
+        #expect(plan.startProblems(over: inventory, at: Examples.now) == [])
         plan.layers[0].steps[0].name = "rollback!"
-        #expect(plan.startProblems(over: inventory).first?.hasPrefix("'rollback!' is no step name") == true)
+        #expect(
+            plan.startProblems(over: inventory, at: Examples.now).first?.hasPrefix("'rollback!' is no step name")
+                == true)
         plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
         plan.materialization.arguments.append("${var.site}")
         var poorer = inventory
         for index in poorer.hosts.indices { poorer.hosts[index].variables = [:] }
-        #expect(plan.startProblems(over: inventory) == [])
-        #expect(plan.startProblems(over: poorer).first?.contains("'${var.site}' has no value") == true)
+        #expect(plan.startProblems(over: inventory, at: Examples.now) == [])
+        #expect(
+            plan.startProblems(over: poorer, at: Examples.now).first?.contains("'${var.site}' has no value") == true)
         // A host that takes no part needs no variable.
         var one = inventory
         let last = try #require(inventory.hosts.last)
         one.hosts[one.hosts.count - 1].variables = [:]
-        #expect(plan.startProblems(over: one).contains { $0.contains("has no value") })
+        #expect(plan.startProblems(over: one, at: Examples.now).contains { $0.contains("has no value") })
         plan.exclusions.append(Exclusion(host: last.name, reason: "r"))
-        #expect(!plan.startProblems(over: one).contains { $0.contains("has no value") })
+        #expect(!plan.startProblems(over: one, at: Examples.now).contains { $0.contains("has no value") })
         // Whoever is to be looked at for others takes part.
         plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
         plan.exclusions.append(Exclusion(host: "data-1", reason: "r"))
         #expect(
-            plan.startProblems(over: inventory).contains { $0.contains("is captured from data-1, which is not among") }
+            plan.startProblems(over: inventory, at: Examples.now).contains {
+                $0.contains("is captured from data-1, which is not among")
+            }
         )
-        #expect(plan.isStartableOverAnother)
+        #expect(plan.isStartableOverAnother(at: Examples.now))
         poorer = inventory
         poorer.hosts.removeAll { $0.name == "data-1" }
         plan.exclusions = []
-        #expect(plan.startProblems(over: poorer).contains { $0.contains("which is not among the plan's hosts") })
+        #expect(
+            plan.startProblems(over: poorer, at: Examples.now).contains {
+                $0.contains("which is not among the plan's hosts")
+            })
         // The rules of a plan's file hold for a plan that is stored.
+        plan.waivers[0].expiresAtMilliseconds = Examples.now.milliseconds
+        #expect(plan.startProblems(over: inventory, at: Examples.now).count == 1)
+        #expect(!plan.isStartableOverAnother(at: Examples.now))
+        plan.waivers[0].expiresAtMilliseconds += 1
+        #expect(plan.startProblems(over: inventory, at: Examples.now) == [])
         plan.layers[0].steps.append(plan.layers[0].steps[0])
-        #expect(plan.startProblems(over: inventory).contains { $0.contains("is listed twice") })
-        #expect(!plan.isStartableOverAnother)
+        #expect(plan.startProblems(over: inventory, at: Examples.now).contains { $0.contains("is listed twice") })
+        #expect(!plan.isStartableOverAnother(at: Examples.now))
         poorer = inventory
         poorer.hosts[poorer.hosts.count - 1].address = "-oProxyCommand=id"
-        #expect(plan.startProblems(over: poorer).first?.hasPrefix("'-oProxyCommand=id' of host") == true)
+        #expect(
+            plan.startProblems(over: poorer, at: Examples.now).first?.hasPrefix("'-oProxyCommand=id' of host") == true)
     }
 
     @Test(arguments: refusals.indices)

@@ -20,7 +20,7 @@ struct PlanFileTests {
         #expect(plan.layers[2].components[0].version == VersionChange(from: "2.1", to: "2.2"))
         #expect(plan.layers[2].version == VersionChange(from: "1.4.0", to: "1.5.0"))
         #expect(plan.evidence[2].scope == .fleet(vantage: "data-1"))
-        #expect(plan.waivers.first?.expiresAtMilliseconds == 1_801_353_600_000)
+        #expect(plan.waivers.first?.expiresAtMilliseconds == 1_909_008_000_000)
     }
 
     @Test func whatARollbackKeepsIsReadAndAbsentWhereNothingIsNamed() throws {
@@ -123,7 +123,11 @@ struct PlanFileTests {
         ("exclusions: []", "exclusions: [{host: data-1, reason: r}]", "- name: data", "layer data has no hosts left"),
         ("owner: ana\n    reason", "owner: bob\n    reason", "owner: bob", "'bob' owns no layer"),
         ("surface: services\n", "surface: servces\n", "servces", "no surface is named 'servces'"),
-        ("expires: 2027-01-31T00:00:00Z", "expires: soon", "expires: soon", "'soon' is no time"),
+        ("expires: 2030-06-30T00:00:00Z", "expires: soon", "expires: soon", "'soon' is not a valid time"),
+        (
+            "expires: 2030-06-30T00:00:00Z", "expires: 2026-01-01T00:00:00Z", "- surface: services",
+            "the waiver of services legacy-report expired at 2026-01-01T00:00:00Z"
+        ),
         (
             "${baseURL}/api/v1/orders", "${baseUrl}/api/v1/orders", "- name: data",
             "'${baseUrl}' has no value on host data-1"

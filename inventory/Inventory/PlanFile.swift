@@ -18,13 +18,21 @@ package enum PlanFile {
     static let layerKeys = ["name", "from", "to", "components", "worksWith"] + layerDefaultKeys
 
     /// The plan that a text describes.
+    ///
+    /// - Parameters:
+    ///   - text: YAML.
+    ///   - file: the name that problems are reported under.
+    ///   - inventory: the hosts and layers that it is about.
+    ///   - now: decides whether waivers have expired.
     /// - Throws: every problem of the file at once; where it has none, those that show only against the inventory.
-    package static func read(text: String, file: String, inventory: FleetInventory) throws(FileProblems) -> Plan {
+    package static func read(
+        text: String, file: String, inventory: FleetInventory, at now: WallTime
+    ) throws(FileProblems) -> Plan {
         let reader = FileReader(file: file)
         var plan: Plan?
         if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {
             _ = section.requiredInteger("version", in: 1...1, "write 'version: 1'")
-            plan = PlanReading(section: section, inventory: inventory).plan()
+            plan = PlanReading(section: section, inventory: inventory).plan(at: now)
         }
         try reader.finish()
         guard let plan else {
@@ -43,7 +51,7 @@ struct PlanReading {
     let inventory: FleetInventory
     var reader: FileReader { section.reader }
 
-    func plan() -> Plan? {
+    func plan(at now: WallTime) -> Plan? {
         let version = versionChange(section, fallback: nil)
         let (exclusions, hasWholeExclusions) = reader.whole { readExclusions() }
         let (layers, hasWholeLayers) = reader.whole { readLayers(version) }
@@ -85,7 +93,7 @@ struct PlanReading {
             exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk)
         // What the plan lacks shows only where all of it was taken.
         guard reader.problems.isEmpty else { return plan }
-        for problem in PlanRules.problems(of: plan, over: inventory) {
+        for problem in PlanRules.problems(of: plan, over: inventory, at: now) {
             reader.report(line(of: problem.place), problem.message, problem.remedy)
         }
         return plan
@@ -97,6 +105,9 @@ struct PlanReading {
         case .surface(let index):
             section.list("evidence").indices.contains(index)
                 ? section.list("evidence")[index].line : section.line(of: "evidence")
+        case .waiver(let index):
+            section.list("waivers").indices.contains(index)
+                ? section.list("waivers")[index].line : section.line(of: "waivers")
         case .layer(let index):
             section.list("layers").indices.contains(index)
                 ? section.list("layers")[index].line : section.line(of: "layers")
@@ -183,7 +194,8 @@ struct PlanReading {
             reader.report(own.line(of: "owner"), "'\(owner)' owns no layer", "name an owner of the inventory")
         }
         guard let time = WallTime(rfc3339: expires) else {
-            reader.report(own.line(of: "expires"), "'\(expires)' is no time", "write it as 2026-12-31T00:00:00Z")
+            reader.report(
+                own.line(of: "expires"), "'\(expires)' is not a valid time", "write it as 2026-12-31T00:00:00Z")
             return nil
         }
         return Waiver(

@@ -8,6 +8,7 @@ enum PlanRules {
         case root(String)
         case layer(Int)
         case surface(Int)
+        case waiver(Int)
     }
 
     struct PlanProblem: Hashable {
@@ -16,8 +17,8 @@ enum PlanRules {
         var remedy: String
     }
 
-    static func problems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
-        fleetProblems(of: plan, over: inventory) + problems(of: plan)
+    static func problems(of plan: Plan, over inventory: FleetInventory, at now: WallTime) -> [PlanProblem] {
+        fleetProblems(of: plan, over: inventory) + problems(of: plan, at: now)
     }
 
     /// Those that the hosts and layers of an inventory make.
@@ -27,9 +28,20 @@ enum PlanRules {
     }
 
     /// Those that no inventory can answer.
-    static func problems(of plan: Plan) -> [PlanProblem] {
+    static func problems(of plan: Plan, at now: WallTime) -> [PlanProblem] {
         duplicateProblems(plan) + expectationProblems(plan) + runtimeProblems(plan) + revertProblems(plan)
-            + keepProblems(plan)
+            + keepProblems(plan) + waiverProblems(plan, now)
+    }
+
+    /// Nobody stands for a fault any more whose time is over: the run would stop at it.
+    private static func waiverProblems(_ plan: Plan, _ now: WallTime) -> [PlanProblem] {
+        plan.waivers.enumerated().filter { $1.expiresAtMilliseconds <= now.milliseconds }.map { index, waiver in
+            PlanProblem(
+                place: .waiver(index),
+                message:
+                    "the waiver of \(waiver.surface) \(waiver.item) expired at \(WallTime(clamping: waiver.expiresAtMilliseconds).rfc3339)",
+                remedy: "repair the fault, or have \(waiver.owner) accept it for longer")
+        }
     }
 
     /// What a rollback runs must be known, so that it can be kept from the change.
@@ -289,9 +301,9 @@ enum PlanRules {
 extension Plan {
     /// Why a stored plan can not be approved or started over an inventory: the rules by which its file is read, as an older build
     /// stored it, or the inventory has changed since.
-    package func startProblems(over inventory: FleetInventory) -> [String] {
+    package func startProblems(over inventory: FleetInventory, at now: WallTime) -> [String] {
         nameProblems(over: selectedHosts(of: inventory))
-            + PlanRules.problems(of: self, over: inventory).map { "\($0.message); \($0.remedy)" }
+            + PlanRules.problems(of: self, over: inventory, at: now).map { "\($0.message); \($0.remedy)" }
     }
 
     /// What today's rules find in a plan over the hosts that its run has frozen, as an older build may have started it. The rules of
@@ -307,5 +319,7 @@ extension Plan {
     }
 
     /// Whether another inventory could make it startable.
-    package var isStartableOverAnother: Bool { nameProblems(over: []).isEmpty && PlanRules.problems(of: self).isEmpty }
+    package func isStartableOverAnother(at now: WallTime) -> Bool {
+        nameProblems(over: []).isEmpty && PlanRules.problems(of: self, at: now).isEmpty
+    }
 }

@@ -28,7 +28,8 @@ struct EvidenceTry: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
-        let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
+        let plan = try PlanFile.read(
+            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall())
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }

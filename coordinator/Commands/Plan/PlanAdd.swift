@@ -20,7 +20,8 @@ struct PlanAdd: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
-        let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
+        let plan = try PlanFile.read(
+            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall())
         let digest = try await ledger.addPlan(plan, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),

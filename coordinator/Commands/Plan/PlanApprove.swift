@@ -72,7 +72,7 @@ struct PlanApprove: LockflightCommand {
 extension StoredPlan {
     /// What brings it nearer to its run: a correction where it can not start, an approval that is still open, else the start.
     func nextCommand(_ standing: ApprovalStanding, over inventory: FleetInventory) -> OperatorCommand {
-        guard plan.startProblems(over: inventory).isEmpty else { return correction }
+        guard plan.startProblems(over: inventory, at: Context.clock.wall()).isEmpty else { return correction }
         let open = standing.layers.first { if case .approved = $0.verdict { false } else { true } }
         guard let open else { return .start(plan: plan.name, succeeds: nil) }
         return .approvePlan(plan: digest.short, owner: open.owners.first)
@@ -81,7 +81,7 @@ extension StoredPlan {
     /// Refuses what an older build stored, or an inventory has changed too much for since: it can be shown and rolled back, and no
     /// new run of it begins.
     func requireStartable(over inventory: FleetInventory, consequence: String) throws(CommandError) {
-        let problems = plan.startProblems(over: inventory)
+        let problems = plan.startProblems(over: inventory, at: Context.clock.wall())
         guard let first = problems.first else { return }
         let more = problems.count > 1 ? ", and \(problems.count - 1) more" : ""
         throw CommandError(
@@ -92,6 +92,6 @@ extension StoredPlan {
 
     /// What is to be imported for it to start: another plan where it is at fault by itself, else another inventory.
     private var correction: OperatorCommand {
-        plan.isStartableOverAnother ? .importInventory(file: nil) : .addPlan(file: nil)
+        plan.isStartableOverAnother(at: Context.clock.wall()) ? .importInventory(file: nil) : .addPlan(file: nil)
     }
 }

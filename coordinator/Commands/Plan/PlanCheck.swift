@@ -1,5 +1,6 @@
 import ArgumentParser
 import ContentDigest
+import CoordinatorRuntime
 import Inventory
 import SafeText
 import UpgradeDomain
@@ -14,7 +15,8 @@ struct PlanCheck: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let inventory = try await context.inventory(of: try context.existingLedger())
-        let plan = try PlanFile.read(text: try context.readFile(file), file: file, inventory: inventory)
+        let plan = try PlanFile.read(
+            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall())
         let digest = try Digest.canonical(of: plan)
         let sequence = PlanSequence(plan: plan, inventory: inventory, digest: digest, standing: nil)
         return CommandResult(
