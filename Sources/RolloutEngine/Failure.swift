@@ -53,6 +53,14 @@ package struct Failure: Hashable, Sendable {
     package internal(set) var ranLast: OperationID?
     package var at: WallTime
     package internal(set) var resolution: Resolution?
+    /// What the last recheck of its host found.
+    package internal(set) var recheck: Recheck?
+}
+
+/// When a repaired host was looked at again, and what was still wrong; nil where it passed.
+package struct Recheck: Hashable, Sendable {
+    package let at: WallTime
+    package let problem: Problem?
 }
 
 /// How a failure was answered.

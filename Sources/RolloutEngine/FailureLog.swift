@@ -27,6 +27,13 @@ struct FailureLog: Hashable, Sendable {
         if all[open].problem == failure.problem { all[open].ranLast = failure.ranLast ?? all[open].ranLast }
     }
 
+    /// Notes of the open failures of a placement, and of its host as a whole, what a recheck found.
+    mutating func note(_ recheck: Recheck, of placement: Placement) {
+        for index in all.indices where all[index].resolution == nil && all[index].host == placement.host {
+            if all[index].placement == placement || all[index].placement == nil { all[index].recheck = recheck }
+        }
+    }
+
     /// Answers the open failures that are meant.
     mutating func resolve(as resolution: Resolution, where isMeant: (Failure) -> Bool = { _ in true }) {
         for index in all.indices where all[index].resolution == nil && isMeant(all[index]) {

@@ -76,6 +76,12 @@ extension RolloutState {
         phase(of: placement, has: [.failed, .goingBack, .unproved])
     }
 
+    /// Whether nothing of a host is wrong any more: what had failed there is answered.
+    package func isRecovered(_ host: HostName) -> Bool {
+        lostHosts[host] == nil && placements(of: host).allSatisfy { !isFailed($0) }
+            && unresolvedFailures.allSatisfy { $0.host != host }
+    }
+
     mutating func resolveFailures(of host: HostName, as resolution: Resolution) {
         failureLog.resolve(as: resolution) { $0.host == host }
     }

@@ -32,7 +32,7 @@ struct ConfirmationRunTests {
                 try await fleet.version("core-1", "core") == "1.4.0"
             }
             try await fleet.lab.mend("core-1")
-            try await fleet.expect(.held, "recover", "recheck", "core-1")
+            try await fleet.expect(.notRecovered, "recover", "recheck", "core-1")
             #expect(try await fleet.holdCode() == "change-reverted")
             let events = try await fleet.run(["events"]).output
             #expect(events.contains("reverted"), "\(events)")

@@ -68,7 +68,7 @@ struct CrashTests {
             try await fleet.wait(for: "the redeploy to go on alone") {
                 try await fleet.version("core-1", "core") == "1.5.0"
             }
-            try await fleet.expect(.held, "recover", "recheck", "core-1")
+            try await fleet.expect(.verified, "recover", "recheck", "core-1")
             try await fleet.expect(.verified, "rollout", "resume")
             for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
             try await fleet.expect(.verified, "ledger", "verify")
@@ -220,6 +220,26 @@ struct CrashTests {
             for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
             #expect(try await fleet.run(["events"]).output.contains("it was suspended"))
             try await fleet.expect(.verified, "ledger", "verify")
+        }
+    }
+
+    @Test func aRollbackWhoseDriverIsDeposedSaysNothingOfHowItEnded() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            let late = try await fleet.withRunning("rollback", "--all", "--as", "core-owner") { process in
+                try await fleet.wait(for: "a host to go back") {
+                    for host in fleet.lab.hosts where try await fleet.version(host.name, "core") == "1.4.0" {
+                        return true
+                    }
+                    return false
+                }
+                try await fleet.suspend(process)
+                try await fleet.expect(.verified, "lease", "break", "--reason", "it was suspended")
+                try await fleet.expect(.rolledBackVerified, "rollout", "resume")
+                kill(process, SIGCONT)
+            }
+            #expect(late.code == FleetFixture.Exit.refused.rawValue, "\(late.output) \(late.errors)")
         }
     }
 

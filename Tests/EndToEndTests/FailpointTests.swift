@@ -213,8 +213,13 @@ struct FailpointTests {
             case .rolledBackVerified:
                 #expect(try await fleet.version("core-1", "core") == "1.4.0")
                 return
-            case .unreachable: outcome = try await fleet.run(["recover", "recheck", "core-1"])
-            case .held:
+            case .unreachable:
+                outcome = try await fleet.run(["recover", "recheck", "core-1"])
+                // It passed, so that the run may go on.
+                if outcome.code == FleetFixture.Exit.verified.rawValue {
+                    outcome = try await fleet.run(["rollout", "resume"])
+                }
+            case .held, .notRecovered:
                 outcome = try await fleet.run(["rollback", "--all", "--reason", "test"])
                 // Where nothing was changed there is nothing to take back, and going on is offered.
                 if outcome.code == FleetFixture.Exit.refused.rawValue {

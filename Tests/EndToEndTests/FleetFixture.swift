@@ -91,6 +91,7 @@ struct FleetFixture: Sendable {
         case rolledBackNotVerified = 12
         case refused = 13
         case unreachable = 14
+        case notRecovered = 15
         case detached = 20
         case failure = 70
         case usage = 64

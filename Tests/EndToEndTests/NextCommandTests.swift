@@ -35,9 +35,19 @@ struct NextCommandTests {
             // Narrowest first.
             let offered = try await next(fleet).map { $0.split(separator: " ").prefix(3).joined(separator: " ") }
             #expect(offered.prefix(2) == ["lockflight recover recheck", "lockflight recover rerun"])
-            #expect(try await follow(fleet, "recover recheck") == FleetFixture.Exit.held.rawValue)
+            #expect(try await follow(fleet, "recover recheck") == FleetFixture.Exit.notRecovered.rawValue)
+            // It leaves a trace, wherever the failure is shown.
+            let found = try #require(try await fleet.status().value(at: "/hold/recheck")?.scalarText)
+            #expect(found.contains(": still wrong: "))
+            #expect(try await fleet.run(["status"]).output.contains("  rechecked  \(found.prefix(40))"))
+            #expect(try await fleet.run(["recover"]).output.contains("  rechecked  \(found.prefix(40))"))
+            let (page, report) = ("\(fleet.folder)/boundary.md", "\(fleet.folder)/report.md")
+            try await fleet.expect(.held, "recover", "--output", page)
+            #expect(try String(contentsOfFile: page, encoding: .utf8).contains("| \(found.prefix(40))"))
+            try await fleet.expect(.verified, "report", "--output", report)
+            #expect(try String(contentsOfFile: report, encoding: .utf8).contains("still wrong: "))
             try await fleet.lab.mend("core-1")
-            #expect(try await follow(fleet, "recover rerun") == FleetFixture.Exit.held.rawValue)
+            #expect(try await follow(fleet, "recover rerun") == FleetFixture.Exit.verified.rawValue)
             #expect(try await follow(fleet, "rollout resume") == FleetFixture.Exit.verified.rawValue)
             #expect(try await follow(fleet, "rollback") == FleetFixture.Exit.rolledBackVerified.rawValue)
             for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, host.layers[0]) == "1.4.0") }
@@ -65,7 +75,7 @@ struct NextCommandTests {
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
             #expect(try await follow(fleet, "rollback") == FleetFixture.Exit.rolledBackNotVerified.rawValue)
             #expect(try await fleet.version("core-1", "core") == "1.5.0")
-            #expect(try await follow(fleet, "recover recheck") == FleetFixture.Exit.held.rawValue)
+            #expect(try await follow(fleet, "recover recheck") == FleetFixture.Exit.notRecovered.rawValue)
             #expect(try await follow(fleet, "recover sign-off") == FleetFixture.Exit.rolledBackNotVerified.rawValue)
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
             #expect(try await fleet.version("data-1", "data") == "1.4.0")

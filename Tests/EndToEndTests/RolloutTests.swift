@@ -174,7 +174,7 @@ struct RolloutTests {
             try await fleet.lab.mend("core-1")
             try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
             try await fleet.expect(
-                .held, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
+                .notRecovered, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
             // Nothing was sent to whoever answers there now.
             #expect(try fleet.journal(of: "core-1").count == 1)
 
@@ -186,7 +186,7 @@ struct RolloutTests {
             try await fleet.expect(.verified, "inventory", "trust", "core-1", "--known-hosts", scanned, "--replace")
             try await fleet.expect(.verified, "rollout", "rebind", "--host", "core-1", "--reason", "new key")
             try await fleet.expect(
-                .held, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
+                .verified, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
             try await fleet.expect(.verified, "rollout", "resume")
             #expect(try await fleet.version("core-1", "core") == "1.5.0")
         }
@@ -220,7 +220,7 @@ struct RolloutTests {
             try await fleet.expect(.refused, "recover", "rerun", "core-1", "--from", "migrate")
             try await fleet.lab.mend("core-1")
             try await fleet.expect(
-                .held, "recover", "rerun", "core-1", "--from", "migrate", "--as", "core-owner",
+                .verified, "recover", "rerun", "core-1", "--from", "migrate", "--as", "core-owner",
                 "--reason", "the schema was half done")
             let names = try fleet.journal(of: "core-1")
             #expect(names.filter { $0.hasSuffix(".2") }.count == 2, "\(names)")

@@ -16,6 +16,8 @@ package struct BoundaryDocument: Encodable {
         package var output: [String]?
         package var atMilliseconds: Int64
         package var answered: String?
+        /// What the last recheck found; nil where there was none.
+        package var recheck: String?
     }
     /// What was seen of one placement, before and after.
     package struct Evidence: Encodable {
@@ -69,7 +71,7 @@ package struct BoundaryDocument: Encodable {
                 detail: failure.problem.detail, divergent: failure.problem.item,
                 output: state.output(of: failure).nonEmpty,
                 atMilliseconds: failure.at.milliseconds,
-                answered: failure.resolution?.words)
+                answered: failure.resolution?.words, recheck: failure.recheck?.words)
         }
         failedWhen = record.failedWhen
         touched = record.touched

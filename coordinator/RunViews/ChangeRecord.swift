@@ -106,13 +106,14 @@ package struct ChangeRecord {
                 rows: state.orderedPlacements.flatMap { ChangeRecord.differences(of: $0, state) },
                 empty: "none: every item is as it was before"),
             Table(
-                title: "Failed boundaries", headers: ["at", "boundary", "whom", "code", "class", "detail", "answered"],
+                title: "Failed boundaries",
+                headers: ["at", "boundary", "whom", "code", "class", "detail", "recheck", "answered"],
                 rows: state.failures.map { failure in
                     [
                         failure.at.rfc3339, failure.boundary.description,
                         failure.subject?.description ?? failure.host?.rawValue ?? "the run",
                         failure.problem.code.rawValue, failure.problem.code.failureClass.words, failure.problem.detail,
-                        failure.resolution?.words ?? "no",
+                        failure.recheck?.words ?? "none", failure.resolution?.words ?? "no",
                     ]
                 }, empty: "none"),
             Table(

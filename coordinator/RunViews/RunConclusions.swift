@@ -57,9 +57,10 @@ extension JSONValue {
         removing("comparisons").removing("boundaries", "*", "evidence")
     }
 
-    /// Conclusions without what scripts printed, which earlier builds left among the events.
+    /// Conclusions without what scripts printed and rechecks found, which earlier builds left among the events.
     fileprivate var withoutOutput: JSONValue {
         removing("run", "hold", "output").removing("boundaries", "*", "failures", "*", "output")
+            .removing("run", "hold", "recheck").removing("boundaries", "*", "failures", "*", "recheck")
     }
 
     /// The value without a member at a path; `*` stands for every element of an array.

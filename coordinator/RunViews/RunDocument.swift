@@ -35,6 +35,8 @@ package struct RunDocument: Encodable {
         package var divergent: ItemDelta?
         /// The last lines that the script behind it printed; nil where none did.
         package var output: [String]?
+        /// What the last recheck found; nil where there was none.
+        package var recheck: String?
         package var touched: [Placement]
         package var rolledBack: [Placement]
         package var untouched: [Placement]
@@ -103,7 +105,8 @@ extension RunDocument.HoldDocument {
         self.init(
             code: hold.code.rawValue, failureClass: hold.code.failureClass.rawValue, boundary: hold.boundary,
             completed: hold.completed, host: hold.host, layer: hold.layer, detail: hold.detail,
-            divergent: hold.divergent, output: hold.output, touched: placements.filter(\.isTouched).map(\.placement),
+            divergent: hold.divergent, output: hold.output, recheck: hold.recheck,
+            touched: placements.filter(\.isTouched).map(\.placement),
             rolledBack: placements.filter { $0.phase == back }.map(\.placement),
             untouched: placements.filter { !$0.isTouched && $0.phase != back }.map(\.placement),
             skipped: placements.filter { $0.phase == PlacementPhase.waiting.word }.map(\.placement),

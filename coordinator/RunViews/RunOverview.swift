@@ -37,6 +37,8 @@ package struct RunOverview: Codable, Hashable {
         package var detail: String
         /// How it was answered, for people.
         package var answer: String?
+        /// What the last recheck found, for people; nil where there was none.
+        package var recheck: String?
         package var divergent: ItemDelta?
         /// The last lines that the script behind it printed; nil where none did.
         package var output: [String]?
@@ -115,6 +117,7 @@ extension RunOverview.Hold {
             code: failure.problem.code, boundary: record.stopped.description,
             completed: record.completed?.description, subject: failure.whom, host: failure.host,
             layer: failure.placement?.layer, detail: failure.problem.detail, answer: failure.resolution?.words,
+            recheck: failure.recheck?.words,
             divergent: failure.problem.item, output: state.output(of: failure).nonEmpty, touched: names(record.touched),
             rolledBack: names(record.rolledBack), untouched: names(record.untouched),
             inFlight: record.inFlight.map(\.intent.id), isSafeToVerifyInPlace: record.isSafeToVerifyInPlace,
@@ -147,6 +150,13 @@ extension RunOverview.Tone {
         case .paused, .aborted, .rollingBack, .verifiedExcept, .cancelled, .superseded: self = .attention
         case .preflight, .baseline, .changing, .proving: self = .working
         }
+    }
+}
+
+extension Recheck {
+    /// When it was, and what it found.
+    package var words: String {
+        problem.map { "at \(at.rfc3339): still wrong: \($0.detail)" } ?? "at \(at.rfc3339): passed"
     }
 }
 

@@ -14,6 +14,8 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case refused = 13
     /// A host could not be reached, or what happened is not known.
     case unreachable = 14
+    /// A host was rechecked, or its step ran again, and it is still not what it should be.
+    case notRecovered = 15
     /// Stopped on request before the end; `rollout resume` goes on.
     case detached = 20
     case usage = 64
@@ -31,6 +33,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .rolledBackNotVerified: "rolled back, not verified"
         case .refused: "refused; nothing changed"
         case .unreachable: "a host is unreachable, or an outcome unknown"
+        case .notRecovered: "rechecked or rerun, and still wrong"
         case .detached: "stopped on request; `rollout resume` goes on"
         case .usage: "usage error"
         case .failure: "a fault of the machine or of Lockflight"

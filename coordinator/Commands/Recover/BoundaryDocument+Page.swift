@@ -18,12 +18,13 @@ extension BoundaryDocument {
             row("in flight", inFlight.isEmpty ? "none" : inFlight.map(\.rawValue).joined(separator: ", ")),
             row("in place", safeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet"),
             row("counts as failed", failedWhen.joined(separator: "; ")), "", "## Failures", "",
-            "| at | boundary | subject | code | class | detail | answered |", "|---|---|---|---|---|---|---|",
+            "| at | boundary | subject | code | class | detail | recheck | answered |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         lines += failures.map { failure in
             cells([
                 WallTime(clamping: failure.atMilliseconds).rfc3339, failure.boundary, failure.subject, failure.code,
-                failure.failureClass, failure.detail, failure.answered ?? "no",
+                failure.failureClass, failure.detail, failure.recheck ?? "none", failure.answered ?? "no",
             ])
         }
         for failure in failures {

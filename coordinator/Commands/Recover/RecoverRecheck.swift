@@ -14,6 +14,8 @@ struct RecoverRecheck: LockflightCommand {
     @Argument(help: "The repaired host.") var host: String
 
     func perform(_ context: Context) async throws -> CommandResult {
-        try await context.control(target).requestAndFollow(.recheck(host: HostName(host)))
+        let host = HostName(host)
+        return try await context.control(target).requestAndFollow(
+            .recheck(host: host), outcome: { RunControl.Outcome(recoveryOf: host, in: $0) })
     }
 }

@@ -34,6 +34,7 @@ struct RecoverRerun: LockflightCommand {
             needsReason: signOff.map { owner in
                 "to sign off \(from.map { "every step from \($0) on" } ?? "what runs again") of \(host) as \(owner)"
             },
-            approvedBy: [owner].compactMap { $0.map { Owner($0) } })
+            approvedBy: [owner].compactMap { $0.map { Owner($0) } },
+            outcome: { RunControl.Outcome(recoveryOf: HostName(host), in: $0) })
     }
 }

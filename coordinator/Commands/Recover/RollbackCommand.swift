@@ -24,20 +24,17 @@ struct RollbackCommand: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let scope = chosen.scope
         let control = try await context.control(target)
-        var result = try await control.requestAndFollow(
+        return try await control.requestAndFollow(
             .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason,
             needsReason: breakGlass.map { "to override the guardrails as \($0)" },
-            approvedBy: owners.map { Owner($0) })
-        let state = try await control.state()
-        if result.status != .detached, let status = outcome(of: scope, state) { result.status = status }
-        return result
+            approvedBy: owners.map { Owner($0) }, outcome: outcome)
     }
 
     /// What became of the placements that were asked for, whatever the rest of the run is.
-    private func outcome(of scope: RollbackScope, _ state: RolloutState) -> ExitStatus? {
+    private func outcome(_ state: RolloutState) -> RunControl.Outcome? {
         let members = state.campaign?.layers.joined().map { $0 } ?? []
         guard !members.isEmpty else { return nil }
         let isVerified = members.allSatisfy { state.placements[$0]?.phase == .rolledBack(.verified) }
-        return isVerified ? .rolledBackVerified : .rolledBackNotVerified
+        return RunControl.Outcome(status: isVerified ? .rolledBackVerified : .rolledBackNotVerified)
     }
 }

@@ -140,19 +140,27 @@ struct RunControl {
     }
 
     /// Asks for something and sees it through: by driving where nobody does, else by watching who does.
+    ///
+    /// - Parameter outcome: what became of that, once the run is at rest; nil where the run as a whole says it.
     func requestAndFollow(
         _ action: RequestedAction, reason: String? = nil, needsReason act: String? = nil,
-        approvedBy owners: [Owner] = []
+        approvedBy owners: [Owner] = [], outcome: (RolloutState) -> Outcome? = { _ in nil }
     ) async throws -> CommandResult {
         _ = try await request(action, reason: reason, needsReason: act, approvedBy: owners)
-        if try await ledger.currentDriver(of: run) != nil { return try await watch() }
-        return try await drive()
+        if try await ledger.currentDriver(of: run) != nil { return try await watch(outcome) }
+        return try await drive(outcome)
+    }
+
+    /// What became of what was asked for.
+    struct Outcome {
+        var status: ExitStatus
+        var remarks: [TerminalText] = []
     }
 
     // MARK: Driving
 
     /// Drives the run in this process until it is at rest or the operator lets go.
-    func drive() async throws -> CommandResult {
+    func drive(_ outcome: (RolloutState) -> Outcome? = { _ in nil }) async throws -> CommandResult {
         let lease = try await ledger.acquireLease(
             on: run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
             at: Context.clock.wall())
@@ -202,12 +210,14 @@ struct RunControl {
         signals.cancel()
         redraw.cancel()
         await connection.close()
-        return result(of: end, view)
+        return result(of: end, view, outcome)
     }
 
-    private func result(of end: RunDriver.End, _ view: RunView) -> CommandResult {
+    private func result(
+        of end: RunDriver.End, _ view: RunView, _ outcome: (RolloutState) -> Outcome?
+    ) -> CommandResult {
         switch end {
-        case .atRest(let state): return view.finish(state, status: state.exitStatus)
+        case .atRest(let state): return atRest(state, view, outcome)
         case .detached(let state, let inFlight):
             var result = view.finish(state, status: .detached)
             let going =
@@ -224,10 +234,19 @@ struct RunControl {
         }
     }
 
+    private func atRest(
+        _ state: RolloutState, _ view: RunView, _ outcome: (RolloutState) -> Outcome?
+    ) -> CommandResult {
+        let own = outcome(state)
+        var result = view.finish(state, status: own?.status ?? state.exitStatus)
+        result.remarks = own?.remarks ?? []
+        return result
+    }
+
     // MARK: Watching
 
     /// Follows a run that another process drives, until it is at rest or nobody drives any more.
-    func watch() async throws -> CommandResult {
+    func watch(_ outcome: (RolloutState) -> Outcome? = { _ in nil }) async throws -> CommandResult {
         let view = RunView(context, driver: nil)
         var token: ChangeToken?
         var state = try await state()
@@ -243,8 +262,8 @@ struct RunControl {
             if !isDriven || (state.isAtRest && state.openOperations.isEmpty) { break }
             try await Task.sleep(for: .milliseconds(200))
         }
-        var result = view.finish(state, status: state.exitStatus)
-        result.remarks = ["\(try await driverSentence())"]
+        var result = atRest(state, view) { $0.isAtRest ? outcome($0) : nil }
+        result.remarks.append("\(try await driverSentence())")
         return result
     }
 }

@@ -204,6 +204,7 @@ struct StatusView {
         if hold.code.failureClass != .failed { lines += wrap("  class      ", hold.code.failureClass.words) }
         let answer = hold.answer.map { "  (answered: \($0))" } ?? ""
         lines += wrap("  where      ", "\(hold.subject): \(hold.detail)\(answer)")
+        if let recheck = hold.recheck { lines += wrap("  rechecked  ", recheck) }
         for (index, line) in (hold.output ?? []).enumerated() {
             lines += wrap(index == 0 ? "  printed    " : "             ", line)
         }

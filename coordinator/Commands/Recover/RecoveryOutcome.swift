@@ -1,0 +1,31 @@
+import RolloutEngine
+import SafeText
+import UpgradeDomain
+
+extension RunControl.Outcome {
+    /// Whether a host that was rechecked, or whose step ran again, is what it should be, and what is open besides; nil where the run is
+    /// not held any more, which says it itself.
+    init?(recoveryOf host: HostName, in state: RolloutState) {
+        guard case .held = state.status else { return nil }
+        guard state.isRecovered(host) else {
+            let own = state.unresolvedFailures.filter { $0.host == host }
+            let found = own.compactMap { $0.recheck?.problem ?? $0.problem }.first
+            self.init(
+                status: found?.code.failureClass == .unreachable ? .unreachable : .notRecovered,
+                remarks: ["\(host) is still wrong" + (found.map { ": \($0.detail)" } ?? "")])
+            return
+        }
+        let open = state.unresolvedFailures.map { failure in
+            "\(failure.placement?.description ?? failure.host?.rawValue ?? failure.subject?.description ?? "the run")"
+                + " (\(failure.problem.code.rawValue))"
+        }
+        let mayGoOn = state.refusal(of: .resume) == nil
+        self.init(
+            status: mayGoOn ? .verified : .held,
+            remarks: [
+                mayGoOn
+                    ? "\(host) passed; the run may go on"
+                    : "\(host) passed; still open: \(open.joined(separator: ", "))"
+            ])
+    }
+}
