@@ -92,6 +92,17 @@ extension Ledger {
         }
     }
 
+    /// When the last event of a run was recorded; nil where it has none.
+    package func lastRecordedAt(in run: RunID) throws(LedgerError) -> WallTime? {
+        try read("look up the last event of the run \(run)") { db in
+            try Int64.fetchOne(
+                db,
+                sql: "SELECT recorded_at_milliseconds FROM events WHERE run = ? ORDER BY sequence DESC LIMIT 1",
+                arguments: [run.rawValue]
+            ).map { WallTime(clamping: $0) }
+        }
+    }
+
     /// The sequence number of a run's last event.
     package func headSequence(of run: RunID) throws(LedgerError) -> UInt64 {
         try read("read the head of the run \(run)") { db in try db.existingRun(run).head.sequence }

@@ -14,7 +14,7 @@ package final class FrozenRun: Hashable, Sendable {
     let vantages: [LayerName: HostName]
     /// For each layer the longest time between the ends of two looks at a placement in which it still counts as watched: until
     /// the next look is due, and what that may take.
-    let watchLimits: [LayerName: Duration]
+    package let watchLimits: [LayerName: Duration]
 
     init(_ definition: RunDefinition) {
         self.definition = definition

@@ -24,6 +24,9 @@ struct PhaseTraits: OptionSet {
 }
 
 extension PlacementPhase {
+    /// Whether looks at it repeat, and what they find decides.
+    package var isWatched: Bool { has(.sampled) || self == .provingRollback }
+
     var traits: PhaseTraits {
         switch self {
         case .waiting: [.waiting, .owesProgress]

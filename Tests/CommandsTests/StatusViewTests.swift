@@ -127,6 +127,29 @@ struct StatusViewTests {
         #expect(text.contains("core-10: ") && !text.contains("core-11: "))
     }
 
+    /// Of a placement that is watched: others are not looked at, and a run that nobody drives says that instead.
+    @Test func aHostThatDoesNotAnswerAndARunThatNobodyDrivesSaySo() throws {
+        var report = RunReport(try #require(StatusViewTests.state()))
+        report.overview.isAtRest = false
+        report.overview.isHeld = false
+        report.layers[1].placements[0].phase = "soaking"
+        report.layers[1].placements[0].observedAt = WallTime(clamping: 1_000)
+        let limit = try #require(report.layers[1].answersWithinSeconds)
+        func text(at seconds: Int, undriven: Int64? = nil, width: Int = 120) -> String {
+            StatusView(
+                report: report, now: WallTime(clamping: Int64(seconds) * 1_000), width: width, style: .plain,
+                commandLines: CommandLines(), undrivenSince: undriven.map { WallTime(clamping: $0) }
+            ).lines().map(\.written).joined(separator: "\n")
+        }
+        #expect(!text(at: limit + 1).contains("no answer"))
+        #expect(text(at: limit + 2).contains("core-1                         no answer for \(limit + 1) s"))
+        let undriven = text(at: limit + 64, undriven: Int64(limit) * 1_000)
+        #expect(!undriven.contains("no answer"), "\(undriven)")
+        #expect(undriven.contains("ago; go on with\n  lockflight rollout resume r-abc123"), "\(undriven)")
+        #expect(undriven.contains("not driven since 1970-01-01T00:0"))
+        #expect(text(at: 70).contains("intended, age") && !text(at: 70, width: 80).contains("age"))
+    }
+
     @Test func theHoldNamesWhereWhyAndWhatNext() throws {
         let text = try lines(width: 200).map(\.written).joined(separator: "\n")
         #expect(text.contains("held at preflight: host-unreachable"))

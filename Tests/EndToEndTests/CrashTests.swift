@@ -92,8 +92,11 @@ struct CrashTests {
                 let line = next.first?.scalarText
             else { throw CancellationError() }
             #expect(line.hasPrefix("lockflight rollout resume"))
+            #expect(try await fleet.status().value(at: "/notDrivenSinceMilliseconds") != nil)
+            #expect(try await fleet.run(["status"]).output.contains("not driven since 20"))
             let resumed = try await fleet.runVerbatim(line)
             #expect(resumed.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(resumed.output)\(resumed.errors)")
+            #expect(try await fleet.status().value(at: "/notDrivenSinceMilliseconds") == nil)
             for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, "core") == "1.4.0") }
         }
     }

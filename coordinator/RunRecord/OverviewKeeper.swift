@@ -8,7 +8,7 @@ package import UpgradeDomain
 /// Keeps the overview of a run as new as its events.
 package struct OverviewKeeper: RunFollower {
     /// Who can read what is kept: another build, or another shape of it, makes it again from the events.
-    package static let format = "\(LockflightVersion.current), shape 4"
+    package static let format = "\(LockflightVersion.current), shape 5"
     package var build: String { OverviewKeeper.format }
     private var state: RolloutState?
     private let memory: OverviewMemory

@@ -49,6 +49,8 @@ package struct RunDocument: Encodable {
     package var plan: String
     package var planDigest: Digest
     package var status: String
+    /// When the run last moved, where it is not at rest and nobody drives it.
+    package var notDrivenSinceMilliseconds: Int64?
     package var boundary: String
     package var sequence: UInt64
     package var chainHead: Digest

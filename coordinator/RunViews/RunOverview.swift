@@ -12,6 +12,8 @@ package struct RunOverview: Codable, Hashable {
     package struct Layer: Codable, Hashable {
         package var name: LayerName
         package var version: VersionChange
+        /// Within which a placement that is watched answers, unless something is wrong.
+        package var answersWithinSeconds: Int?
     }
 
     /// How good the news is.
@@ -77,7 +79,11 @@ package struct RunOverview: Codable, Hashable {
         planDigest = state.definition.planDigest
         version = state.plan.version
         startedAt = state.startedAt
-        layers = state.plan.layers.map { Layer(name: $0.name, version: $0.version) }
+        layers = state.plan.layers.map { layer in
+            Layer(
+                name: layer.name, version: layer.version,
+                answersWithinSeconds: state.frozen.watchLimits[layer.name].map { Int($0.components.seconds) })
+        }
         status = state.status.description
         tone = Tone(state.status)
         boundary = state.boundary.description

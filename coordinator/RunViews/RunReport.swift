@@ -12,6 +12,8 @@ package struct RunReport: Hashable {
     package struct Layer: Hashable {
         package var name: LayerName
         package var version: VersionChange
+        /// Within which a placement that is watched answers, unless something is wrong; nil where that was not kept.
+        package var answersWithinSeconds: Int?
         /// How many placements are alike.
         package var tallies: [PlacementTally]
         /// Those that are listed.
@@ -56,7 +58,7 @@ package struct RunReport: Hashable {
         let alike = Dictionary(grouping: tallies, by: \.layer)
         layers = overview.layers.map { layer in
             Layer(
-                name: layer.name, version: layer.version,
+                name: layer.name, version: layer.version, answersWithinSeconds: layer.answersWithinSeconds,
                 tallies: (alike[layer.name] ?? []).sorted { $0.order < $1.order },
                 placements: listed[layer.name] ?? [])
         }

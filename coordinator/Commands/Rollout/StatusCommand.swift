@@ -24,13 +24,17 @@ struct StatusCommand: LockflightCommand {
         let isDriven = try await control.ledger.currentDriver(of: control.run) != nil
         let report = try await control.report(
             placementsPerLayer: all || context.isJSON ? nil : RunReport.placementsPerLayer)
+        let isStranded = !isDriven && !report.overview.isAtRest
+        let undrivenSince = isStranded ? try await control.ledger.lastRecordedAt(in: control.run) : nil
         let view = StatusView(
             report: report, now: Context.clock.wall(), width: context.width, style: context.style,
             commandLines: context.commandLines,
-            driver: isDriven ? try await control.driverSentence() : nil)
+            driver: isDriven ? try await control.driverSentence() : nil, undrivenSince: undrivenSince)
+        var document = RunDocument(report, at: Context.clock.wall(), context.commandLines)
+        document.notDrivenSinceMilliseconds = undrivenSince?.milliseconds
         return CommandResult(
-            lines: view.lines(), document: RunDocument(report, at: Context.clock.wall(), context.commandLines),
-            remarks: isDriven ? [] : ["\(try await control.driverSentence())"])
+            lines: view.lines(), document: document,
+            remarks: isDriven || isStranded ? [] : ["\(try await control.driverSentence())"])
     }
 
     private func quarantined(_ quarantine: Quarantine, _ context: Context) -> CommandResult {

@@ -15,6 +15,8 @@ struct StatusView {
     let commandLines: CommandLines
     /// Who drives, or that nobody does; nil where that is not known.
     var driver: String?
+    /// When the run last moved, where it is not at rest and nobody drives it.
+    var undrivenSince: WallTime?
 
     var overview: RunOverview { report.overview }
 
@@ -56,6 +58,11 @@ struct StatusView {
             "\(bar(done, total, 24))  \(done)/\(total) placements",
             "observed  \(fleetVersion)",
         ]
+        if let undrivenSince {
+            let since: TerminalText =
+                "not driven since \(undrivenSince.rfc3339), \(age(since: undrivenSince)) ago; go on with"
+            lines += [style.yellow(since), "  " + style.cyan("\(commandLines.line(.resume(run: overview.run)))")]
+        }
         if let driver { lines += ("\(driver)" as TerminalText).wrapped(to: width).map(style.dim) }
         return lines
     }
@@ -96,8 +103,8 @@ struct StatusView {
             lines.append(
                 style.dim(
                     "     " + column("host", names) + column("phase", phases) + column("for", 4)
-                        + column("intended", versionColumn)
-                        + column("recorded", versionColumn) + "observed"))
+                        + column(versionHeading("intended"), versionColumn)
+                        + column(versionHeading("recorded"), versionColumn) + "\(versionHeading("observed"))"))
             var batch = first.batch - 1
             for own in layer.placements {
                 lines.append(cell(own, layer, own.batch == batch ? "" : "b\(own.batch + 1)", names, phases))
@@ -138,7 +145,9 @@ struct StatusView {
         let recorded = own.recordedVersion(of: layer.version)
         let seen = word(for: own.observed)
         let text: TerminalText = column(label, 2) + mark(phase) + " " + column(own.placement.host.rawValue, names)
-        let middle = column(phaseWord(own, phase), phases) + column(age(since: own.phaseSince), 4)
+        let middle =
+            column(silence(of: own, phase, layer) ?? phaseWord(own, phase), phases)
+            + column(age(since: own.phaseSince), 4)
         let versions =
             column(aged("\(layer.version.to)", overview.startedAt), versionColumn)
             + column(aged(recorded, own.recordedSince), versionColumn)
@@ -146,6 +155,8 @@ struct StatusView {
         return text + tint(phase, middle) + versions
             + (seen == recorded || seen == "-" ? clipped : style.yellow(clipped))
     }
+
+    private func versionHeading(_ word: String) -> String { hasAges ? "\(word), age" : word }
 
     private func aged(_ version: String, _ time: WallTime?) -> String {
         guard hasAges, let time else { return version }
@@ -158,6 +169,15 @@ struct StatusView {
         phaseWord(phase, own.phase, own.failureClass)
             + (phase == .waiting && own.attempt > 1 ? " (try \(own.attempt))" : "")
             + (own.isRepairedByHand ? " (by hand)" : own.isAdopted ? " (adopted)" : "")
+    }
+
+    /// For how long nothing was heard of a placement that is watched, where that is longer than a look may take.
+    private func silence(of own: PlacementOverview, _ phase: PlacementPhase?, _ layer: RunReport.Layer) -> String? {
+        guard let limit = layer.answersWithinSeconds, phase?.isWatched == true, undrivenSince == nil, !overview.isAtRest
+        else { return nil }
+        let heard = own.observedAt.map { max($0, own.phaseSince) } ?? own.phaseSince
+        let seconds = now.milliseconds(since: heard) / 1_000
+        return seconds > Int64(limit) ? "no answer for \(seconds) s" : nil
     }
 
     /// - Parameter word: what the ledger calls the phase, where this build has no name for it.
