@@ -96,6 +96,8 @@ package struct SurfaceReply: Codable, Hashable, Sendable {
     /// The body, or the command's standard output; base64 on the wire.
     package var body: Bytes
     package var truncated: Bool
+    /// The end of what a command wrote to its standard error; nil for nothing, and before protocol 3.
+    package var errors: Bytes?
     /// The Content-Type of an HTTP answer.
     package var contentType: String?
     /// SHA-256 of the script of a command surface.
@@ -104,8 +106,10 @@ package struct SurfaceReply: Codable, Hashable, Sendable {
 
     package init(
         name: SurfaceName, durationMilliseconds: Int64, hostTime: WallTime, resultCode: Int?, body: Bytes,
-        truncated: Bool, contentType: String? = nil, instrumentDigest: Digest? = nil, failure: UnknownReason? = nil
+        truncated: Bool, errors: Bytes? = nil, contentType: String? = nil, instrumentDigest: Digest? = nil,
+        failure: UnknownReason? = nil
     ) {
+        self.errors = errors
         self.name = name
         self.durationMilliseconds = durationMilliseconds
         self.hostTime = hostTime

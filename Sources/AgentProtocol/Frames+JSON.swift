@@ -93,6 +93,7 @@ extension SurfaceReply: DirectJSON {
         let body = try Bytes(json: json.member("body"))
         let contentType = try json.optional("contentType")?.string()
         let duration = try json.member("durationMilliseconds").integer64()
+        let errors = try json.optional("errors").map(Bytes.init(json:))
         let failure = try json.optional("failure")?.value(UnknownReason.self)
         let hostTime = try json.member("hostTime").value(WallTime.self)
         let instrument = try json.optional("instrumentDigest")?.name(Digest.self)
@@ -100,7 +101,8 @@ extension SurfaceReply: DirectJSON {
         let code = try json.optional("resultCode")?.integer()
         self.init(
             name: name, durationMilliseconds: duration, hostTime: hostTime, resultCode: code, body: body,
-            truncated: try json.member("truncated").bool(), contentType: contentType, instrumentDigest: instrument,
+            truncated: try json.member("truncated").bool(), errors: errors, contentType: contentType,
+            instrumentDigest: instrument,
             failure: failure)
     }
 
@@ -108,6 +110,7 @@ extension SurfaceReply: DirectJSON {
         body.write(to: json.member("body"))
         if let contentType { json.member("contentType").put(contentType) }
         try json.member("durationMilliseconds").put(durationMilliseconds)
+        if let errors { errors.write(to: json.member("errors")) }
         if let failure { try json.member("failure").put(value: failure) }
         try json.member("hostTime").put(hostTime.milliseconds)
         if let instrumentDigest { json.member("instrumentDigest").put(instrumentDigest) }

@@ -1,8 +1,8 @@
 /// The bounds that both sides hold each other to.
 package enum ProtocolLimits {
     /// The protocol versions this build speaks, best first. In 2, a `capture` and a `start` may have `secretFiles`, and a
-    /// `capture` a `head`; in 3, an `output` may have `droppedBytes`, and a `preflight` without a
-    /// run `keeps`.
+    /// `capture` a `head`; in 3, an `output` may have `droppedBytes`, a `surface` `errors`, and a
+    /// `preflight` without a run `keeps`.
     package static let versions = [3, 2, 1]
     /// The best version that this build and a peer speak; nil for none.
     package static func version(sharedWith peer: [Int]) -> Int? { versions.first(where: peer.contains) }
@@ -12,6 +12,8 @@ package enum ProtocolLimits {
     package static let nestingDepth = 32
     /// The longest raw answer that a surface returns; more is cut and marked *truncated*.
     package static let surfaceBytes = 262_144
+    /// How much is returned of the end of what a command surface writes to its standard error.
+    package static let surfaceErrorBytes = 2_048
     /// The largest slice of operation output in one reply.
     package static let outputSliceBytes = 65_536
     /// The most output kept of one operation; of more, the middle is dropped.

@@ -133,12 +133,14 @@ extension SurfaceReading: DirectJSON {
         let instrument = try json.optional("instrumentDigest")?.name(Digest.self)
         let items = try json.member("items").elements(EvidenceItem.init(json:))
         let name = try json.member("name").name(SurfaceName.self)
+        let printed = try json.optional("printed")?.elements { try $0.string() }
         let raw = try json.optional("rawDigest")?.name(Digest.self)
         let code = try json.optional("resultCode")?.integer()
         let role = try json.member("role").word(SurfaceRole.self)
         self.init(
             name: name, role: role, durationMilliseconds: duration, resultCode: code, rawDigest: raw,
-            instrumentDigest: instrument, unknown: try json.optional("unknown")?.value(), items: items)
+            instrumentDigest: instrument, unknown: try json.optional("unknown")?.value(), items: items, printed: printed
+        )
     }
 
     package func write(to json: JSONWriter) throws {
@@ -146,6 +148,7 @@ extension SurfaceReading: DirectJSON {
         if let instrumentDigest { json.member("instrumentDigest").put(instrumentDigest) }
         json.member("items").array(items) { $0.write(to: $1) }
         json.member("name").put(name)
+        if let printed { json.member("printed").array(printed) { $1.put($0) } }
         if let rawDigest { json.member("rawDigest").put(rawDigest) }
         if let resultCode { try json.member("resultCode").put(resultCode) }
         json.member("role").put(role)

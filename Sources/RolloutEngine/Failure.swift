@@ -53,6 +53,8 @@ package struct Failure: Hashable, Sendable {
     package internal(set) var ranLast: OperationID?
     package var at: WallTime
     package internal(set) var resolution: Resolution?
+    /// The last lines that the command surface behind it printed.
+    package internal(set) var printed: [String] = []
     /// What the last recheck of its host found.
     package internal(set) var recheck: Recheck?
 }

@@ -119,7 +119,7 @@ extension RolloutState {
     private mutating func takeBaseline(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
         let subject = capture.subject
         if let problem = verdict.problem {
-            fail(subject: subject, problem, moment)
+            fail(capture, problem, moment)
             return
         }
         baselines[subject] = definition.succession?.baselines[subject] ?? capture
@@ -175,7 +175,7 @@ extension RolloutState {
 
     private mutating func takeBoundary(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
         if let problem = verdict.problem {
-            fail(subject: capture.subject, problem, moment)
+            fail(capture, problem, moment)
             return
         }
         accepted[capture.subject] = capture

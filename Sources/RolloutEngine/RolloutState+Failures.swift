@@ -6,9 +6,10 @@ extension RolloutState {
         failureLog.unresolved(of: placement)
     }
 
-    /// The last lines that the script or guardrail behind a failure printed, on either of its outputs; empty where none did.
+    /// The last lines that the script, guardrail or command surface behind a failure printed, on either of its outputs; empty where
+    /// none did.
     package func output(of failure: Failure) -> [String] {
-        guard let id = failure.ranLast else { return [] }
+        guard let id = failure.ranLast else { return failure.printed }
         switch operations[id]?.fate {
         case .ended(let record), .unconfirmed(let record, _): return record.lastLines
         case .intended, .running, .uncertain, .withdrawn, .tombstoned, nil: return []
@@ -32,7 +33,8 @@ extension RolloutState {
         latch(Failure(boundary: boundary, host: host, problem: problem, at: moment.wall))
     }
 
-    mutating func fail(subject: EvidenceSubject, _ problem: Problem, _ moment: Moment) {
+    mutating func fail(_ capture: Capture, _ problem: Problem, _ moment: Moment) {
+        let subject = capture.subject
         switch subject {
         case .placement(let placement):
             switch stage {
@@ -46,13 +48,20 @@ extension RolloutState {
                 fail(placement: placement, problem, moment)
             }
         case .layer, .fleet:
-            latch(Failure(boundary: boundary, subject: subject, problem: problem, at: moment.wall))
+            latch(
+                Failure(
+                    boundary: boundary, subject: subject, problem: problem, at: moment.wall,
+                    printed: capture.printed(behind: problem)))
         }
     }
 
     /// Closes the boundary. Whoever had begun gets one capture, so that nobody decides without fresh evidence.
     mutating func latch(_ failure: Failure) {
         if let host = failure.host, isRetired(host) { return }
+        var failure = failure
+        if failure.operation == nil, failure.printed.isEmpty, let placement = failure.placement {
+            failure.printed = placements[placement]?.latest?.printed(behind: failure.problem) ?? []
+        }
         failureLog.note(failure)
         isHeld = true
         switch stage {
@@ -93,5 +102,15 @@ extension RolloutState {
 
     mutating func resolveRollbackRequests() {
         failureLog.resolve(as: .rolledBackVerified) { $0.problem.code == .rollbackRequested }
+    }
+}
+
+extension Capture {
+    /// What the command surface behind a problem printed last; none where the problem is another one.
+    fileprivate func printed(behind problem: Problem) -> [String] {
+        if let name = problem.item?.surface { return surface(name)?.printed ?? [] }
+        // Of a path that gave no answer no item is named.
+        guard problem.code == .pathFailed else { return [] }
+        return surfaces.first { $0.role == .path }?.printed ?? []
     }
 }

@@ -73,12 +73,15 @@ package struct SurfaceReading: Codable, Hashable, Sendable {
     /// Why the surface as a whole is unknown; nil when it could be read.
     package var unknown: UnknownReason?
     package var items: [EvidenceItem]
+    /// The last lines that a command printed, on either output, where its answer is not a good one; nil for none.
+    package var printed: [String]?
 
     package init(
         name: SurfaceName, role: SurfaceRole, durationMilliseconds: Int64, resultCode: Int? = nil,
         rawDigest: Digest? = nil, instrumentDigest: Digest? = nil, unknown: UnknownReason? = nil,
-        items: [EvidenceItem] = []
+        items: [EvidenceItem] = [], printed: [String]? = nil
     ) {
+        self.printed = printed
         self.name = name
         self.role = role
         self.durationMilliseconds = durationMilliseconds

@@ -116,9 +116,18 @@ package struct OperationRecord: Codable, Hashable, Sendable {
 
     /// The end of the output as lines that people are shown.
     package var lastLines: [String] {
-        var lines = outputTail.lines.map { String($0) }
-        if outputBytes > outputTail.utf8.count, let first = lines.first { lines[0] = "…" + first }
-        return lines.reversed().drop { $0.trimmed.isEmpty }.prefix(OperationRecord.lastLinesShown).reversed()
+        OperationRecord.lastLines(of: outputTail, beginsCut: outputBytes > outputTail.utf8.count)
+    }
+
+    /// The last lines of a text that people are shown, without empty ones at its end.
+    ///
+    /// - Parameters:
+    ///   - text: what was printed, or its end.
+    ///   - beginsCut: whether more was printed before it.
+    package static func lastLines(of text: String, beginsCut: Bool) -> [String] {
+        var lines = text.lines.map { String($0) }
+        if beginsCut, let first = lines.first { lines[0] = "…" + first }
+        return lines.reversed().drop { $0.trimmed.isEmpty }.prefix(lastLinesShown).reversed()
     }
 
     /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.

@@ -4,6 +4,8 @@ import SafeText
 package struct RawAnswer: Sendable {
     /// The HTTP status or exit code.
     package var resultCode: Int
+    /// Whether a command answered, whose code is how it exited.
+    package var isOfCommand: Bool
     /// Or why the body is none.
     package var document: Result<Answer, UnknownReason>
     /// The body as text, without the white space around it.
@@ -15,10 +17,12 @@ package struct RawAnswer: Sendable {
     package var hostTime: WallTime
 
     package init(
-        resultCode: Int, document: Result<Answer, UnknownReason>, text: String, truncated: Bool,
+        resultCode: Int, isOfCommand: Bool = false, document: Result<Answer, UnknownReason>, text: String,
+        truncated: Bool,
         contentType: String? = nil, hostTime: WallTime
     ) {
         self.resultCode = resultCode
+        self.isOfCommand = isOfCommand
         self.document = document
         let isSpace = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace }
         let start = text.unicodeScalars.drop(while: isSpace)
@@ -47,7 +51,8 @@ extension Reader {
             return [EvidenceItem(key: "result", value: "\(answer.resultCode)", health: health)]
         }
         guard acceptedCodes.contains(answer.resultCode) else {
-            throw ReadingFailure(.unacceptedStatus, "answered \(answer.resultCode)")
+            let verb = answer.isOfCommand ? "exited with" : "answered"
+            throw ReadingFailure(.unacceptedStatus, "\(verb) \(answer.resultCode)")
         }
         guard !answer.truncated else {
             throw ReadingFailure(

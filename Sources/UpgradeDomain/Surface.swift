@@ -30,6 +30,9 @@ package enum SurfaceSource: Codable, Hashable, Sendable {
     /// The agent looks at files, processes and sockets itself; answers items.
     case runtime(RuntimeSource)
 
+    /// Whether a program on the host answers, by what it prints and how it exits.
+    package var isCommand: Bool { if case .command = self { true } else { false } }
+
     /// For the whole answer.
     package var timeoutSeconds: Int {
         switch self {

@@ -43,6 +43,19 @@ import UpgradeDomain
         #expect(request.contains("X-Probe: yes\r\n"))
     }
 
+    @Test func theEndOfStandardErrorIsKeptApartAndTheRestIsDropped() throws {
+        let host = try HostUnderTest()
+        let loud = "echo out; echo first >&2; head -c 100000 /dev/zero | tr '\\0' x >&2; echo last >&2; exit 3"
+        let replies = try host.session(epoch: nil).capture(
+            [command(loud), command("echo quiet")], in: host.folder.path)
+        #expect(replies.map(\.resultCode) == [3, 0])
+        #expect(replies[0].body == Bytes(Array("out\n".utf8)))
+        let errors = try #require(replies[0].errors?.elements)
+        #expect(errors.count == ProtocolLimits.surfaceErrorBytes)
+        #expect(String(decoding: errors.suffix(7), as: UTF8.self) == "xxlast\n")
+        #expect(replies[1].errors == nil)
+    }
+
     @Test(arguments: [
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde"),
         ("HTTP/1.0 200 OK\r\n\r\nuntil the end", "until the end"),

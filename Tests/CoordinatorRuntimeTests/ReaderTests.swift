@@ -40,6 +40,24 @@ struct ReaderTests {
         return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil)
     }
 
+    /// What a command printed last is kept where its answer is not a good one, and how it ended is called by its name.
+    @Test func aCommandThatFailsSaysHowItExitedAndWhatItPrinted() throws {
+        func reading(_ shape: ReaderShape, exit code: Int, _ body: String, _ errors: String?) -> SurfaceReading {
+            let command = ScriptCommand(arguments: ["./x.sh"], timeoutSeconds: 1)
+            let surface = Surface(name: "x", source: .command(command), reader: Reader(shape: shape))
+            let reply = SurfaceReply(
+                name: "x", durationMilliseconds: 1, hostTime: ReaderTests.noon, resultCode: code,
+                body: Bytes(Array(body.utf8)), truncated: false, errors: errors.map { Bytes(Array($0.utf8)) })
+            return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil)
+        }
+        let failed = reading(.statusMap, exit: 1, "one\ntwo\n", "psql: error: no route\n\n")
+        #expect(failed.unknown?.detail == "exited with 1")
+        #expect(failed.printed == ["one", "two", "psql: error: no route"])
+        #expect(reading(.result, exit: 3, "", "no").printed == ["no"])
+        #expect(reading(.result, exit: 0, "fine", "a warning").printed == nil)
+        #expect(reading(.result, exit: 2, "", nil).printed == nil)
+    }
+
     @Test(
         arguments: [
             (

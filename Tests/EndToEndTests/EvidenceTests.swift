@@ -33,6 +33,28 @@ struct EvidenceTests {
             .replacing(#""repairedByHand":false"#, with: #""repairedByHand":true"#)
     }
 
+    @Test func whatACheckPrintedStandsWithTheHold() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            let check = "run: [python3, ./scripts/verify_runtime_materialization.py, --check, --layer, \"${layer}\"]"
+            let own =
+                "run: [sh, -c, 'grep -q 1.5.0 layers/core/current/* || exit 0; echo looked; echo it differs >&2; exit 3']"
+            try await fleet.approvePlan(to: "1.5.0") { plan in
+                #expect(plan.contains(check))
+                return plan.replacing(check, with: own).replacing(
+                    "healthyWithinSeconds: 8", with: "healthyWithinSeconds: 2")
+            }
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            #expect(try await fleet.holdCode() == "materialization-failed")
+            #expect(
+                try await fleet.status().value(at: "/hold/output")
+                    == .array([.string("looked"), .string("it differs")]))
+            for command in [["status"], ["recover"], ["evidence", "show", "--host", "core-1"]] {
+                let text = try await fleet.run(command).output
+                #expect(text.contains("looked\n") && text.contains("it differs\n"), "\(command): \(text)")
+            }
+        }
+    }
+
     @Test func whatIsExportedProvesItselfAndNamesTheFirstThingThatWasForged() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")

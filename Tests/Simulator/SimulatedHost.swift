@@ -163,7 +163,7 @@ final class SimulatedSession {
                 if case .hello = answer { host.world.checker.sawFence(of: host) }
                 send(id, answer)
             case .preflight(let request, _): send(id, .preflight(preflight(request)))
-            case .capture(let request): capture(request, id)
+            case .capture(let request, _): capture(request, id)
             case .attach(let request, _):
                 attachments.append((id, request.operation, request.fromByte))
                 lookAtOperations()

@@ -19,15 +19,30 @@ struct ChildProcess: Sendable {
     let identity: ProcessIdentity
     private let control: Int32
 
+    /// Where a child's standard error goes.
+    enum Errors {
+        case withOutput, discarded
+        case to(Int32)
+
+        /// -1 stands for /dev/null.
+        fileprivate func descriptor(_ output: Int32?) -> Int32 {
+            switch self {
+            case .withOutput: output ?? -1
+            case .discarded: -1
+            case .to(let descriptor): descriptor
+            }
+        }
+    }
+
     /// Forks the child; it is gated until ``release()``.
     ///
     /// - Parameters:
     ///   - output: becomes descriptors 1 and 2; nil stands for /dev/null.
-    ///   - discardsErrors: sends descriptor 2 to /dev/null.
+    ///   - errors: becomes descriptor 2 in place of `output`.
     ///   - passed: becomes descriptor 3.
     init(
         executable: String, arguments: [String], environment: [String: String], workingDirectory: String?,
-        output: Int32?, discardsErrors: Bool = false, passed: Int32? = nil, ownSession: Bool = false
+        output: Int32?, errors: Errors = .withOutput, passed: Int32? = nil, ownSession: Bool = false
     ) throws(Refusal) {
         let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         var pid: pid_t = 0
@@ -38,7 +53,7 @@ struct ChildProcess: Sendable {
                         var launch = clinux_launch_request(
                             executable: executable, arguments: arguments, environment: variables,
                             working_directory: directory, standard_output: output ?? -1,
-                            standard_error: discardsErrors ? -1 : output ?? -1, passed_descriptor: passed ?? -1,
+                            standard_error: errors.descriptor(output), passed_descriptor: passed ?? -1,
                             own_session: ownSession ? 1 : 0)
                         return clinux_launch(&launch, &pid)
                     }

@@ -9,6 +9,9 @@ struct CommandAnswer: Sendable {
     /// The first bytes of its standard output.
     var output: [UInt8] = []
     var isTruncated = false
+    /// The last bytes of its standard error, where they were asked for.
+    var errors: [UInt8] = []
+    var errorsBeginCut = false
     var failure: UnknownReason?
     /// Of the script that answered, where that was asked for.
     var instrumentDigest: Digest?
@@ -20,30 +23,31 @@ enum CommandCapture {
     ///
     /// Output past the limit is read and dropped, so that the command can end by itself.
     ///
-    /// - Parameter vouches: digests the script; an answer while which it was replaced is none.
+    /// - Parameters:
+    ///   - vouches: digests the script; an answer while which it was replaced is none.
+    ///   - errorBytes: how much of the end of its standard error is kept; 0 discards it.
     static func run(
         _ setting: CommandSetting, limitBytes: Int = ProtocolLimits.surfaceBytes, vouches: Bool = false,
-        isWanted: () -> Bool
+        errorBytes: Int = 0, isWanted: () -> Bool
     ) -> CommandAnswer {
         guard let executable = setting.executable else {
             return failed(.notRun, "\(setting.arguments[0]) is not in PATH on the host")
         }
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return failed(.notRun, systemErrorText(errno)) }
-        defer { close(ends[0]) }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        // Only the agent's end may not block; the command gets an ordinary one.
-        _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+        guard let output = CapturePipe() else { return failed(.notRun, systemErrorText(errno)) }
+        defer { close(output.ours) }
+        let errors = errorBytes > 0 ? CapturePipe() : nil
+        defer { if let errors { close(errors.ours) } }
         let child: ChildProcess
         do {
             child = try ChildProcess(
                 executable: executable, arguments: setting.arguments, environment: setting.environment,
-                workingDirectory: setting.workingDirectory, output: ends[1], discardsErrors: true)
+                workingDirectory: setting.workingDirectory, output: output.theirs,
+                errors: errors.map { .to($0.theirs) } ?? .discarded)
         } catch {
-            close(ends[1])
+            for pipe in [output, errors] { if let pipe { close(pipe.theirs) } }
             return failed(.notRun, error.message)
         }
-        close(ends[1])
+        for pipe in [output, errors] { if let pipe { close(pipe.theirs) } }
         let instrument = vouches ? Instrument(of: setting.script) : nil
         let failure = child.release()
         guard failure == 0 else {
@@ -51,7 +55,8 @@ enum CommandCapture {
             return failed(.notRun, "\(executable) can not run: \(systemErrorText(failure))")
         }
         var answer = follow(
-            child, reading: ends[0], limitBytes: limitBytes, timeout: setting.timeout, isWanted: isWanted)
+            child, reading: output.ours, limitBytes, errors: errors?.ours, errorBytes, timeout: setting.timeout,
+            isWanted: isWanted)
         answer.instrumentDigest = instrument?.digest
         if instrument?.isReplaced == true {
             let words = "\(setting.script) was replaced or touched while it ran, so what answered is not known"
@@ -61,23 +66,38 @@ enum CommandCapture {
     }
 
     private static func follow(
-        _ child: ChildProcess, reading descriptor: Int32, limitBytes: Int, timeout: Duration, isWanted: () -> Bool
+        _ child: ChildProcess, reading descriptor: Int32, _ limitBytes: Int, errors: Int32?, _ errorBytes: Int,
+        timeout: Duration, isWanted: () -> Bool
     ) -> CommandAnswer {
         var answer = CommandAnswer()
         let deadline = Deadline(after: timeout)
         var isOpen = true
+        var errors = errors
         while true {
             // Asked before the pipe is emptied: what an ended command wrote is all there.
             let pause = isOpen ? .zero : AgentLimits.pollInterval
             answer.end = child.wait(atMost: pause)
             if isOpen {
-                isOpen = drain(descriptor, into: &answer, limitBytes: limitBytes, until: deadline)
+                isOpen = drain(descriptor, until: deadline) { bytes in
+                    let room = limitBytes - answer.output.count
+                    answer.output += bytes.prefix(room)
+                    if bytes.count > room { answer.isTruncated = true }
+                }
+            }
+            if let open = errors {
+                let isOpen = drain(open, until: deadline) { bytes in
+                    answer.errors += bytes
+                    guard answer.errors.count > errorBytes else { return }
+                    answer.errors.removeFirst(answer.errors.count - errorBytes)
+                    answer.errorsBeginCut = true
+                }
+                if !isOpen { errors = nil }
             }
             if answer.end != nil { return answer }
             guard !deadline.hasPassed, isWanted() else { break }
             if isOpen {
-                var readable = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-                _ = poll(&readable, 1, deadline.remainingMilliseconds(atMost: AgentLimits.pollInterval))
+                var readable = [descriptor, errors ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+                _ = poll(&readable, 2, deadline.remainingMilliseconds(atMost: AgentLimits.pollInterval))
             }
         }
         let survivors = child.endGroup(alreadyEnded: false)
@@ -89,21 +109,34 @@ enum CommandCapture {
 
     /// Takes what is in the pipe; false once it is closed.
     private static func drain(
-        _ descriptor: Int32, into answer: inout CommandAnswer, limitBytes: Int, until deadline: Deadline
+        _ descriptor: Int32, until deadline: Deadline, _ take: (ArraySlice<UInt8>) -> Void
     ) -> Bool {
         var chunk = [UInt8](repeating: 0, count: 65_536)
         repeat {
             let count = read(descriptor, &chunk, chunk.count)
             if count == 0 { return false }
             if count < 0 { return errno == EAGAIN || errno == EINTR }
-            let room = limitBytes - answer.output.count
-            answer.output += chunk[..<min(count, room)]
-            if count > room { answer.isTruncated = true }
+            take(chunk[..<count])
         } while !deadline.hasPassed
         return true
     }
 
     private static func failed(_ code: UnknownReason.Code, _ detail: String) -> CommandAnswer {
         CommandAnswer(failure: UnknownReason(code, String(detail.prefix(AgentLimits.detailCharacters))))
+    }
+}
+
+/// A pipe of which only our end does not block: the command gets an ordinary one.
+private struct CapturePipe {
+    let ours: Int32
+    let theirs: Int32
+
+    /// Nil where the system has none left; `errno` says why.
+    init?() {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return nil }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+        (ours, theirs) = (ends[0], ends[1])
     }
 }

@@ -10,7 +10,7 @@ package struct Conversation: Sendable {
         case supervise(pid: Int32, AgentReply)
         case preflight(PreflightRequest, Session)
         /// To be answered beside what comes next.
-        case capture(CaptureRequest)
+        case capture(CaptureRequest, Session)
         case attach(AttachRequest, Session)
     }
 
@@ -54,7 +54,7 @@ package struct Conversation: Sendable {
         case .journal: return .reply(.journal(try agent.listJournal(session: session)))
         case .capture(let capture):
             if let head = capture.head { try agent.keep(head, session: session) }
-            return .capture(capture)
+            return .capture(capture, session)
         case .attach(let attach): return .attach(attach, session)
         }
     }

@@ -47,7 +47,7 @@ struct ServeLoop: ~Copyable {
                 writer.send(id, reply)
             case .preflight(let preflight, let session):
                 writer.send(id, .preflight(try agent.preflight(preflight, session: session)))
-            case .capture(let capture): try answerBeside(capture, id)
+            case .capture(let capture, let session): try answerBeside(capture, session, id)
             case .attach(let attach, let session): try answerBeside(attach, session, id)
             }
         } catch {
@@ -55,12 +55,13 @@ struct ServeLoop: ~Copyable {
         }
     }
 
-    private func answerBeside(_ capture: CaptureRequest, _ id: UInt32) throws(Refusal) {
+    private func answerBeside(_ capture: CaptureRequest, _ session: Session, _ id: UInt32) throws(Refusal) {
         try inFlight.add { [writer] _ in
             let secrets = HostSecrets.Values(in: capture.secretFiles ?? [])
             for surface in capture.surfaces where writer.isOpen {
                 let reply = SurfaceCapture.take(
-                    surface, workingDirectory: capture.workingDirectory, hiding: secrets
+                    surface, workingDirectory: capture.workingDirectory, hiding: secrets,
+                    speaking: session.protocolVersion
                 ) { writer.isOpen }
                 writer.send(id, .surface(reply))
             }

@@ -4,9 +4,11 @@ import UpgradeDomain
 
 /// Takes surfaces one after the other, each within its own bounds.
 enum SurfaceCapture {
-    /// - Parameter secrets: of the plan; masked in whatever is told.
+    /// - Parameters:
+    ///   - secrets: of the plan; masked in whatever is reported.
+    ///   - version: of the protocol that is spoken.
     static func take(
-        _ surface: SurfaceRequest, workingDirectory: String, hiding secrets: HostSecrets.Values,
+        _ surface: SurfaceRequest, workingDirectory: String, hiding secrets: HostSecrets.Values, speaking version: Int,
         isWanted: @escaping () -> Bool
     ) -> SurfaceReply {
         let begun = ContinuousClock.now
@@ -27,14 +29,18 @@ enum SurfaceCapture {
             let redactor = Redactor(secrets.lines)
             let answer = CommandCapture.run(
                 setting, limitBytes: ProtocolLimits.surfaceBytes + redactor.longestBytes, vouches: true,
-                isWanted: isWanted)
+                errorBytes: ProtocolLimits.surfaceErrorBytes + redactor.longestBytes, isWanted: isWanted)
             reply.instrumentDigest = answer.instrumentDigest
             let output = redactor.redacted(answer.output, isCut: answer.isTruncated)
             reply.body = Bytes(Array(output.prefix(ProtocolLimits.surfaceBytes)))
             reply.truncated = answer.isTruncated || output.count > ProtocolLimits.surfaceBytes
+            let errors = redactor.redacted(answer.errors, beginsCut: answer.errorsBeginCut)
+                .suffix(ProtocolLimits.surfaceErrorBytes)
+            reply.errors = errors.isEmpty ? nil : Bytes(Array(errors))
             reply.failure = answer.failure
             if let failure = secrets.failure {
                 reply.body = Bytes([])
+                reply.errors = nil
                 reply.failure = UnknownReason(failure.code, "the output is withheld: \(failure.detail)")
             }
             switch answer.end {
@@ -52,6 +58,7 @@ enum SurfaceCapture {
                 reply.failure = UnknownReason(.notRun, "\(error)")
             }
         }
+        if version < 3 { reply.errors = nil }
         reply.hostTime = .now
         reply.durationMilliseconds = begun.duration(to: ContinuousClock.now).wholeMilliseconds
         return reply

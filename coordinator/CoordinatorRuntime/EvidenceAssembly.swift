@@ -14,6 +14,12 @@ enum EvidenceAssembly {
                 name: order.surface.name, role: order.role, durationMilliseconds: 0,
                 unknown: UnknownReason(.notRun, "the agent gave no answer for it"))
         }
+        var reading = answer(order, reply, rawDigest)
+        reading.printed = printed(reading, order, reply)
+        return reading
+    }
+
+    private static func answer(_ order: SurfaceOrder, _ reply: SurfaceReply, _ rawDigest: Digest?) -> SurfaceReading {
         var reading = SurfaceReading(
             name: order.surface.name, role: order.role, durationMilliseconds: reply.durationMilliseconds,
             resultCode: reply.resultCode, rawDigest: rawDigest, instrumentDigest: reply.instrumentDigest)
@@ -28,7 +34,8 @@ enum EvidenceAssembly {
             return reading
         }
         let answer = RawAnswer(
-            resultCode: resultCode, document: document(reply.body.elements, reader.format),
+            resultCode: resultCode, isOfCommand: order.surface.source.isCommand,
+            document: document(reply.body.elements, reader.format),
             text: String(decoding: reply.body.elements, as: UTF8.self), truncated: reply.truncated,
             contentType: reply.contentType, hostTime: reply.hostTime)
         switch reader.read(answer, acceptedCodes: order.acceptedCodes) {
@@ -36,6 +43,21 @@ enum EvidenceAssembly {
         case .failure(let failure): reading.unknown = failure.reason
         }
         return reading
+    }
+
+    /// What a command printed last, first on its output and then on its standard error, where its answer is not a good one.
+    private static func printed(
+        _ reading: SurfaceReading, _ order: SurfaceOrder, _ reply: SurfaceReply
+    ) -> [String]? {
+        guard order.surface.source.isCommand,
+            reading.unknown != nil || reading.items.contains(where: { $0.health != .healthy })
+        else { return nil }
+        let lines = [reply.body.elements, reply.errors?.elements ?? []].flatMap { bytes in
+            let end = bytes.suffix(ProtocolLimits.surfaceErrorBytes)
+            return OperationRecord.lastLines(
+                of: String(decoding: end, as: UTF8.self), beginsCut: end.count < bytes.count)
+        }
+        return lines.isEmpty ? nil : lines
     }
 
     /// The longest name and value that are kept of an item, in Unicode scalars.

@@ -28,6 +28,7 @@ struct EvidenceShow: LockflightCommand {
             for reading in capture.surfaces {
                 lines.append("  \(reading.sentence)")
                 lines += reading.items.map { "      \($0.key)  \($0.value)  \($0.health.rawValue)" }
+                lines += (reading.printed ?? []).map { "      | \($0)" }
                 if raw, let digest = reading.rawDigest, let bytes = try await control.ledger.blob(digest) {
                     lines += String(decoding: bytes, as: UTF8.self).lines.map { "      | \($0)" }
                 }

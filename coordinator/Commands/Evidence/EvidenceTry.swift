@@ -57,7 +57,9 @@ struct EvidenceTry: LockflightCommand {
                 let health = item.health == .healthy ? style.green("healthy") : style.red("\(item.health.rawValue)")
                 return "      \(item.key)  \(item.value)  \(health)"
             }
-            if reading.unknown != nil, let answer = taken.answers[reading.name], !answer.isEmpty {
+            if let printed = reading.printed, reading.resultCode != 0 {
+                lines += printed.map { "      | \($0)" }
+            } else if reading.unknown != nil, let answer = taken.answers[reading.name], !answer.isEmpty {
                 let shown = String(answer.prefix(EvidenceTry.shownCharacters))
                 lines += shown.lines.map { "      | \($0)" }
                 let rest = answer.count - shown.count
