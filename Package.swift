@@ -120,7 +120,7 @@ let package = Package(
         // coordinator/: what the operator runs.
         library(
             "RunViews", in: "coordinator",
-            ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]),
+            ["SafeText", "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]),
         library(
             "CoordinatorRuntime", in: "coordinator",
             [

@@ -2,6 +2,7 @@ import ContentDigest
 import FoundationEssentials
 import GRDB
 import OperatorCommands
+import SafeText
 package import UpgradeDomain
 
 extension Ledger {
@@ -25,7 +26,7 @@ extension Ledger {
         try checkPermitted(events, run: run, lease: lease)
         let prepared = try PreparedEvent.prepare(events, for: run)
         let kept = try KeptEvidence(evidence)
-        return try write("record \(events.count) events of the run \(run)") { db in
+        return try write("record \(counted(events.count, "event")) of the run \(run)") { db in
             let row = try db.existingRun(run)
             // First, as a driver that was deposed reads on for ever in a run that was closed without an event.
             if let lease { try db.refuseWhenDeposed(lease, run: run) }
@@ -130,7 +131,7 @@ struct PreparedEvent {
             guard payload.count <= LedgerLimits.eventBytes, totalBytes <= LedgerLimits.appendBytes else {
                 throw LedgerError(
                     .tooLarge,
-                    "The event '\(event.kind)' of the run \(run) has \(payload.count) bytes; at most "
+                    "The event '\(event.kind)' of the run \(run) has \(counted(payload.count, "byte")); at most "
                         + "\(LedgerLimits.eventBytes) an event and \(LedgerLimits.appendBytes) an append are "
                         + "recorded. Nothing was recorded.", run: run)
             }

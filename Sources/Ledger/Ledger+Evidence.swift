@@ -1,6 +1,7 @@
 import ContentDigest
 import FoundationEssentials
 import GRDB
+import SafeText
 package import UpgradeDomain
 
 extension Ledger {
@@ -21,7 +22,7 @@ struct KeptEvidence {
         if let large = evidence.first(where: { $0.count > LedgerLimits.blobBytes }) {
             throw LedgerError(
                 .tooLarge,
-                "A piece of evidence has \(large.count) bytes, more than the limit of "
+                "A piece of evidence has \(counted(large.count, "byte")), more than the limit of "
                     + "\(LedgerLimits.blobBytes); nothing was recorded.")
         }
         let bytes = evidence.reduce(0) { $0 + $1.count }

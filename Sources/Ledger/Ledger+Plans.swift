@@ -82,7 +82,7 @@ extension Ledger {
             guard found.count == 1 else {
                 let digests = found.map { ($0.name("digest") as Digest).short }.joined(separator: ", ")
                 throw LedgerError(
-                    .ambiguous, "'\(text)' fits \(found.count) plans; name one by its digest: \(digests).")
+                    .ambiguous, "'\(text)' fits \(counted(found.count, "plan")); name one by its digest: \(digests).")
             }
             return try StoredPlan(row: first)
         }
@@ -129,7 +129,7 @@ extension Ledger {
         guard bytes.count <= LedgerLimits.documentBytes else {
             throw LedgerError(
                 .tooLarge,
-                "The \(what) has \(bytes.count) bytes, more than the limit of "
+                "The \(what) has \(counted(bytes.count, "byte")), more than the limit of "
                     + "\(LedgerLimits.documentBytes); nothing was stored.")
         }
         return bytes

@@ -1,6 +1,7 @@
 import ContentDigest
 import GRDB
 import OperatorCommands
+import SafeText
 package import UpgradeDomain
 
 extension Ledger {
@@ -105,7 +106,7 @@ extension Ledger {
             guard found.count == 1 || first.id.rawValue == text else {
                 throw LedgerError(
                     .ambiguous,
-                    "'\(text)' fits \(found.count) runs; write more of the id: "
+                    "'\(text)' fits \(counted(found.count, "run")); write more of the id: "
                         + found.map(\.id.rawValue).joined(separator: ", ") + ".")
             }
             return first

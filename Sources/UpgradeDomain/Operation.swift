@@ -186,3 +186,18 @@ extension OperationOutcome {
         }
     }
 }
+
+extension OperationOutcome {
+    /// How it ended, for people.
+    package var sentence: String {
+        switch self {
+        case .exited(let code): "exit \(code)"
+        case .signaled(let signal): "signal \(signal)"
+        case .timedOut(let survivors): survivors ? "timed out, a process survives" : "timed out"
+        case .interrupted(let detail): "interrupted: \(detail)"
+        case .rebooted: "the host was rebooted while it ran"
+        case .guardrailRefused(let guardrail, let code): "refused by \(guardrail) (exit \(code))"
+        case .notStarted(let detail): "not started: \(detail)"
+        }
+    }
+}

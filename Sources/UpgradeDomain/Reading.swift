@@ -56,7 +56,7 @@ extension Reader {
         }
         guard !answer.truncated else {
             throw ReadingFailure(
-                .truncated, "the answer is longer than the \(answer.text.utf8.count) bytes that are read")
+                .truncated, "the answer is longer than the \(counted(answer.text.utf8.count, "byte")) that are read")
         }
         if shape == .value, items.isEmpty {
             guard !answer.text.isEmpty else { throw ReadingFailure(.noItems, "the answer is empty") }
@@ -73,7 +73,7 @@ extension Reader {
         let found = try statusItems(document, answer.hostTime) + measures.map { item(of: $0, in: document) }
         guard !found.isEmpty else { throw ReadingFailure(.noItems, "no items at '\(items)'") }
         guard found.count <= Reader.maximumItems else {
-            throw ReadingFailure(.truncated, "\(found.count) items, more than \(Reader.maximumItems)")
+            throw ReadingFailure(.truncated, "\(counted(found.count, "item")), more than \(Reader.maximumItems)")
         }
         if let twice = firstRepeated(found.map(\.key)) {
             throw ReadingFailure(.unparsable, "item '\(shown(twice))' appears twice")

@@ -24,7 +24,10 @@ enum ImportRules {
             "coordinator/CoordinatorRuntime",
             ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]
         ),
-        ("coordinator/RunViews", ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]),
+        (
+            "coordinator/RunViews",
+            ["SafeText", "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]
+        ),
         (
             "coordinator/RunRecord",
             [

@@ -9,7 +9,7 @@ enum StyleRules {
         guard file.isSwift else { return [] }
         return hiddenInputs(in: file) + forcedTries(in: file) + openSwitches(in: file) + long(file)
             + directOutput(in: file) + writtenCommands(in: file) + characters(in: file) + blindSleeps(in: file)
-            + otherPlatforms(in: file) + publicDeclarations(in: file) + crowdedCommands(in: file)
+            + otherPlatforms(in: file) + publicDeclarations(in: file) + crowdedCommands(in: file) + plurals(in: file)
     }
 
     /// Pure targets are told the time, the ids and the seeds.
@@ -39,6 +39,18 @@ enum StyleRules {
         return Array(
             file.violations(command, in: ["Command"], "a second command in one file; give it a file of its own")
                 .dropFirst())
+    }
+
+    /// One host is not *1 hosts*.
+    private static func plurals(in file: SourceFile) -> [Violation] {
+        guard file.isIn(productFolders) else { return [] }
+        let plural = /\.count\)+ [a-z]+s\b/.wordBoundaryKind(.simple)
+        return file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
+            index, line in
+            guard line.contains(".count)"), !line.contains(/^\s*\/\//), line.contains(plural) else { return nil }
+            return Violation(
+                path: file.path, line: index + 1, problem: "a number beside its noun; write counted(_:_:)")
+        }
     }
 
     private static func forcedTries(in file: SourceFile) -> [Violation] {

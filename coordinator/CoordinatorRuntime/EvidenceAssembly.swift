@@ -73,7 +73,8 @@ enum EvidenceAssembly {
         let scalars = text.unicodeScalars
         guard scalars.dropFirst(maximumTextScalars).first != nil else { return text }
         let start = String(String.UnicodeScalarView(scalars.prefix(maximumTextScalars)))
-        return "\(start)... (\(text.utf8.count) bytes, sha256 \(Digest.sha256(of: Array(text.utf8)).short))"
+        let bytes = text.utf8.count
+        return "\(start)... (\(bytes) bytes, sha256 \(Digest.sha256(of: Array(text.utf8)).short))"
     }
 
     /// The document that a body is, or why it is none, as where it says something twice: nobody knows which of the two counts.

@@ -1,5 +1,6 @@
 import Glibc
 import OperatorCommands
+import SafeText
 import UpgradeDomain
 
 /// Whether this process may hold a connection to every host at once, known before the first one fails.
@@ -28,7 +29,7 @@ struct DescriptorLimit {
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         guard limit.rlim_cur < count else { return }
         throw FleetAccessError(
-            "connections to \(hosts.count) hosts need \(count) descriptors, and this process may have \(limit.rlim_cur)",
+            "connections to \(counted(hosts.count, "host")) need \(count) descriptors, and this process may have \(limit.rlim_cur)",
             consequence: "No host was connected to. Root raises the limit, or LimitNOFILE= of the unit.",
             next: .program(words: ["ulimit", "-n", "\(count)"]), isRefusal: true)
     }

@@ -1,4 +1,5 @@
 package import RolloutEngine
+import SafeText
 package import UpgradeDomain
 
 extension RunEvent {
@@ -6,7 +7,7 @@ extension RunEvent {
     package var sentence: String {
         switch self {
         case .runStarted(let definition):
-            "run started: \(definition.plan.name) over \(definition.hosts.count) hosts, approved by "
+            "run started: \(definition.plan.name) over \(counted(definition.hosts.count, "host")), approved by "
                 + definition.approvals.map { "\($0.owner) (unsigned, claimed by \($0.claimedBy))" }.joined(
                     separator: ", ")
         case .driverAttached(let driver):
@@ -92,20 +93,6 @@ extension DeadlineRecord.Kind {
         case .healthy: "being healthy"
         case .progress: "making progress"
         case .rollbackHealthy: "returning to its earlier state"
-        }
-    }
-}
-
-extension OperationOutcome {
-    package var sentence: String {
-        switch self {
-        case .exited(let code): "exit \(code)"
-        case .signaled(let signal): "signal \(signal)"
-        case .timedOut(let survivors): survivors ? "timed out, a process survives" : "timed out"
-        case .interrupted(let detail): "interrupted: \(detail)"
-        case .rebooted: "the host was rebooted while it ran"
-        case .guardrailRefused(let guardrail, let code): "refused by \(guardrail) (exit \(code))"
-        case .notStarted(let detail): "not started: \(detail)"
         }
     }
 }

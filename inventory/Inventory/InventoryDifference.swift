@@ -1,3 +1,4 @@
+import SafeText
 package import UpgradeDomain
 
 /// What an import changes.
@@ -7,7 +8,7 @@ package struct InventoryDifference: Hashable, Sendable {
 
     package init(from old: FleetInventory?, to new: FleetInventory) {
         guard let old else {
-            changes = ["first import: \(new.hosts.count) hosts in \(new.layers.count) layers"]
+            changes = ["first import: \(counted(new.hosts.count, "host")) in \(counted(new.layers.count, "layer"))"]
             return
         }
         var changes: [String] = []

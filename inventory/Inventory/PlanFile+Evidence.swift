@@ -67,7 +67,7 @@ extension PlanReading {
         let pairs = reader.pairs(field)
         guard let (key, value) = pairs.first, pairs.count == 1 else {
             reader.report(
-                field.line, "\(field.name) names \(pairs.count) scopes",
+                field.line, "\(field.name) names \(counted(pairs.count, "scope"))",
                 "write 'host', '{layer: HOST}' or '{fleet: HOST}'")
             return .host
         }

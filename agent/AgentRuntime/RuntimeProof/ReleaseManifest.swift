@@ -52,7 +52,7 @@ struct ReleaseManifest {
         }
         guard !digests.isEmpty else { throw UnknownReason(.noItems, "the manifest lists no file") }
         guard digests.count <= AgentLimits.manifestFiles else {
-            throw UnknownReason(.truncated, "\(digests.count) files, more than \(AgentLimits.manifestFiles)")
+            throw UnknownReason(.truncated, "\(counted(digests.count, "file")), more than \(AgentLimits.manifestFiles)")
         }
         return digests
     }
@@ -86,7 +86,7 @@ struct ReleaseManifest {
             }
             if found != wanted { return .fails(.files, "\(name(of: path)) is not what the manifest says") }
         }
-        return .holds(.files, "\(digests.count) as the manifest says")
+        return .holds(.files, "\(counted(digests.count, "a")) the manifest says")
     }
 
     /// A path as the manifest names it.

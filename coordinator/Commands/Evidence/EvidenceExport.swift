@@ -30,7 +30,7 @@ struct EvidenceExport: LockflightCommand {
         guard bytes.count <= EvidenceBundle.maximumBytes else {
             throw CommandError(
                 .refused,
-                "the evidence of \(control.run) takes \(bytes.count) bytes, more than \(EvidenceBundle.maximumBytes)",
+                "the evidence of \(control.run) takes \(counted(bytes.count, "byte")), more than \(EvidenceBundle.maximumBytes)",
                 consequence: "Nothing was written: no build would read it.")
         }
         do {
@@ -42,7 +42,7 @@ struct EvidenceExport: LockflightCommand {
         }
         return CommandResult(
             lines: [
-                "\(control.run)  \(bundle.events.count) events, \(bundle.blobs.count) pieces of evidence, \(bytes.count) bytes"
+                "\(control.run)  \(counted(bundle.events.count, "event")), \(counted(bundle.blobs.count, "piece")) of evidence, \(counted(bytes.count, "byte"))"
             ],
             document: Summary(bundle), next: [.verifyEvidence(file: output)])
     }

@@ -62,7 +62,7 @@ struct EvidenceVerify: LockflightCommand {
         let head = bundle.events.last?.hash.short ?? "none"
         return CommandResult(
             lines: [
-                "\(bundle.run)  \(bundle.events.count) events, head \(head), \(bundle.blobs.count) pieces of evidence  "
+                "\(bundle.run)  \(counted(bundle.events.count, "event")), head \(head), \(counted(bundle.blobs.count, "piece")) of evidence  "
                     + context.style.green("sound")
             ], document: EvidenceExport.Summary(bundle),
             remarks: [kept ?? "\(Verification.undetectable)"] + witnessed(bundle)
@@ -85,6 +85,6 @@ struct EvidenceVerify: LockflightCommand {
         guard let witnesses = bundle.witnesses else { return [] }
         let sequences = Dictionary(bundle.events.map { ($0.hash, $0.sequence) }) { first, _ in first }
         let newest = witnesses.compactMap { sequences[$0.head] }.max() ?? 0
-        return ["\(Set(witnesses.map(\.host)).count) hosts witness it, up to event \(newest)"]
+        return ["witnessed by \(counted(Set(witnesses.map(\.host)).count, "host")), up to event \(newest)"]
     }
 }

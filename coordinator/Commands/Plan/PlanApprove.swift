@@ -59,7 +59,7 @@ struct PlanApprove: LockflightCommand {
         let standing = try await ledger.standing(of: stored, inventory)
         return CommandResult(
             lines: [
-                "\(stored.plan.name) \(stored.digest.short) over \(hosts.count) hosts: approved by "
+                "\(stored.plan.name) \(stored.digest.short) over \(counted(hosts.count, "host")): approved by "
                     + "\(approvals.map(\.owner.rawValue).joined(separator: ", "))"
                     + " (unsigned, claimed by OS user \(context.user))",
                 rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" as TerminalText }

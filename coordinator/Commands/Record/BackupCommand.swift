@@ -18,7 +18,9 @@ struct BackupCommand: LockflightCommand {
         let verification = try await Ledger.openReadOnly(at: file).verify()
         let events = verification.chains.reduce(0) { $0 + $1.provenSequence }
         return CommandResult(
-            lines: ["written to \(file): \(verification.chains.count) runs, \(events) events, sound"],
+            lines: [
+                "written to \(file): \(counted(verification.chains.count, "run")), \(counted(events, "event")), sound"
+            ],
             document: ["file": file], status: verification.isSound ? .verified : .failure)
     }
 }

@@ -52,7 +52,7 @@ struct LedgerRebuild: LockflightCommand {
                 "\(owner): " + memories.filter { $0.owner == owner }.map(\.host.rawValue).joined(separator: ", ")
             }
             throw CommandError(
-                .refused, "the hosts follow \(owners.count) ledgers: \(words.joined(separator: "; "))",
+                .refused, "the hosts follow \(counted(owners.count, "ledger")): \(words.joined(separator: "; "))",
                 consequence: "Nothing was recorded. Leave out those of the wrong one.",
                 next: .rebuildLedger(without: nil))
         }
@@ -62,7 +62,7 @@ struct LedgerRebuild: LockflightCommand {
             of: lost, above: memories.map(\.highestEpoch).max() ?? 0, remembering: operations, by: context.user,
             at: Context.clock.wall())
         var remarks: [TerminalText] = [
-            "this ledger is \(lost) from now on; \(operations.count) operations were reconstructed"
+            "this ledger is \(lost) from now on; reconstructed: \(counted(operations.count, "operation"))"
         ]
         if !without.isEmpty { remarks.append("not asked: \(without.joined(separator: ", "))") }
         return CommandResult(

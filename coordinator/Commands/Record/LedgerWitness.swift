@@ -66,7 +66,9 @@ struct LedgerWitness: LockflightCommand {
                     detail =
                         "keeps the head \(stray.head.short) of \(stray.origin), which no event of this record has"
                 } else if let newest = witnesses.compactMap({ hashes[$0.head] }).max() {
-                    (verdict, detail) = (.agrees, "keeps \(witnesses.count) heads, the newest that of event \(newest)")
+                    (verdict, detail) = (
+                        .agrees, "keeps \(counted(witnesses.count, "head")), the newest that of event \(newest)"
+                    )
                 } else {
                     (verdict, detail) = (.silent, "keeps no head of this run")
                 }

@@ -49,7 +49,7 @@ extension StatusView {
         let busy = all.filter { line in line.layer.map(isBusy) ?? false }
         guard rows > 0 else { return [] }
         let shown = busy.prefix(rows - 1)
-        let rest: TerminalText = "\(all.count - shown.count) layers are not shown"
+        let rest: TerminalText = "\(counted(all.count - shown.count, "layer")) not shown"
         return Array(shown) + [LayerLine(layer: nil, text: style.dim(rest))]
     }
 
