@@ -93,12 +93,15 @@ extension Ledger {
         }
     }
 
-    /// When the last event of a run was recorded; nil where it has none.
-    package func lastRecordedAt(in run: RunID) throws(LedgerError) -> WallTime? {
+    /// When a driver recorded an event of a run last; nil where none did.
+    package func lastDrivenAt(_ run: RunID) throws(LedgerError) -> WallTime? {
         try read("look up the last event of the run \(run)") { db in
             try Int64.fetchOne(
                 db,
-                sql: "SELECT recorded_at_milliseconds FROM events WHERE run = ? ORDER BY sequence DESC LIMIT 1",
+                sql: """
+                    SELECT recorded_at_milliseconds FROM events WHERE run = ? AND kind <> 'requested'
+                    ORDER BY sequence DESC LIMIT 1
+                    """,
                 arguments: [run.rawValue]
             ).map { WallTime(clamping: $0) }
         }

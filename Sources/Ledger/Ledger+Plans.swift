@@ -113,14 +113,26 @@ extension Ledger {
         try read("list the approvals of plan \(plan.short)") { db in
             try Row.fetchAll(
                 db, sql: "SELECT * FROM approvals WHERE plan_digest = ? ORDER BY number", arguments: [plan.rawValue]
-            ).map { row in
-                Approval(
-                    owner: row.name("owner"), planDigest: row.name("plan_digest"),
-                    hostsDigest: row.name("hosts_digest"), claimedBy: row["claimed_by"],
-                    approvedAt: row.time("approved_at_milliseconds"),
-                    rollbackUntil: (row["rollback_until_milliseconds"] as Int64?).map(WallTime.init(clamping:)))
-            }
+            ).map(Approval.init(row:))
         }
+    }
+
+    /// How a plan's approvals stand over an inventory. Those of an earlier content of the plan, which has another digest and the same
+    /// name, are void.
+    package func standing(of stored: StoredPlan, over inventory: FleetInventory) throws(LedgerError) -> ApprovalStanding
+    {
+        let hosts = try LedgerError.digest(of: stored.plan.selectedHosts(of: inventory), as: "hosts")
+        let given = try read("list the approvals of plan '\(stored.plan.name)'") { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT approvals.* FROM approvals JOIN plans ON plans.digest = approvals.plan_digest
+                    WHERE plans.name = ? ORDER BY approvals.number
+                    """, arguments: [stored.plan.name]
+            ).map(Approval.init(row:))
+        }
+        return ApprovalStanding(
+            plan: stored.plan, planDigest: stored.digest, hostsDigest: hosts, inventory: inventory, approvals: given)
     }
 
     /// Canonical bytes of a document, within its limit.
@@ -133,6 +145,15 @@ extension Ledger {
                     + "\(LedgerLimits.documentBytes); nothing was stored.")
         }
         return bytes
+    }
+}
+
+extension Approval {
+    fileprivate init(row: Row) {
+        self.init(
+            owner: row.name("owner"), planDigest: row.name("plan_digest"), hostsDigest: row.name("hosts_digest"),
+            claimedBy: row["claimed_by"], approvedAt: row.time("approved_at_milliseconds"),
+            rollbackUntil: (row["rollback_until_milliseconds"] as Int64?).map(WallTime.init(clamping:)))
     }
 }
 

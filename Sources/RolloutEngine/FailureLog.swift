@@ -27,10 +27,12 @@ struct FailureLog: Hashable, Sendable {
         if all[open].problem == failure.problem { all[open].ranLast = failure.ranLast ?? all[open].ranLast }
     }
 
-    /// Notes of the open failures of a placement, and of its host as a whole, what a recheck found.
-    mutating func note(_ recheck: Recheck, of placement: Placement) {
+    /// Notes of the open failures of a placement what a recheck found; nil where its step runs again, after which that says nothing.
+    /// Those of its host as a whole have it as well, where it is not good, or all of the host was.
+    mutating func note(_ recheck: Recheck?, of placement: Placement, isWhole: Bool) {
         for index in all.indices where all[index].resolution == nil && all[index].host == placement.host {
-            if all[index].placement == placement || all[index].placement == nil { all[index].recheck = recheck }
+            let isOfHost = all[index].placement == nil && (isWhole || recheck?.problem != nil)
+            if all[index].placement == placement || isOfHost { all[index].recheck = recheck }
         }
     }
 

@@ -28,8 +28,13 @@ package final class FrozenRun: Hashable, Sendable {
         ) { $1 }
         watchLimits = Dictionary(
             members.map { layer, _ in
-                let look = definition.plan.sources(in: layer).reduce(0) { $0 + $1.timeoutSeconds }
-                return (layer.name, .seconds(layer.sampleSeconds + look))
+                let sources = definition.plan.sources(in: layer)
+                let look = sources.reduce(0) { $0 + $1.timeoutSeconds }
+                // Requests that the whole fleet shares are spaced, so that a look may wait for those of all others.
+                let turns = sources.compactMap(\.fleetRequestsPerSecond).reduce(0) {
+                    $0 + definition.hosts.count / $1 + 1
+                }
+                return (layer.name, .seconds(layer.sampleSeconds + look + turns))
             }
         ) { $1 }
         order = PlacementOrder(batches)

@@ -83,6 +83,8 @@ package struct PlacementState: Hashable, Sendable {
     var beforeOperation: Standing?
     /// When the phase began on the monotonic clock; starts again after a restart.
     var phaseMark: MonotonicTime
+    /// How often in a row it was not looked at for longer than looks are apart, since its change or rollback.
+    var interruptions = 0
     /// The last look at it in this phase, or since the clocks began again.
     var lastLook: Look?
 
@@ -114,6 +116,7 @@ package struct PlacementState: Hashable, Sendable {
             refusedMove = next.kind
             return
         }
+        if ![.warmingUp, .soaking].contains(next.kind) { interruptions = 0 }
         phase = next
         phaseSince = moment.wall
         phaseMark = moment.monotonic

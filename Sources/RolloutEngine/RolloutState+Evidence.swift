@@ -207,7 +207,7 @@ extension RolloutState {
         let own = placements(of: placement.host).map(EvidenceSubject.placement)
         let isAnswered = rechecks.took(
             capture.subject, of: placement.host, with: own, passed: verdict.problem == nil)
-        failureLog.note(Recheck(at: moment.wall, problem: verdict.problem), of: placement)
+        failureLog.note(Recheck(at: moment.wall, problem: verdict.problem), of: placement, isWhole: isAnswered)
         guard let state = placements[placement] else { return }
         lostHosts[placement.host] = nil
         if let problem = verdict.problem {

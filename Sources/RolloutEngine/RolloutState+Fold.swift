@@ -95,6 +95,7 @@ extension RolloutState {
         lastInterruption = NotedInterruption(sequence: moment.sequence, interruption: interruption)
         if let placement = interruption.placement {
             restartWatch(of: placement, moment)
+            placements[placement]?.interruptions += 1
         } else {
             advanceMark = moment.monotonic
             for placement in placements.all.keys { restartWatch(of: placement, moment) }
@@ -216,7 +217,7 @@ extension RolloutState {
         let passed = rollback.outcome == .exited(code: 0)
         let words =
             "nobody confirmed it within \(revert.withinSeconds) s, so the host ran its rollback by itself"
-            + (passed ? "" : ", and that failed: \(rollback.outcome.sentence)")
+            + (passed ? "" : ", and that failed: \(rollback.outcome)")
         conclude(operation.intent, record, Problem(.changeReverted, words), moment)
         // The way back is that of the whole change: every step is to be made again.
         if case .step = operation.intent.action {

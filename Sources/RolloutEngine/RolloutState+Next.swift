@@ -181,8 +181,8 @@ extension RolloutState {
         _ purpose: CapturePurpose, _ now: MonotonicTime, _ decision: inout Decision
     ) {
         let ends = state.phaseMark + .seconds(layer.healthyWithinSeconds)
-        if let interruption = interruption(placement, state) {
-            decision.effects.append(.record(.watchInterrupted(interruption)))
+        if let look = unwatched(placement, state) {
+            interrupt(kind == .healthy ? .progress : kind, placement, state, look, now, &decision)
         } else if now < ends {
             sample(placement, state, layer, purpose, now, &decision)
             decision.wake(at: ends)
@@ -199,8 +199,8 @@ extension RolloutState {
     ) {
         let ends = state.phaseMark + .seconds(layer.soakSeconds)
         let isSeen = state.lastLook.map { $0.began >= ends } ?? false
-        if let interruption = interruption(placement, state) {
-            decision.effects.append(.record(.watchInterrupted(interruption)))
+        if let look = unwatched(placement, state) {
+            interrupt(.progress, placement, state, look, now, &decision)
         } else if now >= ends, isSeen || layer.soakSeconds == 0 {
             decision.effects.append(.record(.placementSoaked(placement: placement, attempt: state.attempt)))
         } else if now >= ends {
@@ -212,6 +212,9 @@ extension RolloutState {
         }
     }
 
+    /// How often in a row a placement may not be looked at in time before that is a failure.
+    static let interruptionsLimit = 3
+
     /// Whether the time that passes decides anything: placements are watched, or owe progress.
     package var isWatching: Bool {
         switch stage {
@@ -220,11 +223,32 @@ extension RolloutState {
         }
     }
 
-    /// The time before the last look, where it was longer than looks are apart: what happened in it, nobody saw.
-    private func interruption(_ placement: Placement, _ state: PlacementState) -> WatchInterruption? {
+    /// The last look, where the time before it was longer than looks are apart: what happened in it, nobody saw.
+    private func unwatched(_ placement: Placement, _ state: PlacementState) -> Look? {
         guard let look = state.lastLook, let limit = frozen.watchLimits[placement.layer], look.unwatched > limit
         else { return nil }
-        return WatchInterruption(placement: placement, seconds: Int(look.unwatched.components.seconds))
+        return look
+    }
+
+    /// Its clocks begin again; where that has happened too often, its host can not be watched as the plan says.
+    private func interrupt(
+        _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, _ look: Look,
+        _ now: MonotonicTime, _ decision: inout Decision
+    ) {
+        let seconds = Int(look.unwatched.components.seconds)
+        guard state.interruptions >= RolloutState.interruptionsLimit else {
+            let interruption = WatchInterruption(placement: placement, seconds: seconds)
+            decision.effects.append(.record(.watchInterrupted(interruption)))
+            return
+        }
+        let waitingFor = "\(placement) could not be watched: looks at it were up to \(seconds) s apart, again and again"
+        decision.effects.append(
+            .record(
+                .deadlinePassed(
+                    DeadlineRecord(
+                        kind: kind, placement: placement,
+                        waitedSeconds: Int((now - state.phaseMark).components.seconds),
+                        waitingFor: waitingFor))))
     }
 
     private func sample(

@@ -86,6 +86,7 @@ extension RolloutState {
         else { return }
         let isWhole = name != nil || range.count > 1 || !hasFailedStep(placement)
         rerunPending.insert(placement)
+        failureLog.note(nil, of: placement, isWhole: true)
         placements[placement]?.attempt += 1
         placements[placement]?.rerunsToLast = isWhole
         guard isWhole else { return }

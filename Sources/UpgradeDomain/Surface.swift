@@ -30,6 +30,11 @@ package enum SurfaceSource: Codable, Hashable, Sendable {
     /// The agent looks at files, processes and sockets itself; answers items.
     case runtime(RuntimeSource)
 
+    /// How often a second the whole fleet may ask for it; nil for as often as it likes.
+    package var fleetRequestsPerSecond: Int? {
+        if case .http(let http) = self { http.fleetRequestsPerSecond } else { nil }
+    }
+
     /// Whether a program on the host answers, by what it prints and how it exits.
     package var isCommand: Bool { if case .command = self { true } else { false } }
 

@@ -131,6 +131,7 @@ struct StatusViewTests {
     @Test func aHostThatDoesNotAnswerAndARunThatNobodyDrivesSaySo() throws {
         var report = RunReport(try #require(StatusViewTests.state()))
         report.overview.isAtRest = false
+        report.overview.isSampling = true
         report.overview.isHeld = false
         report.layers[1].placements[0].phase = "soaking"
         report.layers[1].placements[0].observedAt = WallTime(clamping: 1_000)
@@ -138,7 +139,8 @@ struct StatusViewTests {
         func text(at seconds: Int, undriven: Int64? = nil, width: Int = 120) -> String {
             StatusView(
                 report: report, now: WallTime(clamping: Int64(seconds) * 1_000), width: width, style: .plain,
-                commandLines: CommandLines(), undrivenSince: undriven.map { WallTime(clamping: $0) }
+                commandLines: CommandLines(), undrivenSince: undriven.map { WallTime(clamping: $0) },
+                drivenSince: undriven == nil ? WallTime(clamping: 0) : nil
             ).lines().map(\.written).joined(separator: "\n")
         }
         #expect(!text(at: limit + 1).contains("no answer"))

@@ -14,6 +14,7 @@ struct OlderRunTests {
 
             let first = try await fleet.expect(.held, "rollout", "resume")
             #expect(first.errors.contains("it breaks a rule of this build: \(rule)"), "\(first)")
+            #expect(first.errors.contains("so it is paused, and goes forward with --reason"), "\(first)")
             #expect(try await fleet.status().value(at: "/status")?.scalarText == "paused")
             let sequence = try await fleet.sequence()
             for empty in [[], ["--reason", ""]] {

@@ -91,6 +91,21 @@ struct DeadlineTests {
         #expect(harness.state.status == .verified)
     }
 
+    /// A host that can never be looked at in time holds the run, and does not soak for ever.
+    @Test func aPlacementThatCanNotBeWatchedFailsAfterAFewTries() throws {
+        var harness = EngineHarness(Model.run())
+        for count in 0..<6 where !harness.state.isHeld {
+            harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
+            harness.now = harness.now + .seconds(3_000)
+            harness.run { $0.state.isHeld || interruptions($0).count > count }
+        }
+        harness.run()
+        #expect(harness.state.status == .held(.progressDeadline))
+        #expect(interruptions(harness).count == RolloutState.interruptionsLimit)
+        let detail = try #require(harness.state.holdingFailure?.problem.detail)
+        #expect(detail.contains("d1/data could not be watched: looks at it were up to 30"), "\(detail)")
+    }
+
     @Test func whatIsWatchedAsOftenAsThePlanSaysIsNotInterrupted() {
         var harness = EngineHarness(Model.run())
         harness.run()

@@ -31,10 +31,12 @@ enum SurfaceCapture {
                 setting, limitBytes: ProtocolLimits.surfaceBytes + redactor.longestBytes, vouches: true,
                 errorBytes: ProtocolLimits.surfaceErrorBytes + redactor.longestBytes, isWanted: isWanted)
             reply.instrumentDigest = answer.instrumentDigest
-            let output = redactor.redacted(answer.output, isCut: answer.isTruncated)
+            // A command that was ended may have been in the middle of a secret.
+            let isEnded = answer.end == nil
+            let output = redactor.redacted(answer.output, isCut: answer.isTruncated || isEnded)
             reply.body = Bytes(Array(output.prefix(ProtocolLimits.surfaceBytes)))
             reply.truncated = answer.isTruncated || output.count > ProtocolLimits.surfaceBytes
-            let errors = redactor.redacted(answer.errors, beginsCut: answer.errorsBeginCut)
+            let errors = redactor.redacted(answer.errors, isCut: isEnded, beginsCut: answer.errorsBeginCut)
                 .suffix(ProtocolLimits.surfaceErrorBytes)
             reply.errors = errors.isEmpty ? nil : Bytes(Array(errors))
             reply.failure = answer.failure

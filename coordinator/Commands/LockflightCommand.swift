@@ -8,6 +8,7 @@ import LabFleet
 import Ledger
 import Logging
 import OperatorCommands
+import RolloutEngine
 import SafeText
 import UpgradeDomain
 
@@ -185,7 +186,7 @@ extension RuntimeClock {
     static var system: RuntimeClock {
         let start = ContinuousClock().now
         return RuntimeClock(
-            monotonic: { MonotonicReading.since(start) },
+            monotonic: { MonotonicTime(sinceStart: ContinuousClock().now - start) },
             wall: { WallTime(clamping: Int64(Date().timeIntervalSince1970 * 1_000)) })
     }
 }

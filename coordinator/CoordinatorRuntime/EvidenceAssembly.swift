@@ -52,10 +52,11 @@ enum EvidenceAssembly {
         guard order.surface.source.isCommand,
             reading.unknown != nil || reading.items.contains(where: { $0.health != .healthy })
         else { return nil }
-        let lines = [reply.body.elements, reply.errors?.elements ?? []].flatMap { bytes in
+        // Of an output that is too long only the beginning is here.
+        let lines = [reply.truncated ? [] : reply.body.elements, reply.errors?.elements ?? []].flatMap { bytes in
             let end = bytes.suffix(ProtocolLimits.surfaceErrorBytes)
             return OperationRecord.lastLines(
-                of: String(decoding: end, as: UTF8.self), beginsCut: end.count < bytes.count)
+                of: String(decoding: end, as: UTF8.self), beginsCut: end.count == ProtocolLimits.surfaceErrorBytes)
         }
         return lines.isEmpty ? nil : lines
     }

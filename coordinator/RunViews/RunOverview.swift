@@ -69,6 +69,8 @@ package struct RunOverview: Codable, Hashable {
     package var boundary: String
     package var isAtRest: Bool
     package var isHeld: Bool
+    /// Whether placements that have changed are looked at again and again; nil where they are not.
+    package var isSampling: Bool?
     package var hold: Hold?
     /// In the order of their times; the last has none.
     package var waysOn: [WaysOn]
@@ -89,6 +91,7 @@ package struct RunOverview: Codable, Hashable {
         boundary = state.boundary.description
         isAtRest = state.isAtRest
         isHeld = state.isHeld
+        if case .changing = state.status { isSampling = true }
         let record = state.boundaryRecord
         hold = Hold(state, record)
         waysOn = RunOverview.waysOn(from: state, record)

@@ -39,7 +39,7 @@ extension RunEvent {
         case .watchInterrupted(let interruption):
             interruption.sentence
         case .evidencePruned(let pruning):
-            "pruned by \(pruning.by), \(pruning.reason): \(pruning.answers) answers, \(pruning.bytes) bytes"
+            "pruned by \(pruning.by), \(pruning.reason): \(counted(pruning.answers, "answer")), \(counted(pruning.bytes, "byte"))"
         case .hostLost(let loss): "lost \(loss.host): \(loss.code.rawValue): \(loss.detail)"
         }
     }
@@ -48,7 +48,7 @@ extension RunEvent {
 extension WatchInterruption {
     package var sentence: String {
         placement.map { "nobody looked at \($0) for \(seconds) s: its soak or its deadline begins again" }
-            ?? "nobody looked at anything for \(seconds) s, as the driver stood still: soaks and deadlines begin again"
+            ?? "nobody looked at anything for \(seconds) s, as the driver was stopped or blocked: soaks and deadlines begin again"
     }
 }
 

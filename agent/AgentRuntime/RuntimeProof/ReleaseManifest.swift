@@ -86,7 +86,8 @@ struct ReleaseManifest {
             }
             if found != wanted { return .fails(.files, "\(name(of: path)) is not what the manifest says") }
         }
-        return .holds(.files, "\(counted(digests.count, "a")) the manifest says")
+        let count = digests.count
+        return .holds(.files, "\(count) as the manifest says")
     }
 
     /// A path as the manifest names it.

@@ -2,6 +2,7 @@ import CLinux
 import Foundation
 import Glibc
 import SafeText
+import Synchronization
 
 /// What the operator's terminal tells us.
 enum TerminalSignal: Int32, CaseIterable, Sendable {
@@ -42,9 +43,18 @@ enum TerminalSignal: Int32, CaseIterable, Sendable {
         }
     }
 
+    private static let isRestored = Atomic(false)
+
+    /// From here on an interrupt ends the process as it ends any other.
+    static func restore() {
+        isRestored.store(true, ordering: .sequentiallyConsistent)
+        signal(TerminalSignal.interrupt.rawValue, SIG_DFL)
+    }
+
     /// Lets the process end by itself for a while, then ends it as a crash would: what a driver had begun is settled by the next.
-    private static func endInTime(_ lastWords: [TerminalText]) -> Never {
+    private static func endInTime(_ lastWords: [TerminalText]) {
         Thread.sleep(forTimeInterval: patience / .seconds(1))
+        if isRestored.load(ordering: .sequentiallyConsistent) { return }
         Renderer.lastWords(lastWords)
         _exit(ExitStatus.detached.rawValue)
     }

@@ -42,7 +42,7 @@ struct PlanApprove: LockflightCommand {
                 .refused, "'\(stranger)' owns no layer of \(stored.plan.name)",
                 consequence: "Nothing was approved. Its layers are owned by "
                     + Set(entitled).sorted().map(\.rawValue).joined(separator: ", ") + ".",
-                next: stored.nextCommand(try await ledger.standing(of: stored, inventory), over: inventory))
+                next: stored.nextCommand(try await ledger.standing(of: stored, over: inventory), over: inventory))
         }
         try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
         let hosts = stored.plan.selectedHosts(of: inventory)
@@ -56,7 +56,7 @@ struct PlanApprove: LockflightCommand {
                 approvedAt: now, rollbackUntil: rollbackUntil)
         }
         for approval in approvals { try await ledger.approve(approval) }
-        let standing = try await ledger.standing(of: stored, inventory)
+        let standing = try await ledger.standing(of: stored, over: inventory)
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(counted(hosts.count, "host")): approved by "

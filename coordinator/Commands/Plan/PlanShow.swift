@@ -21,23 +21,10 @@ struct PlanShow: LockflightCommand {
         let ledger = try await context.existingLedger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
-        let standing = try await ledger.standing(of: stored, inventory)
+        let standing = try await ledger.standing(of: stored, over: inventory)
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
             lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),
             next: [stored.nextCommand(standing, over: inventory)])
-    }
-}
-
-extension Ledger {
-    /// How a plan's approvals stand over the inventory as it is now.
-    func standing(of stored: StoredPlan, _ inventory: FleetInventory) throws -> ApprovalStanding {
-        let hosts = stored.plan.selectedHosts(of: inventory)
-        // An earlier content of the plan has another digest but the same name; its approvals read as void.
-        let versions = try plans().filter { $0.plan.name == stored.plan.name }.map(\.digest)
-        let given = try versions.flatMap { try approvals(of: $0) }
-        return ApprovalStanding(
-            plan: stored.plan, planDigest: stored.digest, hostsDigest: try Digest.canonical(of: hosts),
-            inventory: inventory, approvals: given)
     }
 }

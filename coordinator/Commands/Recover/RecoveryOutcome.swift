@@ -9,10 +9,11 @@ extension RunControl.Outcome {
         guard case .held = state.status else { return nil }
         guard state.isRecovered(host) else {
             let own = state.unresolvedFailures.filter { $0.host == host }
-            let found = own.compactMap { $0.recheck?.problem ?? $0.problem }.first
+            let found = own.lazy.compactMap { $0.recheck?.problem ?? $0.problem }.first
+            let loss = state.lostHosts[host]
             self.init(
-                status: found?.code.failureClass == .unreachable ? .unreachable : .notRecovered,
-                remarks: ["\(host) is still wrong" + (found.map { ": \($0.detail)" } ?? "")])
+                status: (loss?.code ?? found?.code)?.failureClass == .unreachable ? .unreachable : .notRecovered,
+                remarks: ["\(host) is still wrong" + ((loss?.detail ?? found?.detail).map { ": \($0)" } ?? "")])
             return
         }
         let open = state.unresolvedFailures.map { failure in

@@ -48,11 +48,14 @@ struct RolloutResume: LockflightCommand {
                 next: .watch(run: control.run))
         case .driver:
             // What was begun is seen to its end, and nothing new is started.
-            if !broken.isEmpty, state.refusal(of: .pause) == nil {
-                _ = try await control.request(.pause, reason: "it breaks rules of this build")
-            }
+            let isStopped = !broken.isEmpty && state.refusal(of: .pause) == nil
+            if isStopped { _ = try await control.request(.pause, reason: "it breaks rules of this build") }
+            if isStopped, let reason, !reason.isEmpty { _ = try await control.request(.resume, reason: reason) }
             var result = try await control.drive()
             result.remarks += RolloutResume.remarks(broken)
+            if isStopped, reason?.isEmpty != false {
+                result.remarks.append("so it is paused, and goes forward with --reason")
+            }
             return result
         }
     }

@@ -27,7 +27,7 @@ struct RolloutStart: LockflightCommand {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
-        let standing = try await ledger.standing(of: stored, inventory)
+        let standing = try await ledger.standing(of: stored, over: inventory)
         try stored.requireStartable(over: inventory, consequence: "Nothing was started.")
         guard standing.isComplete else { throw unapproved(stored, standing, inventory) }
         let hosts = stored.plan.selectedHosts(of: inventory)

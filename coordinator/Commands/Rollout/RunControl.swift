@@ -181,7 +181,7 @@ struct RunControl {
             )
         }
         let lastWords: [TerminalText] = [
-            "let go, as something hangs; what runs on hosts goes on by itself",
+            "this process did not end within 2 s, so it lets go at once; what runs on hosts goes on by itself",
             "next: \(context.commandLines.line(.resume(run: run)))",
         ]
         let signals = Task {
@@ -210,6 +210,7 @@ struct RunControl {
         signals.cancel()
         redraw.cancel()
         await connection.close()
+        TerminalSignal.restore()
         return result(of: end, view, outcome)
     }
 
@@ -276,6 +277,7 @@ final class RunView: @unchecked Sendable {
     private var region = LiveRegion()
     private var narrator = RunNarrator()
     private var last: RolloutState?
+    private let begun = Context.clock.wall()
 
     init(_ context: Context, driver: String?) {
         self.context = context
@@ -320,7 +322,8 @@ final class RunView: @unchecked Sendable {
     private func view(of state: RolloutState, _ driver: String?, width: Int) -> StatusView {
         StatusView(
             report: RunReport(state, placementsPerLayer: RunReport.placementsPerLayer), now: Context.clock.wall(),
-            width: width, style: context.style, commandLines: context.commandLines, driver: driver)
+            width: width, style: context.style, commandLines: context.commandLines, driver: driver,
+            drivenSince: self.driver == nil ? nil : begun)
     }
 
     /// The last view; on a terminal it takes the place of the live one.

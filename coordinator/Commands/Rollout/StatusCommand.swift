@@ -21,15 +21,17 @@ struct StatusCommand: LockflightCommand {
             return quarantined(quarantine, context)
         }
         // Asked before the events are read: what a driver recorded last is there once it is gone.
-        let isDriven = try await control.ledger.currentDriver(of: control.run) != nil
+        let lease = try await control.ledger.lease(of: control.run)
+        let isDriven = lease?.isHeld == true
         let report = try await control.report(
             placementsPerLayer: all || context.isJSON ? nil : RunReport.placementsPerLayer)
         let isStranded = !isDriven && !report.overview.isAtRest
-        let undrivenSince = isStranded ? try await control.ledger.lastRecordedAt(in: control.run) : nil
+        let undrivenSince = isStranded ? try await control.ledger.lastDrivenAt(control.run) : nil
         let view = StatusView(
             report: report, now: Context.clock.wall(), width: context.width, style: context.style,
             commandLines: context.commandLines,
-            driver: isDriven ? try await control.driverSentence() : nil, undrivenSince: undrivenSince)
+            driver: isDriven ? try await control.driverSentence() : nil, undrivenSince: undrivenSince,
+            drivenSince: isDriven ? lease?.acquiredAt : nil)
         var document = RunDocument(report, at: Context.clock.wall(), context.commandLines)
         document.notDrivenSinceMilliseconds = undrivenSince?.milliseconds
         return CommandResult(

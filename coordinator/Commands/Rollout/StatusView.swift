@@ -17,6 +17,8 @@ struct StatusView {
     var driver: String?
     /// When the run last moved, where it is not at rest and nobody drives it.
     var undrivenSince: WallTime?
+    /// Since when whoever drives it does; nil where that is not known.
+    var drivenSince: WallTime?
 
     var overview: RunOverview { report.overview }
 
@@ -173,9 +175,10 @@ struct StatusView {
 
     /// For how long nothing was heard of a placement that is watched, where that is longer than a look may take.
     private func silence(of own: PlacementOverview, _ phase: PlacementPhase?, _ layer: RunReport.Layer) -> String? {
-        guard let limit = layer.answersWithinSeconds, phase?.isWatched == true, undrivenSince == nil, !overview.isAtRest
+        guard let limit = layer.answersWithinSeconds, let drivenSince, phase?.isWatched == true,
+            overview.isSampling == true || phase == .provingRollback
         else { return nil }
-        let heard = own.observedAt.map { max($0, own.phaseSince) } ?? own.phaseSince
+        let heard = [own.phaseSince, drivenSince, own.observedAt ?? drivenSince].max() ?? drivenSince
         let seconds = now.milliseconds(since: heard) / 1_000
         return seconds > Int64(limit) ? "no answer for \(seconds) s" : nil
     }
