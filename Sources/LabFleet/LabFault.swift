@@ -5,11 +5,11 @@ package enum LabFault: String, Codable, Hashable, Sendable, CaseIterable {
     case redeployFails = "redeploy-fails"
     /// Another process holds the deploy lock.
     case redeployHangs = "redeploy-hangs"
-    /// The target release is told to look for its store where a folder is.
+    /// The target release is set to look for its store where a folder is.
     case serviceUnhealthy = "service-unhealthy"
-    /// The target release is told to run without one of its workers.
+    /// The target release is set to run without one of its workers.
     case serviceMissing = "service-missing"
-    /// The target release's prober is told to rest for a day after its first round.
+    /// The target release's prober is set to rest for a day after its first round.
     case readinessStale = "readiness-stale"
     /// The pid file names another process, so the old one keeps the port and goes on serving.
     case oldProcessServes = "old-process-serves"

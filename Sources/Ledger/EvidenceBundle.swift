@@ -73,7 +73,7 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
 
     /// Proves the chain, the digests of plan, hosts, approvals and evidence.
     ///
-    /// It can not tell a whole bundle that somebody wrote anew from a true one: compare the chain's head with what the
+    /// It can not tell a bundle that somebody wrote as a whole from a true one: compare the chain's head with what the
     /// agents journal.
     /// - Returns: The events, each of them proven.
     package func prove() throws(Fault) -> [RecordedEvent] {

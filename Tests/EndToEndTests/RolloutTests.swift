@@ -215,7 +215,7 @@ struct RolloutTests {
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             #expect(try await fleet.holdCode() == "evidence-regressed")
             let ways = try await fleet.run(["recover"]).output
-            #expect(ways.contains("run step redeploy again: declared idempotent"), "\(ways)")
+            #expect(ways.contains("run step redeploy again after the guardrails: declared idempotent"), "\(ways)")
             try await fleet.expect(.refused, "recover", "rerun", "core-1", "--from", "backup", "--as", "core-owner")
             try await fleet.expect(.refused, "recover", "rerun", "core-1", "--from", "migrate")
             try await fleet.lab.mend("core-1")

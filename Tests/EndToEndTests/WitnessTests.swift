@@ -45,7 +45,7 @@ struct WitnessTests {
             let exported = try await fleet.expect(.verified, "evidence", "export", "--output", file, "--json")
             let head = try #require(try exported.document().value(at: "/chainHead")?.scalarText)
             let proved = try await fleet.expect(.verified, "evidence", "verify", file, "--head", head)
-            #expect(proved.errors.contains("3 hosts witness it") && proved.errors.contains("the head that was kept"))
+            #expect(proved.errors.contains("witnessed by 3 hosts") && proved.errors.contains("the head that was kept"))
             try await fleet.expect(.verified, "evidence", "verify", file, "--head", "\(head.prefix(24))")
             let other = "sha256:" + String(repeating: "0", count: 64)
             try await fleet.expect(.failure, "evidence", "verify", file, "--head", other)

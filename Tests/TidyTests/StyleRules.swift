@@ -12,7 +12,7 @@ enum StyleRules {
             + otherPlatforms(in: file) + publicDeclarations(in: file) + crowdedCommands(in: file) + plurals(in: file)
     }
 
-    /// Pure targets are told the time, the ids and the seeds.
+    /// Pure targets are given the time, the ids and the seeds.
     private static func hiddenInputs(in file: SourceFile) -> [Violation] {
         guard file.isIn(ImportRules.pure) else { return [] }
         let hidden =

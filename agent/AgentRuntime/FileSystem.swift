@@ -201,7 +201,7 @@ func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Int32 {
 }
 
 extension Refusal {
-    /// A system call's failure: a full disk is told apart, everything else is the agent's own trouble.
+    /// A system call's failure: a full disk is an error of its own, everything else is the agent's own trouble.
     static func system(_ code: Int32, _ action: String) -> Refusal {
         switch code {
         case ENOSPC, EDQUOT, EFBIG:

@@ -9,7 +9,7 @@ package protocol HostMachine: Sendable {
     var wallTime: WallTime { get }
     /// Time since this boot, which does not jump.
     var bootTime: BootTime { get }
-    /// Which boot this is; empty when that can not be told.
+    /// Which boot this is; empty when that is not known.
     var bootID: String { get }
 
     /// A random word for an agent's identity.

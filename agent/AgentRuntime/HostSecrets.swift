@@ -2,7 +2,7 @@ import ContentDigest
 import Glibc
 import UpgradeDomain
 
-/// The values of secret headers, read on the host for one surface and told to nobody.
+/// The values of secret headers, read on the host for one surface and shown to nobody.
 struct HostSecrets {
     /// Header name -> value, with its prefix.
     let headers: [String: String]

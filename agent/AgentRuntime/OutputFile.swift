@@ -131,10 +131,10 @@ struct OutputFile: Sendable {
 
     // MARK: The end
 
-    /// What is told to nobody, as its secrets could not be masked: the file beside it that keeps it.
+    /// What nobody is shown, as its secrets could not be masked: the file beside it that keeps it.
     static let withheldName = "output.withheld"
 
-    /// Masks secrets in what was written, once nothing more is to be written. Where that can not be done, nothing of it is told, and
+    /// Masks secrets in what was written, once nothing more is to be written. Where that can not be done, nothing of it is shown, and
     /// the host alone keeps it.
     ///
     /// - Parameters:

@@ -84,7 +84,7 @@ struct PlacedCopy {
     ///
     /// - Parameters:
     ///   - word: the one that names the script; nil where none is known.
-    ///   - changed: what is told where the command can not be redirected.
+    ///   - changed: what is reported where the command can not be redirected.
     func redirect(
         _ setting: inout CommandSetting, _ command: ScriptCommand, word: String?, script: String?, changed: String,
         in workingDirectory: String

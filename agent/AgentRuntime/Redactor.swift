@@ -164,7 +164,7 @@ private enum Spelling {
         return ends
     }
 
-    /// `%41`, and `%2541` where a URL is told within another.
+    /// `%41`, and `%2541` where a URL stands within another.
     private static func percentEnds(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
         var ends: Set<Int> = []
         var position = start + 1
@@ -177,7 +177,7 @@ private enum Spelling {
         return ends
     }
 
-    /// `\"`, `\/`, `\u0041`, `\x41`, with more backslashes where a document is told within another.
+    /// `\"`, `\/`, `\u0041`, `\x41`, with more backslashes where a document stands within another.
     private static func escapeEnds(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
         var ends: Set<Int> = []
         var position = start

@@ -81,9 +81,9 @@ extension LockflightCommand {
         } catch let code as ExitCode {
             throw code
         } catch {
-            let told = CommandError(telling: error)
-            Renderer.deliver(told, context)
-            throw ExitCode(told.status.rawValue)
+            let reported = CommandError(reporting: error)
+            Renderer.deliver(reported, context)
+            throw ExitCode(reported.status.rawValue)
         }
     }
 }
@@ -100,7 +100,7 @@ extension LockflightCommand {
 
 extension CommandError {
     /// Any module's error in the words and with the exit code of the command line.
-    init(telling error: any Error) {
+    init(reporting error: any Error) {
         switch error {
         case let error as CommandError: self = error
         case let error as FileProblems: self.init(.refused, error.description, consequence: "Nothing was stored.")

@@ -68,7 +68,7 @@ package actor AgentSession {
             } catch let error as ContactFailure {
                 await self?.fail(error)
             } catch {
-                // Of what the agent itself said, no more is told than says what is wrong.
+                // Of what the agent itself said, no more is shown than says what is wrong.
                 let words = String(String.UnicodeScalarView("\(error)".unicodeScalars.prefix(500)))
                 await self?.fail(ContactFailure(.agentUnusable, "the agent broke the protocol: \(words)"))
             }

@@ -66,7 +66,7 @@ package actor KeyRing {
 
     /// Asks for the passphrases that the keys of hosts need, one after the other, and the agent for what it holds, once for all.
     ///
-    /// To be called before a live view is drawn: later nobody is asked. What is wrong with a key is told when it is needed.
+    /// To be called before a live view is drawn: later nobody is asked. What is wrong with a key is reported when it is needed.
     func unlock(for hosts: [UpgradeDomain.Host]) async {
         for path in Set(hosts.flatMap(paths)).sorted() {
             do {

@@ -51,6 +51,13 @@ package struct BoundaryDocument: Encodable {
     /// Narrowest first; nil in what is proved, as they are advice that depends on the time and the build.
     package var options: [NextCommandDocument]?
 
+    /// Whether evidence can be taken where the fleet stands, without moving anything.
+    package static func inPlaceWords(_ isSafe: Bool) -> String {
+        isSafe
+            ? "every host can be looked at as it is"
+            : "not to be looked at yet: an operation is open, or a host is lost"
+    }
+
     /// - Parameter lines: writes the commands that can be given; nil leaves them out.
     package init(_ record: BoundaryRecord, of state: RolloutState, at now: WallTime, _ lines: CommandLines?) {
         run = state.definition.run

@@ -149,7 +149,7 @@ package struct ChangeRecord {
 
     private static func differences(of placement: Placement, _ state: RolloutState) -> [[String]] {
         guard let comparison = state.comparison(of: placement) else { return [] }
-        // With nothing before, everything is new: what does not pass is told.
+        // With nothing before, everything is new: what does not pass is listed.
         return comparison.items.filter { $0.isDivergent || (comparison.before != nil && $0.verdict != .same) }
             .map { ["\(placement)"] + $0.cells }
     }

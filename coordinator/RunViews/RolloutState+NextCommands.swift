@@ -17,11 +17,11 @@ extension RecoveryOption {
         case .rerun(let host, let steps, true):
             return NextCommand(
                 .rerunSignedOff(host: host, run: run, from: nil, owner: owner),
-                "run \(steps.words) again, with an owner's sign-off")
+                "run \(steps.words) again after the guardrails, with an owner's sign-off")
         case .rerun(let host, let steps, false):
             return NextCommand(
                 .rerun(host: host, run: run, from: nil, approvedBy: approvers, reason: reason),
-                "run \(steps.words) again: declared idempotent")
+                "run \(steps.words) again after the guardrails: declared idempotent")
         case .rollback(let scope):
             return NextCommand(
                 .rollback(scope: scope, run: run, approvedBy: approvers, reason: reason), scope.purpose)
@@ -29,7 +29,7 @@ extension RecoveryOption {
             return NextCommand(
                 .signOff(hosts: hosts, run: run, owner: owner), "let the lower layers go past these hosts")
         case .resume:
-            return NextCommand(.resume(run: run), "nobody waits for an answer: check again what failed, and go on")
+            return NextCommand(.resume(run: run), "no host waits for a repair: check again what failed, and go on")
         case .retire(let host):
             return NextCommand(.retire(host: host, run: run, owner: owner), "take the host out of the run")
         case .cancel:

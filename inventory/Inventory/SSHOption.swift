@@ -6,9 +6,9 @@ struct SSHOption {
     enum Effect {
         /// Without it libssh2 does not get to the host, or not in.
         case needed(why: String)
-        /// libssh2 goes on without it, and the person is told.
+        /// libssh2 goes on without it, and the person reads so.
         case missed
-        /// Lockflight insists on something else with either transport, and the person is told.
+        /// Lockflight insists on something else with either transport, and the person reads so.
         case replaced
     }
 

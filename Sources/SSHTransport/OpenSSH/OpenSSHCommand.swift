@@ -96,7 +96,7 @@ package final class OpenSSHCommand: RemoteCommand {
         do {
             for try await buffer in stream { await use(buffer.withUnsafeBytes { [UInt8]($0) }) }
         } catch {
-            // The stream broke with its process, whose end is told by its status.
+            // The stream broke with its process, whose status says how it ended.
         }
     }
 

@@ -11,7 +11,7 @@ struct OpenSSHCommandLog {
     enum Ending: Equatable {
         /// With the status of the command.
         case status
-        /// The connection's process told no status: a signal ended the command, it could not be run, or the connection is gone.
+        /// The connection's process reported no status: a signal ended the command, it could not be run, or the connection is gone.
         case nothing
         /// With trouble of its own.
         case trouble

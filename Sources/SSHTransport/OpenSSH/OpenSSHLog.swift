@@ -1,7 +1,7 @@
 import SafeText
 
 /// What OpenSSH's client logs of itself, read by its own constant words (those of OpenSSH 9.2; what another version words
-/// differently is not seen, so that an earlier phase or a more general error is told).
+/// differently is not seen, so that an earlier phase or a more general error is reported).
 struct OpenSSHLog {
     /// What `ssh` waits for until it has logged in.
     enum Phase: Equatable { case resolution, connect, banner, keyExchange, agent, authentication }

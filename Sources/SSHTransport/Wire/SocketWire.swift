@@ -66,7 +66,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
                 if channel.isActive { self.owner.wireOpened() }
             } catch {
                 let (code, detail) = connectFailure(error)
-                self.owner.fail(code, detail: detail, cause: "\(error)")
+                self.owner.fail(code, detail: detail, cause: connectCause(error))
                 if let context = self.context { context.close(promise: nil) } else { self.end() }
             }
         }
@@ -189,6 +189,15 @@ struct SocketRoute: SessionRoute {
     var resolvesName: Bool { address == nil }
 
     func wire(of owner: any WireOwner) -> any SessionWire { SocketWire(owner: owner, address: address, names: names) }
+}
+
+/// What the kernel said of a failed connect, for a log.
+func connectCause(_ error: any Error) -> String {
+    if let error = error as? NIOConnectionError {
+        return error.connectionErrors.map { connectCause($0.error) }.joined(separator: "; ")
+    }
+    guard let error = error as? IOError else { return "\(error)" }
+    return "\(String(cString: strerror(error.errnoCode))), errno \(error.errnoCode)"
 }
 
 /// Sorts what SwiftNIO and the kernel say about a failed connect.

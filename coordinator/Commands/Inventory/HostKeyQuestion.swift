@@ -7,7 +7,7 @@ struct HostKeyQuestion {
     /// Fingerprints that are known to be right.
     let accepted: Set<String>
 
-    /// The hosts whose key somebody vouches for: by `accepted`, or on the terminal, all that are left at once.
+    /// The hosts whose key somebody confirms: by `accepted`, or on the terminal, all that are left at once.
     func confirmed(_ candidates: [(host: HostName, key: SSHHostKey)], _ context: Context) throws -> Set<HostName> {
         let known = candidates.filter { accepted.contains($0.key.fingerprint) }
         let unknown = candidates.filter { !accepted.contains($0.key.fingerprint) }

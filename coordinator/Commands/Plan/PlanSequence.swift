@@ -74,7 +74,7 @@ struct PlanSequence {
         ]
         if let seconds = layer.confirmWithinSeconds {
             lines.append(
-                "  confirm    a host that is not reached anew within \(seconds) s of a step rolls back by itself")
+                "  confirm    a host that is not reached again within \(seconds) s of a step rolls back by itself")
         }
         lines.append("  " + style.dim("boundary   every placement touched so far is proved again"))
         return lines

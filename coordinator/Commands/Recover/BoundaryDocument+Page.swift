@@ -16,7 +16,7 @@ extension BoundaryDocument {
             row("completed", completed ?? "nothing"), row("stopped", stopped), row("touched", names(touched)),
             row("taken back", names(rolledBack)), row("untouched", names(untouched)), row("skipped", names(skipped)),
             row("in flight", inFlight.isEmpty ? "none" : inFlight.map(\.rawValue).joined(separator: ", ")),
-            row("in place", safeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet"),
+            row("in place", BoundaryDocument.inPlaceWords(safeToVerifyInPlace)),
             row("counts as failed", failedWhen.joined(separator: "; ")), "", "## Failures", "",
             "| at | boundary | subject | code | class | detail | recheck | answered |",
             "|---|---|---|---|---|---|---|---|",

@@ -58,7 +58,7 @@ struct RunControl {
 
     /// Who drives, as a sentence.
     func driverSentence() async throws -> String {
-        guard let driver = try await ledger.currentDriver(of: run) else { return "nobody drives it" }
+        guard let driver = try await ledger.currentDriver(of: run) else { return "no process drives it" }
         return "driven by \(driver.user)@\(driver.machine), process \(driver.processID)"
     }
 

@@ -95,7 +95,7 @@ extension StatusView {
         for (layer, own) in pressing {
             let shown = own.prefix(left)
             left -= shown.count
-            cells.append((layer.name, shown.map { cell($0, layer, "b\($0.batch + 1)", names, phases) }))
+            cells.append((layer.name, shown.map { cell($0, layer, names, phases) }))
         }
         if unshown > 0 { cells.append((nil, [style.dim("     \(unshown) more have failed or are under way")])) }
         return cells

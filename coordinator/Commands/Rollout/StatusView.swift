@@ -6,7 +6,7 @@ import SafeText
 import UpgradeDomain
 
 /// A run as a person reads it: layers top to bottom, a line per placement, the hold and the way on. A layer of thousands
-/// is told in counts, with a line for what failed or is under way.
+/// is shown in counts, with a line for what failed or is under way.
 struct StatusView {
     let report: RunReport
     let now: WallTime
@@ -23,7 +23,7 @@ struct StatusView {
     var overview: RunOverview { report.overview }
 
     /// What every line takes beside the host's name and its phase.
-    var fixedColumns: Int { 14 + 3 * versionColumn }
+    var fixedColumns: Int { 15 + 3 * versionColumn }
     /// Each version has its age beside it where there is room.
     private var hasAges: Bool { width >= 100 }
     private var versionColumn: Int { hasAges ? 14 : 8 }
@@ -98,20 +98,16 @@ struct StatusView {
         ]
         let unlisted = layer.count - layer.placements.count
         if unlisted > 0 { lines += tallyLines(layer) }
-        if let first = layer.placements.first {
+        if !layer.placements.isEmpty {
             let longest = layer.placements.map { $0.placement.host.rawValue.count }.max() ?? 0
             let names = max(4, min(longest, max(10, width - fixedColumns - 22)))
             let phases = max(9, min(22, width - fixedColumns - names))
             lines.append(
                 style.dim(
-                    "     " + column("host", names) + column("phase", phases) + column("for", 4)
+                    "      " + column("host", names) + column("phase", phases) + column("for", 4)
                         + column(versionHeading("intended"), versionColumn)
                         + column(versionHeading("recorded"), versionColumn) + "\(versionHeading("observed"))"))
-            var batch = first.batch - 1
-            for own in layer.placements {
-                lines.append(cell(own, layer, own.batch == batch ? "" : "b\(own.batch + 1)", names, phases))
-                batch = own.batch
-            }
+            lines += layer.placements.map { cell($0, layer, names, phases) }
         }
         if unlisted > 0 {
             let more: TerminalText =
@@ -140,13 +136,14 @@ struct StatusView {
         }
     }
 
-    func cell(_ own: PlacementOverview, _ layer: RunReport.Layer, _ label: String, _ names: Int, _ phases: Int)
+    func cell(_ own: PlacementOverview, _ layer: RunReport.Layer, _ names: Int, _ phases: Int)
         -> TerminalText
     {
         let phase = PlacementPhase(word: own.phase)
         let recorded = own.recordedVersion(of: layer.version)
         let seen = word(for: own.observed)
-        let text: TerminalText = column(label, 2) + mark(phase) + " " + column(own.placement.host.rawValue, names)
+        let text: TerminalText =
+            column("b\(own.batch + 1)", 3) + mark(phase) + " " + column(own.placement.host.rawValue, names)
         let middle =
             column(silence(of: own, phase, layer) ?? phaseWord(own, phase), phases)
             + column(age(since: own.phaseSince), 4)
@@ -246,7 +243,7 @@ struct StatusView {
         }
         lines += wrap(
             "  in place   ",
-            hold.isSafeToVerifyInPlace ? "safe to verify in place" : "not safe to verify in place yet")
+            BoundaryDocument.inPlaceWords(hold.isSafeToVerifyInPlace))
         for other in hold.further.first {
             lines += wrap("  also       ", "\(other.subject): \(other.code.rawValue): \(other.detail)")
         }
