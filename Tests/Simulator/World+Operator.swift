@@ -65,7 +65,8 @@ extension World {
             checker.require(
                 actionsLeft > 0,
                 "without faults a run ends within \(World.actionsWithoutFaults) actions: \(state.status)")
-            if state.isAtItsEnd { return finish(state) }
+            // What is still in flight is settled first, or nobody could ever end the run.
+            if state.isAtItsEnd, openOperations(of: state).isEmpty { return finish(state) }
         }
         // Whatever was recorded last may have been overtaken: a driver settles it and says what is left.
         guard let action = choose(state), ask(action, of: state) else {
@@ -76,6 +77,13 @@ extension World {
         }
         start(takingOver: false)
         return false
+    }
+
+    /// Those of hosts that still take part.
+    private func openOperations(of state: RolloutState) -> Set<OperationID> {
+        state.openOperations.filter { id in
+            state.operations[id].map { !retired.contains($0.intent.placement.host) } ?? false
+        }
     }
 
     private func finish(_ state: RolloutState) -> Bool {
@@ -228,9 +236,7 @@ extension World {
             let busy = hosts.values.filter { $0.supervisor != nil }.map(\.name.rawValue)
             return checker.require(busy.isEmpty, "nothing is under way where a quarantined run was: \(busy)")
         }
-        let open = state.openOperations.filter { id in
-            state.operations[id].map { !retired.contains($0.intent.placement.host) } ?? false
-        }
+        let open = openOperations(of: state)
         checker.require(open.isEmpty, "nothing stays in flight: \(open.sorted().map(\.rawValue))")
         checker.require(state.isAtItsEnd, "the run has ended: \(state.status)")
     }

@@ -1,6 +1,7 @@
 """Runs a command on an emulated terminal, and prints as JSON what a person could read there in the end: what has scrolled
-away, and the screen. After every fifth piece of output the terminal takes the next of its sizes, while the command is
-stopped: everything drawn for the old size has arrived by then.
+away, and the screen. After every fifth piece of output and a moment of quiet the terminal takes the next of its sizes, while
+the command is stopped: everything drawn for the old size has arrived by then. Without the quiet it would often be stopped
+between its look at the size and its drawing, which no program on a terminal can help.
 
 usage: emulate.py ROWSxCOLUMNS[,ROWSxCOLUMNS...] COMMAND [ARGUMENT...]
 """
@@ -15,6 +16,9 @@ import sys
 import termios
 
 import pyte
+
+# Far longer than one drawing takes, and far shorter than two are apart when nothing happens.
+QUIET_SECONDS = 0.05
 
 
 def stop(child):
@@ -33,7 +37,18 @@ def main():
     screen = pyte.HistoryScreen(columns, rows, history=10_000)
     stream = pyte.ByteStream(screen)
     pieces = 0
+    resizes = 0
+    due = False
     while True:
+        if due and not select.select([terminal], [], [], QUIET_SECONDS)[0] and stop(child):
+            due = False
+            resizes += 1
+            while select.select([terminal], [], [], 0)[0]:
+                stream.feed(os.read(terminal, 65_536))
+            rows, columns = sizes[pieces // 5 % len(sizes)]
+            screen.resize(rows, columns)
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            os.kill(child, signal.SIGCONT)
         try:
             piece = os.read(terminal, 65_536)
         except OSError:
@@ -42,17 +57,11 @@ def main():
             break
         stream.feed(piece)
         pieces += 1
-        if len(sizes) > 1 and pieces % 5 == 0 and stop(child):
-            while select.select([terminal], [], [], 0)[0]:
-                stream.feed(os.read(terminal, 65_536))
-            rows, columns = sizes[pieces // 5 % len(sizes)]
-            screen.resize(rows, columns)
-            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.kill(child, signal.SIGCONT)
+        due = due or (len(sizes) > 1 and pieces % 5 == 0)
     _, status = os.waitpid(child, 0)
     gone = ["".join(line[column].data for column in range(screen.columns)) for line in screen.history.top]
     lines = [line.rstrip() for line in gone + list(screen.display)]
-    json.dump({"code": os.waitstatus_to_exitcode(status), "lines": lines, "pieces": pieces}, sys.stdout)
+    json.dump({"code": os.waitstatus_to_exitcode(status), "lines": lines, "pieces": pieces, "resizes": resizes}, sys.stdout)
 
 
 main()

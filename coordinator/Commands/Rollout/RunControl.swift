@@ -311,12 +311,21 @@ final class RunView: @unchecked Sendable {
     private func draw() {
         guard let state = last, !context.isJSON else { return }
         if context.isTerminal {
-            let size = Renderer.terminalSize
-            let lines = view(of: state, driver, width: max(40, size.columns)).lines(within: max(1, size.rows - 1))
+            var size = Renderer.terminalSize
+            var lines = lines(of: state, in: size)
+            // What was made for another size would be broken into more lines than are drawn over later.
+            while case let now = Renderer.terminalSize, now != size {
+                size = now
+                lines = self.lines(of: state, in: size)
+            }
             Renderer.write(&region, lines, in: size)
         } else {
             Renderer.writeOutput(narrator.lines(for: state))
         }
+    }
+
+    private func lines(of state: RolloutState, in size: TerminalSize) -> [TerminalText] {
+        view(of: state, driver, width: max(40, size.columns)).lines(within: max(1, size.rows - 1))
     }
 
     private func view(of state: RolloutState, _ driver: String?, width: Int) -> StatusView {
