@@ -40,7 +40,8 @@ struct LiveViewTests {
             let changing = try await watch("lab-1.6.0", of: fleet, in: "24x100,15x60,10x40,60x200")
             #expect(changing.code == FleetFixture.Exit.held.rawValue && changing.heads == 1, "\(changing.lines)")
             #expect(changing.lines.contains { $0.hasPrefix("held at layer core") })
-            #expect(low.resizes == 0 && changing.resizes >= 3, "the terminal changed its size \(changing.resizes) times")
+            #expect(
+                low.resizes == 0 && changing.resizes >= 3, "the terminal changed its size \(changing.resizes) times")
         }
     }
 }
