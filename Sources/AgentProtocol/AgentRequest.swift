@@ -9,7 +9,7 @@ package enum AgentRequest: Hashable, Sendable {
     case capture(CaptureRequest)
     /// Records the intent durably, answers `started`, and runs the operation detached from this session.
     case start(StartRequest)
-    /// Streams an operation's output from an offset until it has ended, then answers `ended`.
+    /// Streams an operation's output from an offset until it has ended, then answers `ended`; or what there is of it.
     case attach(AttachRequest)
     /// Answers the record of an operation, `running`, or makes sure that its id can never run and answers
     /// `tombstoned`.
@@ -27,7 +27,8 @@ package enum AgentRequest: Hashable, Sendable {
         case .capture(let capture): capture.secretFiles == nil ? 1 : 2
         case .start(let start): start.secretFiles == nil ? 1 : 2
         case .preflight(let preflight): preflight.keeps == nil ? 1 : preflight.run == nil ? 3 : 2
-        case .hello, .attach, .settle, .confirm, .journal: 1
+        case .attach(let attach): attach.follows == nil ? 1 : 3
+        case .hello, .settle, .confirm, .journal: 1
         }
     }
 }
@@ -184,10 +185,13 @@ package struct RevertScript: Codable, Hashable, Sendable {
 package struct AttachRequest: Codable, Hashable, Sendable {
     package var operation: OperationID
     package var fromByte: Int64
+    /// False asks for what there is now: an operation that goes on is answered with `running` at once. Nil waits for its end.
+    package var follows: Bool?
 
-    package init(operation: OperationID, fromByte: Int64) {
+    package init(operation: OperationID, fromByte: Int64, follows: Bool = true) {
         self.operation = operation
         self.fromByte = fromByte
+        self.follows = follows ? nil : false
     }
 }
 

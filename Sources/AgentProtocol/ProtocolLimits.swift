@@ -1,8 +1,8 @@
 /// The bounds that both sides hold each other to.
 package enum ProtocolLimits {
     /// The protocol versions this build speaks, best first. In 2, a `capture` and a `start` may have `secretFiles`, and a
-    /// `capture` a `head`; in 3, an `output` may have `droppedBytes`, a `surface` `errors`, and a
-    /// `preflight` without a run `keeps`.
+    /// `capture` a `head`; in 3, an `output` may have `droppedBytes`, a `surface` `errors`, an
+    /// `attach` `follows`, and a `preflight` without a run `keeps`.
     package static let versions = [3, 2, 1]
     /// The best version that this build and a peer speak; nil for none.
     package static func version(sharedWith peer: [Int]) -> Int? { versions.first(where: peer.contains) }

@@ -98,41 +98,28 @@ extension Ledger {
                 sql: """
                     INSERT INTO approvals (
                         plan_digest, hosts_digest, owner, claimed_by, approved_at_milliseconds,
-                        rollback_until_milliseconds)
-                    VALUES (?, ?, ?, ?, ?, ?)
+                        rollback_until_milliseconds, runs_served, ends_at_milliseconds)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     approval.planDigest.rawValue, approval.hostsDigest.rawValue, approval.owner.rawValue,
                     approval.claimedBy, approval.approvedAt.milliseconds, approval.rollbackUntil?.milliseconds,
+                    approval.runs, approval.until?.milliseconds,
                 ])
         }
     }
 
-    /// Every approval of a plan, over whatever hosts, in the order they were given.
-    package func approvals(of plan: Digest) throws(LedgerError) -> [Approval] {
-        try read("list the approvals of plan \(plan.short)") { db in
-            try Row.fetchAll(
-                db, sql: "SELECT * FROM approvals WHERE plan_digest = ? ORDER BY number", arguments: [plan.rawValue]
-            ).map(Approval.init(row:))
-        }
-    }
-
-    /// How a plan's approvals stand over an inventory. Those of an earlier content of the plan, which has another digest and the same
-    /// name, are void.
-    package func standing(of stored: StoredPlan, over inventory: FleetInventory) throws(LedgerError) -> ApprovalStanding
-    {
-        let hosts = try LedgerError.digest(of: stored.plan.selectedHosts(of: inventory), as: "hosts")
-        let given = try read("list the approvals of plan '\(stored.plan.name)'") { db in
+    /// Every approval of the plans of a name, whatever their content and hosts, in the order they were given.
+    package func approvals(ofPlansNamed name: String) throws(LedgerError) -> [Approval] {
+        try read("list the approvals of plan '\(name)'") { db in
             try Row.fetchAll(
                 db,
                 sql: """
                     SELECT approvals.* FROM approvals JOIN plans ON plans.digest = approvals.plan_digest
                     WHERE plans.name = ? ORDER BY approvals.number
-                    """, arguments: [stored.plan.name]
+                    """, arguments: [name]
             ).map(Approval.init(row:))
         }
-        return ApprovalStanding(
-            plan: stored.plan, planDigest: stored.digest, hostsDigest: hosts, inventory: inventory, approvals: given)
     }
 
     /// Canonical bytes of a document, within its limit.
@@ -153,7 +140,8 @@ extension Approval {
         self.init(
             owner: row.name("owner"), planDigest: row.name("plan_digest"), hostsDigest: row.name("hosts_digest"),
             claimedBy: row["claimed_by"], approvedAt: row.time("approved_at_milliseconds"),
-            rollbackUntil: (row["rollback_until_milliseconds"] as Int64?).map(WallTime.init(clamping:)))
+            rollbackUntil: (row["rollback_until_milliseconds"] as Int64?).map(WallTime.init(clamping:)),
+            runs: row["runs_served"], until: (row["ends_at_milliseconds"] as Int64?).map(WallTime.init(clamping:)))
     }
 }
 

@@ -11,13 +11,16 @@ extension Ledger {
     /// its hosts are free for this run. `predecessorSequence` is the predecessor's head that the succession was
     /// computed from; nothing may have happened there since.
     ///
-    /// - Parameter predecessorFollower: Stands at the predecessor's head, as in ``append``. The new run has no overview
-    ///   before its driver's first event.
-    /// - Throws: `hostClaimed` names the run that has a host and the way out; `conflict` when the predecessor went
-    ///   on; `contradiction` when the definition does not fit itself or this ledger.
+    /// - Parameters:
+    ///   - predecessorFollower: Stands at the predecessor's head, as in ``append``. The new run has no overview before its driver's
+    ///     first event.
+    ///   - runs: the runs of this plan, and their heads, by which its approvals were found to be unused. Nothing may have happened in
+    ///     them since; nil where nobody asked.
+    /// - Throws: `hostClaimed` names the run that has a host and the way out; `conflict` when the predecessor or another run of the plan
+    ///   went on; `contradiction` when the definition does not fit itself or this ledger.
     package func startRun(
         _ definition: RunDefinition, after predecessorSequence: UInt64? = nil, by user: String, at time: WallTime,
-        predecessorFollowedBy predecessorFollower: (any RunFollower)? = nil
+        predecessorFollowedBy predecessorFollower: (any RunFollower)? = nil, judgedBy runs: [RunID: UInt64]? = nil
     ) throws(LedgerError) -> [RecordedEvent] {
         let run = definition.run
         try check(definition, predecessorSequence: predecessorSequence)
@@ -30,6 +33,7 @@ extension Ledger {
             guard try db.run(run) == nil else {
                 throw LedgerError(.contradiction, "The run \(run) already exists; nothing was recorded.", run: run)
             }
+            let isStale = try runs.map { try db.heads(ofRunsOf: definition.planDigest) != $0 } ?? false
             try db.execute(
                 sql: """
                     INSERT INTO runs (id, plan_digest, definition_digest, started_at_milliseconds, standing,
@@ -46,8 +50,19 @@ extension Ledger {
                     superseded, to: predecessor, after: row.head, at: time, followedBy: predecessorFollower)
             }
             try db.claim(definition.hosts.map(\.name), for: run)
+            guard !isStale else {
+                throw LedgerError(
+                    .conflict,
+                    "Another run of this plan went on while its approvals were judged, so nothing was recorded; start again."
+                )
+            }
             return try db.append(started, to: run, after: .beforeFirst, at: time, followedBy: nil)
         }
+    }
+
+    /// The runs of a plan, each with the sequence number of its last event.
+    package func heads(ofRunsOf plan: Digest) throws(LedgerError) -> [RunID: UInt64] {
+        try read("list the runs of plan \(plan.short)") { db in try db.heads(ofRunsOf: plan) }
     }
 
     private func check(_ definition: RunDefinition, predecessorSequence: UInt64?) throws(LedgerError) {
@@ -111,6 +126,14 @@ extension Ledger {
             }
             return first
         }
+    }
+}
+
+extension Database {
+    fileprivate func heads(ofRunsOf plan: Digest) throws -> [RunID: UInt64] {
+        let rows = try Row.fetchAll(
+            self, sql: "SELECT id, head_sequence FROM runs WHERE plan_digest = ?", arguments: [plan.rawValue])
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0.name("id"), $0.unsigned("head_sequence")) })
     }
 }
 

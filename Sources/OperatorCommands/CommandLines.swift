@@ -49,6 +49,8 @@ extension OperatorCommand {
         case .rebind: ["rollout", "rebind"]
         case .retire: ["rollout", "retire"]
         case .status, .statusOfEveryHost: ["status"]
+        case .showEvents: ["events"]
+        case .showOutput: ["output"]
         case .showLease: ["lease", "show"]
         case .adopt: ["lease", "adopt"]
         case .showBoundary: ["recover", "show"]
@@ -74,14 +76,16 @@ extension OperatorCommand {
         case .verifyEvidence(let file), .importTrustingSSHConfig(let file): [file]
         case .showPlan(let plan), .approvePlan(let plan, _): [plan]
         case .start(let plan, _): [plan ?? "PLAN"]
-        case .showHost(let host), .adopt(let host, _), .recheck(let host, _), .rerun(let host, _, _, _, _),
+        case .showHost(let host), .showOutput(let host, _), .adopt(let host, _), .recheck(let host, _),
+            .rerun(let host, _, _, _, _),
             .rerunSignedOff(let host, _, _, _):
             [host.rawValue]
         case .trustKeys(let hosts), .replaceKeys(let hosts), .signOff(let hosts, _, _): hosts.map(\.rawValue)
         case .watch(let run), .abort(let run), .finalize(let run), .cancel(let run), .rebind(_, let run),
             .retire(_, let run, _),
             .statusOfEveryHost(let run),
-            .showLease(let run), .showBoundary(let run), .rollback(_, let run, _, _), .quarantine(let run, _):
+            .showEvents(let run), .showLease(let run), .showBoundary(let run), .rollback(_, let run, _, _),
+            .quarantine(let run, _):
             [run.rawValue]
         case .resume(let run), .status(let run): run.map { [$0.rawValue] } ?? []
         case .listInventory, .trustKnownHosts, .listPlans, .verifyLedger, .rebuildLedger, .listReconstructed, .startLab,
@@ -102,7 +106,7 @@ extension OperatorCommand {
         case .rebind(let host, _): [("host", host.rawValue)]
         case .retire(let host, _, let owner): [("host", host.rawValue), ("as", owner?.rawValue ?? "OWNER")]
         case .statusOfEveryHost: [("all", nil)]
-        case .recheck(_, let run): [("run", run.rawValue)]
+        case .recheck(_, let run), .showOutput(_, let run): [("run", run.rawValue)]
         case .startLab(let folder), .endLab(let folder): [("folder", folder)]
         case .rerun(_, let run, let step, let owners, _):
             [("run", run.rawValue)] + from(step) + owners.map { ("as", $0.rawValue) }
@@ -115,7 +119,8 @@ extension OperatorCommand {
         case .rebuildLedger(let hosts):
             [("from-hosts", nil)] + (hosts.map { $0.map(\.rawValue) } ?? ["HOST"]).map { ("without", $0) }
         case .importInventory, .listInventory, .showHost, .trustKeys, .addPlan, .listPlans, .showPlan, .watch, .resume,
-            .abort, .finalize, .cancel, .status, .showLease, .showBoundary, .listReconstructed, .verifyEvidence,
+            .abort, .finalize, .cancel, .status, .showEvents, .showLease, .showBoundary, .listReconstructed,
+            .verifyEvidence,
             .program:
             []
         }

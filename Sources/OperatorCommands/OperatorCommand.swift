@@ -36,6 +36,9 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     /// Nil lists the last run.
     case status(run: RunID?)
     case statusOfEveryHost(run: RunID)
+    case showEvents(run: RunID)
+    /// All that the last operation of a host printed.
+    case showOutput(host: HostName, run: RunID)
     case showLease(run: RunID)
     /// Takes a host from another ledger, or from a copy of this one.
     case adopt(host: HostName, owner: Owner?)
@@ -82,7 +85,7 @@ extension OperatorCommand {
             .replaceKeys, .addPlan,
             .listPlans,
             .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .cancel, .status, .statusOfEveryHost,
-            .showLease,
+            .showEvents, .showOutput, .showLease,
             .showBoundary, .recheck, .verifyLedger, .rebuildLedger, .listReconstructed, .verifyEvidence, .startLab,
             .endLab,
             .program:

@@ -98,6 +98,8 @@ extension RolloutState {
         }
         if refusal(of: .resume) == nil { return [.resume] + rollbackOptions(for: failedHosts) }
         let hosts = failedHosts
+        // No repair of a host brings an approval back.
+        if holdingFailure?.problem.code == .approvalEnded { return rollbackOptions(for: hosts) }
         // What went back by itself is neither at its target nor known to be as it was: its rollback is proved first.
         let changed = hosts.filter { !hasGoneBack($0) }
         let rechecks = changed.filter { refusal(of: .recheck(host: $0)) == nil }.map {

@@ -23,7 +23,7 @@ extension HoldCode {
         case .hostKeyChanged, .hostKeyUnknown, .authenticationRefused, .agentUnusable, .hostOwnedElsewhere,
             .ledgerCopied,
             .machineChanged, .machineDuplicated, .scriptMissing, .rollbackPrerequisiteMissing, .diskFull,
-            .guardrailRefused, .operationRefused, .hostBlocked, .rollbackRequested:
+            .guardrailRefused, .operationRefused, .hostBlocked, .rollbackRequested, .approvalEnded:
             .refused
         case .sourceVersionMismatch, .baselineUnhealthy, .baselineDrift, .versionMismatch, .runtimeMismatch,
             .materializationFailed,

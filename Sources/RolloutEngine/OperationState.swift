@@ -27,6 +27,14 @@ package struct OperationState: Hashable, Sendable {
         }
     }
 
+    /// Known to have begun on its host, which keeps what it prints.
+    package var hasOutput: Bool {
+        switch fate {
+        case .running, .unconfirmed, .ended: true
+        case .intended, .uncertain, .withdrawn, .tombstoned: false
+        }
+    }
+
     /// Open, and not known to have ended on its host.
     var isUnended: Bool {
         switch fate {

@@ -32,7 +32,8 @@ extension RolloutState {
             return refusal(of: .signOff(hosts: hosts, owner: owner)) == nil
         case .importInventory, .importTrustingSSHConfig, .listInventory, .showHost, .trustKeys, .trustKnownHosts,
             .replaceKeys, .addPlan, .listPlans, .showPlan, .approvePlan, .watch, .status, .statusOfEveryHost,
-            .showLease, .adopt, .verifyLedger, .quarantine, .rebuildLedger, .listReconstructed, .verifyEvidence,
+            .showEvents, .showOutput, .showLease, .adopt, .verifyLedger, .quarantine, .rebuildLedger,
+            .listReconstructed, .verifyEvidence,
             .startLab, .endLab, .program:
             return true
         }

@@ -389,6 +389,7 @@ extension RolloutState {
             fail(placement: record.placement, problem ?? Problem(.progressDeadline, waited), moment)
         case .progress:
             fail(placement: record.placement, Problem(.progressDeadline, "no progress \(waited)"), moment)
+        case .approval: fail(placement: record.placement, Problem(.approvalEnded, record.waitingFor), moment)
         case .rollbackHealthy:
             settleRollback(
                 record.placement, .unverified,

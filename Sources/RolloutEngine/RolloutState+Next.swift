@@ -3,9 +3,13 @@ package import UpgradeDomain
 extension RolloutState {
     /// What must happen next. Pure: the same state and time give the same decision, after a crash as before it.
     ///
-    /// - Parameter followed: the operations that the calling process has sent, or has asked about, and will report on.
-    ///   Nothing is due for them meanwhile. They are no facts: they end with the process.
-    package func next(at now: MonotonicTime, following followed: Set<OperationID> = []) -> Decision {
+    /// - Parameters:
+    ///   - wall: decides whether the approvals of a run that has changed nothing still hold.
+    ///   - followed: the operations that the calling process has sent, or has asked about, and will report on.
+    ///     Nothing is due for them meanwhile. They are no facts: they end with the process.
+    package func next(
+        at now: MonotonicTime, _ wall: WallTime, following followed: Set<OperationID> = []
+    ) -> Decision {
         var decision = Decision()
         guard let driver, !isClosed else { return decision }
         superviseOperations(but: followed, &decision)
@@ -27,7 +31,7 @@ extension RolloutState {
         switch stage {
         case .preflight: for host in unheardHosts { decision.effects.append(.preflight(host: host)) }
         case .baseline: for subject in pending.prefix(Decision.readsAtOnce) { order(subject, .baseline, &decision) }
-        case .batch(let layer, let index): change(batches[layer][index], driver, now, &decision)
+        case .batch(let layer, let index): change(batches[layer][index], driver, now, wall, &decision)
         case .batchBoundary, .layerBoundary, .end:
             for subject in pending.prefix(Decision.readsAtOnce) { order(subject, .boundary(boundary), &decision) }
         case .complete: break
@@ -138,7 +142,9 @@ extension RolloutState {
 
     // MARK: Forward
 
-    private func change(_ batch: Batch, _ driver: Driver, _ now: MonotonicTime, _ decision: inout Decision) {
+    private func change(
+        _ batch: Batch, _ driver: Driver, _ now: MonotonicTime, _ wall: WallTime, _ decision: inout Decision
+    ) {
         guard let layer = plan.layer(batch.layer) else { return }
         let underWay = placements.underWay.members(of: batch)
         // Where the canary may have been retired, one at a time until another of the layer has proved itself.
@@ -158,7 +164,15 @@ extension RolloutState {
                 slots -= 1
                 order(.placement(placement), .drift(attempt: state.attempt), &decision)
             case .checked, .changing:
-                if !isOpen(placement) { intendStep(placement, driver, &decision) }
+                if isOpen(placement) { continue }
+                if !usesApprovals, let ended = definition.endedApproval(at: wall) {
+                    let waitingFor =
+                        "the approval by \(ended.owner) ended before anything was changed: approve the plan again, "
+                        + "and start another run"
+                    record(.approval, placement, since: state.phaseMark, now, waitingFor, &decision)
+                    return
+                }
+                intendStep(placement, driver, &decision)
             case .warmingUp: warmUp(placement, state, layer, now, &decision)
             case .soaking: soak(placement, state, layer, now, &decision)
             case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired: break
@@ -242,13 +256,7 @@ extension RolloutState {
             return
         }
         let waitingFor = "\(placement) could not be watched: looks at it were up to \(seconds) s apart, again and again"
-        decision.effects.append(
-            .record(
-                .deadlinePassed(
-                    DeadlineRecord(
-                        kind: kind, placement: placement,
-                        waitedSeconds: Int((now - state.phaseMark).components.seconds),
-                        waitingFor: waitingFor))))
+        record(kind, placement, since: state.phaseMark, now, waitingFor, &decision)
     }
 
     private func sample(
@@ -273,7 +281,13 @@ extension RolloutState {
         _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, since mark: MonotonicTime,
         _ now: MonotonicTime, _ decision: inout Decision
     ) {
-        let waitingFor = state.problem?.detail ?? awaited(of: placement, state)
+        record(kind, placement, since: mark, now, state.problem?.detail ?? awaited(of: placement, state), &decision)
+    }
+
+    private func record(
+        _ kind: DeadlineRecord.Kind, _ placement: Placement, since mark: MonotonicTime, _ now: MonotonicTime,
+        _ waitingFor: String, _ decision: inout Decision
+    ) {
         decision.effects.append(
             .record(
                 .deadlinePassed(

@@ -144,15 +144,18 @@ package struct RolloutState: Hashable, Sendable {
 
     /// Whether no script of a step or a rollback ran, or may have run, on any host, neither through this run nor through the one
     /// that it succeeds.
-    package var hasChangedNothing: Bool {
-        touchedPlacements.isEmpty && !inheritsChanges
-            && operations.values.allSatisfy { operation in
-                switch operation.fate {
-                case .withdrawn, .tombstoned: true
-                case .ended(let record): !record.outcome.mayHaveChangedHost
-                case .intended, .running, .uncertain, .unconfirmed: false
-                }
+    package var hasChangedNothing: Bool { touchedPlacements.isEmpty && !inheritsChanges && !usesApprovals }
+
+    /// Whether a script of a step or a rollback ran, or may run, on a host through this run: then it has used the approvals that it was
+    /// started with.
+    package var usesApprovals: Bool {
+        operations.values.contains { operation in
+            switch operation.fate {
+            case .withdrawn, .tombstoned: false
+            case .ended(let record): record.outcome.mayHaveChangedHost
+            case .intended, .running, .uncertain, .unconfirmed: true
             }
+        }
     }
 
     /// Whether it goes on from a run that has changed hosts.

@@ -8,10 +8,15 @@ package struct Approval: Codable, Hashable, Sendable {
     package var approvedAt: WallTime
     /// Until then the owner's layers may go back to the declared boundary without another word; nil for not at all.
     package var rollbackUntil: WallTime?
+    /// How many runs it serves; nil for any number, as 0.1.0 gave them. A run uses it with its first change; one that changed nothing
+    /// gives it back.
+    package var runs: Int?
+    /// When it ends: a run that has changed nothing by then changes nothing; nil for never.
+    package var until: WallTime?
 
     package init(
         owner: Owner, planDigest: Digest, hostsDigest: Digest, claimedBy: String, approvedAt: WallTime,
-        rollbackUntil: WallTime? = nil
+        rollbackUntil: WallTime? = nil, runs: Int? = nil, until: WallTime? = nil
     ) {
         self.owner = owner
         self.planDigest = planDigest
@@ -19,6 +24,8 @@ package struct Approval: Codable, Hashable, Sendable {
         self.claimedBy = claimedBy
         self.approvedAt = approvedAt
         self.rollbackUntil = rollbackUntil
+        self.runs = runs
+        self.until = until
     }
 }
 

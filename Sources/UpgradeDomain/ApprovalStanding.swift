@@ -1,10 +1,41 @@
-/// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts.
+/// An approval, and the runs that have used it.
+package struct GivenApproval: Hashable, Sendable {
+    package var approval: Approval
+    /// In the order in which they were started.
+    package var usedBy: [RunID]
+
+    package init(_ approval: Approval, usedBy: [RunID]) {
+        self.approval = approval
+        self.usedBy = usedBy
+    }
+
+    /// Whether it has served as many runs as it was given for.
+    package var isUsedUp: Bool { approval.runs.map { usedBy.count >= $0 } ?? false }
+}
+
+extension [GivenApproval] {
+    /// What a run of exactly this plan over exactly these hosts could start with now: of each owner the approval that was given last, of
+    /// those that have not ended and are not used up.
+    package func usable(plan: Digest, hosts: Digest, at now: WallTime) -> [Approval] {
+        var chosen: [Owner: Approval] = [:]
+        for given in self
+        where given.approval.isFor(plan: plan, hosts: hosts) && !given.isUsedUp && !given.approval.hasEnded(at: now) {
+            chosen[given.approval.owner] = given.approval
+        }
+        return chosen.values.sorted { $0.owner < $1.owner }
+    }
+}
+
+/// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts, for a run that starts now.
 package struct ApprovalStanding: Codable, Hashable, Sendable {
     /// Whether a layer has what it needs to start.
     package enum Verdict: Codable, Hashable, Sendable {
         case approved(by: Owner, claimedBy: String)
         /// An approval exists, but for another plan content or other hosts.
         case void(by: Owner, changed: String)
+        /// It has served its runs.
+        case used(by: Owner, runs: [RunID])
+        case ended(by: Owner, at: WallTime)
         case missing
     }
     /// A layer, who may approve it, and whether one of them did.
@@ -17,15 +48,22 @@ package struct ApprovalStanding: Codable, Hashable, Sendable {
 
     /// Judges the approvals of a plan; every layer needs one of its owners.
     package init(
-        plan: Plan, planDigest: Digest, hostsDigest: Digest, inventory: FleetInventory, approvals: [Approval]
+        plan: Plan, planDigest: Digest, hostsDigest: Digest, inventory: FleetInventory, approvals: [GivenApproval],
+        at now: WallTime
     ) {
+        let usable = approvals.usable(plan: planDigest, hosts: hostsDigest, at: now)
         layers = plan.layers.map { layer in
             let owners = inventory.layers.first { $0.name == layer.name }?.owners ?? []
-            let own = approvals.filter { owners.contains($0.owner) }
+            let own = approvals.filter { owners.contains($0.approval.owner) }
             let verdict: Verdict
-            if let valid = own.last(where: { $0.isFor(plan: planDigest, hosts: hostsDigest) }) {
+            if let valid = usable.filter({ owners.contains($0.owner) }).max(by: { $0.approvedAt < $1.approvedAt }) {
                 verdict = .approved(by: valid.owner, claimedBy: valid.claimedBy)
-            } else if let stale = own.last {
+            } else if let spent = own.last(where: { $0.approval.isFor(plan: planDigest, hosts: hostsDigest) }) {
+                let end = spent.approval.until.flatMap { $0 <= now ? $0 : nil }
+                verdict =
+                    end.map { .ended(by: spent.approval.owner, at: $0) }
+                    ?? .used(by: spent.approval.owner, runs: spent.usedBy)
+            } else if let stale = own.last?.approval {
                 verdict = .void(by: stale.owner, changed: stale.planDigest == planDigest ? "hosts" : "plan")
             } else {
                 verdict = .missing
@@ -34,12 +72,14 @@ package struct ApprovalStanding: Codable, Hashable, Sendable {
         }
     }
 
-    package var isComplete: Bool {
-        layers.allSatisfy { layer in
-            switch layer.verdict {
-            case .approved: true
-            case .void, .missing: false
-            }
+    package var isComplete: Bool { layers.allSatisfy { $0.verdict.isApproved } }
+}
+
+extension ApprovalStanding.Verdict {
+    package var isApproved: Bool {
+        switch self {
+        case .approved: true
+        case .void, .used, .ended, .missing: false
         }
     }
 }
@@ -47,15 +87,28 @@ package struct ApprovalStanding: Codable, Hashable, Sendable {
 extension Approval {
     /// Whether it is for exactly this plan over exactly these hosts.
     package func isFor(plan: Digest, hosts: Digest) -> Bool { planDigest == plan && hostsDigest == hosts }
+
+    /// Whether it is too late for a first change.
+    package func hasEnded(at now: WallTime) -> Bool { until.map { $0 <= now } ?? false }
 }
 
 extension RunDefinition {
     package func isOwner(_ owner: Owner, of layer: LayerName) -> Bool { owners[layer]?.contains(owner) == true }
 
     /// The layers of which no owner approved this plan over these hosts, in the plan's order.
-    package var unapprovedLayers: [LayerName] {
+    package var unapprovedLayers: [LayerName] { unapprovedLayers { _ in true } }
+
+    /// The approval that ended before anything was changed, of the first layer that has no other; nil where each has one.
+    package func endedApproval(at now: WallTime) -> Approval? {
+        guard let layer = unapprovedLayers(where: { !$0.hasEnded(at: now) }).first else { return nil }
+        return approvals.last { isOwner($0.owner, of: layer) && $0.hasEnded(at: now) }
+    }
+
+    private func unapprovedLayers(where holds: (Approval) -> Bool) -> [LayerName] {
         plan.layers.map(\.name).filter { layer in
-            !approvals.contains { isOwner($0.owner, of: layer) && $0.isFor(plan: planDigest, hosts: hostsDigest) }
+            !approvals.contains {
+                isOwner($0.owner, of: layer) && $0.isFor(plan: planDigest, hosts: hostsDigest) && holds($0)
+            }
         }
     }
 

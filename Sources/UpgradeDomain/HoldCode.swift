@@ -40,6 +40,7 @@ package enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     case changeReverted = "change-reverted"
     // Time and people.
     case progressDeadline = "progress-deadline"
+    case approvalEnded = "approval-ended"
     case rollbackRequested = "rollback-requested"
     case rollbackFailed = "rollback-failed"
     case rollbackUnverified = "rollback-unverified"

@@ -266,6 +266,8 @@ package struct DeadlineRecord: Codable, Hashable, Sendable {
     /// What was waited for.
     package enum Kind: String, Codable, Hashable, Sendable {
         case healthy, progress, rollbackHealthy
+        /// The first change, before the end of an approval.
+        case approval
     }
     package var kind: Kind
     package var placement: Placement

@@ -189,7 +189,7 @@ private final class LiveRun {
     func drive() async throws {
         try await append([.driverAttached(lease.driver)])
         while !state.isAtRest {
-            let decision = state.next(at: now)
+            let decision = state.next(at: now, wall)
             for effect in decision.effects { try await append(answer(effect)) }
             if decision.effects.isEmpty { now = try #require(decision.wakeAt) }
         }

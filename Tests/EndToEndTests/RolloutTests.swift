@@ -125,6 +125,28 @@ struct RolloutTests {
         }
     }
 
+    @Test func anApprovalServesOneRunAndIsGivenBackByOneThatChangedNothing() async throws {
+        let single = LabLayout(layers: ["core"], members: [.init("core-1", layers: ["core"])])
+        try await FleetFixture.with(single) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.guardrailRefuses, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            try await fleet.expect(.verified, "rollout", "cancel")
+            try await fleet.lab.mend("core-1")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            try await fleet.expect(.rolledBackVerified, "rollback", "--host", "core-1")
+            try await fleet.expect(.verified, "rollout", "finalize")
+            let refused = try await fleet.expect(.refused, "rollout", "start", "lab-1.5.0")
+            #expect(refused.errors.contains("the approval by core-owner was used by r-"))
+            #expect(refused.errors.contains("next: lockflight plan approve"))
+            let shown = try await fleet.expect(.verified, "plan", "show", "lab-1.5.0")
+            #expect(shown.output.contains("used: the approval by core-owner has served r-"))
+            try await fleet.expect(
+                .verified, "plan", "approve", "lab-1.5.0", "--as", "core-owner", "--runs", "2", "--valid-hours", "1")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+        }
+    }
+
     @Test func oneHostInAllLayersMovesAndGoesBackTopDown() async throws {
         let single = LabLayout(
             layers: ["data", "core", "edge"], members: [.init("box-1", layers: ["data", "core", "edge"])])

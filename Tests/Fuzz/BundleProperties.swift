@@ -17,7 +17,7 @@ enum BundleProperties {
                 hash: Digest("sha256:\(index)"))
         }
         guard let state = RolloutState.fold(recorded, at: .zero) else { return }
-        _ = (state.status, state.boundary, state.boundaryRecord, state.next(at: .zero))
+        _ = (state.status, state.boundary, state.boundaryRecord, state.next(at: .zero, WallTime(clamping: 0)))
         for action in [RequestedAction.resume, .abort, .finalize, .rollback(scope: .all, breakGlass: nil)] {
             _ = state.refusal(of: action)
         }

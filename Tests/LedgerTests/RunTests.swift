@@ -56,10 +56,29 @@ struct RunTests {
         _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
         var second = approval
         second.owner = "team-data"
+        second.runs = 2
+        second.until = Fixture.now.advanced(bySeconds: 60)
         try await ledger.approve(approval)
         try await ledger.approve(second)
-        #expect(try await ledger.approvals(of: approval.planDigest) == [approval, second])
-        #expect(try await ledger.approvals(of: "sha256:00").isEmpty)
+        #expect(try await ledger.approvals(ofPlansNamed: Fixture.plan().name) == [approval, second])
+        #expect(try await ledger.approvals(ofPlansNamed: "another").isEmpty)
+    }
+
+    /// Whoever judged a plan's approvals goes by the runs that he saw.
+    @Test("a run does not start where another of its plan went on since its approvals were judged")
+    func staleApprovals() async throws {
+        let ledger = try await fixture.openWithRun("r-one", hosts: ["core-1"])
+        let definition = try Fixture.definition("r-two", in: ledger, hosts: ["core-2"])
+        let seen = try await ledger.heads(ofRunsOf: definition.planDigest)
+        #expect(seen == ["r-one": 1])
+        _ = try await ledger.append([Fixture.request(.pause)], to: "r-one", after: 1, lease: nil, at: Fixture.now)
+        let error = await #expect(throws: LedgerError.self) {
+            try await ledger.startRun(definition, by: "bo", at: Fixture.now, judgedBy: seen)
+        }
+        #expect(error?.code == .conflict)
+        #expect(try await ledger.runs().map(\.id) == ["r-one"])
+        let now = try await ledger.heads(ofRunsOf: definition.planDigest)
+        _ = try await ledger.startRun(definition, by: "bo", at: Fixture.now, judgedBy: now)
     }
 
     @Test("a host belongs to one open run: the second start names the first, and finalize frees the host")

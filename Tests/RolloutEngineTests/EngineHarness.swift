@@ -110,7 +110,7 @@ struct EngineHarness {
     }
 
     /// What is due now.
-    var next: Decision { state.next(at: now, following: followed) }
+    var next: Decision { state.next(at: now, wall, following: followed) }
 
     /// Whoever reported how an operation ended, or that its end was lost, no longer follows it; nor does another process.
     private mutating func stopFollowing(_ event: RunEvent) {

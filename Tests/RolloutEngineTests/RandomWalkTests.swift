@@ -112,7 +112,10 @@ struct RandomWalkTests {
             let before = state.placements.all
             state.apply(recorded, at: .zero)
             arrows.formUnion(state.arrows(since: before))
-            _ = (state.status, state.boundaryRecord, state.next(at: .zero), state.refusal(of: action))
+            _ = (
+                state.status, state.boundaryRecord, state.next(at: .zero, WallTime(clamping: 0)),
+                state.refusal(of: action)
+            )
             // A move that was refused has held the run by now.
             #expect(state.placements.all.values.allSatisfy { $0.refusedMove == nil })
         }

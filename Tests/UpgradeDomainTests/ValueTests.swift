@@ -124,18 +124,49 @@ struct ValueTests {
                     failedWhen: [])
             ])
         let inventory = FleetInventory(layers: [InventoryLayer(name: "data", owners: ["ana"])], hosts: [])
-        func verdict(_ owner: Owner, plan planDigest: Digest, hosts: Digest) -> ApprovalStanding.Verdict? {
+        let now = WallTime(clamping: 1_000)
+        func verdict(
+            _ owner: Owner, plan planDigest: Digest, hosts: Digest, runs: Int? = nil, until: Int64? = nil,
+            usedBy: [RunID] = []
+        ) -> ApprovalStanding.Verdict? {
             let approval = Approval(
                 owner: owner, planDigest: planDigest, hostsDigest: hosts, claimedBy: "u",
-                approvedAt: WallTime(clamping: 0))
+                approvedAt: WallTime(clamping: 0), runs: runs, until: until.map(WallTime.init(clamping:)))
             return ApprovalStanding(
-                plan: plan, planDigest: "p1", hostsDigest: "h1", inventory: inventory, approvals: [approval]
+                plan: plan, planDigest: "p1", hostsDigest: "h1", inventory: inventory,
+                approvals: [GivenApproval(approval, usedBy: usedBy)], at: now
             ).layers.first?.verdict
         }
         #expect(verdict("ana", plan: "p1", hosts: "h1") == .approved(by: "ana", claimedBy: "u"))
         #expect(verdict("ana", plan: "p2", hosts: "h1") == .void(by: "ana", changed: "plan"))
         #expect(verdict("ana", plan: "p1", hosts: "h2") == .void(by: "ana", changed: "hosts"))
         #expect(verdict("eve", plan: "p1", hosts: "h1") == .missing)
+        // As many runs as it names, and none of a later time; what 0.1.0 wrote names neither.
+        let approved = ApprovalStanding.Verdict.approved(by: "ana", claimedBy: "u")
+        #expect(verdict("ana", plan: "p1", hosts: "h1", usedBy: ["r-1", "r-2"]) == approved)
+        #expect(verdict("ana", plan: "p1", hosts: "h1", runs: 2, usedBy: ["r-1"]) == approved)
+        #expect(
+            verdict("ana", plan: "p1", hosts: "h1", runs: 2, usedBy: ["r-1", "r-2"])
+                == .used(by: "ana", runs: ["r-1", "r-2"]))
+        #expect(verdict("ana", plan: "p1", hosts: "h1", runs: 1, until: 1_001) == approved)
+        #expect(verdict("ana", plan: "p1", hosts: "h1", runs: 1, until: 1_000) == .ended(by: "ana", at: now))
+    }
+
+    @Test func aRunStartsWithTheLastApprovalOfEachOwnerThatIsLeft() {
+        func given(_ owner: Owner, _ at: Int64, usedBy: [RunID] = [], until: Int64 = 2_000) -> GivenApproval {
+            GivenApproval(
+                Approval(
+                    owner: owner, planDigest: "p1", hostsDigest: "h1", claimedBy: "u",
+                    approvedAt: WallTime(clamping: at),
+                    runs: 1, until: WallTime(clamping: until)), usedBy: usedBy)
+        }
+        func chosen(_ all: [GivenApproval]) -> [Int64] {
+            all.usable(plan: "p1", hosts: "h1", at: WallTime(clamping: 1_000)).map(\.approvedAt.milliseconds)
+        }
+        #expect(chosen([given("bo", 3), given("ana", 1), given("ana", 2)]) == [2, 3])
+        #expect(chosen([given("ana", 1), given("ana", 2, usedBy: ["r-1"])]) == [1])
+        #expect(chosen([given("ana", 1), given("ana", 2, until: 999)]) == [1])
+        #expect(chosen([given("ana", 1, usedBy: ["r-1"])]) == [])
     }
 }
 

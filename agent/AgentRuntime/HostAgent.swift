@@ -212,7 +212,7 @@ package struct HostAgent: Sendable {
         return look
     }
 
-    /// Streams an operation's output until it has ended: as it comes while it is no more than is kept of one, and what is kept of the
+    /// Streams an operation's output until it has ended, or what there is of it where nobody follows: as it comes while it is no more than is kept of one, and what is kept of the
     /// rest at its end. `isWanted` turns false when nobody reads any more.
     func attach(
         _ request: AttachRequest, session: Session, isWanted: () -> Bool, send: (AgentReply) -> Void
@@ -227,6 +227,9 @@ package struct HostAgent: Sendable {
                 sentBytes += Int64(slice.bytes.elements.count)
             }
             if let end = look.end { return end }
+            if request.follows == false, look.output.count < AgentLimits.slicesPerLook || isFull {
+                return .running(id: request.operation)
+            }
             waitForMore(
                 in: journal.folder(of: request.operation), from: look.isHeldBack || isFull ? nil : position,
                 isWanted: isWanted)

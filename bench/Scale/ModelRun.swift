@@ -22,7 +22,7 @@ struct ModelRun {
     mutating func next(atMost limit: Int) -> [RunEvent]? {
         while !state.isAtRest {
             let clock = ContinuousClock.now
-            let decision = state.next(at: now)
+            let decision = state.next(at: now, wall)
             deciding += ContinuousClock.now - clock
             decisions += 1
             if !decision.effects.isEmpty { return decision.effects.prefix(limit).flatMap { answer($0) } }

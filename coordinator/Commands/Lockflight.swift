@@ -22,7 +22,8 @@ package struct Lockflight: AsyncParsableCommand {
         version: LockflightVersion.current,
         subcommands: [
             InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self, RollbackCommand.self,
-            StatusCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self, LeaseCommand.self,
+            StatusCommand.self, OutputCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self,
+            LeaseCommand.self,
             LedgerCommand.self, BackupCommand.self, RestoreCommand.self, LabCommands.self,
         ])
 

@@ -18,7 +18,9 @@ extension Context {
         try await control(argument.run, readOnly: readOnly)
     }
 
-    func control(_ option: RunOption) async throws -> RunControl { try await control(option.run, readOnly: false) }
+    func control(_ option: RunOption, readOnly: Bool = false) async throws -> RunControl {
+        try await control(option.run, readOnly: readOnly)
+    }
 
     private func control(_ named: String?, readOnly: Bool) async throws -> RunControl {
         let ledger = readOnly ? try await existingLedger() : try await ledger()

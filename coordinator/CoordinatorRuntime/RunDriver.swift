@@ -106,7 +106,7 @@ package actor RunDriver {
             try await drainInbox()
             if isOver || (state.isAtRest && inFlight.isEmpty) { break }
             if stop == .detach || (stop == .drain && !isSupervising) { break }
-            let decision = state.next(at: clock.monotonic(), following: followed)
+            let decision = state.next(at: clock.monotonic(), clock.wall(), following: followed)
             let records = decision.effects.compactMap(\.recorded)
             if !records.isEmpty, stop == .none {
                 try await commit(records)

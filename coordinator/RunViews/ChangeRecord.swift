@@ -76,13 +76,13 @@ package struct ChangeRecord {
         let plan = state.plan
         return [
             Table(
-                title: "Approved by", headers: ["owner", "layers", "claimed by", "at", "rollback until"],
+                title: "Approved by", headers: ["owner", "layers", "claimed by", "at", "serves", "rollback until"],
                 rows: definition.approvals.map { approval in
                     let layers = plan.layers.filter { definition.isOwner(approval.owner, of: $0.name) }
                     return [
                         "\(approval.owner)", layers.map(\.name.rawValue).joined(separator: ", "),
                         "\(approval.claimedBy) (unsigned)", approval.approvedAt.rfc3339,
-                        approval.rollbackUntil?.rfc3339 ?? "not approved",
+                        approval.service, approval.rollbackUntil?.rfc3339 ?? "not approved",
                     ]
                 }, empty: "nobody"),
             Table(

@@ -109,7 +109,7 @@ extension RolloutState {
                     run: run, owner: decider(of: option), approvers: approvers(of: option, at: wall),
                     narrowest: narrowest)
             }
-            return ways + identityCommands
+            return ways + identityCommands + outputCommands
         }
         let takeBack = OperatorCommand.rollback(
             scope: .all, run: run, approvedBy: approvers(of: .rollback(scope: .all), at: wall), reason: .none)
@@ -134,6 +134,14 @@ extension RolloutState {
             return [NextCommand(.resume(run: run), "drive it on from here")]
         case .finalized, .cancelled, .superseded: return []
         }
+    }
+
+    /// Where all of what the failed script printed is; behind the ways on, as it changes nothing.
+    private var outputCommands: [NextCommand] {
+        guard let failure = holdingFailure, failure.ranLast != nil, !output(of: failure).isEmpty,
+            let host = failure.host
+        else { return [] }
+        return [NextCommand(.showOutput(host: host, run: definition.run), "read all that was printed there")]
     }
 
     /// What makes hosts known that were taken for others; behind the ways on, as it is no recovery by itself.

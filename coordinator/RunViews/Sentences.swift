@@ -45,6 +45,26 @@ extension RunEvent {
     }
 }
 
+extension Approval {
+    /// How many runs it serves, and until when.
+    package var service: String {
+        let count = runs.map { counted($0, "run") } ?? "any number of runs"
+        return count + (until.map { ", changing before \($0.rfc3339)" } ?? "")
+    }
+}
+
+extension OperationIntent {
+    /// Such as `step redeploy of core-2/core, attempt 1`.
+    package var sentence: String {
+        let what =
+            switch action {
+            case .step(let name): "step \(name)"
+            case .rollback: "the rollback"
+            }
+        return "\(what) of \(placement), attempt \(attempt)"
+    }
+}
+
 extension WatchInterruption {
     package var sentence: String {
         placement.map { "nobody looked at \($0) for \(seconds) s: its soak or its deadline begins again" }
@@ -93,6 +113,7 @@ extension DeadlineRecord.Kind {
         case .healthy: "being healthy"
         case .progress: "making progress"
         case .rollbackHealthy: "returning to its earlier state"
+        case .approval: "its first change"
         }
     }
 }

@@ -4,6 +4,7 @@ import CoordinatorRuntime
 import Inventory
 import Ledger
 import OperatorCommands
+import RunRecord
 import RunViews
 import SafeText
 import UpgradeDomain
@@ -13,9 +14,11 @@ struct PlanApprove: LockflightCommand {
         commandName: "approve", abstract: "Approve exactly this plan over exactly these hosts.",
         discussion: """
             Bound to the digests of the plan and of the selected hosts: any change to either voids it. Unsigned for now:
-            a claim of the operating-system user. For a time it also covers going back to the declared boundary, so that
-            nobody is locked out at night.
+            a claim of the operating-system user. It serves one run, which uses it with its first change and has to begin
+            that in time; a run that changed nothing gives it back. For a time it also covers going back to the declared
+            boundary, so that nobody is locked out at night.
             Example: lockflight plan approve upgrade-1.5.0 --as ana
+            Example: lockflight plan approve upgrade-1.5.0 --as ana --runs 3 --valid-hours 24
             """)
 
     @OptionGroup var options: GlobalOptions
@@ -24,13 +27,20 @@ struct PlanApprove: LockflightCommand {
     var owners: [String]
     @Option(name: .long, help: "For how many hours from now a rollback needs no further approval; 0 for none.")
     var rollbackHours = 72
+    @Option(name: .long, help: "How many runs it serves.")
+    var runs = 1
+    @Option(name: .long, help: "Within how many hours from now a run has to begin its first change.")
+    var validHours = 168
 
     func validate() throws {
         guard !owners.isEmpty else { throw ValidationError("say who approves: --as OWNER") }
         guard (0...8_760).contains(rollbackHours) else { throw ValidationError("--rollback-hours takes 0 to 8760") }
+        guard (1...1_000).contains(runs) else { throw ValidationError("--runs takes 1 to 1000") }
+        guard (1...8_760).contains(validHours) else { throw ValidationError("--valid-hours takes 1 to 8760") }
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
+        let now = Context.clock.wall()
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
@@ -42,26 +52,28 @@ struct PlanApprove: LockflightCommand {
                 .refused, "'\(stranger)' owns no layer of \(stored.plan.name)",
                 consequence: "Nothing was approved. Its layers are owned by "
                     + Set(entitled).sorted().map(\.rawValue).joined(separator: ", ") + ".",
-                next: stored.nextCommand(try await ledger.standing(of: stored, over: inventory), over: inventory))
+                next: stored.nextCommand(
+                    try await ledger.approvals(of: stored, over: inventory, at: now).standing, over: inventory))
         }
         try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
         let hosts = stored.plan.selectedHosts(of: inventory)
-        let now = Context.clock.wall()
         let rollbackUntil =
             rollbackHours == 0 ? nil : now.advanced(bySeconds: rollbackHours * 3_600)
+        let until = now.advanced(bySeconds: validHours * 3_600)
         let hostsDigest = try Digest.canonical(of: hosts)
         let approvals = Set(owners).sorted().map { owner in
             Approval(
                 owner: Owner(owner), planDigest: stored.digest, hostsDigest: hostsDigest, claimedBy: context.user,
-                approvedAt: now, rollbackUntil: rollbackUntil)
+                approvedAt: now, rollbackUntil: rollbackUntil, runs: runs, until: until)
         }
         for approval in approvals { try await ledger.approve(approval) }
-        let standing = try await ledger.standing(of: stored, over: inventory)
+        let standing = try await ledger.approvals(of: stored, over: inventory, at: now).standing
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(counted(hosts.count, "host")): approved by "
                     + "\(approvals.map(\.owner.rawValue).joined(separator: ", "))"
                     + " (unsigned, claimed by OS user \(context.user))",
+                "it serves \(counted(runs, "run")), with a first change before \(until.rfc3339)",
                 rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" as TerminalText }
                     ?? "going back will need an approval of its own",
             ], document: approvals.count == 1 ? approvals[0] : approvals,
@@ -73,7 +85,7 @@ extension StoredPlan {
     /// What brings it nearer to its run: a correction where it can not start, an approval that is still open, else the start.
     func nextCommand(_ standing: ApprovalStanding, over inventory: FleetInventory) -> OperatorCommand {
         guard plan.startProblems(over: inventory, at: Context.clock.wall()).isEmpty else { return correction }
-        let open = standing.layers.first { if case .approved = $0.verdict { false } else { true } }
+        let open = standing.layers.first { !$0.verdict.isApproved }
         guard let open else { return .start(plan: plan.name, succeeds: nil) }
         return .approvePlan(plan: digest.short, owner: open.owners.first)
     }

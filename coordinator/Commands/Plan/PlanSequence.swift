@@ -96,6 +96,10 @@ struct PlanSequence {
         case .approved(let owner, let user):
             "  " + style.green("approved by \(owner)") + " (unsigned, claimed by OS user \(user))"
         case .void(let owner, let changed): "  " + style.red("void") + ": \(owner) approved another \(changed)"
+        case .used(let owner, let runs):
+            "  " + style.red("used") + ": the approval by \(owner) has served "
+                + "\(runs.map(\.rawValue).joined(separator: ", "))"
+        case .ended(let owner, let at): "  " + style.red("ended") + ": the approval by \(owner), at \(at.rfc3339)"
         case .missing: "  " + style.yellow("needs approval by \(owners)")
         }
     }

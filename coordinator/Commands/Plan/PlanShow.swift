@@ -1,8 +1,10 @@
 import ArgumentParser
 import ContentDigest
+import CoordinatorRuntime
 import Inventory
 import Ledger
 import OperatorCommands
+import RunRecord
 import RunViews
 import UpgradeDomain
 
@@ -21,7 +23,7 @@ struct PlanShow: LockflightCommand {
         let ledger = try await context.existingLedger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
-        let standing = try await ledger.standing(of: stored, over: inventory)
+        let standing = try await ledger.approvals(of: stored, over: inventory, at: Context.clock.wall()).standing
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
             lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),

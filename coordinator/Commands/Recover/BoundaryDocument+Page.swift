@@ -42,9 +42,16 @@ extension BoundaryDocument {
                 cells($0.cells)
             }
         }
-        lines += ["", "## Approved by", "", "| owner | claimed by | at | rollback until |", "|---|---|---|---|"]
+        lines += [
+            "", "## Approved by", "",
+            "| owner | claimed by | at | serves | rollback until |",
+            "|---|---|---|---|---|",
+        ]
         lines += approvals.map {
-            cells(["\($0.owner)", $0.claimedBy, $0.approvedAt.rfc3339, $0.rollbackUntil?.rfc3339 ?? "not approved"])
+            cells([
+                "\($0.owner)", $0.claimedBy, $0.approvedAt.rfc3339, $0.service,
+                $0.rollbackUntil?.rfc3339 ?? "not approved",
+            ])
         }
         lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \($0.sentence)" as MarkdownText }
         if let options {

@@ -27,9 +27,9 @@ struct RolloutStart: LockflightCommand {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
-        let standing = try await ledger.standing(of: stored, over: inventory)
+        let approvals = try await ledger.approvals(of: stored, over: inventory, at: Context.clock.wall())
         try stored.requireStartable(over: inventory, consequence: "Nothing was started.")
-        guard standing.isComplete else { throw unapproved(stored, standing, inventory) }
+        guard approvals.standing.isComplete else { throw unapproved(stored, approvals.standing, inventory) }
         let hosts = stored.plan.selectedHosts(of: inventory)
         if let bare = hosts.first(where: \.hostKeys.isEmpty) {
             throw CommandError(
@@ -40,15 +40,12 @@ struct RolloutStart: LockflightCommand {
         let hostsDigest = try Digest.canonical(of: hosts)
         let definition = RunDefinition(
             run: RunID.random(), ledger: ledger.id, plan: stored.plan, planDigest: stored.digest, hosts: hosts,
-            hostsDigest: hostsDigest,
-            approvals: try await ledger.approvals(of: stored.digest).filter {
-                $0.isFor(plan: stored.digest, hosts: hostsDigest)
-            },
+            hostsDigest: hostsDigest, approvals: approvals.usable,
             owners: Dictionary(inventory.layers.map { ($0.name, $0.owners) }) { first, _ in first },
             succession: predecessor.map { $0.succession })
         _ = try await ledger.startRun(
             definition, after: predecessor?.sequence, by: context.user, at: Context.clock.wall(),
-            predecessorFollowedBy: predecessor.map { OverviewKeeper(at: $0) })
+            predecessorFollowedBy: predecessor.map { OverviewKeeper(at: $0) }, judgedBy: approvals.judgedBy)
         return try await RunControl(context, ledger, run: definition.run.rawValue).drive()
     }
 
@@ -62,6 +59,10 @@ struct RolloutStart: LockflightCommand {
                 "layer \(layer.layer) needs an approval by \(layer.owners.map(\.rawValue).joined(separator: " or "))"
             case .void(let owner, let changed):
                 "layer \(layer.layer): the approval by \(owner) is void, the \(changed) changed since"
+            case .used(let owner, let runs):
+                "layer \(layer.layer): the approval by \(owner) was used by "
+                    + runs.map(\.rawValue).joined(separator: ", ")
+            case .ended(let owner, let at): "layer \(layer.layer): the approval by \(owner) ended at \(at.rfc3339)"
             }
         }
         return CommandError(

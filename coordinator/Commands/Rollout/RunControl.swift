@@ -56,6 +56,13 @@ struct RunControl {
         return RunReport(try await state(), placementsPerLayer: limit)
     }
 
+    /// What the run has had its hosts do, in the order of the record.
+    func intents() async throws -> [OperationIntent] {
+        try await log.events(of: run, after: 0).compactMap { recorded in
+            if case .operationIntended(let intent) = recorded.event { intent } else { nil }
+        }
+    }
+
     /// Who drives, as a sentence.
     func driverSentence() async throws -> String {
         guard let driver = try await ledger.currentDriver(of: run) else { return "no process drives it" }
@@ -249,6 +256,43 @@ struct RunControl {
     /// Follows a run that another process drives, until it is at rest or nobody drives any more.
     func watch(_ outcome: (RolloutState) -> Outcome? = { _ in nil }) async throws -> CommandResult {
         let view = RunView(context, driver: nil)
+        return try await watch(view, outcome) { view.show($0) }
+    }
+
+    /// Follows one host of such a run: what becomes of it, and what its operations print as they print it.
+    func watch(host name: HostName) async throws -> CommandResult {
+        let state = try await state()
+        guard let host = state.hosts[name] else {
+            throw CommandError(.refused, "\(run) has no host '\(name)'", next: .statusOfEveryHost(run: run))
+        }
+        var plain = context
+        plain.isTerminal = false
+        let view = RunView(plain, driver: nil, host: name)
+        let reader = try await OutputReader(context, ledger, hosts: [host])
+        // What ended before was not watched; `output` shows it.
+        var shown = Set(state.operations.keys).subtracting(state.openOperations)
+        let result: CommandResult
+        do {
+            result = try await watch(view) { state in
+                view.show(state)
+                for intent in try await intents() where intent.placement.host == name && !shown.contains(intent.id) {
+                    guard state.operations[intent.id]?.hasOutput == true else { continue }
+                    shown.insert(intent.id)
+                    await view.follow(intent, on: host, with: reader)
+                }
+            }
+        } catch {
+            await reader.close()
+            throw error
+        }
+        await reader.close()
+        return result
+    }
+
+    private func watch(
+        _ view: RunView, _ outcome: (RolloutState) -> Outcome? = { _ in nil },
+        _ show: (RolloutState) async throws -> Void
+    ) async throws -> CommandResult {
         var token: ChangeToken?
         var state = try await state()
         while true {
@@ -258,7 +302,7 @@ struct RunControl {
             if now != token {
                 token = now
                 state = try await self.state()
-                view.show(state)
+                try await show(state)
             }
             if !isDriven || (state.isAtRest && state.openOperations.isEmpty) { break }
             try await Task.sleep(for: .milliseconds(200))
@@ -266,86 +310,6 @@ struct RunControl {
         var result = atRest(state, view) { $0.isAtRest ? outcome($0) : nil }
         result.remarks.append("\(try await driverSentence())")
         return result
-    }
-}
-
-/// Shows a run while it goes: in place on a terminal, as plain lines in a pipe, not at all for `--json`.
-final class RunView: @unchecked Sendable {
-    private let context: Context
-    private let driver: String?
-    private let lock = NSLock()
-    private var region = LiveRegion()
-    private var narrator = RunNarrator()
-    private var last: RolloutState?
-    private let begun = Context.clock.wall()
-
-    init(_ context: Context, driver: String?) {
-        self.context = context
-        self.driver = driver
-    }
-
-    func show(_ state: RolloutState) {
-        lock.withLock {
-            last = state
-            draw()
-        }
-    }
-
-    func redraw() { lock.withLock { draw() } }
-
-    /// Keeps the times in the view moving.
-    func tick() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(1))
-            if context.isTerminal { redraw() }
-        }
-    }
-
-    func remark(_ text: TerminalText) {
-        lock.withLock {
-            region = LiveRegion()
-            Renderer.writeError([text])
-        }
-    }
-
-    private func draw() {
-        guard let state = last, !context.isJSON else { return }
-        if context.isTerminal {
-            var size = Renderer.terminalSize
-            var lines = lines(of: state, in: size)
-            // What was made for another size would be broken into more lines than are drawn over later.
-            while case let now = Renderer.terminalSize, now != size {
-                size = now
-                lines = self.lines(of: state, in: size)
-            }
-            Renderer.write(&region, lines, in: size)
-        } else {
-            Renderer.writeOutput(narrator.lines(for: state))
-        }
-    }
-
-    private func lines(of state: RolloutState, in size: TerminalSize) -> [TerminalText] {
-        view(of: state, driver, width: max(40, size.columns)).lines(within: max(1, size.rows - 1))
-    }
-
-    private func view(of state: RolloutState, _ driver: String?, width: Int) -> StatusView {
-        StatusView(
-            report: RunReport(state, placementsPerLayer: RunReport.placementsPerLayer), now: Context.clock.wall(),
-            width: width, style: context.style, commandLines: context.commandLines, driver: driver,
-            drivenSince: self.driver == nil ? nil : begun)
-    }
-
-    /// The last view; on a terminal it takes the place of the live one.
-    func finish(_ state: RolloutState, status: ExitStatus) -> CommandResult {
-        lock.withLock {
-            last = nil
-            let size = Renderer.terminalSize
-            let final = view(of: state, nil, width: context.isTerminal ? max(40, size.columns) : context.width).lines()
-            if context.isTerminal { Renderer.write(&region, [], in: size) }
-            return CommandResult(
-                lines: final, document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
-                status: status)
-        }
     }
 }
 

@@ -1,0 +1,113 @@
+import Foundation
+import Testing
+
+/// The examples of a page: what is typed, and what the program prints. Each stands in a fenced block behind a line such as
+///
+///     <!-- shown: approve -->
+///
+/// and has its commands behind `$ `. A block that shows an output alone names the command in that line, behind a second colon.
+/// A line `...` stands for any lines, and `...` at the end of one for the rest of it.
+struct DocumentedSession {
+    struct Example {
+        var name: String
+        /// A command that the page does not show; nil where the block has its own.
+        var command: String?
+        var lines: [String]
+
+        /// What a shell runs: each line as it would be typed, with the exit code of the one before.
+        var script: String {
+            if let command { return "exec 2>&1\n\(command)" }
+            let typed = lines.filter { $0.hasPrefix("$ ") }.map { String($0.dropFirst(2)) }
+            return "exec 2>&1\ncode=0\n"
+                + typed.map { "printf '%s\\n' '$ \(shellQuoted($0))'\n(exit $code); \($0)\ncode=$?\n" }.joined()
+        }
+
+        private func shellQuoted(_ text: String) -> String { text.replacing("'", with: "'\\''") }
+
+        /// The first line of the page that is not what was printed; nil where all are.
+        func difference(from printed: String) -> String? {
+            var found = printed.split(separator: "\n", omittingEmptySubsequences: false).map(Example.shape)[...]
+            while found.last == "" { found.removeLast() }
+            var isOpen = false
+            for line in lines {
+                if line == "..." {
+                    isOpen = true
+                    continue
+                }
+                let wanted = Example.shape(Substring(line))
+                guard let place = isOpen ? found.firstIndex(where: { Example.fits($0, wanted) }) : found.indices.first,
+                    Example.fits(found[place], wanted)
+                else { return line }
+                found = found[(place + 1)...]
+                isOpen = false
+            }
+            return isOpen || found.isEmpty ? nil : "what follows: \(found[found.startIndex])"
+        }
+
+        private static func fits(_ found: String, _ wanted: String) -> Bool {
+            wanted.hasSuffix("...") ? found.hasPrefix(wanted.dropLast(3).trimmed) : found == wanted
+        }
+
+        /// A line without what is another in each run: ids, times, ages, digests, addresses, sizes, and the width of columns.
+        private static func shape(_ line: Substring) -> String {
+            var text = String(line)
+            for (pattern, word) in patterns { text = text.replacing(pattern, with: word) }
+            return text.split(separator: " ").joined(separator: " ")
+        }
+
+        private static var patterns: [(Regex<AnyRegexOutput>, String)] {
+            let pairs = [
+                (#"\br-[a-z2-9]{6}\b"#, "RUN"), (#"\d{4}-\d\d-\d\dT[0-9:.]+Z"#, "TIME"),
+                (#"SHA256:[A-Za-z0-9+/]{3,}=?"#, "FINGERPRINT"), (#"\b[0-9a-f]{64}\b"#, "DIGEST"),
+                (#"\b[0-9a-f]{12}\b"#, "SHORT"), (#"\b[a-z_][a-z0-9_-]*@[0-9.]+:\d+"#, "USER@ADDRESS"),
+                (#"\bport \d+"#, "port N"), (#"OS user [a-z_][a-z0-9_-]*"#, "OS user USER"),
+                (#"-?\b\d+ ms\b"#, "N ms"), (#"\b\d+ MiB\b"#, "N MiB"), (#"\b\d+(s|m|h)\b"#, "AGE"),
+                (#"after \d+ s\b"#, "after N s"),
+            ]
+            return pairs.compactMap { pattern, word in (try? Regex(pattern)).map { ($0, word) } }
+        }
+    }
+
+    let path: String
+    let examples: [Example]
+    /// Blocks with commands and outputs that nobody compares.
+    let unmarked: [String]
+
+    init(_ path: String) throws {
+        self.path = path
+        let text = try String(contentsOfFile: "\(FleetFixture.repository)/\(path)", encoding: .utf8)
+        var examples: [Example] = []
+        var open: Example?
+        var isInside = false
+        var (block, unmarked): ([String], [String]) = ([], [])
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+            let bare = line.trimmed
+            if !isInside, bare.hasPrefix("<!-- shown: "), bare.hasSuffix(" -->") {
+                let words = bare.dropFirst(12).dropLast(4).split(separator: ":", maxSplits: 1).map(String.init)
+                open = Example(name: words[0], command: words.count > 1 ? words[1].trimmed : nil, lines: [])
+            } else if bare.hasPrefix("```") {
+                if isInside, var example = open {
+                    example.lines = block
+                    examples.append(example)
+                    open = nil
+                } else if isInside, block.first?.hasPrefix("$ ") == true, !block.allSatisfy({ $0.hasPrefix("$ ") }) {
+                    unmarked += block.prefix(1)
+                }
+                isInside.toggle()
+                block = []
+            } else if isInside {
+                block.append(line)
+            }
+        }
+        self.examples = examples
+        self.unmarked = unmarked
+    }
+
+    func example(_ name: String) throws -> Example {
+        try #require(examples.first { $0.name == name }, "\(path): \(name)")
+    }
+}
+
+extension StringProtocol {
+    fileprivate var trimmed: String { trimmingCharacters(in: .whitespaces) }
+}

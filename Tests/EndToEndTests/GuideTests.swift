@@ -1,0 +1,139 @@
+import Foundation
+import LabFleet
+import Subprocess
+import Testing
+import UpgradeDomain
+
+/// What README and guide show is what the program prints: their own commands are run, over a lab of eight hosts.
+struct GuideTests {
+    private static let layout = LabLayout.standard(hosts: 8)
+
+    /// A page's reader: a folder with the files of the page, a home with a known_hosts file, a ledger that is not there yet.
+    private struct Reader {
+        let fleet: FleetFixture
+        let session: DocumentedSession
+        let folder: String
+        var shown: Set<String> = []
+
+        init(of path: String, _ fleet: FleetFixture, in folder: String) throws {
+            self.fleet = fleet
+            self.folder = folder
+            session = try DocumentedSession(path)
+        }
+
+        mutating func read(_ name: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+            let example = try session.example(name)
+            try await compare(example, with: try await typed(example.script), sourceLocation)
+        }
+
+        /// The same for a command that asks a person, who says no.
+        mutating func read(_ name: String, asking question: String) async throws {
+            let example = try session.example(name)
+            let command = try #require(example.lines.first)
+            let asked = try await fleet.runOnTerminal(
+                command.split(separator: " ").dropFirst(2).map(String.init), whenAsked: question, type: "no",
+                variables: ["LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite"])
+            try await compare(
+                example, with: "\(command)\n\(asked.output.replacing("\r\n", with: "\n"))", #_sourceLocation)
+        }
+
+        private mutating func compare(
+            _ example: DocumentedSession.Example, with printed: String, _ sourceLocation: SourceLocation
+        ) async throws {
+            shown.insert(example.name)
+            let difference = example.difference(from: printed)
+            #expect(
+                difference == nil,
+                "\(session.path) shows '\(difference ?? "")' in '\(example.name)', and the program prints:\n\(printed)",
+                sourceLocation: sourceLocation)
+        }
+
+        @discardableResult
+        func typed(_ script: String) async throws -> String {
+            try await fleet.execute(
+                ["sh", "-c", "cd '\(folder)'\n\(script)"],
+                fleet.environment.updating(["HOME": folder, "LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite"])
+            ).output
+        }
+
+        /// The text that the session as a whole did not come to.
+        var unread: [String] { session.examples.map(\.name).filter { !shown.contains($0) } }
+    }
+
+    private func reader(of path: String, _ fleet: FleetFixture) throws -> Reader {
+        let folder = "\(fleet.folder)/reader"
+        let files = FileManager.default
+        try? files.removeItem(atPath: folder)
+        try files.createDirectory(atPath: "\(folder)/.ssh", withIntermediateDirectories: true)
+        try files.copyItem(atPath: fleet.lab.inventoryPath, toPath: "\(folder)/fleet.yaml")
+        try files.copyItem(atPath: fleet.lab.knownHostsPath, toPath: "\(folder)/.ssh/known_hosts")
+        try files.copyItem(atPath: fleet.lab.planPath(to: "1.5.0"), toPath: "\(folder)/upgrade.yaml")
+        return try Reader(of: path, fleet, in: folder)
+    }
+
+    private static let owners = "--as data-owner --as core-owner --as edge-owner"
+
+    @Test func theExamplesOfTheGuideAreWhatIsPrinted() async throws {
+        try await FleetFixture.with(GuideTests.layout) { fleet in
+            var guide = try reader(of: "docs/operator-guide.md", fleet)
+            try await guide.read("import")
+            try await guide.read("scan", asking: "Only \"yes\" does:")
+            try await guide.read("trust")
+            try await fleet.lab.inject(.sshdDown, on: "edge-3", target: "1.5.0")
+            try await guide.read("check")
+            try await fleet.lab.mend("edge-3")
+            for name in ["plan", "refused", "approve"] { try await guide.read(name) }
+            try await guide.typed("lockflight plan approve lab-1.5.0 \(GuideTests.owners)")
+            for name in ["start", "finalize"] { try await guide.read(name) }
+            try await guide.typed(
+                "lockflight plan add '\(fleet.lab.planPath(to: "1.6.0"))' && lockflight plan approve lab-1.6.0 \(GuideTests.owners)"
+            )
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-2", target: "1.6.0")
+            try await guide.typed("lockflight rollout start lab-1.6.0")
+            for name in ["held", "diff", "resume-refused", "output", "rollback"] { try await guide.read(name) }
+            try await withSSHConfig(fleet) { reader in
+                try await reader.read("ssh-config")
+                guide.shown.formUnion(reader.shown)
+            }
+            #expect(guide.unread == [] && guide.session.unmarked == [])
+        }
+    }
+
+    /// An inventory whose host went by its address, and now goes by an alias of ssh_config; neither is connected to.
+    private func withSSHConfig(_ fleet: FleetFixture, _ read: (inout Reader) async throws -> Void) async throws {
+        var reader = try reader(of: "docs/operator-guide.md", fleet)
+        func write(_ address: String) throws {
+            try """
+            version: 1
+            sshConfig: ssh_config
+            layers: [{name: core, owners: [bo]}]
+            hosts:
+              - {name: core-1, address: \(address), workingDirectory: /srv, layers: {core: {baseURL: "http://127.0.0.1:1"}}}
+            """.write(toFile: "\(reader.folder)/fleet.yaml", atomically: true, encoding: .utf8)
+        }
+        try "Host rack-7\n  HostName 10.0.2.12\n  HostKeyAlias rack-seven\n  Ciphers aes256-ctr\n"
+            .write(toFile: "\(reader.folder)/ssh_config", atomically: true, encoding: .utf8)
+        try write("10.0.2.11")
+        try await reader.typed("lockflight inventory import fleet.yaml --allow-ssh-config")
+        try write("rack-7")
+        try await read(&reader)
+    }
+
+    @Test func theStatusOfTheReadmeIsWhatIsPrinted() async throws {
+        try await FleetFixture.with(GuideTests.layout) { fleet in
+            var readme = try reader(of: "README.md", fleet)
+            try await readme.typed(
+                """
+                lockflight inventory import fleet.yaml && lockflight inventory trust --known-hosts .ssh/known_hosts \
+                && lockflight plan add upgrade.yaml && lockflight plan approve lab-1.5.0 \(GuideTests.owners) \
+                && lockflight rollout start lab-1.5.0 && lockflight rollout finalize \
+                && lockflight plan add '\(fleet.lab.planPath(to: "1.6.0"))' \
+                && lockflight plan approve lab-1.6.0 \(GuideTests.owners)
+                """)
+            try await fleet.lab.inject(.serviceUnhealthy, on: "core-2", target: "1.6.0")
+            try await readme.typed("lockflight rollout start lab-1.6.0")
+            try await readme.read("status")
+            #expect(readme.unread == [] && readme.session.unmarked == [])
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import AgentProtocol
+import SafeText
+
+/// Makes lines of an operation's output, which comes in pieces of bytes.
+struct OutputLines {
+    /// A longer line is shown in parts.
+    static let lineBytes = 65_536
+
+    private var rest: [UInt8] = []
+
+    /// The lines that a piece completes.
+    mutating func lines(completedBy piece: OutputReply) -> [TerminalText] {
+        var lines: [TerminalText] = []
+        if let dropped = piece.droppedBytes {
+            lines += end()
+            lines.append("... \(counted(dropped, "byte")) that the host did not keep ...")
+        }
+        rest += piece.bytes.elements
+        while let end = rest.firstIndex(of: 0x0a) {
+            lines.append(OutputLines.line(rest[..<end]))
+            rest.removeSubrange(...end)
+        }
+        while rest.count > OutputLines.lineBytes {
+            lines.append(OutputLines.line(rest.prefix(OutputLines.lineBytes)))
+            rest.removeFirst(OutputLines.lineBytes)
+        }
+        return lines
+    }
+
+    /// What is left without the end of a line.
+    mutating func end() -> [TerminalText] {
+        defer { rest = [] }
+        return rest.isEmpty ? [] : [OutputLines.line(rest[...])]
+    }
+
+    private static func line(_ bytes: ArraySlice<UInt8>) -> TerminalText {
+        let isFromWindows = bytes.last == 0x0d
+        return TerminalText(escaping: String(decoding: isFromWindows ? bytes.dropLast() : bytes, as: UTF8.self))
+    }
+}

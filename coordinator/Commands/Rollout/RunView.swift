@@ -1,0 +1,105 @@
+import CoordinatorRuntime
+import Foundation
+import RolloutEngine
+import RunViews
+import SafeText
+import UpgradeDomain
+
+/// Shows a run while it goes: in place on a terminal, as plain lines in a pipe, not at all for `--json`.
+final class RunView: @unchecked Sendable {
+    private let context: Context
+    private let driver: String?
+    private let lock = NSLock()
+    private var region = LiveRegion()
+    private var narrator: RunNarrator
+    private var last: RolloutState?
+    private let begun = Context.clock.wall()
+
+    /// - Parameter host: the only one that is spoken of in plain lines; nil for every host.
+    init(_ context: Context, driver: String?, host: HostName? = nil) {
+        self.context = context
+        self.driver = driver
+        narrator = RunNarrator(of: host)
+    }
+
+    func show(_ state: RolloutState) {
+        lock.withLock {
+            last = state
+            draw()
+        }
+    }
+
+    func redraw() { lock.withLock { draw() } }
+
+    /// Keeps the times in the view moving.
+    func tick() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            if context.isTerminal { redraw() }
+        }
+    }
+
+    func remark(_ text: TerminalText) {
+        lock.withLock {
+            region = LiveRegion()
+            Renderer.writeError([text])
+        }
+    }
+
+    /// Shows what an operation prints until it has ended.
+    func follow(_ intent: OperationIntent, on host: UpgradeDomain.Host, with reader: OutputReader) async {
+        guard !context.isJSON else { return }
+        Renderer.writeOutput(["\(Context.clock.wall().rfc3339) \(intent.sentence)"])
+        do throws(ContactFailure) {
+            let found = try await reader.read(intent.id, on: host, follows: true) { lines in
+                Renderer.writeOutput(lines.map { "    | " + $0 })
+            }
+            guard let record = found.record else { return }
+            Renderer.writeOutput([
+                "\(Context.clock.wall().rfc3339) \(intent.sentence): \(record.outcome.sentence)"
+            ])
+        } catch {
+            remark("what it prints can not be followed: \(error.message)")
+        }
+    }
+
+    private func draw() {
+        guard let state = last, !context.isJSON else { return }
+        if context.isTerminal {
+            var size = Renderer.terminalSize
+            var lines = lines(of: state, in: size)
+            // What was made for another size would be broken into more lines than are drawn over later.
+            while case let now = Renderer.terminalSize, now != size {
+                size = now
+                lines = self.lines(of: state, in: size)
+            }
+            Renderer.write(&region, lines, in: size)
+        } else {
+            Renderer.writeOutput(narrator.lines(for: state))
+        }
+    }
+
+    private func lines(of state: RolloutState, in size: TerminalSize) -> [TerminalText] {
+        view(of: state, driver, width: max(40, size.columns)).lines(within: max(1, size.rows - 1))
+    }
+
+    private func view(of state: RolloutState, _ driver: String?, width: Int) -> StatusView {
+        StatusView(
+            report: RunReport(state, placementsPerLayer: RunReport.placementsPerLayer), now: Context.clock.wall(),
+            width: width, style: context.style, commandLines: context.commandLines, driver: driver,
+            drivenSince: self.driver == nil ? nil : begun)
+    }
+
+    /// The last view; on a terminal it takes the place of the live one.
+    func finish(_ state: RolloutState, status: ExitStatus) -> CommandResult {
+        lock.withLock {
+            last = nil
+            let size = Renderer.terminalSize
+            let final = view(of: state, nil, width: context.isTerminal ? max(40, size.columns) : context.width).lines()
+            if context.isTerminal { Renderer.write(&region, [], in: size) }
+            return CommandResult(
+                lines: final, document: RunDocument(state, at: Context.clock.wall(), context.commandLines),
+                status: status)
+        }
+    }
+}
