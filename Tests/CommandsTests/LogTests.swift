@@ -106,7 +106,7 @@ struct LogTests {
             writer.write("after")
             writer.flush()
             let lines = seen.withLock { $0 }
-            #expect(lines.contains("7 lines are missing here: they came faster than they could be written"))
+            #expect(lines.contains("7 lines missing here, which came faster than they could be written"))
             #expect(lines.count == LogWriter.waitingLimit + 2 && lines.last == "after")
         }
     }

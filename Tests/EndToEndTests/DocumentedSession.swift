@@ -30,7 +30,7 @@ struct DocumentedSession {
             while found.last == "" { found.removeLast() }
             var isOpen = false
             for line in lines {
-                if line == "..." {
+                if line.trimmed == "..." {
                     isOpen = true
                     continue
                 }

@@ -1,4 +1,5 @@
 import RolloutEngine
+import SafeText
 package import UpgradeDomain
 
 /// What a change board asks for: what changed, by whose approval, what was seen before and after, what went wrong.
@@ -64,7 +65,7 @@ package struct ChangeRecord {
             ("run", "\(definition.run)"), ("change class", plan.changeClass.rawValue),
             ("started", state.startedAt.rfc3339), ("last event", last.rfc3339), ("plan", "\(definition.planDigest)"),
             ("hosts", "\(definition.hosts.count), \(definition.hostsDigest)"),
-            ("record", "ledger \(definition.ledger), \(state.sequence) events, head \(state.chainHead)"),
+            ("record", "ledger \(definition.ledger), \(counted(state.sequence, "event")), head \(state.chainHead)"),
         ]
         tables = ChangeRecord.approvalTables(state) + ChangeRecord.evidenceTables(state)
         tables.append(

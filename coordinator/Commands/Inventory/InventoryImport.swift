@@ -45,9 +45,7 @@ struct InventoryImport: LockflightCommand {
         let changes = difference.changes.isEmpty ? ["nothing changed"] : difference.changes
         let unpinned = inventory.hosts.filter(\.hostKeys.isEmpty).count
         var remarks = InventoryImport.remarks(on: inventory)
-        if unpinned > 0 {
-            remarks.append("\(unpinned) hosts have no pinned key")
-        }
+        if unpinned > 0 { remarks.append("\(counted(unpinned, "host")) without a pinned key") }
         return CommandResult(
             lines: changes.map(TerminalText.init(escaping:)),
             document: Document(digest: stored.digest, hosts: inventory.hosts.count, changes: difference.changes),

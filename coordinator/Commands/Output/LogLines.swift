@@ -73,7 +73,7 @@ final class LogWriter: Sendable {
     }
 
     private func putMissing(_ count: Int) {
-        if count > 0 { put("\(count) lines are missing here: they came faster than they could be written") }
+        if count > 0 { put("\(counted(count, "line")) missing here, which came faster than they could be written") }
     }
 
     /// - Parameter level: nil for `info`.

@@ -36,7 +36,9 @@ struct LedgerPrune: LockflightCommand {
                 of: control.run, by: context.user, reason: reason, at: Context.clock.wall(),
                 followedBy: OverviewKeeper(at: try await control.state()))
             document[control.run] = pruning
-            lines.append("\(control.run)  \(pruning.answers) answers, \(pruning.bytes) bytes deleted; its events stay")
+            lines.append(
+                "\(control.run)  \(counted(pruning.answers, "answer")), \(counted(pruning.bytes, "byte")) deleted; its events stay"
+            )
         }
         return CommandResult(lines: lines, document: document)
     }

@@ -23,7 +23,8 @@ struct LedgerVerify: LockflightCommand {
         let verification = try await ledger.verify(run: chosen, followedBy: { OverviewKeeper(at: nil) })
         var lines: [TerminalText] = []
         for chain in verification.chains {
-            let head: TerminalText = "\(chain.run)  \(chain.provenSequence) events, head \(chain.provenHash.short)"
+            let head: TerminalText =
+                "\(chain.run)  \(counted(chain.provenSequence, "event")), head \(chain.provenHash.short)"
             let verdict =
                 if chain.isQuarantined {
                     context.style.yellow("quarantined")
