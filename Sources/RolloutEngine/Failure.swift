@@ -57,6 +57,9 @@ package struct Failure: Hashable, Sendable {
     package internal(set) var printed: [String] = []
     /// What the last recheck of its host found.
     package internal(set) var recheck: Recheck?
+
+    /// Whom it concerns, in words: a placement, a host, a layer, the fleet, or the run as a whole.
+    package var whom: String { placement?.description ?? subject?.description ?? host?.rawValue ?? "the run" }
 }
 
 /// When a repaired host was looked at again, and what was still wrong; nil where it passed.

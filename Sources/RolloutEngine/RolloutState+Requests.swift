@@ -118,9 +118,8 @@ extension RolloutState {
         }
         let open = unresolvedFailures.filter { $0.host != nil && !isRecoverableByCheckingAgain($0) }
         if let failure = open.first {
-            let whom = failure.placement?.description ?? failure.host?.rawValue ?? "the fleet"
             return RequestRefusal(
-                "\(whom) is not recovered from \(failure.problem.code.rawValue)",
+                "\(failure.whom) is not recovered from \(failure.problem.code.rawValue)",
                 remedy: "recheck it once repaired, rerun its step, or roll it back")
         }
         return nil

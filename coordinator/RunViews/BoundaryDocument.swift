@@ -73,7 +73,7 @@ package struct BoundaryDocument: Encodable {
         failures = record.failures.map { failure in
             FailureDocument(
                 boundary: failure.boundary.description,
-                subject: failure.subject?.description ?? failure.host?.rawValue ?? "the run",
+                subject: failure.whom,
                 code: failure.problem.code.rawValue, failureClass: failure.problem.code.failureClass.rawValue,
                 detail: failure.problem.detail, divergent: failure.problem.item,
                 output: state.output(of: failure).nonEmpty,

@@ -111,8 +111,7 @@ package struct ChangeRecord {
                 headers: ["at", "boundary", "whom", "code", "class", "detail", "recheck", "answered"],
                 rows: state.failures.map { failure in
                     [
-                        failure.at.rfc3339, failure.boundary.description,
-                        failure.subject?.description ?? failure.host?.rawValue ?? "the run",
+                        failure.at.rfc3339, failure.boundary.description, failure.whom,
                         failure.problem.code.rawValue, failure.problem.code.failureClass.words, failure.problem.detail,
                         failure.recheck?.words ?? "none", failure.resolution?.words ?? "no",
                     ]
@@ -125,9 +124,8 @@ package struct ChangeRecord {
 
     /// A row for each line; the first row names the placement.
     private static func output(of failure: Failure, _ state: RolloutState) -> [[String]] {
-        let whom = failure.placement?.description ?? ""
-        return state.output(of: failure).enumerated().map { index, line in
-            index == 0 ? [failure.at.rfc3339, whom, line] : ["", "", line]
+        state.output(of: failure).enumerated().map { index, line in
+            index == 0 ? [failure.at.rfc3339, failure.whom, line] : ["", "", line]
         }
     }
 

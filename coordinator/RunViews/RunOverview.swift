@@ -147,10 +147,6 @@ extension [String] {
     package var nonEmpty: [String]? { isEmpty ? nil : self }
 }
 
-extension Failure {
-    fileprivate var whom: String { placement?.description ?? host?.rawValue ?? subject?.description ?? "the run" }
-}
-
 extension RunOverview.Tone {
     fileprivate init(_ status: RunStatus) {
         switch status {

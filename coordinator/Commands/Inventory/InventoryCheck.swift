@@ -39,6 +39,7 @@ struct InventoryCheck: LockflightCommand {
         await connection.close()
         reports.nameTwins(among: selected, context.commandLines)
         let style = context.style
+        var said = SaidOnce()
         let rows = reports.map { report -> [TerminalText] in
             let clock: TerminalText = report.clockOffsetMilliseconds.map { "\($0) ms" } ?? "-"
             let disk: TerminalText = report.freeDiskMebibytes.map { "\($0) MiB" } ?? "-"
@@ -46,7 +47,7 @@ struct InventoryCheck: LockflightCommand {
             return [
                 "\(report.host)", report.problem == nil ? style.green("ok") : style.red("\(report.code ?? "failed")"),
                 far ? style.yellow(clock) : clock, disk, "\(report.agentVersion ?? "-")",
-                "\(report.problem ?? "")",
+                "\(report.problem.map { said.words($0, of: report.host.rawValue) } ?? "")",
             ]
         }
         let table = TextTable(headers: ["HOST", "RESULT", "CLOCK", "DISK", "AGENT", "PROBLEM"], rows: rows)

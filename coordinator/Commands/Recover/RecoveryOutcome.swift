@@ -16,10 +16,7 @@ extension RunControl.Outcome {
                 remarks: ["\(host) is still wrong" + ((loss?.detail ?? found?.detail).map { ": \($0)" } ?? "")])
             return
         }
-        let open = state.unresolvedFailures.map { failure in
-            "\(failure.placement?.description ?? failure.host?.rawValue ?? failure.subject?.description ?? "the run")"
-                + " (\(failure.problem.code.rawValue))"
-        }
+        let open = state.unresolvedFailures.map { "\($0.whom) (\($0.problem.code.rawValue))" }
         let mayGoOn = state.refusal(of: .resume) == nil
         self.init(
             status: mayGoOn ? .verified : .held,

@@ -6,6 +6,7 @@ import UpgradeDomain
 /// Tells a run in plain lines, for pipes and logs: one line whenever something moved.
 struct RunNarrator {
     private var last: RolloutState?
+    private var said = SaidOnce()
     private let host: HostName?
 
     /// - Parameter host: the only one that is spoken of, beside the run as a whole; nil for every host.
@@ -33,10 +34,8 @@ struct RunNarrator {
         // What failed before this command is in the status; here only what happens now.
         for failure in state.failures.dropFirst(last?.failures.count ?? state.failures.count)
         where isMeant(failure.host) {
-            let whom = failure.placement?.description ?? failure.host?.rawValue ?? "run"
-            lines.append(
-                "\(time) \(whom) FAILED \(failure.problem.code.rawValue): \(failure.problem.detail)"
-            )
+            let detail = said.words(failure.problem.detail, of: failure.whom)
+            lines.append("\(time) \(failure.whom) FAILED \(failure.problem.code.rawValue): \(detail)")
             // Of one host, all that its operations print is shown as it comes.
             if self.host != nil, failure.ranLast != nil { continue }
             lines += state.output(of: failure).map { "    | \($0)" }

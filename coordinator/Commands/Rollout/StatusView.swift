@@ -244,8 +244,11 @@ struct StatusView {
         lines += wrap(
             "  in place   ",
             BoundaryDocument.inPlaceWords(hold.isSafeToVerifyInPlace))
+        var said = SaidOnce()
+        _ = said.words(hold.detail, of: hold.subject)
         for other in hold.further.first {
-            lines += wrap("  also       ", "\(other.subject): \(other.code.rawValue): \(other.detail)")
+            let detail = said.words(other.detail, of: other.subject)
+            lines += wrap("  also       ", "\(other.subject): \(other.code.rawValue): \(detail)")
         }
         if hold.further.rest > 0 {
             lines += wrap(
