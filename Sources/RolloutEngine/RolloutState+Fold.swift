@@ -217,7 +217,7 @@ extension RolloutState {
         let passed = rollback.outcome == .exited(code: 0)
         let words =
             "nobody confirmed it within \(revert.withinSeconds) s, so the host ran its rollback by itself"
-            + (passed ? "" : ", and that failed: \(rollback.outcome)")
+            + (passed ? "" : ", and that failed: \(rollback.outcome.sentence)")
         conclude(operation.intent, record, Problem(.changeReverted, words), moment)
         // The way back is that of the whole change: every step is to be made again.
         if case .step = operation.intent.action {

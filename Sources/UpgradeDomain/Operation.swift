@@ -191,12 +191,12 @@ extension OperationOutcome {
     /// How it ended, for people.
     package var sentence: String {
         switch self {
-        case .exited(let code): "exit \(code)"
-        case .signaled(let signal): "signal \(signal)"
+        case .exited(let code): "exited with \(code)"
+        case .signaled(let signal): "ended by signal \(signal)"
         case .timedOut(let survivors): survivors ? "timed out, a process survives" : "timed out"
         case .interrupted(let detail): "interrupted: \(detail)"
         case .rebooted: "the host was rebooted while it ran"
-        case .guardrailRefused(let guardrail, let code): "refused by \(guardrail) (exit \(code))"
+        case .guardrailRefused(let guardrail, let code): "refused by \(guardrail), which exited with \(code)"
         case .notStarted(let detail): "not started: \(detail)"
         }
     }

@@ -39,7 +39,7 @@ struct OutputTests {
                 let whole = try await followed
                 #expect(whole.code == FleetFixture.Exit.verified.rawValue, "\(whole.errors)")
                 #expect(whole.output.contains("core: 1.5.0 answers on"))
-                #expect(whole.errors.contains("attempt 1: exit 0"))
+                #expect(whole.errors.contains("attempt 1: exited with 0"))
                 let seen = try await watched
                 #expect(seen.code == FleetFixture.Exit.verified.rawValue, "\(seen.errors)")
                 #expect(seen.output.contains("    | begins\n    | also\n"))
@@ -62,7 +62,7 @@ struct OutputTests {
             #expect(held.output.contains("lockflight output core-1 --run r-"))
             let shown = try await fleet.expect(.verified, "output")
             #expect(shown.output.contains("\nbegins\nalso\n1\n2\n"))
-            #expect(shown.errors.contains("step redeploy of core-1/core, attempt 1: exit 1"))
+            #expect(shown.errors.contains("step redeploy of core-1/core, attempt 1: exited with 1"))
             let unknown = try await fleet.expect(.refused, "output", "core-9")
             #expect(unknown.errors.contains("has no host 'core-9'") && unknown.errors.contains("next: "))
             let stranger = try await fleet.expect(.refused, "output", "--operation", "r-9.core-1.core.redeploy.1")

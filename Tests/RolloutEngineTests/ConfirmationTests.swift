@@ -62,7 +62,7 @@ struct ConfirmationTests {
         harness.run()
         #expect(harness.state.status == .held(.changeReverted))
         #expect(harness.state.placements[ConfirmationTests.c2]?.recorded != .source)
-        #expect(harness.state.holdingFailure?.problem.detail.contains("that failed") == true)
+        #expect(harness.state.holdingFailure?.problem.detail.contains("that failed: exited with 3") == true)
     }
 
     /// The way back is that of the whole change, so a rerun makes every step again, with the sign-off that each of them takes.

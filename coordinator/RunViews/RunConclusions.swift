@@ -29,8 +29,8 @@ package struct RunConclusions: Encodable {
         var (stated, found) = (stated, json(events))
         if format == EvidenceBundle.formatWithAdvice { stated = stated.withoutAdvice }
         if format != EvidenceBundle.currentFormat {
-            stated = stated.withoutRepairs.withoutComparisons
-            found = found.withoutRepairs.withoutComparisons.withoutOutput
+            stated = stated.withoutRepairs.withoutComparisons.withoutWordsOfReverts
+            found = found.withoutRepairs.withoutComparisons.withoutWordsOfReverts.withoutOutput
         }
         return found == stated
     }
@@ -61,6 +61,17 @@ extension JSONValue {
     fileprivate var withoutOutput: JSONValue {
         removing("run", "hold", "output").removing("boundaries", "*", "failures", "*", "output")
             .removing("run", "hold", "recheck").removing("boundaries", "*", "failures", "*", "recheck")
+    }
+
+    /// Conclusions without how a change that went back is put into words: earlier builds named cases of the program there.
+    fileprivate var withoutWordsOfReverts: JSONValue {
+        switch self {
+        case .object(var members):
+            if members["code"] == .string(HoldCode.changeReverted.rawValue) { members["detail"] = nil }
+            return .object(members.mapValues(\.withoutWordsOfReverts))
+        case .array(let elements): return .array(elements.map(\.withoutWordsOfReverts))
+        case .null, .bool, .integer, .number, .string: return self
+        }
     }
 
     /// The value without a member at a path; `*` stands for every element of an array.
