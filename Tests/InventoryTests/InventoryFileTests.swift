@@ -193,4 +193,48 @@ struct InventoryFileTests {
         #expect(new.hosts.first { $0.name == "core-1" }?.hostKeys.isEmpty == true)
         #expect(new.hosts.first { $0.name == "data-1" }?.hostKeys.count == 1)
     }
+
+    // MARK: Short files
+
+    private static let short = """
+        version: 1
+        defaults: {user: deploy, workingDirectory: /srv/stack, baseURL: "http://127.0.0.1:80", jump: inner}
+        groups:
+          eu: {variables: {site: ams, zone: a}, port: 2201}
+          db: {port: 2202, variables: {zone: b}}
+        layers: [{name: core, owners: [ana]}]
+        hosts:
+          - {name: outer.example.net}
+          - {name: inner, jump: outer.example.net, address: 192.0.2.2}
+          - {name: core-1.example.net, layers: [core], groups: [eu, db]}
+          - {name: core-2.example.net, layers: [core], groups: [db, eu], jump: none}
+        """
+
+    @Test func anAddressIsTheNameAndJumpHostsNeedNoLayersOrWayOfTheirOwn() throws {
+        let hosts = try Examples.inventory(InventoryFileTests.short).hosts
+        #expect(hosts.map(\.address) == ["outer.example.net", "192.0.2.2", "core-1.example.net", "core-2.example.net"])
+        // Whoever is on the way to the jump host of all does not go through it.
+        #expect(hosts.map(\.jump) == [nil, "outer.example.net", "inner", nil])
+        #expect(hosts.map(\.placements.isEmpty) == [true, true, false, false])
+        let stray = InventoryFileTests.short + "\n  - {name: stray.example.net, jump: none}"
+        #expect(Examples.problems(inventory: stray).map(\.message) == ["host stray.example.net stands in no layer"])
+        let misspelled = InventoryFileTests.short.replacing("address: 192.0.2.2", with: "adress: 192.0.2.2")
+        #expect(Examples.problems(inventory: misspelled).map(\.message) == ["the file.hosts[2] has no key 'adress'"])
+    }
+
+    @Test func aLaterGroupOverrulesAnEarlierOneAndTheImportNamesWhere() throws {
+        let hosts = try Examples.inventory(InventoryFileTests.short).hosts
+        #expect(hosts.map(\.port) == [22, 22, 2202, 2201])
+        #expect(hosts[2].variables == ["site": "ams", "zone": "b"] && hosts[3].variables["zone"] == "a")
+        let draft = InventoryFile.read(text: InventoryFileTests.short, file: "f")
+        #expect(draft.overruled.map(\.what.key) == ["port", "variables.zone", "port", "variables.zone"])
+        #expect(draft.overruled.map(\.what.by) == ["db", "db", "eu", "eu"])
+        let both = InventoryFileTests.short.replacing("groups: [eu, db]", with: "groups: [eu, db], group: eu")
+        #expect(Examples.problems(inventory: both).contains { $0.message.contains("has 'group' and 'groups'") })
+        let unknown = InventoryFileTests.short.replacing("groups: [eu, db]", with: "groups: [eu, us]")
+        #expect(
+            Examples.problems(inventory: unknown).map(\.message) == [
+                "host core-1.example.net is in an unknown group 'us'"
+            ])
+    }
 }

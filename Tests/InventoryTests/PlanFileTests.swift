@@ -233,4 +233,89 @@ struct PlanFileTests {
         #expect(try keys("plan", "layerDefaults") == Set(PlanFile.layerDefaultKeys))
         #expect(try keys("plan", "layer") == Set(PlanFile.layerKeys))
     }
+
+    // MARK: Small plans
+
+    private static let small = """
+        version: 1
+        name: app-${to}
+        changeClass: minor
+        reviews: [{title: Notes, reference: OPS-1}]
+        evidence: [{name: ready, http: {url: "${baseURL}/ready"}}]
+        materialization: {run: [./check.sh]}
+        guardrails: [{run: [./guard.sh], timeoutSeconds: 900}]
+        representativePath: {name: order, http: {url: "${baseURL}/order"}}
+        layerDefaults:
+          components: [{name: app, http: {url: "${baseURL}/version"}, pointer: /version}]
+          steps: [{name: redeploy, run: [./redeploy.sh, --to, "${to}"], script: ./redeploy.sh, idempotent: true}]
+          rollback: {boundary: untilFinalize, run: [./redeploy.sh, --to, "${from}"]}
+          batches: [1, 100%]
+          soakSeconds: 30
+        layers:
+          - {name: data, oneWay: true, steps: [{name: migrate, run: [./migrate.sh]}, {name: redeploy, timeoutSeconds: 1200}]}
+          - {name: core, components: [{name: app, from: "7", to: "8"}]}
+          - {name: edge, components: [{name: app, command: {run: [./version.sh]}}], steps: [{name: redeploy, run: [./edge.sh]}]}
+        """
+
+    private func small(
+        _ text: String = small, from: Version? = "1.4.0", to: Version? = "1.5.0"
+    ) throws(FileProblems) -> Plan {
+        try PlanFile.read(
+            text: text, file: "plan.yaml",
+            inventory: (try? Examples.inventory()) ?? FleetInventory(layers: [], hosts: []),
+            at: Examples.now, versions: VersionArguments(from: from, to: to))
+    }
+
+    @Test func aSmallPlanHasDefaultsForEveryTime() throws {
+        let plan = try small()
+        #expect(plan.guardrails[0].timeoutSeconds == 900 && plan.materialization.timeoutSeconds == 60)
+        let core = plan.layers[1]
+        #expect(core.steps[0].command.timeoutSeconds == 600 && core.rollback.command?.timeoutSeconds == 600)
+        #expect(core.healthyWithinSeconds == 120 && core.sampleSeconds == 5 && core.failedWhen == [])
+        // Longer than the longest step and the guardrails before it.
+        #expect(plan.layers.map(\.progressDeadlineSeconds) == [2_160, 1_560, 1_560])
+    }
+
+    @Test func stepsAndComponentsAreCompletedByNameFromTheDefaults() throws {
+        let plan = try small()
+        let data = plan.layers[0]
+        #expect(data.steps.map(\.name) == ["migrate", "redeploy"])
+        #expect(data.steps[1].command.timeoutSeconds == 1_200 && data.steps[1].idempotent)
+        #expect(data.steps[1].command.arguments.first == "./redeploy.sh")
+        #expect(!data.steps[0].idempotent)
+        #expect(data.components.map(\.pointer) == ["/version"])
+        #expect(plan.layers[1].components[0].version == VersionChange(from: "7", to: "8"))
+        #expect(plan.layers[1].components[0].observe == data.components[0].observe)
+        // Another command has no script of the one before, and another way to look no pointer into its answer.
+        #expect(plan.layers[2].steps[0].command.script == nil && plan.layers[2].steps[0].idempotent)
+        #expect(plan.layers[2].components[0].pointer == "" && plan.layers[2].components[0].observe.isCommand)
+    }
+
+    @Test func aOneWayLayerHasNoRollback() throws {
+        #expect(try small().layers.map(\.rollback.boundary) == [.oneWay, .untilFinalize, .untilFinalize])
+        #expect(try small().layers[0].rollback.command == nil)
+        let both = PlanFileTests.small.replacing("oneWay: true", with: "oneWay: true, rollback: {boundary: reversible}")
+        let error = #expect(throws: FileProblems.self) { try small(both) }
+        #expect(error?.problems.map(\.message) == ["layer data is one-way and has a rollback"])
+    }
+
+    @Test func theVersionsOfAPlanComeWithTheCommandOrFromTheFileAndNotFromBoth() throws {
+        #expect(try small().name == "app-1.5.0")
+        #expect(try small(to: "1.6.0").name == "app-1.6.0")
+        #expect(try small().version == VersionChange(from: "1.4.0", to: "1.5.0"))
+        func messages(_ text: String, from: Version?, to: Version?) -> [String] {
+            (#expect(throws: FileProblems.self) { try small(text, from: from, to: to) })?.problems.map(\.message) ?? []
+        }
+        #expect(
+            messages(PlanFileTests.small + "\nto: \"1.5.0\"", from: "1.4.0", to: "1.6.0")
+                == ["the file says 'to', and so does --to 1.6.0"])
+        #expect(
+            messages(PlanFileTests.small, from: "1.4.0", to: nil).first?.contains("no explicit source and target")
+                == true)
+        #expect(
+            messages(PlanFileTests.small, from: nil, to: nil).first?.contains("no explicit source and target") == true)
+        #expect(messages(PlanFileTests.small, from: "1.4.0", to: "latest") == ["version 'latest' is floating"])
+        let bad = PlanFileTests.small.replacing("app-${to}", with: "app ${to}")
+        #expect(messages(bad, from: "1.4.0", to: "1.5.0") == ["'app 1.5.0' is no plan name"])
+    }
 }

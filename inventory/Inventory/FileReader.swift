@@ -331,15 +331,20 @@ extension Node {
 extension Field {
     /// The same mapping with the keys of another one that it has not.
     ///
-    /// - Parameters:
-    ///   - dependent: a key that says something of the value of `key`, and is not taken beside another value of that.
-    func completed(from other: Field, without dependent: String, beside key: String) -> Field {
+    /// - Parameter replaced: for a key of its own the keys that are not taken beside it, as they belong to another value of it.
+    func completed(from other: Field, without replaced: [String: [String]]) -> Field {
         guard case .mapping(var mapping) = node, case .mapping(let more) = other.node else { return self }
-        let isOwn = mapping[Node(key)] != nil
-        for (name, value) in more where mapping[name] == nil && !(isOwn && name.scalar?.string == dependent) {
+        let left = replaced.filter { mapping[Node($0.key)] != nil }.flatMap(\.value)
+        for (name, value) in more where mapping[name] == nil && !left.contains(name.scalar?.string ?? "") {
             mapping[name] = value
         }
         return Field(name: name, node: .mapping(mapping), line: line)
+    }
+
+    /// What an entry of a list is called; nil where it has no name.
+    var entryName: String? {
+        guard case .mapping(let mapping) = node else { return nil }
+        return mapping[Node("name")]?.scalar?.string
     }
 
     /// The same mapping with only some of its keys.

@@ -24,6 +24,30 @@ package struct InventoryDraft: Sendable {
         var line: Int
         /// Whether none of its layers was refused.
         var hasWholeLayers: Bool
+        /// Whether the host to go through is that of its groups or of the defaults.
+        var inheritsJump = false
+        var overruled: [Overruled] = []
+    }
+
+    /// What one group of a host says and a later one says otherwise.
+    package struct Overruled: Hashable, Sendable {
+        /// As the file has it, such as `port` or `variables.site`.
+        package var key: String
+        package var group: String
+        package var by: String
+    }
+
+    /// What later groups say otherwise than earlier ones, with the hosts where that is so, in the order of the file.
+    package var overruled: [(what: Overruled, hosts: [HostName])] {
+        var order: [Overruled] = []
+        var hosts: [Overruled: [HostName]] = [:]
+        for entry in entries {
+            for what in entry.overruled {
+                if hosts[what] == nil { order.append(what) }
+                hosts[what, default: []].append(entry.host.name)
+            }
+        }
+        return order.map { ($0, hosts[$0] ?? []) }
     }
 
     /// What an entry, or the defaults, say themselves. It wins over ssh_config.

@@ -4,13 +4,15 @@ import UpgradeDomain
 package enum InventoryFile {
     static let rootKeys = ["version", "sshConfig", "defaults", "groups", "layers", "hosts"]
     static let defaultKeys = [
-        "user", "port", "identityFile", "transport", "silenceSeconds", "workingDirectory", "agentDirectory", "baseURL",
+        "user", "port", "jump", "identityFile", "transport", "silenceSeconds", "workingDirectory", "agentDirectory",
+        "baseURL",
         "variables",
         "labels",
     ]
     static let layerKeys = ["name", "owners"]
     static let hostKeys = [
-        "name", "group", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds", "labels",
+        "name", "group", "groups", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds",
+        "labels",
         "workingDirectory", "agentDirectory", "baseURL", "variables", "layers",
     ]
     /// Shorter than the first, and a busy host would be lost; longer than the second, and nobody would wait for it.
@@ -44,6 +46,7 @@ private struct InventoryReading {
     struct Defaults {
         var user: String?
         var port: Int?
+        var jump: String?
         var identityFile: String?
         var transport: HostTransport?
         var silenceSeconds: Int?
@@ -54,6 +57,39 @@ private struct InventoryReading {
         var labels: [String: String] = [:]
         /// Whether everything that was written here was taken.
         var isWhole = true
+
+        /// What is said here, and what is said there where this is silent.
+        func completed(from base: Defaults) -> Defaults {
+            Defaults(
+                user: user ?? base.user, port: port ?? base.port, jump: jump ?? base.jump,
+                identityFile: identityFile ?? base.identityFile, transport: transport ?? base.transport,
+                silenceSeconds: silenceSeconds ?? base.silenceSeconds,
+                workingDirectory: workingDirectory ?? base.workingDirectory,
+                agentDirectory: agentDirectory ?? base.agentDirectory, baseURL: baseURL ?? base.baseURL,
+                variables: base.variables.merging(variables) { $1 }, labels: base.labels.merging(labels) { $1 },
+                isWhole: isWhole && base.isWhole)
+        }
+
+        /// What is said both here and by another, and not the same: each key as the file has it.
+        func differences(from other: Defaults) -> [String] {
+            func differs<Value: Equatable>(_ one: Value?, _ two: Value?) -> Bool {
+                one != nil && two != nil && one != two
+            }
+            func names(_ key: String, _ one: [String: String], _ two: [String: String]) -> [String] {
+                one.keys.filter { differs(one[$0], two[$0]) }.sorted().map { "\(key).\($0)" }
+            }
+            let single = [
+                ("user", differs(user, other.user)), ("port", differs(port, other.port)),
+                ("jump", differs(jump, other.jump)), ("identityFile", differs(identityFile, other.identityFile)),
+                ("transport", differs(transport, other.transport)),
+                ("silenceSeconds", differs(silenceSeconds, other.silenceSeconds)),
+                ("workingDirectory", differs(workingDirectory, other.workingDirectory)),
+                ("agentDirectory", differs(agentDirectory, other.agentDirectory)),
+                ("baseURL", differs(baseURL, other.baseURL)),
+            ]
+            return single.filter(\.1).map(\.0) + names("variables", variables, other.variables)
+                + names("labels", labels, other.labels)
+        }
     }
 
     /// The names that hosts may use, and whether all that were written were taken.
@@ -64,69 +100,80 @@ private struct InventoryReading {
 
     func layersAndEntries() -> ([InventoryLayer], [InventoryDraft.Entry]) {
         let defaults =
-            section.field("defaults").map { readDefaults($0, over: Defaults()) }
-            ?? Defaults(isWhole: !section.isMisspelled("defaults"))
-        let groups = reader.whole { readGroups(over: defaults) }
+            section.field("defaults").map(readDefaults) ?? Defaults(isWhole: !section.isMisspelled("defaults"))
+        let groups = reader.whole { readGroups() }
         let layers = readLayers()
         let known = Named(
             values: Dictionary(layers.value.map { ($0.value.name.rawValue, ()) }) { first, _ in first },
             isWhole: layers.isWhole)
         let entries = readHosts(
             defaults, Named(values: groups.value, isWhole: groups.isWhole && !section.isMisspelled("groups")), known)
-        checkNames(entries.value, layers.value, isWhole: entries.isWhole)
-        return (layers.value.map(\.value), entries.value)
+        let reached = withDirectWays(entries.value)
+        checkNames(reached, layers.value, isWhole: entries.isWhole)
+        return (layers.value.map(\.value), reached)
     }
 
-    /// - Parameter base: what is not said here.
-    private func readDefaults(_ field: Field, over base: Defaults) -> Defaults {
-        var (defaults, isWhole) = reader.whole { takeDefaults(field, over: base) }
-        defaults.isWhole = base.isWhole && isWhole
+    private func readDefaults(_ field: Field) -> Defaults {
+        var (defaults, isWhole) = reader.whole { takeDefaults(field) }
+        defaults.isWhole = isWhole
         return defaults
     }
 
-    private func takeDefaults(_ field: Field, over base: Defaults) -> Defaults {
-        guard let own = Section(field, known: InventoryFile.defaultKeys, reader) else { return base }
-        let folder = directory("workingDirectory", of: own)
+    private func takeDefaults(_ field: Field) -> Defaults {
+        guard let own = Section(field, known: InventoryFile.defaultKeys, reader) else { return Defaults() }
         return Defaults(
-            user: login(own) ?? base.user, port: own.integer("port", in: 1...65_535) ?? base.port,
-            identityFile: own.text("identityFile") ?? base.identityFile, transport: transport(own) ?? base.transport,
-            silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? base.silenceSeconds,
-            workingDirectory: folder ?? base.workingDirectory,
-            agentDirectory: directory("agentDirectory", of: own) ?? base.agentDirectory,
-            baseURL: own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? base.baseURL,
-            variables: base.variables.merging(own.textMap("variables") ?? [:]) { $1 },
-            labels: base.labels.merging(own.textMap("labels") ?? [:]) { $1 })
+            user: login(own), port: own.integer("port", in: 1...65_535), jump: own.text("jump"),
+            identityFile: own.text("identityFile"), transport: transport(own),
+            silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds),
+            workingDirectory: directory("workingDirectory", of: own),
+            agentDirectory: directory("agentDirectory", of: own),
+            baseURL: own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) },
+            variables: own.textMap("variables") ?? [:], labels: own.textMap("labels") ?? [:])
     }
 
-    private func readGroups(over defaults: Defaults) -> [String: Defaults] {
+    private func readGroups() -> [String: Defaults] {
         guard let field = section.field("groups") else { return [:] }
         var groups: [String: Defaults] = [:]
         for (name, value) in reader.pairs(field) where reader.name(name, value.line, "group", .machine) != nil {
-            groups[name] = readDefaults(value, over: defaults)
+            groups[name] = readDefaults(value)
         }
         return groups
     }
 
-    /// What a host has unless it says otherwise: of its group, if it names one, else of all.
+    /// What a host has unless it says otherwise: of its groups, a later one before an earlier one, and then of all.
     private func inherited(
         by own: Section, _ host: String, _ defaults: Defaults, _ groups: Named<Defaults>
-    ) -> Defaults {
-        var defaults = defaults
-        let (name, isTaken) = reader.whole { own.text("group") }
-        guard let group = name else {
-            defaults.isWhole = defaults.isWhole && isTaken && !own.isMisspelled("group")
-            return defaults
+    ) -> (values: Defaults, overruled: [InventoryDraft.Overruled]) {
+        let (names, isTaken) = reader.whole { own.text("group").map { [$0] } ?? own.texts("groups") ?? [] }
+        if own.field("group") != nil, own.field("groups") != nil {
+            reader.report(own.line(of: "groups"), "host \(host) has 'group' and 'groups'", "write all under 'groups'")
         }
-        if let known = groups.values[group] { return known }
-        // What its group would have given it is not known.
-        defaults.isWhole = false
-        guard groups.isWhole else { return defaults }
+        var said = Defaults(isWhole: isTaken && !own.isMisspelled("group") && !own.isMisspelled("groups"))
+        var overruled: [InventoryDraft.Overruled] = []
+        for (index, name) in names.enumerated() {
+            guard let group = groups.values[name] else {
+                // What its group would have given it is not known.
+                said.isWhole = false
+                if groups.isWhole { reportUnknown(name, of: host, own, groups.values) }
+                continue
+            }
+            for earlier in names[..<index] {
+                for key in groups.values[earlier].map(group.differences) ?? [] {
+                    overruled.append(.init(key: key, group: earlier, by: name))
+                }
+            }
+            said = group.completed(from: said)
+        }
+        return (said.completed(from: defaults), overruled)
+    }
+
+    private func reportUnknown(_ group: String, of host: String, _ own: Section, _ groups: [String: Defaults]) {
         reader.report(
-            own.line(of: "group"), "host \(host) is in an unknown group '\(group)'",
-            groups.values.isEmpty
+            own.line(of: own.field("group") == nil ? "groups" : "group"),
+            "host \(host) is in an unknown group '\(group)'",
+            groups.isEmpty
                 ? "write the group: 'groups: {\(group): {...}}'"
-                : "use one of: \(groups.values.keys.sorted().joined(separator: ", "))")
-        return defaults
+                : "use one of: \(groups.keys.sorted().joined(separator: ", "))")
     }
 
     private typealias Placed<Value> = (value: Value, line: Int)
@@ -187,8 +234,9 @@ private struct InventoryReading {
         guard let own = Section(field, known: InventoryFile.hostKeys, reader),
             let name = own.requiredName("host", .machine)
         else { return nil }
-        let defaults = inherited(by: own, name, shared, groups)
-        let address = own.requiredText("address", "write the IP address or DNS name of \(name)") ?? ""
+        let (defaults, overruled) = inherited(by: own, name, shared, groups)
+        // Where nothing is said it is a DNS name, or an alias of ssh_config.
+        let address = own.field("address") == nil && !own.isMisspelled("address") ? name : own.text("address") ?? ""
         // A name of ssh_config may be more than an address; what it stands for is looked at once that is known.
         let isName = HostAddress.isHarmless(address) && !HostAddress.isOvercomplete(address)
         if !address.isEmpty, HostAddress(address) == nil, !isName {
@@ -199,7 +247,7 @@ private struct InventoryReading {
             port: own.integer("port", in: 1...65_535) ?? defaults.port,
             user: user(login(own) ?? defaults.user, of: HostName(name), address, variables, own.line),
             identityFile: own.text("identityFile") ?? defaults.identityFile,
-            jump: own.text("jump").map { HostName($0) })
+            jump: jump(own.text("jump") ?? defaults.jump))
         let folder = directory("workingDirectory", of: own) ?? defaults.workingDirectory
         let base = reader.whole { own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } }
         let baseURL = base.value ?? defaults.baseURL
@@ -223,7 +271,30 @@ private struct InventoryReading {
             workingDirectory: folder ?? "",
             agentDirectory: directory("agentDirectory", of: own) ?? defaults.agentDirectory, variables: variables,
             placements: placements)
-        return InventoryDraft.Entry(host: host, said: said, line: own.line, hasWholeLayers: hasWholeLayers)
+        return InventoryDraft.Entry(
+            host: host, said: said, line: own.line, hasWholeLayers: hasWholeLayers,
+            inheritsJump: own.field("jump") == nil && defaults.jump != nil, overruled: overruled)
+    }
+
+    private func jump(_ text: String?) -> HostName? { text.flatMap { $0 == "none" ? nil : HostName($0) } }
+
+    /// The host that all others are reached through, and those on the way to it, do not go through it themselves.
+    private func withDirectWays(_ entries: [InventoryDraft.Entry]) -> [InventoryDraft.Entry] {
+        let own = entries.filter { !$0.inheritsJump }.map { ($0.host.name, $0.said.jump) }
+        let jumps = Dictionary(own) { first, _ in first }
+        return entries.map { entry in
+            guard entry.inheritsJump else { return entry }
+            var next = entry.said.jump
+            var count = 0
+            while let hop = next, hop != entry.host.name, count <= FleetInventory.jumpDepth {
+                next = jumps[hop] ?? nil
+                count += 1
+            }
+            guard next == entry.host.name else { return entry }
+            var direct = entry
+            (direct.said.jump, direct.host.jump) = (nil, nil)
+            return direct
+        }
     }
 
     /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` where the layers answer at different places.
@@ -232,9 +303,7 @@ private struct InventoryReading {
     private func placements(
         _ own: Section, _ host: String, _ baseURL: String?, isSaid: Bool, _ layers: Named<Void>
     ) -> [HostPlacement] {
-        guard let field = own.required("layers", "name the layers that \(host) stands in: layers: [NAME]") else {
-            return []
-        }
+        guard let field = own.field("layers") else { return [] }
         var entries: [(name: String, url: String?, isSaid: Bool, line: Int)] = []
         if field.isMapping {
             for (layer, value) in reader.pairs(field) {

@@ -128,7 +128,7 @@ extension PlanReading {
         }
         var source = HTTPSource(
             url: url, headers: own.textMap("headers") ?? [:], acceptedStatuses: statuses ?? [200],
-            timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? 10,
+            timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? PlanDefaults.requestTimeoutSeconds,
             fleetRequestsPerSecond: own.integer("fleetRequestsPerSecond", in: 1...1_000))
         source.retriesWhenLimited = own.integer("retriesWhenLimited", in: 0...10) ?? source.retriesWhenLimited
         let secrets = own.field("secretHeaders").map { reader.pairs($0) } ?? []

@@ -13,9 +13,11 @@ package enum PlanFile {
     static let layerDefaultKeys = [
         "steps", "rollback", "batches", "maxInFlight", "soakSeconds", "sampleSeconds", "healthyWithinSeconds",
         "confirmWithinSeconds",
-        "progressDeadlineSeconds", "failedWhen", "expects",
+        "progressDeadlineSeconds", "failedWhen", "expects", "components",
     ]
-    static let layerKeys = ["name", "from", "to", "components", "worksWith"] + layerDefaultKeys
+    static let layerKeys = ["name", "from", "to", "worksWith", "oneWay"] + layerDefaultKeys
+    static let componentKeys = ["name", "from", "to", "allowed", "http", "command", "pointer", "runtime"]
+    static let stepKeys = ["name", "idempotent", "once", "rebootWithinSeconds"] + commandKeys
 
     /// The plan that a text describes.
     ///
@@ -24,15 +26,17 @@ package enum PlanFile {
     ///   - file: the name that problems are reported under.
     ///   - inventory: the hosts and layers that it is about.
     ///   - now: decides whether waivers have expired.
+    ///   - versions: for a file that leaves them out, so that it serves for one upgrade after the other.
     /// - Throws: every problem of the file at once; where it has none, those that show only against the inventory.
     package static func read(
-        text: String, file: String, inventory: FleetInventory, at now: WallTime
+        text: String, file: String, inventory: FleetInventory, at now: WallTime,
+        versions: VersionArguments = VersionArguments()
     ) throws(FileProblems) -> Plan {
         let reader = FileReader(file: file)
         var plan: Plan?
         if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {
             _ = section.requiredInteger("version", in: 1...1, "write 'version: 1'")
-            plan = PlanReading(section: section, inventory: inventory).plan(at: now)
+            plan = PlanReading(section: section, inventory: inventory, arguments: versions).plan(at: now)
         }
         try reader.finish()
         guard let plan else {
@@ -45,27 +49,43 @@ package enum PlanFile {
     }
 }
 
+/// Versions that come with the command and not from the file.
+package struct VersionArguments: Sendable {
+    package var from: Version?
+    package var to: Version?
+
+    package init(from: Version? = nil, to: Version? = nil) {
+        self.from = from
+        self.to = to
+    }
+}
+
 /// One reading of a plan's root mapping.
 struct PlanReading {
     let section: Section
     let inventory: FleetInventory
+    let arguments: VersionArguments
     var reader: FileReader { section.reader }
 
     func plan(at now: WallTime) -> Plan? {
-        let version = versionChange(section, fallback: nil)
+        let version = planVersion()
         let (exclusions, hasWholeExclusions) = reader.whole { readExclusions() }
-        let (layers, hasWholeLayers) = reader.whole { readLayers(version) }
+        let (guardrails, hasWholeGuardrails) = reader.whole {
+            section.list("guardrails").compactMap { readCommand($0) }
+        }
+        let (layers, hasWholeLayers) = reader.whole { readLayers(version, guardrails) }
         let mayStand = hasWholeLayers && hasWholeExclusions && section.hasKnownKeys
         let evidence = readEvidence()
         let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
         let agreements = section.list("agreements").compactMap { readAgreement($0, evidence) }
-        let (guardrails, hasWholeGuardrails) = reader.whole { section.list("guardrails").compactMap(readCommand) }
         if guardrails.isEmpty {
             section.reportMissing(
                 "guardrails", "the plan has no guardrails", "list at least one check that runs before every mutation",
                 ifWhole: hasWholeGuardrails)
         }
-        let rollbackGuardrails = section.field("rollbackGuardrails").map { reader.list($0).compactMap(readCommand) }
+        let rollbackGuardrails = section.field("rollbackGuardrails").map { field in
+            reader.list(field).compactMap { readCommand($0) }
+        }
         let (reviews, hasWholeReviews) = reader.whole { section.list("reviews").compactMap(readReview) }
         if reviews.isEmpty {
             section.reportMissing(
@@ -74,10 +94,10 @@ struct PlanReading {
         }
         let materialization = section.required(
             "materialization", "give the command that compares repo truth with runtime truth"
-        ).flatMap(readCommand)
+        ).flatMap { readCommand($0) }
         let path = section.required("representativePath", "give one path that a user or operator really takes").flatMap(
             readSurface)
-        let name = section.requiredName("plan", .word)
+        let name = planName(version)
         let changeClass = section.requiredText(
             "changeClass", "write one of: \(ChangeClass.allCases.map(\.rawValue).joined(separator: ", "))"
         ).flatMap {
@@ -122,7 +142,46 @@ struct PlanReading {
 
     // MARK: Versions
 
-    func versionChange(_ own: Section, fallback: VersionChange?) -> VersionChange? {
+    /// From the file, or with the command; one of them says each.
+    private func planVersion() -> VersionChange? {
+        let given = [("from", arguments.from), ("to", arguments.to)].compactMap { key, version in
+            version.map { (key, $0) }
+        }
+        for (key, version) in given where section.field(key) != nil {
+            reader.report(
+                section.line(of: key), "the file says '\(key)', and so does --\(key) \(version)",
+                "leave it out of the file, which then serves for every version")
+        }
+        let said = VersionArguments(
+            from: section.text("from").map { Version($0) } ?? arguments.from,
+            to: section.text("to").map { Version($0) } ?? arguments.to)
+        guard arguments.from != nil || arguments.to != nil else {
+            return versionChange(section, fallback: nil, isWholePlan: true)
+        }
+        guard let from = said.from, let to = said.to else {
+            reader.report(
+                section.line, "\(section.name) has no explicit source and target version", "give --from X and --to Y")
+            return nil
+        }
+        return versionChange(section, fallback: VersionChange(from: from, to: to), isWholePlan: true)
+    }
+
+    /// The name may have the versions in it, as one file is several plans.
+    private func planName(_ version: VersionChange?) -> String? {
+        guard let written = section.requiredText("name", "name the plan") else { return nil }
+        var name = written
+        if let version {
+            name = name.replacing("${from}", with: version.from.rawValue)
+                .replacing("${to}", with: version.to.rawValue)
+        } else if written != written.replacing("${", with: "") {
+            // What the name would be is not known, and is not what is wrong.
+            return nil
+        }
+        return reader.name(name, section.line(of: "name"), "plan", .word)
+    }
+
+    /// - Parameter isWholePlan: judges what is not said here, too; else that was judged where it was said.
+    func versionChange(_ own: Section, fallback: VersionChange?, isWholePlan: Bool = false) -> VersionChange? {
         let (said, isTaken) = reader.whole { (own.text("from"), own.text("to")) }
         // What the layers lack may have been meant for the whole plan.
         let isWhole = isTaken && own.hasKnownKeys && section.hasKnownKeys
@@ -135,11 +194,12 @@ struct PlanReading {
             }
             return nil
         }
-        for (key, version) in [("from", from), ("to", to)] where version.isFloating {
+        let judged = [("from", from, said.0), ("to", to, said.1)].filter { isWholePlan || $0.2 != nil }
+        for (key, version, _) in judged where version.isFloating {
             reader.report(
                 own.line(of: key), "version '\(version)' is floating", "write one exact version such as 1.5.0")
         }
-        if from == to {
+        if from == to, !judged.isEmpty {
             reader.report(
                 own.line(of: "to"), "source and target version are both \(to)", "write the version to move to")
         }
@@ -203,7 +263,10 @@ struct PlanReading {
             reason: reason, expiresAtMilliseconds: time.milliseconds)
     }
 
-    func readCommand(_ field: Field) -> ScriptCommand? {
+    /// - Parameter timeoutSeconds: where the file gives none.
+    func readCommand(
+        _ field: Field, orWithin timeoutSeconds: Int = PlanDefaults.checkTimeoutSeconds
+    ) -> ScriptCommand? {
         guard let own = Section(field, known: PlanFile.commandKeys, reader),
             let run = own.required("run", "write the arguments as a list: run: [bash, ./scripts/x.sh]")
         else { return nil }
@@ -217,15 +280,16 @@ struct PlanReading {
         for argument in arguments where argument.ends(with: ":latest") || argument == "latest" {
             reader.report(run.line, "argument '\(argument)' floats", "name one exact version")
         }
-        let timeout = own.requiredInteger("timeoutSeconds", in: 1...86_400, "say how long it may take")
+        let timeout = own.integer("timeoutSeconds", in: 1...86_400)
         return ScriptCommand(
             arguments: arguments, workingDirectory: own.text("workingDirectory"),
-            environment: own.textMap("environment") ?? [:], timeoutSeconds: timeout ?? 1, script: own.text("script"))
+            environment: own.textMap("environment") ?? [:], timeoutSeconds: timeout ?? timeoutSeconds,
+            script: own.text("script"))
     }
 
     // MARK: Layers
 
-    private func readLayers(_ version: VersionChange?) -> [PlanLayer] {
+    private func readLayers(_ version: VersionChange?, _ guardrails: [ScriptCommand]) -> [PlanLayer] {
         let defaults = section.field("layerDefaults").flatMap { Section($0, known: PlanFile.layerDefaultKeys, reader) }
         guard let field = section.required("layers", "list the layers in the order in which they move") else {
             return []
@@ -234,7 +298,8 @@ struct PlanReading {
             guard let own = Section(element, known: PlanFile.layerKeys, reader),
                 let name = own.requiredText("name", "name a layer of the inventory")
             else { return nil }
-            return LayerReading(own: own, defaults: defaults, name: name, plan: self).layer(version)
+            return LayerReading(own: own, defaults: defaults, name: name, plan: self, guardrails: guardrails)
+                .layer(version)
         }
     }
 
@@ -255,11 +320,8 @@ struct PlanReading {
         let defaults: Section?
         let name: String
         let plan: PlanReading
+        let guardrails: [ScriptCommand]
         var reader: FileReader { own.reader }
-
-        private func isMisspelled(_ key: String) -> Bool {
-            own.isMisspelled(key) || defaults?.isMisspelled(key) == true
-        }
 
         private func section(having key: String) -> Section {
             own.field(key) != nil || own.isMisspelled(key) ? own : defaults ?? own
@@ -267,35 +329,30 @@ struct PlanReading {
 
         func layer(_ fallback: VersionChange?) -> PlanLayer? {
             let version = plan.versionChange(own, fallback: fallback)
-            let (listed, isList) = reader.whole { own.list("components") }
+            let (listed, isList) = reader.whole { entries("components") }
             let components = listed.compactMap { readComponent($0, version) }
             if listed.isEmpty {
                 own.reportMissing(
                     "components", "layer \(name) has no components",
                     "list what has a version, and how the running process reports it", ifWhole: isList)
             }
-            let steps = section(having: "steps").list("steps").compactMap(readStep)
+            let steps = entries("steps").compactMap(readStep)
             let rollback = readRollback()
             let soak = number("soakSeconds", 0...86_400, "say how long it must stay healthy; 0 is allowed")
-            let healthy = number("healthyWithinSeconds", 1...86_400, "say how long it may take to become healthy")
-            let progress = number("progressDeadlineSeconds", 1...86_400, "say how long a batch may stand still")
-            let (failedWhen, isWhole) = reader.whole { section(having: "failedWhen").texts("failedWhen") ?? [] }
-            if failedWhen.isEmpty, isWhole, !isMisspelled("failedWhen"), plan.hasDefaults {
-                reader.report(
-                    own.line, "layer \(name) does not say what counts as a failed intermediate step",
-                    "write 'failedWhen: [...]'")
-            }
-            guard let version, let rollback, let soak, let healthy, let progress else { return nil }
+            let progress =
+                integer("progressDeadlineSeconds", in: 1...86_400)
+                ?? PlanDefaults.progressDeadlineSeconds(steps: steps, guardrails: guardrails)
+            guard let version, let rollback, let soak else { return nil }
             return PlanLayer(
                 name: LayerName(name), version: version, components: components, steps: steps, rollback: rollback,
                 batches: readBatches(),
-                maxInFlight: section(having: "maxInFlight").integer("maxInFlight", in: 1...1_000) ?? 1,
-                soakSeconds: soak,
-                sampleSeconds: section(having: "sampleSeconds").integer("sampleSeconds", in: 1...3_600) ?? 5,
-                healthyWithinSeconds: healthy, progressDeadlineSeconds: progress,
-                confirmWithinSeconds: section(having: "confirmWithinSeconds").integer(
-                    "confirmWithinSeconds", in: 5...86_400),
-                failedWhen: failedWhen,
+                maxInFlight: integer("maxInFlight", in: 1...1_000) ?? 1, soakSeconds: soak,
+                sampleSeconds: integer("sampleSeconds", in: 1...3_600) ?? PlanDefaults.sampleSeconds,
+                healthyWithinSeconds: integer("healthyWithinSeconds", in: 1...86_400)
+                    ?? PlanDefaults.healthyWithinSeconds,
+                progressDeadlineSeconds: progress,
+                confirmWithinSeconds: integer("confirmWithinSeconds", in: 5...86_400),
+                failedWhen: section(having: "failedWhen").texts("failedWhen") ?? [],
                 expects: section(having: "expects").list("expects").compactMap(readExpectation),
                 worksWith: readWorksWith())
         }
@@ -309,6 +366,25 @@ struct PlanReading {
             return versions
         }
 
+        /// What belongs to a command, or to one way to look, is not taken beside another.
+        private static let replaced = ["run": ["script"], "http": ["command"], "command": ["http", "pointer"]]
+
+        private func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
+            section(having: key).integer(key, in: range)
+        }
+
+        /// The layer's own list, each entry completed key by key from the one of that name in the defaults; else the defaults' list.
+        private func entries(_ key: String) -> [Field] {
+            let shared = defaults.map { $0.list(key) } ?? []
+            guard own.field(key) != nil || own.isMisspelled(key) else { return shared }
+            return own.list(key).map { entry in
+                guard let name = entry.entryName, let same = shared.first(where: { $0.entryName == name }) else {
+                    return entry
+                }
+                return entry.completed(from: same, without: LayerReading.replaced)
+            }
+        }
+
         private func number(_ key: String, _ range: ClosedRange<Int>, _ remedy: String) -> Int? {
             let section = section(having: key)
             guard plan.hasDefaults || section.field(key) != nil else { return nil }
@@ -318,7 +394,7 @@ struct PlanReading {
         private func readComponent(_ field: Field, _ version: VersionChange?) -> Component? {
             guard
                 let section = Section(
-                    field, known: ["name", "from", "to", "allowed", "http", "command", "pointer", "runtime"], reader),
+                    field, known: PlanFile.componentKeys, reader),
                 let name = section.requiredName("component", .word),
                 let source = plan.readSource(section),
                 let change = plan.versionChange(section, fallback: version)
@@ -333,9 +409,10 @@ struct PlanReading {
         private func readStep(_ field: Field) -> Step? {
             guard
                 let section = Section(
-                    field, known: ["name", "idempotent", "once", "rebootWithinSeconds"] + PlanFile.commandKeys, reader),
+                    field, known: PlanFile.stepKeys, reader),
                 let name = section.requiredName("step", .word),
-                let command = plan.readCommand(commandField(section, field))
+                let command = plan.readCommand(
+                    commandField(section, field), orWithin: PlanDefaults.stepTimeoutSeconds)
             else { return nil }
             return Step(
                 name: StepName(name), command: command, idempotent: section.flag("idempotent") ?? false,
@@ -347,12 +424,21 @@ struct PlanReading {
         private func commandField(_ section: Section, _ field: Field) -> Field { field.keeping(PlanFile.commandKeys) }
 
         private func readRollback() -> RollbackPosture? {
+            if own.flag("oneWay") == true {
+                guard let rollback = own.field("rollback") else {
+                    return RollbackPosture(command: nil, boundary: .oneWay)
+                }
+                reader.report(
+                    rollback.line, "layer \(name) is one-way and has a rollback",
+                    "remove one of 'oneWay' and 'rollback'")
+                return nil
+            }
             let place = section(having: "rollback")
             guard plan.hasDefaults || place.field("rollback") != nil,
                 let own = place.required("rollback", "say how layer \(name) goes back, and how far")
             else { return nil }
             let field =
-                defaults?.field("rollback").map { own.completed(from: $0, without: "script", beside: "run") } ?? own
+                defaults?.field("rollback").map { own.completed(from: $0, without: LayerReading.replaced) } ?? own
             guard
                 let section = Section(field, known: ["boundary", "requires", "keeps"] + PlanFile.commandKeys, reader),
                 let word = section.requiredText(
@@ -361,7 +447,8 @@ struct PlanReading {
             else { return nil }
             var command: ScriptCommand?
             if boundary != .oneWay || section.field("run") != nil {
-                command = plan.readCommand(commandField(section, field))
+                command = plan.readCommand(
+                    commandField(section, field), orWithin: PlanDefaults.stepTimeoutSeconds)
                 if command == nil { return nil }
             }
             return RollbackPosture(

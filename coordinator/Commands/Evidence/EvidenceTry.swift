@@ -23,13 +23,15 @@ struct EvidenceTry: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The plan file.", completion: .file()) var file: String
+    @OptionGroup var versions: VersionOptions
     @Option(name: .long, help: "The host.") var host: String
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let plan = try PlanFile.read(
-            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall())
+            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall(),
+            versions: versions.arguments)
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }

@@ -44,7 +44,10 @@ struct InventoryImport: LockflightCommand {
         let difference = InventoryDifference(from: stored.previous, to: inventory)
         let changes = difference.changes.isEmpty ? ["nothing changed"] : difference.changes
         let unpinned = inventory.hosts.filter(\.hostKeys.isEmpty).count
-        var remarks = InventoryImport.remarks(on: inventory)
+        var remarks = draft.overruled.map { what, hosts -> TerminalText in
+            "group \(what.by) overrules group \(what.group) in \(what.key), for \(InventoryImport.list(hosts))"
+        }
+        remarks += InventoryImport.remarks(on: inventory)
         if unpinned > 0 { remarks.append("\(counted(unpinned, "host")) without a pinned key") }
         return CommandResult(
             lines: changes.map(TerminalText.init(escaping:)),
@@ -55,18 +58,22 @@ struct InventoryImport: LockflightCommand {
     /// Options of ssh_config that are not followed, hosts with the same ones together.
     static func remarks(on inventory: FleetInventory) -> [TerminalText] {
         var order: [[String]] = []
-        var names: [[String]: [String]] = [:]
+        var names: [[String]: [HostName]] = [:]
         for host in inventory.hosts {
             guard let options = host.ssh?.notHonoured, !options.isEmpty else { continue }
             if names[options] == nil { order.append(options) }
-            names[options, default: []].append(host.name.rawValue)
+            names[options, default: []].append(host.name)
         }
         return order.map { options -> TerminalText in
-            let hosts = names[options] ?? []
-            let more = hosts.count > namedHosts ? " and \(hosts.count - namedHosts) more" : ""
-            return "ssh_config sets what is not honoured: \(options.joined(separator: ", ")), for "
-                + "\(hosts.prefix(namedHosts).joined(separator: ", "))\(more); inventory show HOST lists them"
+            "ssh_config sets what is not honoured: \(options.joined(separator: ", ")), for "
+                + "\(list(names[options] ?? [])); inventory show HOST lists them"
         }
+    }
+
+    /// The first few of them, and how many more there are.
+    private static func list(_ hosts: [HostName]) -> String {
+        let more = hosts.count > namedHosts ? " and \(hosts.count - namedHosts) more" : ""
+        return hosts.prefix(namedHosts).map(\.rawValue).joined(separator: ", ") + more
     }
 
     private struct Document: Encodable {

@@ -11,17 +11,21 @@ struct PlanAdd: LockflightCommand {
         commandName: "add", abstract: "Validate a plan file and store it; prints its digest.",
         discussion: """
             The digest is SHA-256 over the plan's canonical form: key order and comments do not change it.
+            A file that leaves 'from' and 'to' out is a plan for each pair of versions; its name may have ${to} in it.
             Example: lockflight plan add upgrade.yaml
+            Example: lockflight plan add upgrade.yaml --from 1.4.0 --to 1.5.0
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The plan file.", completion: .file()) var file: String
+    @OptionGroup var versions: VersionOptions
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let plan = try PlanFile.read(
-            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall())
+            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall(),
+            versions: versions.arguments)
         let digest = try await ledger.addPlan(plan, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),

@@ -12,11 +12,13 @@ struct PlanCheck: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The plan file.", completion: .file()) var file: String
+    @OptionGroup var versions: VersionOptions
 
     func perform(_ context: Context) async throws -> CommandResult {
         let inventory = try await context.inventory(of: try context.existingLedger())
         let plan = try PlanFile.read(
-            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall())
+            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall(),
+            versions: versions.arguments)
         let digest = try Digest.canonical(of: plan)
         let sequence = PlanSequence(plan: plan, inventory: inventory, digest: digest, standing: nil)
         return CommandResult(
