@@ -23,7 +23,7 @@ extension Plan {
     /// All that a look at a placement of a layer asks.
     func sources(in layer: PlanLayer) -> [SurfaceSource] {
         layer.components.map(\.observe) + layer.components.compactMap { $0.runtime.map { .runtime($0.source) } }
-            + [.command(materialization)] + evidence.filter { $0.scope == .host }.map(\.source)
+            + [.command(materialization)] + family(of: layer).map(\.source)
             + [representativePath.source]
     }
 }
@@ -65,7 +65,8 @@ package struct EvidenceFamily: Sendable {
                     name: "materialization", source: .command(plan.materialization), reader: Reader(shape: .result)),
                 role: .materialization)
             let path = SurfaceOrder(surface: plan.representativePath, role: .path)
-            return expanded(versions + runtimes + [check] + family(.host) + [path], layer, host)
+            return expanded(
+                versions + runtimes + [check] + plan.family(of: layer).map(EvidenceFamily.order) + [path], layer, host)
         case .layer(let name):
             guard let layer = plan.layer(name) else { return [] }
             return expanded(family(.layer(vantage: host.name)), layer, host)
@@ -98,8 +99,10 @@ package struct EvidenceFamily: Sendable {
     }
 
     private func family(_ scope: SurfaceScope) -> [SurfaceOrder] {
-        plan.evidence.filter { $0.scope == scope }.map { SurfaceOrder(surface: $0, role: .family) }
+        plan.evidence.filter { $0.scope == scope }.map(EvidenceFamily.order)
     }
+
+    private static func order(_ surface: Surface) -> SurfaceOrder { SurfaceOrder(surface: surface, role: .family) }
 
     private func expanded(_ orders: [SurfaceOrder], _ layer: PlanLayer, _ host: Host) -> [SurfaceOrder] {
         let values = PlaceholderValues(host: host, layer: layer, run: run)

@@ -98,7 +98,7 @@ struct Judgement {
         changedAt: WallTime?
     ) -> [Finding] {
         let deltas = EvidenceComparison.deltas(
-            before: reference, after: capture, expects: expected, measures: plan.measures)
+            before: reference, after: capture, expects: expected, measures: plan.measures(in: layer))
         return unknownSurfaces(capture, as: .evidenceUnknown, roles: [.version, .runtime, .materialization])
             + instrumentFindings(capture, reference: reference, expected: expected)
             + versionFindings(capture, reference, expects: expects, mismatch: .versionMismatch)

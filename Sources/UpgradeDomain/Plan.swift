@@ -57,10 +57,24 @@ package struct Plan: Codable, Hashable, Sendable {
         self.minimumFreeDiskMebibytes = minimumFreeDiskMebibytes
     }
 
+    /// What each placement of a layer is compared by: the plan's surfaces of a host, those of the layer in place of the ones of their
+    /// names, and the layer's others.
+    package func family(of layer: PlanLayer) -> [Surface] {
+        let own = layer.evidence ?? []
+        let shared = evidence.filter { $0.scope == .host }
+        let replaced = shared.map { surface in own.first { $0.name == surface.name } ?? surface }
+        return replaced + own.filter { surface in !shared.contains { $0.name == surface.name } }
+    }
+
+    /// Every surface of the family, whichever layer has it.
+    package var allEvidence: [Surface] { evidence + layers.flatMap { $0.evidence ?? [] } }
+
     /// The numbers of the family and of the representative path.
-    package var measures: [ItemReference: Measure] {
+    ///
+    /// - Parameter layer: of whose placements; nil for what layers and the fleet say.
+    package func measures(in layer: PlanLayer?) -> [ItemReference: Measure] {
         var measures: [ItemReference: Measure] = [:]
-        for surface in evidence + [representativePath] {
+        for surface in (layer.map(family) ?? evidence) + [representativePath] {
             for measure in surface.reader.measures {
                 measures[ItemReference(surface: surface.name, item: measure.name)] = measure
             }
@@ -169,6 +183,8 @@ package struct PlanLayer: Codable, Hashable, Sendable {
     /// How long a changed host waits to be reached over a new connection before it rolls back by itself; nil where it
     /// never does.
     package var confirmWithinSeconds: Int?
+    /// What its placements are compared by beside the plan's evidence, or instead of what has the same name there; nil for nothing.
+    package var evidence: [Surface]?
     /// What its owner counts as a failed intermediate step, beyond the exits, signals, timeouts and lost results
     /// that always count; shown with the plan and with the boundary record.
     package var failedWhen: [String]
@@ -182,9 +198,10 @@ package struct PlanLayer: Codable, Hashable, Sendable {
         name: LayerName, version: VersionChange, components: [Component], steps: [Step],
         rollback: RollbackPosture, batches: [BatchSize], maxInFlight: Int = 1, soakSeconds: Int,
         sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int,
-        confirmWithinSeconds: Int? = nil, failedWhen: [String], expects: [ItemReference] = [],
-        worksWith: [LayerName: [Version]] = [:]
+        confirmWithinSeconds: Int? = nil, evidence: [Surface]? = nil, failedWhen: [String],
+        expects: [ItemReference] = [], worksWith: [LayerName: [Version]] = [:]
     ) {
+        self.evidence = evidence
         self.name = name
         self.version = version
         self.components = components

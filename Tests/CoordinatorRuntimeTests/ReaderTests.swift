@@ -200,7 +200,7 @@ struct ReaderTests {
         let before = capture(try ReaderTests.read("queue"))
         let after = capture(try ReaderTests.read("queue") { $0.replacingOccurrences(of: from, with: to) })
         let deltas = EvidenceComparison.deltas(
-            before: before, after: after, expects: [], measures: try ReaderTests.plan().measures)
+            before: before, after: after, expects: [], measures: try ReaderTests.plan().measures(in: nil))
         #expect(deltas.first { $0.item == item }?.verdict == verdict)
     }
 }

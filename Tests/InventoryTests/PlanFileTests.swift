@@ -318,4 +318,32 @@ struct PlanFileTests {
         let bad = PlanFileTests.small.replacing("app-${to}", with: "app ${to}")
         #expect(messages(bad, from: "1.4.0", to: "1.5.0") == ["'app 1.5.0' is no plan name"])
     }
+
+    // MARK: Evidence of a layer
+
+    @Test func aLayersEvidenceStandsBesideThePlansOrInPlaceOfWhatHasItsName() throws {
+        let own = PlanFileTests.small.replacing(
+            "{name: data, oneWay: true,",
+            with: "{name: data, oneWay: true, evidence: [{name: accepts, command: {run: [pg_isready]}}, "
+                + "{name: ready, command: {run: [./ready.sh]}, read: {shape: statusMap}}],")
+        let plan = try small(own)
+        #expect(plan.family(of: plan.layers[0]).map(\.name) == ["ready", "accepts"])
+        #expect(plan.family(of: plan.layers[0])[0].source.isCommand)
+        #expect(plan.family(of: plan.layers[1]) == plan.evidence && plan.layers[1].evidence == nil)
+        // Its names can be waived and expected like others.
+        let waived =
+            own + "\nwaivers: [{surface: accepts, item: x, owner: ana, reason: r, expires: 2030-01-01T00:00:00Z}]"
+        #expect(try small(waived).waivers.count == 1)
+        let none = PlanFileTests.small.replacing(
+            "evidence: [{name: ready, http: {url: \"${baseURL}/ready\"}}]\n", with: "")
+        let error = #expect(throws: FileProblems.self) { try small(none) }
+        #expect(error?.problems.map(\.message) == ["layer data has no evidence"])
+        let scoped = own.replacing("{name: accepts,", with: "{name: accepts, scope: {fleet: data-1},")
+        let refused = #expect(throws: FileProblems.self) { try small(scoped) }
+        #expect(refused?.problems.map(\.message) == ["surface 'accepts' of layer data has a scope"])
+        let twice = own.replacing(
+            "{name: accepts, command: {run: [pg_isready]}}, ", with: "{name: order, command: {run: [./x]}}, ")
+        let named = #expect(throws: FileProblems.self) { try small(twice) }
+        #expect(named?.problems.map(\.message) == ["surface 'order' is listed twice"])
+    }
 }

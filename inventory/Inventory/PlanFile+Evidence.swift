@@ -21,9 +21,13 @@ extension PlanFile {
 
 /// The surfaces of a plan, as far as they could be read.
 struct EvidenceReading {
-    var surfaces: [Surface]
+    /// Those of the plan as a whole.
+    var shared: [Surface]
+    /// Those of layers.
+    var own: [Surface]
     /// Whether none was refused.
     var isWhole: Bool
+    var surfaces: [Surface] { shared + own }
 
     /// Reports a name that no surface has, unless it may be that of one that was refused.
     func require(_ name: SurfaceName, _ line: Int, _ reader: FileReader) {
@@ -36,14 +40,18 @@ struct EvidenceReading {
 
 /// The evidence family: sources and readers.
 extension PlanReading {
-    func readEvidence() -> EvidenceReading {
+    /// - Parameter layers: what they have of their own counts as well.
+    func readEvidence(beside layers: [PlanLayer], hasWholeLayers: Bool) -> EvidenceReading {
         let (surfaces, isWhole) = reader.whole { section.list("evidence").compactMap(readSurface) }
-        if surfaces.isEmpty {
+        let bare = layers.first { $0.evidence == nil }
+        if surfaces.isEmpty, bare != nil || layers.isEmpty {
             section.reportMissing(
-                "evidence", "the plan has no evidence", "list the surfaces to compare before and after",
-                ifWhole: isWhole)
+                "evidence", bare.map { "layer \($0.name) has no evidence" } ?? "the plan has no evidence",
+                "list the surfaces to compare before and after, for all layers or in each", ifWhole: isWhole)
         }
-        return EvidenceReading(surfaces: surfaces, isWhole: isWhole && !section.isMisspelled("evidence"))
+        return EvidenceReading(
+            shared: surfaces, own: layers.flatMap { $0.evidence ?? [] },
+            isWhole: isWhole && hasWholeLayers && !section.isMisspelled("evidence"))
     }
 
     func readSurface(_ field: Field) -> Surface? {

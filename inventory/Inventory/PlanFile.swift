@@ -13,7 +13,7 @@ package enum PlanFile {
     static let layerDefaultKeys = [
         "steps", "rollback", "batches", "maxInFlight", "soakSeconds", "sampleSeconds", "healthyWithinSeconds",
         "confirmWithinSeconds",
-        "progressDeadlineSeconds", "failedWhen", "expects", "components",
+        "progressDeadlineSeconds", "failedWhen", "expects", "components", "evidence",
     ]
     static let layerKeys = ["name", "from", "to", "worksWith", "oneWay"] + layerDefaultKeys
     static let componentKeys = ["name", "from", "to", "allowed", "http", "command", "pointer", "runtime"]
@@ -49,17 +49,6 @@ package enum PlanFile {
     }
 }
 
-/// Versions that come with the command and not from the file.
-package struct VersionArguments: Sendable {
-    package var from: Version?
-    package var to: Version?
-
-    package init(from: Version? = nil, to: Version? = nil) {
-        self.from = from
-        self.to = to
-    }
-}
-
 /// One reading of a plan's root mapping.
 struct PlanReading {
     let section: Section
@@ -75,7 +64,7 @@ struct PlanReading {
         }
         let (layers, hasWholeLayers) = reader.whole { readLayers(version, guardrails) }
         let mayStand = hasWholeLayers && hasWholeExclusions && section.hasKnownKeys
-        let evidence = readEvidence()
+        let evidence = readEvidence(beside: layers, hasWholeLayers: hasWholeLayers)
         let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
         let agreements = section.list("agreements").compactMap { readAgreement($0, evidence) }
         if guardrails.isEmpty {
@@ -107,7 +96,7 @@ struct PlanReading {
         if mayStand { checkAgainstInventory(layers.map(\.name), exclusions) }
         guard let version, let materialization, let path, let name, let changeClass else { return nil }
         let plan = Plan(
-            name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence.surfaces,
+            name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence.shared,
             materialization: materialization, guardrails: guardrails, rollbackGuardrails: rollbackGuardrails,
             representativePath: path, layers: layers,
             exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk)
@@ -351,7 +340,7 @@ struct PlanReading {
                 healthyWithinSeconds: integer("healthyWithinSeconds", in: 1...86_400)
                     ?? PlanDefaults.healthyWithinSeconds,
                 progressDeadlineSeconds: progress,
-                confirmWithinSeconds: integer("confirmWithinSeconds", in: 5...86_400),
+                confirmWithinSeconds: integer("confirmWithinSeconds", in: 5...86_400), evidence: readEvidence(),
                 failedWhen: section(having: "failedWhen").texts("failedWhen") ?? [],
                 expects: section(having: "expects").list("expects").compactMap(readExpectation),
                 worksWith: readWorksWith())
@@ -454,6 +443,19 @@ struct PlanReading {
             return RollbackPosture(
                 command: command, boundary: boundary, requires: section.list("requires").compactMap(plan.readArtifact),
                 keeps: section.texts("keeps"))
+        }
+
+        /// Nil where the layer has none of its own.
+        private func readEvidence() -> [Surface]? {
+            let surfaces = entries("evidence").compactMap { field -> Surface? in
+                guard let surface = plan.readSurface(field) else { return nil }
+                if surface.scope == .host { return surface }
+                reader.report(
+                    field.line, "surface '\(surface.name)' of layer \(name) has a scope",
+                    "evidence of a layer is taken on each of its hosts; write others under the plan's 'evidence'")
+                return nil
+            }
+            return surfaces.isEmpty ? nil : surfaces
         }
 
         private func readBatches() -> [BatchSize] {

@@ -102,7 +102,7 @@ enum PlanRules {
     }
 
     private static func expectationProblems(_ plan: Plan) -> [PlanProblem] {
-        let known = Set(plan.evidence.map(\.name) + [plan.representativePath.name, "materialization"])
+        let known = Set(plan.allEvidence.map(\.name) + [plan.representativePath.name, "materialization"])
         return plan.layers.enumerated().flatMap { index, layer in
             layer.expects.filter { !known.contains($0.surface) }.map {
                 PlanProblem(
@@ -201,7 +201,7 @@ enum PlanRules {
         check(
             plan.evidence.map(\.name.rawValue) + [plan.representativePath.name.rawValue], "surface", .root("evidence"))
         check(plan.layers.map(\.name.rawValue), "layer", .root("layers"))
-        for reserved in ["materialization"] where plan.evidence.contains(where: { $0.name.rawValue == reserved }) {
+        for reserved in ["materialization"] where plan.allEvidence.contains(where: { $0.name.rawValue == reserved }) {
             problems.append(
                 .init(
                     place: .root("evidence"), message: "surface name '\(reserved)' is reserved",
@@ -210,6 +210,20 @@ enum PlanRules {
         for (index, layer) in plan.layers.enumerated() {
             check(layer.steps.map(\.name.rawValue), "step", .layer(index))
             check(layer.components.map(\.name.rawValue), "component", .layer(index))
+            check(
+                (layer.evidence ?? []).map(\.name.rawValue) + [plan.representativePath.name.rawValue], "surface",
+                .layer(index))
+            for surface in layer.evidence ?? [] {
+                let shared = plan.evidence.first { $0.name == surface.name && $0.scope != .host }
+                if shared != nil {
+                    problems.append(
+                        .init(
+                            place: .layer(index),
+                            message:
+                                "surface '\(surface.name)' of layer \(layer.name) has the name of one that is captured once",
+                            remedy: "choose another name"))
+                }
+            }
         }
         return problems
     }
@@ -220,13 +234,13 @@ enum PlanRules {
         let excluded = Set(plan.exclusions.map(\.host))
         let shared =
             (plan.guardrails + (plan.rollbackGuardrails ?? [])).flatMap(texts) + texts(plan.materialization)
-            + plan.evidence.flatMap(texts)
+            + plan.evidence.filter { $0.scope != .host }.flatMap(texts)
             + texts(plan.representativePath)
         for (index, layer) in plan.layers.enumerated() {
-            let own =
-                layer.steps.flatMap { texts($0.command) } + (layer.rollback.command.map(texts) ?? [])
-                + layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
-                + layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
+            var own = plan.family(of: layer).flatMap(texts)
+            own += layer.steps.flatMap { texts($0.command) } + (layer.rollback.command.map(texts) ?? [])
+            own += layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
+            own += layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
             for host in inventory.hosts(in: layer.name) where !excluded.contains(host.name) {
                 let values = PlaceholderValues(host: host, layer: layer, run: "r")
                 for name in Set((shared + own).flatMap(values.unknownNames)).sorted() {

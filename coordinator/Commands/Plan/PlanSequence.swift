@@ -49,6 +49,7 @@ struct PlanSequence {
             let own = component.version == layer.version ? "" : "  \(component.version.from) -> \(component.version.to)"
             lines.append("  component  \(component.name)\(own)")
         }
+        for surface in layer.evidence ?? [] { lines.append("  evidence   \(surface.name), of this layer") }
         for step in layer.steps {
             let marks =
                 (step.once ? ", once" : "") + (step.idempotent ? ", idempotent" : "")

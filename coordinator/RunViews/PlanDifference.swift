@@ -1,0 +1,161 @@
+import ContentDigest
+import SafeText
+package import UpgradeDomain
+
+/// How one plan differs from another, in the words of plan files. An owner who approved the first reads what is new in the second.
+package struct PlanDifference: Sendable {
+    /// One difference: where, and what was there before and is there now; nil for nothing.
+    package struct Change: Codable, Hashable, Sendable {
+        /// Such as `layer core, step redeploy, timeoutSeconds`.
+        package var place: String
+        package var before: String?
+        package var after: String?
+    }
+
+    /// Of an entry of a list as a whole; what it says follows.
+    package static let added = "added"
+    package static let removed = "removed"
+
+    /// In the order of a plan's parts: what it says as a whole, then layer by layer.
+    package private(set) var changes: [Change] = []
+
+    package init(from old: Plan, to new: Plan) throws {
+        compare(try PlanDifference.document(old), try PlanDifference.document(new), at: [], key: "")
+    }
+
+    private static func document(_ plan: Plan) throws -> JSONValue {
+        try CanonicalJSON.decode(JSONValue.self, from: try CanonicalJSON.encode(plan))
+    }
+
+    private mutating func compare(_ old: JSONValue?, _ new: JSONValue?, at place: [String], key: String) {
+        if old == new { return }
+        // A version pair, and a command line, are read as a whole.
+        if let before = whole(old, key), let after = whole(new, key) {
+            changes.append(Change(place: words(place), before: before, after: after))
+            return
+        }
+        switch (old, new) {
+        case (.object, .object), (.object, nil), (nil, .object):
+            let (before, after) = (members(old), members(new))
+            for name in PlanDifference.ordered(Set(before.keys).union(after.keys)) {
+                compare(before[name], after[name], at: place + PlanDifference.part(name), key: name)
+            }
+        case (.array(let before), .array(let after)) where isListOfEntries(before + after):
+            compareEntries(before, after, at: place, key: key)
+        case (.array(let before), nil) where isListOfEntries(before): compareEntries(before, [], at: place, key: key)
+        case (nil, .array(let after)) where isListOfEntries(after): compareEntries([], after, at: place, key: key)
+        default: changes.append(Change(place: words(place), before: text(old, key), after: text(new, key)))
+        }
+    }
+
+    private mutating func compareEntries(_ old: [JSONValue], _ new: [JSONValue], at place: [String], key: String) {
+        func named(_ entries: [JSONValue]) -> [(name: String, entry: JSONValue)] {
+            entries.enumerated().map { (PlanDifference.name(of: $1, in: key) ?? "\($0 + 1)", $1) }
+        }
+        let (before, after) = (named(old), named(new))
+        let around = place.dropLast()
+        let kept = Set(before.map(\.name)).intersection(after.map(\.name))
+        let (was, now) = (before.map(\.name).filter(kept.contains), after.map(\.name).filter(kept.contains))
+        if was != now {
+            changes.append(
+                Change(
+                    place: words(place + ["order"]), before: was.joined(separator: ", "),
+                    after: now.joined(separator: ", ")))
+        }
+        for (name, entry) in after {
+            let earlier = before.first { $0.name == name }?.entry
+            if earlier == nil {
+                changes.append(
+                    Change(place: words(around + [singular(key, name)]), before: nil, after: PlanDifference.added))
+            }
+            compare(earlier, entry, at: around + [singular(key, name)], key: "")
+        }
+        for (name, _) in before where !kept.contains(name) {
+            changes.append(
+                Change(place: words(around + [singular(key, name)]), before: PlanDifference.removed, after: nil))
+        }
+    }
+
+    // MARK: Words
+
+    private static let order = [
+        "name", "version", "changeClass", "reviews", "evidence", "materialization", "guardrails", "rollbackGuardrails",
+        "representativePath", "exclusions", "waivers", "agreements", "minimumFreeDiskMebibytes", "layers",
+    ]
+
+    private static func ordered(_ names: Set<String>) -> [String] {
+        names.sorted { (place(of: $0), $0) < (place(of: $1), $1) }
+    }
+
+    /// Behind the others for what is a part of something.
+    private static func place(of member: String) -> Int { order.firstIndex(of: member) ?? order.count }
+
+    /// How a member is called in a plan file; nothing for what the file does not write.
+    private static func part(_ member: String) -> [String] {
+        switch member {
+        case "_0", "source", "observe", "command": []
+        case "arguments": ["run"]
+        case "reader": ["read"]
+        default: [member]
+        }
+    }
+
+    private static func name(of entry: JSONValue, in key: String) -> String? {
+        func text(_ member: String) -> String? { entry.child(member)?.scalarText }
+        let parts: [String?] =
+            switch key {
+            case "reviews": [text("title")]
+            case "exclusions": [text("host")]
+            case "waivers": [text("surface"), text("item"), text("host")]
+            case "expects": [text("surface"), text("item")]
+            case "requires": [text("path")]
+            default: [text("name")]
+            }
+        let given = parts.compactMap { $0 }
+        return given.isEmpty ? nil : given.joined(separator: " ")
+    }
+
+    private func singular(_ key: String, _ name: String) -> String {
+        let word =
+            switch key {
+            case "evidence": "evidence"
+            case "rollbackGuardrails": "rollback guardrail"
+            case let plural where plural.utf8.last == UInt8(ascii: "s"):
+                String(decoding: plural.utf8.dropLast(), as: UTF8.self)
+            default: key
+            }
+        return "\(word) \(name)"
+    }
+
+    private func words(_ place: some Sequence<String>) -> String { place.joined(separator: ", ") }
+
+    private func members(_ value: JSONValue?) -> [String: JSONValue] {
+        if case .object(let members)? = value { members } else { [:] }
+    }
+
+    private func isListOfEntries(_ elements: [JSONValue]) -> Bool {
+        elements.contains { if case .object = $0 { true } else { false } }
+    }
+
+    /// What is read at once; nil for what is compared part by part.
+    private func whole(_ value: JSONValue?, _ key: String) -> String? {
+        guard case .object(let members)? = value, key == "version", let from = members["from"]?.scalarText,
+            let to = members["to"]?.scalarText
+        else { return nil }
+        return "\(from) to \(to)"
+    }
+
+    private func text(_ value: JSONValue?, _ key: String) -> String? {
+        switch value {
+        case nil, .null: nil
+        case .array(let elements):
+            key == "arguments"
+                ? ShellText.line(elements.compactMap(\.scalarText))
+                : elements.map { text($0, "") ?? "none" }.joined(separator: ", ")
+        case .object(let members):
+            members.sorted { $0.key < $1.key }.map { "\($0.key) \(text($0.value, $0.key) ?? "none")" }
+                .joined(separator: ", ")
+        case .bool, .integer, .number, .string: value?.scalarText
+        }
+    }
+}
