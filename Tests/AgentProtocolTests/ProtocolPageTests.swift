@@ -45,7 +45,7 @@ import Testing
         for code in Refusal.Code.allCases { #expect(page.contains("`\(code.rawValue)`"), "\(code)") }
     }
 
-    @Test func theSharedLimitsAreTheCodes() {
+    @Test func theSharedLimitsMatchTheCode() {
         for limit in [
             ProtocolLimits.lineBytes, ProtocolLimits.nestingDepth, ProtocolLimits.surfaceBytes,
             ProtocolLimits.outputSliceBytes, Int(ProtocolLimits.operationOutputBytes), ProtocolLimits.listEntries,

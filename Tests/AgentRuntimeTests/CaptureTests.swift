@@ -75,7 +75,7 @@ import UpgradeDomain
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab",
         "SSH-2.0-OpenSSH_9.2\r\n", "", "HTTP/1.1 200 OK\r\nX: ",
     ])
-    func halfAnAnswerIsNone(answer: String) throws {
+    func anIncompleteAnswerIsReportedAsUnreachable(answer: String) throws {
         let server = try CannedServer([answer])
         let reply = try take(http(server.port), from: HostUnderTest())
         #expect(reply.resultCode == nil)
@@ -122,7 +122,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: ["s3cret-token", "a\"b\\c/d e%f+g", "abcd", "~~~???>>>ooo"])
-    func aSecretIsMaskedInEveryFormOfItself(_ secret: String) throws {
+    func aSecretIsMaskedInEveryEncoding(_ secret: String) throws {
         let host = try HostUnderTest()
         try host.write("token", secret + "\n")
         let quoted = String(decoding: try JSONEncoder().encode([secret]), as: UTF8.self).dropFirst(2).dropLast(2)
@@ -212,14 +212,14 @@ import UpgradeDomain
             ("Content-Encoding: gzip\r\n", "compressed (Content-Encoding: gzip)"),
             ("Content-Type: a/b\r\nContent-Type: c/d\r\n", "several types: a/b and c/d"),
         ])
-    func anAnswerThatCanNotBeReadNamesWhatItIs(_ head: String, _ words: String) throws {
+    func anUnexpectedContentTypeIsReported(_ head: String, _ words: String) throws {
         let server = try CannedServer(["HTTP/1.1 200 OK\r\n\(head)Content-Length: 2\r\n\r\n{}"])
         let failure = try take(http(server.port), from: HostUnderTest()).failure
         #expect(failure?.code == .wrongContentType)
         #expect(failure?.detail.contains(words) == true, "\(failure as Any)")
     }
 
-    @Test func aRedirectIsTheAnswer() throws {
+    @Test func aRedirectIsNotFollowed() throws {
         let server = try CannedServer([
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
         ])
@@ -246,7 +246,7 @@ import UpgradeDomain
         #expect(reply.resultCode == 200)
     }
 
-    @Test func whatIsNotPlainHTTPGoesThroughTheHostsCurl() throws {
+    @Test func anythingButPlainHTTPGoesThroughTheHostsCurl() throws {
         let host = try HostUnderTest()
         try FileManager.default.createDirectory(
             at: host.folder.appending(path: "bin"), withIntermediateDirectories: true)
@@ -279,7 +279,7 @@ import UpgradeDomain
         #expect(try take(surface, from: HostUnderTest()).failure?.code == .notRun)
     }
 
-    @Test func aCommandsErrorsAreNoEvidenceAndItsOutputIsBounded() throws {
+    @Test func aCommandsStandardErrorIsNotEvidenceAndItsOutputIsBounded() throws {
         let host = try HostUnderTest()
         let reply = try take(command("echo noise >&2; head -c 1000000 /dev/zero"), from: host)
         #expect(reply.truncated)

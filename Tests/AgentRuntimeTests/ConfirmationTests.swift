@@ -39,7 +39,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: ["echo changed >> counter", "echo changed >> counter; exit 3"])
-    func anUnconfirmedChangeGoesBackWithNobodyThere(_ change: String) throws {
+    func anUnconfirmedChangeIsRevertedWithNoCoordinatorConnected(_ change: String) throws {
         let host = try HostUnderTest()
         let first = try host.session()
         _ = try first.run(request(host, withinSeconds: 1, change: change))
@@ -57,7 +57,7 @@ import UpgradeDomain
         #expect(host.lines(of: "counter").count == 2)
     }
 
-    @Test func whatNeverRanIsNotTakenBack() throws {
+    @Test func aChangeThatNeverRanIsNotReverted() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         var start = request(host, withinSeconds: 1)

@@ -55,7 +55,7 @@ import UpgradeDomain
         }
     }
 
-    @Test func onlyACompleteRecordIsAnEnd() throws {
+    @Test func onlyACompleteRecordCountsAsAnEnd() throws {
         let host = try HostUnderTest()
         let intent = JournaledIntent(
             request: host.start("op", "true"), bootID: "b1", begunAt: WallTime(clamping: 0))
@@ -93,7 +93,7 @@ import UpgradeDomain
         #expect(StateFolder.fileName(of: "r-1.core-2.core.rollback!.1") == "r-1.core-2.core.rollback!.1")
     }
 
-    @Test func aWriteOnceStays() throws {
+    @Test func aFileWrittenOnceIsNotOverwritten() throws {
         let host = try HostUnderTest()
         let folder = Folder(path: host.folder.path)
         try folder.reserve("reserve", bytes: 65_536)
@@ -122,7 +122,7 @@ import UpgradeDomain
         "http://h:65536/",
         "http://[::1/", "http://h:x/", "http://h/\r\nX: y", "file:///etc/passwd",
     ])
-    func anythingElseIsNoURL(text: String) { #expect(HTTPTarget(url: text) == nil) }
+    func anythingElseIsNotAURL(text: String) { #expect(HTTPTarget(url: text) == nil) }
 
     /// The kernel's table is read in pieces; a socket in any of them is found, and no connection is taken for one.
     @Test func aListenerIsFoundAmongMany() throws {
@@ -164,7 +164,7 @@ import UpgradeDomain
             ),
             (99, "", .unreachable, "https://a/: curl exited 99 (see curl(1), exit codes)"),
         ])
-    func curlsOwnSentenceIsTold(_ code: Int, _ output: String, _ expected: UnknownReason.Code, _ detail: String) {
+    func curlsOwnErrorMessageIsReported(_ code: Int, _ output: String, _ expected: UnknownReason.Code, _ detail: String) {
         let source = HTTPSource(url: "https://a/", timeoutSeconds: 1)
         let failure = CurlCapture.failure(of: source, code, saying: Array(output.utf8))
         #expect(failure == UnknownReason(expected, detail))
@@ -179,7 +179,7 @@ import UpgradeDomain
         #expect(CurlCapture.parse([], isTruncated: false).failure?.code == .unreachable)
     }
 
-    @Test func aCommandNameMayHoldAnything() throws {
+    @Test func aProcessNameMayContainAnything() throws {
         let stat = "12 (a) (b c)) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1"
         let status = try #require(ProcessStatus(pid: 12, stat: Array(stat.utf8)))
         #expect(status.state == "S")
@@ -188,7 +188,7 @@ import UpgradeDomain
         #expect(ProcessStatus(pid: 12, stat: Array("12 (x".utf8)) == nil)
     }
 
-    @Test func pathsAreTakenFromTheirDirectory() {
+    @Test func relativePathsAreResolvedAgainstTheirDirectory() {
         #expect(absolutePath("./a//b/.", in: "/w") == "/w/a/b")
         #expect(absolutePath("/x/../y", in: "/w") == "/x/../y")
         #expect(absolutePath("", in: "/w") == "/w")

@@ -112,7 +112,7 @@ import UpgradeDomain
         #expect(record.outcome == .interrupted(detail: "its supervisor on the host was killed"))
     }
 
-    @Test func aFolderWithoutAnIntentWasNeverBegun() throws {
+    @Test func aFolderWithoutAnIntentCountsAsNeverBegun() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         let torn = host.state.appending(path: "operations/op")
@@ -130,7 +130,7 @@ import UpgradeDomain
         #expect(record.outcome == .interrupted(detail: "its record on the host is damaged"))
     }
 
-    @Test func aSettledIDThatNeverCameIsRefusedForever() throws {
+    @Test func aSettledIDThatNeverArrivedIsRefusedForever() throws {
         let host = try HostUnderTest()
         #expect(try host.session().ask(.settle(SettleRequest(operation: "late"))) == .tombstoned(id: "late"))
         let session = try host.session()
@@ -188,7 +188,7 @@ import UpgradeDomain
         #expect(begun == [false, true])
     }
 
-    @Test func aSupervisorKilledAtAnyInstantNeverLeavesASuccessThatWasNone() throws {
+    @Test func aSupervisorKilledAtAnyInstantNeverLeavesAFalseSuccess() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         for step in 0..<40 {

@@ -18,7 +18,7 @@ struct InstrumentTests {
         chmod(file.path, 0o755)
     }
 
-    @Test func whatTouchesAScriptIsNoticed() throws {
+    @Test func anyChangeToAScriptIsNoticed() throws {
         let host = try HostUnderTest()
         let file = host.folder.appending(path: "x.sh")
         let other = host.folder.appending(path: "other.sh")
@@ -129,7 +129,7 @@ struct InstrumentTests {
         #expect(host.lines(of: "counter").isEmpty)
     }
 
-    @Test func aStepThatReplacesItselfIsNoSuchThingAndOneThatIsSwappedAtItsStartSaysSo() throws {
+    @Test func aStepMayReplaceItselfButASwapAtItsStartIsReported() throws {
         let host = try HostUnderTest()
         let file = host.folder.appending(path: "x.sh")
         try put("#!/bin/sh\nsleep 0.2; mv x.sh away; cp away x.sh\n", at: file)

@@ -50,7 +50,7 @@ struct LongOutputTests {
         #expect(behind.map(\.fromByte) == [pieces[1].fromByte])
     }
 
-    @Test func whoFollowsItIsSentNothingThatWasNotWritten() throws {
+    @Test func aFollowerIsSentOnlyWhatWasWritten() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         try session.begin(host.start("op", LongOutputTests.script))
@@ -103,7 +103,7 @@ struct LongOutputTests {
         }
     }
 
-    @Test func whatASupervisorThatWasKilledLeftIsReadTheSame() throws {
+    @Test func theOutputThatAKilledSupervisorLeftIsReadTheSameWay() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         let script = LongOutputTests.script.replacingOccurrences(of: "; exit 3", with: "; touch written; sleep 60")
@@ -130,7 +130,7 @@ struct LongOutputTests {
     }
 
     /// A ramfs has no holes.
-    @Test(.enabled(if: geteuid() == 0)) func whereAFileHasNoHolesTheEndIsCutOffAndThatIsSaid() throws {
+    @Test(.enabled(if: geteuid() == 0)) func withoutSparseFilesTheEndIsCutOffAndReported() throws {
         let disk = FileManager.default.temporaryDirectory.appending(path: "lockflight-ramfs-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: disk, withIntermediateDirectories: true)
         defer {

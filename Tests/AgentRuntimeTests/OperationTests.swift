@@ -28,7 +28,7 @@ import UpgradeDomain
                 == ["HOME", "LANG", "LOCKFLIGHT_OPERATION", "LOCKFLIGHT_RUN", "PATH", "0", "1", "2"])
     }
 
-    @Test func whatAScriptPrintsOfAPlansSecretsIsMasked() throws {
+    @Test func secretsOfThePlanAreMaskedInAScriptsOutput() throws {
         let host = try HostUnderTest()
         try host.write("token", "old-s3cret\n")
         let files = ["token", "absent"].map { host.folder.path + "/" + $0 }
@@ -59,7 +59,7 @@ import UpgradeDomain
         #expect(record.outputBytes == output.utf8.count)
     }
 
-    @Test func aSecretThatTheOperationTakesAwayIsMaskedAsItWas() throws {
+    @Test func aSecretThatTheOperationRemovesIsStillMasked() throws {
         let host = try HostUnderTest()
         try host.write("token", "it's-a-s3cret\nand-a-second-line\n")
         // What `set -x` prints, dumps over several lines, and a file that is empty in the end.
@@ -89,7 +89,7 @@ import UpgradeDomain
         #expect(try String(contentsOf: kept, encoding: .utf8) == "what it said\n")
     }
 
-    @Test func aSignalIsTheOutcome() throws {
+    @Test func aSignalIsReportedAsTheOutcome() throws {
         let host = try HostUnderTest()
         let (record, _) = try host.session().run(host.start("op", "kill -USR1 $$"))
         #expect(record.outcome == .signaled(signal: 10))

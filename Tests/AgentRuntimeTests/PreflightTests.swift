@@ -36,7 +36,7 @@ import UpgradeDomain
         ("#!\n", "its first line names no interpreter"), ("echo hello\n", "neither a program nor a script"),
         ("", "neither a program nor a script"),
     ])
-    func whatCanNotBeExecutedIsNamedWithItsReason(_ text: String, _ reason: String?) throws {
+    func aScriptThatCannotBeExecutedIsNamedWithTheReason(_ text: String, _ reason: String?) throws {
         let host = try HostUnderTest()
         try write(Array(text.utf8), "run", on: host)
         let missing = try missing(ScriptCommand(arguments: ["./run"], timeoutSeconds: 10), on: host)
@@ -44,7 +44,7 @@ import UpgradeDomain
         if let reason { #expect(missing.first?.hasPrefix("./run (\(reason)") == true, "\(missing)") }
     }
 
-    @Test func aShellsScriptWithCarriageReturnsIsNamed() throws {
+    @Test func aShellScriptWithCarriageReturnsIsNamed() throws {
         let host = try HostUnderTest()
         try write(Array("set -e\r\necho\r\n".utf8), "run.sh", on: host)
         let shell = ScriptCommand(arguments: ["sh", "./run.sh"], timeoutSeconds: 10)
@@ -71,7 +71,7 @@ import UpgradeDomain
         try #expect(missing(command, on: host) == ["./program (built for another processor)"])
     }
 
-    @Test func whatOthersMayWriteIsNamedAndHoldsNothing() throws {
+    @Test func aScriptThatOthersMayWriteIsNamedButHoldsNothing() throws {
         let host = try HostUnderTest()
         try FileManager.default.createDirectory(
             at: host.folder.appending(path: "scripts"), withIntermediateDirectories: false)

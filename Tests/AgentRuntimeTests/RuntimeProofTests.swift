@@ -93,7 +93,7 @@ import UpgradeDomain
         }
     }
 
-    @Test func whatIsNoOrdinaryFileKeepsNobodyWaiting() throws {
+    @Test func aSpecialFileNeverBlocksTheProof() throws {
         let stack = try Stack()
         try stack.shell("mkfifo fifo")
         for path in ["fifo", "/dev/zero"] {
@@ -107,7 +107,7 @@ import UpgradeDomain
         #expect(try stack.items().values.contains { $0.health != .healthy })
     }
 
-    @Test func aReleaseThatRunsAsItLiesOnDiskHolds() throws {
+    @Test func aReleaseThatRunsExactlyAsOnDiskIsHealthy() throws {
         let before = WallTime.now
         let stack = try Stack()
         let items = try stack.items()
@@ -147,7 +147,7 @@ import UpgradeDomain
         #expect(item.health == health, "\(what): \(item)")
     }
 
-    @Test func aPortBelongsToTheProcessOrToNobody() throws {
+    @Test func aPortIsHealthyOnlyIfTheProcessOwnsIt() throws {
         let stack = try Stack()
         let other = try stack.run(["sleep", "600"])
         try stack.name(other.processIdentifier)

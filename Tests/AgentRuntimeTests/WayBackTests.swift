@@ -163,7 +163,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: forms)
-    func whatTheChangeReplacedRunsAsItWas(_ form: Form) throws {
+    func scriptsThatTheChangeReplacedRunAsTheyWere(_ form: Form) throws {
         let stack = try Stack(form)
         for (name, text) in form.files where !text.hasPrefix("-> ") {
             try stack.write(name, "#!/bin/bash\necho wrong > \(stack.folder.path)/VERSION\n")
@@ -176,7 +176,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: forms)
-    func whatTheChangeRemovedRunsAsItWas(_ form: Form) throws {
+    func scriptsThatTheChangeRemovedRunAsTheyWere(_ form: Form) throws {
         let stack = try Stack(form)
         for name in form.files.keys where !name.hasPrefix("docker/") {
             try? FileManager.default.removeItem(at: stack.folder.appending(path: String(name.split(separator: "/")[0])))
@@ -194,14 +194,14 @@ import UpgradeDomain
     }
 
     @Test(arguments: forms)
-    func whatDidNotChangeRunsInPlace(_ form: Form) throws {
+    func scriptsThatDidNotChangeRunInPlace(_ form: Form) throws {
         let stack = try Stack(form)
         let (record, output) = try stack.goBack("op")
         #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
         #expect(!output.contains("lockflight:"), "\(output)")
     }
 
-    @Test func aLinkThatTheChangePointsElsewhereIsWhatItWas() throws {
+    @Test func aLinkThatTheChangeRetargetsStillLeadsWhereItDid() throws {
         let form = try #require(WayBackTests.forms.first { $0.name == "a link to its script elsewhere" })
         let stack = try Stack(form)
         try stack.write("releases/2/go.sh", "#!/bin/bash\necho wrong > \(stack.folder.path)/VERSION\n")
@@ -224,7 +224,7 @@ import UpgradeDomain
     }
 
     /// A word that only looks like a kept folder is no mention of it.
-    @Test func wordsOfOtherCommandsStayWhatTheyAre() throws {
+    @Test func wordsOfOtherCommandsAreNotReplaced() throws {
         let stack = try Stack(WayBackTests.forms[0])
         try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
         let guardrail = WayBackTests.command("test", "scripts", "=", "scripts")
@@ -249,7 +249,7 @@ import UpgradeDomain
         #expect(output.contains("was changed after it had failed"))
     }
 
-    @Test func whoseAFileIsAndItsModeAreWhatTheyWere() throws {
+    @Test func ownersAndModesOfKeptFilesArePreserved() throws {
         let script =
             "#!/bin/bash\nstat -c '%a %u' \"$(dirname \"$0\")\" \"$(dirname \"$0\")/data\" > \"$(dirname \"$0\")/../VERSION\"\n"
         let form = Form(
@@ -267,7 +267,7 @@ import UpgradeDomain
         #expect(stack.version == "710 \(getuid())\n640 \(owner)\n", "\(output)")
     }
 
-    @Test func aWorkingDirectoryThatALinkNamesIsPlacedWhereItLedTo() throws {
+    @Test func aWorkingDirectoryNamedByALinkIsResolvedAsItWasBefore() throws {
         let host = try HostUnderTest()
         for release in ["5", "6"] {
             try FileManager.default.createDirectory(
@@ -357,7 +357,7 @@ import UpgradeDomain
         try #expect(stack.left() == [])
     }
 
-    @Test func aCopyThatIsRemovedWhileItRunsIsTold() throws {
+    @Test func aCopyThatIsRemovedWhileItRunsIsReported() throws {
         let script = "#!/bin/bash\nrm -rf \"$(dirname \"$0\")\"\nexit 3\n"
         let stack = try Stack(
             Form(name: "gone", files: ["scripts/go.sh": script], command: WayBackTests.command("./scripts/go.sh")))
@@ -367,7 +367,7 @@ import UpgradeDomain
         #expect(output.contains("was removed while it ran"))
     }
 
-    @Test func whatASupervisorThatWasKilledLeavesIsRemovedBeforeTheNextOperation() throws {
+    @Test func leftoversOfAKilledSupervisorAreRemovedBeforeTheNextOperation() throws {
         let stack = try Stack(
             Form(
                 name: "slow", files: ["scripts/go.sh": "#!/bin/bash\necho $$ > ../../script.pid\nexec sleep 60\n"],
@@ -392,7 +392,7 @@ import UpgradeDomain
         try #expect(stack.left() == [])
     }
 
-    @Test func moreThanIsKeptIsNamedBeforeTheChange() throws {
+    @Test func moreFilesThanCanBeKeptAreReportedBeforeTheChange() throws {
         let host = try HostUnderTest()
         let scripts = host.folder.appending(path: "scripts")
         try FileManager.default.createDirectory(at: scripts, withIntermediateDirectories: true)
@@ -422,7 +422,7 @@ import UpgradeDomain
     }
 
     /// `inventory check --plan` tries what a preflight would keep, and leaves nothing behind.
-    @Test func whatWouldBeKeptIsTriedWithoutARun() throws {
+    @Test func keepingFilesCanBeTriedWithoutARun() throws {
         let host = try HostUnderTest()
         let scripts = host.folder.appending(path: "scripts")
         try FileManager.default.createDirectory(at: scripts, withIntermediateDirectories: true)
@@ -450,7 +450,7 @@ import UpgradeDomain
         (["sh", "-c", "make -C ops rollback"], nil, true), (["make", "-f", "ops/Makefile", "rollback"], nil, true),
         (["sh", "-c", "make rollback"], "ops", true), (["/usr/bin/env", "true"], nil, false),
     ])
-    func whatIsKeptIsNamedByTheCommand(_ arguments: [String], _ directory: String?, _ isTaken: Bool) throws {
+    func keptPathsMustBeNamedByTheCommand(_ arguments: [String], _ directory: String?, _ isTaken: Bool) throws {
         let host = try HostUnderTest()
         try FileManager.default.createDirectory(
             at: host.folder.appending(path: "ops"), withIntermediateDirectories: true)
@@ -467,7 +467,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: ["/etc", "..", "scripts/../..", ".", ""])
-    func whatIsNotBelowTheWorkingDirectoryIsNotKept(path: String) throws {
+    func pathsOutsideTheWorkingDirectoryAreNotKept(path: String) throws {
         let host = try HostUnderTest()
         let order = KeepOrder(command: WayBackTests.command("true"), paths: [path])
         let request = PreflightRequest(

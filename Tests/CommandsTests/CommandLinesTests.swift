@@ -91,7 +91,7 @@ struct CommandLinesTests {
     }
 
     /// What is recorded as a person's reason is never this program's.
-    @Test func noReasonIsReadyMade() {
+    @Test func noReasonIsFilledIn() {
         for command in CommandLinesTests.commands("a") {
             #expect(!CommandLines().words(command).contains { $0.hasPrefix("--reason") })
         }

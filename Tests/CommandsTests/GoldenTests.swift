@@ -27,7 +27,7 @@ struct GoldenTests {
         try await body(try await Ledger.openExisting(at: file.path))
     }
 
-    @Test func aLedgerHoldsAndItsRunsStandAsTheyStood() async throws {
+    @Test func anOldLedgerVerifiesAndItsRunsReadAsBefore() async throws {
         try await withLedger { ledger in
             #expect(try await ledger.verify(run: nil, followedBy: { OverviewKeeper(at: nil) }).isSound)
             let runs = try await ledger.runs().map(\.id)
@@ -56,7 +56,7 @@ struct GoldenTests {
         }
     }
 
-    @Test func everyEventIsTakenToItsStoredBytes() throws {
+    @Test func everyEventEncodesToItsStoredBytes() throws {
         for name in ["held", "finalized"] {
             let bundle = try CanonicalJSON.decode(
                 EvidenceBundle.self,

@@ -50,7 +50,7 @@ struct OutputTests {
         #expect(lines.last == "c       failed  short")
     }
 
-    @Test func aLiveRegionDrawsInPlaceAndNothingWhereNothingChanged() {
+    @Test func aLiveRegionRedrawsOnlyWhatChanged() {
         var region = LiveRegion()
         let size = TerminalSize(columns: 80, rows: 24)
         #expect(region.update(["a", "b"], in: size) == "\u{1b}[2Ka\n\u{1b}[2Kb\n")
@@ -81,7 +81,7 @@ struct OutputTests {
             Renderer.lines(of: error, Style(isEnabled: true), CommandLines())[0].written.hasPrefix("\u{1b}[31merror:"))
     }
 
-    @Test func anEmptyReasonIsNone() throws {
+    @Test func anEmptyReasonCountsAsMissing() throws {
         let context = Context(
             commandLines: CommandLines(), ledgerPath: "", isJSON: true, style: .plain, width: 80, isTerminal: false,
             environment: [:])

@@ -17,7 +17,7 @@ struct OverviewTests {
 
     init() async throws { live = try await LiveRun() }
 
-    @Test func atEveryEventItIsWhatTheEventsSay() async throws {
+    @Test func theStoredOverviewMatchesTheEventsAtEveryEvent() async throws {
         #expect(try await live.stored() == nil, "before the first driver there is none")
         live.observe = { live in
             for limit in [nil, 0, 1] {
@@ -34,7 +34,7 @@ struct OverviewTests {
         #expect(try await live.faults() == [])
     }
 
-    @Test func anAppendWithoutItLeavesItToTheEventsAndTheNextOneWritesItWhole() async throws {
+    @Test func anAppendWithoutAnOverviewDropsItAndTheNextOneWritesItAgain() async throws {
         try await live.drive()
         try await live.request(.abort, isKept: false)
         #expect(try await live.stored() == nil)
@@ -73,7 +73,7 @@ struct OverviewTests {
     }
 
     /// An owner's approval of a rollback runs out, and the ways on change with no event.
-    @Test func theWaysOnFollowTheClock() async throws {
+    @Test func theNextCommandsFollowTheClock() async throws {
         try await live.drive()
         let report = try #require(try await live.stored())
         for time in [live.state.lastEventAt.milliseconds, 999_999, 1_000_000, 9_000_000] as [Int64] {
@@ -85,7 +85,7 @@ struct OverviewTests {
     }
 
     /// What would be refused is never named as the next command, and no way back is ended beside one that was refused.
-    @Test func noCommandIsNamedThatWouldBeRefused() async throws {
+    @Test func noSuggestedCommandWouldBeRefused() async throws {
         func next(_ live: LiveRun, after action: RequestedAction) throws -> OperatorCommand? {
             let wall = live.state.lastEventAt
             let refusal = try #require(live.state.refusal(of: action))
@@ -108,7 +108,7 @@ struct OverviewTests {
         #expect(try next(oneWay, after: .abort) == .finalize(run: oneWay.run))
     }
 
-    @Test func aLayerOfThousandsIsToldInCounts() async throws {
+    @Test func aLargeLayerIsShownAsCounts() async throws {
         try await live.drive()
         func lines(_ limit: Int?) async throws -> [TerminalText] {
             let stored = try await live.stored(limit)

@@ -104,7 +104,7 @@ struct StatusViewTests {
         #expect(try lines(width: 80).joined(separator: " ").written.contains("\\u{1b}[31mno"))
     }
 
-    @Test func coloursChangeNothingButColours() throws {
+    @Test func coloursChangeOnlyColours() throws {
         let plain = try lines(width: 100)
         let coloured = try lines(width: 100, style: Style(isEnabled: true))
         let stripped = coloured.map { $0.written.replacing(/\u{1b}\[[0-9]+m/, with: "") }
@@ -153,7 +153,7 @@ struct StatusViewTests {
         #expect(text(at: 70).contains("intended, age") && !text(at: 70, width: 80).contains("age"))
     }
 
-    @Test func theHoldNamesWhereWhyAndWhatNext() throws {
+    @Test func theHoldShowsWhereWhyAndTheNextCommand() throws {
         let text = try lines(width: 200).map(\.written).joined(separator: "\n")
         #expect(text.contains("held at preflight: host-unreachable"))
         #expect(text.contains("untouched  data-1/data, core-1/core"))

@@ -39,7 +39,7 @@ struct CanonicalJSONTests {
     }
 
     /// Section 3.2.2.2, every control character and what stands beside them.
-    @Test func textsAreEscapedWhereTheyMustBe() throws {
+    @Test func stringsAreEscapedWhereRequired() throws {
         let text = String(decoding: Array(0...0x22) + [0x5b, 0x5c, 0x5d, 0x7f], as: UTF8.self) + "é"
         let expected =
             #""\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\t\n\u000b\f\r\u000e\u000f"#

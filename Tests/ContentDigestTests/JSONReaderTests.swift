@@ -50,7 +50,7 @@ struct JSONReaderTests {
             // The same text to Swift, in two spellings.
             ("{\"\u{e9}\":1,\"e\u{301}\":2}", .repeatedName),
         ] as [(String, JSONError.Code)])
-    func whatIsNoJSONIsRefused(_ text: String, _ expected: JSONError.Code) {
+    func invalidJSONIsRefused(_ text: String, _ expected: JSONError.Code) {
         #expect(code(Array(text.utf8)) == expected, "\(text)")
     }
 
@@ -59,7 +59,7 @@ struct JSONReaderTests {
             [0x80], [0xc3], [0xc0, 0xaf], [0xe0, 0x80, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xff],
             [0xc3, 0x28], [0xf0, 0x9f, 0x98],
         ] as [[UInt8]])
-    func textThatIsNoUTF8IsRefused(_ bytes: [UInt8]) {
+    func invalidUTF8IsRefused(_ bytes: [UInt8]) {
         #expect(code([0x22] + bytes + [0x22]) == .invalidText)
         #expect(code(Array("{\"".utf8) + bytes + Array("\":1}".utf8)) == .invalidText)
     }
@@ -70,7 +70,7 @@ struct JSONReaderTests {
         for count in whole.indices { #expect(code(Array(whole.prefix(count))) != nil, "the first \(count) bytes") }
     }
 
-    @Test func aDocumentIsAsDeepAsItsReaderAllows() {
+    @Test func aDocumentMayBeOnlyAsDeepAsItsReaderAllows() {
         func nested(_ depth: Int) -> [UInt8] {
             Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
         }
@@ -82,7 +82,7 @@ struct JSONReaderTests {
         #expect(code([UInt8](repeating: 0x5b, count: 1_000_000)) == .tooDeep)
     }
 
-    @Test func aNumberIsReadOnlyAsWhatItIs() throws {
+    @Test func aNumberIsReadOnlyIfItsTypeHoldsItExactly() throws {
         func read<Number: Decodable>(_ type: Number.Type, _ text: String) -> Number? {
             try? CanonicalJSON.decode(type, from: Array(text.utf8))
         }
@@ -143,7 +143,7 @@ struct JSONReaderTests {
     }
 
     @Test(arguments: [Int64.max, .min, 9_007_199_254_740_992, -9_007_199_254_740_992])
-    func whatNotEveryReaderTakesForTheSameIsNotWritten(_ number: Int64) {
+    func integersThatReadersMayReadDifferentlyAreNotWritten(_ number: Int64) {
         #expect(throws: NotRepresentable.self) { try CanonicalJSON.encode([number]) }
         #expect(throws: NotRepresentable.self) { try CanonicalJSON.encode([number.magnitude]) }
     }
@@ -276,7 +276,7 @@ struct JSONReaderTests {
         }
     }
 
-    @Test func everyDocumentSaysWhatItSaysToFoundation() throws {
+    @Test func everyDocumentReadsAsFoundationReadsIt() throws {
         for seed in 0..<2_000 as Range<UInt64> {
             var writer = Writer(state: seed)
             let bytes = Array((writer.space() + writer.value(0) + writer.space()).utf8)

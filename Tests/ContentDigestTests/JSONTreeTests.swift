@@ -38,7 +38,7 @@ struct JSONTreeTests {
         #expect(try CanonicalJSON.encode(read) == CanonicalJSON.encode(value))
     }
 
-    @Test func everyShapeOfAValueIsWhatItsTextSays() throws {
+    @Test func everyShapeOfAValueMatchesItsText() throws {
         try agrees(Everything())
         try agrees([Everything(), Everything()])
         try agrees("text")
@@ -61,7 +61,7 @@ struct JSONTreeTests {
         }
     }
 
-    @Test func aNameThatIsEncodedAgainHasItsLastValue() throws {
+    @Test func aNameEncodedTwiceKeepsItsLastValue() throws {
         #expect(try CanonicalJSON.encode(Twice()) == Array(#"{"a":null,"b":2}"#.utf8))
     }
 }

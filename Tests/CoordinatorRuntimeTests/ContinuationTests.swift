@@ -19,7 +19,7 @@ struct ContinuationTests {
         #expect(try RunDriver.previousBuild(of: "r-1", [attached(nil)], continuedBy: own) == nil)
     }
 
-    @Test func aRunOfABuildWithOtherProtocolsIsLeftAloneAndNamed() {
+    @Test func aRunOfABuildWithOtherProtocolsIsRefusedAndTheBuildNamed() {
         let newer = CoordinatorBuild(version: "5.0.0", protocols: [4])
         let events = [attached(CoordinatorBuild(version: "2.0.0", protocols: [3])), attached(newer)]
         let error = #expect(throws: RuntimeError.self) {

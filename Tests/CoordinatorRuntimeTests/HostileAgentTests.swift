@@ -112,7 +112,7 @@ struct HostileAgentTests {
 
     /// What breaks the protocol becomes an event, and takes no more room there than says what it is.
     @Test(arguments: ["body", "kind"])
-    func whatIsToldOfABrokenFrameIsBounded(_ field: String) async throws {
+    func theReportOfABrokenFrameIsBounded(_ field: String) async throws {
         let channel = HostileChannel { frame, turn in
             if case .hello = frame.request {
                 return turn == 0 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
@@ -266,7 +266,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test func repliesThatNobodyAskedForAreDropped() async throws {
+    @Test func unrequestedRepliesAreDropped() async throws {
         let channel = HostileChannel { frame, turn in
             if turn < 10_000 { return HostileAgentTests.line(frame.id + 1 + UInt32(turn), .captured) }
             return turn == 10_000 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
@@ -277,7 +277,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test func noiseOfRCFilesBeforeTheFirstWordIsBounded() async throws {
+    @Test func noiseFromRCFilesBeforeTheFirstFrameIsBounded() async throws {
         for (lines, isTolerated) in [
             (ProtocolLimits.linesBeforeHello, true), (ProtocolLimits.linesBeforeHello + 1, false),
         ] {

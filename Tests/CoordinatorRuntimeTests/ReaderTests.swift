@@ -100,7 +100,7 @@ struct ReaderTests {
     ]
 
     @Test(arguments: failures.indices)
-    func anAnswerThatDoesNotHoldIsUnknown(_ index: Int) throws {
+    func anInvalidAnswerIsUnknown(_ index: Int) throws {
         let (surface, from, to, code) = ReaderTests.failures[index]
         let reading = try ReaderTests.read(surface) { body in
             #expect(body.contains(from), "\(surface) no longer holds \(from)")
@@ -112,7 +112,7 @@ struct ReaderTests {
 
     /// Where only the status counts, what the body is does not; where it is read, it does.
     @Test(arguments: [UnknownReason.Code.wrongContentType, .unacceptedStatus, .timedOut])
-    func aBodyThatIsNotReadNeedNotFit(_ code: UnknownReason.Code) {
+    func aBodyThatIsNotReadMayHaveAnyContent(_ code: UnknownReason.Code) {
         func reading(_ shape: ReaderShape, status: Int) -> SurfaceReading {
             let surface = Surface(
                 name: "s", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1)),
@@ -132,7 +132,7 @@ struct ReaderTests {
     }
 
     /// Two long values that differ behind the cut differ in what is kept.
-    @Test func aLongValueIsCutAndStaysItself() {
+    @Test func aLongValueIsShortenedAndStaysDistinct() {
         func kept(_ value: String) -> EvidenceItem? {
             let surface = Surface(
                 name: "s", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1)),
@@ -151,7 +151,7 @@ struct ReaderTests {
         #expect((kept("a" + String(repeating: "\u{301}", count: 5_000))?.value.utf8.count ?? 0) < 600)
     }
 
-    @Test func aBodyThatSaysAThingTwiceIsNoDocument() {
+    @Test func aBodyWithADuplicateNameIsNotADocument() {
         func document(_ text: String, _ format: BodyFormat = .json) -> Result<Answer, UnknownReason> {
             EvidenceAssembly.document(Array(text.utf8), format)
         }

@@ -15,7 +15,7 @@ struct ConfirmationRunTests {
                 of: "  healthyWithinSeconds:", with: "  confirmWithinSeconds: \(seconds)\n  healthyWithinSeconds:")
     }
 
-    @Test func aHostWhoseLinkIsDownAfterItsChangeGoesBackByItselfAndSaysSoWhenAsked() async throws {
+    @Test func aHostWithoutALinkAfterItsChangeGoesBackByItselfAndReportsIt() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let plan = { ConfirmationRunTests.waiting($0, confirmWithinSeconds: 5) }
             try await fleet.approvePlan(to: "1.5.0", change: plan)
@@ -48,7 +48,7 @@ struct ConfirmationRunTests {
         }
     }
 
-    @Test func lettingGoSaysWhichHostsWillGoBackAndWhen() async throws {
+    @Test func stoppingTheDriverSaysWhichHostsWillGoBackAndWhen() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let plan = { ConfirmationRunTests.waiting($0, confirmWithinSeconds: 600) }
             try await fleet.approvePlan(to: "1.5.0", change: plan)

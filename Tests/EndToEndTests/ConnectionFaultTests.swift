@@ -109,7 +109,7 @@ struct ConnectionFaultTests {
     }
 
     @Test(arguments: 0..<steps)
-    func aConnectionThatIsSpoiledAnywhereChangesNoOutcome(_ step: Int) async throws {
+    func aFaultAtAnyByteOfAConnectionChangesNoOutcome(_ step: Int) async throws {
         let total = try await ConnectionFaultTests.undisturbedBytes.value
         try await withProxies(ConnectionFaultTests.one) { fleet in
             let proxy = try Proxy(

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 /// Two ledgers never drive one host, whether they are two or one and its copy.
 struct CopiedLedgerTests {
-    @Test func aCopyOfALedgerDrivesNoHostThatTheOtherOneHasDrivenSince() async throws {
+    @Test func aCopiedLedgerDrivesNoHostThatTheOriginalHasDrivenSince() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             let copy = fleet.folder + "/copy.sqlite"

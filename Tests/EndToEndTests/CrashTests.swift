@@ -75,7 +75,7 @@ struct CrashTests {
         }
     }
 
-    @Test func aCoordinatorKilledDuringARollbackIsFollowedByTheCommandThatIsPrinted() async throws {
+    @Test func aCoordinatorKilledDuringARollbackIsContinuedByThePrintedCommand() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
@@ -178,7 +178,7 @@ struct CrashTests {
         }
     }
 
-    @Test func timeInWhichTheCoordinatorWasStoppedCountsForNothing() async throws {
+    @Test func timeWhileTheCoordinatorIsStoppedDoesNotCount() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(
                 to: "1.5.0", change: { CrashTests.counting($0.replacing("soakSeconds: 2", with: "soakSeconds: 4")) })
@@ -226,7 +226,7 @@ struct CrashTests {
         }
     }
 
-    @Test func aRollbackWhoseDriverIsDeposedSaysNothingOfHowItEnded() async throws {
+    @Test func aRollbackWhoseDriverIsDeposedReportsNoOutcome() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")

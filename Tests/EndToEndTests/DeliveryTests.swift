@@ -11,7 +11,7 @@ struct DeliveryTests {
         try (lines + "\n").write(toFile: "\(home)/.bashrc", atomically: true, encoding: .utf8)
     }
 
-    @Test func whatRCFilesPrintIsNotTakenForTheAgent() async throws {
+    @Test func outputOfRCFilesIsNotMistakenForTheAgent() async throws {
         try await FleetFixture.with(ConnectionFaultTests.one, agentsAreThere: false) { fleet in
             let home = try fleet.lab.host("core-1").root + "/home"
             try setRC("echo 'Welcome to core-1'; printf 'no newline'; echo problem >&2; touch \(home)/read", of: fleet)

@@ -33,7 +33,7 @@ struct EvidenceTests {
             .replacing(#""repairedByHand":false"#, with: #""repairedByHand":true"#)
     }
 
-    @Test func whatACheckPrintedStandsWithTheHold() async throws {
+    @Test func theOutputOfAFailedCheckIsShownWithTheHold() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let check = "run: [python3, ./scripts/verify_runtime_materialization.py, --check, --layer, \"${layer}\"]"
             let own =
@@ -55,7 +55,7 @@ struct EvidenceTests {
         }
     }
 
-    @Test func whatIsExportedProvesItselfAndNamesTheFirstThingThatWasForged() async throws {
+    @Test func anExportedBundleVerifiesItselfAndNamesTheFirstForgery() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")

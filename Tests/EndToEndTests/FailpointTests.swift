@@ -26,7 +26,7 @@ struct FailpointTests {
             case .leaseTaken, .beforeStartIsSent, .afterStartIsSent, .beforeConfirmIsSent, .afterConfirmation,
                 .beforeEvidenceIsKept:
                 return [Walk(coordinators: [own])]
-            // Each of a run's commits in turn: `aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_:)`.
+            // Each of a run's commits in turn: `aCoordinatorKilledAtAnyCommitLeavesAReadableLedger(_:)`.
             case .beforeCommit, .afterCommit: return []
             case .beforeSettleIsSent: return [Walk(coordinators: [Failpoint.afterStartIsSent.rawValue, own])]
             case .fenceRecorded, .intentJournaled, .supervisorStarted, .supervisorBegan, .scriptJournaled, .scriptEnded,
@@ -66,7 +66,7 @@ struct FailpointTests {
     }
 
     @Test(arguments: Failpoint.allCases.flatMap(Walk.reaching))
-    func whateverIsKilledThereNothingIsLostAndNothingRunsTwice(_ walk: Walk) async throws {
+    func aProcessKilledAtAnyFailpointLosesNothingAndRepeatsNothing(_ walk: Walk) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             let host = try fleet.lab.host("core-1")
             try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.confirming)
@@ -110,7 +110,7 @@ struct FailpointTests {
 
     /// Before and after each commit of a run; one run goes well, the other fails and holds.
     @Test(arguments: Death.all)
-    func aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_ death: Death) async throws {
+    func aCoordinatorKilledAtAnyCommitLeavesAReadableLedger(_ death: Death) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
             if death.fails { try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0") }
@@ -160,7 +160,7 @@ struct FailpointTests {
     }
 
     @Test(arguments: walksBack)
-    func aRollbackThatIsKilledAnywhereIsRepeatedUntilItsHostIsProvedBack(_ walk: Walk) async throws {
+    func aRollbackKilledAnywhereIsRepeatedUntilItsHostIsVerified(_ walk: Walk) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             let host = try fleet.lab.host("core-1")
             try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.replacing)

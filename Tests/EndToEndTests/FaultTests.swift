@@ -41,7 +41,7 @@ struct FaultTests {
         }
     }
 
-    @Test func aFailedRollbackSaysSoAndAMendedOneIsVerified() async throws {
+    @Test func aFailedRollbackIsReportedAndARepairedOneIsVerified() async throws {
         try await FleetFixture.with(FaultTests.chain) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.lab.inject(.rollbackFails, on: "core-1", target: "1.5.0")

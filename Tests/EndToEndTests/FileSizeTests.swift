@@ -34,7 +34,7 @@ struct FileSizeTests {
         }
     }
 
-    @Test func anOutputThatCanNotBeWrittenIsAFaultAndAReaderThatHasGoneIsNot() async throws {
+    @Test func outputThatCannotBeWrittenIsAFailureButAClosedPipeIsNot() async throws {
         try await FleetFixture.with { fleet in
             for command in ["inventory list", "inventory list --json", "--help", "inventory check"] {
                 let full = try await fleet.runVerbatim("lockflight \(command) >/dev/full")

@@ -73,7 +73,7 @@ struct GuideTests {
 
     private static let owners = "--as data-owner --as core-owner --as edge-owner"
 
-    @Test func theExamplesOfTheGuideAreWhatIsPrinted() async throws {
+    @Test func theGuidesExamplesMatchWhatIsPrinted() async throws {
         try await FleetFixture.with(GuideTests.layout) { fleet in
             var guide = try reader(of: "docs/operator-guide.md", fleet)
             try await guide.read("import")
@@ -119,7 +119,7 @@ struct GuideTests {
         try await read(&reader)
     }
 
-    @Test func theStatusOfTheReadmeIsWhatIsPrinted() async throws {
+    @Test func theReadmesStatusMatchesWhatIsPrinted() async throws {
         try await FleetFixture.with(GuideTests.layout) { fleet in
             var readme = try reader(of: "README.md", fleet)
             try await readme.typed(

@@ -164,7 +164,7 @@ struct HostileAgentRunTests {
 
     /// Escape sequences of a host reach no terminal, neither while the run goes on nor in the views of it afterwards.
     @Test(arguments: programs.indices.filter { programs[$0].what.contains("escape sequences") })
-    func aTerminalShowsTheSequencesOfLockflightOnly(_ index: Int) async throws {
+    func aTerminalReceivesOnlyLockflightsOwnSequences(_ index: Int) async throws {
         let program = HostileAgentRunTests.programs[index]
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")

@@ -28,7 +28,7 @@ struct LiveViewTests {
     }
 
     @Test(.enabled(if: hasEmulator, "needs pyte for the system's Python"))
-    func nothingOfTheLiveViewIsLeftBehindInALowTerminalNorInOneThatChangesItsSize() async throws {
+    func theLiveViewLeavesNothingBehindInAShortOrResizedTerminal() async throws {
         try await FleetFixture.with(.standard(hosts: 8)) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             let low = try await watch("lab-1.5.0", of: fleet, in: "10x60")

@@ -17,7 +17,7 @@ struct OutputTests {
         )
     }
 
-    @Test func anOperationsOutputIsReadWholeWhileItRunsAndAfterwards() async throws {
+    @Test func anOperationsOutputIsReadInFullWhileItRunsAndAfterwards() async throws {
         try await FleetFixture.with(OutputTests.two) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: OutputTests.printing)
             try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")

@@ -59,7 +59,7 @@ struct QuarantineTests {
         }
     }
 
-    @Test func aHostThatIsStillAtItStaysWithItsRunAlsoWhereAPersonWouldLetItGo() async throws {
+    @Test func aBusyHostStaysWithItsRunEvenIfAPersonWouldReleaseIt() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let plan = { ConfirmationRunTests.waiting($0, confirmWithinSeconds: 600) }
             try await fleet.approvePlan(to: "1.5.0", change: plan)

@@ -188,7 +188,7 @@ struct RolloutTests {
         }
     }
 
-    @Test func aHostWithANewKeyIsTakenBackIntoTheRunDeliberately() async throws {
+    @Test func aHostWithANewKeyRejoinsTheRunOnlyDeliberately() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0")
@@ -219,7 +219,7 @@ struct RolloutTests {
         text.replacing("  - name: core\n", with: "  - name: core\n    steps:\n" + steps)
     }
 
-    @Test func stepsThatPassedRunAgainFromTheNamedOneWhereTheirVerificationFailed() async throws {
+    @Test func passedStepsRunAgainFromTheNamedOneAfterAFailedVerification() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0") {
                 RolloutTests.plan(
@@ -271,7 +271,7 @@ struct RolloutTests {
         }
     }
 
-    @Test func aWrongPlanIsLeftThroughASuccessor() async throws {
+    @Test func aWrongPlanIsReplacedByASuccessor() async throws {
         try await FleetFixture.with { fleet in
             // The wrong plan: it asks core for a release that does not exist.
             try await fleet.approvePlan(to: "1.5.0") {

@@ -17,7 +17,7 @@ struct WayBackRunTests {
         return text.replacing("  rollback:\n", with: "\(step)\(extra)  rollback:\n")
     }
 
-    @Test func aReleaseThatReplacedEveryScriptIsTakenBackByHostByLayerAndWhole() async throws {
+    @Test func aReleaseThatReplacedEveryScriptIsRolledBackByHostByLayerAndFully() async throws {
         try await FleetFixture.with(.standard(hosts: 4)) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: { WayBackRunTests.plan($0) })
             let run = try await fleet.run(["rollout", "start", "lab-1.5.0"])

@@ -41,7 +41,7 @@ struct WayTests {
         try await fleet.lab.mend(name)
     }
 
-    @Test func aHostBehindAServerBeyondLibssh2IsReachedAsTheErrorSays() async throws {
+    @Test func aHostBehindAServerUnsupportedByLibssh2IsReachedAsTheErrorSays() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             try await add("jump: data-1", to: "core-1", of: fleet)
             try await harden("data-1", of: fleet)
@@ -55,7 +55,7 @@ struct WayTests {
         }
     }
 
-    @Test func aServerBeyondLibssh2IsNamedAndUpgradedByOpenSSHsClient() async throws {
+    @Test func aServerUnsupportedByLibssh2IsNamedAndUpgradedOverOpenSSH() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             try await harden("core-1", of: fleet)
             let refused = try await fleet.expect(.unreachable, "inventory", "check", "core-1")
@@ -73,7 +73,7 @@ struct WayTests {
         }
     }
 
-    @Test func tooFewDescriptorsAreSaidBeforeAnyHostIsConnectedTo() async throws {
+    @Test func tooFewDescriptorsAreReportedBeforeAnyConnection() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             let outcome = try await fleet.runVerbatim("ulimit -n 65; lockflight inventory check")
             #expect(outcome.code == FleetFixture.Exit.refused.rawValue)

@@ -77,7 +77,7 @@ struct AgentUploadTests {
     }
 
     @Test(arguments: [true, false])
-    func aWholeUploadIsStartedByTheNextLook(isPacked: Bool) async throws {
+    func aCompleteUploadIsStartedByTheNextLook(isPacked: Bool) async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build, isPacked: isPacked)
@@ -139,7 +139,7 @@ struct AgentUploadTests {
 
     /// fish and csh do not read what a POSIX shell reads.
     @Test(arguments: ["bash", "dash", "fish", "csh", "tcsh", "zsh"].filter(AgentUploadTests.isThere))
-    func anyShellOfAnAccountHandsOver(_ shell: String) async throws {
+    func anyLoginShellStartsTheAgent(_ shell: String) async throws {
         try await withHost { host in
             var host = host
             host.shell = shell
@@ -157,7 +157,7 @@ struct AgentUploadTests {
         FileManager.default.isExecutableFile(atPath: "/usr/bin/\(program)")
     }
 
-    @Test func anAgentStandsInAnotherFolder() async throws {
+    @Test func anAgentMayBeKeptInAnotherFolder() async throws {
         try await withHost { host in
             let folder = AgentFolder("\(host.home)/it's $HOME")
             let build = try await makeBuild(on: host)
@@ -170,13 +170,13 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whatAHostSaysInsteadIsOneClause() {
+    @Test func aHostsOutputIsQuotedAsOneClause() {
         #expect(HostShell.said([], []) == "and the host said nothing")
         let said = HostShell.said(Array("This account is\r\nclosed.\n\n".utf8), Array("bye".utf8))
         #expect(said == "and the host said: This account is; closed.; bye")
     }
 
-    @Test func whatWasPackedWithTheBuildIsSentUnlessItIsOfAnother() async throws {
+    @Test func aPackedAgentIsSentOnlyIfItMatchesTheBuild() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let now = try #require(await build.compressed())
@@ -202,7 +202,7 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func anInterruptedUploadIsContinuedWhereItBegan() async throws {
+    @Test func anInterruptedUploadContinuesWhereItStopped() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
@@ -215,7 +215,7 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whatIsLeftOfOtherBytesIsNotContinued() async throws {
+    @Test func aPartialUploadOfOtherBytesIsNotContinued() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
@@ -231,7 +231,7 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whoComesSecondToAnInterruptedUploadBeginsAnew() async throws {
+    @Test func theSecondToContinueAnUploadStartsOver() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
@@ -282,14 +282,14 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whatRCFilesPrintIsPassedOver() {
+    @Test func outputOfRCFilesIsSkipped() {
         let noise = "Welcome!\nlockflight-agent: nonsense\nlockflight-agent: absent a;b gz 0\n"
         #expect(AgentScript.answer(in: Array(noise.utf8)) == nil)
         let whole = AgentScript.answer(in: Array("\(noise)no newline\nlockflight-agent: absent riscv64 raw 0\n".utf8))
         #expect(whole == .absent(AgentScript.Absence(architecture: "riscv64", hasGzip: false)))
     }
 
-    @Test func theFirstFolderThatHasABuildGivesIt() throws {
+    @Test func aBuildComesFromTheFirstFolderThatHasOne() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         for (name, text) in [

@@ -42,14 +42,14 @@ struct HostileFileTests {
     }
 
     @Test(.timeLimit(.minutes(1)))
-    func aFileOfNothingButWrongKeysIsAnsweredWithABoundedList() throws {
+    func aFileOfOnlyWrongKeysGivesABoundedList() throws {
         let text = "version: 1\n" + (0..<90_000).map { "k\($0): v\n" }.joined()
         #expect(Examples.problems(inventory: text).count == 100)
         #expect(try Examples.problems(plan: text).count == 100)
     }
 
     /// What commands and addresses really hold, and what is no anchor and no key in them.
-    @Test func textsOfCommandsAreReadAsTheyAre() throws {
+    @Test func shellTextIsNotMistakenForYAMLSyntax() throws {
         for text in [
             "a && b", "sleep 5 &", "cmd 2>&1", "R&D", "[ -f x ] || exit 3", "what? yes", "http://h/p?a=1&b=2", "a & b",
             "${HOST}:8080", "ls *.txt",

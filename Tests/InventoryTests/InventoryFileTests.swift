@@ -24,7 +24,7 @@ struct InventoryFileTests {
         #expect(inventory.hosts(in: "core").map(\.name) == ["core-1", "core-2", "edge-1"])
     }
 
-    @Test func aHostGoesBeforeItsGroupAndAGroupBeforeTheDefaults() throws {
+    @Test func aHostOverridesItsGroupAndAGroupOverridesTheDefaults() throws {
         let text = try Examples.text("examples/inventory.yaml")
             .replacingOccurrences(of: "port: 2222}", with: "port: 2222, variables: {site: muc, role: db}}")
             .replacingOccurrences(
@@ -72,7 +72,7 @@ struct InventoryFileTests {
         ),
     ]
 
-    @Test func textsAreFilledForEachHost() throws {
+    @Test func placeholdersAreExpandedForEachHost() throws {
         let text = try Examples.text("examples/inventory.yaml")
             .replacingOccurrences(
                 of: "baseURL: http://127.0.0.1:8080 ", with: "baseURL: http://${address}:80/${layer} "
@@ -166,7 +166,7 @@ struct InventoryFileTests {
     @Test(arguments: [
         ("", "empty"), ("version: [", "not YAML"), ("a: 1\na: 2\n", "are listed twice"), ("- x", "not a mapping"),
     ])
-    func whatIsNoInventoryIsOneClearProblem(_ text: String, _ message: String) {
+    func aFileThatIsNotAnInventoryIsOneClearProblem(_ text: String, _ message: String) {
         let problems = Examples.problems(inventory: text)
         #expect(problems.contains { $0.message.contains(message) }, "\(problems)")
     }

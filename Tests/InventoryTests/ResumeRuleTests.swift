@@ -21,7 +21,7 @@ struct ResumeRuleTests {
         return plan.resumeProblems(over: definition)
     }
 
-    @Test func whatMayBeginMayGoOn() throws {
+    @Test func aPlanThatMayStartMayGoOn() throws {
         #expect(try problems { _ in } == [])
         #expect(try problems(owners: [:]) { _ in } == [], "the first release kept no owners")
     }
@@ -36,11 +36,11 @@ struct ResumeRuleTests {
         }
     }
 
-    @Test func theFormOfThePlanIsNotAskedForAgain() throws {
+    @Test func theFormOfAStoredPlanIsNotCheckedAgain() throws {
         #expect(try problems { $0.layers[0].rollback.command = nil } == [])
     }
 
-    @Test func whatWouldBeJudgedWronglyIsFound() throws {
+    @Test func evidenceThatWouldBeMisjudgedIsFound() throws {
         let found = try problems { $0.evidence[0].scope = .fleet(vantage: "gone-1") }
         #expect(found.contains("surface 'services' is captured from gone-1, which is not among the plan's hosts"))
         #expect(try problems { $0.layers[1].worksWith = ["data": ["1.4.0"]] }.count == 1)

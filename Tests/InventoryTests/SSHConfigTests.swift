@@ -61,7 +61,7 @@ struct SSHConfigTests {
 
     // MARK: What is asked
 
-    @Test func whatAnEntrySaysGoesIntoTheQuestion() throws {
+    @Test func anEntrysOptionsArePassedToSSH() throws {
         let draft = InventoryFile.read(
             text: SSHConfigTests.file(a: ", port: 2222, user: ops", root: "sshConfig: ./ssh"), file: "f")
         #expect(draft.sshConfig == "./ssh")
@@ -76,7 +76,7 @@ struct SSHConfigTests {
 
     // MARK: What is taken
 
-    @Test func withoutSSHConfigTheDefaultsOfOpenSSHHoldAndNothingIsStored() throws {
+    @Test func withoutSSHConfigOpenSSHsDefaultsApplyAndNothingIsStored() throws {
         for answers in [SSHConfigTests.answers([:]), SSHConfigTests.answers(["a": ["hostname ALIAS-A"], "b": []])] {
             let hosts = try SSHConfigTests.read(answers)
             let host = try #require(hosts["a"])
@@ -86,7 +86,7 @@ struct SSHConfigTests {
         }
     }
 
-    @Test func whatTheEntryLeavesOpenComesFromSSHConfig() throws {
+    @Test func optionsMissingInTheEntryComeFromSSHConfig() throws {
         let answers = SSHConfigTests.answers(
             [
                 "a": [
@@ -104,7 +104,7 @@ struct SSHConfigTests {
                     alias: "alias-a", configFile: "/etc/x", identityFiles: files, hostKeyAlias: "rack-a"))
     }
 
-    @Test func whatTheEntrySaysWins() throws {
+    @Test func theEntryOverridesSSHConfig() throws {
         let answers = SSHConfigTests.answers([
             "a": [
                 "hostname 192.0.2.9", "port 2200", "user deploy", "identityfile /k", "proxyjump b",
@@ -226,7 +226,7 @@ struct SSHConfigTests {
         }
     }
 
-    @Test func wordsOfABrokenSSHConfigAreReportedOnce() {
+    @Test func errorsOfABrokenSSHConfigAreReportedOnce() {
         var answers = SSHConfigTests.answers([:])
         answers.failures = ["a": "line 3: Bad option", "b": "line 3: Bad option", "c": "it took longer"]
         let problems = Examples.problems(inventory: SSHConfigTests.file(), answers)

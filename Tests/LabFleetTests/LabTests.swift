@@ -80,7 +80,7 @@ struct LabTests {
         LabFault.redeployFails, .serviceUnhealthy, .materializationDrift, .oldProcessServes, .guardrailRefuses,
         .rollbackFails,
     ])
-    func aFaultBitesOnTheHostAndMendingHealsIt(_ fault: LabFault) async throws {
+    func aFaultBreaksTheHostAndRepairingItRestoresTheHost(_ fault: LabFault) async throws {
         try await with(.standard(hosts: 2), third: 4) { lab in
             let host = try lab.host("core-1")
             func upgradeIsSound() async throws -> Bool {
@@ -107,7 +107,7 @@ struct LabTests {
         }
     }
 
-    @Test func aLostServerAndAChangedKeyAreWhatOpenSSHSeesToo() async throws {
+    @Test func openSSHSeesTheLostServerAndTheChangedKeyToo() async throws {
         try await with(.standard(hosts: 2), third: 5) { lab in
             let host = try lab.host("core-1")
             for fault in [LabFault.sshdDown, .hostKeyChanged] {

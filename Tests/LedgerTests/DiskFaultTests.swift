@@ -72,7 +72,7 @@ struct DiskFaultTests {
     }
 
     @Test(arguments: [(ioError, false), (ioError, true), (full, false), (full, true)])
-    func aCallThatFailsLosesNothingThatWasAcknowledged(_ code: Int32, _ stays: Bool) async throws {
+    func aFailedDiskCallLosesNothingAcknowledged(_ code: Int32, _ stays: Bool) async throws {
         let calls = try await callCount()
         #expect(calls > 100)
         var failures = 0
@@ -89,7 +89,7 @@ struct DiskFaultTests {
         #expect(failures * 2 > calls, "\(failures) of \(calls)")
     }
 
-    @Test func whatIsAcknowledgedOutlivesALossOfPowerAtAnyCall() async throws {
+    @Test func acknowledgedEventsSurviveAPowerLossAtAnyCall() async throws {
         let calls = try await callCount()
         for nth in 1...calls {
             let fixture = try Fixture()
@@ -102,7 +102,7 @@ struct DiskFaultTests {
     }
 
     /// The test above has teeth: with the weaker setting the same losses are seen.
-    @Test func theSettingThatIsNotUsedWouldLoseEvents() async throws {
+    @Test func theWeakerSyncSettingWouldLoseEvents() async throws {
         let calls = try await callCount()
         var losses = 0
         for nth in stride(from: 1, through: calls, by: 3) {

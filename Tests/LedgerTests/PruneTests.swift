@@ -24,7 +24,7 @@ struct PruneTests {
             [own, shared].map { capture(Digest.sha256(of: $0)) }, with: [own, shared], on: id, lease: lease.epoch)
     }
 
-    @Test func onlyWhatNoOtherRunCitesGoesAndTheChainSaysSo() async throws {
+    @Test func onlyEvidenceThatNoOtherRunCitesIsPrunedAndTheChainRecordsIt() async throws {
         let ledger = try await fixture.open()
         _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
         let answers = ["one", "two", "both"].map { Array($0.utf8) }

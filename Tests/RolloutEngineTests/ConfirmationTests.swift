@@ -37,7 +37,7 @@ struct ConfirmationTests {
         }
     }
 
-    @Test func aHostThatWentBackByItselfClosesItsBoundaryAndIsProvedLikeAnyOther() {
+    @Test func aHostThatWentBackByItselfClosesItsBoundaryAndIsVerifiedLikeAnyOther() {
         var harness = EngineHarness(ConfirmationTests.definition())
         harness.machines[ConfirmationTests.c2]?.goesBack = .exited(code: 0)
         harness.run()
@@ -56,7 +56,7 @@ struct ConfirmationTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aWayBackThatFailedLeavesTheHostBetween() {
+    @Test func aFailedReversionLeavesTheHostBetweenVersions() {
         var harness = EngineHarness(ConfirmationTests.definition())
         harness.machines[ConfirmationTests.c2]?.goesBack = .exited(code: 3)
         harness.run()
@@ -66,7 +66,7 @@ struct ConfirmationTests {
     }
 
     /// The way back is that of the whole change, so a rerun makes every step again, with the sign-off that each of them takes.
-    @Test func aStepThatItsHostTookBackIsRunAgainWithEveryOther() {
+    @Test func aRevertedStepIsRunAgainWithAllOthers() {
         var harness = EngineHarness(
             Model.run(
                 [
@@ -139,7 +139,7 @@ struct ConfirmationTests {
         #expect(harness.state.status == .held(.changeReverted))
     }
 
-    @Test(arguments: [nil, 120]) func onlyADeclaredRebootIsLeftToVerification(_ seconds: Int?) {
+    @Test(arguments: [nil, 120]) func onlyADeclaredRebootIsAcceptedAndVerified(_ seconds: Int?) {
         var harness = EngineHarness(
             Model.run([
                 Model.layer("data"), Model.layer("core") { $0.steps[0].rebootWithinSeconds = seconds },

@@ -19,7 +19,7 @@ struct DeadlineTests {
         return harness
     }
 
-    @Test func aHostThatIsHealthyAtTheDeadlinePassesHoweverRarelyItIsLookedAt() {
+    @Test func aHostThatIsHealthyAtTheDeadlinePassesEvenIfRarelySampled() {
         var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
         #expect(harness.state.placements[DeadlineTests.first]?.phase == .warmingUp)
         harness.machines[DeadlineTests.first]?.statuses["store"] = "up"
@@ -31,7 +31,7 @@ struct DeadlineTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aHostThatIsNotHealthyAtTheDeadlineHoldsTheRunWithWhatWasSeenThen() {
+    @Test func aHostThatIsUnhealthyAtTheDeadlineHoldsTheRunWithTheEvidenceSeenThen() {
         var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
         harness.machines[DeadlineTests.first]?.statuses = ["store": "up", "api": "down"]
         harness.run()
@@ -78,7 +78,7 @@ struct DeadlineTests {
     }
 
     /// A look that hangs, or a coordinator that has no time for it.
-    @Test func aSoakInWhichNobodyLookedBeginsAgain() throws {
+    @Test func anUnwatchedSoakStartsAgain() throws {
         var harness = EngineHarness(Model.run())
         harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
         harness.now = harness.now + .seconds(3_000)
@@ -106,14 +106,14 @@ struct DeadlineTests {
         #expect(detail.contains("d1/data could not be watched: looks at it were up to 30"), "\(detail)")
     }
 
-    @Test func whatIsWatchedAsOftenAsThePlanSaysIsNotInterrupted() {
+    @Test func aPlacementSampledAsThePlanSaysIsNotInterrupted() {
         var harness = EngineHarness(Model.run())
         harness.run()
         #expect(harness.state.status == .verified)
         #expect(interruptions(harness).isEmpty)
     }
 
-    @Test func aHostThatIsFoundUnhealthyAfterwardsFailsAtOnceInASoak() {
+    @Test func aHostFoundUnhealthyAfterAGapFailsItsSoakAtOnce() {
         var harness = EngineHarness(Model.run())
         harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
         harness.now = harness.now + .seconds(3_000)
@@ -123,7 +123,7 @@ struct DeadlineTests {
         #expect(harness.state.status == .held(.evidenceRegressed))
     }
 
-    @Test func aHealthyDeadlineBeginsAgainWhereNobodyLooked() {
+    @Test func anUnwatchedHealthyDeadlineStartsAgain() {
         var harness = seenOnce(sampleSeconds: 5, healthyWithinSeconds: 60)
         harness.now = harness.now + .seconds(3_000)
         harness.run { !$0.state.isHeld && $0.log.contains { $0.event.kind == "watchInterrupted" } }
@@ -134,7 +134,7 @@ struct DeadlineTests {
     }
 
     /// The driver was stopped, or its machine slept.
-    @Test func nothingThatIsWatchedOrOwesProgressCountsTheTimeOfADriverThatStoodStill() throws {
+    @Test func timeWhileTheDriverStoodStillCountsForNoWatchOrDeadline() throws {
         for phase in [PlacementPhase.soaking, .warmingUp, .checked] {
             var harness = EngineHarness(Model.run())
             harness.run { $0.state.placements[DeadlineTests.first]?.phase == phase }

@@ -12,7 +12,7 @@ struct FleetSizeTests {
         return EngineHarness(Model.run([Model.layer("core")], hosts: hosts))
     }
 
-    @Test func atMostSoManyHostsAreAskedAtOnce() {
+    @Test func theNumberOfHostsAskedAtOnceIsBounded() {
         var harness = fleet()
         harness.attach()
         #expect(harness.next.effects.count == Decision.readsAtOnce)
@@ -38,7 +38,7 @@ struct FleetSizeTests {
         #expect(harness.state.preflight.count == FleetSizeTests.count - dead.count)
     }
 
-    @Test func aSetOfPlacementsIsWhatASetIs() {
+    @Test func aPlacementSetBehavesLikeASet() {
         var random = Dice(state: 7)
         let placements = (0..<150).map { Placement(host: HostName("h\($0)"), layer: $0 < 70 ? "core" : "edge") }
         let batches = [0..<1, 1..<64, 64..<70, 70..<150].map {

@@ -90,7 +90,7 @@ struct LateFactsTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aRollbackMayLeaveAProcessAloneThatTheChangeNeverReached() {
+    @Test func aRollbackMayKeepAProcessThatTheChangeNeverReached() {
         var harness = EngineHarness(Model.run())
         harness.machines[LateFactsTests.c1]?.script = .ends(.exited(code: 1))
         harness.machines[LateFactsTests.c1]?.keepsProcess = true
@@ -184,7 +184,7 @@ struct LateFactsTests {
         #expect(harness.starts["r-1.c2.core.redeploy.2"] == 1)
     }
 
-    @Test func aRefusedGuardrailLeavesTheHostUntouchedAndANewAttemptToIt() {
+    @Test func aRefusingGuardrailLeavesTheHostUntouchedAndAllowsANewAttempt() {
         var harness = EngineHarness(Model.run())
         harness.machines[LateFactsTests.c1]?.script = .ends(.guardrailRefused(guardrail: "g", code: 3))
         harness.run()
@@ -200,7 +200,7 @@ struct LateFactsTests {
         #expect(harness.starts["r-1.c1.core.redeploy.2"] == 1)
     }
 
-    @Test func whatOneLayerChangesOnAHostIsExpectedInItsOtherLayers() {
+    @Test func aChangeByOneLayerOfAHostIsExpectedInItsOtherLayers() {
         let layers = [
             Model.layer("data") { $0.expects = [ItemReference(surface: "services", item: "store")] },
             Model.layer("core"), Model.layer("edge"),
@@ -230,7 +230,7 @@ struct LateFactsTests {
         #expect(harness.state.refusal(of: .signOff(hosts: ["box"], owner: "own-edge")) != nil)
     }
 
-    @Test func aRecheckAnswersAHostOnlyWhenAllOfItPasses() {
+    @Test func aRecheckClearsAHostOnlyWhenAllItsLayersPass() {
         var harness = EngineHarness(Model.run(hosts: [("box", ["data", "core", "edge"])]))
         harness.run { $0.state.boundary == .end }
         for placement in harness.machines.keys { harness.machines[placement]?.isReachable = false }
@@ -249,7 +249,7 @@ struct LateFactsTests {
         #expect(harness.state.refusal(of: .resume) == nil)
     }
 
-    @Test func aVantageHostThatIsLostDuringTheBaselineEndsInARest() {
+    @Test func aVantageHostLostDuringTheBaselineHoldsTheRun() {
         var harness = EngineHarness(Model.run { $0.evidence.append(LateFactsTests.fleetSurface) })
         harness.run { $0.state.boundary == .baseline }
         harness.machines[Placement(host: "d1", layer: "data")]?.isReachable = false
@@ -259,7 +259,7 @@ struct LateFactsTests {
         #expect(harness.log.count < 50)
     }
 
-    @Test func noHostIsRetiredThatTheRestCanNotDoWithout() {
+    @Test func noHostThatOthersDependOnIsRetired() {
         let layers = [
             Model.layer("data"),
             Model.layer("core") {

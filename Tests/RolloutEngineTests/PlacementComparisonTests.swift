@@ -22,7 +22,7 @@ struct PlacementComparisonTests {
     }
 
     /// Every kind of evidence that holds a run is among what diverges, and nothing else is.
-    @Test func whatHoldsTheRunDiverges() {
+    @Test func evidenceThatHoldsTheRunDiverges() {
         let damages: [([String], Damage)] = [
             (["version:app app", "runtime:app manifest"], { $0.version = "1" }),
             (["runtime:app manifest"], { $0.manifest = "sha256:m9" }),
@@ -61,7 +61,7 @@ struct PlacementComparisonTests {
     }
 
     /// A host in two layers: what one of them changes as expected is no difference of the other.
-    @Test func whatAnotherLayerOfTheHostChangesAsExpectedPassed() {
+    @Test func anExpectedChangeByAnotherLayerOfTheHostPasses() {
         let store = ItemReference(surface: "services", item: "store")
         let definition = Model.run(
             [Model.layer("data") { $0.expects = [store] }, Model.layer("core")],
@@ -81,7 +81,7 @@ struct PlacementComparisonTests {
         }
     }
 
-    @Test func whatIsWaivedDoesNotDiverge() {
+    @Test func waivedItemsDoNotDiverge() {
         let definition = Model.run {
             $0.waivers = [
                 Waiver(
@@ -104,7 +104,7 @@ struct PlacementComparisonTests {
         #expect(state.comparison(of: PlacementComparisonTests.c2)?.before == nil)
     }
 
-    @Test func aRollbackIsComparedWithWhatWasBefore() {
+    @Test func aRollbackIsComparedWithTheStateBeforeTheRun() {
         var harness = EngineHarness(Model.run())
         harness.machines[PlacementComparisonTests.c2, default: .init()].afterUpgrade = { $0.statuses["store"] = "down" }
         harness.run()
@@ -119,7 +119,7 @@ struct PlacementComparisonTests {
     }
 
     /// What passed stays what passed, whatever happens afterwards.
-    @Test func aWaiverThatEndsLaterChangesNothingOfWhatPassed() throws {
+    @Test func anExpiredWaiverDoesNotChangeWhatPassed() throws {
         func run(waivedUntil end: WallTime) -> EngineHarness {
             let definition = Model.run {
                 $0.waivers = [
@@ -141,7 +141,7 @@ struct PlacementComparisonTests {
         #expect(divergent(harness.state).isEmpty)
     }
 
-    @Test func aRollbackOfAnotherLayerChangesNothingOfWhatPassed() {
+    @Test func aRollbackOfAnotherLayerDoesNotChangeWhatPassed() {
         let store = ItemReference(surface: "services", item: "store")
         let definition = Model.run(
             [Model.layer("data"), Model.layer("core") { $0.expects = [store] }],
@@ -162,7 +162,7 @@ struct PlacementComparisonTests {
     }
 
     /// A host that the run before has changed is at its target before this one begins.
-    @Test func whatASuccessorAdoptsDoesNotDiverge() {
+    @Test func placementsThatASuccessorAdoptsDoNotDiverge() {
         var first = EngineHarness(Model.run())
         first.machines[PlacementComparisonTests.c2, default: .init()].script = .ends(.exited(code: 1))
         first.run()

@@ -123,7 +123,7 @@ struct RandomWalkTests {
     }
 
     /// What builds of before verdicts were recorded wrote is read by rules 1, and what this one writes by what it says.
-    @Test func aRecordWithoutVerdictsIsReadAsItAlwaysWas() {
+    @Test func aRecordWithoutVerdictsIsStillReadByRules1() {
         var judged = 0
         for seed in RandomWalkTests.seeds.prefix(60) {
             var walk = Walk(seed: seed)

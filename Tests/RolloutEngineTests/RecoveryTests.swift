@@ -43,7 +43,7 @@ struct RecoveryTests {
         #expect(harness.machines[RecoveryTests.c2]?.version == "1")
     }
 
-    @Test func whatAFailedStepAndAFailedRollbackPrintedIsKeptWithTheirFailures() throws {
+    @Test func failuresKeepTheOutputOfTheFailedStepOrRollback() throws {
         let printed = (1...12).map { "line \($0)" }.joined(separator: "\n") + "\n\n"
         var harness = held {
             $0.script = .ends(.exited(code: 3))
@@ -99,7 +99,7 @@ struct RecoveryTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aRerunThatDoesNotHealKeepsTheRunHeld() {
+    @Test func aRerunThatDoesNotFixTheHostKeepsTheRunHeld() {
         var harness = held { $0.script = .ends(.exited(code: 1)) }
         harness.machines[RecoveryTests.c2]?.script = .passes
         harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["api"] = "down" }
@@ -124,7 +124,7 @@ struct RecoveryTests {
         #expect(refusal(.pause, nil) == harness.state.refusal(of: .pause))
     }
 
-    @Test func aRollbackHasGuardrailsOfItsOwnAndOnlyAnOwnersBreakGlassPassesThem() throws {
+    @Test func aRollbackHasItsOwnGuardrailsAndOnlyAnOwnersBreakGlassBypassesThem() throws {
         let own = ScriptCommand(arguments: ["bash", "./before-rollback.sh"], timeoutSeconds: 5)
         var harness = EngineHarness(Model.run { $0.rollbackGuardrails = [own] })
         harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
@@ -166,7 +166,7 @@ struct RecoveryTests {
         state.refusal(of: Request(action: action, by: "op", reason: "test"), at: wall)?.message
     }
 
-    @Test func aRollbackIsApprovedWithTheRunForATimeAndByItsOwnersAfterwards() throws {
+    @Test func theRunsApprovalCoversARollbackForATimeAndItsOwnersApproveItLater() throws {
         var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         let host = RequestedAction.rollback(scope: .host(name: "c2"), breakGlass: nil)
         let layer = RequestedAction.rollback(scope: .layer(name: "core"), breakGlass: nil)
@@ -196,7 +196,7 @@ struct RecoveryTests {
         #expect(refusal(harness.state, host, at: .afterExpiry) != nil)
     }
 
-    @Test func onlyWhoOwnsALayerApprovesItsRecoveryAtTheBoundaryOfToday() {
+    @Test func onlyALayersOwnerApprovesItsRecoveryAtTheCurrentBoundary() {
         let harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         func refusal(_ owner: Owner, _ boundary: Boundary, _ hosts: [HostName]) -> RequestRefusal? {
             let approval = RecoveryApproval(owner: owner, action: .rollback, boundary: boundary, hosts: hosts)
@@ -209,7 +209,7 @@ struct RecoveryTests {
         #expect(refusal("own-core", harness.state.boundary, []) != nil)
     }
 
-    @Test func aRerunIsApprovedByAnOwnerAlsoWhereItIsDeclaredIdempotent() throws {
+    @Test func anOwnerMayApproveARerunEvenIfItIsDeclaredIdempotent() throws {
         let layer = Model.layer("core") { $0.steps[0].idempotent = true }
         var harness = EngineHarness(Model.run([layer], hosts: [("c1", ["core"]), ("c2", ["core"])]))
         harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
@@ -235,7 +235,7 @@ struct RecoveryTests {
         #expect(refusal(harness.state, .rollback(scope: .all, breakGlass: nil), at: .beforeExpiry) == nil)
     }
 
-    @Test func aHostThatRefusesItsRollbackDoesNotKeepTheOthersOfItsLayer() {
+    @Test func aHostThatRefusesItsRollbackDoesNotBlockTheOthersOfItsLayer() {
         var harness = EngineHarness(Model.run())
         harness.machines[RecoveryTests.c2]?.rollback = .ends(.guardrailRefused(guardrail: "g", code: 2))
         harness.run()

@@ -51,7 +51,7 @@ struct RerunTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aRerunThatFailsOnItsWayStaysThereAndCanBeTriedAgain() {
+    @Test func aRerunThatFailsStopsAtThatStepAndCanBeTriedAgain() {
         var harness = heldAfterTwoSteps()
         harness.machines[RerunTests.c2]?.script = .ends(.exited(code: 7))
         harness.request(.rerun(host: "c2", signedOffBy: nil, from: "migrate"))
@@ -127,7 +127,7 @@ struct RerunTests {
         #expect(agreed.state.layersWithoutApproval(for: last, at: .beforeExpiry) == ["core"])
     }
 
-    @Test func aRepairEndsWhereThePlacementIsChangedAgain() {
+    @Test func anotherChangeEndsTheRepairedMarkOfAPlacement() {
         for action in [
             RequestedAction.rerun(host: "c2", signedOffBy: "own-core"),
             .rollback(scope: .host(name: "c2"), breakGlass: nil),

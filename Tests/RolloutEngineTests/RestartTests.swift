@@ -40,7 +40,7 @@ struct RestartTests {
         #expect(harness.starts["r-1.d1.data.redeploy.2"] == 1)
     }
 
-    @Test func aLostEndIsSettledAndNotRunAgain() {
+    @Test func anOperationWithALostEndIsSettledAndNotRunAgain() {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "d1", layer: "data")]?.script = .losesItsEnd
         harness.run()
@@ -60,7 +60,7 @@ struct RestartTests {
         #expect(harness.order == [first])
     }
 
-    @Test func aHostThatIsLostDuringItsOperationIsUnsettledAndRestsUntilItAnswers() {
+    @Test func anOperationOfALostHostStaysUnsettledUntilItAnswers() {
         var harness = EngineHarness(Model.run())
         let first = Placement(host: "d1", layer: "data")
         harness.machines[first]?.script = .losesItsEnd

@@ -9,7 +9,7 @@ import UpgradeDomain
     /// take it back, and put new rules beside the old ones, with the next number.
     private static let frozen: UInt64 = 13_021_945_931_541_634_725
 
-    @Test func rulesThatWereAppliedStayAsTheyWere() {
+    @Test func frozenRulesNeverChange() {
         var dice = Dice(state: 18)
         // FNV-1a
         var digest: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -43,7 +43,7 @@ import UpgradeDomain
     }
 
     /// What is shown of a capture is what it was judged by: an item diverges exactly where the gate does not open.
-    @Test func whatIsShownIsWhatDecides() {
+    @Test func theShownComparisonMatchesTheVerdict() {
         var dice = Dice(state: 20)
         let judge = Judgement(
             plan: plan, subject: .placement(Placement(host: "c1", layer: "core")), wall: WallTime(clamping: 500))

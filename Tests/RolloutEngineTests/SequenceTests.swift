@@ -96,7 +96,7 @@ struct SequenceTests {
         #expect(harness.order.count == starts)
     }
 
-    @Test func everyUnhealthyHostIsHeardBeforePreflightHolds() {
+    @Test func everyUnhealthyHostIsReportedBeforePreflightHolds() {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "d1", layer: "data")]?.isReachable = false
         harness.machines[Placement(host: "e1", layer: "edge")]?.isReachable = false
@@ -111,7 +111,7 @@ struct SequenceTests {
     }
 
     @Test(arguments: [SurfaceRole.version, .materialization, .family, .path, nil])
-    func aBaselineThatHoldsNothingIsNoBaseline(_ role: SurfaceRole?) {
+    func anEmptyBaselineIsNotAccepted(_ role: SurfaceRole?) {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "c1", layer: "core"), default: .init()].emptyRole = role
         harness.machines[Placement(host: "c1", layer: "core"), default: .init()].isMute = role == nil
@@ -121,7 +121,7 @@ struct SequenceTests {
         #expect(harness.order.isEmpty)
     }
 
-    @Test func itemsThatContradictEachOtherAreNotBelieved() {
+    @Test func contradictoryItemsAreNotTrusted() {
         let pair = Agreement(
             ItemReference(surface: "services", item: "api"), ItemReference(surface: "services", item: "store"))
         var harness = EngineHarness(Model.run { $0.agreements = [pair] })
@@ -133,7 +133,7 @@ struct SequenceTests {
         #expect(agreeing.state.status == .verified)
     }
 
-    @Test func oneMachineUnderTwoNamesHolds() {
+    @Test func oneMachineUnderTwoNamesHoldsTheRun() {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "c1", layer: "core")]?.agent = "twin"
         harness.machines[Placement(host: "c2", layer: "core")]?.agent = "twin"
@@ -178,7 +178,7 @@ struct SequenceTests {
         #expect(harness.order.count == 2)
     }
 
-    @Test func aFaultThatWasThereBeforeNeedsAWaiverThatHasNotExpired() {
+    @Test func anEarlierFaultNeedsAnUnexpiredWaiver() {
         func harness(expires: Int64?) -> EngineHarness {
             var harness = EngineHarness(
                 Model.run { plan in

@@ -18,7 +18,7 @@ import UpgradeDomain
         return (harness.log, try #require(index))
     }
 
-    @Test func aBuildWithOtherRulesReadsWhatHappened() throws {
+    @Test func aBuildWithOtherRulesReadsTheRecordedVerdict() throws {
         var (log, index) = try failed()
         guard case .captured(var record) = log[index].event else { throw Missing() }
         #expect(record.verdict?.rules == 1)
@@ -29,7 +29,7 @@ import UpgradeDomain
         #expect(!state.isHeld && state.placements[Placement(host: "c2", layer: "core")]?.phase == .soaking)
     }
 
-    @Test func aVerdictIsOfTheStateThatItIsAppendedTo() throws {
+    @Test func aVerdictJudgesTheStateThatItIsAppendedTo() throws {
         let (log, index) = try failed()
         guard case .captured(var record) = log[index].event else { throw Missing() }
         record.verdict = nil

@@ -19,7 +19,7 @@ import Testing
         expectNone(tree.files.flatMap(ImportRules.violations) + ImportRules.unlisted(tree.files))
     }
 
-    @Test func targetsHaveRooms() {
+    @Test func targetsStayWithinTheirLimits() {
         expectNone(CircleRules.violations(in: tree.files))
         expectNone(SizeRules.violations(in: tree.files))
         #expect(SizeRules.unsized.isEmpty)

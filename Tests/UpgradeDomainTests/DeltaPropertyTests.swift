@@ -44,7 +44,7 @@ struct DeltaPropertyTests {
         }
     }
 
-    @Test func whatIsUnknownAfterwardsIsNeverQuiet() {
+    @Test func unknownAfterwardsAlwaysShows() {
         for seed in DeltaPropertyTests.seeds {
             let before = Family(seed: seed).capture
             let after = Family(seed: seed &* 31 &+ 7).capture
