@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import UpgradeDomain
 
-/// Who may drive a host.
+/// Tests which coordinator may drive a host.
 @Suite struct FencingTests {
     private func hello(_ ledger: LedgerID, _ epoch: Epoch?, takeOver: Bool = false) -> AgentRequest {
         .hello(HelloRequest(ledger: ledger, epoch: epoch, takeOver: takeOver))
@@ -95,7 +95,7 @@ import UpgradeDomain
         #expect(try host.session(epoch: nil).refusal(capture(head("d"))) == .readOnly)
         _ = try host.session(ledger: "ledger-b", epoch: 2, takeOver: true)
         #expect(try first.refusal(capture(head("d"))) == .ownedElsewhere)
-        // An agent speaks as its coordinator does.
+        // An agent answers in its coordinator's protocol version.
         let old = try host.session(hello: false)
         _ = try old.ask(.hello(HelloRequest(protocols: [1], ledger: "ledger-b", epoch: nil)))
         #expect(try old.ask(.journal) == .journal(JournalReply(entries: [])))
@@ -103,7 +103,7 @@ import UpgradeDomain
         #expect(try new.ask(.journal) == .journal(JournalReply(entries: [], heads: kept)))
     }
 
-    /// Who may write there may say who drives, and what ran.
+    /// Anyone who can write to the state folder could forge who drives and what ran.
     @Test(arguments: [0o777, 0o770, 0o1777])
     func aStateFolderThatOthersMayWriteIsNotTrusted(mode: Int) throws {
         let host = try HostUnderTest()

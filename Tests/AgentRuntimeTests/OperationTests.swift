@@ -32,7 +32,7 @@ import UpgradeDomain
         let host = try HostUnderTest()
         try host.write("token", "old-s3cret\n")
         let files = ["token", "absent"].map { host.folder.path + "/" + $0 }
-        // It prints the one, changes it, and prints the other in other forms.
+        // It prints the old secret, changes it, and prints the new one in other encodings.
         let script = """
             cat token; printf n3w-s3cret > token; echo; cat token; echo; base64 < token; od -An -tx1 token
             i=0; while [ $i -lt 9 ]; do i=$((i + 1)); cat token; done; echo end; touch printed
@@ -62,7 +62,7 @@ import UpgradeDomain
     @Test func aSecretThatTheOperationRemovesIsStillMasked() throws {
         let host = try HostUnderTest()
         try host.write("token", "it's-a-s3cret\nand-a-second-line\n")
-        // What `set -x` prints, dumps over several lines, and a file that is empty in the end.
+        // Covers the trace of `set -x`, dumps over several lines, and a secret file that is empty at the end.
         let script =
             "set -x; test \"$(cat token)\" = x; set +x; xxd -p -c 8 token; base64 token | sed 's/^/    /'; : > token; exit 3"
         let (record, output) = try host.session().run(

@@ -11,12 +11,12 @@ import UpgradeDomain
 @testable import RunRecord
 @testable import RunViews
 
-/// What an earlier build wrote is read by this one. Tests/Golden says what it is.
+/// This build reads what an earlier build wrote. Tests/Golden describes the files.
 struct GoldenTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appending(path: "../Golden/0.1.0").standardizedFileURL
 
-    /// A copy of the ledger, as a reader leaves files beside it.
+    /// Uses a copy of the ledger, because a reader leaves files beside it.
     private func withLedger(_ body: (Ledger) async throws -> Void) async throws {
         let copy = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
@@ -43,7 +43,7 @@ struct GoldenTests {
         }
     }
 
-    /// Whoever looks at it first brings its schema up to date; nothing of the record changes by that.
+    /// The first command that opens the ledger updates its schema, which changes no records.
     @Test func aCommandThatOnlyReadsOpensIt() async throws {
         try await withLedger { ledger in
             let heads = try await ledger.runs().map(\.headHash)

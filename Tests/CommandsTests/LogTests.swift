@@ -10,7 +10,7 @@ import UpgradeDomain
 
 @testable import Commands
 
-/// What is written with --log-level and --log-file.
+/// Tests the log that --log-level and --log-file control.
 struct LogTests {
     private let folder = NSTemporaryDirectory() + "lockflight-log-" + UUID().uuidString
     private var path: String { folder + "/run.log" }

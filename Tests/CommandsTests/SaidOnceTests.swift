@@ -14,7 +14,7 @@ struct SaidOnceTests {
         var said = SaidOnce()
         #expect(said.words("not healthy after 1 s", of: "1") == "not healthy after 1 s")
         #expect(said.words("not healthy after 2 s", of: "2") == "not healthy after 2 s")
-        // Again of the same host.
+        // The same host again.
         #expect(said.words("not healthy after 2 s", of: "2") == "not healthy after 2 s")
     }
 }

@@ -8,7 +8,7 @@ import UpgradeDomain
 @testable import Commands
 @testable import RunViews
 
-/// The status of a run, as narrow and as wide as terminals are.
+/// Tests the status of a run on narrow and wide terminals.
 struct StatusViewTests {
     static func state() -> RolloutState? {
         let command = ScriptCommand(arguments: ["bash", "./redeploy.sh"], timeoutSeconds: 10)
@@ -68,7 +68,7 @@ struct StatusViewTests {
         }
     }
 
-    /// A layer of fifty hosts that wait is one line; who fails or moves stands first, and the rest is counted.
+    /// A layer of fifty waiting hosts is one line; failed and active hosts come first, and the rest are counted.
     @Test(arguments: [3, 9, 14, 23, 59])
     func theViewIsNeverHigherThanItsTerminal(_ rows: Int) throws {
         let state = try #require(StatusViewTests.state())
@@ -128,7 +128,7 @@ struct StatusViewTests {
         #expect(text.contains("core-2: host-unreachable: as core-1"), "\(text)")
     }
 
-    /// Of a placement that is watched: others are not looked at, and a run that nobody drives says that instead.
+    /// Only watched placements are sampled; a run without a driver shows that instead.
     @Test func aHostThatDoesNotAnswerAndARunThatNobodyDrivesSaySo() throws {
         var report = RunReport(try #require(StatusViewTests.state()))
         report.overview.isAtRest = false

@@ -4,7 +4,7 @@ import UpgradeDomain
 
 @testable import CoordinatorRuntime
 
-/// Which build of the coordinator may go on where another one stopped.
+/// Tests which build of the coordinator may continue a run of another build.
 struct ContinuationTests {
     private let own = CoordinatorBuild(version: "2.0.0", protocols: [3, 2])
 

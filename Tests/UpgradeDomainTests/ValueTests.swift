@@ -198,7 +198,7 @@ struct HostAddressTests {
             ("::1", "0:0:0:0:0:0:0:1"), ("::1", "0000::0001"), ("LOCALHOST", "localhost"), ("a.example.", "A.example"),
             ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:DB8::a", "2001:db8:0:0:0:0:0:A"), ("::a00:1", "::10.0.0.1"),
         ])
-    func twoSpellingsOfAnAddressAreEqual(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
+    func spellingsOfOneAddressMatch(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
 
     /// What may be handed to a program although it is no address: names of ssh_config, accounts, what was stored before.
     @Test(arguments: [
@@ -262,7 +262,7 @@ struct OperationIDTests {
             ("r-1", "h", "l", .step(name: "rollback!"), "r-1.h.l.rollback!21.1"),
             ("r-1", "a", "b.c", .step(name: "d.e"), "r-1.a.b!2ec.d!2ee.1"),
         ] as [(RunID, HostName, LayerName, OperationAction, String)])
-    func ordinaryNamesAppearUnescaped(_ run: RunID, _ host: HostName, _ layer: LayerName, _ action: OperationAction, _ id: String)
+    func plainNamesAreKept(_ run: RunID, _ host: HostName, _ layer: LayerName, _ action: OperationAction, _ id: String)
     {
         #expect(
             OperationID(run: run, placement: Placement(host: host, layer: layer), action: action, attempt: 1).rawValue
