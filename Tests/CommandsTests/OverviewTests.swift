@@ -84,7 +84,7 @@ struct OverviewTests {
         #expect(commands[0] != commands[1])
     }
 
-    /// A command that would be refused is never suggested as the next one, nor `finalize` while a rollback was refused.
+    /// A command that would be refused is never suggested as the next one, nor is `finalize` after a refused rollback.
     @Test func noSuggestedCommandWouldBeRefused() async throws {
         func next(_ live: LiveRun, after action: RequestedAction) throws -> OperatorCommand? {
             let wall = live.state.lastEventAt

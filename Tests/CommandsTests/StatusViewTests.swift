@@ -128,7 +128,7 @@ struct StatusViewTests {
         #expect(text.contains("core-2: host-unreachable: as core-1"), "\(text)")
     }
 
-    /// Only watched placements are sampled; a run without a driver shows that instead.
+    /// A missing answer is shown only for watched placements; a run without a driver shows that instead.
     @Test func aHostThatDoesNotAnswerAndARunThatNobodyDrivesSaySo() throws {
         var report = RunReport(try #require(StatusViewTests.state()))
         report.overview.isAtRest = false

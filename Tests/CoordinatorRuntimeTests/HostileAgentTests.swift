@@ -149,7 +149,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test("an agent that chooses a protocol that was not offered is not used", arguments: [0, ProtocolLimits.versions[0] + 1, -1])
+    @Test("an agent that chooses an unoffered protocol is not used", arguments: [0, ProtocolLimits.versions[0] + 1, -1])
     func protocolThatWasNotOffered(_ version: Int) async throws {
         let session = HostileAgentTests.session(choosing: version)
         let failure = await #expect(throws: ContactFailure.self) {
@@ -159,7 +159,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test("requests that an agent of an older protocol would ignore are not sent to it", arguments: [1, 2])
+    @Test("requests that an older agent would ignore are not sent to it", arguments: [1, 2])
     func olderProtocol(_ version: Int) async throws {
         let session = HostileAgentTests.session(choosing: version)
         _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))

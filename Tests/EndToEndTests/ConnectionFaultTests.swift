@@ -133,7 +133,7 @@ struct ConnectionFaultTests {
         }
     }
 
-    /// A stalled connection is noticed by its silence, which takes time, so all offsets are tried at once, each on its own
+    /// A stalled connection is only noticed by its silence, so all offsets are tried at once, each on its own
     /// host.
     @Test func connectionsThatStallAnywhereChangeNoOutcome() async throws {
         let layout = LabLayout(

@@ -48,7 +48,7 @@ struct DocumentedSession {
             wanted.hasSuffix("...") ? found.hasPrefix(wanted.dropLast(3).trimmed) : found == wanted
         }
 
-        /// A line without what differs in each run: ids, times, ages, digests, addresses, sizes, and the width of columns.
+        /// A line without what differs in each run: ids, times, ages, digests, addresses, sizes and column widths.
         private static func shape(_ line: Substring) -> String {
             var text = String(line)
             for (pattern, word) in patterns { text = text.replacing(pattern, with: word) }

@@ -99,7 +99,7 @@ struct FailpointTests {
 
         var testDescription: String { "\(failpoint.rawValue):\(commit)\(fails ? " of a run that fails" : "")" }
 
-        /// Numbers up to the most commits that a run may have; the exact count depends on what is committed together.
+        /// Bounds on the number of commits in a run; the exact number depends on what is committed together.
         static let commits = 6...14
         static let all = [Failpoint.beforeCommit, .afterCommit].flatMap { failpoint in
             [false, true].flatMap { fails in

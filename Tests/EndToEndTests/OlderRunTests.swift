@@ -4,7 +4,7 @@ import Ledger
 import Testing
 import UpgradeDomain
 
-/// A run that an older build started, over what today's rules would not let begin.
+/// A run that an older build started and that the current rules would not allow to start.
 struct OlderRunTests {
     @Test func aRunThatBreaksRulesNeedsAReasonToGoForwardButNotToGoBack() async throws {
         try await FleetFixture.with(.standard(hosts: 3)) { fleet in

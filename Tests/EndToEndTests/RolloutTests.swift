@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 import UpgradeDomain
 
-/// The main job over real sshd hosts.
+/// Tests complete rollouts over real sshd hosts.
 struct RolloutTests {
     @Test func aFleetIsUpgradedLayerByLayerToVerified() async throws {
         try await FleetFixture.with(.standard(hosts: 8)) { fleet in
@@ -61,7 +61,7 @@ struct RolloutTests {
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             #expect(try await fleet.holdCode() == "evidence-regressed")
             try await fleet.expect(.refused, "rollout", "resume")
-            // A narrower way is open, so a rollback says why it is taken.
+            // A narrower recovery is possible, so a rollback needs a reason.
             try await fleet.expect(.refused, "rollback", "--host", "core-2")
             let page = "\(fleet.folder)/boundary.md"
             try await fleet.expect(.held, "recover", "--output", page)
@@ -197,7 +197,7 @@ struct RolloutTests {
             try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
             try await fleet.expect(
                 .notRecovered, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
-            // Nothing was sent to whoever answers there now.
+            // Nothing was sent to the machine that answers there now.
             #expect(try fleet.journal(of: "core-1").count == 1)
 
             let host = try fleet.lab.host("core-1")
@@ -256,7 +256,7 @@ struct RolloutTests {
         }
     }
 
-    /// What a failed script printed last is where people look for why a run is held.
+    /// The end of a failed script's output is where people look for the reason of a hold.
     private func everyViewShows(_ line: String, of fleet: FleetFixture, run: String) async throws {
         #expect(run.contains(line), "\(run)")
         let page = "\(fleet.folder)/boundary.md"
@@ -273,7 +273,7 @@ struct RolloutTests {
 
     @Test func aWrongPlanIsReplacedByASuccessor() async throws {
         try await FleetFixture.with { fleet in
-            // The wrong plan: it asks core for a release that does not exist.
+            // The wrong plan: it names a release of core that does not exist.
             try await fleet.approvePlan(to: "1.5.0") {
                 RolloutTests.plan(
                     $0,

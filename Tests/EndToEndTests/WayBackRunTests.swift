@@ -3,10 +3,10 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// Releases that bring scripts of their own: the way back is that of the version before.
+/// Releases that replace their own scripts: the rollback uses the scripts of the previous version.
 struct WayBackRunTests {
-    /// Replaces every shell script of the stack, as a release does that is a checkout: what follows would break a way back that ran any of
-    /// them. For a text in single quotes.
+    /// Replaces every shell script of the stack, as a checkout of a release does: a rollback that ran any of the new
+    /// scripts would fail. Must be used inside single quotes.
     static let replacingScripts =
         ##"for f in scripts/*.sh; do rm "$f"; printf "#!/bin/sh\necho new; exit 66\n" >"$f"; chmod 755 "$f"; done"##
 

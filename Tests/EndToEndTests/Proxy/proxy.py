@@ -1,4 +1,4 @@
-"""A TCP proxy that spoils one connection: what networks do, at a byte that the test chooses.
+"""A TCP proxy that injects a network fault into one connection, at a byte that the test chooses.
 
 usage: proxy.py LISTEN_ADDRESSES PORT TARGET_ADDRESS TARGET_PORT FAULT CONNECTION BYTES
 
@@ -86,7 +86,7 @@ class Connection:
             async for data in self.pieces(reader):
                 if self.is_stalled:
                     await asyncio.Event().wait()
-                # Up to the very byte, not to the end of a segment.
+                # Forwards up to the exact byte, not to the end of a segment.
                 room = limit - self.bytes if self.strikes_at_a_byte else len(data)
                 part = data[:max(0, min(room, len(data)))]
                 writer.write(part)

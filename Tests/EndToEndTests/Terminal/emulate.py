@@ -17,12 +17,12 @@ import termios
 
 import pyte
 
-# Far longer than one drawing takes, and far shorter than two are apart when nothing happens.
+# Much longer than one drawing, and much shorter than the time between drawings when nothing happens.
 QUIET_SECONDS = 0.05
 
 
 def stop(child):
-    """Stops the command; False where it has ended before."""
+    """Stops the command; returns False if it has already ended."""
     os.kill(child, signal.SIGSTOP)
     return os.waitid(os.P_PID, child, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
 
