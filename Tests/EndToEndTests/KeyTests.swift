@@ -87,7 +87,7 @@ struct KeyTests {
         }
     }
 
-    /// Removes the keys from the lab's hosts; returns the variables of a home that is empty except for the folder `.ssh`.
+    /// Removes the keys from the lab's hosts; returns the variables of a home that has only an empty folder `.ssh`.
     private func forgetKeys(of fixture: FleetFixture) async throws -> String {
         try FileManager.default.createDirectory(
             atPath: "\(fixture.folder)/home/.ssh", withIntermediateDirectories: true)

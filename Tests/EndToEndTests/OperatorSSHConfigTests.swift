@@ -115,7 +115,7 @@ struct OperatorSSHConfigTests {
         }
     }
 
-    @Test("an ssh_config from an inventory file runs no commands unless that is requested")
+    @Test("an ssh_config that an inventory names runs no commands unless that is requested")
     func foreign() async throws {
         try await FleetFixture.with { fixture in
             let mark = "\(fixture.folder)/ran"

@@ -9,7 +9,7 @@ struct SecretTests {
     /// Its JSON, URL and base64 encodings all differ from it.
     static let canary = "cana\"ry\\of/a 7+mine%"
 
-    /// Echoes its caller's secret in every encoding, in the answer's head and body; meanwhile checks whether a command line
+    /// Echoes its caller's secret in every encoding, in the answer's head and body; also checks whether a command line
     /// or an environment of this machine contains it.
     static let server = """
         import base64, glob, http.server, json, sys, urllib.parse

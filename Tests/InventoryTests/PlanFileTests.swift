@@ -84,7 +84,7 @@ struct PlanFileTests {
         #expect(try Digest.canonical(of: Examples.plan(changed)) != digest)
     }
 
-    /// What is replaced in the example by what, where the problem is reported, and what it says.
+    /// A replacement in the example, where the problem is reported, and its text.
     static let refusals: [(from: String, to: String, at: String, message: String)] = [
         ("to: \"1.5.0\"\n", "to: latest\n", "to: latest", "version 'latest' is floating"),
         ("      - name: api\n", "      - name: \"a|b\"\n", "- name: \"a|b", "is no component name"),

@@ -4,9 +4,9 @@ import UpgradeDomain
 
 @testable import Inventory
 
-/// What of today's rules an older run is asked for when it goes on.
+/// Tests which of the current rules apply to an older run when it is resumed.
 struct ResumeRuleTests {
-    /// - Parameter owners: as the run has kept them; nil is those of the inventory.
+    /// - Parameter owners: the owners that the run stored; nil for those of the inventory.
     private func problems(
         owners: [LayerName: [Owner]]? = nil, _ change: (inout Plan) -> Void
     ) throws -> [String] {
@@ -23,7 +23,7 @@ struct ResumeRuleTests {
 
     @Test func aPlanThatMayStartMayGoOn() throws {
         #expect(try problems { _ in } == [])
-        #expect(try problems(owners: [:]) { _ in } == [], "the first release kept no owners")
+        #expect(try problems(owners: [:]) { _ in } == [], "the first release stored no owners")
     }
 
     @Test func aLayerThatThePlanLeavesOutCountsAsALowerOne() throws {
