@@ -152,7 +152,7 @@ struct FileTests {
             }
             try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: place)
         }
-        // In a sticky folder somebody else could put a journal beside the ledger. A group's folder is shared on purpose.
+        // In a sticky folder somebody else could put a journal beside the ledger. A group's folder is meant to be shared.
         #expect(chmod(fixture.folder, 0o1777) == 0)
         for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(path) } }
         #expect(chmod(fixture.folder, 0o2770) == 0)
@@ -268,7 +268,7 @@ struct FileTests {
         #expect(ids.count == 1)
     }
 
-    @Test("on a full disk new events are refused with a message and old ones stay readable", .enabled(if: getuid() == 0))
+    @Test("on a full disk new events are refused in words and old ones stay readable", .enabled(if: getuid() == 0))
     func fullDisk() async throws {
         let disk = try SmallDisk(in: fixture.folder)
         let path = disk.folder + "/ledger.sqlite"

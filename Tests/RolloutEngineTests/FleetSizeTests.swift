@@ -3,7 +3,7 @@ import UpgradeDomain
 
 @testable import RolloutEngine
 
-/// What is asked at once is bounded, and what is kept of placements finds the same ones as a look at each.
+/// The number of simultaneous requests is bounded, and the sets of placements match a scan of every placement.
 struct FleetSizeTests {
     private static let count = Decision.readsAtOnce + 60
 
@@ -27,7 +27,7 @@ struct FleetSizeTests {
         #expect(harness.state.baselines.count == FleetSizeTests.count)
     }
 
-    /// More hosts are dead than are asked at once, and they come first: the others are heard all the same.
+    /// More hosts are dead than are asked at once, and they come first; the others are still asked.
     @Test func deadHostsDoNotKeepTheOthersFromBeingHeard() {
         var harness = fleet()
         let dead = Set((0..<Decision.readsAtOnce + 10).map { HostName("h\($0)") })

@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// Facts and requests that cross each other: what was ordered before does not decide what was asked for since.
+/// Facts and requests that cross: a capture ordered before a request decides nothing that was requested later.
 struct LateFactsTests {
     static let c1 = Placement(host: "c1", layer: "core")
     static let c2 = Placement(host: "c2", layer: "core")
@@ -163,7 +163,7 @@ struct LateFactsTests {
             harness.machines[placement]?.script = .ends(.exited(code: 1))
         }
         harness.attach()
-        // Both are intended before either is sent.
+        // Both intents are recorded before either is sent.
         while harness.state.openOperations.count < 2 {
             let ready = try #require(effects(harness).first { if case .start = $0 { false } else { true } })
             harness.carryOut(ready)
@@ -207,7 +207,7 @@ struct LateFactsTests {
         ]
         var harness = EngineHarness(Model.run(layers, hosts: [("box", ["data", "core", "edge"])]))
         let data = Placement(host: "box", layer: "data")
-        // The host's services are the same whichever layer looks at them.
+        // Every layer of the host sees the same services.
         harness.machines[data]?.afterUpgrade = { $0.statuses["store"] = "ready" }
         harness.run { $0.state.placements[data]?.phase == .warmingUp }
         for placement in harness.machines.keys { harness.machines[placement]?.statuses["store"] = "ready" }
@@ -242,7 +242,7 @@ struct LateFactsTests {
             one.machines[Placement(host: "box", layer: layer)]?.statuses["api"] = "down"
             one.request(.recheck(host: "box"))
             one.run()
-            #expect(one.state.refusal(of: .resume) != nil, "answered although \(layer) did not pass")
+            #expect(one.state.refusal(of: .resume) != nil, "cleared although \(layer) did not pass")
         }
         harness.request(.recheck(host: "box"))
         harness.run()

@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// What is shown of a capture beside what it is judged by.
+/// Compares what is shown of a capture with what it is judged by.
 struct PlacementComparisonTests {
     private static let c2 = Placement(host: "c2", layer: "core")
 
@@ -21,7 +21,7 @@ struct PlacementComparisonTests {
         (state.comparison(of: placement)?.divergent ?? []).map { "\($0.surface) \($0.item)" }
     }
 
-    /// Every kind of evidence that holds a run is among what diverges, and nothing else is.
+    /// Exactly the evidence that holds a run is shown as divergent, for every kind of evidence.
     @Test func evidenceThatHoldsTheRunDiverges() {
         let damages: [([String], Damage)] = [
             (["version:app app", "runtime:app manifest"], { $0.version = "1" }),
@@ -60,7 +60,7 @@ struct PlacementComparisonTests {
         #expect(version?.expected == "2" && version?.after == "1" && version?.before == "1")
     }
 
-    /// A host in two layers: what one of them changes as expected is no difference of the other.
+    /// A host in two layers: an expected change by one layer is not a difference of the other.
     @Test func anExpectedChangeByAnotherLayerOfTheHostPasses() {
         let store = ItemReference(surface: "services", item: "store")
         let definition = Model.run(
@@ -96,7 +96,7 @@ struct PlacementComparisonTests {
         #expect(item?.verdict == .stillUnhealthy)
     }
 
-    /// Before any baseline is accepted, what keeps it from being one.
+    /// Before a baseline is accepted, the comparison shows what prevents it.
     @Test func aBaselineThatIsRefusedShowsWhy() {
         let state = run { $0.version = "7" }
         #expect(state.isHeld)
@@ -118,7 +118,7 @@ struct PlacementComparisonTests {
         #expect(version?.expected == "1" && version?.after == "1")
     }
 
-    /// What passed stays what passed, whatever happens afterwards.
+    /// An item that passed stays passed, whatever happens afterwards.
     @Test func anExpiredWaiverDoesNotChangeWhatPassed() throws {
         func run(waivedUntil end: WallTime) -> EngineHarness {
             let definition = Model.run {
@@ -161,7 +161,7 @@ struct PlacementComparisonTests {
         #expect(divergent(harness.state, at: data).isEmpty)
     }
 
-    /// A host that the run before has changed is at its target before this one begins.
+    /// A host that the previous run has changed is at its target before this run begins.
     @Test func placementsThatASuccessorAdoptsDoNotDiverge() {
         var first = EngineHarness(Model.run())
         first.machines[PlacementComparisonTests.c2, default: .init()].script = .ends(.exited(code: 1))

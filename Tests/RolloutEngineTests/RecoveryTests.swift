@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// What follows a failed boundary: repair, rerun, rollback, and only then going on.
+/// Tests what follows a failed boundary: repair, rerun or rollback, and only then a resume.
 struct RecoveryTests {
     static let c2 = Placement(host: "c2", layer: "core")
 
@@ -63,7 +63,7 @@ struct RecoveryTests {
         let rollback = try #require(harness.state.unresolvedFailures.last)
         #expect(rollback.problem.code == .guardrailRefused)
         #expect(harness.state.output(of: rollback) == ["no way back"])
-        // What the evidence shows is nobody's output.
+        // A failure found by evidence has no output.
         let regressed = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         #expect(try regressed.state.output(of: #require(regressed.state.holdingFailure)).isEmpty)
     }
@@ -159,7 +159,7 @@ struct RecoveryTests {
         #expect(refusal { $0.worksWith = ["data": ["1", "2"]] } == nil)
     }
 
-    /// What is missing for a request, at a time.
+    /// What a request lacks at a time.
     private func refusal(
         _ state: RolloutState, _ action: RequestedAction, at wall: WallTime
     ) -> String? {
@@ -181,13 +181,13 @@ struct RecoveryTests {
         #expect(approval.hosts == ["c2"])
         harness.request(.approveRecovery(approval))
         #expect(refusal(harness.state, host, at: .afterExpiry) == nil)
-        // Bound to its hosts and its action.
+        // The approval is bound to its hosts and its action.
         #expect(refusal(harness.state, layer, at: .afterExpiry) != nil)
         #expect(refusal(harness.state, all, at: .afterExpiry) != nil)
         let rerun = RecoveryApproval(owner: "own-core", action: .rerun, boundary: harness.state.boundary, hosts: ["c1"])
         harness.request(.approveRecovery(rerun))
         #expect(refusal(harness.state, layer, at: .afterExpiry) != nil)
-        // Bound to its boundary: once the run has gone on, it says nothing.
+        // The approval is bound to its boundary: once the run has gone on, it has no effect.
         harness.request(host)
         harness.run()
         harness.request(.resume)
@@ -341,20 +341,20 @@ struct RecoveryTests {
         #expect(harness.state.status == .cancelled && harness.state.isClosed && harness.state.isAtRest)
         #expect(harness.state.refusal(of: .resume) != nil)
 
-        // Once a step may have run there is something to take back, also while nobody knows whether it did.
+        // Once a step may have run there is something to roll back, even while it is unknown whether it ran.
         for script in [EngineHarness.Script.ends(.exited(code: 1)), .losesItsEnd, .neverArrives] {
             var changed = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])]))
             changed.machines[Placement(host: "c1", layer: "core")]?.script = script
             changed.run { !$0.state.operations.isEmpty }
             #expect(changed.state.refusal(of: .cancel) != nil)
         }
-        // What never ran changed nothing.
+        // A step that never ran changed nothing.
         var refused = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])]))
         refused.machines[Placement(host: "c1", layer: "core")]?
             .script = .ends(.guardrailRefused(guardrail: "g", code: 3))
         refused.run()
         #expect(refused.state.refusal(of: .cancel) == nil)
-        // A successor answers for what the run before it changed, also before it has looked.
+        // A successor is responsible for the changes of the previous run, even before its first capture.
         let succession = Succession(
             predecessor: "r-0", baselines: [:], attempts: [Placement(host: "c1", layer: "core"): 1])
         var successor = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])], succession: succession))

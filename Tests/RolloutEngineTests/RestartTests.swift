@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// Crashes, doubts and pauses change when things happen, never what happens.
+/// Crashes, unknown outcomes and pauses change when things happen, never what happens.
 struct RestartTests {
     @Test func aCrashAfterAnyEventEndsInTheSameRunAndNoScriptRunsTwice() {
         var whole = EngineHarness(Model.run())
@@ -145,7 +145,7 @@ struct RestartTests {
 }
 
 extension EngineHarness {
-    /// Sends an intent of which nothing is ever heard again.
+    /// Sends an intent and never reports on it.
     mutating func dispatchSilently(_ id: OperationID) {
         append(.operationStarted(id: id))
         followed.insert(id)

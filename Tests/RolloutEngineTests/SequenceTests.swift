@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// The sequence is kept, and nothing goes on past a failed boundary.
+/// The order is kept, and nothing continues past a failed boundary.
 struct SequenceTests {
     @Test func aHealthyFleetIsVerifiedLayerByLayer() {
         var harness = EngineHarness(Model.run())
@@ -38,7 +38,7 @@ struct SequenceTests {
         #expect(harness.state.status == .verified)
     }
 
-    /// What goes wrong on c2, and the hold that it must end in.
+    /// Faults on c2 and the hold that each must lead to.
     static let faults: [(String, HoldCode, @Sendable (inout EngineHarness.Machine) -> Void)] = [
         ("exit 3", .stepFailed, { $0.script = .ends(.exited(code: 3)) }),
         ("signal", .stepFailed, { $0.script = .ends(.signaled(signal: 9)) }),
@@ -84,12 +84,12 @@ struct SequenceTests {
         #expect(!harness.order.contains(Placement(host: "c3", layer: "core")))
         #expect(!harness.order.contains(Placement(host: "e1", layer: "edge")))
         #expect(harness.state.openOperations.isEmpty)
-        // Whoever can still be asked was looked at once more before anybody decides.
+        // Every reachable host was captured once more before a decision.
         #expect(harness.captures(.postFailure).contains(.placement(faulty)) == (code != .hostUnreachable), "\(name)")
         let record = try #require(harness.state.boundaryRecord)
         #expect(record.completed == .batch(layer: "core", index: 0))
         #expect(harness.state.refusal(of: .resume) != nil)
-        // No flag and no further driving goes past it.
+        // Neither a flag nor more driving gets past it.
         let starts = harness.order.count
         harness.attach()
         harness.run()

@@ -60,7 +60,7 @@ struct AgentTests {
         #expect(alone.code == .keyNotHeld)
     }
 
-    @Test("a signature that the agent's user does not confirm ends the login with the agent's reason")
+    @Test("if the agent's user does not confirm a signature, the login ends with the agent's reason")
     func refused() async throws {
         try await TestServer.run { server in
             try await withAgent { agent in
@@ -78,7 +78,7 @@ struct AgentTests {
         }
     }
 
-    @Test("an agent that stalls delays nobody else, fails its own login in time, and is used again when it wakes up")
+    @Test("an agent that stalls delays no other login, fails its own in time, and is used again when it wakes up")
     func stalled() async throws {
         try await TestServer.run { server in
             try await withAgent { agent in
@@ -96,7 +96,7 @@ struct AgentTests {
                     let error = try await failure { _ = try await client.connect(to: target) }
                     #expect(error.code == .agentFailed)
                     #expect(error.message.contains("did not answer within 0.3 seconds"))
-                    // They share the connection, whose answers can no longer be told apart.
+                    // They share the connection, whose answers can no longer be matched to requests.
                     let other = try await failure { _ = try await waiting.value }
                     #expect(other.code == .agentFailed)
                     kill(agent.process, SIGCONT)
@@ -124,7 +124,7 @@ struct AgentTests {
         }
     }
 
-    @Test("an agent that is not there, or says what is no answer, is an error and nothing waits for it")
+    @Test("an agent that is missing or sends an invalid answer is an error, and nothing waits for it")
     func broken() async throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -150,7 +150,7 @@ struct AgentTests {
         }
     }
 
-    @Test("no prefix of an agent's answer is taken for the whole")
+    @Test("no prefix of an agent's answer is mistaken for the whole answer")
     func prefixes() {
         var keys = SSHWireWriter()
         keys.uint32(2)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SSHTransport
 
-/// Peers that are no SSH server, or stop in the middle of being one.
+/// Peers that are not SSH servers or stop in the middle of the protocol.
 @Suite("Early failures")
 struct EarlyFailureTests {
     private func target(port: Int) throws -> SSHTarget {
