@@ -152,7 +152,7 @@ struct FileTests {
             }
             try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: place)
         }
-        // In a sticky folder somebody else could put a journal beside the ledger. A group's folder is meant to be shared.
+        // In a sticky folder somebody else could put a journal beside the ledger. A group's folder is shared by design.
         #expect(chmod(fixture.folder, 0o1777) == 0)
         for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(path) } }
         #expect(chmod(fixture.folder, 0o2770) == 0)

@@ -112,7 +112,7 @@ struct EngineHarness {
     /// The effects that are due now.
     var next: Decision { state.next(at: now, wall, following: followed) }
 
-    /// A process that reported an outcome, or a lost one, no longer follows the operation, and neither does another one.
+    /// A process that reported an outcome or a lost one no longer follows the operation, and neither does any other.
     private mutating func stopFollowing(_ event: RunEvent) {
         switch event {
         case .operationEnded(let record): followed.remove(record.id)

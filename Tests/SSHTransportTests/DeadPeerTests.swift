@@ -20,7 +20,7 @@ struct DeadPeerTests {
                 let command = try await client.connect(to: target).execute("echo begun; exec cat")
                 #expect(try await command.read() == Array("begun\n".utf8))
                 #expect(namespace.takeLinkDown())
-                // Nothing is sent and nothing arrives, so only the kernel's own probes notice. The limit is far beyond the
+                // Nothing is sent and nothing arrives: only the kernel's own probes notice. The limit is far beyond the
                 // configured silence and would be another error.
                 let error = try await failure { _ = try await command.read(timeout: .seconds(60)) }
                 #expect(error.code == .connectionLost)

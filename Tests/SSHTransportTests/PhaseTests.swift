@@ -46,7 +46,7 @@ struct PhaseTests {
         return deadlines
     }
 
-    @Test("a peer that falls silent gives a different error in each phase", arguments: Transport.allCases, Phase.allCases)
+    @Test("a silent peer gives a different error in each phase", arguments: Transport.allCases, Phase.allCases)
     func silent(transport: Transport, phase: Phase) async throws {
         if phase == .authentication, getuid() != 0 { try Test.cancel("needs root") }
         if phase == .resolution, !SilentNameServer.isAvailable { try Test.cancel("needs root and mount namespaces") }

@@ -1,9 +1,9 @@
 import SafeText
 import Testing
 
-/// Nothing of a host becomes markup of a page.
+/// Text from a host never becomes markup of a page.
 struct PageTextTests {
-    /// Marks, joiners and letters that Swift makes one character of with what stands before or after them.
+    /// Marks, joiners and letters that Swift combines with their neighbours into one character.
     static let joining = ["", "\u{301}", "\u{d4e}", "\u{200d}", "\u{600}", "\u{110bd}", "\u{fe0f}", "\u{20dd}"]
 
     @Test(arguments: joining, joining)

@@ -1,13 +1,13 @@
 import SafeText
 import Testing
 
-/// Text from outside is cut where its bytes say so, whatever Swift takes for one character.
+/// Text from outside is split by its bytes, regardless of what Swift considers one character.
 struct ScanTests {
     @Test(
         arguments: [
             ("", []), ("a", ["a"]), ("a\n", ["a"]), ("a\r\nb\r\n", ["a", "b"]), ("a\n\nb", ["a", "", "b"]),
             ("\r\n", [""]), ("a\rb\n", ["a\rb"]), ("a\u{2028}b\u{85}c\n", ["a\u{2028}b\u{85}c"]),
-            // A mark would join a line end of its own kind, and does not join this one.
+            // A combining mark does not change where the line ends.
             ("a\n\u{301}b", ["a", "\u{301}b"]),
         ] as [(String, [String])])
     func linesEndAtLineFeeds(_ text: String, _ expected: [String]) { #expect(text.lines.map(String.init) == expected) }

@@ -1,7 +1,7 @@
 import SafeText
 import Testing
 
-/// What is written to a terminal is one line, and nothing in it steers but our own styles.
+/// Text for a terminal is one line, and only our own styles in it control the terminal.
 struct TerminalLineTests {
     @Test(
         arguments: [

@@ -1,6 +1,6 @@
 import Testing
 
-/// The repository against its own rules.
+/// Checks the repository against its own rules.
 @Suite struct HouseRuleTests {
     private let tree: SourceTree
 

@@ -1,6 +1,6 @@
 import Testing
 
-/// Each rule on a violation planted for it, and on the same thing done right.
+/// Tests each rule with a planted violation and with a correct version of the same code.
 @Suite struct PlantedViolationTests {
     private func imports(_ path: String, _ text: String) -> [Violation] {
         ImportRules.violations(in: SourceFile(path: path, text: text))
@@ -44,7 +44,7 @@ import Testing
         #expect(imports(path, text) == [], "\(path): \(text)")
     }
 
-    /// Files of which each needs the next one, and the last the first.
+    /// Files that each need the next one, while the last needs the first.
     private func circle(of count: Int, in folder: String = "Sources/Ledger", closed: Bool = true) -> [SourceFile] {
         (0..<count).map { index in
             let next = (index + 1) % count
@@ -57,7 +57,7 @@ import Testing
         #expect(CircleRules.violations(in: circle(of: 4)).isEmpty)
         #expect(CircleRules.violations(in: circle(of: 5)).map(\.path) == ["Sources/Ledger/0.swift"])
         #expect(CircleRules.violations(in: circle(of: 9, closed: false)).isEmpty)
-        // Types of one name in two targets are two types.
+        // Types with the same name in two targets are different types.
         let (one, other) = (circle(of: 5), circle(of: 5, in: "Sources/LabFleet"))
         #expect(CircleRules.violations(in: Array(one[..<3] + other[3...])).isEmpty)
     }

@@ -1,7 +1,7 @@
 import Testing
 import UpgradeDomain
 
-/// What must hold of every comparison, over seeded families.
+/// Properties of every comparison, over seeded families.
 struct DeltaPropertyTests {
     static let seeds: Range<UInt64> = 0..<500
 

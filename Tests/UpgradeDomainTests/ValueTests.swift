@@ -10,7 +10,7 @@ struct ValueTests {
     @Test(arguments: ["1.5.0", "2026.11", "4f2c9e1", "v3"])
     func anExactVersionIsNotFloating(_ text: String) { #expect(!Version(text).isFloating) }
 
-    /// Sizes over ten hosts, and the batches that they make.
+    /// Sizes over ten hosts, and the resulting batches.
     @Test(
         arguments: [
             (["1", "25%", "100%"], [1, 2, 7]), (["1", "1", "100%"], [1, 9]), (["100%"], [10]),
@@ -141,7 +141,7 @@ struct ValueTests {
         #expect(verdict("ana", plan: "p2", hosts: "h1") == .void(by: "ana", changed: "plan"))
         #expect(verdict("ana", plan: "p1", hosts: "h2") == .void(by: "ana", changed: "hosts"))
         #expect(verdict("eve", plan: "p1", hosts: "h1") == .missing)
-        // As many runs as it names, and none of a later time; what 0.1.0 wrote names neither.
+        // Valid for as many runs as it names and until its end; approvals of 0.1.0 have neither limit.
         let approved = ApprovalStanding.Verdict.approved(by: "ana", claimedBy: "u")
         #expect(verdict("ana", plan: "p1", hosts: "h1", usedBy: ["r-1", "r-2"]) == approved)
         #expect(verdict("ana", plan: "p1", hosts: "h1", runs: 2, usedBy: ["r-1"]) == approved)
@@ -170,7 +170,7 @@ struct ValueTests {
     }
 }
 
-/// Addresses are what the system's own reader takes, and one place is one value.
+/// An address is whatever the system's own parser accepts, and one address has one value.
 struct HostAddressTests {
     @Test(
         arguments: [
@@ -200,7 +200,7 @@ struct HostAddressTests {
         ])
     func spellingsOfOneAddressMatch(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
 
-    /// What may be handed to a program although it is no address: names of ssh_config, accounts, what was stored before.
+    /// Values that are safe to pass to a program although they are not addresses: ssh_config names, accounts, old values.
     @Test(arguments: [
         "node.1", "prod:db1", "CORP\\deploy", "[10.0.0.1]:2222", "rack_12", "a%eth0", "übung", "ana@corp",
     ])
@@ -228,7 +228,7 @@ struct HostAddressTests {
         #expect(HostAddress("a") != HostAddress("b"))
     }
 
-    /// 50,000 texts of the letters of addresses, against inet_pton(3).
+    /// Compares 50,000 texts of address characters with inet_pton(3).
     @Test func numericAddressesReadAsTheSystemReadsThem() {
         var generator = SystemRandomNumberGenerator()
         let pieces = ["0", "1", "12", "255", "256", "ffff", "a", "::", ":", ":", ":", ".", ".", "01", "10.0.0.1"]
@@ -253,7 +253,7 @@ struct HostAddressTests {
     }
 }
 
-/// One id, one run of a script, whatever things are called.
+/// Each id belongs to one run of a script, whatever the names are.
 struct OperationIDTests {
     @Test(
         arguments: [
@@ -283,7 +283,7 @@ struct OperationIDTests {
             let action = isRollback ? OperationAction.rollback : .step(name: StepName(parts[3]))
             let id = OperationID(run: RunID(parts[0]), placement: placement, action: action, attempt: attempt)
             let what = [parts[0], parts[1], parts[2], isRollback ? "" : parts[3], "\(isRollback)", "\(attempt)"]
-            // As bytes: Swift's own `==` holds two spellings of a letter for one.
+            // Compared as bytes: Swift's own `==` treats two encodings of a letter as equal.
             let key = id.rawValue.utf8.map { String($0) }.joined(separator: " ")
             let before = seen[key] ?? what
             #expect(zip(before, what).allSatisfy { $0.utf8.elementsEqual($1.utf8) }, "\(id): \(before) and \(what)")
