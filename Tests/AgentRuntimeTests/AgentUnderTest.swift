@@ -209,7 +209,7 @@ final class AgentUnderTest {
             switch try reply(to: request) {
             case .output(let slice):
                 guard slice.fromByte == position + (slice.droppedBytes ?? 0) else {
-                    throw Surprise("a gap without a name at \(slice.fromByte)")
+                    throw Surprise("an unreported gap at \(slice.fromByte)")
                 }
                 if pieces.isEmpty || slice.droppedBytes != nil { pieces.append((slice.fromByte, [])) }
                 pieces[pieces.count - 1].bytes += slice.bytes.elements

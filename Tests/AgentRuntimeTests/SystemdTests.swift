@@ -88,7 +88,7 @@ final class PrivateSystemd {
         var line: [UInt8] = []
         while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != 0x0a { line.append(byte) }
         guard let first = Int32(String(decoding: line, as: UTF8.self)) else {
-            throw Surprise("no systemd came up: \(String(decoding: line, as: UTF8.self))")
+            throw Surprise("systemd did not start: \(String(decoding: line, as: UTF8.self))")
         }
         prefix = ["nsenter", "--target", "\(first)", "--mount", "--pid", "--cgroup", "--uts", "--ipc"]
         // The first client starts the bus; on a slow machine an agent might not have time for that.

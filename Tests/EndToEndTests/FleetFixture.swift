@@ -152,8 +152,8 @@ struct FleetFixture: Sendable {
 
     // MARK: Plans
 
-    /// Stores the lab's plan to a version (optionally changed) and approves it for every layer. Services get more time than in
-    /// the lab's own plan, because other tests use the processors too.
+    /// Stores the lab's plan for a version (optionally changed) and approves it for every layer. Services get more time
+    /// than in the lab's own plan, because other tests use the processors too.
     func approvePlan(
         to version: Version, change: (String) -> String = { $0 }, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {

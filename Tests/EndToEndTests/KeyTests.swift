@@ -32,7 +32,7 @@ struct KeyTests {
     }
 
     @Test(
-        "a passphrase is asked once on the terminal, for every host and connection, and its agent ends with the process"
+        "a passphrase is asked for once, for every host and connection, and its agent ends with the process"
     )
     func askedOnce() async throws {
         try await FleetFixture.with { fixture in
@@ -135,7 +135,7 @@ struct KeyTests {
         }
     }
 
-    /// A public key's blob, in base64: the type, 32 bytes, and the application's name, each after its length (RFC 4251).
+    /// A public key's blob in base64: the type, 32 bytes, and the application's name, each after its length (RFC 4251).
     private static func blob(type: String) -> String {
         func field(_ bytes: [UInt8]) -> [UInt8] {
             withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { [UInt8]($0) } + bytes
@@ -145,7 +145,7 @@ struct KeyTests {
     }
 
     @Test(
-        "a host that names no key is logged into with the standard keys that are there, each of them named when refused"
+        "a host that names no key is logged into with the existing standard keys, and refused keys are named"
     )
     func standardKeys() async throws {
         try await FleetFixture.with { fixture in

@@ -4,7 +4,7 @@ import Foundation
 // usage: lockflight-fuzz --ENTRY [libFuzzer's options] [CORPUS FOLDER...] | --ENTRY INPUT FILE
 //
 // Runs one entry point for untrusted bytes under libFuzzer, or replays one input. libFuzzer itself ignores options that
-// begin with two dashes, so its child processes (-merge=1, -jobs=N) get the entry as well. scripts/fuzz.sh runs them all.
+// begin with two dashes, so its child processes (-merge=1, -jobs=N) get the entry as well. scripts/fuzz.sh runs all.
 
 var argumentCount = CommandLine.argc
 var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv

@@ -83,7 +83,7 @@ struct FileTests {
     }
 
     @Test(
-        "a file that is no ledger is refused and left alone",
+        "a file that is not a ledger is refused and left unchanged",
         arguments: ["CREATE TABLE t (x)", "PRAGMA application_id = 7", "PRAGMA user_version = 1"])
     func otherDatabase(sql: String) async throws {
         _ = try runProgram(["sqlite3", fixture.path, sql])
@@ -118,7 +118,7 @@ struct FileTests {
     }
 
     @Test(
-        "what is made is for its owner alone, or for the group of a shared folder, whatever the umask",
+        "new files are for their owner only, or for the group of a shared folder, whatever the umask",
         arguments: [(0o700, 0o600), (0o2770, 0o660)])
     func modes(folder: Int, file: Int) async throws {
         #expect(chmod(fixture.folder, mode_t(folder)) == 0)
@@ -174,7 +174,7 @@ struct FileTests {
     }
 
     @Test(
-        "a colleague's ledger is read in a folder of root for a group, if the caller is in it",
+        "a colleague's ledger in root's folder for a group is read if the caller is in the group",
         .enabled(if: getuid() == 0))
     func colleague() async throws {
         _ = try await fixture.open()

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 /// Rules 1 judge records from before verdicts were stored, on every reading, so they must never change.
 @Suite struct RulesTests {
-    /// The digest of 4,000 verdicts by rules 1 when they were frozen. If it differs, a change altered how history reads:
+    /// The digest of 4,000 verdicts by rules 1, as frozen. If the test fails, a change altered how history is read:
     /// revert it, and add new rules beside the old ones with the next number.
     private static let frozen: UInt64 = 13_021_945_931_541_634_725
 

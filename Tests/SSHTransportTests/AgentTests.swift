@@ -7,7 +7,7 @@ import Testing
 @Suite("Keys that an ssh-agent holds", .serialized)
 struct AgentTests {
     @Test(
-        "a key whose private half is in the agent alone logs in, by its .pub file",
+        "a key whose private half is only in the agent logs in by its .pub file",
         arguments: [["-t", "ed25519"], ["-t", "ecdsa", "-b", "521"], ["-t", "rsa", "-b", "3072"]])
     func publicHalf(userKey: [String]) async throws {
         try await TestServer.run(userKey: userKey) { server in
@@ -25,7 +25,7 @@ struct AgentTests {
     }
 
     @Test(
-        "a key file with a passphrase logs in through the agent, nobody is asked",
+        "a key file with a passphrase logs in through the agent without a prompt",
         arguments: [["-t", "ed25519"], ["-t", "rsa", "-b", "2048", "-m", "PEM"]])
     func encrypted(userKey: [String]) async throws {
         try await TestServer.run(userKey: userKey, passphrase: "secret") { server in

@@ -143,7 +143,7 @@ extension ConformanceTests {
             let error = try await failure { _ = try await connection.execute("true") }
             #expect(error.code == .limitExceeded)
             execs.removeLast().sendEOF()
-            try await eventually("a place is free") { (try? await connection.run("true")) != nil }
+            try await eventually("a slot is free") { (try? await connection.run("true")) != nil }
         }
     }
 
@@ -180,7 +180,7 @@ extension ConformanceTests {
     }
 
     @Test(
-        "a server that dies while we read is a lost connection, after what it had sent", arguments: Transport.allCases)
+        "a server that dies while we read is a lost connection, reported after the data it had sent", arguments: Transport.allCases)
     func serverKilled(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("echo $PPID; exec cat")
@@ -285,7 +285,7 @@ extension ConformanceTests {
     }
 
     @Test(
-        "a command that is silent for longer than the silence that is borne keeps its connection",
+        "a command that is silent for longer than the silence limit keeps its connection",
         arguments: Transport.allCases)
     func silentCommand(transport: Transport) async throws {
         var deadlines = SSHDeadlines.patient

@@ -127,7 +127,7 @@ struct ConformanceTests {
     }
 
     @Test(
-        "a key that is not accepted, whatever the server says to people before it refuses",
+        "a key that is not accepted, whatever banner the server shows before it refuses",
         arguments: Transport.allCases)
     func wrongKey(transport: Transport) async throws {
         let folder = try temporaryFolder()

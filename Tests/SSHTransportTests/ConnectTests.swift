@@ -53,7 +53,7 @@ struct ConnectTests {
     }
 
     @Test(
-        "a server that shares no algorithm is named with the list that differs",
+        "a server without a common algorithm is named with the list that differs",
         arguments: [
             ("Ciphers chacha20-poly1305@openssh.com", "Ciphers"), ("MACs hmac-sha2-256-etm@openssh.com", "MACs"),
             ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "KexAlgorithms"),

@@ -7,7 +7,7 @@ import Testing
 @Suite("Dead peers", .serialized)
 struct DeadPeerTests {
     @Test(
-        "a link that goes down is noticed within the silence that is configured",
+        "a link that goes down is noticed within the configured silence",
         .enabled(if: NetworkNamespace.isAvailable, "needs root and network namespaces"))
     func linkDown() async throws {
         let namespace = try NetworkNamespace()

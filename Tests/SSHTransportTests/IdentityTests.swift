@@ -143,7 +143,7 @@ struct IdentityTests {
     }
 
     @Test(
-        "an mpint is as short as can be and never negative",
+        "an mpint is as short as possible and never negative",
         arguments: [
             ([0], [0, 0, 0, 0]), ([0x80], [0, 0, 0, 2, 0, 0x80]), ([0, 0, 0x7f], [0, 0, 0, 1, 0x7f]),
         ] as [([UInt8], [UInt8])])

@@ -69,7 +69,7 @@ struct LoginTests {
         }
     }
 
-    @Test("after a key whose agent refuses the next one is tried, and the key is named if none is left")
+    @Test("if an agent refuses to sign, the next key is tried, and the key is named if no key is left")
     func agentRefuses() async throws {
         try await TestServer.run { server in
             try await withAgent { agent in

@@ -28,8 +28,8 @@ struct TestAgent {
         }
     }
 
-    /// Adds a private key file; its passphrase is answered by a program that only prints it. The program is a file of the
-    /// repository: one written here could still be open for writing in a child of another test, and not be run.
+    /// Adds a private key file; a program that only prints the passphrase answers for it. That program is a file in the
+    /// repository: one written here could still be open for writing in a child of another test and fail to run.
     func add(_ path: String, passphrase: String = "", options: [String] = []) throws {
         let adding = try spawn(
             ["/usr/bin/ssh-add", "-q"] + options + [path],

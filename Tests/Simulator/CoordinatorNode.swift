@@ -194,8 +194,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
         try await passOrDie()
-        // The ledger is read after a crash and at the end, and compared with the recorded events; in between the recorded
-        // events are used instead of reading it again.
+        // The ledger is read after a crash and at the end, and compared with the recorded events; otherwise those
+        // events are used directly.
         if world.recordIsBroken, sequence == 0 { throw RecordIsBroken() }
         guard world.hasCrashed else { return Array(world.checker.events.dropFirst(Int(sequence))) }
         world.hasCrashed = false
@@ -248,7 +248,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     }
 }
 
-/// The part of a state that must be equal live and folded: everything but marks on the monotonic clock, and what only this
+/// The part of a state that must be equal live and folded: everything but monotonic clock marks and what only this
 /// process knows of its own messages.
 struct Projection: Hashable {
     private let status: String

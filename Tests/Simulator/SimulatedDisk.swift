@@ -3,7 +3,7 @@ import AgentRuntime
 import ContentDigest
 import UpgradeDomain
 
-/// A host's disk: whatever dies, written files stay there completely; the disk may be full.
+/// A host's disk: written files survive every crash completely; the disk may be full.
 final class SimulatedDisk: Disk, @unchecked Sendable {
     private var files: [String: [UInt8]] = [:]
     private var writtenAt: [String: Int64] = [:]

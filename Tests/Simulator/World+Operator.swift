@@ -243,8 +243,8 @@ extension World {
 }
 
 extension RolloutState {
-    /// Whether nothing is left to do: the run succeeded, was rolled back, or was abandoned with every host that may still
-    /// be wrong retired.
+    /// Whether nothing is left to do: the run succeeded, was rolled back, or was abandoned with every host that may
+    /// still be wrong retired.
     var isAtItsEnd: Bool {
         switch status {
         case .verified, .verifiedExcept, .finalized, .cancelled, .superseded, .aborted, .rolledBack(.verified): true

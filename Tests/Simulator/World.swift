@@ -34,7 +34,7 @@ final class World: @unchecked Sendable {
     var retired: Set<HostName> = []
     /// Hosts that a copy of the ledger drove last.
     var copied: Set<HostName> = []
-    /// Whether the run's record can no longer be read completely: its driver goes on with what it has read; others cannot.
+    /// Whether the run's record can no longer be read completely: its driver goes on with what it has read.
     private(set) var recordIsBroken = false
     private(set) var met: Set<Sometimes> = []
     private var samples: [Placement: [(at: Int64, isHealthy: Bool)]] = [:]

@@ -21,7 +21,7 @@ package enum Yardstick {
         let time = ContinuousClock().measure {
             var round = 0
             while round < rounds {
-                // Knuth's linear congruential generator; its result is used so that the compiler does not remove the loop.
+                // Knuth's linear congruential generator; its result is used so that the compiler keeps the loop.
                 value = value &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 round += 1
             }

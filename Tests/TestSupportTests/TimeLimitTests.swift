@@ -24,7 +24,7 @@ import Testing
 
     @Test func aLateEventIsAwaitedAndAMissingOneIsNamed() async throws {
         var count = 0
-        try await eventually("three looks", within: .seconds(3_600)) {
+        try await eventually("three polls", within: .seconds(3_600)) {
             count += 1
             return count == 3
         }

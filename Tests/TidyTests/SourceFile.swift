@@ -5,7 +5,7 @@ struct SourceFile: Sendable {
     /// Relative to the repository's root.
     let path: String
     let text: String
-    /// The text's lines; for Swift, with comments and the contents of string literals blanked, so that a rule about code
+    /// The text's lines; in Swift files, comments and the contents of string literals are blanked, so a rule about code
     /// is never triggered by words.
     let code: [String]
 

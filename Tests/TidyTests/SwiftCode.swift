@@ -25,7 +25,7 @@ enum SwiftCode {
         return found
     }
 
-    /// The index of the line where the first brace that opens after the place closes; nil for a requirement, which has no body.
+    /// The index of the line where the first brace after the place is closed; nil for a requirement, which has no body.
     private static func closingLine(in code: [String], from first: Int, after start: String.Index) -> Int? {
         var braces = 0
         var parentheses = 0

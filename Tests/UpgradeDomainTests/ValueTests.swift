@@ -200,7 +200,7 @@ struct HostAddressTests {
         ])
     func spellingsOfOneAddressMatch(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
 
-    /// Values that are safe to pass to a program although they are not addresses: ssh_config names, accounts, old values.
+    /// Values that are safe to pass to a program without being addresses: ssh_config names, accounts, old values.
     @Test(arguments: [
         "node.1", "prod:db1", "CORP\\deploy", "[10.0.0.1]:2222", "rack_12", "a%eth0", "übung", "ana@corp",
     ])

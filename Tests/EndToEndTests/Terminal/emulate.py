@@ -1,7 +1,7 @@
-"""Runs a command on an emulated terminal, and prints as JSON what a person could read there in the end: what has scrolled
-away, and the screen. After every fifth piece of output and a moment of quiet the terminal takes the next of its sizes, while
-the command is stopped: everything drawn for the old size has arrived by then. Without the quiet it would often be stopped
-between its look at the size and its drawing, which no program on a terminal can help.
+"""Runs a command on an emulated terminal, and prints as JSON what a person could read there at the end: the text that
+scrolled away, and the screen. After every fifth piece of output and a quiet moment the terminal takes its next size while
+the command is stopped: everything drawn for the old size has arrived by then. Without the pause it would often be stopped
+between reading the size and drawing, which no terminal program can avoid.
 
 usage: emulate.py ROWSxCOLUMNS[,ROWSxCOLUMNS...] COMMAND [ARGUMENT...]
 """
