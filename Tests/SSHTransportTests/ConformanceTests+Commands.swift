@@ -180,7 +180,7 @@ extension ConformanceTests {
     }
 
     @Test(
-        "a server that dies while we read is a lost connection, reported after the data it had sent", arguments: Transport.allCases)
+        "a server that dies while we read is a lost connection, after its last data", arguments: Transport.allCases)
     func serverKilled(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("echo $PPID; exec cat")

@@ -21,7 +21,7 @@ struct OpenSSHClientTests {
     }
 
     @Test(
-        "servers without a common algorithm with libssh2, whose error names OpenSSH's client, are reached",
+        "servers that share no algorithm with libssh2 are refused by it and reached by OpenSSH's client",
         arguments: [
             "Ciphers aes256-gcm@openssh.com,chacha20-poly1305@openssh.com",
             "MACs hmac-sha2-512-etm@openssh.com\nCiphers aes256-ctr",
@@ -126,7 +126,7 @@ struct OpenSSHClientTests {
                 let attempt = Task { [target] in _ = try await connector.connect(to: target) }
                 let words = "-W \\[127.0.0.1\\]:\(listener.port)"
                 let isRunning = { exitStatus(of: try spawn(["/usr/bin/pgrep", "-f", "--", words])) == 0 }
-                try await eventually("the jump host receives the tunnel request") { try isRunning() }
+                try await eventually("ssh asks the jump host for a tunnel") { try isRunning() }
                 attempt.cancel()
                 #expect(try await failure { try await attempt.value }.code == .cancelled)
                 try await eventually("no process is left") { try !isRunning() }

@@ -1,6 +1,6 @@
 """Runs a command on an emulated terminal, and prints as JSON what a person could read there at the end: the text that
-scrolled away, and the screen. After every fifth piece of output and a quiet moment the terminal takes its next size while
-the command is stopped: everything drawn for the old size has arrived by then. Without the pause it would often be stopped
+scrolled away, and the screen. After every fifth piece of output and a quiet moment the terminal takes its next size,
+with the command stopped: everything drawn for the old size has arrived by then. Without the pause it would often stop
 between reading the size and drawing, which no terminal program can avoid.
 
 usage: emulate.py ROWSxCOLUMNS[,ROWSxCOLUMNS...] COMMAND [ARGUMENT...]
