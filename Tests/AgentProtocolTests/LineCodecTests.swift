@@ -85,12 +85,12 @@ import UpgradeDomain
         }
     }
 
-    @Test func framesAreReadDirectlyAsThroughTheirCodable() throws {
+    @Test func readingFramesDirectlyAgreesWithTheirCodable() throws {
         for request in requests { try expectDirectAgrees(RequestFrame(id: 4, request: request)) }
         for reply in replies { try expectDirectAgrees(ReplyFrame(re: 4, reply: reply)) }
     }
 
-    @Test func aLineIsRefusedForItsDepthNotForBracketsInTexts() throws {
+    @Test func aLineIsRefusedForItsDepthButNotForBracketsInStrings() throws {
         let deep = Array((String(repeating: "[", count: 33) + String(repeating: "]", count: 33)).utf8)
         #expect(throws: LineError.tooDeep(limit: 32)) { try LineCodec.decode(Refusal.self, from: deep) }
         let flat = try LineCodec.encode(Refusal(.busy, String(repeating: "[{\\\"", count: 100)))
@@ -102,7 +102,7 @@ import UpgradeDomain
         #expect(throws: LineError.tooLong(limitBytes: ProtocolLimits.lineBytes)) { try LineCodec.encode(long) }
     }
 
-    @Test func linesAreCutWhereverTheStreamIs() {
+    @Test func linesAreTheSameHoweverTheStreamIsChunked() {
         var splitter = LineSplitter()
         var lines: [Result<[UInt8], LineError>] = []
         for byte in Array("one\n\ntwo\nthr".utf8) { lines += splitter.receive([byte]) }

@@ -2,7 +2,7 @@ import AgentProtocol
 import Foundation
 import Testing
 
-/// docs/protocol.md against the code.
+/// Compares docs/protocol.md with the code.
 @Suite struct ProtocolPageTests {
     private let page: String
 
@@ -16,7 +16,7 @@ import Testing
         page.split(separator: "\n").filter { $0.hasPrefix(mark + " {") }.map { String($0.dropFirst(2)) }
     }
 
-    /// A frame that decodes is encoded with the very same members: the page shows nothing that is not read.
+    /// A decoded frame encodes to exactly the same members, so the page shows nothing that the agent ignores.
     private func expectSame<Frame: Codable>(_ type: Frame.Type, _ line: String) throws {
         let frame = try LineCodec.decode(type, from: Array(line.utf8))
         let again = Data(try LineCodec.encode(frame))
@@ -45,7 +45,7 @@ import Testing
         for code in Refusal.Code.allCases { #expect(page.contains("`\(code.rawValue)`"), "\(code)") }
     }
 
-    @Test func theSharedLimitsAreTheCodes() {
+    @Test func theSharedLimitsMatchTheCode() {
         for limit in [
             ProtocolLimits.lineBytes, ProtocolLimits.nestingDepth, ProtocolLimits.surfaceBytes,
             ProtocolLimits.outputSliceBytes, Int(ProtocolLimits.operationOutputBytes), ProtocolLimits.listEntries,

@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 import UpgradeDomain
 
-/// A host with a state folder of its own, and real agent processes that serve it.
+/// A host with its own state folder, served by real agent processes.
 final class HostUnderTest {
     let folder: URL
     let state: URL
@@ -27,9 +27,9 @@ final class HostUnderTest {
 
     func reboot() throws { try Data("second-boot\n".utf8).write(to: bootIDFile) }
 
-    /// A new session; it has said hello when there is an epoch or `reading`.
+    /// Opens a new session; it says hello if an epoch or `reading` is given.
     ///
-    /// - Parameter prefix: words that run the agent, such as those of nsenter(1).
+    /// - Parameter prefix: a command prefix that runs the agent, such as nsenter(1) with its options.
     func session(
         ledger: LedgerID = "ledger-a", epoch: Epoch? = 1, takeOver: Bool = false, hello: Bool = true,
         within prefix: [String] = []
@@ -78,7 +78,7 @@ final class HostUnderTest {
             }, secretFiles: secretFiles)
     }
 
-    /// The lines of a file that scripts append to; none while it is not there.
+    /// The lines of a file that scripts append to; empty if the file does not exist yet.
     func lines(of name: String) -> [String] {
         let text = (try? String(contentsOf: folder.appending(path: name), encoding: .utf8)) ?? ""
         return text.split(separator: "\n").map(String.init)
@@ -88,7 +88,7 @@ final class HostUnderTest {
         try Data(text.utf8).write(to: folder.appending(path: name))
     }
 
-    /// The live processes whose parent chain or arguments name this host's state folder as their supervisor's.
+    /// The supervisor of an operation: the live process whose arguments name this host's state folder.
     func supervisorPID(of id: OperationID) throws -> Int32? {
         let path = state.appending(path: "operations/\(id)").path
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
@@ -102,14 +102,14 @@ final class HostUnderTest {
     }
 }
 
-/// Spins, so that a kill can be placed between two system calls.
+/// Busy-waits, so that a kill can land between two system calls.
 func afterMicroseconds(_ count: Int, _ act: () -> Void) {
     let end = ContinuousClock.now.advanced(by: .microseconds(count))
     while ContinuousClock.now < end {}
     act()
 }
 
-/// What a test did not expect.
+/// An error for a result that a test did not expect.
 struct Surprise: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
@@ -131,7 +131,7 @@ final class AgentUnderTest {
         let words = prefix + [agent.path, "serve"]
         process.executableURL = URL(fileURLWithPath: prefix.isEmpty ? words[0] : "/usr/bin/env")
         process.arguments = prefix.isEmpty ? Array(words.dropFirst()) : words
-        // Under `make sanitize` the agent heeds the same options as the tests.
+        // Under `make sanitize` the agent uses the same sanitizer options as the tests.
         let sanitizing = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
         process.environment = environment.merging(sanitizing) { own, _ in own }
         process.standardInput = input
@@ -163,7 +163,7 @@ final class AgentUnderTest {
     /// Sends a request and returns its first reply.
     func ask(_ request: AgentRequest) throws -> AgentReply { try reply(to: send(request)) }
 
-    /// The next reply to a request, whatever else arrives meanwhile.
+    /// Returns the next reply to a request and ignores other replies that arrive in the meantime.
     func reply(to id: UInt32, within seconds: Double = 30) throws -> AgentReply {
         var deadline = TimeLimit(.seconds(seconds))
         while true {
@@ -191,14 +191,14 @@ final class AgentUnderTest {
         guard reply == .started(id: request.intent.id) else { throw Surprise("not started: \(reply)") }
     }
 
-    /// Follows an operation to its record; the output seen from the offset on, which has no gap.
+    /// Follows an operation to its record and returns the output from the offset on; fails on a gap.
     func follow(_ id: OperationID, fromByte: Int64 = 0) throws -> (record: OperationRecord, output: String) {
         let (record, pieces) = try followPieces(of: id, fromByte: fromByte)
         guard pieces.count < 2 else { throw Surprise("a gap before \(pieces[1].fromByte)") }
         return (record, String(decoding: pieces.first?.bytes ?? [], as: UTF8.self))
     }
 
-    /// Follows an operation to its record; what is between its gaps, and where that begins.
+    /// Follows an operation to its record and returns the pieces between gaps with their offsets.
     func followPieces(
         of id: OperationID, fromByte: Int64 = 0
     ) throws -> (record: OperationRecord, pieces: [(fromByte: Int64, bytes: [UInt8])]) {
@@ -209,7 +209,7 @@ final class AgentUnderTest {
             switch try reply(to: request) {
             case .output(let slice):
                 guard slice.fromByte == position + (slice.droppedBytes ?? 0) else {
-                    throw Surprise("a gap without a name at \(slice.fromByte)")
+                    throw Surprise("an unreported gap at \(slice.fromByte)")
                 }
                 if pieces.isEmpty || slice.droppedBytes != nil { pieces.append((slice.fromByte, [])) }
                 pieces[pieces.count - 1].bytes += slice.bytes.elements

@@ -12,7 +12,7 @@ final class CannedServer: Sendable {
 
     var requests: [String] { received.texts.withLock { $0 } }
 
-    /// - Parameter staysOpen: keep each connection open after the text, without another byte.
+    /// - Parameter staysOpen: whether each connection stays open and silent after the text.
     init(_ answers: [String], staysOpen: Bool = false) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
@@ -44,7 +44,7 @@ final class CannedServer: Sendable {
                 CannedServer.send(Array(answer.utf8), to: connection)
                 if staysOpen { open.append(connection) } else { close(connection) }
             }
-            // Until the listener is shut down.
+            // Runs until the listener is shut down.
             _ = accept(listener, nil, nil)
             for connection in open { close(connection) }
             close(listener)

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 @testable import AgentRuntime
 
-/// Evidence taken on the host itself.
+/// Tests how the agent captures evidence on the host.
 @Suite struct CaptureTests {
     private func http(_ port: UInt16, _ path: String = "/", timeoutSeconds: Int = 10) -> SurfaceRequest {
         SurfaceRequest(
@@ -75,7 +75,7 @@ import UpgradeDomain
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab",
         "SSH-2.0-OpenSSH_9.2\r\n", "", "HTTP/1.1 200 OK\r\nX: ",
     ])
-    func halfAnAnswerIsNone(answer: String) throws {
+    func anIncompleteAnswerIsReportedAsUnreachable(answer: String) throws {
         let server = try CannedServer([answer])
         let reply = try take(http(server.port), from: HostUnderTest())
         #expect(reply.resultCode == nil)
@@ -122,7 +122,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: ["s3cret-token", "a\"b\\c/d e%f+g", "abcd", "~~~???>>>ooo"])
-    func aSecretIsMaskedInEveryFormOfItself(_ secret: String) throws {
+    func aSecretIsMaskedInEveryEncoding(_ secret: String) throws {
         let host = try HostUnderTest()
         try host.write("token", secret + "\n")
         let quoted = String(decoding: try JSONEncoder().encode([secret]), as: UTF8.self).dropFirst(2).dropLast(2)
@@ -133,7 +133,7 @@ import UpgradeDomain
             secret, String(quoted), quoted.replacingOccurrences(of: "\\/", with: "/"), inURL, inURL.lowercased(),
             inURL.replacingOccurrences(of: "%20", with: "+"),
         ]
-        // What base64 keeps of a secret depends on where it stands.
+        // The base64 form of a secret depends on its offset.
         for before in ["", "B", "Be", "Bearer "] {
             let text = Data((before + secret + ":").utf8).base64EncodedString()
             for (plus, slash) in [("+", "/"), ("-", "_"), ("%2B", "%2F"), ("%2b", "%2f"), ("\\u002b", "\\/")] {
@@ -150,7 +150,7 @@ import UpgradeDomain
         ]
         forms += [hex.map { "&#x\($0);" }.joined(), secret.utf8.map { "&#\($0);" }.joined()]
         forms += [hex.map { "\\x" + $0 }.joined(), hex.map { "%25" + $0 }.joined(), hex.map { "%2525" + $0 }.joined()]
-        // A document within a document within a document.
+        // A document nested in a document nested in a document.
         var nested = secret
         for _ in 0..<3 {
             nested = String(String(decoding: try JSONEncoder().encode(nested), as: UTF8.self).dropFirst().dropLast())
@@ -163,9 +163,9 @@ import UpgradeDomain
         let secrets = try HostSecrets(["Authorization": SecretReference(file: host.folder.path + "/token", prefix: "")])
         for form in forms {
             let told = String(decoding: secrets.redactor.redacted(Array("<\(form)>".utf8)), as: UTF8.self)
-            #expect(told.contains("***"), "\(form) is told as \(told)")
-            // At most the letters that share bits with a neighbour are left.
-            #expect(told.count <= "<***>".count + 14, "\(form) is told as \(told)")
+            #expect(told.contains("***"), "\(form) is shown as \(told)")
+            // At most the letters that share bits with their neighbours remain.
+            #expect(told.count <= "<***>".count + 14, "\(form) is shown as \(told)")
         }
         for harmless in ["ordinary text", "\\u0041 %41 &#65; + QUJD", String(secret.dropLast()), ""] {
             #expect(secrets.redactor.redacted(harmless) == harmless)
@@ -176,7 +176,7 @@ import UpgradeDomain
         let host = try HostUnderTest()
         let secret = "s3cret-token-of-32-letters-at-all"
         try host.write("token", secret + "\n")
-        // The cut goes through the secret.
+        // The truncation point is inside the secret.
         for kept in [1, 16, 32] {
             let body = String(repeating: "x", count: ProtocolLimits.surfaceBytes - kept) + secret + "more"
             let server = try CannedServer([
@@ -191,7 +191,7 @@ import UpgradeDomain
             #expect(!String(decoding: reply.body.elements, as: UTF8.self).contains("s"))
             #expect(reply.contentType == "text/***")
         }
-        // So many before the cut that the text behind it would come to stand before it.
+        // Masking shortens the many secrets so much that text from behind the truncation point would move before it.
         let many = String(repeating: secret, count: ProtocolLimits.surfaceBytes / 16)
         let flood = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: \(many.utf8.count)\r\n\r\n" + many])
         var asked = HTTPSource(url: "http://127.0.0.1:\(flood.port)/", timeoutSeconds: 20)
@@ -212,14 +212,14 @@ import UpgradeDomain
             ("Content-Encoding: gzip\r\n", "compressed (Content-Encoding: gzip)"),
             ("Content-Type: a/b\r\nContent-Type: c/d\r\n", "several types: a/b and c/d"),
         ])
-    func anAnswerThatCanNotBeReadNamesWhatItIs(_ head: String, _ words: String) throws {
+    func anUnexpectedContentTypeIsReported(_ head: String, _ words: String) throws {
         let server = try CannedServer(["HTTP/1.1 200 OK\r\n\(head)Content-Length: 2\r\n\r\n{}"])
         let failure = try take(http(server.port), from: HostUnderTest()).failure
         #expect(failure?.code == .wrongContentType)
         #expect(failure?.detail.contains(words) == true, "\(failure as Any)")
     }
 
-    @Test func aRedirectIsTheAnswer() throws {
+    @Test func aRedirectIsNotFollowed() throws {
         let server = try CannedServer([
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
         ])
@@ -246,7 +246,7 @@ import UpgradeDomain
         #expect(reply.resultCode == 200)
     }
 
-    @Test func whatIsNotPlainHTTPGoesThroughTheHostsCurl() throws {
+    @Test func anythingButPlainHTTPGoesThroughTheHostsCurl() throws {
         let host = try HostUnderTest()
         try FileManager.default.createDirectory(
             at: host.folder.appending(path: "bin"), withIntermediateDirectories: true)
@@ -254,12 +254,12 @@ import UpgradeDomain
             name: "web", source: .http(HTTPSource(url: "https://127.0.0.1:1/x", timeoutSeconds: 20)))
         let session = try host.session(epoch: nil)
         let reply = try #require(try session.capture([surface], in: host.folder.path).first)
-        // Nothing listens there: what matters is that curl was asked and its failure is told.
+        // Nothing listens there: what matters is that curl was used and its failure is reported.
         #expect(reply.resultCode == nil)
         #expect(reply.failure?.detail.contains("connect") == true)
     }
 
-    /// curl takes any name below localhost for this machine; the agent leaves names to it.
+    /// curl resolves any name below localhost to this machine; the agent leaves name resolution to curl.
     @Test func curlGetsHeadersOfAnySizeInMemory() throws {
         let server = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"])
         let long = String(repeating: "x", count: 50_000)
@@ -279,7 +279,7 @@ import UpgradeDomain
         #expect(try take(surface, from: HostUnderTest()).failure?.code == .notRun)
     }
 
-    @Test func aCommandsErrorsAreNoEvidenceAndItsOutputIsBounded() throws {
+    @Test func aCommandsStandardErrorIsNotEvidenceAndItsOutputIsBounded() throws {
         let host = try HostUnderTest()
         let reply = try take(command("echo noise >&2; head -c 1000000 /dev/zero"), from: host)
         #expect(reply.truncated)

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import UpgradeDomain
 
-/// A change that nobody confirms over a newer session is taken back by its host, once, whoever is there or not.
+/// A change that is not confirmed over a newer session is reverted once by its host, with or without a coordinator.
 @Suite struct ConfirmationTests {
     static let id: OperationID = "op"
     static let revertID: OperationID = "op.revert!"
@@ -28,7 +28,7 @@ import UpgradeDomain
         #expect(try first.run(request(host, withinSeconds: 20)).record.outcome == .exited(code: 0))
         // A connection from before the change proves nothing.
         #expect(try first.refusal(.confirm(ConfirmRequest(operation: ConfirmationTests.id))) == .notNewer)
-        // Until it is decided nothing else may run.
+        // Nothing else may run until the change is confirmed or reverted.
         #expect(try first.refusal(.start(host.start("other", "true"))) == .busy)
         let second = try host.session()
         #expect(try confirm(second) == .confirmed(id: ConfirmationTests.id))
@@ -39,7 +39,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: ["echo changed >> counter", "echo changed >> counter; exit 3"])
-    func anUnconfirmedChangeGoesBackWithNobodyThere(_ change: String) throws {
+    func anUnconfirmedChangeIsRevertedWithNoCoordinatorConnected(_ change: String) throws {
         let host = try HostUnderTest()
         let first = try host.session()
         _ = try first.run(request(host, withinSeconds: 1, change: change))
@@ -52,12 +52,12 @@ import UpgradeDomain
         let (record, _) = try later.follow(ConfirmationTests.revertID)
         #expect(record.id == ConfirmationTests.revertID)
         #expect(record.outcome == .exited(code: 0))
-        // Decided for good.
+        // The decision is final.
         #expect(try confirm(later) == .running(id: ConfirmationTests.revertID))
         #expect(host.lines(of: "counter").count == 2)
     }
 
-    @Test func whatNeverRanIsNotTakenBack() throws {
+    @Test func aChangeThatNeverRanIsNotReverted() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         var start = request(host, withinSeconds: 1)
@@ -81,15 +81,15 @@ import UpgradeDomain
         try blockUntil("the way back") { host.lines(of: "counter").count == 2 }
     }
 
-    /// The decision is one file that is whole or absent: whenever the supervisor dies, a change has gone back once, or
-    /// not at all and says so.
+    /// The decision is one file that is complete or absent: whenever the supervisor dies, a change is reverted once, or
+    /// not at all and the record says so.
     @Test func aSupervisorThatIsKilledWhileItWaitsNeverGoesBackTwice() throws {
         for pause in Array(stride(from: 0, through: 900_000, by: 300_000))
             + Array(stride(from: 998_000, to: 1_040_000, by: 2_000))
         {
             let host = try HostUnderTest()
             _ = try host.session().run(request(host, withinSeconds: 1))
-            // On a slow machine the change may have gone back before the supervisor is found.
+            // On a slow machine the change may already be reverted when the supervisor is found.
             let supervisor = try host.supervisorPID(of: ConfirmationTests.id)
             afterMicroseconds(pause) { if let supervisor { Glibc.kill(supervisor, SIGKILL) } }
             try blockUntil("the supervisor's end") { try host.supervisorPID(of: ConfirmationTests.id) == nil }

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 @testable import AgentRuntime
 
-/// The agent's decisions, without processes.
+/// Tests the agent's decisions without starting processes.
 @Suite struct DecisionTests {
     @Test(arguments: [
         (
@@ -16,12 +16,12 @@ import UpgradeDomain
         (HostFence(owner: "a", highestEpoch: 3), 4, false, HostFence(owner: "a", highestEpoch: 4), nil),
         (HostFence(owner: "a", highestEpoch: 3), 2, false, nil, .staleEpoch),
         (HostFence(owner: "a", highestEpoch: 3), 2, true, HostFence(owner: "a", highestEpoch: 2), nil),
-        // A copy of the ledger gave out the same epoch.
+        // A copy of the ledger issued the same epoch.
         (HostFence(owner: "a", highestEpoch: 3, token: "t"), 3, false, nil, .staleEpoch),
         (HostFence(owner: "a", highestEpoch: 3, token: "t"), 4, false, HostFence(owner: "a", highestEpoch: 4), nil),
         (HostFence(owner: "b", highestEpoch: 3), 9, false, nil, .ownedElsewhere),
         (HostFence(owner: "b", highestEpoch: 3), 1, true, HostFence(owner: "a", highestEpoch: 1), nil),
-        // As far as a restored ledger raises it, and not so far that nobody could follow.
+        // As far as a restored ledger raises the epoch, but not so far that no driver could exceed it.
         (.unowned, 4_294_967_296, false, HostFence(owner: "a", highestEpoch: 4_294_967_296), nil),
         (.unowned, 4_294_967_297, false, nil, .limitExceeded), (.unowned, .highest, false, nil, .limitExceeded),
         (HostFence(owner: "a", highestEpoch: 3), 4_294_967_300, false, nil, .limitExceeded),
@@ -37,7 +37,7 @@ import UpgradeDomain
         }
     }
 
-    /// The same epoch from a copy of the ledger, also where one of the two builds knew no tokens.
+    /// The same epoch from a copy of the ledger, including builds that did not know tokens.
     @Test(arguments: [("t", "t", true), (nil, nil, true), ("t", "u", false), ("t", nil, false), (nil, "t", false)])
     func anEpochDrivesWithOneTokenOnly(seen: LeaseToken?, own: LeaseToken?, isAdmitted: Bool) throws {
         let fence = HostFence(owner: "a", highestEpoch: 3, token: seen)
@@ -55,7 +55,7 @@ import UpgradeDomain
         }
     }
 
-    @Test func onlyACompleteRecordIsAnEnd() throws {
+    @Test func onlyACompleteRecordCountsAsAnEnd() throws {
         let host = try HostUnderTest()
         let intent = JournaledIntent(
             request: host.start("op", "true"), bootID: "b1", begunAt: WallTime(clamping: 0))
@@ -93,7 +93,7 @@ import UpgradeDomain
         #expect(StateFolder.fileName(of: "r-1.core-2.core.rollback!.1") == "r-1.core-2.core.rollback!.1")
     }
 
-    @Test func aWriteOnceStays() throws {
+    @Test func aFileWrittenOnceIsNotOverwritten() throws {
         let host = try HostUnderTest()
         let folder = Folder(path: host.folder.path)
         try folder.reserve("reserve", bytes: 65_536)
@@ -122,9 +122,9 @@ import UpgradeDomain
         "http://h:65536/",
         "http://[::1/", "http://h:x/", "http://h/\r\nX: y", "file:///etc/passwd",
     ])
-    func anythingElseIsNoURL(text: String) { #expect(HTTPTarget(url: text) == nil) }
+    func anythingElseIsNotAURL(text: String) { #expect(HTTPTarget(url: text) == nil) }
 
-    /// The kernel's table is read in pieces; a socket in any of them is found, and no connection is taken for one.
+    /// The kernel's table is read in pieces; a listener in any piece is found, and a connection never counts as one.
     @Test func aListenerIsFoundAmongMany() throws {
         var sockets: [(descriptor: Int32, port: UInt16)] = []
         defer { for socket in sockets { close(socket.descriptor) } }
@@ -164,7 +164,7 @@ import UpgradeDomain
             ),
             (99, "", .unreachable, "https://a/: curl exited 99 (see curl(1), exit codes)"),
         ])
-    func curlsOwnSentenceIsTold(_ code: Int, _ output: String, _ expected: UnknownReason.Code, _ detail: String) {
+    func curlsErrorMessageIsReported(_ code: Int, _ output: String, _ expected: UnknownReason.Code, _ detail: String) {
         let source = HTTPSource(url: "https://a/", timeoutSeconds: 1)
         let failure = CurlCapture.failure(of: source, code, saying: Array(output.utf8))
         #expect(failure == UnknownReason(expected, detail))
@@ -179,7 +179,7 @@ import UpgradeDomain
         #expect(CurlCapture.parse([], isTruncated: false).failure?.code == .unreachable)
     }
 
-    @Test func aCommandNameMayHoldAnything() throws {
+    @Test func aProcessNameMayContainAnything() throws {
         let stat = "12 (a) (b c)) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1"
         let status = try #require(ProcessStatus(pid: 12, stat: Array(stat.utf8)))
         #expect(status.state == "S")
@@ -188,7 +188,7 @@ import UpgradeDomain
         #expect(ProcessStatus(pid: 12, stat: Array("12 (x".utf8)) == nil)
     }
 
-    @Test func pathsAreTakenFromTheirDirectory() {
+    @Test func relativePathsAreResolvedAgainstTheirDirectory() {
         #expect(absolutePath("./a//b/.", in: "/w") == "/w/a/b")
         #expect(absolutePath("/x/../y", in: "/w") == "/x/../y")
         #expect(absolutePath("", in: "/w") == "/w")

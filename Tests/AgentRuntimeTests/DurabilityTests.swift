@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import UpgradeDomain
 
-/// What outlives sessions, supervisors and boots.
+/// Tests what survives the end of sessions, supervisors and boots.
 @Suite struct DurabilityTests {
     @Test func anIDIsNeverRunTwice() throws {
         let host = try HostUnderTest()
@@ -24,7 +24,7 @@ import UpgradeDomain
         let script = "mkdir turn || echo overlap >> overlaps; echo $LOCKFLIGHT_OPERATION >> counter; rmdir turn"
         var started: [OperationID] = []
         for round in 0..<100 {
-            // Even rounds race for one id, odd ones for the host.
+            // Even rounds race for one id, odd rounds for the host.
             let ids = round % 2 == 0 ? ["s\(round)", "s\(round)"] : ["a\(round)", "b\(round)"]
             let asked = try zip(sessions, ids).map { session, id in
                 try session.send(.start(host.start(OperationID(id), script)))
@@ -93,7 +93,7 @@ import UpgradeDomain
         try host.reboot()
         let (record, _) = try host.session().follow("op")
         #expect(record.outcome == .rebooted)
-        // Only an injected boot leaves the script alive; its late end must not replace the record.
+        // Only a simulated reboot leaves the script alive; its late end must not replace the record.
         try host.write("go", "")
         try blockUntil("the supervisor has left") { try host.supervisorPID(of: "op") == nil }
         #expect(try session.follow("op").record == record)
@@ -104,7 +104,7 @@ import UpgradeDomain
         let session = try host.session()
         _ = try session.run(host.start("op", "true"))
         try blockUntil("the supervisor has left") { try host.supervisorPID(of: "op") == nil }
-        // As if the agent had died between its last two steps: the record is missing, the lock is free.
+        // As if the agent had died between its last two steps: no record, and the lock is free.
         try FileManager.default.removeItem(at: host.state.appending(path: "operations/op/result.json"))
         guard case .ended(let record) = try session.ask(.settle(SettleRequest(operation: "op"))) else {
             throw Surprise("not settled")
@@ -112,7 +112,7 @@ import UpgradeDomain
         #expect(record.outcome == .interrupted(detail: "its supervisor on the host was killed"))
     }
 
-    @Test func aFolderWithoutAnIntentWasNeverBegun() throws {
+    @Test func aFolderWithoutAnIntentCountsAsNeverBegun() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         let torn = host.state.appending(path: "operations/op")
@@ -130,7 +130,7 @@ import UpgradeDomain
         #expect(record.outcome == .interrupted(detail: "its record on the host is damaged"))
     }
 
-    @Test func aSettledIDThatNeverCameIsRefusedForever() throws {
+    @Test func aSettledIDThatNeverArrivedIsRefusedForever() throws {
         let host = try HostUnderTest()
         #expect(try host.session().ask(.settle(SettleRequest(operation: "late"))) == .tombstoned(id: "late"))
         let session = try host.session()
@@ -154,8 +154,8 @@ import UpgradeDomain
     @Test func anAgentKilledAtAnyInstantOfAStartLeavesNoDoubt() throws {
         let host = try HostUnderTest()
         var begun: Set<Bool> = []
-        // The kills are spread over twice the time that a start takes; that time is followed as the machine gets slower
-        // and faster, so that the instant stays in the middle.
+        // The kills are spread over twice the duration of a start, which is measured again as the machine gets slower
+        // or faster, so that the critical instant stays in the middle.
         let whole = try host.session()
         let begin = ContinuousClock.now
         try whole.begin(host.start("whole", "true"))
@@ -184,11 +184,11 @@ import UpgradeDomain
             if wasBegun, share < 1 { startMicroseconds /= 1.5 }
             if !wasBegun, share >= 1 { startMicroseconds *= 1.5 }
         }
-        // Both sides of the instant were met.
+        // Kills must have hit both before and after the instant.
         #expect(begun == [false, true])
     }
 
-    @Test func aSupervisorKilledAtAnyInstantNeverLeavesASuccessThatWasNone() throws {
+    @Test func aSupervisorKilledAtAnyInstantNeverLeavesAFalseSuccess() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         for step in 0..<40 {

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import UpgradeDomain
 
-/// Who may drive a host.
+/// Tests which coordinator may drive a host.
 @Suite struct FencingTests {
     private func hello(_ ledger: LedgerID, _ epoch: Epoch?, takeOver: Bool = false) -> AgentRequest {
         .hello(HelloRequest(ledger: ledger, epoch: epoch, takeOver: takeOver))
@@ -25,7 +25,7 @@ import UpgradeDomain
         #expect(try host.session(hello: false).refusal(hello("b", 9)) == .ownedElsewhere)
     }
 
-    @Test func anotherLedgerTakesAHostOverOnlyWhenTold() throws {
+    @Test func anotherLedgerTakesOverAHostOnlyOnRequest() throws {
         let host = try HostUnderTest()
         let old = try host.session(ledger: "a", epoch: 7)
         _ = try host.session(ledger: "b", epoch: 1, takeOver: true)
@@ -43,7 +43,7 @@ import UpgradeDomain
         #expect(host.lines(of: "counter").isEmpty)
     }
 
-    @Test func theHostItselfKeepsALineForEachCoordinatorThatIsTurnedAway() throws {
+    @Test func theHostLogsEachCoordinatorThatItRefuses() throws {
         let host = try HostUnderTest()
         let old = try host.session(ledger: "a", epoch: 1)
         _ = try host.session(ledger: "a", epoch: 2)
@@ -79,7 +79,7 @@ import UpgradeDomain
         #expect(try session.ask(.journal) == .journal(JournalReply(entries: [])))
     }
 
-    @Test func onlyWhoDrivesLeavesAHeadAndTheNewestOfARunStays() throws {
+    @Test func onlyTheDriverLeavesARunHeadAndTheNewestIsKept() throws {
         let host = try HostUnderTest()
         func head(_ digit: Character, of run: RunID = "r-1") -> RunHead {
             RunHead(run: run, chainHead: Digest("sha256:" + String(repeating: digit, count: 64)))
@@ -95,7 +95,7 @@ import UpgradeDomain
         #expect(try host.session(epoch: nil).refusal(capture(head("d"))) == .readOnly)
         _ = try host.session(ledger: "ledger-b", epoch: 2, takeOver: true)
         #expect(try first.refusal(capture(head("d"))) == .ownedElsewhere)
-        // An agent speaks as its coordinator does.
+        // An agent answers in its coordinator's protocol version.
         let old = try host.session(hello: false)
         _ = try old.ask(.hello(HelloRequest(protocols: [1], ledger: "ledger-b", epoch: nil)))
         #expect(try old.ask(.journal) == .journal(JournalReply(entries: [])))
@@ -103,9 +103,9 @@ import UpgradeDomain
         #expect(try new.ask(.journal) == .journal(JournalReply(entries: [], heads: kept)))
     }
 
-    /// Who may write there may say who drives, and what ran.
+    /// Anyone who can write to the state folder could forge who drives and what ran.
     @Test(arguments: [0o777, 0o770, 0o1777])
-    func aStateFolderThatOthersMayWriteIsNotBelieved(mode: Int) throws {
+    func aStateFolderThatOthersMayWriteIsNotTrusted(mode: Int) throws {
         let host = try HostUnderTest()
         _ = try host.session()
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: host.state.path)
@@ -116,7 +116,7 @@ import UpgradeDomain
         _ = try host.session(epoch: 2)
     }
 
-    @Test func nothingIsAnsweredBeforeHelloAndOnlyACommonProtocol() throws {
+    @Test func nothingIsAnsweredBeforeHelloOrWithoutACommonProtocol() throws {
         let host = try HostUnderTest()
         let session = try host.session(hello: false)
         #expect(try session.refusal(.journal) == .helloFirst)
@@ -125,7 +125,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: [([1], 1), ([2, 1], 2), ([1, 2], 2), ([99, 1], 1)])
-    func theNewestProtocolThatBothSpeakIsSpoken(offered: [Int], spoken: Int) throws {
+    func theNewestCommonProtocolIsChosen(offered: [Int], spoken: Int) throws {
         let host = try HostUnderTest()
         let session = try host.session(hello: false)
         let reply = try session.ask(.hello(HelloRequest(protocols: offered, ledger: "a", epoch: 1)))

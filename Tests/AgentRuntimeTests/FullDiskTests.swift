@@ -4,7 +4,7 @@ import Glibc
 import Testing
 import UpgradeDomain
 
-/// A host whose disk is full. Needs root, for a small file system of its own.
+/// A host whose disk is full. Needs root to mount a small file system.
 @Suite(.enabled(if: geteuid() == 0)) struct FullDiskTests {
     /// A tmpfs of 1 MiB, unmounted at the end.
     private final class SmallDisk {
@@ -18,7 +18,7 @@ import UpgradeDomain
             umount2(path.path, Int32(MNT_DETACH))
             try? FileManager.default.removeItem(at: path)
         }
-        /// Takes up all but the given room.
+        /// Fills the disk except for the given space.
         func fill(leaving bytes: Int) throws {
             let filler = path.appending(path: "filler").path
             unlink(filler)
@@ -40,7 +40,7 @@ import UpgradeDomain
         for (step, room) in stride(from: 0, through: 120_000, by: 4_096).enumerated() {
             let id = OperationID("op\(step)")
             try disk.fill(leaving: room)
-            // The script takes what is left, so that the record finds no room but its own.
+            // The script fills the rest of the disk, so that the record has only its reserved space.
             let script = "echo $LOCKFLIGHT_OPERATION >> counter; head -c 2000000 /dev/zero; true"
             switch try session.ask(.start(host.start(id, script))) {
             case .refused(let refusal):

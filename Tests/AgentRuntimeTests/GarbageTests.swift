@@ -5,7 +5,7 @@ import UpgradeDomain
 
 @testable import AgentRuntime
 
-/// The journal is bounded, and never forgets what a run still needs.
+/// The journal is bounded but never drops what a run still needs.
 @Suite struct GarbageTests {
     private let folder = FileManager.default.temporaryDirectory.appending(
         path: "lockflight-garbage-\(UUID().uuidString)")
@@ -43,14 +43,14 @@ import UpgradeDomain
         try journal.collectGarbage(for: "r-now")
 
         let kept = Set(journal.state.operations.names())
-        // Seven were too many; of the oldest seven one has no record and one belongs to the run.
+        // Seven exceed the limit; of the oldest seven, one has no record and one belongs to the run.
         #expect(kept.count == AgentLimits.keptOperations + 2)
         #expect(kept.contains("r-old.lost") && kept.contains("r-now.first"))
         #expect(!kept.contains("r-old.0") && !kept.contains("r-old.4") && kept.contains("r-old.5"))
         #expect(journal.isTombstoned("r-now.never"))
         #expect(!journal.isTombstoned("r-old.never0"))
         #expect(journal.state.tombstones.names().count <= AgentLimits.keptOperations + 1)
-        // Nothing more to do.
+        // A second pass finds nothing to remove.
         try journal.collectGarbage(for: "r-now")
         #expect(Set(journal.state.operations.names()) == kept)
     }

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import UpgradeDomain
 
-/// Lines that no honest coordinator sends.
+/// Lines that no well-behaved coordinator sends.
 @Suite struct HostileLineTests {
     /// A line, named so that a failure does not print megabytes.
     struct Line: CustomTestStringConvertible, Sendable {
@@ -119,7 +119,7 @@ import UpgradeDomain
     }
 }
 
-/// Random numbers that are the same each time (SplitMix64).
+/// A seeded random number generator (SplitMix64).
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
     init(seed: UInt64) { state = seed }

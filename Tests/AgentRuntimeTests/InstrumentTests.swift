@@ -9,7 +9,7 @@ import UpgradeDomain
 
 @testable import AgentRuntime
 
-/// A record vouches for the bytes that it saw, and says where others may have run.
+/// A record names the bytes that were digested, and says if other bytes may have run.
 struct InstrumentTests {
     private static func script(_ name: String) -> String { "#!/bin/sh\necho \(name)\n" }
 
@@ -18,7 +18,7 @@ struct InstrumentTests {
         chmod(file.path, 0o755)
     }
 
-    @Test func whatTouchesAScriptIsNoticed() throws {
+    @Test func anyChangeToAScriptIsNoticed() throws {
         let host = try HostUnderTest()
         let file = host.folder.appending(path: "x.sh")
         let other = host.folder.appending(path: "other.sh")
@@ -59,7 +59,7 @@ struct InstrumentTests {
         #expect(Instrument(of: host.folder.path + "/nowhere").digest == nil)
     }
 
-    /// Swaps a script for another one and back, as somebody else who may write there can, for as long as it lives.
+    /// Keeps swapping a script for another one and back, as anybody with write access to the folder could.
     private final class Swapper: Sendable {
         private let isWanted = Atomic(true)
         private let hasEnded = DispatchSemaphore(value: 0)
@@ -82,7 +82,7 @@ struct InstrumentTests {
             }
         }
 
-        /// What a script of that digest prints.
+        /// The output of the script with that digest.
         func words(_ digest: Digest?) -> String? {
             names.first { Digest.sha256(of: Array(InstrumentTests.script($0).utf8)) == digest }.map { $0 + "\n" }
         }
@@ -119,7 +119,7 @@ struct InstrumentTests {
     @Test func aGuardrailWhoseScriptIsSwappedMeanwhileLetsNothingPass() throws {
         let host = try HostUnderTest()
         let file = host.folder.appending(path: "x.sh")
-        // It swaps itself: what passes then is not what was looked at.
+        // The script swaps itself, so what runs next is not what was digested.
         try put("#!/bin/sh\nmv x.sh away; cp away x.sh\n", at: file)
         let guardrail = ScriptCommand(arguments: ["./x.sh"], timeoutSeconds: 5)
         let (record, output) = try host.session().run(
@@ -129,7 +129,7 @@ struct InstrumentTests {
         #expect(host.lines(of: "counter").isEmpty)
     }
 
-    @Test func aStepThatReplacesItselfIsNoSuchThingAndOneThatIsSwappedAtItsStartSaysSo() throws {
+    @Test func aStepMayReplaceItselfButASwapAtItsStartIsReported() throws {
         let host = try HostUnderTest()
         let file = host.folder.appending(path: "x.sh")
         try put("#!/bin/sh\nsleep 0.2; mv x.sh away; cp away x.sh\n", at: file)

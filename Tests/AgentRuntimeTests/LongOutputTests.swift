@@ -6,12 +6,12 @@ import TestSupport
 import Testing
 import UpgradeDomain
 
-/// Of an output that is too long the beginning is kept, and the end, where the error stands.
+/// If an output is too long, its beginning and its end are kept: the error is usually at the end.
 struct LongOutputTests {
     private static let headBytes = 1_048_576
     private static let kept = Int(ProtocolLimits.operationOutputBytes)
 
-    /// Numbered lines, then how it went; kept by the test as well.
+    /// Prints numbered lines and then the outcome; the test keeps a copy.
     private static let script =
         "seq 1000000 3400000 | tee whole; echo 'FATAL: migration 42 failed' | tee -a whole >&2; exit 3"
 
@@ -45,12 +45,12 @@ struct LongOutputTests {
         #expect(pieces[1].bytes == Array(written[(written.count - end)...]))
         #expect(record.outputDigest == Digest.sha256(of: pieces[0].bytes + pieces[1].bytes))
         #expect(try roomOnDisk(host) < LongOutputTests.kept + 1_048_576)
-        // From within the gap, what is behind it.
+        // Reading from inside the gap continues after it.
         let behind = try session.followPieces(of: "op", fromByte: 2_000_000).pieces
         #expect(behind.map(\.fromByte) == [pieces[1].fromByte])
     }
 
-    @Test func whoFollowsItIsSentNothingThatWasNotWritten() throws {
+    @Test func aFollowerIsSentOnlyWhatWasWritten() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         try session.begin(host.start("op", LongOutputTests.script))
@@ -78,7 +78,7 @@ struct LongOutputTests {
         #expect(again.map(\.bytes.count) == [LongOutputTests.headBytes])
     }
 
-    /// A secret stands on both sides of the gap's edges, wherever they fall.
+    /// A secret crosses the edges of the gap, wherever they fall.
     @Test func secretsAreMaskedOnBothSidesOfTheGap() throws {
         let host = try HostUnderTest()
         let secret = "hunter2-is-no-secret"
@@ -103,7 +103,7 @@ struct LongOutputTests {
         }
     }
 
-    @Test func whatASupervisorThatWasKilledLeftIsReadTheSame() throws {
+    @Test func theOutputThatAKilledSupervisorLeftIsReadTheSameWay() throws {
         let host = try HostUnderTest()
         let session = try host.session()
         let script = LongOutputTests.script.replacingOccurrences(of: "; exit 3", with: "; touch written; sleep 60")
@@ -115,7 +115,7 @@ struct LongOutputTests {
         }
         let supervisor = try #require(try host.supervisorPID(of: "op"))
         kill(supervisor, SIGKILL)
-        // What is before the gap, what is behind it, and the end.
+        // What comes before the gap, what comes after it, and the end.
         let attached = try session.send(.attach(AttachRequest(operation: "op", fromByte: 1_048_000)))
         let written = try written(host)
         for isBehind in [false, true] {
@@ -129,8 +129,8 @@ struct LongOutputTests {
         #expect(String(decoding: written, as: UTF8.self).contains(record.outputTail))
     }
 
-    /// A ramfs has no holes.
-    @Test(.enabled(if: geteuid() == 0)) func whereAFileHasNoHolesTheEndIsCutOffAndThatIsSaid() throws {
+    /// A ramfs does not support sparse files.
+    @Test(.enabled(if: geteuid() == 0)) func withoutSparseFilesTheEndIsCutOffAndReported() throws {
         let disk = FileManager.default.temporaryDirectory.appending(path: "lockflight-ramfs-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: disk, withIntermediateDirectories: true)
         defer {
@@ -144,7 +144,7 @@ struct LongOutputTests {
         let (record, output) = try session.follow("op", fromByte: Int64(LongOutputTests.kept - 200))
         let written = try written(host)
         #expect(record.outcome == .exited(code: 3))
-        // What is written between two looks at the file is cut uncounted.
+        // Output written between two checks of the file is cut without being counted.
         #expect((Int64(LongOutputTests.kept) + 1...Int64(written.count) + 200).contains(record.outputBytes))
         #expect(output.utf8.count == 200)
         #expect(

@@ -28,11 +28,11 @@ import UpgradeDomain
                 == ["HOME", "LANG", "LOCKFLIGHT_OPERATION", "LOCKFLIGHT_RUN", "PATH", "0", "1", "2"])
     }
 
-    @Test func whatAScriptPrintsOfAPlansSecretsIsMasked() throws {
+    @Test func secretsOfThePlanAreMaskedInAScriptsOutput() throws {
         let host = try HostUnderTest()
         try host.write("token", "old-s3cret\n")
         let files = ["token", "absent"].map { host.folder.path + "/" + $0 }
-        // It prints the one, changes it, and prints the other in other forms.
+        // It prints the old secret, changes it, and prints the new one in other encodings.
         let script = """
             cat token; printf n3w-s3cret > token; echo; cat token; echo; base64 < token; od -An -tx1 token
             i=0; while [ $i -lt 9 ]; do i=$((i + 1)); cat token; done; echo end; touch printed
@@ -59,10 +59,10 @@ import UpgradeDomain
         #expect(record.outputBytes == output.utf8.count)
     }
 
-    @Test func aSecretThatTheOperationTakesAwayIsMaskedAsItWas() throws {
+    @Test func aSecretThatTheOperationRemovesIsStillMasked() throws {
         let host = try HostUnderTest()
         try host.write("token", "it's-a-s3cret\nand-a-second-line\n")
-        // What `set -x` prints, dumps over several lines, and a file that is empty in the end.
+        // Covers the trace of `set -x`, dumps over several lines, and a secret file that is empty at the end.
         let script =
             "set -x; test \"$(cat token)\" = x; set +x; xxd -p -c 8 token; base64 token | sed 's/^/    /'; : > token; exit 3"
         let (record, output) = try host.session().run(
@@ -89,7 +89,7 @@ import UpgradeDomain
         #expect(try String(contentsOf: kept, encoding: .utf8) == "what it said\n")
     }
 
-    @Test func aSignalIsTheOutcome() throws {
+    @Test func aSignalIsReportedAsTheOutcome() throws {
         let host = try HostUnderTest()
         let (record, _) = try host.session().run(host.start("op", "kill -USR1 $$"))
         #expect(record.outcome == .signaled(signal: 10))

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 import UpgradeDomain
 
-/// What is checked, and kept, before a run changes anything.
+/// Tests what is checked and kept before a run changes anything.
 @Suite struct PreflightTests {
     private func preflight(_ host: HostUnderTest, _ command: ScriptCommand, preserve: [String] = []) -> AgentRequest {
         .preflight(
@@ -25,7 +25,7 @@ import UpgradeDomain
         #expect(reply.freeDiskMebibytes > 0)
     }
 
-    /// That a file is there with mode 755 is not that it can be executed.
+    /// A file with mode 755 is not necessarily executable.
     @Test(arguments: [
         ("#!/bin/sh\necho\n", nil),
         ("#! /usr/bin/env sh\necho\n", nil),
@@ -36,7 +36,7 @@ import UpgradeDomain
         ("#!\n", "its first line names no interpreter"), ("echo hello\n", "neither a program nor a script"),
         ("", "neither a program nor a script"),
     ])
-    func whatCanNotBeExecutedIsNamedWithItsReason(_ text: String, _ reason: String?) throws {
+    func aScriptThatCannotBeExecutedIsNamedWithTheReason(_ text: String, _ reason: String?) throws {
         let host = try HostUnderTest()
         try write(Array(text.utf8), "run", on: host)
         let missing = try missing(ScriptCommand(arguments: ["./run"], timeoutSeconds: 10), on: host)
@@ -44,12 +44,12 @@ import UpgradeDomain
         if let reason { #expect(missing.first?.hasPrefix("./run (\(reason)") == true, "\(missing)") }
     }
 
-    @Test func aShellsScriptWithCarriageReturnsIsNamed() throws {
+    @Test func aShellScriptWithCarriageReturnsIsNamed() throws {
         let host = try HostUnderTest()
         try write(Array("set -e\r\necho\r\n".utf8), "run.sh", on: host)
         let shell = ScriptCommand(arguments: ["sh", "./run.sh"], timeoutSeconds: 10)
         #expect(try missing(shell, on: host).first?.hasPrefix("./run.sh (its lines end with carriage returns") == true)
-        // Others may well read them.
+        // Scripts may be readable by others.
         try #expect(missing(ScriptCommand(arguments: ["cat", "./run.sh"], timeoutSeconds: 10), on: host) == [])
     }
 
@@ -71,7 +71,7 @@ import UpgradeDomain
         try #expect(missing(command, on: host) == ["./program (built for another processor)"])
     }
 
-    @Test func whatOthersMayWriteIsNamedAndHoldsNothing() throws {
+    @Test func aScriptThatOthersMayWriteIsNamedButHoldsNothing() throws {
         let host = try HostUnderTest()
         try FileManager.default.createDirectory(
             at: host.folder.appending(path: "scripts"), withIntermediateDirectories: false)
@@ -108,7 +108,7 @@ import UpgradeDomain
         return reply.missingScripts
     }
 
-    /// As coordinators of protocol 1 ask for it: the script alone.
+    /// Coordinators that use protocol 1 ask only for the script.
     @Test func theKeptScriptRunsOnlyWhereTheOneInPlaceHasChanged() throws {
         let host = try HostUnderTest()
         let session = try host.session()

@@ -7,7 +7,7 @@ import UpgradeDomain
 
 @testable import AgentRuntime
 
-/// The chain from a release on disk to the process that serves, looked at on real files, processes and sockets.
+/// Tests the chain from a release on disk to the serving process with real files, processes and sockets.
 @Suite struct RuntimeProofTests {
     /// An interpreted service that listens, started from a release with a manifest.
     private final class Stack {
@@ -93,7 +93,7 @@ import UpgradeDomain
         }
     }
 
-    @Test func whatIsNoOrdinaryFileKeepsNobodyWaiting() throws {
+    @Test func aSpecialFileNeverBlocksTheProof() throws {
         let stack = try Stack()
         try stack.shell("mkfifo fifo")
         for path in ["fifo", "/dev/zero"] {
@@ -107,7 +107,7 @@ import UpgradeDomain
         #expect(try stack.items().values.contains { $0.health != .healthy })
     }
 
-    @Test func aReleaseThatRunsAsItLiesOnDiskHolds() throws {
+    @Test func aReleaseThatRunsExactlyAsOnDiskIsHealthy() throws {
         let before = WallTime.now
         let stack = try Stack()
         let items = try stack.items()
@@ -117,11 +117,11 @@ import UpgradeDomain
         #expect(items["manifest"]?.value == Digest.ofFile("\(stack.folder)/releases/1/manifest.sha256")?.rawValue)
         let started = try #require(items["started"].flatMap { WallTime(rfc3339: $0.value) })
         #expect(started >= before && started <= .now)
-        // Found without a pid file as well, through who listens.
+        // Without a pid file the process is found through its listening socket.
         #expect(try stack.items { $0.pidFile = nil }["process"] == items["process"])
     }
 
-    /// What breaks which link, and what is said of it.
+    /// What breaks which link, and the expected message.
     static let breaks: [(what: String, shell: String, link: String, says: String, health: Health)] = [
         ("edited", "echo '#' >> releases/1/service.py", "files", "service.py is not what", .unhealthy),
         ("edited", "echo '#' >> releases/1/service.py", "program", "after process", .unhealthy),
@@ -147,7 +147,7 @@ import UpgradeDomain
         #expect(item.health == health, "\(what): \(item)")
     }
 
-    @Test func aPortBelongsToTheProcessOrToNobody() throws {
+    @Test func aPortIsHealthyOnlyIfTheProcessOwnsIt() throws {
         let stack = try Stack()
         let other = try stack.run(["sleep", "600"])
         try stack.name(other.processIdentifier)
@@ -170,7 +170,7 @@ import UpgradeDomain
         let before = try stack.items { $0.ports = [] }
         #expect(before["program"] == EvidenceItem(key: "program", value: "sleeper", health: .healthy))
         #expect(before["mappings"]?.health == .healthy)
-        // The same bytes again: disk and manifest agree, and yet another file runs.
+        // The same bytes again: disk and manifest agree, but another file is running.
         try stack.shell("cp releases/1/sleeper new && mv new releases/1/sleeper")
         let after = try stack.items { $0.ports = [] }
         #expect(after["files"]?.health == .healthy)
@@ -261,7 +261,7 @@ import UpgradeDomain
         #expect(RunningProcess.replacedMapping(in: "55e0c0000000-55e0c0001000 r--p 0 00:00 0\n\(line)\n") == path)
     }
 
-    /// Shortened from what Docker 20.10 and Podman 4.3 really answered.
+    /// Shortened real answers of Docker 20.10 and Podman 4.3.
     @Test(arguments: [
         (
             #"[{"Id":"36ed","State":{"Status":"running","Running":true,"Pid":24878,"StartedAt":"2020-08-29T09:12:02Z"},"Image":"sha256:4bb46517cac397bdb0bab6eba09b0e1f8e90ddd17cf99662997c3253531136f8"}]"#,
@@ -298,7 +298,7 @@ import UpgradeDomain
         #expect(ContainerFacts(.success(answer)).items.allSatisfy { $0.health == .unknown })
     }
 
-    /// In the form in which systemd 252 answers `systemctl show --property=...`.
+    /// Answers to `systemctl show --property=...` as systemd 252 writes them.
     @Test(arguments: [
         (
             "MainPID=1354\nLoadState=loaded\nActiveState=active\nSubState=running\nNeedDaemonReload=no\n",

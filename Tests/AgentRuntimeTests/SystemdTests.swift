@@ -7,7 +7,7 @@ import UpgradeDomain
 
 @testable import AgentRuntime
 
-/// What holds where systemd runs, against a real one.
+/// Tests the agent's use of systemd against a real systemd.
 @Suite(.serialized, .enabled(if: PrivateSystemd.isAvailable, "needs root, systemd and dbus-daemon"))
 struct SystemdTests {
     @Test func anOperationOutlivesTheScopeOfTheLoginThatStartedIt() throws {
@@ -18,7 +18,7 @@ struct SystemdTests {
         try login.begin(host.start("op", "echo first; while [ ! -e go ]; do sleep 0.05; done; echo last"))
         try blockUntil("output") { !host.lines(of: "state/operations/op/output").isEmpty }
 
-        // As KillUserProcesses=yes ends a login: all that is in its control group.
+        // As KillUserProcesses=yes ends a login: every process in its control group is killed.
         #expect(try systemd.run("systemctl", "kill", "--signal=KILL", "login.scope") == "")
         login.waitUntilEnded()
         try host.write("go", "")
@@ -59,12 +59,12 @@ extension SystemdTests {
     }
 }
 
-/// A systemd with namespaces of its own, see Systemd/boot.sh.
+/// A systemd in its own namespaces; see Systemd/boot.sh.
 final class PrivateSystemd {
     private let process = Process()
     private let input = Pipe()
     private let folder: URL
-    /// What runs a program inside, before its own words.
+    /// The command prefix that runs a program inside.
     let prefix: [String]
 
     static var isAvailable: Bool {
@@ -88,14 +88,14 @@ final class PrivateSystemd {
         var line: [UInt8] = []
         while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != 0x0a { line.append(byte) }
         guard let first = Int32(String(decoding: line, as: UTF8.self)) else {
-            throw Surprise("no systemd came up: \(String(decoding: line, as: UTF8.self))")
+            throw Surprise("systemd did not start: \(String(decoding: line, as: UTF8.self))")
         }
         prefix = ["nsenter", "--target", "\(first)", "--mount", "--pid", "--cgroup", "--uts", "--ipc"]
-        // The first to speak starts the bus, for which an agent may not have the time on a slow machine.
+        // The first client starts the bus; on a slow machine an agent might not have time for that.
         _ = try run("busctl", "--system", "list")
     }
 
-    /// Runs a program inside; its output, after it has exited with 0.
+    /// Runs a program inside and returns its output; throws unless it exits with 0.
     func run(_ words: String...) throws -> String {
         let program = Process()
         let output = Pipe()

@@ -6,9 +6,9 @@ import UpgradeDomain
 
 @testable import AgentRuntime
 
-/// A command of the way back runs as it would have run before the change, whatever the change did to it.
+/// A rollback command runs as it would have run before the change, whatever the change did to its files.
 @Suite struct WayBackTests {
-    /// A stack at version 1 in a folder of its own, and a way back that finds it through its own place.
+    /// A stack at version 1 in its own folder, and a rollback script that finds the stack relative to itself.
     struct Form: Sendable, CustomTestStringConvertible {
         var name: String
         /// Path below the working directory -> content.
@@ -102,7 +102,7 @@ import UpgradeDomain
             files: ["scripts/real.sh": goBack, "scripts/go.sh": "-> real.sh"], command: command("./scripts/go.sh", "1")),
     ]
 
-    /// A host whose stack is laid out, and a preflight that keeps what the way back needs.
+    /// A host with a stack, and a preflight that keeps what the rollback needs.
     private struct Stack {
         let host: HostUnderTest
         let session: AgentUnderTest
@@ -155,7 +155,7 @@ import UpgradeDomain
 
         var version: String { (try? String(contentsOf: folder.appending(path: "VERSION"), encoding: .utf8)) ?? "" }
 
-        /// Whatever stands anywhere below a folder for a way back.
+        /// Everything that was placed below the folder for a rollback and is still there.
         func left() throws -> [String] {
             let all = FileManager.default.enumerator(atPath: host.folder.path)?.allObjects as? [String] ?? []
             return all.filter { $0.contains(".lockflight-") || $0.hasSuffix("/placed.json") }
@@ -163,7 +163,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: forms)
-    func whatTheChangeReplacedRunsAsItWas(_ form: Form) throws {
+    func scriptsThatTheChangeReplacedRunAsTheyWere(_ form: Form) throws {
         let stack = try Stack(form)
         for (name, text) in form.files where !text.hasPrefix("-> ") {
             try stack.write(name, "#!/bin/bash\necho wrong > \(stack.folder.path)/VERSION\n")
@@ -176,12 +176,12 @@ import UpgradeDomain
     }
 
     @Test(arguments: forms)
-    func whatTheChangeRemovedRunsAsItWas(_ form: Form) throws {
+    func scriptsThatTheChangeRemovedRunAsTheyWere(_ form: Form) throws {
         let stack = try Stack(form)
         for name in form.files.keys where !name.hasPrefix("docker/") {
             try? FileManager.default.removeItem(at: stack.folder.appending(path: String(name.split(separator: "/")[0])))
         }
-        // Once something has begun, a second preflight, as after a resume, does not replace what was kept before the change.
+        // Once an operation has begun, a second preflight (as after a resume) does not replace what was kept before it.
         try #expect(stack.session.run(stack.host.start("r-1.step", "true")).record.outcome == .exited(code: 0))
         _ = try stack.preflight(form.keeps)
         for id in ["once", "again"] as [OperationID] {
@@ -194,14 +194,14 @@ import UpgradeDomain
     }
 
     @Test(arguments: forms)
-    func whatDidNotChangeRunsInPlace(_ form: Form) throws {
+    func scriptsThatDidNotChangeRunInPlace(_ form: Form) throws {
         let stack = try Stack(form)
         let (record, output) = try stack.goBack("op")
         #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
         #expect(!output.contains("lockflight:"), "\(output)")
     }
 
-    @Test func aLinkThatTheChangePointsElsewhereIsWhatItWas() throws {
+    @Test func aLinkThatTheChangeRetargetsStillLeadsWhereItDid() throws {
         let form = try #require(WayBackTests.forms.first { $0.name == "a link to its script elsewhere" })
         let stack = try Stack(form)
         try stack.write("releases/2/go.sh", "#!/bin/bash\necho wrong > \(stack.folder.path)/VERSION\n")
@@ -211,7 +211,7 @@ import UpgradeDomain
         #expect(stack.version == "1\n", "\(output)")
     }
 
-    /// What an operator repairs while the run waits before any change is what the way back is.
+    /// If an operator repairs a script before any change, the rollback uses the repaired script.
     @Test func untilSomethingHasBegunTheLastPreflightCounts() throws {
         let stack = try Stack(WayBackTests.forms[0])
         try stack.write("scripts/go.sh", WayBackTests.goBack + "# repaired\n")
@@ -223,8 +223,8 @@ import UpgradeDomain
         #expect(record.outcome == .exited(code: 0) && stack.version == "1\n", "\(output)")
     }
 
-    /// A word that only looks like a kept folder is no mention of it.
-    @Test func wordsOfOtherCommandsStayWhatTheyAre() throws {
+    /// A word that only looks like a kept folder does not refer to it.
+    @Test func wordsOfOtherCommandsAreNotReplaced() throws {
         let stack = try Stack(WayBackTests.forms[0])
         try stack.write("scripts/go.sh", "#!/bin/bash\nexit 9\n")
         let guardrail = WayBackTests.command("test", "scripts", "=", "scripts")
@@ -249,7 +249,7 @@ import UpgradeDomain
         #expect(output.contains("was changed after it had failed"))
     }
 
-    @Test func whoseAFileIsAndItsModeAreWhatTheyWere() throws {
+    @Test func ownersAndModesOfKeptFilesArePreserved() throws {
         let script =
             "#!/bin/bash\nstat -c '%a %u' \"$(dirname \"$0\")\" \"$(dirname \"$0\")/data\" > \"$(dirname \"$0\")/../VERSION\"\n"
         let form = Form(
@@ -267,7 +267,7 @@ import UpgradeDomain
         #expect(stack.version == "710 \(getuid())\n640 \(owner)\n", "\(output)")
     }
 
-    @Test func aWorkingDirectoryThatALinkNamesIsPlacedWhereItLedTo() throws {
+    @Test func aWorkingDirectoryNamedByALinkIsResolvedAsItWasBefore() throws {
         let host = try HostUnderTest()
         for release in ["5", "6"] {
             try FileManager.default.createDirectory(
@@ -293,7 +293,7 @@ import UpgradeDomain
         #expect(names == ["scripts"])
     }
 
-    /// The library alone changed: the old script would meet the new one.
+    /// Only the library changed: without a copy the old script would load the new library.
     @Test func aChangedLibraryIsPlacedWithItsScript() throws {
         let form = try #require(WayBackTests.forms.first { $0.name == "a sourced library" })
         let stack = try Stack(form)
@@ -317,7 +317,7 @@ import UpgradeDomain
         try #expect(stack.left() == [])
     }
 
-    /// Git may switch the folder that the copy stands for, and finds a clean tree while it stands.
+    /// Git can switch the folder that the copy replaces, and sees a clean tree while the copy is there.
     @Test func aCheckoutThatAsksForACleanTreeGoesBack() throws {
         let script = """
             #!/bin/bash
@@ -357,7 +357,7 @@ import UpgradeDomain
         try #expect(stack.left() == [])
     }
 
-    @Test func aCopyThatIsRemovedWhileItRunsIsTold() throws {
+    @Test func aCopyThatIsRemovedWhileItRunsIsReported() throws {
         let script = "#!/bin/bash\nrm -rf \"$(dirname \"$0\")\"\nexit 3\n"
         let stack = try Stack(
             Form(name: "gone", files: ["scripts/go.sh": script], command: WayBackTests.command("./scripts/go.sh")))
@@ -367,7 +367,7 @@ import UpgradeDomain
         #expect(output.contains("was removed while it ran"))
     }
 
-    @Test func whatASupervisorThatWasKilledLeavesIsRemovedBeforeTheNextOperation() throws {
+    @Test func leftoversOfAKilledSupervisorAreRemovedBeforeTheNextOperation() throws {
         let stack = try Stack(
             Form(
                 name: "slow", files: ["scripts/go.sh": "#!/bin/bash\necho $$ > ../../script.pid\nexec sleep 60\n"],
@@ -381,7 +381,7 @@ import UpgradeDomain
         let script = try #require(stack.host.lines(of: "script.pid").first.flatMap { Int32($0) })
         let supervisor = try #require(try stack.host.supervisorPID(of: "killed"))
         kill(supervisor, SIGKILL)
-        // While the script lives, what it runs from stays.
+        // The copy stays while the script is running.
         let (record, _) = try stack.session.follow("killed")
         guard case .interrupted = record.outcome else { throw Surprise("\(record.outcome)") }
         try #expect(!stack.left().isEmpty)
@@ -392,7 +392,7 @@ import UpgradeDomain
         try #expect(stack.left() == [])
     }
 
-    @Test func moreThanIsKeptIsNamedBeforeTheChange() throws {
+    @Test func moreFilesThanCanBeKeptAreReportedBeforeTheChange() throws {
         let host = try HostUnderTest()
         let scripts = host.folder.appending(path: "scripts")
         try FileManager.default.createDirectory(at: scripts, withIntermediateDirectories: true)
@@ -407,7 +407,7 @@ import UpgradeDomain
         guard case .preflight(let found) = reply else { throw Surprise("\(reply)") }
         #expect(found.missingScripts.count == 1)
         #expect(found.missingScripts.first?.contains("rollback.keeps") == true, "\(found.missingScripts)")
-        // Of a guardrail its script is kept.
+        // For a guardrail only its script is kept.
         let session = try host.session()
         let guarding = try session.ask(
             .preflight(
@@ -421,8 +421,8 @@ import UpgradeDomain
         #expect(record.outcome == .exited(code: 0), "\(output)")
     }
 
-    /// `inventory check --plan` tries what a preflight would keep, and leaves nothing behind.
-    @Test func whatWouldBeKeptIsTriedWithoutARun() throws {
+    /// `inventory check --plan` tests what a preflight would keep, and leaves nothing behind.
+    @Test func keepingFilesCanBeTriedWithoutARun() throws {
         let host = try HostUnderTest()
         let scripts = host.folder.appending(path: "scripts")
         try FileManager.default.createDirectory(at: scripts, withIntermediateDirectories: true)
@@ -444,13 +444,13 @@ import UpgradeDomain
         #expect(!FileManager.default.fileExists(atPath: host.state.appending(path: "preserved").path))
     }
 
-    /// What is kept and named by nothing would not be used: the new version's would run, unseen.
+    /// A kept path that no command names would not be used: the new version would run unnoticed.
     @Test(arguments: [
         (["make", "rollback"], nil, false), (["sh", "-c", "make rollback"], nil, false),
         (["sh", "-c", "make -C ops rollback"], nil, true), (["make", "-f", "ops/Makefile", "rollback"], nil, true),
         (["sh", "-c", "make rollback"], "ops", true), (["/usr/bin/env", "true"], nil, false),
     ])
-    func whatIsKeptIsNamedByTheCommand(_ arguments: [String], _ directory: String?, _ isTaken: Bool) throws {
+    func keptPathsMustBeNamedByTheCommand(_ arguments: [String], _ directory: String?, _ isTaken: Bool) throws {
         let host = try HostUnderTest()
         try FileManager.default.createDirectory(
             at: host.folder.appending(path: "ops"), withIntermediateDirectories: true)
@@ -467,7 +467,7 @@ import UpgradeDomain
     }
 
     @Test(arguments: ["/etc", "..", "scripts/../..", ".", ""])
-    func whatIsNotBelowTheWorkingDirectoryIsNotKept(path: String) throws {
+    func pathsOutsideTheWorkingDirectoryAreNotKept(path: String) throws {
         let host = try HostUnderTest()
         let order = KeepOrder(command: WayBackTests.command("true"), paths: [path])
         let request = PreflightRequest(

@@ -8,12 +8,12 @@ import UpgradeDomain
 @testable import Commands
 @testable import RunViews
 
-/// Every command that is named to an operator is one that this program takes.
+/// Every command that is shown to an operator is one that this program accepts.
 struct CommandLinesTests {
-    /// What an older ledger, or a file system, may hold.
+    /// Names that an older ledger or a file system may contain.
     static let names = ["core-1", "-x", "--all", "a b", "it's", "$(id)", "é\u{301}"]
 
-    /// Every case, over one name.
+    /// Every case, built with one name.
     private static func commands(_ name: String) -> [OperatorCommand] {
         let (host, owner, run) = (HostName(name), Owner(name), RunID(name))
         let scopes: [RollbackScope] = [.host(name: host), .layer(name: LayerName(name)), .all]
@@ -90,8 +90,8 @@ struct CommandLinesTests {
         #expect(parsed.owners == ["--host"])
     }
 
-    /// What is recorded as a person's reason is never this program's.
-    @Test func noReasonIsReadyMade() {
+    /// This program never supplies what is recorded as a person's reason.
+    @Test func noReasonIsFilledIn() {
         for command in CommandLinesTests.commands("a") {
             #expect(!CommandLines().words(command).contains { $0.hasPrefix("--reason") })
         }

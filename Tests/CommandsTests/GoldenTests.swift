@@ -11,12 +11,12 @@ import UpgradeDomain
 @testable import RunRecord
 @testable import RunViews
 
-/// What an earlier build wrote is read by this one. Tests/Golden says what it is.
+/// This build reads what an earlier build wrote. Tests/Golden describes the files.
 struct GoldenTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appending(path: "../Golden/0.1.0").standardizedFileURL
 
-    /// A copy of the ledger, as a reader leaves files beside it.
+    /// Uses a copy of the ledger, because a reader leaves files beside it.
     private func withLedger(_ body: (Ledger) async throws -> Void) async throws {
         let copy = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
@@ -27,7 +27,7 @@ struct GoldenTests {
         try await body(try await Ledger.openExisting(at: file.path))
     }
 
-    @Test func aLedgerHoldsAndItsRunsStandAsTheyStood() async throws {
+    @Test func anOldLedgerVerifiesAndItsRunsReadAsBefore() async throws {
         try await withLedger { ledger in
             #expect(try await ledger.verify(run: nil, followedBy: { OverviewKeeper(at: nil) }).isSound)
             let runs = try await ledger.runs().map(\.id)
@@ -43,7 +43,7 @@ struct GoldenTests {
         }
     }
 
-    /// Whoever looks at it first brings its schema up to date; nothing of the record changes by that.
+    /// The first command that opens the ledger updates its schema, which changes no records.
     @Test func aCommandThatOnlyReadsOpensIt() async throws {
         try await withLedger { ledger in
             let heads = try await ledger.runs().map(\.headHash)
@@ -56,7 +56,7 @@ struct GoldenTests {
         }
     }
 
-    @Test func everyEventIsTakenToItsStoredBytes() throws {
+    @Test func everyEventEncodesToItsStoredBytes() throws {
         for name in ["held", "finalized"] {
             let bundle = try CanonicalJSON.decode(
                 EvidenceBundle.self,

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Commands
 
-/// Every command explains itself with an example.
+/// Every command has a description and an example.
 struct HelpTests {
     private func all(_ command: any ParsableCommand.Type) -> [any ParsableCommand.Type] {
         [command] + command.configuration.subcommands.flatMap(all)
@@ -38,7 +38,7 @@ struct HelpTests {
     func contradictionsAreRefusedAsUsageErrors(_ words: [String]) {
         do {
             _ = try Lockflight.parseAsRoot(words)
-            Issue.record("\(words) was taken")
+            Issue.record("\(words) was accepted")
         } catch {
             #expect(Lockflight.exitCode(for: error).rawValue == ExitStatus.usage.rawValue)
         }

@@ -10,7 +10,7 @@ import UpgradeDomain
 
 @testable import Commands
 
-/// What is written with --log-level and --log-file.
+/// Tests the log that --log-level and --log-file control.
 struct LogTests {
     private let folder = NSTemporaryDirectory() + "lockflight-log-" + UUID().uuidString
     private var path: String { folder + "/run.log" }
@@ -54,7 +54,7 @@ struct LogTests {
         }
     }
 
-    @Test func nothingThatAHostSaysBeginsALineOrSteersATerminal() throws {
+    @Test func hostTextNeverStartsALogLineOrControlsATerminal() throws {
         try inFolder {
             try log { logger in
                 logger.info(
@@ -70,7 +70,7 @@ struct LogTests {
         }
     }
 
-    @Test func whatIsNoFileOfTheCallersAloneIsRefusedBeforeAnythingBegins() throws {
+    @Test func aLogFileThatIsNotTheCallersAloneIsRefusedAtTheStart() throws {
         try inFolder {
             let shared = folder + "/shared"
             try Data("theirs".utf8).write(to: URL(filePath: shared))
@@ -91,7 +91,7 @@ struct LogTests {
         }
     }
 
-    @Test func whoeverLogsNeverWaitsAndWhatIsLeftOutIsCounted() throws {
+    @Test func loggingNeverBlocksAndDroppedLinesAreCounted() throws {
         try inFolder {
             let seen = Mutex<[TerminalText]>([])
             let isOpen = DispatchSemaphore(value: 0)
@@ -111,7 +111,7 @@ struct LogTests {
         }
     }
 
-    @Test func anUnknownLevelNamesThoseThatThereAre() {
+    @Test func anUnknownLevelIsRefusedWithTheKnownOnes() {
         let error = #expect(throws: ValidationError.self) { try Logger.Level.named("loud") }
         #expect(error?.message.contains("trace, debug, info, notice, warning, error, critical") == true)
     }

@@ -8,7 +8,7 @@ import UpgradeDomain
 @testable import Commands
 @testable import RunViews
 
-/// What reaches a terminal is safe, aligned and fits.
+/// Output on a terminal is safe, aligned and fits its width.
 struct OutputTests {
     @Test(arguments: [
         ("\u{1b}[2J\u{1b}]0;owned\u{7}", "\\u{1b}[2J\\u{1b}]0;owned\\u{7}"), ("a\rb\nc\td", "a\\u{d}b\\u{a}c\\u{9}d"),
@@ -50,7 +50,7 @@ struct OutputTests {
         #expect(lines.last == "c       failed  short")
     }
 
-    @Test func aLiveRegionDrawsInPlaceAndNothingWhereNothingChanged() {
+    @Test func aLiveRegionRedrawsOnlyWhatChanged() {
         var region = LiveRegion()
         let size = TerminalSize(columns: 80, rows: 24)
         #expect(region.update(["a", "b"], in: size) == "\u{1b}[2Ka\n\u{1b}[2Kb\n")
@@ -64,7 +64,7 @@ struct OutputTests {
         let first = region.update(lines, in: TerminalSize(columns: 8, rows: 10))
         #expect(first.split(separator: "\n").count == 9 && first.contains("line 9 …") && !first.contains("line 10"))
         #expect(region.update(["x"], in: TerminalSize(columns: 8, rows: 6)).hasPrefix("\u{1b}[5A"))
-        // A terminal that became narrower has broken the lines that were drawn.
+        // A terminal that became narrower has wrapped the lines that were drawn.
         #expect(region.update(["x"], in: TerminalSize(columns: 7, rows: 6)).hasPrefix("\u{1b}[H\u{1b}[0J"))
         #expect(region.update(["x"], in: TerminalSize(columns: 9, rows: 6)).hasPrefix("\u{1b}[1A"))
         let red = Style(isEnabled: true).red("abcdefgh")
@@ -81,7 +81,7 @@ struct OutputTests {
             Renderer.lines(of: error, Style(isEnabled: true), CommandLines())[0].written.hasPrefix("\u{1b}[31merror:"))
     }
 
-    @Test func anEmptyReasonIsNone() throws {
+    @Test func anEmptyReasonCountsAsMissing() throws {
         let context = Context(
             commandLines: CommandLines(), ledgerPath: "", isJSON: true, style: .plain, width: 80, isTerminal: false,
             environment: [:])
@@ -110,7 +110,7 @@ struct OutputTests {
         _ = try await LedgerInit.parse(["--group", group]).perform(context)
         var status = stat()
         #expect(stat(context.ledgerPath, &status) == 0 && status.st_mode & 0o777 == 0o660)
-        // None is made over one that is there.
+        // No ledger is created over an existing one.
         await #expect(throws: CommandError.self) { _ = try await LedgerInit.parse([]).perform(context) }
     }
 

@@ -11,14 +11,14 @@ import UpgradeDomain
 @testable import RunRecord
 @testable import RunViews
 
-/// What the ledger keeps of a run for `status` is what the run's events say, however it came there.
+/// The overview of a run that the ledger stores for `status` always agrees with the run's events.
 struct OverviewTests {
     private let live: LiveRun
 
     init() async throws { live = try await LiveRun() }
 
-    @Test func atEveryEventItIsWhatTheEventsSay() async throws {
-        #expect(try await live.stored() == nil, "before the first driver there is none")
+    @Test func theStoredOverviewMatchesTheEventsAtEveryEvent() async throws {
+        #expect(try await live.stored() == nil, "there is no overview before the first driver")
         live.observe = { live in
             for limit in [nil, 0, 1] {
                 let stored = try await live.stored(limit)
@@ -34,11 +34,11 @@ struct OverviewTests {
         #expect(try await live.faults() == [])
     }
 
-    @Test func anAppendWithoutItLeavesItToTheEventsAndTheNextOneWritesItWhole() async throws {
+    @Test func anAppendWithoutAnOverviewDropsItAndTheNextOneWritesItAgain() async throws {
         try await live.drive()
         try await live.request(.abort, isKept: false)
         #expect(try await live.stored() == nil)
-        #expect(try await live.faults() == [], "what is not used is not held against the ledger")
+        #expect(try await live.faults() == [], "a missing overview is not a fault of the ledger")
         try await live.request(.rollback(scope: .all, breakGlass: nil))
         #expect(try await live.stored() == RunReport(live.state))
         #expect(try await live.ledger.overview(of: live.run, build: "another") == nil)
@@ -72,8 +72,8 @@ struct OverviewTests {
         }
     }
 
-    /// An owner's approval of a rollback runs out, and the ways on change with no event.
-    @Test func theWaysOnFollowTheClock() async throws {
+    /// When an owner's approval of a rollback expires, the next commands change without an event.
+    @Test func theNextCommandsFollowTheClock() async throws {
         try await live.drive()
         let report = try #require(try await live.stored())
         for time in [live.state.lastEventAt.milliseconds, 999_999, 1_000_000, 9_000_000] as [Int64] {
@@ -84,8 +84,8 @@ struct OverviewTests {
         #expect(commands[0] != commands[1])
     }
 
-    /// What would be refused is never named as the next command, and no way back is ended beside one that was refused.
-    @Test func noCommandIsNamedThatWouldBeRefused() async throws {
+    /// A command that would be refused is never suggested as the next one, nor is `finalize` after a refused rollback.
+    @Test func noSuggestedCommandWouldBeRefused() async throws {
         func next(_ live: LiveRun, after action: RequestedAction) throws -> OperatorCommand? {
             let wall = live.state.lastEventAt
             let refusal = try #require(live.state.refusal(of: action))
@@ -108,7 +108,7 @@ struct OverviewTests {
         #expect(try next(oneWay, after: .abort) == .finalize(run: oneWay.run))
     }
 
-    @Test func aLayerOfThousandsIsToldInCounts() async throws {
+    @Test func aLargeLayerIsShownAsCounts() async throws {
         try await live.drive()
         func lines(_ limit: Int?) async throws -> [TerminalText] {
             let stored = try await live.stored(limit)
@@ -130,7 +130,7 @@ struct OverviewTests {
     }
 }
 
-/// A run over hosts that do as they are told, but for one whose step fails; every event is appended to a real ledger.
+/// A run over hosts that all succeed, except for one whose step fails; every event is appended to a real ledger.
 private final class LiveRun {
     let folder = NSTemporaryDirectory() + "lockflight-overview-" + UUID().uuidString
     let ledger: Ledger
@@ -143,12 +143,12 @@ private final class LiveRun {
     private var wall = WallTime(clamping: 1_000)
     private var upgraded: Set<Placement> = []
 
-    /// The owner's word for a rollback holds until then.
+    /// The owner's approval of a rollback is valid until then.
     static let approvalEnds = WallTime(clamping: 1_000_000)
 
     /// - Parameters:
-    ///   - fails: whether the step of core-1 does.
-    ///   - change: made to the plan.
+    ///   - fails: whether the step of core-1 fails.
+    ///   - change: a change to the plan.
     init(fails: Bool = true, change: (inout Plan) -> Void = { _ in }) async throws {
         self.fails = fails
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -2,7 +2,7 @@ import RunViews
 import Testing
 
 struct SaidOnceTests {
-    @Test func whatIsTheSameOfSeveralHostsIsSaidOnce() {
+    @Test func identicalTextOfSeveralHostsIsPrintedOnce() {
         var said = SaidOnce()
         #expect(said.words("core-1 has no agent", of: "core-1") == "core-1 has no agent")
         #expect(said.words("core-2 has no agent", of: "core-2") == "as core-1")
@@ -10,11 +10,11 @@ struct SaidOnceTests {
         #expect(said.words("core-3 has no disk", of: "core-3") == "core-3 has no disk")
     }
 
-    @Test func whatOnlyLooksTheSameIsSaid() {
+    @Test func textThatOnlyLooksTheSameIsPrinted() {
         var said = SaidOnce()
         #expect(said.words("not healthy after 1 s", of: "1") == "not healthy after 1 s")
         #expect(said.words("not healthy after 2 s", of: "2") == "not healthy after 2 s")
-        // Again of the same host.
+        // The same host again.
         #expect(said.words("not healthy after 2 s", of: "2") == "not healthy after 2 s")
     }
 }

@@ -8,7 +8,7 @@ import UpgradeDomain
 @testable import Commands
 @testable import RunViews
 
-/// The status of a run, as narrow and as wide as terminals are.
+/// Tests the status of a run on narrow and wide terminals.
 struct StatusViewTests {
     static func state() -> RolloutState? {
         let command = ScriptCommand(arguments: ["bash", "./redeploy.sh"], timeoutSeconds: 10)
@@ -68,7 +68,7 @@ struct StatusViewTests {
         }
     }
 
-    /// A layer of fifty hosts that wait is one line; who fails or moves stands first, and the rest is counted.
+    /// A layer of fifty waiting hosts is one line; failed and active hosts come first, and the rest are counted.
     @Test(arguments: [3, 9, 14, 23, 59])
     func theViewIsNeverHigherThanItsTerminal(_ rows: Int) throws {
         let state = try #require(StatusViewTests.state())
@@ -104,7 +104,7 @@ struct StatusViewTests {
         #expect(try lines(width: 80).joined(separator: " ").written.contains("\\u{1b}[31mno"))
     }
 
-    @Test func coloursChangeNothingButColours() throws {
+    @Test func coloursChangeOnlyColours() throws {
         let plain = try lines(width: 100)
         let coloured = try lines(width: 100, style: Style(isEnabled: true))
         let stripped = coloured.map { $0.written.replacing(/\u{1b}\[[0-9]+m/, with: "") }
@@ -128,7 +128,7 @@ struct StatusViewTests {
         #expect(text.contains("core-2: host-unreachable: as core-1"), "\(text)")
     }
 
-    /// Of a placement that is watched: others are not looked at, and a run that nobody drives says that instead.
+    /// A missing answer is shown only for watched placements; a run without a driver shows that instead.
     @Test func aHostThatDoesNotAnswerAndARunThatNobodyDrivesSaySo() throws {
         var report = RunReport(try #require(StatusViewTests.state()))
         report.overview.isAtRest = false
@@ -153,7 +153,7 @@ struct StatusViewTests {
         #expect(text(at: 70).contains("intended, age") && !text(at: 70, width: 80).contains("age"))
     }
 
-    @Test func theHoldNamesWhereWhyAndWhatNext() throws {
+    @Test func theHoldShowsWhereWhyAndTheNextCommand() throws {
         let text = try lines(width: 200).map(\.written).joined(separator: "\n")
         #expect(text.contains("held at preflight: host-unreachable"))
         #expect(text.contains("untouched  data-1/data, core-1/core"))

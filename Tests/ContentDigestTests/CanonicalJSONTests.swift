@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import UpgradeDomain
 
-/// RFC 8785's own vectors, and what digests rely on.
+/// Tests RFC 8785's own vectors and what digests rely on.
 struct CanonicalJSONTests {
     private func canonical(_ json: String) throws -> String {
         let value = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
@@ -38,8 +38,8 @@ struct CanonicalJSONTests {
         #expect(places == places.sorted())
     }
 
-    /// Section 3.2.2.2, every control character and what stands beside them.
-    @Test func textsAreEscapedWhereTheyMustBe() throws {
+    /// Section 3.2.2.2: every control character and its neighbours.
+    @Test func stringsAreEscapedWhereRequired() throws {
         let text = String(decoding: Array(0...0x22) + [0x5b, 0x5c, 0x5d, 0x7f], as: UTF8.self) + "é"
         let expected =
             #""\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\t\n\u000b\f\r\u000e\u000f"#

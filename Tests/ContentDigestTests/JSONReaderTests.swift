@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import UpgradeDomain
 
-/// What is read of JSON, and what is refused.
+/// Tests which JSON is read and which is refused.
 struct JSONReaderTests {
     private func value(_ text: String) throws -> JSONValue {
         try CanonicalJSON.decode(JSONValue.self, from: Array(text.utf8))
@@ -47,10 +47,10 @@ struct JSONReaderTests {
             (#""\ud800\u0041""#, .loneSurrogate), (#""\ud800\ud800""#, .loneSurrogate), (#""\ud800x""#, .loneSurrogate),
             (#"{"a":1,"a":1}"#, .repeatedName), (#"{"b":1,"a":2,"b":3}"#, .repeatedName),
             (#"{"a":1,"\u0061":2}"#, .repeatedName), (#"[{"x":{"a":1,"b":1,"a":1}}]"#, .repeatedName),
-            // The same text to Swift, in two spellings.
+            // Two encodings of one name that Swift considers equal.
             ("{\"\u{e9}\":1,\"e\u{301}\":2}", .repeatedName),
         ] as [(String, JSONError.Code)])
-    func whatIsNoJSONIsRefused(_ text: String, _ expected: JSONError.Code) {
+    func invalidJSONIsRefused(_ text: String, _ expected: JSONError.Code) {
         #expect(code(Array(text.utf8)) == expected, "\(text)")
     }
 
@@ -59,7 +59,7 @@ struct JSONReaderTests {
             [0x80], [0xc3], [0xc0, 0xaf], [0xe0, 0x80, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xff],
             [0xc3, 0x28], [0xf0, 0x9f, 0x98],
         ] as [[UInt8]])
-    func textThatIsNoUTF8IsRefused(_ bytes: [UInt8]) {
+    func invalidUTF8IsRefused(_ bytes: [UInt8]) {
         #expect(code([0x22] + bytes + [0x22]) == .invalidText)
         #expect(code(Array("{\"".utf8) + bytes + Array("\":1}".utf8)) == .invalidText)
     }
@@ -70,7 +70,7 @@ struct JSONReaderTests {
         for count in whole.indices { #expect(code(Array(whole.prefix(count))) != nil, "the first \(count) bytes") }
     }
 
-    @Test func aDocumentIsAsDeepAsItsReaderAllows() {
+    @Test func aDocumentMayBeOnlyAsDeepAsItsReaderAllows() {
         func nested(_ depth: Int) -> [UInt8] {
             Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
         }
@@ -82,7 +82,7 @@ struct JSONReaderTests {
         #expect(code([UInt8](repeating: 0x5b, count: 1_000_000)) == .tooDeep)
     }
 
-    @Test func aNumberIsReadOnlyAsWhatItIs() throws {
+    @Test func aNumberIsReadOnlyIfItsTypeHoldsItExactly() throws {
         func read<Number: Decodable>(_ type: Number.Type, _ text: String) -> Number? {
             try? CanonicalJSON.decode(type, from: Array(text.utf8))
         }
@@ -121,7 +121,7 @@ struct JSONReaderTests {
         #expect(read(JSONValue.self, "[1e999]") == nil)
     }
 
-    /// What was stored before there was a range stays readable: the nearest value in it is taken.
+    /// Numbers stored before there was a range stay readable: they become the nearest value in the range.
     @Test func whatIsStoredIsClamped() throws {
         func read<Number: Decodable>(_ type: Number.Type, _ text: String) throws -> Number {
             try CanonicalJSON.decode(type, from: Array(text.utf8), beyondRange: .clamped)
@@ -143,12 +143,12 @@ struct JSONReaderTests {
     }
 
     @Test(arguments: [Int64.max, .min, 9_007_199_254_740_992, -9_007_199_254_740_992])
-    func whatNotEveryReaderTakesForTheSameIsNotWritten(_ number: Int64) {
+    func integersThatReadersMayReadDifferentlyAreNotWritten(_ number: Int64) {
         #expect(throws: NotRepresentable.self) { try CanonicalJSON.encode([number]) }
         #expect(throws: NotRepresentable.self) { try CanonicalJSON.encode([number.magnitude]) }
     }
 
-    /// A number of an answer is the text that it was written as.
+    /// A number in an answer keeps the text that it was written as.
     @Test func anAnswerKeepsTheDigitsOfItsNumbers() throws {
         let digits = ["1.10", "1.0", "12345678901234567890", "1e999", "-0", "1E+2", "0.1e-7"]
         let answer = try CanonicalJSON.answer(from: Array("[\(digits.joined(separator: ", "))]".utf8))
@@ -186,7 +186,7 @@ struct JSONReaderTests {
         let value = Everything()
         let bytes = try CanonicalJSON.encode(value)
         #expect(try CanonicalJSON.decode(Everything.self, from: bytes) == value)
-        // In any order of its names, with names that nobody asks for.
+        // Names may be in any order, and unknown names are ignored.
         let text = try JSONEncoder().encode([value, value])
         #expect(try CanonicalJSON.decode([Everything].self, from: Array(text)) == [value, value])
         let more = Array(#"{"unknown":[{}],"item":"i","more":1,"surface":"s"}"#.utf8)
@@ -215,13 +215,13 @@ struct JSONReaderTests {
         #expect(message(#"[{"x":1,"x":2}]"#) == "not JSON: a name stands in an object twice at byte 8")
     }
 
-    // MARK: Beside Foundation's decoder
+    // MARK: Compared with Foundation's decoder
 
     private func foundation(_ bytes: [UInt8]) -> JSONValue? {
         (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))).map(rounded)
     }
 
-    /// Foundation cuts the fraction of a number beyond 2^53 off to make it whole; so large numbers are compared roughly.
+    /// Foundation truncates the fraction of a number beyond 2^53, so large numbers are compared approximately.
     private func rounded(_ value: JSONValue) -> JSONValue {
         switch value {
         case .null, .bool, .string: value
@@ -232,7 +232,7 @@ struct JSONReaderTests {
         }
     }
 
-    /// A document from a seed, spelled in many ways.
+    /// Generates a document from a seed, with varied spelling and white space.
     private struct Writer {
         var state: UInt64
 
@@ -276,7 +276,7 @@ struct JSONReaderTests {
         }
     }
 
-    @Test func everyDocumentSaysWhatItSaysToFoundation() throws {
+    @Test func everyDocumentReadsAsFoundationReadsIt() throws {
         for seed in 0..<2_000 as Range<UInt64> {
             var writer = Writer(state: seed)
             let bytes = Array((writer.space() + writer.value(0) + writer.space()).utf8)
@@ -285,7 +285,7 @@ struct JSONReaderTests {
         }
     }
 
-    /// Bytes that somebody damaged: what is read of them is what Foundation reads, and nothing is read that it refuses.
+    /// Damaged bytes: whatever is read agrees with Foundation, and nothing is read that Foundation refuses.
     @Test func nothingIsReadThatFoundationRefuses() throws {
         var refused = 0
         for seed in 0..<4_000 as Range<UInt64> {

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import UpgradeDomain
 
-/// What is encoded straight into a tree is what its text would say.
+/// A value encoded directly into a tree equals the tree of its text.
 struct JSONTreeTests {
     private struct Everything: Codable {
         enum Choice: Codable {
@@ -38,7 +38,7 @@ struct JSONTreeTests {
         #expect(try CanonicalJSON.encode(read) == CanonicalJSON.encode(value))
     }
 
-    @Test func everyShapeOfAValueIsWhatItsTextSays() throws {
+    @Test func everyShapeOfAValueMatchesItsText() throws {
         try agrees(Everything())
         try agrees([Everything(), Everything()])
         try agrees("text")
@@ -48,7 +48,7 @@ struct JSONTreeTests {
         try agrees(["\u{ffff}": 1, "\u{1F6A2}": 2, "\u{e9}": 3, "e": 4])
     }
 
-    /// Encodes a name twice, as a value does that is encoded in parts.
+    /// Encodes a name twice, as a value that is encoded in parts does.
     private struct Twice: Encodable {
         enum CodingKeys: CodingKey { case b, a }
 
@@ -61,7 +61,7 @@ struct JSONTreeTests {
         }
     }
 
-    @Test func aNameThatIsEncodedAgainHasItsLastValue() throws {
+    @Test func aNameEncodedTwiceKeepsItsLastValue() throws {
         #expect(try CanonicalJSON.encode(Twice()) == Array(#"{"a":null,"b":2}"#.utf8))
     }
 }

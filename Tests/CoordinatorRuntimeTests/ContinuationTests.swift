@@ -4,7 +4,7 @@ import UpgradeDomain
 
 @testable import CoordinatorRuntime
 
-/// Which build of the coordinator may go on where another one stopped.
+/// Tests which build of the coordinator may continue a run of another build.
 struct ContinuationTests {
     private let own = CoordinatorBuild(version: "2.0.0", protocols: [3, 2])
 
@@ -19,7 +19,7 @@ struct ContinuationTests {
         #expect(try RunDriver.previousBuild(of: "r-1", [attached(nil)], continuedBy: own) == nil)
     }
 
-    @Test func aRunOfABuildWithOtherProtocolsIsLeftAloneAndNamed() {
+    @Test func aRunOfABuildWithOtherProtocolsIsRefusedAndTheBuildNamed() {
         let newer = CoordinatorBuild(version: "5.0.0", protocols: [4])
         let events = [attached(CoordinatorBuild(version: "2.0.0", protocols: [3])), attached(newer)]
         let error = #expect(throws: RuntimeError.self) {

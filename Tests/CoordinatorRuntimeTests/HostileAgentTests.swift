@@ -6,9 +6,9 @@ import UpgradeDomain
 
 @testable import CoordinatorRuntime
 
-/// An agent may send whatever it likes: it gets an error, and never more memory than its limits.
+/// Whatever an agent sends, it causes at most an error and never uses more memory than its limits.
 struct HostileAgentTests {
-    /// What the other end sends for each request of ours, as bytes; a fault injector, no agent.
+    /// The bytes that the other end sends for each of our requests: a fault injector, not an agent.
     private actor HostileChannel: AgentChannel {
         private var pending: [[UInt8]] = []
         private var waiter: CheckedContinuation<Void, Never>?
@@ -17,7 +17,7 @@ struct HostileAgentTests {
         private let answer: @Sendable (RequestFrame, Int) -> [UInt8]?
         private var current: (frame: RequestFrame, turn: Int)?
 
-        /// - Parameter answer: the Nth chunk after a request, from 0; nil for nothing more.
+        /// - Parameter answer: the Nth chunk after a request, from 0; nil if there are no more.
         init(answer: @escaping @Sendable (RequestFrame, Int) -> [UInt8]?) { self.answer = answer }
 
         func send(_ bytes: [UInt8]) async throws(ContactFailure) {
@@ -71,7 +71,7 @@ struct HostileAgentTests {
                 SurfaceRequest(name: "a", source: .command(ScriptCommand(arguments: ["true"], timeoutSeconds: 1)))
             ]))
 
-    /// What comes after a proper hello, and what is said of it.
+    /// What follows a valid hello, and the expected message.
     static let attacks: [(what: String, says: String, chunk: @Sendable (UInt32, Int) -> [UInt8]?)] = [
         ("an endless line", "tooLong", { _, _ in [UInt8](repeating: 0x61, count: 65_536) }),
         ("noise", "broke the protocol", { _, turn in [0xff, 0x00, 0x1b, UInt8(turn & 0x7f), 0x0a] }),
@@ -81,7 +81,7 @@ struct HostileAgentTests {
         ("a surface past its limit", "more than was asked for", { re, _ in line(re, surface("a", bytes: 400_000)) }),
     ]
 
-    /// Numbers that no event may hold, and where a host could say them.
+    /// Numbers that no event may contain, and the fields in which a host could send them.
     @Test(
         arguments: ["durationMilliseconds", "hostTime", "resultCode"],
         [
@@ -110,9 +110,9 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    /// What breaks the protocol becomes an event, and takes no more room there than says what it is.
+    /// A protocol violation is recorded as an event, so its description is bounded.
     @Test(arguments: ["body", "kind"])
-    func whatIsToldOfABrokenFrameIsBounded(_ field: String) async throws {
+    func theReportOfABrokenFrameIsBounded(_ field: String) async throws {
         let channel = HostileChannel { frame, turn in
             if case .hello = frame.request {
                 return turn == 0 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
@@ -149,7 +149,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test("an agent that chose what was not offered is not used", arguments: [0, ProtocolLimits.versions[0] + 1, -1])
+    @Test("an agent that chooses an unoffered protocol is not used", arguments: [0, ProtocolLimits.versions[0] + 1, -1])
     func protocolThatWasNotOffered(_ version: Int) async throws {
         let session = HostileAgentTests.session(choosing: version)
         let failure = await #expect(throws: ContactFailure.self) {
@@ -159,7 +159,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test("what an agent of an older protocol would overlook is not sent to it", arguments: [1, 2])
+    @Test("requests that an older agent would ignore are not sent to it", arguments: [1, 2])
     func olderProtocol(_ version: Int) async throws {
         let session = HostileAgentTests.session(choosing: version)
         _ = try await session.open(HelloRequest(ledger: "l", epoch: 1), timeout: .seconds(30))
@@ -205,7 +205,7 @@ struct HostileAgentTests {
         #expect(
             failure?.code == .agentUnusable && failure?.message.contains(says) == true, "\(what): \(failure as Any)")
         #expect(await session.isOpen == false)
-        // It was stopped at its limit, not at the end of what it had to say.
+        // It was stopped at its limit, not at the end of its data.
         #expect(await channel.sentBytes < 4 * ProtocolLimits.lineBytes, "\(what)")
         await session.close()
     }
@@ -217,7 +217,7 @@ struct HostileAgentTests {
                 droppedBytes: droppedBytes))
     }
 
-    /// What an operation's output may not be: the Nth piece of it.
+    /// Invalid output of an operation: its Nth piece.
     static let outputs: [(what: String, piece: @Sendable (Int) -> AgentReply, atMostBytes: Int)] = [
         (
             "without end", { output(fromByte: Int64($0) * 65_536, bytes: 65_536) },
@@ -266,7 +266,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test func repliesThatNobodyAskedForAreDropped() async throws {
+    @Test func unrequestedRepliesAreDropped() async throws {
         let channel = HostileChannel { frame, turn in
             if turn < 10_000 { return HostileAgentTests.line(frame.id + 1 + UInt32(turn), .captured) }
             return turn == 10_000 ? HostileAgentTests.line(frame.id, .hello(HostileAgentTests.hello)) : nil
@@ -277,7 +277,7 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test func noiseOfRCFilesBeforeTheFirstWordIsBounded() async throws {
+    @Test func noiseFromRCFilesBeforeTheFirstFrameIsBounded() async throws {
         for (lines, isTolerated) in [
             (ProtocolLimits.linesBeforeHello, true), (ProtocolLimits.linesBeforeHello + 1, false),
         ] {
@@ -294,6 +294,6 @@ struct HostileAgentTests {
 }
 
 extension RuntimeClock {
-    /// Its time stands still; what sleeps wakes up all the same.
+    /// A clock whose time never advances; sleeping tasks still wake up.
     fileprivate static let stopped = RuntimeClock(monotonic: { .zero }, wall: { WallTime(clamping: 0) })
 }

@@ -7,7 +7,7 @@ import UpgradeDomain
 
 @testable import CoordinatorRuntime
 
-/// Answers in the shapes that common systems publish, read with plan data alone, from the file to the typed items.
+/// Reads answers in the shapes of common systems with plan data alone, from the plan file to the typed items.
 struct ReaderTests {
     static let noon = WallTime(clamping: 1_795_435_200_000)  // 2026-11-23T12:00:00Z
 
@@ -40,7 +40,7 @@ struct ReaderTests {
         return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil)
     }
 
-    /// What a command printed last is kept where its answer is not a good one, and how it ended is called by its name.
+    /// If a command fails, the end of its output is kept and its exit is described.
     @Test func aCommandThatFailsSaysHowItExitedAndWhatItPrinted() throws {
         func reading(_ shape: ReaderShape, exit code: Int, _ body: String, _ errors: String?) -> SurfaceReading {
             let command = ScriptCommand(arguments: ["./x.sh"], timeoutSeconds: 1)
@@ -85,7 +85,7 @@ struct ReaderTests {
         #expect(Dictionary(uniqueKeysWithValues: reading.items.map { ($0.key, $0.health) }) == expected)
     }
 
-    /// What is changed in an answer, and why it then says nothing.
+    /// What is changed in an answer, and why it is then unknown.
     static let failures: [(SurfaceName, from: String, to: String, UnknownReason.Code)] = [
         ("spring", #""status": "UP","#, #""status": "DOWN","#, .errorBody),
         ("spring", #""components""#, #""component""#, .unparsable),
@@ -100,7 +100,7 @@ struct ReaderTests {
     ]
 
     @Test(arguments: failures.indices)
-    func anAnswerThatDoesNotHoldIsUnknown(_ index: Int) throws {
+    func anInvalidAnswerIsUnknown(_ index: Int) throws {
         let (surface, from, to, code) = ReaderTests.failures[index]
         let reading = try ReaderTests.read(surface) { body in
             #expect(body.contains(from), "\(surface) no longer holds \(from)")
@@ -110,9 +110,9 @@ struct ReaderTests {
         #expect(reading.items.isEmpty)
     }
 
-    /// Where only the status counts, what the body is does not; where it is read, it does.
+    /// The body matters only where it is read, not where only the status counts.
     @Test(arguments: [UnknownReason.Code.wrongContentType, .unacceptedStatus, .timedOut])
-    func aBodyThatIsNotReadNeedNotFit(_ code: UnknownReason.Code) {
+    func aBodyThatIsNotReadMayHaveAnyContent(_ code: UnknownReason.Code) {
         func reading(_ shape: ReaderShape, status: Int) -> SurfaceReading {
             let surface = Surface(
                 name: "s", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1)),
@@ -131,8 +131,8 @@ struct ReaderTests {
         #expect(reading(.result, status: 302).items == [EvidenceItem(key: "result", value: "302", health: .unhealthy)])
     }
 
-    /// Two long values that differ behind the cut differ in what is kept.
-    @Test func aLongValueIsCutAndStaysItself() {
+    /// Two long values that differ after the cut stay different in their shortened form.
+    @Test func aLongValueIsShortenedAndStaysDistinct() {
         func kept(_ value: String) -> EvidenceItem? {
             let surface = Surface(
                 name: "s", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1)),
@@ -147,11 +147,11 @@ struct ReaderTests {
         #expect(kept(start)?.value == start)
         #expect(kept(start + "1")?.value != kept(start + "2")?.value)
         #expect(kept(start + "1")?.value.hasPrefix(start + "... (201 bytes, sha256 ") == true)
-        // Marks without end are bounded, too.
+        // An endless sequence of combining marks is bounded, too.
         #expect((kept("a" + String(repeating: "\u{301}", count: 5_000))?.value.utf8.count ?? 0) < 600)
     }
 
-    @Test func aBodyThatSaysAThingTwiceIsNoDocument() {
+    @Test func aBodyWithADuplicateNameIsNotADocument() {
         func document(_ text: String, _ format: BodyFormat = .json) -> Result<Answer, UnknownReason> {
             EvidenceAssembly.document(Array(text.utf8), format)
         }
@@ -180,7 +180,7 @@ struct ReaderTests {
         #expect(try ReaderTests.read("consul", { _ in "[]" }).unknown?.code == .noItems)
     }
 
-    /// What a number becomes, and the verdict over the change.
+    /// A number before and after, and the verdict on the change.
     @Test(
         arguments: [
             ("\"depth\": 40", "\"depth\": 60", "depth", .same), ("\"depth\": 40", "\"depth\": 61", "depth", .regressed),

@@ -4,7 +4,7 @@ import UpgradeDomain
 
 @testable import CoordinatorRuntime
 
-/// A fleet that shares one API asks it no faster than the plan allows.
+/// Requests to an API that a fleet shares are sent no faster than the plan allows.
 struct RequestSpacingTests {
     private func surface(_ name: SurfaceName, perSecond: Int?) -> Surface {
         Surface(

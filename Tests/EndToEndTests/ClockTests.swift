@@ -4,11 +4,11 @@ import Subprocess
 import Testing
 import UpgradeDomain
 
-/// The coordinator's wall clock is set ten years on and ten years back while a run is under way.
+/// The coordinator's wall clock jumps ten years forward and ten years back during a run.
 struct ClockTests {
     private static let tenYears = 315_360_000
 
-    /// Compiles the clock that is put between the coordinator and the system's.
+    /// Compiles the clock that is inserted between the coordinator and the system.
     private func clockLibrary(in folder: String) async throws -> String {
         let library = folder + "/wallclock.so"
         let source = FleetFixture.repository + "/Tests/EndToEndTests/WallClock/wallclock.c"
@@ -40,7 +40,7 @@ struct ClockTests {
             }
             #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)\(outcome.errors)")
             for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
-            // Both jumps were seen, or nothing was tried.
+            // Both jumps must be visible, or the test proves nothing.
             let events = try await fleet.run(["events"]).output
             let years = Set(events.matches(of: /(?m)^\d+ +(\d{4})-/).map(\.output.1))
             #expect(years.count == 3, "\(years)")

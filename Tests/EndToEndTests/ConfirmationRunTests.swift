@@ -3,9 +3,9 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// A host that loses contact after a change goes back by itself, over real sshd.
+/// A host that loses contact after a change rolls back by itself, over real sshd.
 struct ConfirmationRunTests {
-    /// The redeploy counts its runs and begins once the test says so.
+    /// The redeploy counts its runs and starts once the test allows it.
     static func waiting(_ plan: String, confirmWithinSeconds seconds: Int) -> String {
         CrashTests.counting(plan)
             .replacingOccurrences(
@@ -15,7 +15,7 @@ struct ConfirmationRunTests {
                 of: "  healthyWithinSeconds:", with: "  confirmWithinSeconds: \(seconds)\n  healthyWithinSeconds:")
     }
 
-    @Test func aHostWhoseLinkIsDownAfterItsChangeGoesBackByItselfAndSaysSoWhenAsked() async throws {
+    @Test func aHostWithoutALinkAfterItsChangeGoesBackByItselfAndReportsIt() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let plan = { ConfirmationRunTests.waiting($0, confirmWithinSeconds: 5) }
             try await fleet.approvePlan(to: "1.5.0", change: plan)
@@ -27,7 +27,7 @@ struct ConfirmationRunTests {
                 try await fleet.wait(for: "the change") { try await fleet.version("core-1", "core") == "1.5.0" }
             }
             #expect(outcome.code == FleetFixture.Exit.unreachable.rawValue, "\(outcome.output)\(outcome.errors)")
-            // Nobody is there: the coordinator has ended, the link is down.
+            // No coordinator is connected: it has ended and the link is down.
             try await fleet.wait(for: "the host to go back by itself") {
                 try await fleet.version("core-1", "core") == "1.4.0"
             }
@@ -41,14 +41,14 @@ struct ConfirmationRunTests {
                 try Data().write(to: URL(fileURLWithPath: try fleet.lab.host(HostName(name)).root + "/go"))
             }
             try await fleet.expect(.verified, "rollout", "resume")
-            // The operation that went back ran once; the host was then tried again under an id of its own.
+            // The reverted operation ran once; the host was then tried again under a new id.
             #expect(try CrashTests.redeploys(fleet, "core-1") == 2)
             for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, "core") == "1.5.0") }
             try await fleet.expect(.verified, "ledger", "verify")
         }
     }
 
-    @Test func lettingGoSaysWhichHostsWillGoBackAndWhen() async throws {
+    @Test func stoppingTheDriverSaysWhichHostsWillGoBackAndWhen() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let plan = { ConfirmationRunTests.waiting($0, confirmWithinSeconds: 600) }
             try await fleet.approvePlan(to: "1.5.0", change: plan)

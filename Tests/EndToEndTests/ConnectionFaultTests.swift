@@ -3,10 +3,10 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// A connection that is spoiled at any byte changes nothing about what happened on the host.
+/// A connection fault at any byte does not change what happens on the host.
 struct ConnectionFaultTests {
     static let one = LabLayout(layers: ["core"], members: [.init("core-1", layers: ["core"])])
-    /// Into how many parts the bytes of an undisturbed run are cut.
+    /// The number of parts that the bytes of an undisturbed run are divided into.
     static let steps = 8
 
     /// The proxy of `Proxy/proxy.py`, listening beside the host.
@@ -14,7 +14,7 @@ struct ConnectionFaultTests {
         private let process = Process()
         private let output = Pipe()
 
-        /// - Parameter connection: which one is spoiled; 0 for all.
+        /// - Parameter connection: the connection with the fault; 0 for all.
         init(_ fleet: FleetFixture, to host: LabHost, fault: String, connection: Int = 1, bytes: Int) throws {
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             process.arguments =
@@ -43,14 +43,14 @@ struct ConnectionFaultTests {
             Int(try nextLine().split(separator: " ").last ?? "") ?? 0
         }
 
-        /// SIGTERM would not do: a child inherits the signals that this thread blocks.
+        /// SIGTERM would not work: a child inherits the signals that this thread blocks.
         func end() {
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
         }
     }
 
-    /// A run through the proxies, its count of redeploys, and everything back as it was.
+    /// Runs through the proxies, counts the redeploys, and restores everything.
     private func upgrade(_ fleet: FleetFixture) async throws {
         let outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"])
         #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome.output)\(outcome.errors)")
@@ -63,7 +63,7 @@ struct ConnectionFaultTests {
         for host in fleet.lab.hosts { try FileManager.default.removeItem(atPath: host.root + "/redeploys") }
     }
 
-    /// Where the proxy of a host listens: on another address of the lab's network.
+    /// The address where the proxy of a host listens: another one of the lab's network.
     private static func beside(_ host: LabHost) -> String {
         let octets = host.address.split(separator: ".")
         return (octets.dropLast() + ["\(100 + (Int(octets.last ?? "") ?? 0))"]).joined(separator: ".")
@@ -74,7 +74,7 @@ struct ConnectionFaultTests {
         _ layout: LabLayout, change: (String) -> String = { $0 }, _ body: (FleetFixture) async throws -> Void
     ) async throws {
         try await FleetFixture.with(layout) { fleet in
-            // The agent is brought beforehand, so that the bytes are those of the run.
+            // The agent is installed beforehand, so that only the run's own bytes are counted.
             try await fleet.expect(.verified, "inventory", "check")
             for path in [fleet.lab.inventoryPath, fleet.lab.knownHostsPath] {
                 var text = try String(contentsOfFile: path, encoding: .utf8)
@@ -104,12 +104,12 @@ struct ConnectionFaultTests {
             total = try plain.firstConnection()
             plain.end()
         }
-        #expect(total > 10_000, "\(total) bytes are no run")
+        #expect(total > 10_000, "\(total) bytes are too few for a run")
         return total
     }
 
     @Test(arguments: 0..<steps)
-    func aConnectionThatIsSpoiledAnywhereChangesNoOutcome(_ step: Int) async throws {
+    func aFaultAtAnyByteOfAConnectionChangesNoOutcome(_ step: Int) async throws {
         let total = try await ConnectionFaultTests.undisturbedBytes.value
         try await withProxies(ConnectionFaultTests.one) { fleet in
             let proxy = try Proxy(
@@ -121,7 +121,7 @@ struct ConnectionFaultTests {
         }
     }
 
-    /// A distant host, and one on a thin line: what takes longer is no failure.
+    /// A distant host and a host on a slow line: taking longer is not a failure.
     @Test(arguments: [("latency", 50), ("slow", 20_000)])
     func aConnectionThatIsOnlySlowChangesNoOutcome(_ fault: String, _ amount: Int) async throws {
         try await withProxies(ConnectionFaultTests.one) { fleet in
@@ -133,8 +133,8 @@ struct ConnectionFaultTests {
         }
     }
 
-    /// A stalled connection is noticed by the time that nothing comes, so all the offsets are tried at once, each on a host
-    /// of its own.
+    /// A stalled connection is only noticed by its silence, so all offsets are tried at once, each on its own
+    /// host.
     @Test func connectionsThatStallAnywhereChangeNoOutcome() async throws {
         let layout = LabLayout(
             layers: ["core"],
@@ -143,7 +143,7 @@ struct ConnectionFaultTests {
             plan.replacingOccurrences(of: "batches: [1, 100%]", with: "batches: [100%]")
                 .replacingOccurrences(of: "maxInFlight: 2", with: "maxInFlight: \(ConnectionFaultTests.steps)")
                 .replacingOccurrences(of: "progressDeadlineSeconds: 60", with: "progressDeadlineSeconds: 600")
-                // So many hosts start their processes in the same moment that one of them may take long.
+                // Many hosts start their processes at the same moment, so one of them may take long.
                 .replacingOccurrences(of: "timeoutSeconds: 20", with: "timeoutSeconds: 120")
         }
         try await withProxies(layout, change: atOnce) { fleet in
@@ -151,7 +151,7 @@ struct ConnectionFaultTests {
             try await upgrade(fleet)
             let total = try plain.map { try $0.firstConnection() }.min() ?? 0
             for proxy in plain { proxy.end() }
-            #expect(total > 10_000, "\(total) bytes are no run")
+            #expect(total > 10_000, "\(total) bytes are too few for a run")
             let stalled = try fleet.lab.hosts.enumerated().map { index, host in
                 try Proxy(fleet, to: host, fault: "stall", bytes: 300 + index * total / ConnectionFaultTests.steps)
             }

@@ -3,18 +3,18 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// Two ledgers never drive one host, whether they are two or one and its copy.
+/// Two ledgers never drive one host, whether they are independent or one is a copy.
 struct CopiedLedgerTests {
-    @Test func aCopyOfALedgerDrivesNoHostThatTheOtherOneHasDrivenSince() async throws {
+    @Test func aCopiedLedgerDrivesNoHostThatTheOriginalHasDrivenSince() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             let copy = fleet.folder + "/copy.sqlite"
-            // As by `cp` while nobody is at work; a restore would begin above all epochs.
+            // Copied as by `cp` while no driver runs; a restore would start above all epochs.
             try await fleet.expect(.verified, "backup", copy)
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
             try await fleet.expect(.verified, "rollout", "finalize")
 
-            // The copy gives out the same epoch, and stops before it changes anything.
+            // The copy issues the same epoch and stops before it changes anything.
             let stopped = try await fleet.run(["rollout", "start", "lab-1.5.0", "--ledger", copy])
             #expect(stopped.code == FleetFixture.Exit.held.rawValue)
             let shown = try await fleet.run(["status", "--ledger", copy])
@@ -22,7 +22,7 @@ struct CopiedLedgerTests {
             #expect(shown.output.contains("a lease that this ledger did not give out"), "\(shown.output)")
             for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
 
-            // An owner may decide that the copy is the ledger from here on.
+            // An owner may decide that the copy is the valid ledger from now on.
             func adopt(_ host: String, _ owner: String) async throws -> FleetFixture.Outcome {
                 try await fleet.run(["lease", "adopt", host, "--as", owner, "--reason", "moved", "--ledger", copy])
             }
@@ -33,7 +33,7 @@ struct CopiedLedgerTests {
             }
             #expect(try await adopt("core-1", "core-owner").code == FleetFixture.Exit.refused.rawValue)
 
-            // Then the other one is the copy.
+            // Then the original counts as the copy.
             try await fleet.expect(.verified, "rollout", "cancel", "--ledger", copy)
             try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")

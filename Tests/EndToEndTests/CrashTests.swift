@@ -12,7 +12,7 @@ struct CrashTests {
     static let three = LabLayout(
         layers: ["core"], members: (1...3).map { .init(HostName("core-\($0)"), layers: ["core"]) })
 
-    /// A redeploy that counts its runs on the host, outside of everything that Lockflight writes.
+    /// A redeploy that counts its runs on the host, independently of what Lockflight writes.
     static func counting(_ plan: String) -> String {
         plan.replacingOccurrences(
             of: "run: [bash, ./scripts/redeploy-host-stack.sh, --layer, \"${layer}\", --to, \"${to}\"]",
@@ -29,7 +29,7 @@ struct CrashTests {
     @Test func aCoordinatorKilledDuringARedeployResumesAndTheScriptRanOnce() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
-            // The script waits for a lock that a real process holds, so the kill comes in its middle.
+            // The script waits for a lock that a real process holds, so the kill comes while it runs.
             try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")
             try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
                 try await fleet.wait(for: "the redeploy to begin") { try CrashTests.redeploys(fleet, "core-1") == 1 }
@@ -51,7 +51,7 @@ struct CrashTests {
 
     @Test func aHostLostDuringItsRedeployIsSettledOnceItAnswersAndTheScriptRanOnce() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            // The host is given up after 20 s; its script must outlive that.
+            // The host counts as lost after 20 s; its script must run longer.
             try await fleet.approvePlan(to: "1.5.0") {
                 CrashTests.counting($0).replacingOccurrences(of: "timeoutSeconds: 20", with: "timeoutSeconds: 120")
                     .replacingOccurrences(of: "progressDeadlineSeconds: 60", with: "progressDeadlineSeconds: 300")
@@ -75,7 +75,7 @@ struct CrashTests {
         }
     }
 
-    @Test func aCoordinatorKilledDuringARollbackIsFollowedByTheCommandThatIsPrinted() async throws {
+    @Test func aCoordinatorKilledDuringARollbackIsContinuedByThePrintedCommand() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
@@ -110,7 +110,7 @@ struct CrashTests {
             }
             #expect(outcome.code == FleetFixture.Exit.detached.rawValue)
             #expect(try CrashTests.redeploys(fleet, "core-3") == 0)
-            // Letting go says nothing about a host.
+            // Detaching records nothing about a host.
             #expect(try await fleet.holdCode() == nil)
             let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix("next: ") })
             let resumed = try await fleet.runVerbatim(String(line.dropFirst("next: ".count)))
@@ -139,7 +139,7 @@ struct CrashTests {
                 try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
                 try Data().write(to: URL(filePath: now))
                 try await fleet.wait(for: "the lock") { FileManager.default.fileExists(atPath: locked) }
-                // What the first asks for is to be recorded, and waits for the lock.
+                // The request of the first Ctrl-C waits for the lock before it is recorded.
                 kill(process, SIGINT)
                 let errors = try #require(
                     try FileManager.default.contentsOfDirectory(atPath: fleet.folder).first { $0.hasSuffix(".errors") })
@@ -167,7 +167,7 @@ struct CrashTests {
                 try await fleet.wait(for: "core-1 to move") { try await fleet.version("core-1", "core") == "1.5.0" }
                 try await fleet.expect(.verified, "rollout", "pause")
                 #expect(try await fleet.status().value(at: "/status")?.scalarText == "paused")
-                // What has changed is still watched; nothing else starts.
+                // Changed hosts are still watched; nothing else starts.
                 let before = try await fleet.sequence()
                 try await fleet.wait(for: "two more samples") { try await fleet.sequence() >= before + 2 }
                 #expect(try CrashTests.redeploys(fleet, "core-2") + CrashTests.redeploys(fleet, "core-3") == 0)
@@ -178,7 +178,7 @@ struct CrashTests {
         }
     }
 
-    @Test func timeInWhichTheCoordinatorWasStoppedCountsForNothing() async throws {
+    @Test func timeWhileTheCoordinatorIsStoppedDoesNotCount() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(
                 to: "1.5.0", change: { CrashTests.counting($0.replacing("soakSeconds: 2", with: "soakSeconds: 4")) })
@@ -211,7 +211,7 @@ struct CrashTests {
                 try await fleet.suspend(process)
                 let shown = try await fleet.expect(.verified, "lease", "show").output
                 #expect(shown.contains("driven by") && shown.contains("process \(process)"))
-                // Its lock is held: nobody takes it by accident.
+                // Its lock is held, so nobody takes over by accident.
                 try await fleet.expect(.refused, "rollout", "resume")
                 try await fleet.expect(.verified, "lease", "break", "--reason", "it was suspended")
                 try await fleet.expect(.refused, "lease", "break", "--reason", "again")
@@ -226,7 +226,7 @@ struct CrashTests {
         }
     }
 
-    @Test func aRollbackWhoseDriverIsDeposedSaysNothingOfHowItEnded() async throws {
+    @Test func aRollbackWhoseDriverIsDeposedReportsNoOutcome() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
@@ -253,7 +253,7 @@ struct CrashTests {
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             let backup = "\(fleet.folder)/backup.sqlite"
             try await fleet.expect(.verified, "backup", backup)
-            // The fleet goes back, and the ledger that knows it is lost.
+            // The fleet is rolled back, and the ledger that recorded this is lost.
             try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "test")
             try await fleet.expect(.refused, "restore", backup)
             for suffix in ["", "-wal", "-shm"] {
@@ -261,7 +261,7 @@ struct CrashTests {
             }
             try await fleet.expect(.verified, "restore", backup)
             #expect(try await fleet.holdCode() == "evidence-regressed")
-            // The hosts have the records of operations that the backup knows nothing of; none runs twice.
+            // The hosts have records of operations that the backup does not know; none runs twice.
             let outcome = try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "test")
             #expect(!outcome.output.contains("agent-unusable"))
             for host in ["core-1", "core-2"] as [HostName] {
@@ -313,7 +313,7 @@ struct CrashTests {
     }
 }
 
-/// A conversation with the agent that a coordinator brought to a host.
+/// A conversation with the agent that a coordinator installed on a host.
 private struct AgentTalk {
     let exec: SSHExec
     let connection: SSHConnection

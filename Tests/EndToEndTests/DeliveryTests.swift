@@ -3,19 +3,19 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// How the agent comes to a host whose shell is not quiet, or that no build is for.
+/// Installing the agent on a host whose shell prints text, or for which there is no build.
 struct DeliveryTests {
-    /// Makes the login shell of the lab's host read these lines first; it is bash, or nothing comes of them.
+    /// Makes the login shell of the lab's host read these lines first; they only have an effect in bash.
     private func setRC(_ lines: String, of fleet: FleetFixture) throws {
         let home = try fleet.lab.host("core-1").root + "/home"
         try (lines + "\n").write(toFile: "\(home)/.bashrc", atomically: true, encoding: .utf8)
     }
 
-    @Test func whatRCFilesPrintIsNotTakenForTheAgent() async throws {
+    @Test func outputOfRCFilesIsNotMistakenForTheAgent() async throws {
         try await FleetFixture.with(ConnectionFaultTests.one, agentsAreThere: false) { fleet in
             let home = try fleet.lab.host("core-1").root + "/home"
             try setRC("echo 'Welcome to core-1'; printf 'no newline'; echo problem >&2; touch \(home)/read", of: fleet)
-            // The agent is brought there, then found there.
+            // The agent is installed first, then found there.
             try await fleet.expect(.verified, "inventory", "check")
             try await fleet.expect(.verified, "inventory", "check")
             #expect(FileManager.default.fileExists(atPath: "\(home)/read"))
@@ -24,7 +24,7 @@ struct DeliveryTests {
 
     @Test func aHostThatNoBuildFitsIsNamedByTheCheck() async throws {
         try await FleetFixture.with(ConnectionFaultTests.one, agentsAreThere: false) { fleet in
-            // What the account's shell exports is what /bin/sh finds.
+            // /bin/sh sees what the account's shell exports.
             let bin = try fleet.lab.host("core-1").root + "/home/bin"
             try FileManager.default.createDirectory(atPath: bin, withIntermediateDirectories: true)
             try "#!/bin/sh\necho riscv64\n".write(toFile: bin + "/uname", atomically: true, encoding: .utf8)

@@ -1,11 +1,11 @@
 import Foundation
 import Testing
 
-/// The examples of a page: what is typed, and what the program prints. Each stands in a fenced block behind a line such as
+/// The examples of a page: what is typed and what the program prints. Each is in a fenced block after a line such as
 ///
 ///     <!-- shown: approve -->
 ///
-/// and has its commands behind `$ `. A block that shows an output alone names the command in that line, behind a second colon.
+/// and has its commands after `$ `. A block with output only names its command in that line, after a second colon.
 /// A line `...` stands for any lines, and `...` at the end of one for the rest of it.
 struct DocumentedSession {
     struct Example {
@@ -14,7 +14,7 @@ struct DocumentedSession {
         var command: String?
         var lines: [String]
 
-        /// What a shell runs: each line as it would be typed, with the exit code of the one before.
+        /// What a shell runs: each line as it would be typed, with the exit code of the previous one.
         var script: String {
             if let command { return "exec 2>&1\n\(command)" }
             let typed = lines.filter { $0.hasPrefix("$ ") }.map { String($0.dropFirst(2)) }
@@ -24,7 +24,7 @@ struct DocumentedSession {
 
         private func shellQuoted(_ text: String) -> String { text.replacing("'", with: "'\\''") }
 
-        /// The first line of the page that is not what was printed; nil where all are.
+        /// The first line of the page that differs from what was printed; nil if there is none.
         func difference(from printed: String) -> String? {
             var found = printed.split(separator: "\n", omittingEmptySubsequences: false).map(Example.shape)[...]
             while found.last == "" { found.removeLast() }
@@ -48,7 +48,7 @@ struct DocumentedSession {
             wanted.hasSuffix("...") ? found.hasPrefix(wanted.dropLast(3).trimmed) : found == wanted
         }
 
-        /// A line without what is another in each run: ids, times, ages, digests, addresses, sizes, and the width of columns.
+        /// A line without what differs in each run: ids, times, ages, digests, addresses, sizes and column widths.
         private static func shape(_ line: Substring) -> String {
             var text = String(line)
             for (pattern, word) in patterns { text = text.replacing(pattern, with: word) }
@@ -70,7 +70,7 @@ struct DocumentedSession {
 
     let path: String
     let examples: [Example]
-    /// Blocks with commands and outputs that nobody compares.
+    /// Blocks with commands and outputs that no test compares.
     let unmarked: [String]
 
     init(_ path: String) throws {

@@ -3,9 +3,9 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// Evidence as an operator meets it.
+/// Tests evidence as an operator sees it.
 struct EvidenceTests {
-    /// What is changed in an exported file, and where it then does not hold.
+    /// What is changed in an exported file, and where verification then fails.
     static let forgeries: [(from: String, to: String, place: String)] = [
         (#"\"code\":0"#, #"\"code\":1"#, "event"),
         (#""kind":"operationStarted""#, #""kind":"operationEnded""#, "event"),
@@ -16,7 +16,7 @@ struct EvidenceTests {
         (#""run":{"boundary":"#, #""run":{"next":["rm -rf /"],"boundary":"#, "the conclusions"),
     ]
 
-    /// An exported file as builds up to 0.1.0 wrote it.
+    /// An exported file in the format of builds up to 0.1.0.
     private static func withAdvice(_ text: String) throws -> String {
         let (run, boundary) = (#""run":{"boundary":"#, #""boundaries":[{"approvals":"#)
         try #require(text.contains(run) && text.contains(boundary))
@@ -26,14 +26,14 @@ struct EvidenceTests {
         .replacing(boundary, with: #""boundaries":[{"options":[{"command":"a","why":"b"}],"approvals":"#)
     }
 
-    /// An exported file as builds wrote it that named a placement as repaired also after another change.
+    /// An exported file of builds that still called a placement repaired after another change.
     private static func withLastingRepairs(_ text: String) throws -> String {
         try #require(text.contains(#""repairedByHand":false"#))
         return text.replacing("lockflight-evidence-3", with: "lockflight-evidence-2")
             .replacing(#""repairedByHand":false"#, with: #""repairedByHand":true"#)
     }
 
-    @Test func whatACheckPrintedStandsWithTheHold() async throws {
+    @Test func theOutputOfAFailedCheckIsShownWithTheHold() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let check = "run: [python3, ./scripts/verify_runtime_materialization.py, --check, --layer, \"${layer}\"]"
             let own =
@@ -55,7 +55,7 @@ struct EvidenceTests {
         }
     }
 
-    @Test func whatIsExportedProvesItselfAndNamesTheFirstThingThatWasForged() async throws {
+    @Test func anExportedBundleVerifiesItselfAndNamesTheFirstForgery() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.lab.inject(.serviceUnhealthy, on: "core-1", target: "1.5.0")
@@ -63,19 +63,19 @@ struct EvidenceTests {
             try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "test")
             let file = "\(fleet.folder)/bundle.json"
             try await fleet.expect(.verified, "evidence", "export", "--output", file)
-            // No ledger is needed to read it.
+            // Reading it needs no ledger.
             let elsewhere = "\(fleet.folder)/nowhere/ledger.sqlite"
             let proved = try await fleet.expect(.verified, "evidence", "verify", file, "--ledger", elsewhere)
             #expect(proved.output.contains("sound"))
             #expect(!FileManager.default.fileExists(atPath: elsewhere))
             let text = try String(contentsOfFile: file, encoding: .utf8)
-            // Earlier builds wrote among the conclusions what could be done next.
+            // Earlier builds included the possible next commands in the conclusions.
             let older = "\(fleet.folder)/older.json"
             try EvidenceTests.withAdvice(text).write(toFile: older, atomically: true, encoding: .utf8)
             try await fleet.expect(.verified, "evidence", "verify", older)
             try EvidenceTests.withLastingRepairs(text).write(toFile: older, atomically: true, encoding: .utf8)
             try await fleet.expect(.verified, "evidence", "verify", older)
-            // The redeploy's own words are in it, not only its exit code.
+            // It contains the redeploy's own output, not only its exit code.
             #expect(text.contains("core: moving to 1.5.0"))
             for (from, to, place) in EvidenceTests.forgeries {
                 #expect(text.contains(from), "nothing to forge: \(from)")

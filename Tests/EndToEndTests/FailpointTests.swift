@@ -4,14 +4,14 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// Every failpoint of coordinator and agent is struck once on a real host. The run then goes on, or is taken back, and
+/// Every failpoint of coordinator and agent fires once on a real host. The run then goes on, or is rolled back, and
 /// the host's own counters and journal agree with the ledger.
 struct FailpointTests {
     static let one = LabLayout(layers: ["core"], members: [.init("core-1", layers: ["core"])])
 
-    /// Where processes die in one run.
+    /// The places where processes die in one run.
     struct Walk: Sendable, CustomTestStringConvertible {
-        /// One for each coordinator that is started, the first for `rollout start`.
+        /// One failpoint for each coordinator that is started; the first is for `rollout start`.
         var coordinators: [String] = []
         var agent: Failpoint?
 
@@ -19,14 +19,14 @@ struct FailpointTests {
             (coordinators + [agent.map { "agent:\($0.rawValue)" }].compactMap { $0 }).joined(separator: ", ")
         }
 
-        /// What a failpoint needs to be passed at all: something to settle, to confirm, to take back.
+        /// What is needed to reach a failpoint: something to settle, to confirm or to roll back.
         static func reaching(_ failpoint: Failpoint) -> [Walk] {
             let own = failpoint.rawValue
             switch failpoint {
             case .leaseTaken, .beforeStartIsSent, .afterStartIsSent, .beforeConfirmIsSent, .afterConfirmation,
                 .beforeEvidenceIsKept:
                 return [Walk(coordinators: [own])]
-            // Each of a run's commits in turn: `aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_:)`.
+            // Covered for each commit of a run by `aCoordinatorKilledAtAnyCommitLeavesAReadableLedger(_:)`.
             case .beforeCommit, .afterCommit: return []
             case .beforeSettleIsSent: return [Walk(coordinators: [Failpoint.afterStartIsSent.rawValue, own])]
             case .fenceRecorded, .intentJournaled, .supervisorStarted, .supervisorBegan, .scriptJournaled, .scriptEnded,
@@ -40,7 +40,7 @@ struct FailpointTests {
         }
     }
 
-    /// Counts what its scripts do on the host, outside of everything that Lockflight writes.
+    /// Counts what its scripts do on the host, independently of what Lockflight writes.
     private static func counting(_ plan: String) -> String {
         [("redeploy", "to"), ("rollback", "from")].reduce(plan) { plan, kind in
             let (script, version) = ("./scripts/\(kind.0)-host-stack.sh", "${\(kind.1)}")
@@ -52,31 +52,31 @@ struct FailpointTests {
         }
     }
 
-    /// The same, with a change that replaces every script: what is taken back runs from kept copies.
+    /// The same with a change that replaces every script, so that the rollback runs kept copies.
     private static func replacing(_ plan: String) -> String {
         let redeploy = "./scripts/redeploy-host-stack.sh --layer ${layer} --to ${to}"
         return counting(plan).replacing(
             "exec bash \(redeploy)", with: "bash \(redeploy) && \(WayBackRunTests.replacingScripts)")
     }
 
-    /// The same, with changes that the host takes back unless they are confirmed.
+    /// The same with changes that the host reverts unless they are confirmed.
     private static func confirming(_ plan: String) -> String {
         replacing(plan).replacingOccurrences(
             of: "  healthyWithinSeconds:", with: "  confirmWithinSeconds: 5\n  healthyWithinSeconds:")
     }
 
     @Test(arguments: Failpoint.allCases.flatMap(Walk.reaching))
-    func whateverIsKilledThereNothingIsLostAndNothingRunsTwice(_ walk: Walk) async throws {
+    func aProcessKilledAtAnyFailpointLosesNothingAndRepeatsNothing(_ walk: Walk) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             let host = try fleet.lab.host("core-1")
             try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.confirming)
-            // The agent is brought beforehand, so that it has a state folder.
+            // The agent is installed beforehand, so that it has a state folder.
             try await fleet.expect(.verified, "inventory", "check")
             let armed = try arm(walk.agent, on: host)
             var outcome = try await fleet.run(["rollout", "start", "lab-1.5.0"], failpoint: walk.coordinators.first)
             for (index, failpoint) in walk.coordinators.enumerated() {
                 #expect(outcome.code == 128 + SIGKILL, "\(failpoint) never fired: \(outcome.output)\(outcome.errors)")
-                // The host goes back by itself, with nobody there.
+                // The host rolls back by itself, without a coordinator.
                 if [.revertDecided, .copyRecorded, .copyPlaced].contains(walk.agent) {
                     try await fleet.wait(for: "the host to decide") {
                         FileManager.default.fileExists(atPath: armed + ".fired")
@@ -99,7 +99,7 @@ struct FailpointTests {
 
         var testDescription: String { "\(failpoint.rawValue):\(commit)\(fails ? " of a run that fails" : "")" }
 
-        /// Every run has as many commits, and none has more: how many there are depends on what is committed together.
+        /// Bounds on the number of commits in a run; the exact number depends on what is committed together.
         static let commits = 6...14
         static let all = [Failpoint.beforeCommit, .afterCommit].flatMap { failpoint in
             [false, true].flatMap { fails in
@@ -108,9 +108,9 @@ struct FailpointTests {
         }
     }
 
-    /// Before and after each commit of a run; one run goes well, the other fails and holds.
+    /// Before and after each commit of a run; one run succeeds, the other fails and is held.
     @Test(arguments: Death.all)
-    func aCoordinatorKilledAtAnyCommitLeavesALedgerThatReads(_ death: Death) async throws {
+    func aCoordinatorKilledAtAnyCommitLeavesAReadableLedger(_ death: Death) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.counting)
             if death.fails { try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0") }
@@ -118,13 +118,13 @@ struct FailpointTests {
             var outcome = try await fleet.run(
                 ["rollout", "start", "lab-1.5.0"], failpoint: "\(death.failpoint.rawValue):\(death.commit)")
             if outcome.code == 128 + SIGKILL {
-                #expect(death.commit < Death.commits.upperBound, "a run has more commits than are walked")
+                #expect(death.commit < Death.commits.upperBound, "a run has more commits than are tested")
                 outcome = try await goOn(fleet)
             } else {
-                #expect(death.commit > Death.commits.lowerBound, "a run has more commits than that")
+                #expect(death.commit > Death.commits.lowerBound, "a run has fewer commits than expected")
             }
             if death.fails {
-                // Where the failure was recorded, going on is refused.
+                // If the failure was recorded, resuming is refused.
                 #expect([end, .refused].map(\.rawValue).contains(outcome.code), "\(outcome)")
                 #expect(try await fleet.holdCode() == "step-failed")
             } else {
@@ -134,11 +134,11 @@ struct FailpointTests {
         }
     }
 
-    /// The next coordinator, after one was killed at a commit.
+    /// Starts the next coordinator after one was killed at a commit.
     private func goOn(_ fleet: FleetFixture) async throws -> FleetFixture.Outcome {
         try await fleet.expect(.verified, "ledger", "verify")
         let status = try await fleet.run(["status"])
-        // A run whose first commit never was is no run.
+        // Without its first commit, the run does not exist.
         guard !status.output.contains("no run") else { return try await fleet.run(["rollout", "start", "lab-1.5.0"]) }
         #expect(status.output.contains("lab-1.5.0"), "\(status)")
         let outcome = try await fleet.run(["rollout", "resume"])
@@ -146,7 +146,7 @@ struct FailpointTests {
         return try await fleet.run(["recover", "recheck", "core-1"])
     }
 
-    /// What a rollback passes: it confirms nothing, and its lease is taken as for any other command.
+    /// The failpoints of a rollback: it confirms nothing and takes its lease like any other command.
     static let walksBack = Failpoint.allCases.flatMap { failpoint -> [Walk] in
         switch failpoint {
         case .beforeConfirmIsSent, .afterConfirmation, .confirmationDecided, .revertDecided: []
@@ -160,7 +160,7 @@ struct FailpointTests {
     }
 
     @Test(arguments: walksBack)
-    func aRollbackThatIsKilledAnywhereIsRepeatedUntilItsHostIsProvedBack(_ walk: Walk) async throws {
+    func aRollbackKilledAnywhereIsRepeatedUntilItsHostIsVerified(_ walk: Walk) async throws {
         try await FleetFixture.with(FailpointTests.one) { fleet in
             let host = try fleet.lab.host("core-1")
             try await fleet.approvePlan(to: "1.5.0", change: FailpointTests.replacing)
@@ -202,7 +202,7 @@ struct FailpointTests {
         #expect(FileManager.default.fileExists(atPath: armed + ".fired"), "it never fired: \(outcome.output)")
     }
 
-    /// Goes on as the run itself says: resumed where it can be, taken back where its boundary failed.
+    /// Continues as the run's status allows: resumes it, or rolls it back if its boundary failed.
     private func bringToItsEnd(_ fleet: FleetFixture, _ first: FleetFixture.Outcome) async throws {
         var outcome = first
         for _ in 0..<6 {
@@ -215,13 +215,13 @@ struct FailpointTests {
                 return
             case .unreachable:
                 outcome = try await fleet.run(["recover", "recheck", "core-1"])
-                // It passed, so that the run may go on.
+                // It passed, so the run may go on.
                 if outcome.code == FleetFixture.Exit.verified.rawValue {
                     outcome = try await fleet.run(["rollout", "resume"])
                 }
             case .held, .notRecovered:
                 outcome = try await fleet.run(["rollback", "--all", "--reason", "test"])
-                // Where nothing was changed there is nothing to take back, and going on is offered.
+                // If nothing was changed there is nothing to roll back, and resuming is offered.
                 if outcome.code == FleetFixture.Exit.refused.rawValue {
                     outcome = try await fleet.run(["rollout", "resume"])
                 }
@@ -233,7 +233,7 @@ struct FailpointTests {
         Issue.record("not at its end: \(outcome.output)\(outcome.errors)")
     }
 
-    /// What the host counted, what its agent journaled and what the ledger says; and that nothing is left of what was placed there.
+    /// Checks that the host's counts, its agent's journal and the ledger agree, and that no placed file is left.
     private func compare(_ fleet: FleetFixture, _ host: LabHost) async throws {
         let names = try FileManager.default.contentsOfDirectory(atPath: host.workingDirectory)
         #expect(!names.contains { $0.contains(".lockflight-") }, "\(names)")
@@ -244,7 +244,7 @@ struct FailpointTests {
         for id in starts { #expect(events.contains("\"\(id)\""), "\(id) ran and the ledger does not know it") }
         for id in try fleet.journal(of: "core-1") {
             let change = id.replacingOccurrences(of: ".revert!", with: "")
-            #expect(events.contains("\"\(change)\""), "\(id) is journaled and the ledger has no intent of it")
+            #expect(events.contains("\"\(change)\""), "\(id) is in the journal but the ledger has no intent for it")
         }
         try await fleet.expect(.verified, "ledger", "verify")
     }

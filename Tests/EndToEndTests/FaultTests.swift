@@ -3,7 +3,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// Every fault that a lab host can have ends in its hold code, and nothing later is touched.
+/// Every fault of a lab host leads to its hold code, and nothing later is touched.
 struct FaultTests {
     static let chain = LabLayout(
         layers: ["data", "core", "edge"],
@@ -12,14 +12,14 @@ struct FaultTests {
             .init("edge-1", layers: ["edge"]),
         ])
 
-    /// Faults that are met before anything changes, so that not even the first layer moves.
+    /// Faults that are found before anything changes, so not even the first layer moves.
     static let early: Set<LabFault> = [.sshdDown, .hostKeyChanged, .diskFull]
 
     @Test(arguments: LabFault.allCases.filter { $0 != .rollbackFails })
     func aFaultHoldsTheRunAtItsBoundary(_ fault: LabFault) async throws {
         if fault == .diskFull, getuid() != 0 { return }
         try await FleetFixture.with(FaultTests.chain) { fleet in
-            // A soak that is longer than readiness may be old, so that stale shows.
+            // The soak is longer than the allowed age of readiness, so that a stale answer is noticed.
             try await fleet.approvePlan(to: "1.5.0") {
                 fault == .readinessStale
                     ? $0.replacingOccurrences(of: "soakSeconds: 2", with: "soakSeconds: 20")
@@ -30,7 +30,7 @@ struct FaultTests {
             let status = try await fleet.status()
             #expect(status.value(at: "/hold/code")?.scalarText == fault.expectedHoldCode)
             #expect(status.value(at: "/hold/host")?.scalarText == "core-1")
-            // The hosts themselves, not our records: the layer below moved, nothing later did.
+            // According to the hosts, not our records: the layer below moved, and nothing later did.
             let data = try await fleet.version("data-1", "data")
             #expect(data == (FaultTests.early.contains(fault) ? "1.4.0" : "1.5.0"))
             for (host, layer) in [("core-2", "core"), ("edge-1", "edge")] as [(HostName, LayerName)] {
@@ -41,7 +41,7 @@ struct FaultTests {
         }
     }
 
-    @Test func aFailedRollbackSaysSoAndAMendedOneIsVerified() async throws {
+    @Test func aFailedRollbackIsReportedAndARepairedOneIsVerified() async throws {
         try await FleetFixture.with(FaultTests.chain) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.lab.inject(.rollbackFails, on: "core-1", target: "1.5.0")
@@ -59,7 +59,7 @@ struct FaultTests {
     @Test func aHostWhosePinnedKeyIsRevokedIsNotLoggedInToAnyMore() async throws {
         try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
             let known = try String(contentsOfFile: fleet.lab.knownHostsPath, encoding: .utf8)
-            // A key that can not be read was revoked: none is trusted.
+            // An unreadable key was revoked, so no key is trusted.
             let cut = known.split(separator: " ").prefix(2).joined(separator: " ") + " AAAA"
             try (known + "@revoked \(cut)\n").write(
                 toFile: fleet.lab.knownHostsPath, atomically: true, encoding: .utf8)

@@ -5,14 +5,14 @@ import SystemPackage
 import TestSupport
 import Testing
 
-// MARK: Commands to their end
+// MARK: Commands that run to their end
 
 extension FleetFixture {
-    /// No command of these tests takes longer; one that does is ended and fails its test.
+    /// A command that takes longer is ended and fails its test.
     static let commandLimit = Duration.seconds(600)
     static let outputBytes = 4_194_304
 
-    /// - Parameter agents: the folder with the agents' builds, unless those of this checkout are meant.
+    /// - Parameter agents: the folder with the agents' builds; nil for those of this checkout.
     func run(_ arguments: [String], failpoint: String? = nil, agents: String? = nil) async throws -> Outcome {
         let variables: [Environment.Key: String?] = [
             "LOCKFLIGHT_FAILPOINT": failpoint ?? "", "LOCKFLIGHT_AGENT_DIRECTORY": agents ?? self.agents,
@@ -35,8 +35,8 @@ extension FleetFixture {
     /// Runs a printed command line as a shell would, word for word.
     func runVerbatim(_ line: String) async throws -> Outcome { try await execute(["sh", "-c", line], environment) }
 
-    /// Runs a command with the agents of a folder, and takes the most memory that it, or a child that it waited for, had
-    /// resident at a time.
+    /// Runs a command with the agents of a folder, and measures the peak resident memory of the command or of a child
+    /// that it waited for.
     func runMeasured(
         _ arguments: [String], agents: String
     ) async throws -> (outcome: Outcome, peakMebibytes: Int) {
@@ -54,11 +54,11 @@ extension FleetFixture {
         return (outcome, Int((try? String(contentsOfFile: peak, encoding: .utf8)) ?? "") ?? 0)
     }
 
-    /// Runs a command on a terminal of its own; once it asks, types an answer, or kills it where there is none.
+    /// Runs a command on its own terminal; once it asks, types an answer, or kills it if there is none.
     ///
     /// - Parameters:
-    ///   - question: the words that it is waited for.
-    ///   - line: of a shell, that runs to its end between the question and the answer.
+    ///   - question: the words to wait for.
+    ///   - line: a shell command that runs to its end between the question and the answer.
     func runOnTerminal(
         _ arguments: [String], whenAsked question: String, after line: String = "", type answer: String?,
         variables: [Environment.Key: String?] = [:]
@@ -94,9 +94,9 @@ extension FleetFixture {
             environment.updating(["SSH_AUTH_SOCK": nil, "TMPDIR": folder]).updating(variables))
     }
 
-    /// Runs a program to its end, with all that it started if its time is up.
+    /// Runs a program to its end; after its time limit, ends it with everything that it started.
     ///
-    /// - Throws: ``NotInTime``, or what kept it from starting.
+    /// - Throws: ``NotInTime``, or the error that prevented its start.
     func execute(_ words: [String], _ environment: Environment) async throws -> Outcome {
         var options = PlatformOptions()
         options.processGroupID = 0
@@ -126,7 +126,7 @@ extension FleetFixture {
 }
 
 extension TerminationStatus {
-    /// As a shell reports it: the exit code, or 128 and the signal.
+    /// As a shell reports it: the exit code, or 128 plus the signal.
     var exitCode: Int32 {
         switch self {
         case .exited(let code): code
@@ -138,7 +138,7 @@ extension TerminationStatus {
 // MARK: Commands in the background, and the processes of hosts
 
 extension FleetFixture {
-    /// Runs a command, through another program if there is a prefix, while the body does something to it; returns how
+    /// Runs a command, with a prefix if there is one, while the body acts on the process; returns how
     /// it ended.
     @discardableResult
     func withRunning(
@@ -168,7 +168,7 @@ extension FleetFixture {
             errors: try String(contentsOfFile: output + ".errors", encoding: .utf8))
     }
 
-    /// Suspends a coordinator between two writes: in the middle of one it would keep everybody from the ledger.
+    /// Suspends a coordinator between two writes: during a write it would lock the ledger for everybody.
     func suspend(_ process: pid_t) async throws {
         let write = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
         try await wait(for: "a moment without a write") {

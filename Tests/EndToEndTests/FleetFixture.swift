@@ -6,14 +6,14 @@ import TestSupport
 import Testing
 import UpgradeDomain
 
-/// A lab, a ledger and the real `lockflight` executable over them. Each fixture has addresses and folders of its own.
+/// A lab, a ledger and the real `lockflight` executable. Each fixture has its own addresses and folders.
 struct FleetFixture: Sendable {
     let folder: String
     let lab: Lab
 
-    /// Takes a place with a lab, imports and trusts it, runs the body, and leaves nothing behind whatever happened.
+    /// Takes a place with a lab, imports and trusts it, runs the body, and always cleans up.
     ///
-    /// - Parameter agentsAreThere: as an earlier run leaves them on the hosts; else the body is about how they come there.
+    /// - Parameter agentsAreThere: whether the hosts already have agents; false if the body tests their installation.
     static func with(
         _ layout: LabLayout = .standard(hosts: 3), agentsAreThere: Bool = true,
         _ body: (FleetFixture) async throws -> Void
@@ -37,14 +37,14 @@ struct FleetFixture: Sendable {
 
     private static func seconds(_ duration: Duration) -> String { String(format: "%.1f", duration / .seconds(1)) }
 
-    /// - Returns: whether the place went on to another test with its lab.
+    /// - Returns: whether the place was passed on to another test with its lab.
     private static func use(
         _ place: LabPlaces.Place, _ layout: LabLayout, agentsAreThere: Bool,
         _ body: (FleetFixture) async throws -> Void
     ) async throws -> Bool {
         let temporary = FileManager.default.temporaryDirectory.path
         let id = UUID().uuidString.prefix(8)
-        // Where it can not be taken, nobody gets the lab after this test.
+        // If it cannot be taken, no other test gets this lab.
         let (lab, fingerprint): (Lab, LabFingerprint?)
         if let found = place.lab {
             (lab, fingerprint) = found
@@ -72,7 +72,7 @@ struct FleetFixture: Sendable {
         return false
     }
 
-    /// What can not be looked at is not as it was found.
+    /// A lab that cannot be inspected does not count as left as found.
     private static func isAsItWasFound(_ lab: Lab, _ fingerprint: LabFingerprint) async -> Bool {
         do {
             guard try lab.hosts.allSatisfy({ try lab.faults(of: $0).isEmpty }) else { return false }
@@ -122,14 +122,14 @@ struct FleetFixture: Sendable {
             ?? "lockflight"
     }
 
-    /// Where the agent's builds are.
+    /// The folder with the agent's builds.
     var agents: String {
         ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository
             + "/.build-agent/out"
     }
 
-    /// Puts the agent where every host keeps it, as a link, as bringing it there takes as long as much else that a test does: a
-    /// symbolic one, as each new hard link would touch the file, whose digest every host then took again.
+    /// Installs the agent on every host as a link, because an upload takes as long as much of a test. The link is
+    /// symbolic: a new hard link would touch the file, and every host would then compute its digest again.
     private func placeAgents() throws {
         for build in try FileManager.default.contentsOfDirectory(atPath: agents) where !build.hasSuffix(".gz") {
             let digest = try #require(Digest.ofFile("\(agents)/\(build)")).rawValue.trimmingPrefix("sha256:")
@@ -152,8 +152,8 @@ struct FleetFixture: Sendable {
 
     // MARK: Plans
 
-    /// Stores the lab's plan to a version (optionally changed) and approves it for every layer. Services get more time than in
-    /// the lab's own plan: other tests want the processors too.
+    /// Stores the lab's plan for a version (optionally changed) and approves it for every layer. Services get more time
+    /// than in the lab's own plan, because other tests use the processors too.
     func approvePlan(
         to version: Version, change: (String) -> String = { $0 }, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -169,13 +169,13 @@ struct FleetFixture: Sendable {
         try #require(approved.code == Exit.verified.rawValue, "\(approved)", sourceLocation: sourceLocation)
     }
 
-    // MARK: What is true, asked of the hosts and not of our records
+    // MARK: The truth according to the hosts, not our records
 
     func version(_ host: HostName, _ layer: LayerName) async throws -> String? {
         try await lab.runningVersion(of: try lab.host(host), layer: layer)
     }
 
-    /// The operation ids that an agent's journal on a host holds.
+    /// The operation ids in the agent's journal on a host.
     func journal(of host: HostName) throws -> [String] {
         let folder = try lab.host(host).stateDirectory + "/operations"
         return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()

@@ -3,14 +3,14 @@ import Glibc
 import Subprocess
 import Testing
 
-/// A run that the last release left held goes on in this build, over the hosts as that release left them: Tests/Golden says what is kept
-/// of them.
+/// A run that the last release left held goes on in this build, over the hosts as that release left them.
+/// Tests/Golden describes what is kept of them.
 struct GoldenRunTests {
     static let isRoot = getuid() == 0
     private static let archive = FleetFixture.repository + "/Tests/Golden/0.1.0/held-fleet.tar.gz"
 
-    /// In a network, a process tree and a place in the file system of its own, as the record names addresses and paths: $1 is the
-    /// archive, $2 a folder of the test's own, $3 the command.
+    /// Runs a command in its own network, process tree and mount namespace, because the record names addresses and
+    /// paths: $1 is the archive, $2 the test's own folder, $3 the command.
     private static let story = """
         set -eu
         ip link set lo up

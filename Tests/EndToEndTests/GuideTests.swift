@@ -4,11 +4,11 @@ import Subprocess
 import Testing
 import UpgradeDomain
 
-/// What README and guide show is what the program prints: their own commands are run, over a lab of eight hosts.
+/// README and guide show what the program prints: their own commands are run over a lab of eight hosts.
 struct GuideTests {
     private static let layout = LabLayout.standard(hosts: 8)
 
-    /// A page's reader: a folder with the files of the page, a home with a known_hosts file, a ledger that is not there yet.
+    /// A page's reader: a folder with the files of the page, a home with a known_hosts file, and no ledger yet.
     private struct Reader {
         let fleet: FleetFixture
         let session: DocumentedSession
@@ -26,7 +26,7 @@ struct GuideTests {
             try await compare(example, with: try await typed(example.script), sourceLocation)
         }
 
-        /// The same for a command that asks a person, who says no.
+        /// The same for a command that asks for confirmation and is answered with no.
         mutating func read(_ name: String, asking question: String) async throws {
             let example = try session.example(name)
             let command = try #require(example.lines.first)
@@ -56,7 +56,7 @@ struct GuideTests {
             ).output
         }
 
-        /// The text that the session as a whole did not come to.
+        /// The text that the whole session did not reach.
         var unread: [String] { session.examples.map(\.name).filter { !shown.contains($0) } }
     }
 
@@ -73,7 +73,7 @@ struct GuideTests {
 
     private static let owners = "--as data-owner --as core-owner --as edge-owner"
 
-    @Test func theExamplesOfTheGuideAreWhatIsPrinted() async throws {
+    @Test func theGuidesExamplesMatchWhatIsPrinted() async throws {
         try await FleetFixture.with(GuideTests.layout) { fleet in
             var guide = try reader(of: "docs/operator-guide.md", fleet)
             try await guide.read("import")
@@ -99,7 +99,7 @@ struct GuideTests {
         }
     }
 
-    /// An inventory whose host went by its address, and now goes by an alias of ssh_config; neither is connected to.
+    /// An inventory whose host had an address and now has an alias of ssh_config; neither is connected to.
     private func withSSHConfig(_ fleet: FleetFixture, _ read: (inout Reader) async throws -> Void) async throws {
         var reader = try reader(of: "docs/operator-guide.md", fleet)
         func write(_ address: String) throws {
@@ -119,7 +119,7 @@ struct GuideTests {
         try await read(&reader)
     }
 
-    @Test func theStatusOfTheReadmeIsWhatIsPrinted() async throws {
+    @Test func theReadmesStatusMatchesWhatIsPrinted() async throws {
         try await FleetFixture.with(GuideTests.layout) { fleet in
             var readme = try reader(of: "README.md", fleet)
             try await readme.typed(

@@ -4,10 +4,10 @@ import Subprocess
 import Testing
 import UpgradeDomain
 
-/// A program in the agent's place, brought to every host over a real sshd: the run is held, nothing counts as done
+/// A program in place of the agent, installed on every host over a real sshd: the run is held, nothing counts as done
 /// without a record, and the terminal stays clean.
 struct HostileAgentRunTests {
-    /// What a program may cost the coordinator beyond a healthy run over as many hosts.
+    /// The extra memory that a program may cost the coordinator, compared with a healthy run over as many hosts.
     static let extraMebibytes = 64
 
     struct Program {
@@ -16,7 +16,7 @@ struct HostileAgentRunTests {
         var body: String
         var changesHosts = false
         var floods = false
-        /// Whether it gave a whole record of the right operation, which stands however it came about.
+        /// Whether it returned a complete record of the right operation, which is valid however it was produced.
         var isRecorded = false
     }
 
@@ -98,7 +98,7 @@ struct HostileAgentRunTests {
         return hostile
     }
 
-    /// The most memory of a run over one host, with the real agent or a program in its place.
+    /// The peak memory of a run over one host, with the real agent or a program in its place.
     private func peakMebibytes(_ program: Program?) async throws -> Int {
         var peak = 0
         try await FleetFixture.with(ConnectionFaultTests.one) { fleet in
@@ -112,7 +112,7 @@ struct HostileAgentRunTests {
         return peak
     }
 
-    /// Alone, as what is not read in time is held in memory.
+    /// Runs alone, because output that is not read in time is held in memory.
     @Test(.alone) func aFloodCostsTheCoordinatorLittleMemory() async throws {
         let healthy = try await peakMebibytes(nil)
         #expect(healthy > 0)
@@ -147,14 +147,14 @@ struct HostileAgentRunTests {
             let recover = try await fleet.run(["recover"])
             let events = try await fleet.run(["events"])
             expectClean([start, status, recover, events].flatMap { [$0.output, $0.errors] }, what)
-            // The first layer alone was changed, if any; once; and nobody calls it verified.
+            // At most the first layer was changed, once, and no record calls it verified.
             #expect(try await fleet.version("core-1", "core") == "1.4.0")
             #expect(try fleet.journal(of: "data-1").count == (program.changesHosts ? 1 : 0))
             let document = try await fleet.status()
             #expect(document.value(at: "/placements/0/phase")?.scalarText != "soaked")
             try await fleet.expect(.verified, "ledger", "verify")
             guard program.changesHosts, !program.isRecorded else { return }
-            // With the real agent again the record is found, and the run goes on with what is true.
+            // With the real agent again the record is found, and the run goes on with the true state.
             _ = try await fleet.run(["recover", "recheck", "data-1"])
             let end = try await fleet.run(["rollout", "resume"])
             #expect(end.code == FleetFixture.Exit.verified.rawValue, "\(what): \(end.output) \(end.errors)")
@@ -164,7 +164,7 @@ struct HostileAgentRunTests {
 
     /// Escape sequences of a host reach no terminal, neither while the run goes on nor in the views of it afterwards.
     @Test(arguments: programs.indices.filter { programs[$0].what.contains("escape sequences") })
-    func aTerminalShowsTheSequencesOfLockflightOnly(_ index: Int) async throws {
+    func aTerminalReceivesOnlyLockflightsOwnSequences(_ index: Int) async throws {
         let program = HostileAgentRunTests.programs[index]
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
@@ -180,7 +180,7 @@ struct HostileAgentRunTests {
         }
     }
 
-    /// What a terminal of 100 columns gets from a command, taken at the other end of a pty(7).
+    /// The output of a command on a terminal of 100 columns, read from the other end of a pty(7).
     private func showOnTerminal(_ words: [String], _ fleet: FleetFixture, agents: String) async throws -> String {
         let terminal = """
             import fcntl, os, pty, struct, sys, termios
@@ -203,7 +203,7 @@ struct HostileAgentRunTests {
         return outcome.output
     }
 
-    /// A host may not pass an earlier record off as that of a later operation.
+    /// A host cannot pass off an earlier record as that of a later operation.
     @Test func aReplayedRecordHoldsTheRun() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             try await fleet.approvePlan(to: "1.5.0")

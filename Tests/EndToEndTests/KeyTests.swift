@@ -17,7 +17,7 @@ struct KeyTests {
         try #require(changed.terminationStatus.isSuccess)
     }
 
-    /// What is left of agents of the fixture's commands: their processes, and their folders.
+    /// What remains of the ssh-agents of the fixture's commands: processes and folders.
     private func remains(of fixture: FleetFixture) async throws -> String {
         let processes = try await Subprocess.run(
             .name("pgrep"), arguments: ["-fa", "ssh-agent -a \(fixture.folder)"], output: .string(limit: 65_536)
@@ -26,13 +26,13 @@ struct KeyTests {
         return processes + folders.filter { $0.hasPrefix("lockflight-keys-") }.joined(separator: "\n")
     }
 
-    /// Runs `inventory check` on a terminal of its own; when a passphrase is asked for, types it, or kills the command.
+    /// Runs `inventory check` on its own terminal; when asked for a passphrase, types it or kills the command.
     private func check(_ fixture: FleetFixture, whenAsked passphrase: String?) async throws -> FleetFixture.Outcome {
         try await fixture.runOnTerminal(["inventory", "check"], whenAsked: "Enter passphrase for", type: passphrase)
     }
 
     @Test(
-        "a passphrase is asked once on the terminal, for every host and connection, and its agent ends with the process"
+        "a passphrase is asked for once, for every host and connection, and its agent ends with the process"
     )
     func askedOnce() async throws {
         try await FleetFixture.with { fixture in
@@ -45,7 +45,7 @@ struct KeyTests {
         }
     }
 
-    @Test("what was unlocked of the standard keys is for OpenSSH's own client too")
+    @Test("unlocked standard keys are available to OpenSSH's own client too")
     func askedForOpenSSH() async throws {
         try await FleetFixture.with { fixture in
             _ = try await forgetKeys(of: fixture)
@@ -76,7 +76,7 @@ struct KeyTests {
         }
     }
 
-    @Test("without a terminal nobody is asked, and the error names ssh-add")
+    @Test("without a terminal there is no prompt, and the error names ssh-add")
     func noTerminal() async throws {
         try await FleetFixture.with { fixture in
             try await protectKey(of: fixture)
@@ -87,7 +87,7 @@ struct KeyTests {
         }
     }
 
-    /// The lab's hosts name no key any more; returns the variables of a home that is empty except for the folder `.ssh`.
+    /// Removes the keys from the lab's hosts; returns the variables of a home that has only an empty folder `.ssh`.
     private func forgetKeys(of fixture: FleetFixture) async throws -> String {
         try FileManager.default.createDirectory(
             atPath: "\(fixture.folder)/home/.ssh", withIntermediateDirectories: true)
@@ -117,7 +117,7 @@ struct KeyTests {
         }
     }
 
-    @Test("of a key that a security key signs for, the error names OpenSSH's own client")
+    @Test("for a key that needs a security key, the error names OpenSSH's own client")
     func securityKey() async throws {
         try await FleetFixture.with { fixture in
             let variables = try await forgetKeys(of: fixture)
@@ -135,7 +135,7 @@ struct KeyTests {
         }
     }
 
-    /// A public key's blob, in base64: the type, 32 bytes, and the application's name, each after its length (RFC 4251).
+    /// A public key's blob in base64: the type, 32 bytes, and the application's name, each after its length (RFC 4251).
     private static func blob(type: String) -> String {
         func field(_ bytes: [UInt8]) -> [UInt8] {
             withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { [UInt8]($0) } + bytes
@@ -145,7 +145,7 @@ struct KeyTests {
     }
 
     @Test(
-        "a host that names no key is logged into with the standard keys that are there, each of them named when refused"
+        "a host that names no key is logged into with the existing standard keys, and refused keys are named"
     )
     func standardKeys() async throws {
         try await FleetFixture.with { fixture in
@@ -166,7 +166,7 @@ struct KeyTests {
             #expect(refused.output.contains("\(folder)/id_ed25519 (ssh-ed25519 SHA256:"), "\(refused.output)")
             #expect(!refused.output.contains("the certificate"))
 
-            // OpenSSH's client takes whatever lies there for the key's certificate.
+            // OpenSSH's client takes any file with that name for the key's certificate.
             let certificate = "\(folder)/id_ed25519-cert.pub"
             try FileManager.default.copyItem(atPath: "\(folder)/id_ed25519.pub", toPath: certificate)
             let uncertified = try await fixture.runVerbatim(check)

@@ -3,16 +3,16 @@ import UpgradeDomain
 
 @testable import LabFleet
 
-/// What somebody finds who is given a lab: its files, its processes and what its services say.
+/// The state of a lab: its files, its processes and what its services report.
 ///
-/// Two that are equal are proof that a test left a lab as it found it. Left out is what changes while nothing happens: the
-/// services' own log and store, the time of their last probe, the words of sshd; and what Lockflight has on a host, which
+/// Two equal fingerprints prove that a test left a lab as it found it. Left out is what changes by itself: the
+/// services' own log and store, the time of their last probe and sshd's log; and Lockflight's files on a host, which
 /// ``forget(_:)`` removes.
 struct LabFingerprint: Hashable, Sendable {
-    /// From the path below the lab's folder to kind, mode and content; of a pid file, the command line of its process.
+    /// Maps a path in the lab's folder to kind, mode and content; for a pid file, the command line of its process.
     private var files: [String: String] = [:]
     private var commandLines: [String]
-    /// From host and layer to what its service says of itself; times left out.
+    /// Maps host and layer to what the service reports, without times.
     private var answers: [String: [String]] = [:]
 
     init(of lab: Lab) async throws {
@@ -26,7 +26,7 @@ struct LabFingerprint: Hashable, Sendable {
         for ((host, layer), bodies) in zip(services, bodies) { answers["\(host.name)/\(layer)"] = bodies }
     }
 
-    /// Removes what the agent keeps on every host: itself in the home, and its state.
+    /// Removes the agent and its state from every host.
     static func forget(_ lab: Lab) throws {
         for host in lab.hosts {
             for folder in ["\(host.root)/home", host.stateDirectory] {
@@ -57,7 +57,7 @@ struct LabFingerprint: Hashable, Sendable {
         }
     }
 
-    /// One body per path, for each of the services; curl asks them all.
+    /// One body per path for each service; one curl process requests them all.
     private static func answers(of services: [(LabHost, LayerName)]) async throws -> [[String]] {
         let paths = ["/health", "/version", "/api/v1/platform/services", "/api/v1/observability/readiness"]
         let urls = services.flatMap { host, layer in paths.map { host.baseURL(in: layer) + $0 } }

@@ -2,22 +2,22 @@ import Foundation
 import LabFleet
 import Testing
 
-/// Hands out places for labs: as many tests as there are places run at the same time, each with a loopback network of its
-/// own, and a test that is marked ``Trait/alone`` runs when no other does.
+/// Hands out places for labs: as many tests as there are places run at the same time, each with its own loopback
+/// network, and a test that is marked ``Trait/alone`` runs when no other does.
 ///
-/// A place goes on with its lab when the test left the lab as it found it (``LabFingerprint``) and another one waits for such
-/// a lab. Nothing stays up that nobody waits for.
+/// A place is passed on with its lab if the test left the lab as it found it (``LabFingerprint``) and another test
+/// waits for such a lab. A lab that no test waits for is taken down.
 actor LabPlaces {
-    /// `LOCKFLIGHT_LABS` says how many; rollouts mostly wait, so there are more than processors.
+    /// `LOCKFLIGHT_LABS` sets the number; rollouts mostly wait, so there are more places than processors.
     static let shared = LabPlaces(
         count: ProcessInfo.processInfo.environment["LOCKFLIGHT_LABS"].flatMap(Int.init)
             ?? ProcessInfo.processInfo.activeProcessorCount * 4)
 
-    /// Where a test may have its lab.
+    /// A place where a test may run its lab.
     struct Place: Sendable {
         /// The first three octets of the hosts' addresses.
         var network: String
-        /// The lab that a test before left there as it found it, and what it then looks like.
+        /// The lab that an earlier test left there as it found it, with its fingerprint.
         var lab: (Lab, LabFingerprint)?
     }
 
@@ -45,11 +45,11 @@ actor LabPlaces {
         }
     }
 
-    /// Whether a test waits that would go on with such a lab.
+    /// Whether a waiting test could use such a lab.
     func isWanted(_ layout: LabLayout) -> Bool { heir(of: layout) != nil }
 
     /// Passes a place on with the lab that is still up there.
-    /// - Returns: false where nobody wants it any more; the lab is then to be taken down and the place given back.
+    /// - Returns: false if no test wants it any more; the lab must then be taken down and the place given back.
     func pass(on place: Place, _ layout: LabLayout) -> Bool {
         guard let heir = heir(of: layout) else { return false }
         waiting.remove(at: heir).place.resume(returning: place)
@@ -67,7 +67,7 @@ actor LabPlaces {
         isOneAlone ? nil : waiting.firstIndex { !$0.isAlone && $0.layout == layout }
     }
 
-    /// Those who share come first, so that those who want the machine for themselves run at the end, one after the other.
+    /// Tests that share the machine come first, so tests that need it alone run at the end, one after the other.
     private func admit() {
         while !isOneAlone, !free.isEmpty {
             if let next = waiting.firstIndex(where: { !$0.isAlone }) {
@@ -82,8 +82,8 @@ actor LabPlaces {
     }
 }
 
-/// Loopback networks that no other process of this machine has a lab in: each is held by a lock for as long as this process
-/// lives, and none has a listener that a test left there whose process was killed.
+/// Loopback networks in which no other process of this machine has a lab: each is locked for the lifetime of this
+/// process, and none has a listener left by a killed test process.
 private enum LabNetworks {
     static func take(_ count: Int) -> [String] {
         let folder = FileManager.default.temporaryDirectory.path
@@ -104,7 +104,7 @@ private enum LabNetworks {
         return networks
     }
 
-    /// The first three octets of every address that something listens at (proc_net_tcp(5)).
+    /// The first three octets of every address with a listener (proc_net_tcp(5)).
     private static func listening() -> Set<[UInt8]> {
         let table = (try? String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)) ?? ""
         let listeners = table.split(separator: "\n").map { $0.split(separator: " ") }.filter {
@@ -120,7 +120,7 @@ private enum LabNetworks {
     }
 }
 
-/// The machine is this test's alone: it measures what others would disturb. It runs after those who share.
+/// Runs the test alone after the tests that share the machine, because others would disturb what it measures.
 struct AloneTrait: TestTrait, SuiteTrait {
     var isRecursive: Bool { true }
 }

@@ -3,7 +3,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// What a person sees of a run that is watched on a terminal, as an emulator of one shows it.
+/// Tests what a person sees of a watched run, with a terminal emulator.
 struct LiveViewTests {
     static let python = "/usr/bin/python3"
     static let hasEmulator = FileManager.default.fileExists(atPath: "/usr/lib/python3/dist-packages/pyte")
@@ -16,7 +16,7 @@ struct LiveViewTests {
         var pieces: Int
         var resizes: Int
 
-        /// How often the head of the view is there.
+        /// How often the head of the view is visible.
         var heads: Int { lines.count { $0.hasPrefix("r-") && $0.contains(" -> ") } }
     }
 
@@ -28,7 +28,7 @@ struct LiveViewTests {
     }
 
     @Test(.enabled(if: hasEmulator, "needs pyte for the system's Python"))
-    func nothingOfTheLiveViewIsLeftBehindInALowTerminalNorInOneThatChangesItsSize() async throws {
+    func theLiveViewLeavesNothingBehindInAShortOrResizedTerminal() async throws {
         try await FleetFixture.with(.standard(hosts: 8)) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             let low = try await watch("lab-1.5.0", of: fleet, in: "10x60")

@@ -3,7 +3,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// Every command that Lockflight prints as the next one is run as printed.
+/// Runs every command that Lockflight suggests as the next one exactly as printed.
 struct NextCommandTests {
     private func next(_ fleet: FleetFixture) async throws -> [String] {
         guard case .array(let commands)? = try await fleet.status().value(at: "/next") else { return [] }
@@ -13,7 +13,7 @@ struct NextCommandTests {
         return lines
     }
 
-    /// Runs the printed command that begins so, with a reason where it asks a person for one, and returns its exit code.
+    /// Runs the printed command with that beginning, with a reason if it asks for one, and returns its exit code.
     private func follow(
         _ fleet: FleetFixture, _ beginning: String, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Int32 {
@@ -32,11 +32,11 @@ struct NextCommandTests {
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0")
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
-            // Narrowest first.
+            // The narrowest recovery comes first.
             let offered = try await next(fleet).map { $0.split(separator: " ").prefix(3).joined(separator: " ") }
             #expect(offered.prefix(2) == ["lockflight recover recheck", "lockflight recover rerun"])
             #expect(try await follow(fleet, "recover recheck") == FleetFixture.Exit.notRecovered.rawValue)
-            // It leaves a trace, wherever the failure is shown.
+            // The recheck is shown wherever the failure is shown.
             let found = try #require(try await fleet.status().value(at: "/hold/recheck")?.scalarText)
             #expect(found.contains(": still wrong: "))
             #expect(try await fleet.run(["status"]).output.contains("  rechecked  \(found.prefix(40))"))
@@ -90,7 +90,7 @@ struct NextCommandTests {
         }
     }
 
-    /// Gives a command, then every command that its outcome names; none of those may be wrongly spelled.
+    /// Runs a command, then every command that its output names; none of them may be malformed.
     private func followAll(
         _ fleet: FleetFixture, _ exit: FleetFixture.Exit, _ arguments: String...,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -145,7 +145,7 @@ struct NextCommandTests {
             for host in fleet.lab.hosts { #expect(try await fleet.version(host.name, host.layers[0]) == "1.5.0") }
             try await followAll(fleet, .refused, "rollout", "pause")
             try await followAll(fleet, .refused, "recover", "recheck", "nobody")
-            // Of a layer below others it is not the end of the way back that is named.
+            // For a layer below others, `finalize` is not suggested.
             let refused = try await fleet.run(["rollback", "--layer", "data"])
             #expect(refused.errors.contains("layer core has moved, and its worksWith lacks data 1.4.0"))
             #expect(named(refused).count == 1 && named(refused)[0].contains("rollback"), "\(named(refused))")
@@ -170,7 +170,7 @@ struct NextCommandTests {
             try await followAll(fleet, .refused, "recover", "approve", "rerun", "core-1", "--as", "core-owner")
             try await fleet.expect(
                 .verified, "recover", "approve", "rollback", "--host", "core-1", "--as", "core-owner")
-            // A program is refused without a reason, a person is asked for one.
+            // Without a reason, a script is refused and a person is asked.
             let command = Array(rollback.prefix(3))
             let silent = try await fleet.run(command)
             #expect(
@@ -180,7 +180,7 @@ struct NextCommandTests {
             let asked = try await fleet.runOnTerminal(command, whenAsked: "Why?", type: "its store is broken")
             #expect(asked.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(asked)")
             #expect(try await fleet.run(["events"]).output.contains("its store is broken"))
-            // The printed way for the whole fleet carries the owners that it still needs.
+            // The printed rollback command for the whole fleet names the owners that are still needed.
             let next = try await fleet.run(["recover"]).output
             #expect(next.contains("--all --as data-owner"), "\(next)")
             try await fleet.expect(.verified, "ledger", "verify")

@@ -4,9 +4,9 @@ import Ledger
 import Testing
 import UpgradeDomain
 
-/// A run that an older build started, over what today's rules would not let begin.
+/// A run that an older build started and that the current rules would not allow to start.
 struct OlderRunTests {
-    @Test func aRunThatBreaksRulesGoesForwardOnlyForAReasonAndBackAsEver() async throws {
+    @Test func aRunThatBreaksRulesNeedsAReasonToGoForwardButNotToGoBack() async throws {
         try await FleetFixture.with(.standard(hosts: 3)) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await startUnchecked(fleet) { plan in plan.layers[1].worksWith = ["data": ["1.4.0"]] }

@@ -3,13 +3,13 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// An operator's ssh_config, through the real `ssh` and the real commands.
-@Suite("ssh_config of an operator")
+/// Tests an operator's ssh_config with the real `ssh` and the real commands.
+@Suite("An operator's ssh_config")
 struct OperatorSSHConfigTests {
-    /// Who logs into the hosts of a lab: whoever started it.
+    /// The user who logs into the hosts of a lab: the user who started it.
     private let user = NSUserName()
 
-    /// The lab's inventory without what ssh_config is to say, its first host called by an alias.
+    /// The lab's inventory without the options that ssh_config provides; its first host is named by an alias.
     private func inventory(of fixture: FleetFixture, _ change: (String) -> String = { $0 }) throws -> String {
         let first = try #require(fixture.lab.hosts.first)
         let text = try String(contentsOfFile: fixture.lab.inventoryPath, encoding: .utf8)
@@ -23,7 +23,7 @@ struct OperatorSSHConfigTests {
         return path
     }
 
-    /// What holds for the lab's hosts, and for the alias of the first.
+    /// The options for the lab's hosts and for the alias of the first one.
     private func writeConfig(of fixture: FleetFixture, alias lines: [String] = []) throws {
         let first = try #require(fixture.lab.hosts.first)
         let network = first.address.split(separator: ".").dropLast().joined(separator: ".")
@@ -92,7 +92,7 @@ struct OperatorSSHConfigTests {
                     to get there; write 'transport: openssh' in its entry, or 'jump: HOST'
                     """), "\(refused.errors)")
 
-            // It leaves a mark, so that it is known which way the login went.
+            // It leaves a mark, which shows how the login was made.
             let pass = """
                 import os, socket, sys, threading
                 open(os.path.join(os.path.dirname(sys.argv[0]), "passed"), "w").close()
@@ -115,7 +115,7 @@ struct OperatorSSHConfigTests {
         }
     }
 
-    @Test("an ssh_config that a file brings along runs nothing unless that is asked for")
+    @Test("an ssh_config that an inventory names runs no commands unless that is requested")
     func foreign() async throws {
         try await FleetFixture.with { fixture in
             let mark = "\(fixture.folder)/ran"
@@ -130,7 +130,7 @@ struct OperatorSSHConfigTests {
         }
     }
 
-    @Test("ProxyJump leads through a host of the inventory; one that is none is refused with the remedy")
+    @Test("ProxyJump uses a host of the inventory; any other jump host is refused with the remedy")
     func proxyJump() async throws {
         try await FleetFixture.with { fixture in
             let hosts = fixture.lab.hosts
@@ -151,7 +151,7 @@ struct OperatorSSHConfigTests {
         }
     }
 
-    @Test("an ssh_config that OpenSSH does not read is told once, in its own words")
+    @Test("an ssh_config that OpenSSH cannot read is reported once, with OpenSSH's message")
     func broken() async throws {
         try await FleetFixture.with { fixture in
             let path = try inventory(of: fixture)

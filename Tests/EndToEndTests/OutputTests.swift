@@ -3,12 +3,12 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// What operations print is read whole from their hosts, while they run and afterwards.
+/// The output of operations is read in full from their hosts, while they run and afterwards.
 struct OutputTests {
     private static let two = LabLayout(
         layers: ["core"], members: (1...2).map { .init(HostName("core-\($0)"), layers: ["core"]) })
 
-    /// A redeploy that prints at once, on both outputs, and much more than the record keeps.
+    /// A redeploy that prints immediately, on both outputs, and much more than the record keeps.
     private static func printing(_ plan: String) -> String {
         plan.replacingOccurrences(
             of: "run: [bash, ./scripts/redeploy-host-stack.sh, --layer, \"${layer}\", --to, \"${to}\"]",
@@ -17,7 +17,7 @@ struct OutputTests {
         )
     }
 
-    @Test func anOperationsOutputIsReadWholeWhileItRunsAndAfterwards() async throws {
+    @Test func anOperationsOutputIsReadInFullWhileItRunsAndAfterwards() async throws {
         try await FleetFixture.with(OutputTests.two) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: OutputTests.printing)
             try await fleet.lab.inject(.redeployHangs, on: "core-1", target: "1.5.0")
@@ -27,7 +27,7 @@ struct OutputTests {
                 #expect(early.errors.contains("begun no operation on core-2"))
                 async let followed = fleet.run(["output", "core-1", "--follow"])
                 async let watched = fleet.run(["rollout", "watch", "--host", "core-1"])
-                // The operation goes on, so this ends because nobody waits.
+                // The operation is still running, so the command ends because it does not wait.
                 var sofar = try await fleet.expect(.verified, "output", "core-1")
                 try await fleet.wait(for: "the output to come") {
                     sofar = try await fleet.run(["output", "core-1"])

@@ -3,7 +3,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// A run whose record is damaged has a way out that guesses nothing.
+/// A run whose record is damaged can be set aside without guessing.
 struct QuarantineTests {
     private func damage(_ fleet: FleetFixture, _ sequence: Int) throws {
         let script = """
@@ -28,7 +28,7 @@ struct QuarantineTests {
             try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
             let run = try #require(try await fleet.status().value(at: "/run")?.scalarText)
-            // A sound run is not set aside.
+            // An undamaged run is not set aside.
             try await fleet.expect(.refused, "ledger", "quarantine", run, "--reason", "whim")
             try damage(fleet, 9)
 
@@ -44,7 +44,7 @@ struct QuarantineTests {
             let shown = try await fleet.expect(.verified, "status")
             #expect(shown.output.contains("quarantined") && shown.output.contains("a torn page"))
             #expect(shown.output.contains("still with the run: core-2"))
-            // Nothing drives it or changes it, and its hosts are not given to another run before they have answered.
+            // Nothing drives or changes it, and its hosts are not released to another run before they have answered.
             for words in [["rollout", "resume"], ["rollback", "--all", "--reason", "x"], ["rollout", "finalize"]] {
                 #expect(try await fleet.run(words).code == FleetFixture.Exit.refused.rawValue, "\(words)")
             }
@@ -59,7 +59,7 @@ struct QuarantineTests {
         }
     }
 
-    @Test func aHostThatIsStillAtItStaysWithItsRunAlsoWhereAPersonWouldLetItGo() async throws {
+    @Test func aBusyHostStaysWithItsRunEvenIfAPersonWouldReleaseIt() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let plan = { ConfirmationRunTests.waiting($0, confirmWithinSeconds: 600) }
             try await fleet.approvePlan(to: "1.5.0", change: plan)
@@ -79,7 +79,7 @@ struct QuarantineTests {
             try await fleet.wait(for: "core-1 to be free") {
                 try await fleet.run(["ledger", "quarantine", run]).code == FleetFixture.Exit.verified.rawValue
             }
-            // It was reached, so it keeps its change, and the next run finds what there is.
+            // It was reached, so it keeps its change, and the next run finds its actual state.
             #expect(try await fleet.version("core-1", "core") == "1.5.0")
             #expect(try await fleet.run(["ledger", "reconstructed"]).output.contains("\(run).core-1.core."))
         }

@@ -3,7 +3,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// The database is lost and there is no backup: what the hosts remember is enough to go on.
+/// If the database is lost without a backup, the hosts' own records are enough to go on.
 struct RebuildTests {
     private func loseLedger(_ fleet: FleetFixture) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: fleet.folder)
@@ -30,7 +30,7 @@ struct RebuildTests {
             let stranger = try await fleet.run(["rollout", "start", "lab-1.5.0"])
             #expect(stranger.code == FleetFixture.Exit.held.rawValue)
             #expect(try await fleet.holdCode() == "host-owned-elsewhere")
-            // Nor may one that has runs of its own take the place of another.
+            // Nor may a ledger with its own runs take the place of another.
             try await fleet.expect(.refused, "ledger", "rebuild", "--from-hosts")
             try loseLedger(fleet)
 

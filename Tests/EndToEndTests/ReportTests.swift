@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 import UpgradeDomain
 
-/// The change record of a run that was held and taken back, as text and as a page in a real browser.
+/// The change record of a run that was held and rolled back, as text and as a page in a real browser.
 struct ReportTests {
     static let browser = ["/usr/bin/chromium", "/usr/bin/google-chrome"].first {
         FileManager.default.isExecutableFile(atPath: $0)
@@ -13,7 +13,7 @@ struct ReportTests {
 
     static let dark = ["--blink-settings=preferredColorScheme=0"]
 
-    /// A lab whose run was held at core and taken back.
+    /// A lab whose run was held at core and rolled back.
     private func withRun(_ body: (FleetFixture) async throws -> Void) async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
@@ -38,11 +38,11 @@ struct ReportTests {
             try await fleet.expect(.verified, "report", "--format", "html", "--output", page)
             let html = try String(contentsOfFile: page, encoding: .utf8)
             #expect(html.contains("&lt;b&gt;not&lt;/b&gt; | today"))
-            #expect(!html.contains("http://") && !html.contains("https://example"), "something from elsewhere")
+            #expect(!html.contains("http://") && !html.contains("https://example"), "the page loads external content")
         }
     }
 
-    /// Laid out by a browser: nothing but tables may be wider than the window, and the two schemes differ.
+    /// In a browser only tables may be wider than the window, and the two colour schemes differ.
     @Test(.enabled(if: browser != nil, "needs chromium"))
     func thePageFitsAPhoneAndADesk() async throws {
         try await withRun { fleet in
@@ -54,7 +54,7 @@ struct ReportTests {
                 getComputedStyle(document.body).backgroundColor].join(";")})</script></body>
                 """
             let text = try String(contentsOfFile: page, encoding: .utf8)
-            // The page runs no script, whoever brings it in; a copy without its policy is measured.
+            // The page's policy blocks every script, so a copy without the policy is measured.
             let (tampered, measured) = (page + ".tampered.html", page + ".measured.html")
             try text.replacingOccurrences(of: "</body>", with: probe)
                 .write(toFile: tampered, atomically: true, encoding: .utf8)
@@ -86,7 +86,7 @@ struct ReportTests {
         return title.map { $0.split(separator: ";").map(String.init) } ?? []
     }
 
-    /// What the browser paints, as PNG of the asked width; kept in $LOCKFLIGHT_SCREENSHOTS where that is set.
+    /// A PNG screenshot of the requested width; saved in $LOCKFLIGHT_SCREENSHOTS if that is set.
     private func screenshot(
         of page: String, _ fleet: FleetFixture, width: Int, _ options: [String], _ scheme: String
     ) async throws -> Data {

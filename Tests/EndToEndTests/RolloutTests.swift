@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 import UpgradeDomain
 
-/// The main job over real sshd hosts.
+/// Tests complete rollouts over real sshd hosts.
 struct RolloutTests {
     @Test func aFleetIsUpgradedLayerByLayerToVerified() async throws {
         try await FleetFixture.with(.standard(hosts: 8)) { fleet in
@@ -61,7 +61,7 @@ struct RolloutTests {
             try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
             #expect(try await fleet.holdCode() == "evidence-regressed")
             try await fleet.expect(.refused, "rollout", "resume")
-            // A narrower way is open, so a rollback says why it is taken.
+            // A narrower recovery is possible, so a rollback needs a reason.
             try await fleet.expect(.refused, "rollback", "--host", "core-2")
             let page = "\(fleet.folder)/boundary.md"
             try await fleet.expect(.held, "recover", "--output", page)
@@ -188,7 +188,7 @@ struct RolloutTests {
         }
     }
 
-    @Test func aHostWithANewKeyIsTakenBackIntoTheRunDeliberately() async throws {
+    @Test func aHostWithANewKeyRejoinsTheRunOnlyDeliberately() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0")
@@ -197,7 +197,7 @@ struct RolloutTests {
             try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
             try await fleet.expect(
                 .notRecovered, "recover", "rerun", "core-1", "--sign-off", "core-owner", "--reason", "x")
-            // Nothing was sent to whoever answers there now.
+            // Nothing was sent to the machine that answers there now.
             #expect(try fleet.journal(of: "core-1").count == 1)
 
             let host = try fleet.lab.host("core-1")
@@ -219,7 +219,7 @@ struct RolloutTests {
         text.replacing("  - name: core\n", with: "  - name: core\n    steps:\n" + steps)
     }
 
-    @Test func stepsThatPassedRunAgainFromTheNamedOneWhereTheirVerificationFailed() async throws {
+    @Test func passedStepsRunAgainFromTheNamedOneAfterAFailedVerification() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0") {
                 RolloutTests.plan(
@@ -256,7 +256,7 @@ struct RolloutTests {
         }
     }
 
-    /// What a failed script printed last is where people look for why a run is held.
+    /// The end of a failed script's output is where people look for the reason of a hold.
     private func everyViewShows(_ line: String, of fleet: FleetFixture, run: String) async throws {
         #expect(run.contains(line), "\(run)")
         let page = "\(fleet.folder)/boundary.md"
@@ -271,9 +271,9 @@ struct RolloutTests {
         }
     }
 
-    @Test func aWrongPlanIsLeftThroughASuccessor() async throws {
+    @Test func aWrongPlanIsReplacedByASuccessor() async throws {
         try await FleetFixture.with { fleet in
-            // The wrong plan: it asks core for a release that does not exist.
+            // The wrong plan: it names a release of core that does not exist.
             try await fleet.approvePlan(to: "1.5.0") {
                 RolloutTests.plan(
                     $0,

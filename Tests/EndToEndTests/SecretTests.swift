@@ -4,13 +4,13 @@ import Subprocess
 import Testing
 import UpgradeDomain
 
-/// A secret that a host sends to its own service is nowhere else afterwards, however the service says it back.
+/// A secret that a host sends to its own service appears nowhere else, however the service echoes it.
 struct SecretTests {
-    /// Its forms in JSON, in a URL and in base64 all differ from it.
+    /// Its JSON, URL and base64 encodings all differ from it.
     static let canary = "cana\"ry\\of/a 7+mine%"
 
-    /// Says its caller's secret back in every form, in its answer's head and body; looks meanwhile whether a command line
-    /// or an environment of this machine has it.
+    /// Echoes its caller's secret in every encoding, in the answer's head and body; also checks whether a command line
+    /// or an environment of this machine contains it.
     static let server = """
         import base64, glob, http.server, json, sys, urllib.parse
         canary = open(sys.argv[1]).read().strip()
@@ -123,7 +123,7 @@ struct SecretTests {
         }
     }
 
-    /// The files that hold the secret in any form; gzipped ones are looked into.
+    /// The files that contain the secret in any encoding; gzipped files are decompressed.
     private func whereverItIs(below folders: [String]) async throws -> String {
         let looking = """
             import base64, glob, gzip, json, os, sys, urllib.parse

@@ -3,10 +3,10 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// Releases that bring scripts of their own: the way back is that of the version before.
+/// Releases that replace their own scripts: the rollback uses the scripts of the previous version.
 struct WayBackRunTests {
-    /// Replaces every shell script of the stack, as a release does that is a checkout: what follows would break a way back that ran any of
-    /// them. For a text in single quotes.
+    /// Replaces every shell script of the stack, as a checkout of a release does: a rollback that ran any of the new
+    /// scripts would fail. Must be used inside single quotes.
     static let replacingScripts =
         ##"for f in scripts/*.sh; do rm "$f"; printf "#!/bin/sh\necho new; exit 66\n" >"$f"; chmod 755 "$f"; done"##
 
@@ -17,7 +17,7 @@ struct WayBackRunTests {
         return text.replacing("  rollback:\n", with: "\(step)\(extra)  rollback:\n")
     }
 
-    @Test func aReleaseThatReplacedEveryScriptIsTakenBackByHostByLayerAndWhole() async throws {
+    @Test func aReleaseThatReplacedEveryScriptIsRolledBackByHostByLayerAndFully() async throws {
         try await FleetFixture.with(.standard(hosts: 4)) { fleet in
             try await fleet.approvePlan(to: "1.5.0", change: { WayBackRunTests.plan($0) })
             let run = try await fleet.run(["rollout", "start", "lab-1.5.0"])

@@ -4,7 +4,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// The ways to hosts: through other hosts, by OpenSSH's client, and how their keys become known.
+/// Tests how hosts are reached: through other hosts or OpenSSH's client, and how their keys become known.
 struct WayTests {
     static let pair = LabLayout(
         layers: ["data", "core"], members: [.init("data-1", layers: ["data"]), .init("core-1", layers: ["core"])])
@@ -41,7 +41,7 @@ struct WayTests {
         try await fleet.lab.mend(name)
     }
 
-    @Test func aHostBehindAServerBeyondLibssh2IsReachedAsTheErrorSays() async throws {
+    @Test func aHostBehindAServerUnsupportedByLibssh2IsReachedAsTheErrorSays() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             try await add("jump: data-1", to: "core-1", of: fleet)
             try await harden("data-1", of: fleet)
@@ -55,7 +55,7 @@ struct WayTests {
         }
     }
 
-    @Test func aServerBeyondLibssh2IsNamedAndUpgradedByOpenSSHsClient() async throws {
+    @Test func aServerUnsupportedByLibssh2IsNamedAndUpgradedOverOpenSSH() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             try await harden("core-1", of: fleet)
             let refused = try await fleet.expect(.unreachable, "inventory", "check", "core-1")
@@ -73,14 +73,14 @@ struct WayTests {
         }
     }
 
-    @Test func tooFewDescriptorsAreSaidBeforeAnyHostIsConnectedTo() async throws {
+    @Test func tooFewDescriptorsAreReportedBeforeAnyConnection() async throws {
         try await FleetFixture.with(WayTests.pair) { fleet in
             let outcome = try await fleet.runVerbatim("ulimit -n 65; lockflight inventory check")
             #expect(outcome.code == FleetFixture.Exit.refused.rawValue)
             #expect(
                 outcome.errors.contains("connections to 2 hosts need 66 descriptors, and this process may have 65"),
                 "\(outcome.errors)")
-            // The soft limit alone is no limit.
+            // Only the hard limit counts.
             let raised = try await fleet.runVerbatim("ulimit -S -n 65; lockflight inventory check")
             #expect(raised.code == FleetFixture.Exit.verified.rawValue, "\(raised.errors)")
             let more = (1...998).map {
@@ -98,7 +98,7 @@ struct WayTests {
         }
     }
 
-    /// The line of a shell that imports an inventory.
+    /// The shell command that imports an inventory.
     private func importing(_ text: String, of fleet: FleetFixture) throws -> String {
         let file = "\(fleet.folder)/\(UUID().uuidString).yaml"
         try text.write(toFile: file, atomically: true, encoding: .utf8)
@@ -142,7 +142,7 @@ struct WayTests {
         try await FleetFixture.with(WayTests.pair) { fleet in
             try await fleet.lab.inject(.hostKeyChanged, on: "core-1", target: "1.5.0")
             let scan = ["inventory", "trust", "--scan", "--replace", "core-1"]
-            // Without a terminal and a fingerprint nobody has confirmed anything.
+            // Without a terminal or a fingerprint, no key has been confirmed.
             let silent = try await fleet.run(scan)
             #expect(silent.code == FleetFixture.Exit.refused.rawValue)
             let shown = try #require(silent.output.firstMatch(of: /--accept (SHA256:\S+)/)?.1)

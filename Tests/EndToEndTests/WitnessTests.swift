@@ -3,7 +3,7 @@ import LabFleet
 import Testing
 import UpgradeDomain
 
-/// What a ledger alone can not show: that it was rewritten, with every hash right.
+/// A ledger alone cannot show that it was rewritten with every hash correct.
 struct WitnessTests {
     /// Changes the last event of a kind, and makes every later hash fit.
     private static let rewriting = """
@@ -50,7 +50,7 @@ struct WitnessTests {
             let other = "sha256:" + String(repeating: "0", count: 64)
             try await fleet.expect(.failure, "evidence", "verify", file, "--head", other)
             try await fleet.expect(.usage, "evidence", "verify", file, "--head", "57")
-            // What a host witnesses can not be forged into a bundle either.
+            // A host's records contradict a forged bundle, too.
             let forged = fleet.folder + "/forged.json"
             let text = try String(contentsOfFile: file, encoding: .utf8)
             let range = try #require(text.range(of: #""witnesses":[{"head":"sha256:"#))
@@ -60,14 +60,14 @@ struct WitnessTests {
             let refused = try await fleet.expect(.failure, "evidence", "verify", forged)
             #expect(refused.errors.contains("does not hold, at the witness core-1"), "\(refused.errors)")
 
-            // How the last operation ended no operation tells its host, but the captures at the gates after it do.
+            // No later operation reports the last outcome to its host, but the captures at later gates do.
             try await rewrite("operationEnded", #""durationMilliseconds":"#, #""durationMilliseconds":1"#, fleet)
             let late = try await fleet.expect(.failure, "ledger", "witness")
             #expect(late.output.contains("of a gate") && !late.output.contains(".redeploy."), "\(late.output)")
             try await rewrite("driverAttached", #""machine":""#, #""machine":"not-"#, fleet)
             let contradicted = try await fleet.expect(.failure, "ledger", "witness")
             #expect(contradicted.output.contains("contradicts") && contradicted.errors.contains("rewritten"))
-            // It was kept before, and goes with whatever is exported.
+            // It was kept earlier and is part of every export.
             try await fleet.expect(.verified, "evidence", "export", "--output", forged)
             try await fleet.expect(.failure, "evidence", "verify", forged)
         }

@@ -3,7 +3,7 @@ import Testing
 @testable import FleetAccess
 
 struct AgentBinaryTests {
-    /// What is built in a checkout brings the agents that are built there.
+    /// A build in a checkout uses the agents that were built in the same checkout.
     @Test(arguments: [
         "/src/.build/debug/lockflight", "/src/.build/x86_64-unknown-linux-gnu/release/lockflight",
     ])

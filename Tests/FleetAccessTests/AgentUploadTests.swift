@@ -6,13 +6,13 @@ import Testing
 
 @testable import FleetAccess
 
-/// What a host's shell does with an agent, in a real shell with a home of its own.
+/// Tests what a host's shell does with an agent, in a real shell with its own home.
 struct AgentUploadTests {
-    /// A host: a home, and the words of its shell.
+    /// A host: a home and the command of its shell.
     private struct Host {
         let home: String
         var path = "/usr/bin:/bin"
-        /// The account's own.
+        /// The account's own shell.
         var shell = "sh"
 
         init() throws {
@@ -20,7 +20,7 @@ struct AgentUploadTests {
             try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
         }
 
-        /// The input comes from a file: a shell may end before it has read a pipe.
+        /// The input comes from a file, because a shell may end before it has read a pipe.
         func run(_ script: String, input: [UInt8] = []) async throws -> [UInt8] {
             let file = "\(home)/input"
             let input = Array(script.utf8) + input
@@ -50,7 +50,7 @@ struct AgentUploadTests {
             .trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// A program that says what it was called with.
+    /// A program that prints its arguments.
     private func makeBuild(on host: Host, _ comment: String = "") async throws -> AgentBinary {
         let filling = (0..<5_000).map { "# \($0 &* 2_654_435_761) \(comment)\n" }.joined()
         let text = "#!/bin/sh\necho \"runs $1\"\ncat\n\(filling)"
@@ -77,7 +77,7 @@ struct AgentUploadTests {
     }
 
     @Test(arguments: [true, false])
-    func aWholeUploadIsStartedByTheNextLook(isPacked: Bool) async throws {
+    func aCompleteUploadIsStartedByTheNextLook(isPacked: Bool) async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build, isPacked: isPacked)
@@ -92,7 +92,7 @@ struct AgentUploadTests {
         }
     }
 
-    /// What is run is what was built, even where somebody wrote into the file since.
+    /// Only the built bytes are run, even if somebody has written to the file since.
     @Test func otherBytesUnderTheAgentsNameAreNotRun() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
@@ -101,11 +101,11 @@ struct AgentUploadTests {
             let script = AgentScript.startOrLook([build], in: AgentFolder(nil))
             for _ in 0..<2 {
                 #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
-                // Digested at the first start, known at the second.
+                // The digest is computed at the first start and remembered at the second.
                 for _ in 0..<2 {
                     #expect(AgentScript.answer(in: try await host.run(script)) == .present(Array("runs serve\n".utf8)))
                 }
-                // Of the same size, with the old modification time.
+                // The same size, and the old modification time.
                 let attributes = try FileManager.default.attributesOfItem(atPath: path)
                 let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
                 try file.seek(toOffset: 16)
@@ -128,7 +128,7 @@ struct AgentUploadTests {
             try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder)
             let script = AgentScript.startOrLook([build], in: AgentFolder(nil))
             guard case .exposed(let shown, let owner)? = AgentScript.answer(in: try await host.run(script)) else {
-                Issue.record("it is run")
+                Issue.record("the agent is run")
                 return
             }
             #expect(shown.hasPrefix("drwxrwx") && owner == "\(geteuid())")
@@ -137,16 +137,16 @@ struct AgentUploadTests {
         }
     }
 
-    /// fish and csh do not read what a POSIX shell reads.
+    /// fish and csh do not understand POSIX shell syntax.
     @Test(arguments: ["bash", "dash", "fish", "csh", "tcsh", "zsh"].filter(AgentUploadTests.isThere))
-    func anyShellOfAnAccountHandsOver(_ shell: String) async throws {
+    func anyLoginShellStartsTheAgent(_ shell: String) async throws {
         try await withHost { host in
             var host = host
             host.shell = shell
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
             #expect(try await host.lastLine(upload.script(from: 0), input: upload.bytes) == "published")
-            // What follows the script is the agent's to read.
+            // The input after the script is read by the agent.
             let script = AgentScript.startOrLook([build], in: AgentFolder(nil))
             let answer = AgentScript.answer(in: try await host.run(script, input: Array("more\n".utf8)))
             #expect(answer == .present(Array("runs serve\nmore\n".utf8)))
@@ -157,7 +157,7 @@ struct AgentUploadTests {
         FileManager.default.isExecutableFile(atPath: "/usr/bin/\(program)")
     }
 
-    @Test func anAgentStandsInAnotherFolder() async throws {
+    @Test func anAgentMayBeKeptInAnotherFolder() async throws {
         try await withHost { host in
             let folder = AgentFolder("\(host.home)/it's $HOME")
             let build = try await makeBuild(on: host)
@@ -170,18 +170,18 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whatAHostSaysInsteadIsOneClause() {
+    @Test func aHostsOutputIsQuotedAsOneClause() {
         #expect(HostShell.said([], []) == "and the host said nothing")
         let said = HostShell.said(Array("This account is\r\nclosed.\n\n".utf8), Array("bye".utf8))
         #expect(said == "and the host said: This account is; closed.; bye")
     }
 
-    @Test func whatWasPackedWithTheBuildIsSentUnlessItIsOfAnother() async throws {
+    @Test func aPackedAgentIsSentOnlyIfItMatchesTheBuild() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let now = try #require(await build.compressed())
             func pack(_ path: String) async throws -> [UInt8] {
-                // Not as it is packed without it, so that the two can be told apart.
+                // Packed differently than at upload time, so that the two can be distinguished.
                 let packed = try await Subprocess.run(
                     .name("gzip"), arguments: ["-1nc", path], output: .bytes(limit: 1_048_576)
                 ).standardOutput
@@ -202,7 +202,7 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func anInterruptedUploadIsContinuedWhereItBegan() async throws {
+    @Test func anInterruptedUploadContinuesWhereItStopped() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
@@ -215,7 +215,7 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whatIsLeftOfOtherBytesIsNotContinued() async throws {
+    @Test func aPartialUploadOfOtherBytesIsNotContinued() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
@@ -231,7 +231,7 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whoComesSecondToAnInterruptedUploadBeginsAnew() async throws {
+    @Test func theSecondToContinueAnUploadStartsOver() async throws {
         try await withHost { host in
             let build = try await makeBuild(on: host)
             let upload = try await AgentUploadTests.upload(build)
@@ -282,14 +282,14 @@ struct AgentUploadTests {
         }
     }
 
-    @Test func whatRCFilesPrintIsPassedOver() {
+    @Test func outputOfRCFilesIsSkipped() {
         let noise = "Welcome!\nlockflight-agent: nonsense\nlockflight-agent: absent a;b gz 0\n"
         #expect(AgentScript.answer(in: Array(noise.utf8)) == nil)
         let whole = AgentScript.answer(in: Array("\(noise)no newline\nlockflight-agent: absent riscv64 raw 0\n".utf8))
         #expect(whole == .absent(AgentScript.Absence(architecture: "riscv64", hasGzip: false)))
     }
 
-    @Test func theFirstFolderThatHasABuildGivesIt() throws {
+    @Test func aBuildComesFromTheFirstFolderThatHasOne() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "lockflight-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         for (name, text) in [

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 @testable import FleetAccess
 
-/// A real known_hosts file, hashed by the real `ssh-keygen`, and what it finds there for a host.
+/// Tests lookups in a real known_hosts file, hashed by the real `ssh-keygen`.
 struct KnownHostsTests {
     private static func keygen(_ arguments: String...) async throws {
         let ended = try await Subprocess.run(
@@ -21,7 +21,7 @@ struct KnownHostsTests {
         return HostKey(type: String(columns[0]), base64: String(columns[1]))
     }
 
-    /// A key as it stands in a file: its type, and some bytes (RFC 4253, 6.6).
+    /// A key in the format of a file: its type and some bytes (RFC 4253, 6.6).
     private static func key(_ type: String, _ byte: UInt8) -> HostKey {
         let fields = [Array(type.utf8), [UInt8](repeating: byte, count: 33)]
         let blob: [UInt8] = fields.flatMap { field -> [UInt8] in [0, 0, 0, UInt8(field.count)] + field }
@@ -58,7 +58,7 @@ struct KnownHostsTests {
             let bad = "host ssh-ed25519 \(base64)"
             #expect(KnownHosts.read(bad).keys.isEmpty, "\(base64)")
             #expect(KnownHosts.read(bad).remarks.count == 1, "\(base64)")
-            // Which key is revoked is not known, so none is trusted.
+            // It is unknown which key is revoked, so none is trusted.
             #expect(KnownHosts.read("\(line(one))\n@revoked \(bad)\n").keys.isEmpty, "\(base64)")
         }
         #expect(KnownHosts.read("\(line(one))\n@revoked host\n").keys.isEmpty)

@@ -25,11 +25,11 @@ enum AnswerProperties {
             text: String(decoding: body, as: UTF8.self), truncated: false,
             hostTime: WallTime(clamping: 1_800_000_000_000))
         let result = reader.read(answer, acceptedCodes: [200])
-        require(result == reader.read(answer, acceptedCodes: [200]), "read twice it is something else")
+        require(result == reader.read(answer, acceptedCodes: [200]), "reading it twice gives different results")
         if case .success(let whole) = document { checkNumbers(whole, body) }
         guard case .success(let items) = result else { return }
         require(Set(items.map(\.key)).count == items.count, "two items have the same key")
-        // What is recorded of it can be read again.
+        // The recorded form can be read again.
         let reading = SurfaceReading(name: "s", role: .family, durationMilliseconds: 0, items: items)
         let read = (try? CanonicalJSON.encode(reading)).flatMap {
             try? CanonicalJSON.decode(SurfaceReading.self, from: $0)
@@ -37,7 +37,7 @@ enum AnswerProperties {
         require(read == reading, "\(items) can not be recorded")
     }
 
-    /// Every number stands in the body as it is told.
+    /// Every number appears in the body exactly as it is reported.
     private static func checkNumbers(_ answer: Answer, _ body: [UInt8]) {
         switch answer {
         case .number(let digits):

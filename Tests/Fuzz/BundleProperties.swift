@@ -3,7 +3,7 @@ import Ledger
 import RolloutEngine
 import UpgradeDomain
 
-/// A file that somebody exported, and the events of one, a line each: whatever they say, they are refused or fold into a run.
+/// An exported file, and the events of one as lines: whatever they contain, they are refused or fold into a run.
 enum BundleProperties {
     static func check(_ input: [UInt8]) {
         if let bundle = try? CanonicalJSON.decode(EvidenceBundle.self, from: input) { _ = try? bundle.prove() }

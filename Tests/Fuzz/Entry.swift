@@ -1,19 +1,19 @@
-/// Where bytes of others come in.
+/// The entry points for untrusted bytes.
 enum Entry: String, CaseIterable {
-    /// What a host sends, and what an agent is sent.
+    /// Frames from a host and to an agent.
     case frames
     case plan
     case inventory
-    /// Texts of hosts on their way to a terminal.
+    /// Text from hosts that is shown on a terminal.
     case terminal
-    /// Bodies that surfaces answer.
+    /// Bodies of answers from surfaces.
     case answers
-    /// Texts of hosts on their way to pages and command lines.
+    /// Text from hosts that is put into pages and command lines.
     case pages
-    /// Exported evidence, and the events in it.
+    /// Exported evidence and the events in it.
     case bundles
 
-    /// The one that this process runs; the C callback can carry nothing else.
+    /// The entry that this process runs; a global because the C callback takes no context.
     nonisolated(unsafe) static var chosen = Entry.frames
 
     init?(option: String) {
@@ -21,7 +21,7 @@ enum Entry: String, CaseIterable {
         self.init(rawValue: String(option.dropFirst(2)))
     }
 
-    /// Holds what the input gives to this entry's properties; a broken one ends the process, which is a finding.
+    /// Checks this entry's properties on the input; a violated property ends the process, which is a finding.
     func check(_ input: [UInt8]) {
         switch self {
         case .frames: FrameProperties.check(input)
@@ -35,7 +35,7 @@ enum Entry: String, CaseIterable {
     }
 }
 
-/// Ends the process with what was found.
+/// Ends the process with the finding if the condition is false.
 func require(_ condition: Bool, _ finding: @autoclosure () -> String) {
     if !condition { fatalError(finding()) }
 }

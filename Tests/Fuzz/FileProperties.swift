@@ -2,9 +2,9 @@ import Foundation
 import Inventory
 import UpgradeDomain
 
-/// A file gives a value, or problems that each say where, what, and what to write instead.
+/// A file gives a value, or problems that each say where it is, what is wrong, and what to write instead.
 enum FileProperties {
-    /// More problems than these of one file are not reported.
+    /// The most problems that are reported for one file.
     private static let problemCount = 100
 
     private static let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -13,7 +13,7 @@ enum FileProperties {
     /// A machine without any ssh_config.
     private static let answers = SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me\nport 22\n"))
 
-    /// What the plans are for.
+    /// The inventory that the plans are for.
     private static let inventory: FleetInventory = {
         do {
             let text = try String(contentsOf: examples.appending(path: "inventory.yaml"), encoding: .utf8)
@@ -27,7 +27,7 @@ enum FileProperties {
         do throws(FileProblems) {
             let draft = InventoryFile.read(text: String(decoding: input, as: UTF8.self), file: "input.yaml")
             let fleet = try draft.resolved(by: answers)
-            require(!fleet.hosts.isEmpty && !fleet.layers.isEmpty, "an inventory of nothing")
+            require(!fleet.hosts.isEmpty && !fleet.layers.isEmpty, "an empty inventory")
         } catch {
             check(error)
         }
@@ -38,7 +38,7 @@ enum FileProperties {
             let plan = try PlanFile.read(
                 text: String(decoding: input, as: UTF8.self), file: "input.yaml", inventory: inventory,
                 at: WallTime(clamping: 1))
-            require(!plan.layers.isEmpty && !plan.guardrails.isEmpty && !plan.reviews.isEmpty, "a plan of nothing")
+            require(!plan.layers.isEmpty && !plan.guardrails.isEmpty && !plan.reviews.isEmpty, "an empty plan")
         } catch {
             check(error)
         }
@@ -50,7 +50,7 @@ enum FileProperties {
             require(
                 problem.line >= 1 && !problem.message.isEmpty && !problem.remedy.isEmpty
                     && problem.file == "input.yaml",
-                "a problem without its story: \(problem)")
+                "an incomplete problem: \(problem)")
         }
     }
 }

@@ -10,7 +10,7 @@ enum FrameProperties {
         }
     }
 
-    /// The lines are the same wherever the stream is cut into pieces, and none is longer than the limit.
+    /// The lines do not depend on how the stream is split into pieces, and none is longer than the limit.
     private static func lines(of input: [UInt8]) -> [Result<[UInt8], LineError>] {
         var whole = LineSplitter()
         let lines = whole.receive(input + [0x0a])
@@ -21,14 +21,14 @@ enum FrameProperties {
             cut += pieces.receive(input[start..<min(start + pieceBytes, input.count)])
         }
         cut += pieces.receive([0x0a])
-        require(cut == lines, "pieces of \(pieceBytes) bytes give other lines")
+        require(cut == lines, "pieces of \(pieceBytes) bytes give different lines")
         for case .success(let line) in lines {
             require(line.count < ProtocolLimits.lineBytes && !line.contains(0x0a), "a line of \(line.count) bytes")
         }
         return lines
     }
 
-    /// What is read can be written within the limits, and reads the same again.
+    /// A frame that was read can be written within the limits, and reads the same again.
     private static func checkRoundTrip<Frame: Codable & Equatable>(_ type: Frame.Type, _ line: [UInt8]) {
         guard let frame = try? LineCodec.decode(type, from: line) else { return }
         do throws(LineError) {
@@ -37,7 +37,7 @@ enum FrameProperties {
             let again = try LineCodec.decode(type, from: Array(written.dropLast()))
             require(again == frame, "\(frame) came back as \(again)")
         } catch {
-            // A line just below the limit can be longer in our own spelling; nothing else can go wrong.
+            // A line just below the limit can be longer in our own encoding; nothing else can go wrong.
             if case .tooLong = error, line.count > ProtocolLimits.lineBytes / 6 { return }
             require(false, "\(frame) can not be sent again: \(error)")
         }

@@ -16,11 +16,11 @@ enum PageProperties {
         checkWord(text)
         if HostAddress(text) != nil {
             let isPlain = text.utf8.first != UInt8(ascii: "-") && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
-            require(isPlain, "an address is more than one")
+            require(isPlain, "an address contains other characters")
         }
     }
 
-    /// Read as a POSIX shell reads it: bare, or in quotation marks of which `'\''` is one inside.
+    /// Read as a POSIX shell reads it: unquoted, or in single quotes with `'\''` for a quote inside.
     private static func checkWord(_ text: String) {
         let word = Array(ShellText.word(text).utf8)
         var read: [UInt8] = []
@@ -34,11 +34,11 @@ enum PageProperties {
                 position += 1
                 read.append(word[position])
             } else {
-                require(isQuoted || !" \t\n;&|<>()$`\"*?[#~!".utf8.contains(byte), "a shell makes something of it")
+                require(isQuoted || !" \t\n;&|<>()$`\"*?[#~!".utf8.contains(byte), "a shell gives it a special meaning")
                 read.append(byte)
             }
             position += 1
         }
-        require(!isQuoted && read == Array(text.utf8), "a shell reads another word")
+        require(!isQuoted && read == Array(text.utf8), "a shell reads a different word")
     }
 }

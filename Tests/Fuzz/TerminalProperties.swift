@@ -1,6 +1,6 @@
 import SafeText
 
-/// Nothing of what comes out steers a terminal or hides; all of it is bounded and fits.
+/// The output never controls a terminal or hides text; it is bounded and fits.
 enum TerminalProperties {
     /// Spelled out, so that it does not repeat how the code under test decides: C0, DEL, C1, separators, what turns the
     /// direction of text, zero widths, invisible operators, interlinear marks, tags, variation selectors.
@@ -17,7 +17,7 @@ enum TerminalProperties {
             require(!isDangerous, "U+\(String(scalar.value, radix: 16)) reaches the terminal")
         }
         require(escaped.utf8.count <= text.utf8.count * Terminal.growth, "\(escaped.utf8.count) bytes")
-        require(Terminal.escaped(escaped) == escaped, "escaped twice is something else")
+        require(Terminal.escaped(escaped) == escaped, "escaping twice gives a different text")
 
         let columns = input.count % 120
         let line = TerminalText(escaping: text)

@@ -3,8 +3,8 @@ import Foundation
 
 // usage: lockflight-fuzz --ENTRY [libFuzzer's options] [CORPUS FOLDER...] | --ENTRY INPUT FILE
 //
-// Runs one entry point of hostile bytes under libFuzzer, or replays one input. libFuzzer itself passes over options that
-// begin with two dashes, so its child processes (-merge=1, -jobs=N) get the entry as well. scripts/fuzz.sh runs them all.
+// Runs one entry point for untrusted bytes under libFuzzer, or replays one input. libFuzzer itself ignores options that
+// begin with two dashes, so its child processes (-merge=1, -jobs=N) get the entry as well. scripts/fuzz.sh runs all.
 
 var argumentCount = CommandLine.argc
 var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv

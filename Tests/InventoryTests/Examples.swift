@@ -11,7 +11,7 @@ enum Examples {
         try String(contentsOf: folder.appending(path: name), encoding: .utf8)
     }
 
-    /// Before the examples' waivers expire.
+    /// A time before the examples' waivers expire.
     static let now = WallTime(clamping: 1_800_000_000_000)
 
     /// A machine without any ssh_config, whose user is `me`.
@@ -27,7 +27,7 @@ enum Examples {
         try PlanFile.read(text: text, file: "plan.yaml", inventory: try inventory(), at: now)
     }
 
-    /// What is wrong with an inventory; empty when nothing is.
+    /// The problems of an inventory; empty if there are none.
     static func problems(inventory text: String, _ answers: SSHConfigAnswers = silence) -> [FileProblem] {
         do throws(FileProblems) {
             _ = try InventoryFile.read(text: text, file: "inventory.yaml").resolved(by: answers)
@@ -49,7 +49,7 @@ enum Examples {
 }
 
 extension String {
-    /// The line, from 1, that first holds a text.
+    /// The number of the first line that contains a text, from 1.
     func line(of text: String) -> Int {
         split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.contains(text) }.map { $0 + 1 } ?? 0
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inventory
 
-/// An entry that was refused is there all the same: nothing that only follows from it is reported.
+/// A refused entry still counts as present, so problems that only follow from it are not reported.
 struct FollowingProblemTests {
     private static let inventory = """
         version: 1
@@ -17,7 +17,7 @@ struct FollowingProblemTests {
 
         """
 
-    /// What is written instead, and the only problems that it makes.
+    /// What is written instead, and the only problems that it causes.
     static let inventories: [(from: String, to: String, problems: [String])] = [
         ("name: core-1,", "name: core_1,", ["'core_1' is no host name"]),
         ("name: edge-1,", "name: edge_1,", ["'edge_1' is no host name"]),

@@ -2,9 +2,9 @@ import Foundation
 import Inventory
 import Testing
 
-/// Files that are small and would cost minutes or gigabytes to read; what fuzzing found is here for good.
+/// Small files that would cost minutes or gigabytes to read, including everything that fuzzing has found.
 struct HostileFileTests {
-    /// Values that stand for values, each for eight of the one before: 8^12 where they are expanded.
+    /// Values that each refer to eight of the previous ones: 8^12 when expanded.
     private static let bomb =
         "version: 1\na0: &a0 [x, x]\n"
         + (1...12).map { "a\($0): &a\($0) [\(Array(repeating: "*a\($0 - 1)", count: 8).joined(separator: ", "))]\n" }
@@ -42,14 +42,14 @@ struct HostileFileTests {
     }
 
     @Test(.timeLimit(.minutes(1)))
-    func aFileOfNothingButWrongKeysIsAnsweredWithABoundedList() throws {
+    func aFileOfOnlyWrongKeysGivesABoundedList() throws {
         let text = "version: 1\n" + (0..<90_000).map { "k\($0): v\n" }.joined()
         #expect(Examples.problems(inventory: text).count == 100)
         #expect(try Examples.problems(plan: text).count == 100)
     }
 
-    /// What commands and addresses really hold, and what is no anchor and no key in them.
-    @Test func textsOfCommandsAreReadAsTheyAre() throws {
+    /// Text that occurs in commands and addresses and is neither a YAML anchor nor a key.
+    @Test func shellTextIsNotMistakenForYAMLSyntax() throws {
         for text in [
             "a && b", "sleep 5 &", "cmd 2>&1", "R&D", "[ -f x ] || exit 3", "what? yes", "http://h/p?a=1&b=2", "a & b",
             "${HOST}:8080", "ls *.txt",

@@ -24,7 +24,7 @@ struct InventoryFileTests {
         #expect(inventory.hosts(in: "core").map(\.name) == ["core-1", "core-2", "edge-1"])
     }
 
-    @Test func aHostGoesBeforeItsGroupAndAGroupBeforeTheDefaults() throws {
+    @Test func aHostOverridesItsGroupAndAGroupOverridesTheDefaults() throws {
         let text = try Examples.text("examples/inventory.yaml")
             .replacingOccurrences(of: "port: 2222}", with: "port: 2222, variables: {site: muc, role: db}}")
             .replacingOccurrences(
@@ -35,7 +35,7 @@ struct InventoryFileTests {
         #expect(host.variables == ["site": "muc", "role": "api"])
     }
 
-    /// What is replaced in the example by what, and the problem that must follow, reported at the line of `at`.
+    /// A replacement in the example and the resulting problem, reported at the line of `at`.
     static let refusals: [(from: String, to: String, at: String, message: String)] = [
         ("version: 1", "version: 2", "version: 2", "is 2"),
         ("    owners: [ana]\n", "", "- name: data", "layer data has no owner"),
@@ -72,7 +72,7 @@ struct InventoryFileTests {
         ),
     ]
 
-    @Test func textsAreFilledForEachHost() throws {
+    @Test func placeholdersAreExpandedForEachHost() throws {
         let text = try Examples.text("examples/inventory.yaml")
             .replacingOccurrences(
                 of: "baseURL: http://127.0.0.1:8080 ", with: "baseURL: http://${address}:80/${layer} "
@@ -83,7 +83,7 @@ struct InventoryFileTests {
         #expect(host.placements.map(\.baseURL) == ["http://\(host.address):80/data"])
     }
 
-    /// An older build stored names that may not be given any more; and an inventory can lose a variable.
+    /// An older build stored names that are no longer allowed, and an inventory can lose a variable.
     @Test func whatKeepsAPlanFromStartingIsNamed() throws {
         let inventory = try Examples.inventory()
         var plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
@@ -106,7 +106,7 @@ struct InventoryFileTests {
         #expect(plan.startProblems(over: one, at: Examples.now).contains { $0.contains("has no value") })
         plan.exclusions.append(Exclusion(host: last.name, reason: "r"))
         #expect(!plan.startProblems(over: one, at: Examples.now).contains { $0.contains("has no value") })
-        // Whoever is to be looked at for others takes part.
+        // A vantage host takes part.
         plan = try Examples.plan(try Examples.text("examples/plan.yaml"))
         plan.exclusions.append(Exclusion(host: "data-1", reason: "r"))
         #expect(
@@ -122,7 +122,7 @@ struct InventoryFileTests {
             plan.startProblems(over: poorer, at: Examples.now).contains {
                 $0.contains("which is not among the plan's hosts")
             })
-        // The rules of a plan's file hold for a plan that is stored.
+        // The rules for a plan file also apply to a stored plan.
         plan.waivers[0].expiresAtMilliseconds = Examples.now.milliseconds
         #expect(plan.startProblems(over: inventory, at: Examples.now).count == 1)
         #expect(!plan.isStartableOverAnother(at: Examples.now))
@@ -166,7 +166,7 @@ struct InventoryFileTests {
     @Test(arguments: [
         ("", "empty"), ("version: [", "not YAML"), ("a: 1\na: 2\n", "are listed twice"), ("- x", "not a mapping"),
     ])
-    func whatIsNoInventoryIsOneClearProblem(_ text: String, _ message: String) {
+    func aFileThatIsNotAnInventoryIsOneClearProblem(_ text: String, _ message: String) {
         let problems = Examples.problems(inventory: text)
         #expect(problems.contains { $0.message.contains(message) }, "\(problems)")
     }

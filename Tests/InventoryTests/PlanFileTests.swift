@@ -23,7 +23,7 @@ struct PlanFileTests {
         #expect(plan.waivers.first?.expiresAtMilliseconds == 1_909_008_000_000)
     }
 
-    @Test func whatARollbackKeepsIsReadAndAbsentWhereNothingIsNamed() throws {
+    @Test func theFilesThatARollbackKeepsAreOptional() throws {
         let text = try Examples.text("examples/plan.yaml")
         #expect(try Examples.plan(text).layers[0].rollback.keeps == nil)
         let kept = text.replacing("    requires: [", with: "    keeps: [ops, \"lib/${layer}\"]\n    requires: [")
@@ -34,7 +34,7 @@ struct PlanFileTests {
         }
     }
 
-    @Test func aLayersRollbackCompletesItselfFromTheDefaultsKeyByKey() throws {
+    @Test func aLayersRollbackTakesMissingKeysFromTheDefaults() throws {
         let text = try Examples.text("examples/plan.yaml")
         let defaults = try Examples.plan(text).layers[1].rollback
         func rollback(_ own: String) throws -> RollbackPosture {
@@ -84,7 +84,7 @@ struct PlanFileTests {
         #expect(try Digest.canonical(of: Examples.plan(changed)) != digest)
     }
 
-    /// What is replaced in the example by what, where the problem is reported, and what it says.
+    /// A replacement in the example, where the problem is reported, and its text.
     static let refusals: [(from: String, to: String, at: String, message: String)] = [
         ("to: \"1.5.0\"\n", "to: latest\n", "to: latest", "version 'latest' is floating"),
         ("      - name: api\n", "      - name: \"a|b\"\n", "- name: \"a|b", "is no component name"),

@@ -4,9 +4,9 @@ import UpgradeDomain
 
 @testable import Inventory
 
-/// What of today's rules an older run is asked for when it goes on.
+/// Tests which of the current rules apply to an older run when it is resumed.
 struct ResumeRuleTests {
-    /// - Parameter owners: as the run has kept them; nil is those of the inventory.
+    /// - Parameter owners: the owners that the run stored; nil for those of the inventory.
     private func problems(
         owners: [LayerName: [Owner]]? = nil, _ change: (inout Plan) -> Void
     ) throws -> [String] {
@@ -21,9 +21,9 @@ struct ResumeRuleTests {
         return plan.resumeProblems(over: definition)
     }
 
-    @Test func whatMayBeginMayGoOn() throws {
+    @Test func aPlanThatMayStartMayGoOn() throws {
         #expect(try problems { _ in } == [])
-        #expect(try problems(owners: [:]) { _ in } == [], "the first release kept no owners")
+        #expect(try problems(owners: [:]) { _ in } == [], "the first release stored no owners")
     }
 
     @Test func aLayerThatThePlanLeavesOutCountsAsALowerOne() throws {
@@ -36,11 +36,11 @@ struct ResumeRuleTests {
         }
     }
 
-    @Test func theFormOfThePlanIsNotAskedForAgain() throws {
+    @Test func theFormOfAStoredPlanIsNotCheckedAgain() throws {
         #expect(try problems { $0.layers[0].rollback.command = nil } == [])
     }
 
-    @Test func whatWouldBeJudgedWronglyIsFound() throws {
+    @Test func evidenceThatWouldBeMisjudgedIsFound() throws {
         let found = try problems { $0.evidence[0].scope = .fleet(vantage: "gone-1") }
         #expect(found.contains("surface 'services' is captured from gone-1, which is not among the plan's hosts"))
         #expect(try problems { $0.layers[1].worksWith = ["data": ["1.4.0"]] }.count == 1)

@@ -3,10 +3,10 @@ import Inventory
 import Testing
 import UpgradeDomain
 
-/// What `ssh -G` answers, and what becomes of it.
+/// Tests how the output of `ssh -G` is used.
 @Suite("ssh_config")
 struct SSHConfigTests {
-    /// As OpenSSH 9.2 prints its own defaults, shortened.
+    /// The defaults as OpenSSH 9.2 prints them, shortened.
     static let defaults = """
         user me
         hostname defaults.invalid
@@ -24,7 +24,7 @@ struct SSHConfigTests {
 
         """
 
-    /// The defaults with lines of one's own instead of those of the same options.
+    /// The defaults with the given lines in place of those of the same options.
     static func answer(_ lines: [String]) -> SSHConfigAnswer {
         let names = Set(lines.map { $0.prefix { $0 != " " } })
         let kept = defaults.split(separator: "\n").filter { line in
@@ -38,7 +38,7 @@ struct SSHConfigTests {
             configFile: configFile, defaults: SSHConfigAnswer(defaults), hosts: hosts.mapValues(answer))
     }
 
-    /// A host `a` that leaves everything open, and another one.
+    /// A host `a` without options, and another host.
     static func file(a: String = "", b: String = "", root: String = "") -> String {
         """
         version: 1
@@ -59,9 +59,9 @@ struct SSHConfigTests {
         return Dictionary(uniqueKeysWithValues: inventory.hosts.map { ($0.name, $0) })
     }
 
-    // MARK: What is asked
+    // MARK: The query
 
-    @Test func whatAnEntrySaysGoesIntoTheQuestion() throws {
+    @Test func anEntrysOptionsArePassedToSSH() throws {
         let draft = InventoryFile.read(
             text: SSHConfigTests.file(a: ", port: 2222, user: ops", root: "sshConfig: ./ssh"), file: "f")
         #expect(draft.sshConfig == "./ssh")
@@ -74,9 +74,9 @@ struct SSHConfigTests {
         #expect(draft.questions(configFile: "none").isEmpty)
     }
 
-    // MARK: What is taken
+    // MARK: Options that are used
 
-    @Test func withoutSSHConfigTheDefaultsOfOpenSSHHoldAndNothingIsStored() throws {
+    @Test func withoutSSHConfigOpenSSHsDefaultsApplyAndNothingIsStored() throws {
         for answers in [SSHConfigTests.answers([:]), SSHConfigTests.answers(["a": ["hostname ALIAS-A"], "b": []])] {
             let hosts = try SSHConfigTests.read(answers)
             let host = try #require(hosts["a"])
@@ -86,7 +86,7 @@ struct SSHConfigTests {
         }
     }
 
-    @Test func whatTheEntryLeavesOpenComesFromSSHConfig() throws {
+    @Test func optionsMissingInTheEntryComeFromSSHConfig() throws {
         let answers = SSHConfigTests.answers(
             [
                 "a": [
@@ -104,7 +104,7 @@ struct SSHConfigTests {
                     alias: "alias-a", configFile: "/etc/x", identityFiles: files, hostKeyAlias: "rack-a"))
     }
 
-    @Test func whatTheEntrySaysWins() throws {
+    @Test func theEntryOverridesSSHConfig() throws {
         let answers = SSHConfigTests.answers([
             "a": [
                 "hostname 192.0.2.9", "port 2200", "user deploy", "identityfile /k", "proxyjump b",
@@ -119,7 +119,7 @@ struct SSHConfigTests {
         #expect(try SSHConfigTests.read(proxied, text)["a"]?.ssh?.notHonoured == ["ProxyCommand"])
     }
 
-    // MARK: What is not honoured
+    // MARK: Options that are not supported
 
     static let options: [(line: String, name: String, isRefused: Bool, isReplaced: Bool)] = [
         ("proxycommand nc %h %p", "ProxyCommand", true, false),
@@ -202,7 +202,7 @@ struct SSHConfigTests {
         } else {
             let problem = try #require(problems.first { $0.message.contains(words) }, "\(problems)")
             #expect(problem.line == text.line(of: "name: a") && !problem.remedy.isEmpty)
-            // OpenSSH would go there, but past any pinned key.
+            // OpenSSH would connect, but without checking any pinned key.
             let over = SSHConfigTests.file(a: ", transport: openssh", b: b)
             #expect(Examples.problems(inventory: over, answers).contains { $0.message == problem.message })
         }
@@ -215,7 +215,7 @@ struct SSHConfigTests {
         #expect(Examples.problems(inventory: text, SSHConfigTests.answers(["a": ["proxyjump b"]])).isEmpty)
     }
 
-    // MARK: The whole
+    // MARK: Complete inventories
 
     @Test func everyProblemOfFileAndSSHConfigIsReportedAtOnce() {
         let answers = SSHConfigTests.answers(["a": ["proxycommand x"], "b": ["hostname 192.0.2.3"]])
@@ -226,7 +226,7 @@ struct SSHConfigTests {
         }
     }
 
-    @Test func wordsOfABrokenSSHConfigAreReportedOnce() {
+    @Test func errorsOfABrokenSSHConfigAreReportedOnce() {
         var answers = SSHConfigTests.answers([:])
         answers.failures = ["a": "line 3: Bad option", "b": "line 3: Bad option", "c": "it took longer"]
         let problems = Examples.problems(inventory: SSHConfigTests.file(), answers)

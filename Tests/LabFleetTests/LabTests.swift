@@ -4,7 +4,7 @@ import Subprocess
 import Testing
 import UpgradeDomain
 
-/// The lab is real, and gone afterwards.
+/// The lab is real and is removed afterwards.
 @Suite(.serialized)
 struct LabTests {
     static let network = "127.\(30 + ProcessInfo.processInfo.processIdentifier % 45)"
@@ -75,12 +75,12 @@ struct LabTests {
         }
     }
 
-    /// Faults that show in the stack itself once it is upgraded, and vanish when mended and redeployed.
+    /// Faults that show in the stack itself after an upgrade, and disappear after a repair and a redeploy.
     @Test(arguments: [
         LabFault.redeployFails, .serviceUnhealthy, .materializationDrift, .oldProcessServes, .guardrailRefuses,
         .rollbackFails,
     ])
-    func aFaultBitesOnTheHostAndMendingHealsIt(_ fault: LabFault) async throws {
+    func aFaultBreaksTheHostAndRepairingItRestoresTheHost(_ fault: LabFault) async throws {
         try await with(.standard(hosts: 2), third: 4) { lab in
             let host = try lab.host("core-1")
             func upgradeIsSound() async throws -> Bool {
@@ -100,14 +100,14 @@ struct LabTests {
             try await lab.mend("core-1")
             #expect(try lab.faults(of: host).isEmpty)
             if fault == .oldProcessServes {
-                // The wrong pid is in the file of the old process: an operator ends that one by hand.
+                // The pid file does not name the old process, so an operator ends that process by hand.
                 _ = try await ssh(lab, host, "pkill -f \(host.workingDirectory)/releases/1.4.0/service.py; true")
             }
             #expect(try await upgradeIsSound())
         }
     }
 
-    @Test func aLostServerAndAChangedKeyAreWhatOpenSSHSeesToo() async throws {
+    @Test func openSSHSeesTheLostServerAndTheChangedKeyToo() async throws {
         try await with(.standard(hosts: 2), third: 5) { lab in
             let host = try lab.host("core-1")
             for fault in [LabFault.sshdDown, .hostKeyChanged] {

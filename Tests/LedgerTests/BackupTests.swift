@@ -11,7 +11,7 @@ struct BackupTests {
 
     init() throws { fixture = try Fixture() }
 
-    @Test("a backup taken while a run goes on is one moment of it")
+    @Test("a backup taken during a run is a consistent snapshot")
     func consistent() async throws {
         let ledger = try await fixture.openWithRun()
         let path = fixture.path
@@ -24,7 +24,7 @@ struct BackupTests {
                     at: Fixture.now)
             }
         }
-        // Several on the way, so that some of them fall between two appends.
+        // Several backups, so that some of them happen between two appends.
         var lengths: [UInt64] = []
         for index in 0..<8 {
             let file = "\(backup).\(index)"
@@ -41,7 +41,7 @@ struct BackupTests {
         #expect(!files.contains { $0.hasSuffix(".part") }, "\(files)")
     }
 
-    @Test("nothing is ever written over")
+    @Test("no existing file is ever overwritten")
     func existing() async throws {
         let ledger = try await fixture.openWithRun()
         try "precious".write(toFile: backup, atomically: true, encoding: .utf8)
@@ -57,7 +57,7 @@ struct BackupTests {
         #expect(try await ledger.headSequence(of: "r-one") == 1)
     }
 
-    @Test("a restored ledger goes on above every epoch that was given out since, again and again")
+    @Test("a restored ledger continues above every epoch that was issued since, after each restore")
     func epochs() async throws {
         let ledger = try await fixture.openWithRun()
         for _ in 0..<3 { try await ledger.lease().release() }

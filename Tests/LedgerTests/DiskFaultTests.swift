@@ -6,14 +6,14 @@ import UpgradeDomain
 
 @testable import Ledger
 
-/// A disk that fails at any call, or loses what it had not been told to keep: nothing acknowledged is lost.
+/// On a disk that fails at any call or loses unsynced data, nothing acknowledged is lost.
 @Suite(.serialized)
 struct DiskFaultTests {
     /// SQLite's result codes (sqlite.org/rescode.html).
     static let ioError: Int32 = 10
     static let full: Int32 = 13
 
-    /// What a workload was told is recorded.
+    /// The events that were acknowledged to a workload.
     private struct Acknowledged {
         var run = false
         var sequence: UInt64 = 0
@@ -22,7 +22,7 @@ struct DiskFaultTests {
 
     init() { #expect(fault_vfs_register() == 0) }
 
-    /// What a coordinator does with its ledger, until something fails.
+    /// The work of a coordinator with its ledger, until something fails.
     private func work(_ fixture: Fixture, synchronous: String = "FULL") async -> (Acknowledged, LedgerError?) {
         var told = Acknowledged()
         do {
@@ -72,7 +72,7 @@ struct DiskFaultTests {
     }
 
     @Test(arguments: [(ioError, false), (ioError, true), (full, false), (full, true)])
-    func aCallThatFailsLosesNothingThatWasAcknowledged(_ code: Int32, _ stays: Bool) async throws {
+    func aFailedDiskCallLosesNothingAcknowledged(_ code: Int32, _ stays: Bool) async throws {
         let calls = try await callCount()
         #expect(calls > 100)
         var failures = 0
@@ -85,11 +85,11 @@ struct DiskFaultTests {
             if error != nil { failures += 1 }
             #expect(try await check(fixture, told, "call \(nth)"), "call \(nth): \(String(describing: error))")
         }
-        // The faults are real: most of them are noticed.
+        // The faults have an effect: most of them are noticed.
         #expect(failures * 2 > calls, "\(failures) of \(calls)")
     }
 
-    @Test func whatIsAcknowledgedOutlivesALossOfPowerAtAnyCall() async throws {
+    @Test func acknowledgedEventsSurviveAPowerLossAtAnyCall() async throws {
         let calls = try await callCount()
         for nth in 1...calls {
             let fixture = try Fixture()
@@ -101,8 +101,8 @@ struct DiskFaultTests {
         }
     }
 
-    /// The test above has teeth: with the weaker setting the same losses are seen.
-    @Test func theSettingThatIsNotUsedWouldLoseEvents() async throws {
+    /// Shows that the test above can fail: with the weaker setting the same power losses lose events.
+    @Test func theWeakerSyncSettingWouldLoseEvents() async throws {
         let calls = try await callCount()
         var losses = 0
         for nth in stride(from: 1, through: calls, by: 3) {

@@ -10,7 +10,7 @@ struct EventTests {
 
     init() throws { fixture = try Fixture() }
 
-    @Test("every kind of event reads back as it was recorded, also after reopening")
+    @Test("every kind of event reads back as recorded, even after reopening")
     func roundTrip() async throws {
         let ledger = try await fixture.openWithRun()
         let lease = try await ledger.lease()
@@ -25,7 +25,7 @@ struct EventTests {
         #expect(Set(reread.map(\.hash)).count == reread.count)
     }
 
-    @Test("events are read directly as through their Codable")
+    @Test("reading events directly agrees with their Codable")
     func direct() throws {
         for event in Fixture.everyDriverEvent(epoch: 3, evidence: "sha256:01") { try expectDirectAgrees(event) }
         let purposes: [CapturePurpose] = [
@@ -36,7 +36,7 @@ struct EventTests {
         for purpose in purposes { try expectDirectAgrees(purpose) }
     }
 
-    @Test("what would read back as something else is not recorded")
+    @Test("an event that would not read back unchanged is not recorded")
     func readBack() async throws {
         let ledger = try await fixture.openWithRun()
         let lease = try await ledger.lease()
@@ -50,7 +50,7 @@ struct EventTests {
             }
             #expect(error?.code == .contradiction)
         }
-        // A layer's name with a slash is read as a host in a layer.
+        // A layer name with a slash would be read as a host in a layer.
         let capture = Capture(subject: .layer("a/b"), takenAt: Fixture.now, surfaces: [])
         let captured = RunEvent.captured(CaptureRecord(purpose: .baseline, capture: capture, orderedAfter: 1))
         let error = await #expect(throws: LedgerError.self) { try await ledger.record([captured], lease: lease.epoch) }
@@ -84,7 +84,7 @@ struct EventTests {
         }
         #expect(error?.code == .conflict)
         #expect(error?.message.contains("at event 2") == true)
-        // The driver reads on and goes on.
+        // The driver reads the new event and continues.
         #expect(try await first.events(of: "r-one", after: 1).map(\.event) == [Fixture.request(.pause)])
         let recorded = try await first.append(
             [.driverDetached(reason: "x")], to: "r-one", after: 2, lease: lease.epoch, at: Fixture.now)
@@ -92,7 +92,7 @@ struct EventTests {
         #expect(try await second.verify().isSound)
     }
 
-    @Test("only requests may come without a lease")
+    @Test("only requests may be appended without a lease")
     func leaseRequired() async throws {
         let ledger = try await fixture.openWithRun()
         for event in Fixture.everyDriverEvent(epoch: 1, evidence: nil).dropLast() {
@@ -166,7 +166,7 @@ struct EventTests {
         #expect(try await handles[1].verify().isSound)
     }
 
-    @Test("the change token changes on own and foreign writes and rests otherwise")
+    @Test("the change token changes on own and foreign writes only")
     func changeToken() async throws {
         let ledger = try await fixture.openWithRun()
         let other = try await fixture.open()

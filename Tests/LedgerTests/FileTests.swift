@@ -13,7 +13,7 @@ struct FileTests {
 
     init() async throws { fixture = try Fixture() }
 
-    /// Both ways to open; closures, because the compiler crashes on a list of the methods themselves.
+    /// Both ways to open a ledger; closures, because the compiler crashes on a list of the methods themselves.
     private let openings: [@Sendable (String) async throws -> Ledger] = [
         { path in try await Ledger.open(at: path) }, { path in try await Ledger.openReadOnly(at: path) },
     ]
@@ -30,7 +30,7 @@ struct FileTests {
         }
     }
 
-    @Test("opening, reading and writing wait for the disk on the executor that was given")
+    @Test("opening, reading and writing wait for the disk on the given executor")
     func executor() async throws {
         let path = fixture.path
         let executor = CountingExecutor()
@@ -69,7 +69,7 @@ struct FileTests {
         )
     }
 
-    @Test("a newer schema is refused by name and left alone")
+    @Test("a newer schema is refused with its version and left unchanged")
     func newerSchema() async throws {
         _ = try await fixture.open()
         _ = try runProgram(["sqlite3", fixture.path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)"])
@@ -83,7 +83,7 @@ struct FileTests {
     }
 
     @Test(
-        "a file that is no ledger is refused and left alone",
+        "a file that is not a ledger is refused and left unchanged",
         arguments: ["CREATE TABLE t (x)", "PRAGMA application_id = 7", "PRAGMA user_version = 1"])
     func otherDatabase(sql: String) async throws {
         _ = try runProgram(["sqlite3", fixture.path, sql])
@@ -94,7 +94,7 @@ struct FileTests {
         #expect(try contents() == before)
     }
 
-    @Test("a text file is refused and left alone")
+    @Test("a text file is refused and left unchanged")
     func textFile() async throws {
         let text = Data(String(repeating: "not a database\n", count: 500).utf8)
         try text.write(to: URL(fileURLWithPath: fixture.path))
@@ -118,7 +118,7 @@ struct FileTests {
     }
 
     @Test(
-        "what is made is for its owner alone, or for the group of a shared folder, whatever the umask",
+        "new files are for their owner only, or for the group of a shared folder, whatever the umask",
         arguments: [(0o700, 0o600), (0o2770, 0o660)])
     func modes(folder: Int, file: Int) async throws {
         #expect(chmod(fixture.folder, mode_t(folder)) == 0)
@@ -139,7 +139,7 @@ struct FileTests {
         lease.release()
     }
 
-    @Test("a ledger that others may have written is not read", arguments: [0o666, 0o620])
+    @Test("a ledger that others can write to is not read", arguments: [0o666, 0o620])
     func untrusted(mode: Int) async throws {
         _ = try await fixture.open()
         let path = fixture.path
@@ -152,7 +152,7 @@ struct FileTests {
             }
             try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: place)
         }
-        // In a sticky folder somebody else may put a journal beside the ledger. A group's folder is shared on purpose.
+        // In a sticky folder somebody else could put a journal beside the ledger. A group's folder is shared by design.
         #expect(chmod(fixture.folder, 0o1777) == 0)
         for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(path) } }
         #expect(chmod(fixture.folder, 0o2770) == 0)
@@ -174,23 +174,23 @@ struct FileTests {
     }
 
     @Test(
-        "a colleague's ledger is read in a folder of root for a group, if the caller is in it",
+        "a colleague's ledger in root's folder for a group is read if the caller is in the group",
         .enabled(if: getuid() == 0))
     func colleague() async throws {
         _ = try await fixture.open()
         #expect(chmod(fixture.folder, 0o2770) == 0)
-        // Root is in its own group, and in none of nobody's.
+        // Root is in its own group but not in a group of nobody.
         #expect(chown(fixture.path, 65_534, getegid()) == 0)
         for open in openings { _ = try await open(fixture.path) }
         #expect(chown(fixture.path, 65_534, 65_534) == 0)
         for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(fixture.path) } }
-        // Anyone may make a folder for a group.
+        // Anyone may create a folder for a group.
         #expect(chown(fixture.path, 65_534, getegid()) == 0 && chown(fixture.folder, 65_534, getegid()) == 0)
         #expect(chmod(fixture.folder, 0o2770) == 0)
         for open in openings { await #expect(throws: LedgerError.self) { _ = try await open(fixture.path) } }
     }
 
-    @Test("what a link leads to is looked at as well")
+    @Test("the target of a link is checked as well")
     func linked() async throws {
         _ = try await fixture.open()
         let open = fixture.folder + "/open"
@@ -206,7 +206,7 @@ struct FileTests {
         for opening in openings { _ = try await opening(fixture.path) }
     }
 
-    @Test("nothing is written through a link that waits at a name")
+    @Test("nothing is written through an existing link")
     func links() async throws {
         let target = fixture.folder + "/target"
         try FileManager.default.createSymbolicLink(atPath: fixture.path, withDestinationPath: target)
@@ -240,7 +240,7 @@ struct FileTests {
         #expect(try await ledger.verify().isSound)
     }
 
-    @Test("a file of which somebody else makes a ledger meanwhile is not taken for a foreign one")
+    @Test("a file that another process is turning into a ledger is not mistaken for a foreign file")
     func creationDuringTheLook() throws {
         try PrivateFile.create(at: fixture.path)
         let path = fixture.path
@@ -268,7 +268,7 @@ struct FileTests {
         #expect(ids.count == 1)
     }
 
-    @Test("a full disk refuses new facts in words, keeps the old ones and still answers", .enabled(if: getuid() == 0))
+    @Test("on a full disk new events are refused in words and old ones stay readable", .enabled(if: getuid() == 0))
     func fullDisk() async throws {
         let disk = try SmallDisk(in: fixture.folder)
         let path = disk.folder + "/ledger.sqlite"
@@ -289,7 +289,7 @@ struct FileTests {
         #expect(try await ledger.headSequence(of: "r-one") == recorded)
         #expect(try await Ledger.openReadOnly(at: path).verify().isSound)
         #expect(try await Ledger.openReadOnly(at: path).headSequence(of: "r-one") == recorded)
-        // Room again: the ledger that saw a commit fail stays closed to writes, a reopened one knows the head.
+        // Space again: the ledger that saw a commit fail stays closed to writes, a reopened one knows the head.
         try disk.grow()
         let refused = await #expect(throws: LedgerError.self) { try await ledger.record([Fixture.request(.pause)]) }
         #expect(refused?.code == .commitUnknown)
@@ -319,7 +319,7 @@ struct FileTests {
     }
 }
 
-/// A file system of one mebibyte in a test's folder; unmounted when the test lets go of it. Needs root.
+/// A file system of one mebibyte in a test's folder; unmounted on deinit. Needs root.
 private final class SmallDisk {
     let folder: String
 

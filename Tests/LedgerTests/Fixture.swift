@@ -3,7 +3,7 @@ import Foundation
 import Ledger
 import UpgradeDomain
 
-/// A folder with one ledger and what a run needs; removed when the test lets go of it.
+/// A folder with one ledger and what a run needs; removed on deinit.
 final class Fixture: Sendable {
     let folder: String
     var path: String { folder + "/ledger.sqlite" }
@@ -69,7 +69,7 @@ final class Fixture: Sendable {
 
     static func request(_ action: RequestedAction) -> RunEvent { .requested(Request(action: action, by: "ana")) }
 
-    /// One event of every kind that a driver appends, with awkward characters and numbers in it.
+    /// One event of every kind that a driver appends, with difficult characters and numbers.
     static func everyDriverEvent(epoch: Epoch, evidence: Digest?) -> [RunEvent] {
         let placement = Placement(host: "core-1", layer: "core")
         let id = OperationID(run: "r-one", placement: placement, action: .step(name: "redeploy"), attempt: 1)
@@ -139,7 +139,7 @@ func runProgram(_ arguments: [String]) throws -> (status: Int32, output: String)
     return (process.terminationStatus, String(decoding: output, as: UTF8.self))
 }
 
-/// Changes a closed ledger behind its back, as someone with the file and an SQLite shell could.
+/// Edits a closed ledger directly, as someone with access to the file and an SQLite shell could.
 func tamper(_ path: String, _ sql: String) throws {
     let script = """
         import sqlite3, sys

@@ -18,7 +18,7 @@ struct LeaseTests {
         }
     }
 
-    @Test("a second handle is refused with the driver's name until the first lets go")
+    @Test("a second handle is refused with the driver's name until the first releases the lease")
     func exclusion() async throws {
         let first = try await fixture.openWithRun()
         let second = try await fixture.open()
@@ -34,7 +34,7 @@ struct LeaseTests {
         #expect(try await second.lease().epoch == lease.epoch.raised(by: 1))
     }
 
-    @Test("an epoch is this ledger's with its token, of before a restore, or somebody else's")
+    @Test("an epoch is from this ledger with its token, from before a restore, or foreign")
     func origins() async throws {
         let ledger = try await fixture.openWithRun()
         let lease = try await ledger.lease()
@@ -46,20 +46,20 @@ struct LeaseTests {
         #expect(try await ledger.origin(of: 8) == .given(adopted.token))
         #expect(try await ledger.origin(of: 7) == .unknown)
         #expect(adopted.token != lease.token)
-        // One that nobody can count up to is left behind.
+        // An epoch that is too high to reach is ignored.
         let far = try await ledger.adopt(
             "core-2", from: "x", .highest, as: "ana", reason: "x", by: "ana", at: Fixture.now)
         #expect(far.epoch == 9)
         lease.release()
         #expect(try await ledger.lease().epoch == 10)
 
-        // As a build of before tokens left it.
+        // As a build without tokens left it.
         _ = try runProgram([
             "sqlite3", fixture.path,
             "INSERT INTO leases SELECT 11, run, user, machine, process_id, 0, NULL FROM leases LIMIT 1",
         ])
         #expect(try await ledger.origin(of: 11) == .given(nil))
-        // A copy has the same leases up to where it was made, and others from there on.
+        // A copy has the same leases up to the time of the copy, and different ones after it.
         try await ledger.backup(to: fixture.folder + "/copy.sqlite")
         let copy = try await Ledger.open(at: fixture.folder + "/copy.sqlite")
         let (own, theirs) = (try await ledger.lease(), try await copy.lease())
@@ -70,7 +70,7 @@ struct LeaseTests {
         #expect(try await restored.origin(of: own.epoch) == .beforeRestore)
     }
 
-    @Test("a lease that nobody keeps is free")
+    @Test("a lease is free once its object is gone")
     func forgotten() async throws {
         let ledger = try await fixture.openWithRun()
         var lease: Lease? = try await ledger.lease()
@@ -111,7 +111,7 @@ struct LeaseTests {
         lease.release()
     }
 
-    @Test("a released lock is free although a copy of its descriptor lives on")
+    @Test("a released lock is free even if a copy of its descriptor still exists")
     func sharedDescriptor() async throws {
         let ledger = try await fixture.openWithRun()
         let lease = try await ledger.lease()
@@ -122,7 +122,7 @@ struct LeaseTests {
         #expect(try await ledger.lease().epoch == 2)
     }
 
-    @Test("who was taken over finds itself deposed, and nothing of its append is recorded")
+    @Test("a driver that was taken over is deposed, and nothing of its append is recorded")
     func deposed() async throws {
         let first = try await fixture.openWithRun()
         let second = try await fixture.open()
@@ -141,7 +141,7 @@ struct LeaseTests {
         #expect(await #expect(throws: LedgerError.self) { try await first.lease() }?.code == .leaseHeld)
     }
 
-    @Test("epochs rise over all runs and reopenings")
+    @Test("epochs rise across all runs and reopenings")
     func epochs() async throws {
         let ledger = try await fixture.openWithRun(hosts: ["core-1"])
         _ = try await ledger.startRun(
@@ -152,7 +152,7 @@ struct LeaseTests {
         #expect(try await ledger.lease(of: "r-one")?.driver.epoch == 3)
     }
 
-    @Test("only the newest lock file of a run stays behind")
+    @Test("only the newest lock file of a run remains")
     func lockFilesDoNotPileUp() async throws {
         let ledger = try await fixture.openWithRun()
         for _ in 0..<3 { try await ledger.lease().release() }

@@ -3,7 +3,7 @@ import Ledger
 import Testing
 import UpgradeDomain
 
-/// Raw evidence may go once its run never changes again; the chain stays whole and says so.
+/// Raw evidence may be pruned once its run is final; the chain stays intact and records the pruning.
 struct PruneTests {
     private let fixture: Fixture
 
@@ -16,7 +16,7 @@ struct PruneTests {
         return .captured(CaptureRecord(purpose: .baseline, capture: capture, orderedAfter: 1))
     }
 
-    /// A run with one answer of its own and one that it shares.
+    /// A run with one unique answer and one that another run shares.
     private func run(_ id: RunID, host: HostName, own: [UInt8], shared: [UInt8], in ledger: Ledger) async throws {
         _ = try await ledger.startRun(Fixture.definition(id, in: ledger, hosts: [host]), by: "ana", at: Fixture.now)
         let lease = try await ledger.lease(on: id)
@@ -24,7 +24,7 @@ struct PruneTests {
             [own, shared].map { capture(Digest.sha256(of: $0)) }, with: [own, shared], on: id, lease: lease.epoch)
     }
 
-    @Test func onlyWhatNoOtherRunCitesGoesAndTheChainSaysSo() async throws {
+    @Test func onlyEvidenceThatNoOtherRunCitesIsPrunedAndTheChainRecordsIt() async throws {
         let ledger = try await fixture.open()
         _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
         let answers = ["one", "two", "both"].map { Array($0.utf8) }
@@ -49,7 +49,7 @@ struct PruneTests {
         await #expect(throws: LedgerError.self) {
             try await ledger.pruneEvidence(of: "r-one", by: "ana", reason: "again", at: Fixture.now)
         }
-        // A blob that vanished without a word is still a fault.
+        // A blob that disappeared without a record is still a fault.
         try await ledger.record([Fixture.request(.finalize)], on: "r-two")
         try tamper(fixture.path, "DELETE FROM blobs WHERE digest = '\(blobs[1].rawValue)'")
         #expect(try await !ledger.verify().isSound)

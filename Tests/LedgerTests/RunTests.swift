@@ -26,7 +26,7 @@ struct RunTests {
         #expect(try runProgram(["sqlite3", fixture.path, "SELECT count(*) FROM inventories"]).output == "2\n")
     }
 
-    @Test("a plan is found by name, digest or prefix, and an unclear word is refused")
+    @Test("a plan is found by name, digest or prefix, and an ambiguous word is refused")
     func plans() async throws {
         let ledger = try await fixture.open()
         let digest = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
@@ -64,8 +64,8 @@ struct RunTests {
         #expect(try await ledger.approvals(ofPlansNamed: "another").isEmpty)
     }
 
-    /// Whoever judged a plan's approvals goes by the runs that he saw.
-    @Test("a run does not start where another of its plan went on since its approvals were judged")
+    /// A plan's approvals were judged by the runs that existed at that time.
+    @Test("a run does not start if another run of its plan has advanced since its approvals were judged")
     func staleApprovals() async throws {
         let ledger = try await fixture.openWithRun("r-one", hosts: ["core-1"])
         let definition = try Fixture.definition("r-two", in: ledger, hosts: ["core-2"])
@@ -100,7 +100,7 @@ struct RunTests {
         #expect(try await ledger.verify().isSound)
     }
 
-    @Test("a successor supersedes its predecessor in one transaction, from the head that it was computed from")
+    @Test("a successor supersedes its predecessor in one transaction, at the head that it was computed from")
     func succession() async throws {
         let ledger = try await fixture.openWithRun("r-one")
         let succession = Succession(
@@ -124,7 +124,7 @@ struct RunTests {
         #expect(try await ledger.verify().isSound)
     }
 
-    @Test("a definition that does not fit itself or the ledger starts nothing")
+    @Test("a definition that contradicts itself or the ledger starts nothing")
     func contradictions() async throws {
         let ledger = try await fixture.open()
         let sound = try Fixture.definition("r-one", in: ledger, hosts: ["core-1"])
@@ -171,7 +171,7 @@ struct RunTests {
         try await ledger.record([Fixture.request(.pause)], with: [[1], [], [1]])
         #expect(try await ledger.blob(Digest.sha256(of: [1])) == [1])
         #expect(try await ledger.blob(Digest.sha256(of: [])) == [])
-        // What is not recorded is not kept either.
+        // Evidence of an event that is not recorded is not kept either.
         let refused = await #expect(throws: LedgerError.self) {
             try await ledger.append(
                 [Fixture.request(.pause)], with: [[2]], to: "r-one", after: 1, lease: nil, at: Fixture.now)

@@ -19,7 +19,7 @@ struct VerifyTests {
             lease: lease.epoch)
     }
 
-    @Test("an untouched ledger is sound and gives its head for a witness")
+    @Test("an unmodified ledger is sound and reports its head for a witness")
     func sound() async throws {
         let ledger = try await fixture.open()
         let verification = try await ledger.verify()
@@ -104,7 +104,7 @@ struct VerifyTests {
         #expect(faults.map(\.sequence) == [tampering.sequence])
     }
 
-    @Test("a definition is proved from its own bytes, whatever this build would write of it")
+    @Test("a definition is verified by its stored bytes, whatever this build would write")
     func storedBytes() throws {
         let (plan, hosts) = (#"{"keyOfALaterBuild":1,"name":"p"}"#, "[ 1 ]")
         let definition = #"{"hosts":\#(hosts),"plan":\#(plan)}"#

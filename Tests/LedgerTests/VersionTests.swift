@@ -2,7 +2,7 @@ import Ledger
 import Testing
 import UpgradeDomain
 
-/// A run that a newer Lockflight has written to is not driven by one that can not read all of it.
+/// A run that a newer Lockflight has written to is not driven by a version that cannot read all of it.
 struct VersionTests {
     private let fixture: Fixture
 
@@ -19,7 +19,7 @@ struct VersionTests {
         let error = await #expect(throws: LedgerError.self) { try await ledger.events(of: "r-one") }
         #expect(error?.code == .newerSchema)
         #expect(error?.message.contains("Event 2 of the run r-one has the newer shape 9") == true)
-        // What is older can still be read, and nothing was changed.
+        // Older events can still be read, and nothing was changed.
         #expect(try await ledger.events(of: "r-one", limit: 1).count == 1)
         #expect(try await ledger.headSequence(of: "r-one") == 2)
     }

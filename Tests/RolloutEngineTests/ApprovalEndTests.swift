@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// A run uses its approvals with its first change, and has to begin that in time.
+/// A run uses up its approvals with its first change, which must start before they expire.
 struct ApprovalEndTests {
     private func run(until end: WallTime) -> EngineHarness {
         var definition = Model.run()
@@ -43,7 +43,7 @@ struct ApprovalEndTests {
         refused.run()
         #expect(refused.state.status == .held(.guardrailRefused))
         #expect(!refused.state.usesApprovals)
-        // What went back was changed.
+        // A change that was rolled back still counts as a change.
         harness.run()
         harness.request(.rollback(scope: .all, breakGlass: nil))
         harness.run()

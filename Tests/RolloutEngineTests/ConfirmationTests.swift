@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// Changes that a host takes back by itself unless it is reached anew, and steps that reboot their host.
+/// Changes that a host reverts by itself unless it is reached again, and steps that reboot their host.
 struct ConfirmationTests {
     static let c2 = Placement(host: "c2", layer: "core")
 
@@ -37,7 +37,7 @@ struct ConfirmationTests {
         }
     }
 
-    @Test func aHostThatWentBackByItselfClosesItsBoundaryAndIsProvedLikeAnyOther() {
+    @Test func aHostThatWentBackByItselfClosesItsBoundaryAndIsVerifiedLikeAnyOther() {
         var harness = EngineHarness(ConfirmationTests.definition())
         harness.machines[ConfirmationTests.c2]?.goesBack = .exited(code: 0)
         harness.run()
@@ -45,7 +45,7 @@ struct ConfirmationTests {
         #expect(harness.state.placements[ConfirmationTests.c2]?.recorded == .source)
         #expect(!harness.order.contains { $0.host == "c3" || $0.host == "e1" })
         #expect(harness.state.boundaryRecord?.options.first == .rollback(scope: .host(name: "c2")))
-        // What it says of itself is not taken for proved.
+        // The host's own report does not count as verified.
         #expect(harness.state.refusal(of: .resume) != nil)
         harness.machines[ConfirmationTests.c2]?.goesBack = nil
         harness.request(.rollback(scope: .host(name: "c2"), breakGlass: nil))
@@ -56,7 +56,7 @@ struct ConfirmationTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aWayBackThatFailedLeavesTheHostBetween() {
+    @Test func aFailedReversionLeavesTheHostBetweenVersions() {
         var harness = EngineHarness(ConfirmationTests.definition())
         harness.machines[ConfirmationTests.c2]?.goesBack = .exited(code: 3)
         harness.run()
@@ -65,8 +65,8 @@ struct ConfirmationTests {
         #expect(harness.state.holdingFailure?.problem.detail.contains("that failed: exited with 3") == true)
     }
 
-    /// The way back is that of the whole change, so a rerun makes every step again, with the sign-off that each of them takes.
-    @Test func aStepThatItsHostTookBackIsRunAgainWithEveryOther() {
+    /// The host reverts the whole change, so a rerun repeats every step, with the sign-off that each one needs.
+    @Test func aRevertedStepIsRunAgainWithAllOthers() {
         var harness = EngineHarness(
             Model.run(
                 [
@@ -139,7 +139,7 @@ struct ConfirmationTests {
         #expect(harness.state.status == .held(.changeReverted))
     }
 
-    @Test(arguments: [nil, 120]) func onlyADeclaredRebootIsLeftToVerification(_ seconds: Int?) {
+    @Test(arguments: [nil, 120]) func onlyADeclaredRebootIsAcceptedAndVerified(_ seconds: Int?) {
         var harness = EngineHarness(
             Model.run([
                 Model.layer("data"), Model.layer("core") { $0.steps[0].rebootWithinSeconds = seconds },
@@ -150,7 +150,7 @@ struct ConfirmationTests {
         if seconds == nil {
             #expect(harness.state.status == .held(.stepInterrupted))
         } else {
-            // The model's script changed nothing, and only evidence says so.
+            // The model's script changed nothing, which only the evidence shows.
             #expect(harness.state.status == .held(.versionMismatch))
             harness.machines[ConfirmationTests.c2]?.version = "2"
             harness.machines[ConfirmationTests.c2]?.begunAt = Model.rollbackUntil

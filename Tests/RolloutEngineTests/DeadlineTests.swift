@@ -3,11 +3,11 @@ import UpgradeDomain
 
 @testable import RolloutEngine
 
-/// A verdict at a deadline, or at the end of a soak, rests on a look that began there or later.
+/// A verdict at a deadline or at the end of a soak uses a sample that began at that time or later.
 struct DeadlineTests {
     static let first = Placement(host: "d1", layer: "data")
 
-    /// A run whose first host has just been changed and seen once; `change` makes it unhealthy.
+    /// A run whose first host has just been changed and sampled once; `change` makes it unhealthy.
     private func seenOnce(sampleSeconds: Int, healthyWithinSeconds: Int) -> EngineHarness {
         let layer = Model.layer("data") {
             $0.sampleSeconds = sampleSeconds
@@ -19,7 +19,7 @@ struct DeadlineTests {
         return harness
     }
 
-    @Test func aHostThatIsHealthyAtTheDeadlinePassesHoweverRarelyItIsLookedAt() {
+    @Test func aHostThatIsHealthyAtTheDeadlinePassesEvenIfRarelySampled() {
         var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
         #expect(harness.state.placements[DeadlineTests.first]?.phase == .warmingUp)
         harness.machines[DeadlineTests.first]?.statuses["store"] = "up"
@@ -31,7 +31,7 @@ struct DeadlineTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aHostThatIsNotHealthyAtTheDeadlineHoldsTheRunWithWhatWasSeenThen() {
+    @Test func aHostThatIsUnhealthyAtTheDeadlineHoldsTheRunWithTheEvidenceSeenThen() {
         var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
         harness.machines[DeadlineTests.first]?.statuses = ["store": "up", "api": "down"]
         harness.run()
@@ -39,14 +39,14 @@ struct DeadlineTests {
         #expect(harness.log.filter { if case .deadlinePassed = $0.event { true } else { false } }.count == 1)
     }
 
-    /// An answer that comes after the deadline may be as old as the question.
+    /// An answer that arrives after the deadline may show the state at the time of its request.
     @Test(arguments: [(false, true), (true, false)])
     func aLookThatBeganBeforeTheDeadlineDecidesNothing(isLate: Bool, decides: Bool) throws {
         var harness = seenOnce(sampleSeconds: 3_600, healthyWithinSeconds: 6)
         let capture = try #require(harness.state.placements[DeadlineTests.first]?.latest)
         harness.now = harness.now + .seconds(6)
         guard case .capture(let order)? = harness.next.effects.first else {
-            Issue.record("no last look is asked for")
+            Issue.record("no last sample is requested")
             return
         }
         let seconds = isLate ? 5 : 0
@@ -71,14 +71,14 @@ struct DeadlineTests {
         #expect(harness.now - mark >= .seconds(10))
     }
 
-    // MARK: Time in which nobody looked
+    // MARK: Time without samples
 
     private func interruptions(_ harness: EngineHarness) -> [WatchInterruption] {
         harness.log.compactMap { if case .watchInterrupted(let interruption) = $0.event { interruption } else { nil } }
     }
 
-    /// A look that hangs, or a coordinator that has no time for it.
-    @Test func aSoakInWhichNobodyLookedBeginsAgain() throws {
+    /// A sample that hangs, or a coordinator that is too busy to take one.
+    @Test func anUnwatchedSoakStartsAgain() throws {
         var harness = EngineHarness(Model.run())
         harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
         harness.now = harness.now + .seconds(3_000)
@@ -91,7 +91,7 @@ struct DeadlineTests {
         #expect(harness.state.status == .verified)
     }
 
-    /// A host that can never be looked at in time holds the run, and does not soak for ever.
+    /// A host that can never be sampled in time holds the run and does not soak forever.
     @Test func aPlacementThatCanNotBeWatchedFailsAfterAFewTries() throws {
         var harness = EngineHarness(Model.run())
         for count in 0..<6 where !harness.state.isHeld {
@@ -106,14 +106,14 @@ struct DeadlineTests {
         #expect(detail.contains("d1/data could not be watched: looks at it were up to 30"), "\(detail)")
     }
 
-    @Test func whatIsWatchedAsOftenAsThePlanSaysIsNotInterrupted() {
+    @Test func aPlacementSampledAsThePlanSaysIsNotInterrupted() {
         var harness = EngineHarness(Model.run())
         harness.run()
         #expect(harness.state.status == .verified)
         #expect(interruptions(harness).isEmpty)
     }
 
-    @Test func aHostThatIsFoundUnhealthyAfterwardsFailsAtOnceInASoak() {
+    @Test func aHostFoundUnhealthyAfterAGapFailsItsSoakAtOnce() {
         var harness = EngineHarness(Model.run())
         harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }
         harness.now = harness.now + .seconds(3_000)
@@ -123,7 +123,7 @@ struct DeadlineTests {
         #expect(harness.state.status == .held(.evidenceRegressed))
     }
 
-    @Test func aHealthyDeadlineBeginsAgainWhereNobodyLooked() {
+    @Test func anUnwatchedHealthyDeadlineStartsAgain() {
         var harness = seenOnce(sampleSeconds: 5, healthyWithinSeconds: 60)
         harness.now = harness.now + .seconds(3_000)
         harness.run { !$0.state.isHeld && $0.log.contains { $0.event.kind == "watchInterrupted" } }
@@ -134,7 +134,7 @@ struct DeadlineTests {
     }
 
     /// The driver was stopped, or its machine slept.
-    @Test func nothingThatIsWatchedOrOwesProgressCountsTheTimeOfADriverThatStoodStill() throws {
+    @Test func timeWhileTheDriverStoodStillCountsForNoWatchOrDeadline() throws {
         for phase in [PlacementPhase.soaking, .warmingUp, .checked] {
             var harness = EngineHarness(Model.run())
             harness.run { $0.state.placements[DeadlineTests.first]?.phase == phase }

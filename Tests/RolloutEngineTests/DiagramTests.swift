@@ -2,7 +2,7 @@ import Foundation
 import RolloutEngine
 import Testing
 
-/// The diagram in the docs is the code's.
+/// The diagrams in the docs match the code.
 struct DiagramTests {
     private static func page() throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -2,11 +2,11 @@ import UpgradeDomain
 
 @testable import RolloutEngine
 
-/// A run over a model fleet: asks the engine what is next, carries it out on the model, appends what was learnt.
+/// A run over a model fleet: asks the engine for the next effects, applies them to the model, appends the results.
 ///
-/// The truth (what each placement runs, how often each operation was started) is kept here, outside of the engine.
+/// The true state (what each placement runs, how often each operation started) is kept here, outside of the engine.
 struct EngineHarness {
-    /// What the model does when a script is started on a placement.
+    /// How a script that is started on a placement behaves.
     enum Script {
         case passes
         case ends(OperationOutcome)
@@ -19,26 +19,26 @@ struct EngineHarness {
         var statuses = ["api": "up", "store": "up"]
         var materialization = 0
         var path = 200
-        /// The manifest that is found; nil for that of its version.
+        /// The manifest that is found; nil for the one of its version.
         var manifest: String?
-        /// What links of its runtime proof say instead; nil for a link that the answer leaves out.
+        /// Replaced values for links of its runtime proof; nil for a link that is missing from the answer.
         var links: [RuntimeLink: EvidenceItem?] = [:]
         var begunAt = WallTime(clamping: 1)
-        /// The script changes what is on disk and leaves the process as it is.
+        /// Whether the script changes the disk but does not restart the process.
         var keepsProcess = false
         var instrument: Digest = "sha256:aa"
         var isReachable = true
         var agent: AgentIdentity?
         var unknown: UnknownReason?
-        /// Its surfaces of this part answer without a single item.
+        /// The role whose surfaces answer without any item.
         var emptyRole: SurfaceRole?
-        /// Its captures hold no surface at all.
+        /// Whether its captures contain no surface at all.
         var isMute = false
         var script = Script.passes
         var rollback = Script.passes
-        /// The end of what its scripts print.
+        /// The end of the output of its scripts.
         var prints = ""
-        /// Nobody reaches it in time, so it goes back by itself; what its rollback ends with.
+        /// The outcome of its rollback if it is not reached in time and reverts by itself; nil if it is reached.
         var goesBack: OperationOutcome?
         /// Applied when its version becomes the target.
         var afterUpgrade: (@Sendable (inout Machine) -> Void)?
@@ -54,16 +54,16 @@ struct EngineHarness {
     private(set) var state: RolloutState
     private(set) var log: [RecordedEvent] = []
     var machines: [Placement: Machine]
-    /// How often each operation's script began.
+    /// How often the script of each operation started.
     private(set) var starts: [OperationID: Int] = [:]
-    /// What the agents have a record of, and when it began.
+    /// The operations that agents have a record of, and their start times.
     private var journal: [OperationID: WallTime] = [:]
-    /// Placements in the order in which their scripts began.
+    /// Placements in the order in which their scripts started.
     private(set) var order: [Placement] = []
     private(set) var widest = 0
-    /// Operations that were sent, or asked about, and of which something will be reported.
+    /// Operations that were sent or asked about and will be reported on.
     var followed: Set<OperationID> = []
-    /// What layers and the fleet say.
+    /// What the layers and the fleet report.
     var fleet = Machine()
     var now = MonotonicTime.zero
     private(set) var wall = WallTime(clamping: 1_000_000)
@@ -71,7 +71,7 @@ struct EngineHarness {
 
     /// Placements that an event changed without the table naming them as changed.
     private(set) var unnamed: Set<Placement> = []
-    /// The arrows of the placements' diagram that were walked, as names of phases.
+    /// The transitions of the placement diagram that occurred, as names of phases.
     private(set) var arrows: Set<[String]> = []
 
     init(_ definition: RunDefinition) {
@@ -84,7 +84,7 @@ struct EngineHarness {
 
     // MARK: The log
 
-    /// The id that an intent is recorded under; another one stands for a build that made its ids otherwise.
+    /// The id that an intent is recorded under; a changed id represents a build with another id format.
     var recordedID: (OperationIntent) -> OperationID = { $0.id }
 
     mutating func append(_ event: RunEvent) {
@@ -109,10 +109,10 @@ struct EngineHarness {
             state.placements.all.filter { !named.contains($0.key) && $0.value != before[$0.key] }.keys)
     }
 
-    /// What is due now.
+    /// The effects that are due now.
     var next: Decision { state.next(at: now, wall, following: followed) }
 
-    /// Whoever reported how an operation ended, or that its end was lost, no longer follows it; nor does another process.
+    /// A process that reported an outcome or a lost one no longer follows the operation, and neither does any other.
     private mutating func stopFollowing(_ event: RunEvent) {
         switch event {
         case .operationEnded(let record): followed.remove(record.id)
@@ -131,14 +131,14 @@ struct EngineHarness {
         append(.requested(Request(action: action, by: "op", reason: "model")))
     }
 
-    /// The coordinator dies with everything it knew after `count` events, and another one takes over.
+    /// The coordinator dies after `count` events and loses its memory, and another one takes over.
     mutating func crash(keeping count: Int) {
         log = Array(log.prefix(count))
         state = RolloutState.fold(log, at: now) ?? state
         attach()
     }
 
-    /// What was captured for a purpose, in order.
+    /// The subjects that were captured for a purpose, in order.
     func captures(_ purpose: CapturePurpose) -> [EvidenceSubject] {
         log.compactMap {
             guard case .captured(let record) = $0.event, record.purpose == purpose else { return nil }
@@ -148,7 +148,7 @@ struct EngineHarness {
 
     // MARK: Driving
 
-    /// Drives until the run is at rest or `isEnough`.
+    /// Drives until the run is at rest or `isEnough` returns true.
     mutating func run(until isEnough: (EngineHarness) -> Bool = { _ in false }) {
         if state.driver == nil || state.isDetached { attach() }
         for _ in 0..<EngineHarness.stepLimit {
@@ -170,7 +170,7 @@ struct EngineHarness {
         for event in perform(effect) { append(event) }
     }
 
-    /// Carries an effect out on the model; what is learnt of it may be told at once or later.
+    /// Applies an effect to the model; its results may be reported at once or later.
     mutating func perform(_ effect: Effect) -> [RunEvent] {
         switch effect {
         case .record(let event): [event]
@@ -267,7 +267,7 @@ struct EngineHarness {
         return [.operationStarted(id: intent.id), .operationEnded(record)]
     }
 
-    /// The agent's journal decides: what began has a record, what never arrived gets a tombstone.
+    /// The agent's journal decides: an operation that began has a record, one that never arrived gets a tombstone.
     private mutating func settle(_ intent: OperationIntent) -> [RunEvent] {
         followed.insert(intent.id)
         guard isReachable(intent.placement.host) else {
@@ -320,11 +320,11 @@ struct EngineHarness {
     }
 }
 
-/// Plans and fleets in few words.
+/// Short constructors for plans and fleets.
 enum Model {
     static let command = ScriptCommand(arguments: ["bash", "./x.sh"], timeoutSeconds: 10)
 
-    /// Well after what any test takes.
+    /// Much later than the end of any test.
     static let rollbackUntil = WallTime(clamping: 1_000_000_000)
 
     static let proof = RuntimeProof(
@@ -349,7 +349,7 @@ enum Model {
         return layer
     }
 
-    /// A run over layers and hosts; `hosts` names each host's layers.
+    /// Creates a run over layers and hosts; `hosts` names each host's layers.
     static func run(
         _ layers: [PlanLayer] = [layer("data"), layer("core"), layer("edge")],
         hosts: [(HostName, [LayerName])] = [
@@ -384,7 +384,7 @@ enum Model {
 }
 
 extension RolloutState {
-    /// The arrows that placements have walked by one event; one that enters its own phase again has walked to itself.
+    /// The transitions that one event caused; a placement that enters its phase again has a transition to itself.
     func arrows(since before: [Placement: PlacementState]) -> Set<[String]> {
         Set(
             placements.all.compactMap { placement, now in

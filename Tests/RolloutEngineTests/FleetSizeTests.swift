@@ -3,7 +3,7 @@ import UpgradeDomain
 
 @testable import RolloutEngine
 
-/// What is asked at once is bounded, and what is kept of placements finds the same ones as a look at each.
+/// The number of simultaneous requests is bounded, and the sets of placements match a scan of every placement.
 struct FleetSizeTests {
     private static let count = Decision.readsAtOnce + 60
 
@@ -12,7 +12,7 @@ struct FleetSizeTests {
         return EngineHarness(Model.run([Model.layer("core")], hosts: hosts))
     }
 
-    @Test func atMostSoManyHostsAreAskedAtOnce() {
+    @Test func theNumberOfHostsAskedAtOnceIsBounded() {
         var harness = fleet()
         harness.attach()
         #expect(harness.next.effects.count == Decision.readsAtOnce)
@@ -27,7 +27,7 @@ struct FleetSizeTests {
         #expect(harness.state.baselines.count == FleetSizeTests.count)
     }
 
-    /// More hosts are dead than are asked at once, and they come first: the others are heard all the same.
+    /// More hosts are dead than are asked at once, and they come first; the others are still asked.
     @Test func deadHostsDoNotKeepTheOthersFromBeingHeard() {
         var harness = fleet()
         let dead = Set((0..<Decision.readsAtOnce + 10).map { HostName("h\($0)") })
@@ -38,7 +38,7 @@ struct FleetSizeTests {
         #expect(harness.state.preflight.count == FleetSizeTests.count - dead.count)
     }
 
-    @Test func aSetOfPlacementsIsWhatASetIs() {
+    @Test func aPlacementSetBehavesLikeASet() {
         var random = Dice(state: 7)
         let placements = (0..<150).map { Placement(host: HostName("h\($0)"), layer: $0 < 70 ? "core" : "edge") }
         let batches = [0..<1, 1..<64, 64..<70, 70..<150].map {

@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// Facts and requests that cross each other: what was ordered before does not decide what was asked for since.
+/// Facts and requests that cross: a capture ordered before a request decides nothing that was requested later.
 struct LateFactsTests {
     static let c1 = Placement(host: "c1", layer: "core")
     static let c2 = Placement(host: "c2", layer: "core")
@@ -90,7 +90,7 @@ struct LateFactsTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aRollbackMayLeaveAProcessAloneThatTheChangeNeverReached() {
+    @Test func aRollbackMayKeepAProcessThatTheChangeNeverReached() {
         var harness = EngineHarness(Model.run())
         harness.machines[LateFactsTests.c1]?.script = .ends(.exited(code: 1))
         harness.machines[LateFactsTests.c1]?.keepsProcess = true
@@ -163,7 +163,7 @@ struct LateFactsTests {
             harness.machines[placement]?.script = .ends(.exited(code: 1))
         }
         harness.attach()
-        // Both are intended before either is sent.
+        // Both intents are recorded before either is sent.
         while harness.state.openOperations.count < 2 {
             let ready = try #require(effects(harness).first { if case .start = $0 { false } else { true } })
             harness.carryOut(ready)
@@ -184,7 +184,7 @@ struct LateFactsTests {
         #expect(harness.starts["r-1.c2.core.redeploy.2"] == 1)
     }
 
-    @Test func aRefusedGuardrailLeavesTheHostUntouchedAndANewAttemptToIt() {
+    @Test func aRefusingGuardrailLeavesTheHostUntouchedAndAllowsANewAttempt() {
         var harness = EngineHarness(Model.run())
         harness.machines[LateFactsTests.c1]?.script = .ends(.guardrailRefused(guardrail: "g", code: 3))
         harness.run()
@@ -200,14 +200,14 @@ struct LateFactsTests {
         #expect(harness.starts["r-1.c1.core.redeploy.2"] == 1)
     }
 
-    @Test func whatOneLayerChangesOnAHostIsExpectedInItsOtherLayers() {
+    @Test func aChangeByOneLayerOfAHostIsExpectedInItsOtherLayers() {
         let layers = [
             Model.layer("data") { $0.expects = [ItemReference(surface: "services", item: "store")] },
             Model.layer("core"), Model.layer("edge"),
         ]
         var harness = EngineHarness(Model.run(layers, hosts: [("box", ["data", "core", "edge"])]))
         let data = Placement(host: "box", layer: "data")
-        // The host's services are the same whichever layer looks at them.
+        // Every layer of the host sees the same services.
         harness.machines[data]?.afterUpgrade = { $0.statuses["store"] = "ready" }
         harness.run { $0.state.placements[data]?.phase == .warmingUp }
         for placement in harness.machines.keys { harness.machines[placement]?.statuses["store"] = "ready" }
@@ -230,7 +230,7 @@ struct LateFactsTests {
         #expect(harness.state.refusal(of: .signOff(hosts: ["box"], owner: "own-edge")) != nil)
     }
 
-    @Test func aRecheckAnswersAHostOnlyWhenAllOfItPasses() {
+    @Test func aRecheckClearsAHostOnlyWhenAllItsLayersPass() {
         var harness = EngineHarness(Model.run(hosts: [("box", ["data", "core", "edge"])]))
         harness.run { $0.state.boundary == .end }
         for placement in harness.machines.keys { harness.machines[placement]?.isReachable = false }
@@ -242,14 +242,14 @@ struct LateFactsTests {
             one.machines[Placement(host: "box", layer: layer)]?.statuses["api"] = "down"
             one.request(.recheck(host: "box"))
             one.run()
-            #expect(one.state.refusal(of: .resume) != nil, "answered although \(layer) did not pass")
+            #expect(one.state.refusal(of: .resume) != nil, "cleared although \(layer) did not pass")
         }
         harness.request(.recheck(host: "box"))
         harness.run()
         #expect(harness.state.refusal(of: .resume) == nil)
     }
 
-    @Test func aVantageHostThatIsLostDuringTheBaselineEndsInARest() {
+    @Test func aVantageHostLostDuringTheBaselineHoldsTheRun() {
         var harness = EngineHarness(Model.run { $0.evidence.append(LateFactsTests.fleetSurface) })
         harness.run { $0.state.boundary == .baseline }
         harness.machines[Placement(host: "d1", layer: "data")]?.isReachable = false
@@ -259,7 +259,7 @@ struct LateFactsTests {
         #expect(harness.log.count < 50)
     }
 
-    @Test func noHostIsRetiredThatTheRestCanNotDoWithout() {
+    @Test func noHostThatOthersDependOnIsRetired() {
         let layers = [
             Model.layer("data"),
             Model.layer("core") {

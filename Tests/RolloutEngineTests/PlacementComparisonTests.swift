@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// What is shown of a capture beside what it is judged by.
+/// Compares what is shown of a capture with what it is judged by.
 struct PlacementComparisonTests {
     private static let c2 = Placement(host: "c2", layer: "core")
 
@@ -21,8 +21,8 @@ struct PlacementComparisonTests {
         (state.comparison(of: placement)?.divergent ?? []).map { "\($0.surface) \($0.item)" }
     }
 
-    /// Every kind of evidence that holds a run is among what diverges, and nothing else is.
-    @Test func whatHoldsTheRunDiverges() {
+    /// Exactly the evidence that holds a run is shown as divergent, for every kind of evidence.
+    @Test func evidenceThatHoldsTheRunDiverges() {
         let damages: [([String], Damage)] = [
             (["version:app app", "runtime:app manifest"], { $0.version = "1" }),
             (["runtime:app manifest"], { $0.manifest = "sha256:m9" }),
@@ -60,8 +60,8 @@ struct PlacementComparisonTests {
         #expect(version?.expected == "2" && version?.after == "1" && version?.before == "1")
     }
 
-    /// A host in two layers: what one of them changes as expected is no difference of the other.
-    @Test func whatAnotherLayerOfTheHostChangesAsExpectedPassed() {
+    /// A host in two layers: an expected change by one layer is not a difference of the other.
+    @Test func anExpectedChangeByAnotherLayerOfTheHostPasses() {
         let store = ItemReference(surface: "services", item: "store")
         let definition = Model.run(
             [Model.layer("data") { $0.expects = [store] }, Model.layer("core")],
@@ -81,7 +81,7 @@ struct PlacementComparisonTests {
         }
     }
 
-    @Test func whatIsWaivedDoesNotDiverge() {
+    @Test func waivedItemsDoNotDiverge() {
         let definition = Model.run {
             $0.waivers = [
                 Waiver(
@@ -96,7 +96,7 @@ struct PlacementComparisonTests {
         #expect(item?.verdict == .stillUnhealthy)
     }
 
-    /// Before any baseline is accepted, what keeps it from being one.
+    /// Before a baseline is accepted, the comparison shows what prevents it.
     @Test func aBaselineThatIsRefusedShowsWhy() {
         let state = run { $0.version = "7" }
         #expect(state.isHeld)
@@ -104,7 +104,7 @@ struct PlacementComparisonTests {
         #expect(state.comparison(of: PlacementComparisonTests.c2)?.before == nil)
     }
 
-    @Test func aRollbackIsComparedWithWhatWasBefore() {
+    @Test func aRollbackIsComparedWithTheStateBeforeTheRun() {
         var harness = EngineHarness(Model.run())
         harness.machines[PlacementComparisonTests.c2, default: .init()].afterUpgrade = { $0.statuses["store"] = "down" }
         harness.run()
@@ -118,8 +118,8 @@ struct PlacementComparisonTests {
         #expect(version?.expected == "1" && version?.after == "1")
     }
 
-    /// What passed stays what passed, whatever happens afterwards.
-    @Test func aWaiverThatEndsLaterChangesNothingOfWhatPassed() throws {
+    /// An item that passed stays passed, whatever happens afterwards.
+    @Test func anExpiredWaiverDoesNotChangeWhatPassed() throws {
         func run(waivedUntil end: WallTime) -> EngineHarness {
             let definition = Model.run {
                 $0.waivers = [
@@ -141,7 +141,7 @@ struct PlacementComparisonTests {
         #expect(divergent(harness.state).isEmpty)
     }
 
-    @Test func aRollbackOfAnotherLayerChangesNothingOfWhatPassed() {
+    @Test func aRollbackOfAnotherLayerDoesNotChangeWhatPassed() {
         let store = ItemReference(surface: "services", item: "store")
         let definition = Model.run(
             [Model.layer("data"), Model.layer("core") { $0.expects = [store] }],
@@ -161,8 +161,8 @@ struct PlacementComparisonTests {
         #expect(divergent(harness.state, at: data).isEmpty)
     }
 
-    /// A host that the run before has changed is at its target before this one begins.
-    @Test func whatASuccessorAdoptsDoesNotDiverge() {
+    /// A host that the previous run has changed is at its target before this run begins.
+    @Test func placementsThatASuccessorAdoptsDoNotDiverge() {
         var first = EngineHarness(Model.run())
         first.machines[PlacementComparisonTests.c2, default: .init()].script = .ends(.exited(code: 1))
         first.run()

@@ -4,16 +4,16 @@ import UpgradeDomain
 
 @testable import RolloutEngine
 
-/// Whatever operators ask for, in whatever order hosts fail, vanish and come back, and wherever the coordinator dies:
-/// nothing runs twice, nothing new starts behind a closed boundary, and there is always a way out.
+/// Whatever operators request, in whatever order hosts fail, disappear and return, and wherever the coordinator dies:
+/// nothing runs twice, nothing new starts after a closed boundary, and there is always a way to end the run.
 struct RandomWalkTests {
-    /// `SEED=N` walks one seed alone, `SEEDS=N` that many.
+    /// `SEED=N` runs only that seed, `SEEDS=N` that many seeds.
     static let seeds: Range<UInt64> = {
         func number(_ name: String) -> UInt64? { ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } }
         return number("SEED").map { $0..<($0 + 1) } ?? 0..<(number("SEEDS") ?? 300)
     }()
     static let stepLimit = 800
-    /// Walked side by side, as one after the other they would take longer than all other units.
+    /// Run in parallel, because one after the other they would take longer than all other unit tests.
     static let parts: UInt64 = 8
 
     @Test(arguments: 0..<parts)
@@ -22,12 +22,12 @@ struct RandomWalkTests {
             var walk = Walk(seed: seed)
             walk.run()
             #expect(walk.violation == nil, "seed \(seed): \(walk.violation ?? "")\n\(walk.story)")
-            // Tests that wait for real servers share these threads.
+            // Yields, because tests that wait for real servers share these threads.
             await Task.yield()
         }
     }
 
-    /// Whether a request could be taken was asked when it was recorded, perhaps by a build that asked otherwise.
+    /// A request was checked when it was recorded, perhaps by a build with other checks.
     @Test func everyRequestThatIsRecordedAppliesInEveryState() {
         for seed in RandomWalkTests.seeds.prefix(8) {
             var walk = Walk(seed: seed)
@@ -42,8 +42,8 @@ struct RandomWalkTests {
         }
     }
 
-    /// No arrow is drawn that no run can walk: scripted runs walk the rare ones, random walks and requests that are recorded at
-    /// any time the others.
+    /// Every transition of the diagram is possible: scripted runs cover the rare ones, random walks and requests that
+    /// are recorded at any time cover the others.
     @Test func everyArrowOfTheDiagramIsWalked() throws {
         var open = try DiagramTests.arrows(of: 0)
         open.subtract(RandomWalkTests.rareArrows)
@@ -85,7 +85,7 @@ struct RandomWalkTests {
         adopted.machines[first] = .init(version: "2")
         adopted.run { $0.state.placements[first]?.adopted == true }
 
-        // A host that lost its agent's journal knows nothing of a step that it had begun.
+        // A host that lost its agent's journal does not know a step that it had begun.
         var forgotten = EngineHarness(Model.run())
         forgotten.run { !$0.state.openOperations.isEmpty }
         for id in forgotten.state.openOperations {
@@ -96,9 +96,9 @@ struct RandomWalkTests {
         return [lost, repaired, adopted, forgotten].reduce(into: []) { $0.formUnion($1.arrows) }
     }
 
-    /// Takes a request, then whatever was recorded after it, and answers every question.
+    /// Applies a request and then the events recorded after it, and evaluates every query.
     ///
-    /// - Returns: the arrows of the diagram that were walked.
+    /// - Returns: the transitions of the diagram that occurred.
     @discardableResult
     private static func lives(
         with action: RequestedAction, in state: RolloutState, _ rest: ArraySlice<RecordedEvent>
@@ -116,14 +116,14 @@ struct RandomWalkTests {
                 state.status, state.boundaryRecord, state.next(at: .zero, WallTime(clamping: 0)),
                 state.refusal(of: action)
             )
-            // A move that was refused has held the run by now.
+            // A refused transition has held the run by now.
             #expect(state.placements.all.values.allSatisfy { $0.refusedMove == nil })
         }
         return arrows
     }
 
-    /// What builds of before verdicts were recorded wrote is read by rules 1, and what this one writes by what it says.
-    @Test func aRecordWithoutVerdictsIsReadAsItAlwaysWas() {
+    /// Records without verdicts, from older builds, are judged by rules 1; newer records by their own verdicts.
+    @Test func aRecordWithoutVerdictsIsStillReadByRules1() {
         var judged = 0
         for seed in RandomWalkTests.seeds.prefix(60) {
             var walk = Walk(seed: seed)
@@ -143,13 +143,13 @@ struct RandomWalkTests {
     }
 }
 
-/// One seeded walk: a fleet, its faults, its operators.
+/// One seeded walk: a fleet with its faults and operators.
 private struct Walk {
     private(set) var harness: EngineHarness
     private(set) var violation: String?
     private(set) var requests: [String] = []
     private var dice: Dice
-    /// Effects under way, and what they will have learnt: requests, crashes and losses come in between.
+    /// Effects in progress with their future results: requests, crashes and losses happen in between.
     private var inFlight: [(effect: Effect, learnt: [RunEvent])] = []
     private let isInterleaved: Bool
     private let hosts: [HostName]
@@ -174,7 +174,7 @@ private struct Walk {
         for placement in harness.state.orderedPlacements where dice.oneIn(6) { damage(placement) }
     }
 
-    /// Every kind of request, for hosts and layers that are there and for such that are not.
+    /// Every kind of request, for existing and non-existing hosts and layers.
     var everyAction: [RequestedAction] {
         let named = hosts + ["nobody"]
         let approval = RecoveryApproval(owner: "stranger", action: .rollback, boundary: .end, hosts: named)
@@ -192,7 +192,7 @@ private struct Walk {
             }
     }
 
-    /// Where the walk stands and how it came there, for a failing seed.
+    /// The state of the walk and its history, for a failing seed.
     var story: String {
         let state = harness.state
         let phases = state.orderedPlacements.map { "\($0) \(state.placements[$0]?.phase.kind.rawValue ?? "")" }
@@ -224,7 +224,7 @@ private struct Walk {
 
     // MARK: Steps
 
-    /// Lets one thing happen: an effect begins, or what an earlier one learnt is told.
+    /// Makes one step: an effect begins, or the result of an earlier one is reported.
     private mutating func step() {
         let decision = harness.next
         let records = decision.effects.filter { if case .record = $0 { true } else { false } }
@@ -337,7 +337,7 @@ private struct Walk {
         {
             violation = "\(intent.id) was intended after the abort"
         }
-        // An intent that was decided before the boundary closed may be recorded, but is never sent after it.
+        // An intent that was decided before the boundary closed may be recorded but is not sent afterwards.
         let started = harness.order.dropFirst(lastOrder)
         lastOrder = harness.order.count
         if wasClosed, state.campaign == nil, let late = started.first, state.placements[late]?.rerun == nil,
@@ -374,7 +374,7 @@ private struct Walk {
         }
     }
 
-    /// With every fault mended, the narrowest recoveries lead to the end; what was folded again is the same.
+    /// With every fault repaired, the narrowest recoveries lead to the end; folding the log again gives the same state.
     private mutating func settle() {
         for placement in harness.state.orderedPlacements { heal(placement) }
         for _ in 0..<20 where !harness.state.isClosed && violation == nil {

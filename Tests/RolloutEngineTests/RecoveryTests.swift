@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// What follows a failed boundary: repair, rerun, rollback, and only then going on.
+/// Tests what follows a failed boundary: repair, rerun or rollback, and only then a resume.
 struct RecoveryTests {
     static let c2 = Placement(host: "c2", layer: "core")
 
@@ -43,7 +43,7 @@ struct RecoveryTests {
         #expect(harness.machines[RecoveryTests.c2]?.version == "1")
     }
 
-    @Test func whatAFailedStepAndAFailedRollbackPrintedIsKeptWithTheirFailures() throws {
+    @Test func failuresKeepTheOutputOfTheFailedStepOrRollback() throws {
         let printed = (1...12).map { "line \($0)" }.joined(separator: "\n") + "\n\n"
         var harness = held {
             $0.script = .ends(.exited(code: 3))
@@ -63,7 +63,7 @@ struct RecoveryTests {
         let rollback = try #require(harness.state.unresolvedFailures.last)
         #expect(rollback.problem.code == .guardrailRefused)
         #expect(harness.state.output(of: rollback) == ["no way back"])
-        // What the evidence shows is nobody's output.
+        // A failure found by evidence has no output.
         let regressed = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         #expect(try regressed.state.output(of: #require(regressed.state.holdingFailure)).isEmpty)
     }
@@ -99,7 +99,7 @@ struct RecoveryTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aRerunThatDoesNotHealKeepsTheRunHeld() {
+    @Test func aRerunThatDoesNotFixTheHostKeepsTheRunHeld() {
         var harness = held { $0.script = .ends(.exited(code: 1)) }
         harness.machines[RecoveryTests.c2]?.script = .passes
         harness.machines[RecoveryTests.c2]?.afterUpgrade = { $0.statuses["api"] = "down" }
@@ -124,7 +124,7 @@ struct RecoveryTests {
         #expect(refusal(.pause, nil) == harness.state.refusal(of: .pause))
     }
 
-    @Test func aRollbackHasGuardrailsOfItsOwnAndOnlyAnOwnersBreakGlassPassesThem() throws {
+    @Test func aRollbackHasItsOwnGuardrailsAndOnlyAnOwnersBreakGlassBypassesThem() throws {
         let own = ScriptCommand(arguments: ["bash", "./before-rollback.sh"], timeoutSeconds: 5)
         var harness = EngineHarness(Model.run { $0.rollbackGuardrails = [own] })
         harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
@@ -159,14 +159,14 @@ struct RecoveryTests {
         #expect(refusal { $0.worksWith = ["data": ["1", "2"]] } == nil)
     }
 
-    /// What is missing for a request, at a time.
+    /// What a request lacks at a time.
     private func refusal(
         _ state: RolloutState, _ action: RequestedAction, at wall: WallTime
     ) -> String? {
         state.refusal(of: Request(action: action, by: "op", reason: "test"), at: wall)?.message
     }
 
-    @Test func aRollbackIsApprovedWithTheRunForATimeAndByItsOwnersAfterwards() throws {
+    @Test func theRunsApprovalCoversARollbackForATimeAndItsOwnersApproveItLater() throws {
         var harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         let host = RequestedAction.rollback(scope: .host(name: "c2"), breakGlass: nil)
         let layer = RequestedAction.rollback(scope: .layer(name: "core"), breakGlass: nil)
@@ -181,13 +181,13 @@ struct RecoveryTests {
         #expect(approval.hosts == ["c2"])
         harness.request(.approveRecovery(approval))
         #expect(refusal(harness.state, host, at: .afterExpiry) == nil)
-        // Bound to its hosts and its action.
+        // The approval is bound to its hosts and its action.
         #expect(refusal(harness.state, layer, at: .afterExpiry) != nil)
         #expect(refusal(harness.state, all, at: .afterExpiry) != nil)
         let rerun = RecoveryApproval(owner: "own-core", action: .rerun, boundary: harness.state.boundary, hosts: ["c1"])
         harness.request(.approveRecovery(rerun))
         #expect(refusal(harness.state, layer, at: .afterExpiry) != nil)
-        // Bound to its boundary: once the run has gone on, it says nothing.
+        // The approval is bound to its boundary: once the run has gone on, it has no effect.
         harness.request(host)
         harness.run()
         harness.request(.resume)
@@ -196,7 +196,7 @@ struct RecoveryTests {
         #expect(refusal(harness.state, host, at: .afterExpiry) != nil)
     }
 
-    @Test func onlyWhoOwnsALayerApprovesItsRecoveryAtTheBoundaryOfToday() {
+    @Test func onlyALayersOwnerApprovesItsRecoveryAtTheCurrentBoundary() {
         let harness = held { $0.afterUpgrade = { $0.statuses["store"] = "down" } }
         func refusal(_ owner: Owner, _ boundary: Boundary, _ hosts: [HostName]) -> RequestRefusal? {
             let approval = RecoveryApproval(owner: owner, action: .rollback, boundary: boundary, hosts: hosts)
@@ -209,7 +209,7 @@ struct RecoveryTests {
         #expect(refusal("own-core", harness.state.boundary, []) != nil)
     }
 
-    @Test func aRerunIsApprovedByAnOwnerAlsoWhereItIsDeclaredIdempotent() throws {
+    @Test func anOwnerMayApproveARerunEvenIfItIsDeclaredIdempotent() throws {
         let layer = Model.layer("core") { $0.steps[0].idempotent = true }
         var harness = EngineHarness(Model.run([layer], hosts: [("c1", ["core"]), ("c2", ["core"])]))
         harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
@@ -235,7 +235,7 @@ struct RecoveryTests {
         #expect(refusal(harness.state, .rollback(scope: .all, breakGlass: nil), at: .beforeExpiry) == nil)
     }
 
-    @Test func aHostThatRefusesItsRollbackDoesNotKeepTheOthersOfItsLayer() {
+    @Test func aHostThatRefusesItsRollbackDoesNotBlockTheOthersOfItsLayer() {
         var harness = EngineHarness(Model.run())
         harness.machines[RecoveryTests.c2]?.rollback = .ends(.guardrailRefused(guardrail: "g", code: 2))
         harness.run()
@@ -341,20 +341,20 @@ struct RecoveryTests {
         #expect(harness.state.status == .cancelled && harness.state.isClosed && harness.state.isAtRest)
         #expect(harness.state.refusal(of: .resume) != nil)
 
-        // Once a step may have run there is something to take back, also while nobody knows whether it did.
+        // Once a step may have run there is something to roll back, even while it is unknown whether it ran.
         for script in [EngineHarness.Script.ends(.exited(code: 1)), .losesItsEnd, .neverArrives] {
             var changed = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])]))
             changed.machines[Placement(host: "c1", layer: "core")]?.script = script
             changed.run { !$0.state.operations.isEmpty }
             #expect(changed.state.refusal(of: .cancel) != nil)
         }
-        // What never ran changed nothing.
+        // A step that never ran changed nothing.
         var refused = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])]))
         refused.machines[Placement(host: "c1", layer: "core")]?
             .script = .ends(.guardrailRefused(guardrail: "g", code: 3))
         refused.run()
         #expect(refused.state.refusal(of: .cancel) == nil)
-        // A successor answers for what the run before it changed, also before it has looked.
+        // A successor is responsible for the changes of the previous run, even before its first capture.
         let succession = Succession(
             predecessor: "r-0", baselines: [:], attempts: [Placement(host: "c1", layer: "core"): 1])
         var successor = EngineHarness(Model.run(layers, hosts: [("c1", ["core"])], succession: succession))

@@ -2,11 +2,11 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// Steps that run again, from one that is named, while the run is held.
+/// Reruns of steps, starting with a named one, while the run is held.
 struct RerunTests {
     static let c2 = Placement(host: "c2", layer: "core")
 
-    /// Two steps that passed on c2, where the store is down afterwards.
+    /// A run in which two steps passed on c2 and the store is down afterwards.
     private func heldAfterTwoSteps(_ idempotent: [Bool] = [true, true]) -> EngineHarness {
         let steps = zip(["migrate", "redeploy"], idempotent).map { name, idempotent in
             Step(name: StepName(name), command: Model.command, idempotent: idempotent)
@@ -51,7 +51,7 @@ struct RerunTests {
         #expect(harness.state.status == .verified)
     }
 
-    @Test func aRerunThatFailsOnItsWayStaysThereAndCanBeTriedAgain() {
+    @Test func aRerunThatFailsStopsAtThatStepAndCanBeTriedAgain() {
         var harness = heldAfterTwoSteps()
         harness.machines[RerunTests.c2]?.script = .ends(.exited(code: 7))
         harness.request(.rerun(host: "c2", signedOffBy: nil, from: "migrate"))
@@ -61,7 +61,7 @@ struct RerunTests {
         #expect(harness.state.refusal(of: .resume) != nil)
         harness.machines[RerunTests.c2]?.script = .passes
         harness.machines[RerunTests.c2]?.afterUpgrade = { $0.statuses["store"] = "up" }
-        // What has not passed can not be left out.
+        // A step that has not passed cannot be skipped.
         let skipping = harness.state.refusal(of: .rerun(host: "c2", signedOffBy: nil, from: "redeploy"))
         #expect(skipping?.message.contains("step migrate of c2/core has not passed") == true)
         harness.request(.rerun(host: "c2", signedOffBy: nil, from: "migrate"))
@@ -71,7 +71,7 @@ struct RerunTests {
         #expect(harness.state.status == .verified)
     }
 
-    /// What is shown, asked for and run begins at one step, also where the rerun before never began.
+    /// The suggestion, the request and the rerun start at the same step, even if the previous rerun never began.
     @Test func aRerunThatWasRefusedAsksForTheSameStepsAgain() {
         var harness = heldAfterTwoSteps([false, true])
         harness.machines[RerunTests.c2]?.script = .ends(.guardrailRefused(guardrail: "./g.sh", code: 1))
@@ -90,8 +90,8 @@ struct RerunTests {
         #expect(harness.starts["r-1.c2.core.redeploy.3"] == 1)
     }
 
-    /// A step that ended badly runs again before the run goes on, also where a rerun from an earlier step got no further than that one,
-    /// and it is signed off like any other.
+    /// A failed step runs again before the run goes on, even if a rerun from an earlier step got no further than the
+    /// failed one, and it needs the same sign-off as any other step.
     @Test func aRerunThatBeganBeforeTheFailedStepDoesNotEndBeforeIt() {
         var harness = heldAfterTwoSteps([true, false])
         harness.machines[RerunTests.c2]?.script = .ends(.exited(code: 7))
@@ -118,7 +118,7 @@ struct RerunTests {
         #expect(refusal("own-data", "migrate") != nil)
         #expect(refusal("own-core", "backup")?.contains("has no step backup") == true)
         #expect(harness.state.refusal(of: .rerun(host: "c1", signedOffBy: "own-core", from: "migrate")) != nil)
-        // An owner's word is for the steps that it names.
+        // An owner's approval covers only the steps that it names.
         let whole = RequestedAction.rerun(host: "c2", signedOffBy: nil, from: "redeploy")
         var agreed = harness
         agreed.request(.approveRecovery(agreed.state.recoveryApproval(of: whole, by: "own-core")!))
@@ -127,7 +127,7 @@ struct RerunTests {
         #expect(agreed.state.layersWithoutApproval(for: last, at: .beforeExpiry) == ["core"])
     }
 
-    @Test func aRepairEndsWhereThePlacementIsChangedAgain() {
+    @Test func anotherChangeEndsTheRepairedMarkOfAPlacement() {
         for action in [
             RequestedAction.rerun(host: "c2", signedOffBy: "own-core"),
             .rollback(scope: .host(name: "c2"), breakGlass: nil),
@@ -137,7 +137,7 @@ struct RerunTests {
             harness.request(.recheck(host: "c2"))
             harness.run()
             #expect(harness.state.placements[RerunTests.c2]?.repairedByHand == true)
-            // It soaks, and is down again.
+            // The store is down again during the soak.
             harness.machines[RerunTests.c2]?.statuses["store"] = "down"
             harness.request(.resume)
             harness.run()

@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// Crashes, doubts and pauses change when things happen, never what happens.
+/// Crashes, unknown outcomes and pauses change when things happen, never what happens.
 struct RestartTests {
     @Test func aCrashAfterAnyEventEndsInTheSameRunAndNoScriptRunsTwice() {
         var whole = EngineHarness(Model.run())
@@ -40,7 +40,7 @@ struct RestartTests {
         #expect(harness.starts["r-1.d1.data.redeploy.2"] == 1)
     }
 
-    @Test func aLostEndIsSettledAndNotRunAgain() {
+    @Test func anOperationWithALostEndIsSettledAndNotRunAgain() {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "d1", layer: "data")]?.script = .losesItsEnd
         harness.run()
@@ -60,7 +60,7 @@ struct RestartTests {
         #expect(harness.order == [first])
     }
 
-    @Test func aHostThatIsLostDuringItsOperationIsUnsettledAndRestsUntilItAnswers() {
+    @Test func anOperationOfALostHostStaysUnsettledUntilItAnswers() {
         var harness = EngineHarness(Model.run())
         let first = Placement(host: "d1", layer: "data")
         harness.machines[first]?.script = .losesItsEnd
@@ -145,7 +145,7 @@ struct RestartTests {
 }
 
 extension EngineHarness {
-    /// Sends an intent of which nothing is ever heard again.
+    /// Sends an intent and never reports on it.
     mutating func dispatchSilently(_ id: OperationID) {
         append(.operationStarted(id: id))
         followed.insert(id)

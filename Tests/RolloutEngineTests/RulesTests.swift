@@ -3,13 +3,13 @@ import UpgradeDomain
 
 @testable import RolloutEngine
 
-/// Rules 1 judge what was recorded before verdicts were, on every reading, so they never change again.
+/// Rules 1 judge records from before verdicts were stored, on every reading, so they must never change.
 @Suite struct RulesTests {
-    /// Of 4,000 verdicts by rules 1 when they were frozen. Where this fails, a change made history read otherwise:
-    /// take it back, and put new rules beside the old ones, with the next number.
+    /// The digest of 4,000 verdicts by rules 1, as frozen. If the test fails, a change altered how history is read:
+    /// revert it, and add new rules beside the old ones with the next number.
     private static let frozen: UInt64 = 13_021_945_931_541_634_725
 
-    @Test func rulesThatWereAppliedStayAsTheyWere() {
+    @Test func frozenRulesNeverChange() {
         var dice = Dice(state: 18)
         // FNV-1a
         var digest: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -36,14 +36,14 @@ import UpgradeDomain
                 for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
             }
         }
-        // What is frozen says something.
+        // The frozen verdicts cover many results.
         #expect(words.count == 3 && words.values.allSatisfy { $0 > 50 }, "\(words)")
         #expect(codes.count >= 12, "\(codes)")
-        #expect(digest == RulesTests.frozen, "rules 1 say otherwise than when they were frozen: \(digest)")
+        #expect(digest == RulesTests.frozen, "rules 1 differ from when they were frozen: \(digest)")
     }
 
-    /// What is shown of a capture is what it was judged by: an item diverges exactly where the gate does not open.
-    @Test func whatIsShownIsWhatDecides() {
+    /// What is shown of a capture is what it was judged by: an item diverges exactly if the gate does not pass.
+    @Test func theShownComparisonMatchesTheVerdict() {
         var dice = Dice(state: 20)
         let judge = Judgement(
             plan: plan, subject: .placement(Placement(host: "c1", layer: "core")), wall: WallTime(clamping: 500))
@@ -94,7 +94,7 @@ import UpgradeDomain
         }.plan
     }
 
-    /// What a host may say: mostly what it should, now and then anything.
+    /// What a host may report: mostly the expected value, sometimes anything.
     private func capture(_ dice: inout Dice) -> Capture {
         let version = dice.oneIn(2) ? "1" : "2"
         var surfaces = [

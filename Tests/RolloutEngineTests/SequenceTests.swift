@@ -2,7 +2,7 @@ import RolloutEngine
 import Testing
 import UpgradeDomain
 
-/// The sequence is kept, and nothing goes on past a failed boundary.
+/// The order is kept, and nothing continues past a failed boundary.
 struct SequenceTests {
     @Test func aHealthyFleetIsVerifiedLayerByLayer() {
         var harness = EngineHarness(Model.run())
@@ -38,7 +38,7 @@ struct SequenceTests {
         #expect(harness.state.status == .verified)
     }
 
-    /// What goes wrong on c2, and the hold that it must end in.
+    /// Faults on c2 and the hold that each must lead to.
     static let faults: [(String, HoldCode, @Sendable (inout EngineHarness.Machine) -> Void)] = [
         ("exit 3", .stepFailed, { $0.script = .ends(.exited(code: 3)) }),
         ("signal", .stepFailed, { $0.script = .ends(.signaled(signal: 9)) }),
@@ -84,19 +84,19 @@ struct SequenceTests {
         #expect(!harness.order.contains(Placement(host: "c3", layer: "core")))
         #expect(!harness.order.contains(Placement(host: "e1", layer: "edge")))
         #expect(harness.state.openOperations.isEmpty)
-        // Whoever can still be asked was looked at once more before anybody decides.
+        // Every reachable host was captured once more before a decision.
         #expect(harness.captures(.postFailure).contains(.placement(faulty)) == (code != .hostUnreachable), "\(name)")
         let record = try #require(harness.state.boundaryRecord)
         #expect(record.completed == .batch(layer: "core", index: 0))
         #expect(harness.state.refusal(of: .resume) != nil)
-        // No flag and no further driving goes past it.
+        // Neither a flag nor more driving gets past it.
         let starts = harness.order.count
         harness.attach()
         harness.run()
         #expect(harness.order.count == starts)
     }
 
-    @Test func everyUnhealthyHostIsHeardBeforePreflightHolds() {
+    @Test func everyUnhealthyHostIsReportedBeforePreflightHolds() {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "d1", layer: "data")]?.isReachable = false
         harness.machines[Placement(host: "e1", layer: "edge")]?.isReachable = false
@@ -111,7 +111,7 @@ struct SequenceTests {
     }
 
     @Test(arguments: [SurfaceRole.version, .materialization, .family, .path, nil])
-    func aBaselineThatHoldsNothingIsNoBaseline(_ role: SurfaceRole?) {
+    func anEmptyBaselineIsNotAccepted(_ role: SurfaceRole?) {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "c1", layer: "core"), default: .init()].emptyRole = role
         harness.machines[Placement(host: "c1", layer: "core"), default: .init()].isMute = role == nil
@@ -121,7 +121,7 @@ struct SequenceTests {
         #expect(harness.order.isEmpty)
     }
 
-    @Test func itemsThatContradictEachOtherAreNotBelieved() {
+    @Test func contradictoryItemsAreNotTrusted() {
         let pair = Agreement(
             ItemReference(surface: "services", item: "api"), ItemReference(surface: "services", item: "store"))
         var harness = EngineHarness(Model.run { $0.agreements = [pair] })
@@ -133,7 +133,7 @@ struct SequenceTests {
         #expect(agreeing.state.status == .verified)
     }
 
-    @Test func oneMachineUnderTwoNamesHolds() {
+    @Test func oneMachineUnderTwoNamesHoldsTheRun() {
         var harness = EngineHarness(Model.run())
         harness.machines[Placement(host: "c1", layer: "core")]?.agent = "twin"
         harness.machines[Placement(host: "c2", layer: "core")]?.agent = "twin"
@@ -178,7 +178,7 @@ struct SequenceTests {
         #expect(harness.order.count == 2)
     }
 
-    @Test func aFaultThatWasThereBeforeNeedsAWaiverThatHasNotExpired() {
+    @Test func anEarlierFaultNeedsAnUnexpiredWaiver() {
         func harness(expires: Int64?) -> EngineHarness {
             var harness = EngineHarness(
                 Model.run { plan in

@@ -3,7 +3,7 @@ import UpgradeDomain
 
 @testable import RolloutEngine
 
-/// What evidence was judged to show is part of the record.
+/// The verdict on evidence is part of the record.
 @Suite struct VerdictTests {
     private let wall = WallTime(clamping: 2_000_000)
 
@@ -18,25 +18,25 @@ import UpgradeDomain
         return (harness.log, try #require(index))
     }
 
-    @Test func aBuildWithOtherRulesReadsWhatHappened() throws {
+    @Test func aBuildWithOtherRulesReadsTheRecordedVerdict() throws {
         var (log, index) = try failed()
         guard case .captured(var record) = log[index].event else { throw Missing() }
         #expect(record.verdict?.rules == 1)
-        // As a build wrote it whose rules let it pass.
+        // As written by a build whose rules let it pass.
         record.verdict = RecordedVerdict(rules: 99, .pass)
         log[index].event = .captured(record)
         let state = try #require(RolloutState.fold(Array(log[...index]), at: .zero))
         #expect(!state.isHeld && state.placements[Placement(host: "c2", layer: "core")]?.phase == .soaking)
     }
 
-    @Test func aVerdictIsOfTheStateThatItIsAppendedTo() throws {
+    @Test func aVerdictJudgesTheStateThatItIsAppendedTo() throws {
         let (log, index) = try failed()
         guard case .captured(var record) = log[index].event else { throw Missing() }
         record.verdict = nil
         let before = try #require(RolloutState.fold(Array(log[..<index]), at: .zero))
         let captured = RunEvent.captured(record)
         #expect(before.judged([captured], at: wall) == [log[index].event])
-        // After a rollback was asked for it is not waited for any more, in the same group or before it.
+        // After a rollback request the capture is no longer awaited, whether in the same append or earlier.
         let rollback = RunEvent.requested(Request(action: .rollback(scope: .all, breakGlass: nil), by: "op"))
         #expect(before.judged([rollback, captured], at: wall) == [rollback, captured])
     }
@@ -52,9 +52,9 @@ import UpgradeDomain
                     boundary: .batch(layer: "core", index: 0), planDigest: "sha256:p", epoch: 1)))
         #expect(harness.state.status == .held(.illegalMove))
         #expect(harness.state.placements[placement]?.phase == .waiting)
-        // It may have reached the host, so it is settled.
+        // The operation may have reached the host, so it is settled.
         #expect(harness.state.openOperations == ["r-1.c1.core.redeploy.1"])
-        // Once somebody looked, the run goes on to its end.
+        // After a recheck, the run goes on to its end.
         harness.append(.operationTombstoned(id: "r-1.c1.core.redeploy.1"))
         harness.run()
         #expect(harness.state.isAtRest)

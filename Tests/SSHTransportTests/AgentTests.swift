@@ -7,7 +7,7 @@ import Testing
 @Suite("Keys that an ssh-agent holds", .serialized)
 struct AgentTests {
     @Test(
-        "a key whose private half is in the agent alone logs in, by its .pub file",
+        "a key whose private half is only in the agent logs in by its .pub file",
         arguments: [["-t", "ed25519"], ["-t", "ecdsa", "-b", "521"], ["-t", "rsa", "-b", "3072"]])
     func publicHalf(userKey: [String]) async throws {
         try await TestServer.run(userKey: userKey) { server in
@@ -25,7 +25,7 @@ struct AgentTests {
     }
 
     @Test(
-        "a key file with a passphrase logs in through the agent, nobody is asked",
+        "a key file with a passphrase logs in through the agent without a prompt",
         arguments: [["-t", "ed25519"], ["-t", "rsa", "-b", "2048", "-m", "PEM"]])
     func encrypted(userKey: [String]) async throws {
         try await TestServer.run(userKey: userKey, passphrase: "secret") { server in
@@ -60,7 +60,7 @@ struct AgentTests {
         #expect(alone.code == .keyNotHeld)
     }
 
-    @Test("a signature that the agent's user does not confirm ends the login with the agent's reason")
+    @Test("if the agent's user does not confirm a signature, the login ends with the agent's reason")
     func refused() async throws {
         try await TestServer.run { server in
             try await withAgent { agent in
@@ -78,7 +78,7 @@ struct AgentTests {
         }
     }
 
-    @Test("an agent that stalls delays nobody else, fails its own login in time, and is used again when it wakes up")
+    @Test("an agent that stalls delays no other login, fails its own in time, and is used again when it wakes up")
     func stalled() async throws {
         try await TestServer.run { server in
             try await withAgent { agent in
@@ -96,7 +96,7 @@ struct AgentTests {
                     let error = try await failure { _ = try await client.connect(to: target) }
                     #expect(error.code == .agentFailed)
                     #expect(error.message.contains("did not answer within 0.3 seconds"))
-                    // They share the connection, whose answers can no longer be told apart.
+                    // They share the connection, whose answers can no longer be matched to requests.
                     let other = try await failure { _ = try await waiting.value }
                     #expect(other.code == .agentFailed)
                     kill(agent.process, SIGCONT)
@@ -124,7 +124,7 @@ struct AgentTests {
         }
     }
 
-    @Test("an agent that is not there, or says what is no answer, is an error and nothing waits for it")
+    @Test("an agent that is missing or sends an invalid answer is an error, and nothing waits for it")
     func broken() async throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -150,7 +150,7 @@ struct AgentTests {
         }
     }
 
-    @Test("no prefix of an agent's answer is taken for the whole")
+    @Test("no prefix of an agent's answer is mistaken for the whole answer")
     func prefixes() {
         var keys = SSHWireWriter()
         keys.uint32(2)

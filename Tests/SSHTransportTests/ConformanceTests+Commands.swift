@@ -41,7 +41,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("50 MB of output pass the window whole", arguments: Transport.allCases)
+    @Test("50 MB of output pass the window completely", arguments: Transport.allCases)
     func largeOutput(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("head -c 50000000 /dev/zero")
@@ -57,7 +57,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("a reader that stops bounds what waits for it, and other commands go on", arguments: Transport.allCases)
+    @Test("output for a reader that stops is bounded, and other commands go on", arguments: Transport.allCases)
     func stoppedReader(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("head -c 30000000 /dev/zero; echo done >&2")
@@ -106,7 +106,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("a failed upload tells the host's own words", arguments: Transport.allCases)
+    @Test("a failed upload reports the host's own error message", arguments: Transport.allCases)
     func failedUpload(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let error = try await failure {
@@ -117,7 +117,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("two commands talk at the same time on one connection", arguments: Transport.allCases)
+    @Test("two commands run at the same time on one connection", arguments: Transport.allCases)
     func twoCommands(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let first = try await connection.execute("cat")
@@ -143,7 +143,7 @@ extension ConformanceTests {
             let error = try await failure { _ = try await connection.execute("true") }
             #expect(error.code == .limitExceeded)
             execs.removeLast().sendEOF()
-            try await eventually("a place is free") { (try? await connection.run("true")) != nil }
+            try await eventually("a slot is free") { (try? await connection.run("true")) != nil }
         }
     }
 
@@ -158,7 +158,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("silence hits the progress deadline and the command can still be read", arguments: Transport.allCases)
+    @Test("silence exceeds the progress deadline, and the command can still be read", arguments: Transport.allCases)
     func progressTimedOut(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("cat")
@@ -180,7 +180,7 @@ extension ConformanceTests {
     }
 
     @Test(
-        "a server that dies while we read is a lost connection, after what it had sent", arguments: Transport.allCases)
+        "a server that dies while we read is a lost connection, after its last data", arguments: Transport.allCases)
     func serverKilled(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("echo $PPID; exec cat")
@@ -211,7 +211,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("a signal is reported, and the status alone would read 0", arguments: Transport.allCases)
+    @Test("a signal is reported instead of the status 0", arguments: Transport.allCases)
     func signalled(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let output = try await connection.run("kill -9 $$")
@@ -220,7 +220,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("each status is the command's own, whatever it says", arguments: Transport.allCases, [0, 1, 127, 254, 255])
+    @Test("each exit status is reported as the command's own", arguments: Transport.allCases, [0, 1, 127, 254, 255])
     func status(transport: Transport, status: Int) async throws {
         try await withConnection(transport) { connection, _ in
             let output = try await connection.run("printf 'Connection refused' >&2; exit \(status)")
@@ -274,7 +274,7 @@ extension ConformanceTests {
         }
     }
 
-    @Test("after closing, requests say so", arguments: Transport.allCases)
+    @Test("requests after closing report that the connection is closed", arguments: Transport.allCases)
     func closed(transport: Transport) async throws {
         try await withConnection(transport) { connection, _ in
             let exec = try await connection.execute("cat")
@@ -285,7 +285,7 @@ extension ConformanceTests {
     }
 
     @Test(
-        "a command that is silent for longer than the silence that is borne keeps its connection",
+        "a command that is silent for longer than the silence limit keeps its connection",
         arguments: Transport.allCases)
     func silentCommand(transport: Transport) async throws {
         var deadlines = SSHDeadlines.patient

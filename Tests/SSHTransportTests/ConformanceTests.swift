@@ -5,11 +5,11 @@ import Testing
 
 @testable import SSHTransport
 
-/// What the rest of the program counts on, whatever carries a connection: reaching a host and logging in. What holds for its
-/// commands stands in `ConformanceTests+Commands.swift`.
+/// What the rest of the program relies on with either transport: reaching a host and logging in. The tests for its
+/// commands are in `ConformanceTests+Commands.swift`.
 @Suite("Both transports keep the same promises", .serialized)
 struct ConformanceTests {
-    // MARK: Ways in
+    // MARK: Connecting and logging in
 
     @Test("jump hosts, one and two deep", arguments: Transport.allCases, [1, 2])
     func jumps(transport: Transport, depth: Int) async throws {
@@ -59,11 +59,11 @@ struct ConformanceTests {
         }
     }
 
-    @Test("an ssh-agent that refuses to sign is no refusal of the host", arguments: Transport.allCases)
+    @Test("an ssh-agent that refuses to sign is not reported as a refusal by the host", arguments: Transport.allCases)
     func agentRefuses(transport: Transport) async throws {
         try await TestServer.run { server in
             try await withAgent { agent in
-                // Each use is to be confirmed, and there is nobody to ask.
+                // Each use must be confirmed, and there is no one to ask.
                 try agent.add(server.userKeyPath, options: ["-c"])
                 try await withConnector(transport) { connector in
                     let target = try server.target(identities: [])
@@ -75,7 +75,7 @@ struct ConformanceTests {
         }
     }
 
-    @Test("the key that a server proves to own is told without a login", arguments: Transport.allCases)
+    @Test("the key that a server proves to own is returned without a login", arguments: Transport.allCases)
     func hostKey(transport: Transport) async throws {
         try await TestServer.run { server in
             try await withConnector(transport) { connector in
@@ -92,9 +92,9 @@ struct ConformanceTests {
         }
     }
 
-    // MARK: What goes wrong before a command
+    // MARK: Failures before a command
 
-    /// Connects, and says why that failed.
+    /// Connects and returns the reason of the failure.
     private func refusal(_ transport: Transport, _ target: SSHTarget) async throws -> SSHError {
         var refusal: SSHError?
         try await withConnector(transport) { connector in
@@ -103,7 +103,7 @@ struct ConformanceTests {
         return try #require(refusal)
     }
 
-    @Test("a changed host key, an unknown one, none pinned: nothing is proved to it", arguments: Transport.allCases)
+    @Test("with a changed, unknown or unpinned host key there is no login attempt", arguments: Transport.allCases)
     func hostKeys(transport: Transport) async throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -118,7 +118,7 @@ struct ConformanceTests {
                 #expect(error.message.contains(other.fingerprint))
             }
             #expect(try await refusal(transport, try server.target(hostKeys: [])).code == .hostKeyUnknown)
-            // With nothing pinned nobody came.
+            // Without a pinned key there was no connection.
             try await eventually("the server notices") {
                 server.log.matches(of: /Connection (closed by|reset by) \S+ port \d+ \[preauth\]/).count == 2
             }
@@ -127,12 +127,12 @@ struct ConformanceTests {
     }
 
     @Test(
-        "a key that is not accepted, whatever the server says to people before it refuses",
+        "a key that is not accepted, whatever banner the server shows before it refuses",
         arguments: Transport.allCases)
     func wrongKey(transport: Transport) async throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        // Words of OpenSSH's client that mean something else.
+        // Messages of OpenSSH's client that mean something else.
         try """
         debug1: Executing proxy command: none
         debug3: receive packet: type 51

@@ -53,7 +53,7 @@ struct ConnectTests {
     }
 
     @Test(
-        "a server that shares no algorithm is named with the list that differs",
+        "a server without a common algorithm is named with the list that differs",
         arguments: [
             ("Ciphers chacha20-poly1305@openssh.com", "Ciphers"), ("MACs hmac-sha2-256-etm@openssh.com", "MACs"),
             ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "KexAlgorithms"),
@@ -69,7 +69,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("of a name's addresses, the one is taken where somebody listens")
+    @Test("of a name's addresses, the one with a listener is used")
     func severalAddresses() async throws {
         try await TestServer.run { server in
             let names = NameResolver { _, port in
@@ -83,7 +83,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("a name that is not answered holds up no other, and is given up at once when nobody waits for it")
+    @Test("an unanswered name lookup delays no other, and is cancelled at once when no one waits for it")
     func slowName() async throws {
         let answer = DispatchSemaphore(value: 0)
         defer { answer.signal() }
@@ -176,7 +176,7 @@ struct ConnectTests {
         }
     }
 
-    /// Our sockets to a server, by address, so that tests beside this one do not matter.
+    /// Our sockets to a server, found by address, so that parallel tests do not matter.
     private func sockets(to server: TestServer) throws -> Int {
         let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { CInt($0) }
         return descriptors.count { descriptor in

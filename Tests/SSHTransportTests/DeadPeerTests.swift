@@ -3,11 +3,11 @@ import Testing
 
 @testable import SSHTransport
 
-/// A peer whose network is gone says nothing at all; it is noticed all the same.
+/// A peer whose network is gone sends nothing at all and is still noticed.
 @Suite("Dead peers", .serialized)
 struct DeadPeerTests {
     @Test(
-        "a link that goes down is noticed within the silence that is configured",
+        "a link that goes down is noticed within the configured silence",
         .enabled(if: NetworkNamespace.isAvailable, "needs root and network namespaces"))
     func linkDown() async throws {
         let namespace = try NetworkNamespace()
@@ -20,8 +20,8 @@ struct DeadPeerTests {
                 let command = try await client.connect(to: target).execute("echo begun; exec cat")
                 #expect(try await command.read() == Array("begun\n".utf8))
                 #expect(namespace.takeLinkDown())
-                // Nothing is sent, nothing arrives: only the kernel's own probes can tell. The limit is far beyond the
-                // silence that was asked for, and is another error.
+                // Nothing is sent and nothing arrives: only the kernel's own probes notice. The limit is far beyond the
+                // configured silence and would be another error.
                 let error = try await failure { _ = try await command.read(timeout: .seconds(60)) }
                 #expect(error.code == .connectionLost)
             }

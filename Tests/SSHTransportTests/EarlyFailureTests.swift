@@ -4,7 +4,7 @@ import Testing
 
 @testable import SSHTransport
 
-/// Peers that are no SSH server, or stop in the middle of being one.
+/// Peers that are not SSH servers or stop in the middle of the protocol.
 @Suite("Early failures")
 struct EarlyFailureTests {
     private func target(port: Int) throws -> SSHTarget {
@@ -31,7 +31,7 @@ struct EarlyFailureTests {
     }
 
     @Test(
-        "a greeting that libssh2 can not read is told apart from a server that hangs up",
+        "a greeting that libssh2 cannot read is distinguished from a server that hangs up",
         arguments: ["Welcome\r\n\r\n", "SSH-2.0-\(String(repeating: "x", count: 300))\r\n"])
     func givenUp(greeting: String) async throws {
         let listener = try RawListener()

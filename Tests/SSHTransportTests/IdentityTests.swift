@@ -56,7 +56,7 @@ struct IdentityTests {
         }
     }
 
-    @Test("libssh2 sees an RSA key under the name of its SHA-512 signatures, and every other key as it is")
+    @Test("libssh2 sees an RSA key under the name of its SHA-512 signatures, and every other key unchanged")
     func blobToLogIn() throws {
         try withKey(["-t", "rsa", "-b", "2048"]) { path in
             let blob = try SSHIdentity.load(path: path).publicKeyBlob
@@ -71,7 +71,7 @@ struct IdentityTests {
         }
     }
 
-    @Test("a key in the older format is told how to be converted", arguments: ["ecdsa", "rsa"])
+    @Test("a key in the older format is refused with the command that converts it", arguments: ["ecdsa", "rsa"])
     func olderFormat(type: String) throws {
         try withKey(["-t", type, "-m", "PEM"]) { path in
             let error = try loadFailure(path)
@@ -80,7 +80,7 @@ struct IdentityTests {
         }
     }
 
-    @Test("a private key that others may read is not used", arguments: [0o644, 0o640, 0o604])
+    @Test("a private key that others can read is not used", arguments: [0o644, 0o640, 0o604])
     func exposed(mode: Int) throws {
         try withKey(["-t", "ed25519"]) { path in
             _ = try SSHIdentity.load(path: path)
@@ -121,7 +121,7 @@ struct IdentityTests {
         }
     }
 
-    @Test("a public key line is taken when its columns agree, and its fingerprint is OpenSSH's")
+    @Test("a public key line is accepted if its columns agree, and its fingerprint matches OpenSSH's")
     func hostKeyLine() throws {
         let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl github.com"
         let key = try #require(SSHHostKey(openSSH: line))
@@ -132,7 +132,7 @@ struct IdentityTests {
         #expect(SSHHostKey(blob: []) == nil)
     }
 
-    @Test("pinned host key types are asked for first; certificates, and what libssh2 does not know, never")
+    @Test("pinned host key types are requested first; certificates and types unknown to libssh2 never")
     func preference() {
         let preference = LibSSH2Session.hostKeyPreference(
             pinned: ["ecdsa-sha2-nistp384"],
@@ -143,7 +143,7 @@ struct IdentityTests {
     }
 
     @Test(
-        "an mpint is as short as can be and never negative",
+        "an mpint is as short as possible and never negative",
         arguments: [
             ([0], [0, 0, 0, 0]), ([0x80], [0, 0, 0, 2, 0, 0x80]), ([0, 0, 0x7f], [0, 0, 0, 1, 0x7f]),
         ] as [([UInt8], [UInt8])])

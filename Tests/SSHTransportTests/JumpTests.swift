@@ -37,12 +37,12 @@ struct JumpTests {
             for connection in connections {
                 #expect(try await connection.run("echo ok").standardOutput == Array("ok\n".utf8))
             }
-            // One, and further ones only where the machine took more than the patience to open a tunnel.
+            // One connection, and more only if the machine was too slow to open a tunnel in time.
             let outer = loginCount(jump)
             #expect((1...TransportLimits.jumpConnectionCount).contains(outer))
             #expect(loginCount(target) == 20)
             for connection in connections { await connection.close() }
-            // It stays for the next ones.
+            // The connection stays open for later hosts.
             let later = try await client.connect(to: try target.target(behind: way))
             #expect(try await later.run("echo ok").standardOutput == Array("ok\n".utf8))
             #expect(loginCount(jump) == outer)
@@ -62,7 +62,7 @@ struct JumpTests {
         }
     }
 
-    @Test("uploads and output pass a tunnel byte for byte, key exchanges of both servers among them")
+    @Test("uploads and output pass a tunnel byte for byte, even during key exchanges of both servers")
     func transfers() async throws {
         try await withJump("RekeyLimit 1M", targetConfig: "RekeyLimit 1M") { client, jump, target in
             let connection = try await client.connect(
@@ -73,7 +73,7 @@ struct JumpTests {
         }
     }
 
-    @Test("a jump host with another key is named, and nothing is proved to it")
+    @Test("a jump host with another key is named, and there is no login attempt")
     func otherKey() async throws {
         try await withJump { client, jump, target in
             let wrong = try jump.target(hostKeys: [target.hostKey], named: "bastion-1")
@@ -86,7 +86,7 @@ struct JumpTests {
         }
     }
 
-    @Test("a jump host that cannot reach the host, or must not, is named")
+    @Test("a jump host that cannot or must not reach the host is named")
     func noWayOn() async throws {
         try await withJump { client, jump, target in
             var closed = try target.target(behind: [try jump.target(named: "bastion-1")])
@@ -105,7 +105,7 @@ struct JumpTests {
         }
     }
 
-    @Test("a host behind it that drops packets holds up no other")
+    @Test("a host behind a jump host that drops packets delays no other")
     func blackhole() async throws {
         try await withJump { client, jump, target in
             let listener = try RawListener(backlog: 0)
@@ -114,7 +114,7 @@ struct JumpTests {
             let fillers = (0..<4).map { _ in beginConnect("127.0.0.1", listener.port, nonblocking: true).descriptor }
             defer { for filler in fillers { close(filler) } }
             let way = [try jump.target(named: "bastion-1")]
-            // A tunnel that stands, so that the connection is in use.
+            // An open tunnel, so that the connection is in use.
             let first = try await client.connect(to: try target.target(behind: way))
             var dead = try target.target(named: "core-2", behind: way)
             (dead.address, dead.port) = ("127.0.0.1", listener.port)
@@ -131,7 +131,7 @@ struct JumpTests {
         }
     }
 
-    @Test("a jump host that ends takes its tunnels with it, and is connected to anew for the next one")
+    @Test("a jump host that ends takes its tunnels with it, and the next tunnel reconnects to it")
     func jumpEnds() async throws {
         try await withJump { client, jump, target in
             let target = try target.target(behind: [try jump.target(named: "bastion-1")])

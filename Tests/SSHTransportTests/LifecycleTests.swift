@@ -32,7 +32,7 @@ struct SessionLifecycleTests {
         }
     }
 
-    /// A state, reached by events, and what each event does there; every event that is not listed does nothing.
+    /// A state that events lead to, and the answer to each event there; every event that is not listed does nothing.
     struct Row: CustomTestStringConvertible, Sendable {
         let state: String
         let path: [Event]
@@ -120,7 +120,7 @@ struct SessionLifecycleTests {
 
 @Suite("Exec lifecycle")
 struct ExecLifecycleTests {
-    @Test("a command runs from its turn to its end")
+    @Test("a command runs from its start to its end")
     func whole() {
         var exec = ExecLifecycle()
         #expect(exec.work == .nothing)
@@ -158,7 +158,7 @@ struct ExecLifecycleTests {
         #expect(requesting.requestAccepted() == .none)
     }
 
-    @Test("a refused channel has nothing to free, a refused command has")
+    @Test("a refused command has a channel to free, a refused channel does not")
     func refusals() {
         var open = ExecLifecycle()
         open.turnCame()

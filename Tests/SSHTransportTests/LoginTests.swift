@@ -18,7 +18,7 @@ struct LoginTests {
         server.log.components(separatedBy: "Failed publickey for").count - 1
     }
 
-    @Test("a key that is refused is followed by the next, in one connection; the accepted one is first from then on")
+    @Test("after a refused key the next one is tried on the same connection; the accepted key is first from then on")
     func nextKey() async throws {
         try await TestServer.run(config: "MaxAuthTries 3") { server in
             let target = try server.target(identities: try strangers(2, of: server) + [server.identity()])
@@ -29,7 +29,7 @@ struct LoginTests {
                 for _ in 0..<3 { _ = try await client.connect(to: target).run("true") }
                 #expect(refusalCount(server) == 2)
             }
-            // Remembered by the client, not beyond it.
+            // The client remembers the key, but another client does not.
             try await withClient { client in
                 _ = try await client.connect(to: target)
                 #expect(refusalCount(server) == 4)
@@ -37,7 +37,7 @@ struct LoginTests {
         }
     }
 
-    @Test("no more than three keys are tried, and the error names each with its fingerprint and the way to add one")
+    @Test("at most three keys are tried, and the error names each with its fingerprint and how to add one")
     func bounded() async throws {
         try await TestServer.run { server in
             let strangers = try strangers(5, of: server)
@@ -69,7 +69,7 @@ struct LoginTests {
         }
     }
 
-    @Test("a key whose agent refuses is followed by the next, and is named when none is left")
+    @Test("if an agent refuses to sign, the next key is tried, and the key is named if no key is left")
     func agentRefuses() async throws {
         try await TestServer.run { server in
             try await withAgent { agent in

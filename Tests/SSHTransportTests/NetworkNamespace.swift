@@ -1,16 +1,16 @@
 import Foundation
 import Glibc
 
-/// A network of its own behind a pair of virtual interfaces (ip-netns(8), veth(4)): its link can be taken down, which
-/// nothing on loopback can. Needs root and iproute2.
+/// A separate network behind a pair of virtual interfaces (ip-netns(8), veth(4)): its link can be taken down, which
+/// is impossible on loopback. Needs root and iproute2.
 final class NetworkNamespace: Sendable {
     let name: String
-    /// What is reached inside.
+    /// The address inside.
     let address: String
 
     static var isAvailable: Bool {
         guard getuid() == 0, FileManager.default.isExecutableFile(atPath: "/usr/sbin/ip") else { return false }
-        // A container may keep even root from making one.
+        // A container may prevent even root from creating one.
         let probe = "lf-probe-\(getpid())"
         guard ip("netns", "add", probe) else { return false }
         return ip("netns", "delete", probe)
@@ -35,13 +35,13 @@ final class NetworkNamespace: Sendable {
         }
     }
 
-    /// What runs a program inside.
+    /// The command prefix that runs a program inside.
     var prefix: [String] { ["/usr/sbin/ip", "netns", "exec", name] }
 
-    /// From now on nothing goes through, and nobody is told.
+    /// Drops all traffic from now on, without notice to either side.
     func takeLinkDown() -> Bool { NetworkNamespace.ip("-n", name, "link", "set", "lft\(getpid())", "down") }
 
-    /// Ends what still runs inside, which would keep the network alive, and both interfaces.
+    /// Ends the processes that still run inside, which would keep the network alive, and removes both interfaces.
     func remove() {
         if let ending = try? spawn([
             "/bin/sh", "-c", "/usr/sbin/ip netns pids '\(name)' | xargs --no-run-if-empty kill -9",

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SSHTransport
 
-/// What only OpenSSH's own client can do.
+/// Tests what only OpenSSH's own client can do.
 @Suite("OpenSSH's client as a transport", .serialized)
 struct OpenSSHClientTests {
     private func run(_ target: OpenSSHTarget) async throws -> [UInt8] {
@@ -21,7 +21,7 @@ struct OpenSSHClientTests {
     }
 
     @Test(
-        "servers that libssh2 shares no algorithm with, which it names",
+        "servers that share no algorithm with libssh2 are refused by it and reached by OpenSSH's client",
         arguments: [
             "Ciphers aes256-gcm@openssh.com,chacha20-poly1305@openssh.com",
             "MACs hmac-sha2-512-etm@openssh.com\nCiphers aes256-ctr",
@@ -61,7 +61,7 @@ struct OpenSSHClientTests {
         }
     }
 
-    @Test("a destination stands behind --, and keys are never agreed on by GSSAPI")
+    @Test("a destination comes after --, and GSSAPI key exchange is never used")
     func commandLines() async throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -78,7 +78,7 @@ struct OpenSSHClientTests {
             await client.close()
             let calls = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
                 .map { $0.split(separator: "\t").map(String.init) }
-            // The trial, the login, the command, the key, the end.
+            // The trial, the login, the command, the host key and the end.
             #expect(calls.count >= 5)
             for call in calls {
                 let mark = try #require(call.firstIndex(of: "--"), "\(call)")
@@ -113,7 +113,7 @@ struct OpenSSHClientTests {
         }
     }
 
-    @Test("a login that is given up behind a jump host leaves no process")
+    @Test("a cancelled login behind a jump host leaves no process")
     func nothingLeftOfAnAttempt() async throws {
         try await TestServer.run { server in
             let listener = try RawListener(backlog: 0)
@@ -126,7 +126,7 @@ struct OpenSSHClientTests {
                 let attempt = Task { [target] in _ = try await connector.connect(to: target) }
                 let words = "-W \\[127.0.0.1\\]:\(listener.port)"
                 let isRunning = { exitStatus(of: try spawn(["/usr/bin/pgrep", "-f", "--", words])) == 0 }
-                try await eventually("the jump host is asked for a way on") { try isRunning() }
+                try await eventually("ssh asks the jump host for a tunnel") { try isRunning() }
                 attempt.cancel()
                 #expect(try await failure { try await attempt.value }.code == .cancelled)
                 try await eventually("no process is left") { try !isRunning() }
@@ -134,7 +134,7 @@ struct OpenSSHClientTests {
         }
     }
 
-    @Test("what a command says before ssh says that it started is kept, and nothing of its log")
+    @Test("output of a command before ssh reports its start is kept, without ssh's log")
     func lateStart() {
         let log =
             "debug2: fd 3 setting O_NONBLOCK\r\nfirst\npartdebug1: mux_client_request_session: master session id: 2\r\n"
@@ -149,7 +149,7 @@ struct OpenSSHClientTests {
         }
     }
 
-    @Test("no log ends the program, whatever a server or a command puts into it")
+    @Test("no log crashes the program, whatever a server or a command writes into it")
     func anyLog() throws {
         let words = [
             "debug1: ", "debug3: receive packet: type 51", "debug1: Server host key: ", "ssh-ed25519 SHA256:", "\r\n",
@@ -176,7 +176,7 @@ struct OpenSSHClientTests {
         }
     }
 
-    @Test("a folder goes although others remove its files at the same time")
+    @Test("a folder is removed even if others remove its files at the same time")
     func filesVanish() async throws {
         for _ in 0..<200 {
             let folder = try temporaryFolder()

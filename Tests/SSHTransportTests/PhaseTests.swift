@@ -4,7 +4,7 @@ import Testing
 
 @testable import SSHTransport
 
-/// The other side falls silent in each phase in turn: each has a deadline of its own, and an error of its own.
+/// The other side falls silent in each phase in turn: each phase has its own deadline and its own error.
 @Suite("Each phase has its deadline", .serialized)
 struct PhaseTests {
     enum Phase: String, CaseIterable {
@@ -27,8 +27,8 @@ struct PhaseTests {
         }
     }
 
-    /// Only the phase's own deadline is short; it is longer where something has to be done within it first, such as a
-    /// banner sent or a command started, beside whatever else the machine does.
+    /// Only the phase's own deadline is short; it is longer if something has to be done first, such as a
+    /// banner sent or a command started, while the machine may be busy.
     private static func deadlines(_ phase: Phase) -> SSHDeadlines {
         var deadlines = SSHDeadlines.patient
         deadlines.silence = .seconds(55)
@@ -46,11 +46,11 @@ struct PhaseTests {
         return deadlines
     }
 
-    @Test("a peer that falls silent is told apart by its phase", arguments: Transport.allCases, Phase.allCases)
+    @Test("a silent peer gives a different error in each phase", arguments: Transport.allCases, Phase.allCases)
     func silent(transport: Transport, phase: Phase) async throws {
         if phase == .authentication, getuid() != 0 { try Test.cancel("needs root") }
         if phase == .resolution, !SilentNameServer.isAvailable { try Test.cancel("needs root and mount namespaces") }
-        // Asked about keys that are in no file.
+        // The agent is asked about keys that are in no file.
         let stall = "AuthorizedKeysCommand /bin/sleep 10\nAuthorizedKeysCommandUser root"
         try await TestServer.run(config: phase == .authentication ? stall : "") { server in
             let names = phase == .resolution ? try SilentNameServer(folder: server.folder) : nil
@@ -102,7 +102,7 @@ struct PhaseTests {
             }
             return try #require(stalled)
         case .upload:
-            // Held open here and never read: the host's cat stands still, and ends once this is closed.
+            // Held open here and never read: the host's cat blocks, and ends once this is closed.
             let path = "\(server.folder)/pipe"
             try #require(mkfifo(path, 0o600) == 0)
             let pipe = open(path, O_RDWR)

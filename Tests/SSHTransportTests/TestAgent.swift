@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// A real ssh-agent of this test alone, with nobody who could confirm the use of a key.
+/// A real ssh-agent for this test only, with no one to confirm the use of a key.
 struct TestAgent {
     let socketPath: String
     let process: pid_t
@@ -23,13 +23,13 @@ struct TestAgent {
         try await eventually("ssh-agent listens") {
             let asking = try spawn(
                 ["/usr/bin/ssh-add", "-l"], environment: ["SSH_AUTH_SOCK=\(socketPath)", "PATH=/usr/bin:/bin"])
-            // 1 is an agent without keys, 2 is no agent.
+            // 1 means an agent without keys, 2 means no agent.
             return exitStatus(of: asking) == 1 << 8
         }
     }
 
-    /// Adds a private key file; its passphrase is answered by a program that only prints it. The program is a file of the
-    /// repository: one written here could still be open for writing in a child of another test, and not be run.
+    /// Adds a private key file; a program that only prints the passphrase answers for it. That program is a file in the
+    /// repository: one written here could still be open for writing in a child of another test and fail to run.
     func add(_ path: String, passphrase: String = "", options: [String] = []) throws {
         let adding = try spawn(
             ["/usr/bin/ssh-add", "-q"] + options + [path],
@@ -55,7 +55,7 @@ func withAgent(_ body: (TestAgent) async throws -> Void) async throws {
     try await body(agent)
 }
 
-/// A Unix socket that answers whoever connects first with the same bytes, and then nothing more.
+/// A Unix socket that answers the first connection with fixed bytes, and then nothing more.
 final class UnixListener: Sendable {
     let path: String
     private let descriptor: CInt

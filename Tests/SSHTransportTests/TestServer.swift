@@ -5,7 +5,7 @@ import Testing
 
 @testable import SSHTransport
 
-/// A real sshd of this test alone, on a loopback address and a free port, with its files in a folder of its own,
+/// A real sshd for this test only, on a loopback address and a free port, with its files in its own folder,
 /// which is also the home of its sessions: no account's start-up files run.
 final class TestServer: Sendable {
     let address: String
@@ -17,12 +17,12 @@ final class TestServer: Sendable {
     var logPath: String { "\(folder)/log" }
     var userKeyPath: String { "\(folder)/user-ed25519" }
 
-    /// Starts sshd, runs the body, and stops it with its sessions whatever the body did.
+    /// Starts sshd, runs the body, and always stops sshd with its sessions.
     ///
     /// - Parameters:
     ///   - startups: its MaxStartups.
-    ///   - everyAddress: whether it listens on its port of all loopback addresses.
-    ///   - isIPv6: whether it listens on its port of `::1` as well.
+    ///   - everyAddress: whether it listens on its port on all loopback addresses.
+    ///   - isIPv6: whether it listens on its port on `::1` as well.
     static func run(
         hostKeyType: [String] = ["-t", "ed25519"], userKey: [String] = ["-t", "ed25519"], passphrase: String = "",
         config: String = "", startups: String = "2000:30:4000", everyAddress: Bool = false, isIPv6: Bool = false,
@@ -47,7 +47,7 @@ final class TestServer: Sendable {
     ) throws {
         address = namespace?.address ?? "127.0.0.\(Int.random(in: 2...250))"
         folder = try temporaryFolder()
-        // Inside there is nobody else.
+        // There are no other servers inside.
         port = try namespace == nil ? freePort(address) : 2_222
         try makeKey(hostKeyType, at: "\(folder)/host")
         try makeKey(userKey, at: "\(folder)/user-ed25519", passphrase: passphrase)
@@ -100,7 +100,7 @@ final class TestServer: Sendable {
 }
 
 extension SSHDeadlines {
-    /// For tests that expect no timeout on a machine that others load.
+    /// For tests that expect no timeout even on a busy machine.
     static let patient = SSHDeadlines(
         resolution: .seconds(55), connect: .seconds(55), handshake: .seconds(55), authentication: .seconds(55),
         agent: .seconds(55), exec: .seconds(55))
@@ -120,7 +120,7 @@ func withClient(
     await client.shutdown()
 }
 
-/// The error that the body ends with; anything else fails the test.
+/// Returns the error that the body throws; anything else fails the test.
 func failure(of body: () async throws -> Void) async throws -> SSHError {
     try #require(await #expect(throws: SSHError.self) { try await body() })
 }
@@ -136,7 +136,7 @@ func makeKey(_ arguments: [String], at path: String, passphrase: String = "") th
     try #require(exitStatus(of: process) == 0)
 }
 
-/// - Parameter environment: the whole of it; nil for this process's own.
+/// - Parameter environment: the whole environment; nil for this process's own.
 func spawn(_ arguments: [String], environment: [String]? = nil) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -161,9 +161,9 @@ func exitStatus(of process: pid_t) -> CInt {
     return status
 }
 
-// MARK: Sockets of our own
+// MARK: Our own sockets
 
-/// A listener that answers as it is told, never by the SSH protocol.
+/// A listener that answers as the test says, never with the SSH protocol.
 final class RawListener: Sendable {
     let descriptor: CInt
     let port: Int
@@ -173,10 +173,10 @@ final class RawListener: Sendable {
         try #require(listen(descriptor, backlog) == 0)
     }
 
-    /// What follows what it says.
+    /// What happens after its text.
     enum Ending: Sendable { case silence, hangUp, reset }
 
-    /// Accepts one connection on a thread of its own, says `text`, and ends as told.
+    /// Accepts one connection on its own thread, sends `text`, and then ends as given.
     func serveOnce(_ text: String, _ ending: Ending) {
         let descriptor = descriptor
         Thread.detachNewThread {
@@ -204,7 +204,7 @@ final class RawListener: Sendable {
     }
 }
 
-/// - Parameter port: 0 for one that is free.
+/// - Parameter port: 0 for a free port.
 func boundSocket(
     _ address: String, type: __socket_type = SOCK_STREAM, port: Int = 0
 ) throws -> (descriptor: CInt, port: Int) {

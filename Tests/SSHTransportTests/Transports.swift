@@ -4,7 +4,7 @@ import Testing
 
 @testable import SSHTransport
 
-/// What may carry a connection; whatever is promised of one is promised of both.
+/// The two implementations of a connection; both keep the same promises.
 enum Transport: CaseIterable { case libssh2, openssh }
 
 /// Connects in one of the two ways.
@@ -23,9 +23,9 @@ struct Connector: Sendable {
         }
     }
 
-    /// What logs in, once it is called, with a key that only the agent can use; the agent is asked for its keys before.
+    /// Returns a function that logs in with a key that only the agent can use; the agent's keys are read beforehand.
     ///
-    /// - Parameter keyPath: of the private half, beside which the public one lies.
+    /// - Parameter keyPath: the path of the private key, beside which the public one is.
     func login(
         to target: SSHTarget, key keyPath: String, heldBy agent: TestAgent
     ) async throws -> () async throws -> any RemoteConnection {
@@ -51,7 +51,7 @@ struct Connector: Sendable {
         }
     }
 
-    /// The same place for OpenSSH's client, which reads no ssh_config.
+    /// The same target for OpenSSH's client, which reads no ssh_config.
     private static func openSSH(_ target: SSHTarget) -> OpenSSHTarget {
         OpenSSHTarget(
             place: target, identityFiles: target.identities.map(\.path), configFile: "none",
@@ -59,9 +59,9 @@ struct Connector: Sendable {
     }
 }
 
-/// Runs the body with a client of this kind that is closed afterwards.
+/// Runs the body with a client of this kind and closes it afterwards.
 ///
-/// - Parameter nameServer: whose answers names are resolved by; nil for this machine's own.
+/// - Parameter nameServer: the server that resolves names; nil for this machine's own.
 func withConnector(
     _ transport: Transport, nameServer: SilentNameServer? = nil, _ body: (Connector) async throws -> Void
 ) async throws {
@@ -95,27 +95,27 @@ func withConnection(
     }
 }
 
-/// A name server that hears every question and answers none.
+/// A name server that receives every query and answers none.
 final class SilentNameServer: Sendable {
     private let socket: CInt
     private let configPath: String
     private let silence = DispatchSemaphore(value: 0)
 
-    /// Binding its port and giving a process its own resolv.conf need root.
+    /// Whether it is available: its port and a private resolv.conf need root.
     static var isAvailable: Bool {
         guard getuid() == 0, let probe = try? spawn(["/usr/bin/unshare", "--mount", "/bin/true"]) else { return false }
         return exitStatus(of: probe) == 0
     }
 
     init(folder: String) throws {
-        // Questions go to port 53 only, so the address is what is free.
+        // Queries go to port 53 only, so a free address is needed.
         let address = "127.53.\(Int.random(in: 0...255)).\(Int.random(in: 1...254))"
         (socket, _) = try boundSocket(address, type: SOCK_DGRAM, port: 53)
         configPath = "\(folder)/resolv.conf"
         try "nameserver \(address)\n".write(toFile: configPath, atomically: true, encoding: .utf8)
     }
 
-    /// Stands before a program that is to ask this server, and in a mount namespace of its own does.
+    /// The command prefix for a program that should ask this server, in its own mount namespace.
     var prefix: [String] {
         [
             "/usr/bin/unshare", "--mount", "/bin/sh", "-c", "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"",
@@ -123,7 +123,7 @@ final class SilentNameServer: Sendable {
         ]
     }
 
-    /// As a lookup in this process, which cannot have a resolv.conf of its own: blocks until the server ends.
+    /// Replaces a lookup in this process, which cannot have its own resolv.conf: blocks until the server ends.
     var lookup: NameResolver.Lookup {
         { [silence] _, _ in
             silence.wait()

@@ -1,13 +1,13 @@
 import SafeText
 import Testing
 
-/// Nothing of a host becomes markup of a page.
+/// Text from a host never becomes markup of a page.
 struct PageTextTests {
-    /// Marks, joiners and letters that Swift makes one character of with what stands before or after them.
+    /// Marks, joiners and letters that Swift combines with their neighbours into one character.
     static let joining = ["", "\u{301}", "\u{d4e}", "\u{200d}", "\u{600}", "\u{110bd}", "\u{fe0f}", "\u{20dd}"]
 
     @Test(arguments: joining, joining)
-    func noMarkKeepsACharacterFromBeingEscaped(_ before: String, _ after: String) {
+    func combiningMarksNeverPreventEscaping(_ before: String, _ after: String) {
         for (raw, html) in [("<", "&lt;"), (">", "&gt;"), ("&", "&amp;"), ("\"", "&quot;"), ("'", "&#39;")] {
             let escaped = HTML.escaped(before + raw + after)
             #expect(!escaped.unicodeScalars.contains { "<>\"'".unicodeScalars.contains($0) })
@@ -29,10 +29,10 @@ struct PageTextTests {
             ("&lt;", "&amp;lt;"),
             ("core-1: up -> down", "core-1: up -> down"), ("a\nb", "a&#92;u{a}b"),
         ])
-    func markdownIsText(_ text: String, _ expected: String) { #expect(Markdown.escaped(text) == expected) }
+    func markdownIsEscaped(_ text: String, _ expected: String) { #expect(Markdown.escaped(text) == expected) }
 
     @Test(arguments: [("a b", "`a b`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("a\nb", "`a\\u{a}b`")])
-    func codeIsFencedByMoreThanIsInIt(_ text: String, _ expected: String) {
+    func theCodeFenceIsLongerThanAnyRunOfBackticksInside(_ text: String, _ expected: String) {
         #expect(MarkdownText(code: text).written == expected)
     }
 }

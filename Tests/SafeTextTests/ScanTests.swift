@@ -1,13 +1,13 @@
 import SafeText
 import Testing
 
-/// Text from outside is cut where its bytes say so, whatever Swift takes for one character.
+/// Text from outside is split by its bytes, regardless of what Swift considers one character.
 struct ScanTests {
     @Test(
         arguments: [
             ("", []), ("a", ["a"]), ("a\n", ["a"]), ("a\r\nb\r\n", ["a", "b"]), ("a\n\nb", ["a", "", "b"]),
             ("\r\n", [""]), ("a\rb\n", ["a\rb"]), ("a\u{2028}b\u{85}c\n", ["a\u{2028}b\u{85}c"]),
-            // A mark would join a line end of its own kind, and does not join this one.
+            // A combining mark does not change where the line ends.
             ("a\n\u{301}b", ["a", "\u{301}b"]),
         ] as [(String, [String])])
     func linesEndAtLineFeeds(_ text: String, _ expected: [String]) { #expect(text.lines.map(String.init) == expected) }
@@ -20,7 +20,7 @@ struct ScanTests {
         #expect(" ".fields().isEmpty)
     }
 
-    @Test func whatIsLookedForIsFoundUnderAMark() {
+    @Test func searchesFindTextUnderACombiningMark() {
         #expect("-\u{301}x".begins(with: "-"))
         #expect("a=\u{301}b".holds(anyOf: "="))
         #expect(!"é".begins(with: "e"))
@@ -30,7 +30,7 @@ struct ScanTests {
         #expect(!"e\u{301}".holds("\u{e9}"))
     }
 
-    @Test func piecesStandBetweenWholeSeparators() {
+    @Test func piecesAreSplitAtWholeSeparators() {
         #expect("a, b,c d".pieces(separatedBy: ", ").map(String.init) == ["a", "b,c d"])
         #expect(", a, , ".pieces(separatedBy: ", ").map(String.init) == ["", "a", "", ""])
         #expect("a, \u{301}b".pieces(separatedBy: ", ").map(String.init) == ["a", "\u{301}b"])
@@ -38,7 +38,7 @@ struct ScanTests {
         #expect("".pieces(separatedBy: ", ").map(String.init) == [""])
     }
 
-    @Test func aTextIsCutAtTheFirstOrTheLastMark() {
+    @Test func textIsCutAtTheFirstOrTheLastSeparator() {
         func halves(_ cut: (before: Substring, after: Substring)?) -> [String]? {
             cut.map { [String($0.before), String($0.after)] }
         }
@@ -54,7 +54,7 @@ struct ScanTests {
         #expect(halves("a:b:c".dropFirst(2).cut(at: ":")) == ["b", "c"])
     }
 
-    @Test func aTextEndsAsItsBytesDo() {
+    @Test func suffixesAreComparedAsBytes() {
         #expect("a.pub".ends(with: ".pub"))
         #expect(!"b".ends(with: ".pub"))
         #expect("a\r\n".ends(with: "\n"))
@@ -62,7 +62,7 @@ struct ScanTests {
         #expect(!"e\u{301}".ends(with: "\u{e9}"))
     }
 
-    @Test func whatFollowsAStartAndComesBeforeAnEndIsTheRest() {
+    @Test func prefixesAndSuffixesAreRemovedAsBytes() {
         func text(_ rest: Substring?) -> String? { rest.map { String($0) } }
         #expect(text("sha256:\u{301}a".rest(after: "sha256:")) == "\u{301}a")
         #expect(text("\r\na".rest(after: "\r")) == "\na")
@@ -73,7 +73,7 @@ struct ScanTests {
         #expect("a.pub\u{301}".rest(before: ".pub") == nil)
     }
 
-    @Test func aTextIsReadUpToAMark() {
+    @Test func textIsReadUpToASeparator() {
         #expect(String("a/b?c".prefix(upToAnyOf: "?/")) == "a")
         #expect(String("a/\u{301}b".prefix(upToAnyOf: "/")) == "a")
         #expect(String("a\r\nb".prefix(upToAnyOf: "\n")) == "a\r")

@@ -1,7 +1,7 @@
 import SafeText
 import Testing
 
-/// What is written to a terminal is one line, and nothing in it steers but our own styles.
+/// Text for a terminal is one line, and only our own styles in it control the terminal.
 struct TerminalLineTests {
     @Test(
         arguments: [
@@ -10,14 +10,14 @@ struct TerminalLineTests {
             ("a\r\nb", "a\\u{d}\\u{a}b"), ("\u{9b}31m", "\\u{9b}31m"), ("\u{202e}abc", "\\u{202e}abc"),
             ("\u{1b}\u{301}[31m", "\\u{1b}\u{301}[31m"),
         ])
-    func whatComesFromElsewhereIsText(_ text: String, _ expected: String) {
+    func textFromOutsideIsEscaped(_ text: String, _ expected: String) {
         let line: TerminalText = "host: \(text)"
         #expect(line.written.unicodeScalars.elementsEqual("host: \(expected)".unicodeScalars))
         let shown = line.rendered(.red) + ", " + "\(Substring(text))"
         #expect(shown.written == "\u{1b}[31mhost: \(expected)\u{1b}[0m, \(expected)")
     }
 
-    @Test func eachWayOutTakesOnlyItsOwnText() {
+    @Test func eachOutputTypeEscapesOtherText() {
         let page: HTMLText = "<b>\("<i>")</b>"
         #expect(page.written == "<b>&lt;i&gt;</b>")
         #expect((["\("&")", page] as [HTMLText]).joined(separator: "<br>").written == "&amp;<br><b>&lt;i&gt;</b>")

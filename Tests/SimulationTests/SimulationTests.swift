@@ -3,14 +3,14 @@ import Subprocess
 import SystemPackage
 import Testing
 
-/// Whole runs in virtual time; `make simulate` lives many more seeds, built in release.
+/// Whole runs in virtual time; `make simulate` runs many more seeds in a release build.
 struct SimulationTests {
     private struct Outcome {
         var code: Int32
         var output: String
     }
 
-    /// The simulator as this build made it, beside the tests.
+    /// The simulator of this build, beside the tests.
     private func simulate(_ arguments: String...) async throws -> Outcome {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let program = URL(fileURLWithPath: tests).deletingLastPathComponent().appending(path: "lockflight-simulate")

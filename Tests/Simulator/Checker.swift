@@ -3,7 +3,7 @@ import AgentRuntime
 import RolloutEngine
 import UpgradeDomain
 
-/// Keeps the truth outside of the engine and holds every event against it.
+/// Keeps the true state outside of the engine and checks every event against it.
 final class Checker {
     struct Violation: Error, CustomStringConvertible {
         var description: String
@@ -19,9 +19,9 @@ final class Checker {
     private var tombstoned: Set<OperationID> = []
     private var confirmed: Set<OperationID> = []
     private var reverted: Set<OperationID> = []
-    /// Placements that passed their gate and have not been touched since.
+    /// Placements that passed their gate and have not been changed since.
     private var passed: Set<Placement> = []
-    /// Those that have not been looked at since a driver took over.
+    /// Passed placements that have not been verified since a driver took over.
     private var unproved: Set<Placement> = []
     /// A failure is recorded, and no request has answered it yet.
     private var failedHosts: Set<HostName> = []
@@ -29,7 +29,7 @@ final class Checker {
     private var permitted: Set<HostName> = []
     private var closed = false
     private(set) var isQuarantined = false
-    /// Hosts that a quarantine has freed: another run may have them.
+    /// Hosts that a quarantine has freed: another run may use them.
     private var freedHosts: Set<HostName> = []
     private(set) var lastSequence: UInt64 = 1
     private(set) var latest: RolloutState?
@@ -89,7 +89,7 @@ final class Checker {
         case .captured(let record):
             guard case .placement(let placement) = record.capture.subject else { break }
             unproved.remove(placement)
-            // What is found wrong later is under way again, and not done.
+            // A placement that is found wrong later is in progress again, not done.
             if record.verdict?.verdict.problem != nil { passed.remove(placement) }
         case .runStarted, .driverDetached, .preflightRecorded, .operationWithdrawn, .operationStarted,
             .operationUncertain, .evidencePruned:
@@ -98,9 +98,9 @@ final class Checker {
         }
     }
 
-    /// A soak is watched from its beginning to its end by whoever says that it has passed.
+    /// A soak is watched from its beginning to its end by the driver that reports it as passed.
     ///
-    /// - Parameter wokenAt: when the driver went on after it had stood still.
+    /// - Parameter wokenAt: when the driver continued after it had stood still.
     func checkWatched(_ events: [RecordedEvent], since wokenAt: Int64) {
         for case .placementSoaked(let placement, _) in events.map(\.event) {
             let soak = Int64(latest?.plan.layer(placement.layer)?.soakSeconds ?? 0) * 1_000
@@ -160,7 +160,7 @@ final class Checker {
         }
     }
 
-    /// What may start forward now, by what truly is, not by what the engine says.
+    /// Checks what may start forward now by the true state, not by the engine's.
     private func checkForward(_ intent: OperationIntent) {
         if permitted.contains(intent.placement.host) { return }
         require(
@@ -217,7 +217,7 @@ final class Checker {
         passed.remove(intent.placement)
     }
 
-    /// Whether something was intended there that is not known to have ended.
+    /// Whether the host has an intent that is not known to have ended.
     func hasOpenIntent(on host: HostName) -> Bool {
         latest?.openOperations.contains { intents[$0]?.placement.host == host } ?? false
     }
@@ -271,7 +271,7 @@ final class Checker {
 }
 
 extension RunEvent {
-    /// A line of the trace; cheap, as there are many.
+    /// A line of the trace; cheap, because there are many.
     fileprivate var word: String {
         switch self {
         case .runStarted: "started"

@@ -6,36 +6,36 @@ import RunRecord
 import RunViews
 import UpgradeDomain
 
-/// A coordinator process was killed; what it would do next does not happen.
+/// A coordinator process was killed; its next actions do not happen.
 struct ProcessDied: Error {}
 
 /// The disk under the ledger is full.
 struct NoSpaceLeft: Error {}
 
-/// An event can not be read.
+/// An event cannot be read.
 struct RecordIsBroken: Error {}
 
 /// One coordinator process: the real driver over a simulated network and the real ledger. It may be killed or stopped
-/// wherever it touches anything outside of itself.
+/// whenever it touches anything outside of itself.
 final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     unowned let world: World
-    /// The world's own, as for everything else that runs in it.
+    /// The world's executor, as for everything else that runs in it.
     var executor: (any TaskExecutor)? { nil }
     let number: Int
     var wallOffset: Int64 = 0
     private(set) var isDead = false
     private(set) var hasEnded = false
     private var isSuspended = false
-    /// A little more than a driver may stand still and count the time as watched.
+    /// Slightly longer than a driver may stand still while the time still counts as watched.
     private static let longestUnseen: Int64 = 6_500
-    /// When it went on after it had stood still for longer.
+    /// When it continued after it had stood still for longer.
     private var wokenAt: Int64?
-    /// What it records first may be what it had decided before.
+    /// Whether its first record may be something that it decided before it stood still.
     private var hasRecordedSince = false
     private var waiting: [UnsafeContinuation<Void, Never>] = []
     private var lease: Lease?
     private(set) var epoch: Epoch = 0
-    /// The token of its lease; nil before it had one.
+    /// The token of its lease; nil before it has one.
     private(set) var token: LeaseToken?
     private var driver: RunDriver?
 
@@ -45,7 +45,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         log = LedgerRunLog(ledger: world.ledger)
     }
 
-    // MARK: Its life
+    // MARK: Life cycle
 
     func live(takingOver: Bool) async {
         do {
@@ -103,7 +103,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         hasEnded = true
     }
 
-    /// What the run never met has nothing of it, and is abandoned once nothing can hide it any more.
+    /// A host that the run never reached has none of its changes, and is abandoned once no fault can hide it any more.
     private func free(
         _ host: HostName, _ answer: Result<FleetSettlement.Findings, ContactFailure>, wasMet: Bool
     ) async throws {
@@ -119,7 +119,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     }
 
     private func compareWithFold(_ live: RolloutState) throws {
-        // From the first event on, by another clock than the one that it was lived by.
+        // Folds from the first event, with a different clock than during the run.
         let now = MonotonicTime(sinceStart: .milliseconds(world.time.now))
         guard !isDead, let folded = RolloutState.fold(world.checker.events, at: now) else { return }
         world.checker.require(
@@ -163,7 +163,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
         lease = nil
     }
 
-    /// Where a process meets the world it may be stopped for a while, or find itself dead.
+    /// At each contact with the world a process may be stopped for a while or be dead.
     func pass() async throws(ContactFailure) {
         while isSuspended { await withUnsafeContinuation { waiting.append($0) } }
         if isDead { throw ContactFailure(.hostUnreachable, "the process died") }
@@ -194,8 +194,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent] {
         try await passOrDie()
-        // The ledger is read after a crash and at the end, and compared with what was recorded; in between what was
-        // recorded saves reading it again.
+        // The ledger is read after a crash and at the end, and compared with the recorded events; otherwise those
+        // events are used directly.
         if world.recordIsBroken, sequence == 0 { throw RecordIsBroken() }
         guard world.hasCrashed else { return Array(world.checker.events.dropFirst(Int(sequence))) }
         world.hasCrashed = false
@@ -248,7 +248,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     }
 }
 
-/// What of a state must be the same lived and folded: everything but marks on the monotonic clock, and what only this
+/// The part of a state that must be equal live and folded: everything but monotonic clock marks and what only this
 /// process knows of its own messages.
 struct Projection: Hashable {
     private let status: String

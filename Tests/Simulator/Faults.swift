@@ -1,8 +1,8 @@
 import UpgradeDomain
 
-/// What goes wrong in one simulation: drawn from its seed beforehand, so that a failing one can be made smaller.
+/// The faults of one simulation: drawn from its seed in advance, so that a failing simulation can be reduced.
 struct Fault: Hashable, CustomStringConvertible {
-    /// When it strikes: at the nth of something, or at a time.
+    /// When it occurs: at the nth of something, or at a time.
     enum Trigger: Hashable {
         case commit(Int)
         case message(Int)
@@ -11,7 +11,7 @@ struct Fault: Hashable, CustomStringConvertible {
     }
 
     enum Kind: Hashable {
-        /// At a commit: before it, or when it is durable and nobody has learnt of it.
+        /// At a commit: before it, or when it is durable but not yet reported.
         case coordinatorDies(afterwards: Bool)
         case coordinatorSuspended(milliseconds: Int64)
         case ledgerDiskFull
@@ -32,7 +32,7 @@ struct Fault: Hashable, CustomStringConvertible {
         case takeOver
         /// Somebody uses a copy of the ledger.
         case copyDrives(HostName)
-        /// The run's record can not be read as a whole any more.
+        /// The run's record can no longer be read completely.
         case recordBreaks
         case operatorAsks(Int)
     }
@@ -44,7 +44,7 @@ struct Fault: Hashable, CustomStringConvertible {
 
     static let tenYears: Int64 = 10 * 365 * 86_400_000
 
-    /// Up to a dozen faults over a run's usual course.
+    /// Draws up to a dozen faults over the usual course of a run.
     static func draw(_ generator: inout SeededGenerator, hosts: [HostName]) -> [Fault] {
         (0..<generator.pick(0...12)).map { _ in draw(one: &generator, hosts) }
     }
@@ -100,14 +100,14 @@ struct Fault: Hashable, CustomStringConvertible {
                     ? .hostClockJumps(host, milliseconds: jump) : .coordinatorClockJumps(milliseconds: jump))
         case 16: return Fault(trigger: .milliseconds(at), kind: .takeOver)
         case 17: return Fault(trigger: .milliseconds(at), kind: .copyDrives(host))
-        // Rare, as nothing else comes after it.
+        // Rare, because nothing else happens after it.
         case 18 where generator.chance(25): return Fault(trigger: .milliseconds(at), kind: .recordBreaks)
         default: return Fault(trigger: .milliseconds(at), kind: .operatorAsks(generator.pick(0...3)))
         }
     }
 }
 
-/// The faults that have not struck yet.
+/// The faults that have not occurred yet.
 struct FaultPlan {
     private var byTrigger: [Fault.Trigger: Fault.Kind]
     let timed: [(Int64, Fault.Kind)]
@@ -120,7 +120,7 @@ struct FaultPlan {
         }
     }
 
-    /// What strikes now, once.
+    /// Returns the fault that occurs now, once.
     mutating func strike(_ trigger: Fault.Trigger) -> Fault.Kind? {
         isOn ? byTrigger.removeValue(forKey: trigger) : nil
     }

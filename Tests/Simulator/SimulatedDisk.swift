@@ -3,14 +3,14 @@ import AgentRuntime
 import ContentDigest
 import UpgradeDomain
 
-/// A host's disk: what was written is there, whole, whatever dies; it may be full.
+/// A host's disk: written files survive every crash completely; the disk may be full.
 final class SimulatedDisk: Disk, @unchecked Sendable {
     private var files: [String: [UInt8]] = [:]
     private var writtenAt: [String: Int64] = [:]
     private var folders: Set<String> = []
     private var writes: Int64 = 0
     var isFull = false
-    /// When it last had no room, in the world's time.
+    /// When it was last full, in the world's time.
     var lastFullAt: Int64 = -1_000_000
 
     private func requireRoom(_ path: String) throws(Refusal) {
@@ -76,6 +76,6 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     func digest(of path: String, limitBytes: Int64) -> Digest? { files[path].map { Digest.sha256(of: $0) } }
 
-    /// What a script writes to its output; lost where there is no room.
+    /// Appends what a script writes to its output; lost if the disk is full.
     func append(_ path: String, _ bytes: [UInt8]) { if !isFull { put(path, (files[path] ?? []) + bytes) } }
 }

@@ -71,8 +71,8 @@ struct SimulatedFleet {
         return layer
     }
 
-    /// Puts everything into a ledger and starts the run.
-    /// - Returns: what is run, and the run's first event.
+    /// Stores everything in a ledger and starts the run.
+    /// - Returns: the definition of the run and its first event.
     func start(in ledger: isolated Ledger) throws -> (RunDefinition, [RecordedEvent]) {
         let now = WallTime(clamping: World.epochMilliseconds)
         let planDigest = try ledger.addPlan(plan, at: now)

@@ -2,7 +2,7 @@ import AgentProtocol
 import AgentRuntime
 import UpgradeDomain
 
-/// What a placement truly is, whatever anyone has recorded.
+/// The true state of a placement, regardless of any record.
 struct Truth: Hashable {
     var version: Version = "1"
     var isHealthy = true
@@ -14,9 +14,9 @@ final class SimulatedHost: HostMachine, @unchecked Sendable {
     let disk = SimulatedDisk()
     unowned let world: World
     var truth: [LayerName: Truth]
-    /// Which version's scripts stand in place: a change brings its own.
+    /// The version of the scripts in place: a change installs its own.
     var scriptsInPlace: [LayerName: Version] = [:]
-    /// Before the change.
+    /// The version before the change.
     var hasKeptScripts = false
     var wallOffset: Int64 = 0
     private(set) var isUp = true
@@ -81,7 +81,7 @@ final class SimulatedHost: HostMachine, @unchecked Sendable {
         return session
     }
 
-    /// Something happened that attached sessions may want to know.
+    /// Notifies attached sessions that something happened.
     func wakeSessions() {
         sessions.removeAll { !$0.isOpen }
         for session in sessions { session.lookAtOperations() }
@@ -114,11 +114,11 @@ final class SimulatedHost: HostMachine, @unchecked Sendable {
         supervisor.isDead = true
         supervisor.wasKilled = true
         self.supervisor = nil
-        // A session that is attached looks at the supervisor's life from time to time.
+        // An attached session checks from time to time whether the supervisor is alive.
         world.time.after(500) { [weak self] in self?.wakeSessions() }
     }
 
-    /// Everything dies, and the host is away for a while. What was being changed stays half done.
+    /// Everything dies, and the host is down for a while. A change in progress stays half done.
     func reboot(downMilliseconds: Int64) {
         guard isUp else { return }
         isUp = false
@@ -226,7 +226,7 @@ final class SimulatedSession {
         }
     }
 
-    /// Answers attachments as the agent's own loop does, one look at a time.
+    /// Answers attachments as the agent's own loop does, one iteration at a time.
     func lookAtOperations() {
         var waiting = attachments
         attachments = []

@@ -25,7 +25,7 @@ final class SimulatedNetwork {
         return connection
     }
 
-    /// One line on its way to a host; faults may strike here.
+    /// Carries one line to a host; faults may occur here.
     func carry(_ bytes: [UInt8], over connection: SimulatedConnection) {
         messages += 1
         if let start = SimulatedNetwork.start(in: bytes), connection.node.epoch == world.highestEpoch {
@@ -33,7 +33,7 @@ final class SimulatedNetwork {
         }
         switch world.faults.strike(.message(messages)) {
         case .cut(let late)?:
-            // What was sent is in a buffer somewhere, and may arrive long after everyone has given up.
+            // The sent bytes are in a buffer somewhere and may arrive long after everyone has given up.
             connection.deliver(bytes, after: late)
             connection.cut("the connection was reset")
             world.sometimes(.connectionCut)
@@ -49,7 +49,7 @@ final class SimulatedNetwork {
         }
     }
 
-    /// The start that a line asks for; nil for any other.
+    /// The start request in a line; nil for any other line.
     static func start(in bytes: [UInt8]) -> StartRequest? {
         guard bytes.suffix(16).elementsEqual("\"verb\":\"start\"}\n".utf8),
             let frame = try? LineCodec.decode(RequestFrame.self, from: bytes.dropLast()),
@@ -82,7 +82,7 @@ final class SimulatedConnection: AgentChannel, @unchecked Sendable {
     private var failure: String?
     private var lastArrivalThere: Int64 = 0
     private var lastArrivalHere: Int64 = 0
-    /// Nothing goes through any more, and nobody is told.
+    /// No data gets through any more, without notice to either side.
     var isMute = false
 
     var isOver: Bool { failure != nil }
@@ -130,7 +130,7 @@ final class SimulatedConnection: AgentChannel, @unchecked Sendable {
 
     func close() async { cut("the connection was closed") }
 
-    /// The coordinator's side is over; what is under way to the host still arrives, and its session then ends.
+    /// Ends the coordinator's side; data on its way to the host still arrives, and the host's session then ends.
     func cut(_ reason: String) {
         guard failure == nil else { return }
         failure = reason

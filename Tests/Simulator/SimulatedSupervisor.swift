@@ -2,7 +2,7 @@ import AgentProtocol
 import AgentRuntime
 import UpgradeDomain
 
-/// Carries a real ``Supervision`` out in virtual time, and its script upon the host's truth.
+/// Executes a real ``Supervision`` in virtual time, and applies its script to the host's true state.
 final class SimulatedSupervisor {
     private unowned let host: SimulatedHost
     private let folder: Folder
@@ -11,14 +11,14 @@ final class SimulatedSupervisor {
     private let begunAt: Int64
     private var awaited: RevertIntent?
     var isDead = false
-    /// By a fault or by a reboot, not by its own end.
+    /// Whether it was killed by a fault or by a reboot.
     var wasKilled = false
 
     private var world: World { host.world }
     private var journal: OperationJournal { host.agent.journal }
     private var intent: OperationIntent { journaled.request.intent }
 
-    /// - Parameter folder: the operation's, with its intent.
+    /// - Parameter folder: the operation's folder, with its intent.
     init?(of folder: Folder, on host: SimulatedHost) {
         guard let journaled = try? folder.value(JournaledIntent.self, of: "intent.json") else { return nil }
         self.host = host
@@ -114,18 +114,18 @@ final class SimulatedSupervisor {
 
     // MARK: Confirm or revert
 
-    /// Whatever anybody does, a change is decided soon after its time is up, unless its supervisor was killed.
+    /// In every case a change is decided soon after its time is up, unless its supervisor was killed.
     private func expectDecision(after outcome: OperationOutcome) {
         guard let revert = intent.revert, outcome.isConfirmable else { return }
         world.time.after(Int64(revert.withinSeconds) * 1_000 + 2_000) { [self] in
-            // On a full disk it is tried again each second.
+            // On a full disk it is retried every second.
             guard !wasKilled, !host.disk.isFull, world.time.now - host.disk.lastFullAt > 2_000 else { return }
             let decision = try? journal.decision(on: intent.id)
             world.checker.require(decision != nil, "\(intent.id) is confirmed or taken back in time")
         }
     }
 
-    /// A session may have decided.
+    /// Checks whether a session has decided.
     func noticeDecision() {
         guard awaited != nil, !isDead, (try? journal.decision(on: intent.id)) == .confirmed else { return }
         leave()
@@ -152,11 +152,11 @@ final class SimulatedSupervisor {
 /// How a script ends.
 enum ScriptFate: Hashable {
     case passes
-    /// Exits 3 before it has changed anything.
+    /// Exits with 3 before it has changed anything.
     case failsAtOnce
-    /// Exits 3 with its work half done.
+    /// Exits with 3 and its work half done.
     case fails
     case timesOut
-    /// Exits 0, and what it leaves is unhealthy.
+    /// Exits with 0 and leaves the placement unhealthy.
     case leavesUnhealthy
 }

@@ -1,12 +1,12 @@
 import Foundation
 import UpgradeDomain
 
-/// Lives seeds and reports on them.
+/// Runs seeds and reports on them.
 struct Simulation {
-    /// Where lock files are.
+    /// The folder for lock files.
     let folder: String
 
-    /// In memory where the system has a place for that: thousands of lock files come and go.
+    /// In memory if the system has a folder for that, because thousands of lock files are created and removed.
     static var freshFolder: String {
         let memory = "/dev/shm"
         let place =
@@ -19,7 +19,7 @@ struct Simulation {
         var violation: String?
         var met: Set<Sometimes>
         var lines: [String]
-        /// The head of the run's chain: every event with its time is in it.
+        /// The head of the run's chain, which covers every event with its time.
         var digest: Digest?
         var virtualMilliseconds: Int64
     }
@@ -39,11 +39,11 @@ struct Simulation {
             virtualMilliseconds: world.time.now)
     }
 
-    /// Every seed of a range; stops at the first that fails.
+    /// Runs every seed of a range; stops at the first failure.
     ///
     /// - Parameters:
-    ///   - shrinks: whether faults that a failure does not need are left out.
-    ///   - tellsSpeed: whether the seeds a second, and what was never met, are printed.
+    ///   - shrinks: whether to remove faults that the failure does not need.
+    ///   - tellsSpeed: whether to print the seeds per second and the situations that never occurred.
     func run(seeds: UInt64, from: UInt64, shrinks: Bool, tellsSpeed: Bool) -> Int32 {
         let started = ContinuousClock.now
         var met: Set<Sometimes> = []
@@ -72,7 +72,7 @@ struct Simulation {
         return "\(seeds) seeds from \(from) in \(Int(seconds)) s: \(Int(Double(seeds) / max(seconds, 0.001))) a second"
     }
 
-    /// Leaves out one fault after the other for as long as the seed still fails.
+    /// Removes one fault after the other as long as the seed still fails.
     private func shrink(_ seed: UInt64) throws {
         let all = World.faults(of: seed)
         var kept = Array(all.indices)
@@ -101,7 +101,7 @@ struct Simulation {
         }
     }
 
-    /// What never happened makes a pass worth less.
+    /// Reports the situations that never occurred, because they make a pass less valuable.
     static func report(missing met: Set<Sometimes>) -> Int32 {
         let missing = Set(Sometimes.allCases).subtracting(met)
         if missing.isEmpty {

@@ -48,14 +48,14 @@ struct SimulationCommand: ParsableCommand {
         return simulation.run(seeds: seeds, from: from, shrinks: !noShrink, tellsSpeed: !summary)
     }
 
-    /// The faults that were named by their number; nil for all.
+    /// The faults that were selected by number; nil for all.
     private func faults(of seed: UInt64) -> [Fault]? {
         guard noFaults || !fault.isEmpty else { return nil }
         let all = World.faults(of: seed)
         return fault.filter(all.indices.contains).map { all[$0] }
     }
 
-    /// The same in several processes, each with its part of the seeds.
+    /// Runs several processes, each with a part of the seeds.
     private func spread(_ seeds: UInt64) throws -> Int32 {
         let started = ContinuousClock.now
         var workers: [(process: Process, output: Pipe)] = []

@@ -1,4 +1,4 @@
-/// What must have happened over all seeds, or the simulation proves less than it says.
+/// Situations that must occur over all seeds, or the simulation proves less than it claims.
 enum Sometimes: String, CaseIterable {
     case coordinatorDied, diedBetweenIntentAndSend, diedDuringRollback, deposed, twoCoordinators
     case connectionCut, duplicateAfterTheEnd, staleEpochRefused, hostDownAtSend, lateRequestRefused

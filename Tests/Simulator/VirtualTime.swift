@@ -25,7 +25,7 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
 /// The one scheduler of a simulation: every job of Swift's concurrency and every timer runs on it, on one thread, in an
 /// order that depends on nothing but the seed.
 final class VirtualTime: SerialExecutor, @unchecked Sendable {
-    /// A timer that may be taken back.
+    /// A timer that can be cancelled.
     final class Timer {
         fileprivate var action: (() -> Void)?
         func cancel() { action = nil }
@@ -77,7 +77,7 @@ final class VirtualTime: SerialExecutor, @unchecked Sendable {
         return false
     }
 
-    /// Lets go of all timers; what still waits for one never goes on.
+    /// Drops all timers; tasks that still wait for one never continue.
     func clear() { heap = [] }
 
     func drainJobs() {
@@ -127,7 +127,7 @@ final class VirtualTime: SerialExecutor, @unchecked Sendable {
     }
 }
 
-/// Puts a scheduler in the place of Swift's global executor, through the hook that the runtime keeps for that
+/// Replaces Swift's global executor by a scheduler, through the hook that the runtime provides for that
 /// (see `CSwiftConcurrency`).
 enum GlobalExecutorHook {
     private typealias Original = @convention(thin) (UnownedJob) -> Void

@@ -9,12 +9,12 @@ import UpgradeDomain
 extension World {
     /// The faults stop after this much virtual time, if the run has not ended before.
     static let faultsMilliseconds: Int64 = 400_000
-    /// How often a person may act before a run without faults must have ended.
+    /// How many actions a person may take before a run without faults must have ended.
     static let actionsWithoutFaults = 40
-    /// The whole ledger is verified in every so manieth seed.
+    /// The whole ledger is verified once in this many seeds.
     static let verifiedEvery: UInt64 = 5
 
-    /// Lives the whole seed.
+    /// Runs the whole seed.
     /// - Throws: the first violation.
     func live() throws {
         start(takingOver: false)
@@ -45,9 +45,9 @@ extension World {
         time.drainJobs()
     }
 
-    /// Nobody drives: what a person does next. True when there is nothing left to do.
+    /// What a person does next when there is no driver. Returns true when nothing is left to do.
     private func act(_ actionsLeft: inout Int) -> Bool {
-        // Some time passes before anybody looks.
+        // Some time passes before a person acts.
         var looks = false
         time.after(delay(500...20_000)) { looks = true }
         while !looks, checker.violation == nil { _ = time.step() }
@@ -65,10 +65,10 @@ extension World {
             checker.require(
                 actionsLeft > 0,
                 "without faults a run ends within \(World.actionsWithoutFaults) actions: \(state.status)")
-            // What is still in flight is settled first, or nobody could ever end the run.
+            // Operations in flight are settled first, because otherwise the run could never be ended.
             if state.isAtItsEnd, openOperations(of: state).isEmpty { return finish(state) }
         }
-        // Whatever was recorded last may have been overtaken: a driver settles it and says what is left.
+        // The last record may be outdated: a driver settles the operations and reports what is left.
         guard let action = choose(state), ask(action, of: state) else {
             start(takingOver: false)
             time.drainJobs()
@@ -79,7 +79,7 @@ extension World {
         return false
     }
 
-    /// Those of hosts that still take part.
+    /// The placements of hosts that still take part.
     private func openOperations(of state: RolloutState) -> Set<OperationID> {
         state.openOperations.filter { id in
             state.operations[id].map { !retired.contains($0.intent.placement.host) } ?? false
@@ -92,14 +92,14 @@ extension World {
         return true
     }
 
-    /// One of the ways that the boundary's record offers.
+    /// Takes one of the options that the boundary's record offers.
     private func choose(_ state: RolloutState) -> RequestedAction? {
         if state.isPaused, !state.isHeld { return .resume }
         guard let options = state.boundaryRecord?.options, !options.isEmpty else {
             checker.require(!state.isHeld, "a held run names what can be done: \(state.status)")
             return nil
         }
-        // Without faults the widest way back is sure to end it, sooner or later.
+        // Without faults the widest rollback ends the run sooner or later.
         let option = faults.isOn || generator.chance(70) ? generator.pick(from: options) : options[0]
         switch option {
         case .resume:
@@ -123,7 +123,7 @@ extension World {
         }
     }
 
-    /// A run that can not be followed is set aside, and its hosts are asked until each of them is free. True when they are.
+    /// Sets a run with an unreadable record aside and asks its hosts until all are free. Returns true when they are.
     private func quarantine(_ actionsLeft: inout Int) -> Bool {
         guard let claimed = try? ledger.assumeIsolated({ try $0.claimedHosts(of: World.run) }), !claimed.isEmpty else {
             return true
@@ -145,7 +145,7 @@ extension World {
         Task { await node.quarantine() }
     }
 
-    /// Sooner or later somebody finds the copy, and an owner takes its hosts back.
+    /// Sooner or later somebody notices the copy, and an owner takes its hosts back.
     private func adoptCopied() {
         let wall = WallTime(clamping: World.epochMilliseconds + time.now)
         for name in copied.sorted() where !faults.isOn || generator.chance(40) {
@@ -166,7 +166,7 @@ extension World {
         placements(of: host).last.flatMap { definition.owners[$0.layer]?.first }
     }
 
-    /// Someone puts a host right by hand: what was touched runs its target.
+    /// Someone repairs a host by hand: every touched placement runs its target.
     private func repair(_ name: HostName) {
         guard let host = hosts[name], let state = fold(), host.scripts.isEmpty else { return }
         for placement in placements(of: name) {
@@ -175,7 +175,7 @@ extension World {
         }
     }
 
-    /// Someone starts again what had stopped.
+    /// Someone restarts the stopped services.
     func mendServices() {
         for host in hosts.values {
             for (layer, truth) in host.truth where truth.version != "between" { host.truth[layer]?.isHealthy = true }
@@ -210,7 +210,7 @@ extension World {
         return true
     }
 
-    /// A second terminal, while a coordinator drives.
+    /// Acts from a second terminal while a coordinator drives.
     func interfere(_ what: Int) {
         guard let state = fold(), !state.isClosed else { return }
         _ = ask([.pause, .abort, .rollback(scope: .all, breakGlass: nil), .cancel][what], of: state)
@@ -220,7 +220,7 @@ extension World {
         }
     }
 
-    /// What must hold once everything is over.
+    /// Checks what must be true at the end.
     private func conclude() {
         isOver = true
         for node in nodes { node.die() }
@@ -243,12 +243,12 @@ extension World {
 }
 
 extension RolloutState {
-    /// Whether nothing more has to be done: it succeeded, went back, or was given up with all that may still be wrong
-    /// retired.
+    /// Whether nothing is left to do: the run succeeded, was rolled back, or was abandoned with every host that may
+    /// still be wrong retired.
     var isAtItsEnd: Bool {
         switch status {
         case .verified, .verifiedExcept, .finalized, .cancelled, .superseded, .aborted, .rolledBack(.verified): true
-        // Only a host that was retired may be wrong then, and an aborted run offers no going on.
+        // Only a retired host may be wrong then, and an aborted run does not offer to go on.
         case .rolledBack where unresolvedFailures.isEmpty: true
         case .rolledBack where isAborted && unresolvedFailures.allSatisfy { $0.host == nil }: true
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack: false

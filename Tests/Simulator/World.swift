@@ -11,7 +11,7 @@ final class World: @unchecked Sendable {
     static let run: RunID = "r-1"
     static let changingStep: StepName = "redeploy"
     static let epochMilliseconds: Int64 = 1_700_000_000_000
-    /// More events than any run of this size may need.
+    /// More events than any run of this size needs.
     static let eventLimit: UInt64 = 3_000
     static let stepLimit = 60_000
 
@@ -28,27 +28,27 @@ final class World: @unchecked Sendable {
     var commits = 0
     private var scripts = 0
     var nodes: [CoordinatorNode] = []
-    /// A coordinator died since the ledger was last read as a whole.
+    /// Whether a coordinator has died since the whole ledger was last read.
     var hasCrashed = false
     var unreachable: Set<HostName> = []
     var retired: Set<HostName> = []
     /// Hosts that a copy of the ledger drove last.
     var copied: Set<HostName> = []
-    /// The run's record can not be read as a whole any more: whoever drives it goes by what it has read, and nobody else can.
+    /// Whether the run's record can no longer be read completely: its driver goes on with what it has read.
     private(set) var recordIsBroken = false
     private(set) var met: Set<Sometimes> = []
     private var samples: [Placement: [(at: Int64, isHealthy: Bool)]] = [:]
-    /// What happened, where it was asked for.
+    /// The trace, if it was requested.
     private(set) var lines: [String] = []
-    /// A person has left for good.
+    /// Whether the person has left for good.
     var isOver = false
     private let keepsTrace: Bool
-    /// The last fold, which goes on from what was recorded since.
+    /// The last fold, which is continued with the events recorded since.
     private var folded: RolloutState?
 
     /// - Parameters:
     ///   - faults: nil for those that the seed draws.
-    ///   - lockPath: where the leases' lock files are.
+    ///   - lockPath: the folder of the leases' lock files.
     init(seed: UInt64, faults chosen: [Fault]?, lockPath: String, keepsTrace: Bool) throws {
         self.seed = seed
         self.keepsTrace = keepsTrace
@@ -114,7 +114,7 @@ final class World: @unchecked Sendable {
         }
     }
 
-    // MARK: What is noted
+    // MARK: Notes and traces
 
     func trace(_ line: @autoclosure () -> String) {
         if keepsTrace { lines.append("\(time.now) \(line())") }
@@ -127,17 +127,17 @@ final class World: @unchecked Sendable {
         if samples[placement, default: []].count > 64 { samples[placement]?.removeFirst(32) }
     }
 
-    /// What was seen before a change says nothing of what comes after it.
+    /// Forgets the samples, because those before a change say nothing about the state after it.
     func forgetSamples(of placement: Placement) { samples[placement] = nil }
 
     var highestEpoch: Epoch { nodes.map(\.epoch).max() ?? 0 }
 
-    /// Whether a sample that a decision may rest on now saw a placement healthy.
+    /// Whether a sample that a decision may use now saw a placement healthy.
     func wasHealthy(_ placement: Placement) -> Bool {
         samples[placement, default: []].contains { $0.isHealthy && $0.at >= time.now - 90_000 }
     }
 
-    // MARK: The plan and the truth
+    // MARK: The plan and the true state
 
     var isStarted: Bool { scripts > 0 }
 
@@ -173,7 +173,7 @@ final class World: @unchecked Sendable {
         return folded
     }
 
-    /// The same from the first event on, once the ledger has given back the same events.
+    /// Folds from the first event, after a check that the ledger returns the same events.
     func foldOfLedger() -> RolloutState? {
         guard let events = try? ledger.assumeIsolated({ try $0.allEvents(of: World.run) }) else { return nil }
         checker.require(events == checker.events, "the ledger gives back what was recorded")
@@ -198,7 +198,7 @@ final class World: @unchecked Sendable {
         }
     }
 
-    /// What may happen to a process wherever it is.
+    /// Applies a fault that may hit a process at any point.
     func apply(_ kind: Fault.Kind?, by node: CoordinatorNode) {
         if case .coordinatorSuspended(let milliseconds)? = kind { node.suspend(milliseconds: milliseconds) }
     }
@@ -233,7 +233,7 @@ final class World: @unchecked Sendable {
         }
     }
 
-    /// Commands can not follow the run any more. Sooner or later somebody ends whoever still drives it, and may be in a hurry.
+    /// Commands can no longer read the run. Sooner or later somebody ends the driver, perhaps in a hurry.
     private func breakRecord() {
         recordIsBroken = true
         time.after(delay(100...20_000)) { [weak self] in
@@ -245,7 +245,7 @@ final class World: @unchecked Sendable {
         }
     }
 
-    /// Somebody uses a copy of the ledger on a quiet host: it gives out the next epoch as well, with a token of its own.
+    /// Somebody uses a copy of the ledger on a quiet host: it issues the next epoch as well, with a different token.
     private func copyDrives(_ name: HostName) {
         guard let host = hosts[name], host.isUp, !checker.hasOpenIntent(on: name), let before = fence(of: host),
             let epoch = before.raised(by: 1)
@@ -270,13 +270,13 @@ final class World: @unchecked Sendable {
         session.isOpen = false
     }
 
-    /// A request that was sent once arrives once more, from a session of its own.
+    /// Delivers a request a second time, from a separate session.
     func replay(_ bytes: [UInt8], to host: SimulatedHost, as node: CoordinatorNode, after milliseconds: Int64) {
         let hello = RequestFrame(
             id: 1, request: .hello(HelloRequest(ledger: ledger.id, epoch: node.epoch, token: node.token)))
         guard let greeting = try? LineCodec.encode(hello) else { return }
         time.after(milliseconds) { [weak self] in
-            // A session that only read sent nothing that could drive.
+            // A read-only session sent no request that could change anything.
             guard let self, host.isUp, let seen = fence(of: host), seen >= node.epoch else { return }
             if let start = SimulatedNetwork.start(in: bytes), checker.hasRun(start.intent.id) {
                 sometimes(.duplicateAfterTheEnd)
@@ -301,7 +301,7 @@ final class World: @unchecked Sendable {
         disk.lastFullAt = time.now
     }
 
-    /// From here on nothing goes wrong any more.
+    /// Ends all faults: from now on nothing goes wrong.
     func endFaults() {
         faults.isOn = false
         unreachable = []

@@ -3,7 +3,7 @@ import Foundation
 
 /// `lockflight-simulate`: whole runs in virtual time, each from a seed.
 
-// Swift's hash tables are seeded anew in each process, unless told otherwise; a seed would not replay.
+// Swift seeds its hash tables differently in each process by default, so that a seed would not replay.
 if getenv("SWIFT_DETERMINISTIC_HASHING") == nil {
     setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
     var arguments = CommandLine.arguments.map { strdup($0) } + [nil]

@@ -1,8 +1,8 @@
 import Foundation
 import SafeText
 
-// For scripts/sinks.py: reads texts, each a line of hexadecimal UTF-8, and writes each as every sink has it: as text on a terminal,
-// as HTML, in Markdown, as code in Markdown, as a word for a shell, and as JSON for a terminal, in hexadecimal, between spaces.
+// For scripts/sinks.py: reads texts, each a line of hexadecimal UTF-8, and writes each one as every sink shows it, in
+// hexadecimal and separated by spaces: terminal text, HTML, Markdown, Markdown code, a shell word, terminal JSON.
 
 func hexadecimal(_ text: String) -> String {
     text.utf8.map { String(0x100 + Int($0), radix: 16).dropFirst() }.joined()

@@ -1,17 +1,17 @@
 package import ContentDigest
 package import Testing
 
-/// Whether a type that is read and written directly is the same through its `Codable`: as it is written, and for every document
-/// that one byte fewer or another byte makes of it.
+/// Whether a type that is read and written directly agrees with its `Codable`: in its written form, and for every
+/// document that results from removing or changing one byte.
 ///
-/// An element of an array goes through `Codable`; a document of its own does not.
+/// An element of an array goes through `Codable`; a top-level document does not.
 package func expectDirectAgrees<Value: DirectJSON & Equatable>(
     _ value: Value, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
     let direct = try CanonicalJSON.encode(value)
     #expect([0x5b] + direct + [0x5d] == (try CanonicalJSON.encode([value])), sourceLocation: sourceLocation)
     let text = String(decoding: direct, as: UTF8.self)
-    // A case with something beside it, and one whose value is none.
+    // A case with an additional value, and one whose value is null.
     var documents = [direct, Array((text.dropLast() + ",\"zz\":1}").utf8)]
     for value in ["5", "null", "[]", "\"x\""] {
         documents.append(Array(text.replacing(/\{\}/, with: value).utf8))

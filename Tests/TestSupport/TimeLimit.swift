@@ -1,9 +1,9 @@
 import Glibc
 
-/// A limit on the time that something may take which has to happen.
+/// A time limit for something that must happen.
 ///
-/// Chosen for a quiet machine. Once it has passed, ``Yardstick`` says how slow the machine is at that moment, and the limit
-/// is stretched by as much, once.
+/// Chosen for a quiet machine. Once it has passed, ``Yardstick`` measures how slow the machine is at that moment, and
+/// the limit is extended by that factor, once.
 package struct TimeLimit: Sendable {
     package private(set) var duration: Duration
     private let start = ContinuousClock.now
@@ -11,7 +11,7 @@ package struct TimeLimit: Sendable {
 
     package init(_ duration: Duration) { self.duration = duration }
 
-    /// What is left of it; not below zero.
+    /// The time that is left; never negative.
     package var remaining: Duration { max(.zero, duration - (ContinuousClock.now - start)) }
 
     /// Whether its time is up.
@@ -25,7 +25,7 @@ package struct TimeLimit: Sendable {
     }
 }
 
-/// What did not happen in time.
+/// An error for something that did not happen in time.
 package struct NotInTime: Error, CustomStringConvertible {
     package let description: String
 
@@ -34,7 +34,7 @@ package struct NotInTime: Error, CustomStringConvertible {
 
 /// Polls a condition until it holds.
 ///
-/// - Throws: ``NotInTime``, and what the condition throws.
+/// - Throws: ``NotInTime``, or the error that the condition throws.
 package func eventually(
     _ what: String, within duration: Duration = .seconds(60), every pause: Duration = .milliseconds(5),
     _ condition: () async throws -> Bool
@@ -46,7 +46,7 @@ package func eventually(
     }
 }
 
-/// ``eventually(_:within:every:_:)`` for a test that is not asynchronous: blocks its thread meanwhile.
+/// ``eventually(_:within:every:_:)`` for a synchronous test: blocks its thread while it waits.
 package func blockUntil(
     _ what: String, within duration: Duration = .seconds(60), every pause: Duration = .milliseconds(5),
     _ condition: () throws -> Bool

@@ -8,7 +8,7 @@ import Testing
         #expect(Yardstick.stretch(for: .milliseconds(milliseconds)) == stretch)
     }
 
-    @Test func theYardstickIsWork() {
+    @Test func theYardstickMeasuresWork() {
         #expect(Yardstick.measure() > .milliseconds(5))
     }
 
@@ -22,9 +22,9 @@ import Testing
         #expect(limit.remaining == .zero)
     }
 
-    @Test func whatHappensLateIsWaitedForAndWhatNeverHappensIsNamed() async throws {
+    @Test func aLateEventIsAwaitedAndAMissingOneIsNamed() async throws {
         var count = 0
-        try await eventually("three looks", within: .seconds(3_600)) {
+        try await eventually("three polls", within: .seconds(3_600)) {
             count += 1
             return count == 3
         }

@@ -1,5 +1,5 @@
-/// Files that need each other can only be read together. A circle of a few is one thing in parts; a larger one is a target without
-/// rooms.
+/// Files that need each other can only be read together. A circle of a few files is one thing in parts; a larger
+/// circle is a target without structure.
 enum CircleRules {
     static let filesLimit = 4
     private static let folders = ["Sources", "agent", "coordinator", "inventory"]
@@ -23,7 +23,7 @@ enum CircleRules {
         path.split(separator: "/").prefix(2).joined(separator: "/")
     }
 
-    /// The circles of files, each with its paths in order. A file needs another one whose type at the top it names.
+    /// The circles of files, each with sorted paths. A file needs another one if it names a top-level type of it.
     static func circles(among files: [SourceFile]) -> [[String]] {
         let declaration =
             /(?:(?:public|package|internal|final|indirect|@\w+) )*(?:struct|class|enum|actor|protocol|typealias) (\w+)/
@@ -43,7 +43,7 @@ enum CircleRules {
         return components(of: needs).filter { $0.count > 1 }.map { $0.map { files[$0].path }.sorted() }
     }
 
-    /// Which nodes reach each other (Tarjan 1972).
+    /// The groups of nodes that reach each other (Tarjan 1972).
     private static func components(of needs: [Set<Int>]) -> [[Int]] {
         var search = Search(needs: needs)
         for node in needs.indices where search.indices[node] == nil { search.visit(node) }
@@ -86,9 +86,9 @@ enum CircleRules {
     }
 }
 
-/// A target has a size that somebody chose. What outgrows it is looked at for a room of its own before the number is raised.
+/// Each target has a chosen size limit. Before the limit is raised, consider moving code to a separate target.
 enum SizeRules {
-    /// Lines of Swift, comments and all, that each target may have.
+    /// The lines of Swift, including comments, that each target may have.
     static let lines: [String: Int] = [
         "Sources/SafeText": 600, "Sources/UpgradeDomain": 3_600, "Sources/ContentDigest": 2_000,
         "Sources/OperatorCommands": 400, "Sources/RolloutEngine": 4_600, "Sources/AgentProtocol": 1_000,
@@ -106,7 +106,7 @@ enum SizeRules {
         }
     }
 
-    /// Targets of the product for which nobody chose a size.
+    /// Targets of the product without a size limit.
     static var unsized: [String] {
         ImportRules.own.map(\.folder).filter { folder in
             lines[folder] == nil && !folder.hasPrefix("bench/")

@@ -1,6 +1,6 @@
 import Testing
 
-/// The repository against its own rules.
+/// Checks the repository against its own rules.
 @Suite struct HouseRuleTests {
     private let tree: SourceTree
 
@@ -19,7 +19,7 @@ import Testing
         expectNone(tree.files.flatMap(ImportRules.violations) + ImportRules.unlisted(tree.files))
     }
 
-    @Test func targetsHaveRooms() {
+    @Test func targetsStayWithinTheirLimits() {
         expectNone(CircleRules.violations(in: tree.files))
         expectNone(SizeRules.violations(in: tree.files))
         #expect(SizeRules.unsized.isEmpty)

@@ -1,4 +1,4 @@
-/// Who may import what; the compiler's own check sees only Package.swift's edges, which these lists bound.
+/// Which target may import what; the compiler checks only the edges in Package.swift, which these lists limit.
 enum ImportRules {
     /// Each target's folder, and which of our own targets it may import.
     static let own: [(folder: String, imports: Set<String>)] = [
@@ -59,7 +59,7 @@ enum ImportRules {
         ),
     ]
 
-    /// Modules that stay in the targets that are named.
+    /// Modules that only the named targets may import.
     static let confined: [(module: String, folder: String)] = [
         ("GRDB", "Sources/Ledger"),
         ("CLibSSH2", "Sources/SSHTransport"),
@@ -73,12 +73,12 @@ enum ImportRules {
         ("Logging", "coordinator/Commands"),
     ]
 
-    /// Targets that import nothing but each other, not even the standard library's companions, and sets of bits.
+    /// Targets that import nothing but each other and sets of bits, not even the standard library's companions.
     static let pure = [
         "Sources/SafeText", "Sources/UpgradeDomain", "Sources/OperatorCommands", "Sources/RolloutEngine",
     ]
 
-    /// What the agent's static executable is made of; Foundation's ICU data would make it four times as large.
+    /// The targets of the agent's static executable; Foundation's ICU data would make it four times as large.
     static let agentFolders = [
         "Sources/SafeText", "Sources/UpgradeDomain", "Sources/ContentDigest", "Sources/AgentProtocol", "agent",
     ]
@@ -117,7 +117,7 @@ enum ImportRules {
         }
     }
 
-    /// A folder with Swift files that stands in no list would escape every rule above.
+    /// A folder with Swift files that is in no list would escape every rule above.
     static func unlisted(_ files: [SourceFile]) -> [Violation] {
         let folders = own.map(\.folder)
         return files.filter { $0.isSwift && $0.isIn(["Sources", "agent", "coordinator", "inventory", "bench"]) }

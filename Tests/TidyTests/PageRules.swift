@@ -1,8 +1,8 @@
 import Foundation
 
-/// What the pages say must be there.
+/// Rules that what the pages name exists.
 enum PageRules {
-    /// Places of one machine say nothing to anyone else. Only this file spells them, in two halves.
+    /// Paths of one machine mean nothing to others. Only this file spells them, in two halves.
     private static let machinePlaces = ["/wo" + "rk/", "/opt/sw" + "ift"]
 
     static func machinePlaces(in file: SourceFile) -> [Violation] {
@@ -14,15 +14,15 @@ enum PageRules {
         }
     }
 
-    /// `bench/.work/` and the like are our own.
+    /// `bench/.work/` and similar paths are our own.
     private static func isPartOfLongerPath(_ line: Substring, _ place: String) -> Bool {
         guard let range = line.range(of: place), range.lowerBound > line.startIndex else { return false }
         let before = line[line.index(before: range.lowerBound)]
         return before.isLetter || before.isNumber || before == "." || before == "}"
     }
 
-    /// Paths in backticks that are nowhere; a word in capitals is for the reader to fill in. Decisions and the changelog speak of what
-    /// was there.
+    /// Paths in backticks that do not exist; a word in capitals is a placeholder. Decisions and the changelog may name
+    /// former paths.
     static func missingPaths(in file: SourceFile, exists: (String) -> Bool) -> [Violation] {
         guard file.isPage, file.path != "CHANGELOG.md", !file.isIn(["docs/decisions"]) else { return [] }
         let named = /`((?:Sources|Tests|agent|coordinator|inventory|docs|bench|scripts)\/[\w.+\/-]*\w)`/
@@ -105,7 +105,7 @@ enum PageRules {
         }
     }
 
-    /// Rows of the table of rules that do not name a test for what is stopped, or nothing for what is let through.
+    /// Rows of the table of rules that do not name a test for what is refused, or nothing for what is allowed.
     static func rulesWithoutExamples(in file: SourceFile) -> [Violation] {
         var isInside = false
         return file.code.enumerated().compactMap { index, line in

@@ -1,6 +1,6 @@
 import Testing
 
-/// Each rule on a violation planted for it, and on the same thing done right.
+/// Tests each rule with a planted violation and with a correct version of the same code.
 @Suite struct PlantedViolationTests {
     private func imports(_ path: String, _ text: String) -> [Violation] {
         ImportRules.violations(in: SourceFile(path: path, text: text))
@@ -40,11 +40,11 @@ import Testing
         ("Sources/UpgradeDomain/A.swift", "// import Foundation\nlet a = \"import GRDB\""),
         ("Tests/LedgerTests/A.swift", "import GRDB"),
     ])
-    func anAllowedImportIsNot(path: String, text: String) {
+    func anAllowedImportIsNotReported(path: String, text: String) {
         #expect(imports(path, text) == [], "\(path): \(text)")
     }
 
-    /// Files of which each needs the next one, and the last the first.
+    /// Files that each need the next one, while the last needs the first.
     private func circle(of count: Int, in folder: String = "Sources/Ledger", closed: Bool = true) -> [SourceFile] {
         (0..<count).map { index in
             let next = (index + 1) % count
@@ -57,7 +57,7 @@ import Testing
         #expect(CircleRules.violations(in: circle(of: 4)).isEmpty)
         #expect(CircleRules.violations(in: circle(of: 5)).map(\.path) == ["Sources/Ledger/0.swift"])
         #expect(CircleRules.violations(in: circle(of: 9, closed: false)).isEmpty)
-        // Types of one name in two targets are two types.
+        // Types with the same name in two targets are different types.
         let (one, other) = (circle(of: 5), circle(of: 5, in: "Sources/LabFleet"))
         #expect(CircleRules.violations(in: Array(one[..<3] + other[3...])).isEmpty)
     }
@@ -119,7 +119,7 @@ import Testing
         ("coordinator/Commands/Plan/A.swift", "/// After `lockflight plan add`."),
         ("coordinator/Commands/Plan/A.swift", "renderer.print(1)\nlet footprint = 1; fingerprint(1)"),
     ])
-    func aLineWithinTheStyleIsNot(path: String, text: String) {
+    func aLineWithinTheStyleIsNotReported(path: String, text: String) {
         #expect(style(path, text) == [], "\(path): \(text)")
     }
 
@@ -150,7 +150,7 @@ import Testing
         ("inventory/Inventory/A.swift", "if text.contains(\"${\") {}"),
         ("Sources/Ledger/A.swift", "if text.contains(\"\\n\") {}"),
     ])
-    func aLookAtCharactersIsFound(path: String, text: String) {
+    func aCharacterComparisonIsFound(path: String, text: String) {
         #expect(style(path, "\n" + text + "\n").map(\.line) == [2], "\(path): \(text)")
     }
 
@@ -168,11 +168,11 @@ import Testing
         ("inventory/Inventory/A.swift", "let named = files.filter { $0 != \"none\" }"),
         ("inventory/Inventory/A.swift", "if text.begins(with: \"/\"), !text.holds(anyOf: \":\") {}"),
     ])
-    func aLookAtBytesIsNot(path: String, text: String) {
+    func aByteComparisonIsNotReported(path: String, text: String) {
         #expect(style(path, text) == [], "\(path): \(text)")
     }
 
-    @Test func codeInsideAnInterpolationIsCode() {
+    @Test func codeInsideAnInterpolationIsChecked() {
         #expect(style("Sources/Ledger/A.swift", "let a = \"words \\(try! b(\")\")) try! words\"").count == 1)
         #expect(style("Sources/Ledger/A.swift", "let a = #\"\\(try! b)\"#\nlet c = \"\"\"\n  try! d\n  \"\"\"") == [])
     }
@@ -189,7 +189,7 @@ import Testing
                 == [Violation(path: "Sources/Ledger/A.swift", line: 2, problem: "long has 71 lines, more than 70")])
     }
 
-    @Test func aRequirementHasNoLength() {
+    @Test func aProtocolRequirementHasNoLength() {
         let code = ["protocol P {", "    func a()", "    func b() throws(E) -> Int", "}", "func c() {", "}"]
         #expect(SwiftCode.functions(in: code).map(\.name) == ["c"])
     }
@@ -213,7 +213,7 @@ import Testing
         #expect(found == [Violation(path: "docs/a.md", line: 2, problem: "the link to missing.md leads nowhere")])
     }
 
-    @Test func aPathThatIsNowhereIsFound() {
+    @Test func aPathThatDoesNotExistIsFound() {
         let text = "`Sources/A.swift` `Tests/GROUP/A.swift`\n`agent/B+C.swift`, `make test`, `a/b`\n"
         let found = PageRules.missingPaths(in: SourceFile(path: "docs/a.md", text: text)) { $0 == "Sources/A.swift" }
         #expect(found == [Violation(path: "docs/a.md", line: 2, problem: "there is no agent/B+C.swift")])

@@ -5,8 +5,8 @@ struct SourceFile: Sendable {
     /// Relative to the repository's root.
     let path: String
     let text: String
-    /// The text's lines; for Swift, with comments and the contents of string literals blanked, so that a rule about code
-    /// never trips over words.
+    /// The text's lines; in Swift files, comments and the contents of string literals are blanked, so a rule about code
+    /// is never triggered by words.
     let code: [String]
 
     init(path: String, text: String) {
@@ -21,16 +21,16 @@ struct SourceFile: Sendable {
 
     func isIn(_ folders: [String]) -> Bool { folders.contains { path.hasPrefix($0 + "/") } }
 
-    /// The lines of code with one of these words, and their indices: an expression takes a hundred times longer to look at a
-    /// line than this does.
+    /// The lines of code with one of these words, and their indices: a regular expression takes a hundred times longer
+    /// per line than this does.
     func lines(withAnyOf words: [String]) -> [(offset: Int, element: String)] {
         code.enumerated().filter { $0.element.contains(anyOf: words) }
     }
 
     /// A violation for every line of code that the expression matches.
     ///
-    /// Words end at the first character that is no word character: by Unicode's rules `Clock.now` would be one word.
-    /// - Parameter words: one of them is in every line that can match; none says nothing.
+    /// Words end at the first non-word character: by Unicode's rules `Clock.now` would be one word.
+    /// - Parameter words: every line that can match contains one of them; empty to check all lines.
     func violations<Output>(
         _ expression: Regex<Output>, in words: [String] = [], _ problem: String
     ) -> [Violation] {
@@ -42,11 +42,11 @@ struct SourceFile: Sendable {
 }
 
 extension String {
-    /// Whether one of the words is in it, byte by byte.
+    /// Whether it contains one of the words, compared byte by byte.
     func contains(anyOf words: [String]) -> Bool { words.contains { strstr(self, $0) != nil } }
 }
 
-/// What a rule found, at the place to change.
+/// A violation that a rule found, at the place to change.
 struct Violation: Hashable, Sendable, CustomStringConvertible {
     let path: String
     let line: Int
@@ -55,7 +55,7 @@ struct Violation: Hashable, Sendable, CustomStringConvertible {
     var description: String { "\(path):\(line): \(problem)" }
 }
 
-/// The repository's files, without what a build leaves behind.
+/// The repository's files without build output.
 struct SourceTree: Sendable {
     let root: URL
     let files: [SourceFile]
@@ -97,7 +97,7 @@ struct SourceTree: Sendable {
     }
 }
 
-/// A file that the house must have.
+/// An error for a required file that is missing.
 struct MissingFile: Error, CustomStringConvertible {
     let path: String
 

@@ -12,7 +12,7 @@ enum StyleRules {
             + otherPlatforms(in: file) + publicDeclarations(in: file) + crowdedCommands(in: file) + plurals(in: file)
     }
 
-    /// Pure targets are given the time, the ids and the seeds.
+    /// Pure targets receive the time, the ids and the seeds as parameters.
     private static func hiddenInputs(in file: SourceFile) -> [Violation] {
         guard file.isIn(ImportRules.pure) else { return [] }
         let hidden =
@@ -20,19 +20,19 @@ enum StyleRules {
         return file.violations(hidden, "a clock, randomness or the environment in a pure target; pass it in")
     }
 
-    /// A branch that no machine of ours compiles is never tried.
+    /// A branch that none of our machines compiles is never tested.
     private static func otherPlatforms(in file: SourceFile) -> [Violation] {
         file.violations(/^\s*#(if|elseif) !?(canImport|os)\(/, in: ["#if", "#elseif"], "Linux alone is built for")
     }
 
-    /// Nobody outside of this package imports a target of it.
+    /// No code outside of this package imports its targets.
     private static func publicDeclarations(in file: SourceFile) -> [Violation] {
         file.violations(
             /^\s*(@\w+(\([^)]*\))? )*(\w+(\(set\))? )*public\s/, in: ["public "],
             "nothing outside of the package needs it: package")
     }
 
-    /// Whoever looks for a command finds the file that has its name.
+    /// Each command is in the file that has its name.
     private static func crowdedCommands(in file: SourceFile) -> [Violation] {
         guard file.isIn(["coordinator/Commands"]) else { return [] }
         let command = /^(\w+ )*struct \w+: (LockflightCommand|ParsableCommand|AsyncParsableCommand)\b/
@@ -41,7 +41,7 @@ enum StyleRules {
                 .dropFirst())
     }
 
-    /// One host is not *1 hosts*.
+    /// A count of one must not be written as *1 hosts*.
     private static func plurals(in file: SourceFile) -> [Violation] {
         guard file.isIn(productFolders) else { return [] }
         let plural = /\.count\)+ [a-z]+s\b/.wordBoundaryKind(.simple)
@@ -57,7 +57,7 @@ enum StyleRules {
         file.violations(/\btry!/, in: ["try!"], "try! ends the process without a story; throw instead")
     }
 
-    /// A new state must break the build where it matters.
+    /// A new state must break the build wherever it matters.
     private static func openSwitches(in file: SourceFile) -> [Violation] {
         guard file.isIn(["Sources/RolloutEngine"]) else { return [] }
         return file.violations(/^\s*(@unknown )?default:/, "default: in the engine hides a new state; name every case")
@@ -79,12 +79,12 @@ enum StyleRules {
 
     private static let productFolders = ["Sources", "agent", "coordinator", "inventory"]
 
-    /// Where a program writes: to an operator, and as the agent to its coordinator.
+    /// The code that writes to an operator or, in the agent, to its coordinator.
     private static let writers = [
         "coordinator/Commands/Output/Renderer.swift", "agent/AgentRuntime/AgentProgram.swift",
     ]
 
-    /// Commands return values; the renderer writes them, and the executables' mains end the process.
+    /// Commands return values; the renderer writes them, and the executables' main files end the process.
     private static func directOutput(in file: SourceFile) -> [Violation] {
         guard file.isIn(productFolders), !writers.contains(file.path) else { return [] }
         let writing = file.violations(
@@ -96,7 +96,7 @@ enum StyleRules {
             + file.violations(/(^|[^.\w])exit\(/, in: ["exit("], "exit( in a command; return a result instead")
     }
 
-    /// What an operator can do next is a case; `CommandLines` writes it. Pages of help have examples, which a test parses.
+    /// A suggested command is an enum case that `CommandLines` writes. Help pages have examples, which a test parses.
     private static func writtenCommands(in file: SourceFile) -> [Violation] {
         guard file.isIn(productFolders), file.path != "coordinator/Commands/Lockflight.swift" else { return [] }
         let command =
@@ -119,15 +119,15 @@ enum StyleRules {
         let calls = file.violations(
             /\.has(Pre|Suf)fix\(|\.split\(separator: "|\.components\(separatedBy|\.trimmingCharacters\(/,
             in: [".has", ".split(", ".components(", ".trimming"], problem)
-        // A scalar's own properties are no character's.
+        // Properties of a scalar are not properties of a character.
         let kinds = file.violations(
             /(^|\W|\b(?!properties\b)\w+)\.is(Newline|Whitespace|Number|Letter|HexDigit)\b/,
             in: [".isN", ".isW", ".isL", ".isHex"],
             problem)
-        // In quotation marks: one sign, or an escaped one. A longer word is an element of a list.
+        // In quotation marks: one character, possibly escaped. A longer word is an element of a list.
         let signs = file.violations(
             /Index\(of: " {1,2}"|\.(prefix|drop|split)(\(\w+:)? \{ \$0 [!=]= "/, in: ["Index(of: ", "{ $0 "], problem)
-        // The contents of a string are only in the text.
+        // The contents of strings are only in `text`.
         let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
         let searches = lines.compactMap { index, line -> Violation? in
             guard line.contains(".contains(\""), !line.contains(/^\s*\/\//),

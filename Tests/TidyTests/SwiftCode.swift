@@ -1,6 +1,6 @@
 /// Just enough of Swift's lexical structure to tell code from words.
 enum SwiftCode {
-    /// The text with comments and string contents turned into spaces; lines and columns stay where they are.
+    /// The text with comments and string contents replaced by spaces; lines and columns stay the same.
     ///
     /// Code inside an interpolation stays code.
     static func blankingWords(in text: String) -> String {
@@ -25,7 +25,7 @@ enum SwiftCode {
         return found
     }
 
-    /// The index of the line where the first brace that opens after the place closes; nil for a requirement, which has no body.
+    /// The index of the line where the first brace after the place is closed; nil for a requirement, which has no body.
     private static func closingLine(in code: [String], from first: Int, after start: String.Index) -> Int? {
         var braces = 0
         var parentheses = 0
@@ -53,7 +53,7 @@ enum SwiftCode {
 
 extension SwiftCode {
     private struct Lexer {
-        /// Where the lexer stands; string literals and interpolations nest.
+        /// The lexer's nesting of string literals and interpolations.
         private enum Place {
             case code(parentheses: Int)
             case string(hashes: Int, isMultiline: Bool)
@@ -99,7 +99,7 @@ extension SwiftCode {
             position = end
         }
 
-        /// How many bytes from here on are none of these.
+        /// The number of bytes from here on that are none of these.
         private func run(without special: [UInt8]) -> Int {
             var end = position
             while end < bytes.count, !special.contains(bytes[end]) { end += 1 }
@@ -144,7 +144,7 @@ extension SwiftCode {
                 keep()
                 places.append(.code(parentheses: 0))
             } else if !isMultiline && starts("\n") {
-                places.removeLast()  // a quote inside a regex literal: no string after all
+                places.removeLast()  // a quote inside a regex literal, not a string
                 keep()
             } else {
                 blank()

@@ -1,7 +1,7 @@
 import Testing
 import UpgradeDomain
 
-/// What must hold of every comparison, over seeded families.
+/// Properties of every comparison, over seeded families.
 struct DeltaPropertyTests {
     static let seeds: Range<UInt64> = 0..<500
 
@@ -44,7 +44,7 @@ struct DeltaPropertyTests {
         }
     }
 
-    @Test func whatIsUnknownAfterwardsIsNeverQuiet() {
+    @Test func unknownAfterwardsAlwaysShows() {
         for seed in DeltaPropertyTests.seeds {
             let before = Family(seed: seed).capture
             let after = Family(seed: seed &* 31 &+ 7).capture

@@ -2,7 +2,7 @@ import ContentDigest
 import Testing
 import UpgradeDomain
 
-/// Readings fail closed, and deltas say what became of each item.
+/// Readings fail closed, and deltas describe the change of each item.
 struct ReadingTests {
     private func read(
         _ reader: Reader, _ body: String, code: Int = 200, truncated: Bool = false
@@ -69,7 +69,7 @@ struct ReadingTests {
         #expect(health(read(reader, #"{"t": "\#(time)", "s": {"a": "up"}}"#)).isEmpty == !isFresh)
     }
 
-    /// Before and after of one item, and its verdict.
+    /// One item before and after, and its verdict.
     @Test(
         arguments: [
             ("up", "up", DeltaVerdict.same), ("up", "down", .regressed), ("down", "up", .recovered),

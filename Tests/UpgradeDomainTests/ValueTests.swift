@@ -8,9 +8,9 @@ struct ValueTests {
     func aMovingTargetIsFloating(_ text: String) { #expect(Version(text).isFloating) }
 
     @Test(arguments: ["1.5.0", "2026.11", "4f2c9e1", "v3"])
-    func anExactVersionIsNot(_ text: String) { #expect(!Version(text).isFloating) }
+    func anExactVersionIsNotFloating(_ text: String) { #expect(!Version(text).isFloating) }
 
-    /// Sizes over ten hosts, and the batches that they make.
+    /// Sizes over ten hosts, and the resulting batches.
     @Test(
         arguments: [
             (["1", "25%", "100%"], [1, 2, 7]), (["1", "1", "100%"], [1, 9]), (["100%"], [10]),
@@ -47,7 +47,7 @@ struct ValueTests {
             "2026-11-23T12:00:00+00:60", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01",
             "9999-12-31T23:59:59-00:01",
         ])
-    func whatIsNoTimeIsNotRead(_ text: String) { #expect(WallTime(rfc3339: text) == nil) }
+    func invalidTimesAreNotRead(_ text: String) { #expect(WallTime(rfc3339: text) == nil) }
 
     @Test func timesAreWrittenAsTheyAreRead() {
         for text in ["2026-11-23T12:00:00Z", "2000-02-29T00:00:01Z", "1970-01-01T00:00:00Z"] {
@@ -69,7 +69,7 @@ struct ValueTests {
         #expect(last.milliseconds(since: first) == 253_402_300_799_999)
     }
 
-    @Test func anEpochRisesOnlySoFarAtOnce() {
+    @Test func anEpochRisesByABoundedStep() {
         #expect(Epoch(UInt64(9_007_199_254_740_992)) == nil)
         #expect(Epoch.highest.raised(by: 1) == nil)
         #expect(Epoch(1).raised(by: .max) == nil)
@@ -78,7 +78,7 @@ struct ValueTests {
         #expect(!Epoch(5).admits(4) && !Epoch(5).admits(4_294_967_302) && !Epoch(0).admits(.highest))
     }
 
-    @Test func aPointerFindsWhatRFC6901SaysItFinds() throws {
+    @Test func aPointerResolvesAsRFC6901Specifies() throws {
         let document = try JSONDecoder().decode(
             JSONValue.self, from: Data(#"{"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, "k\"l": 6, " ": 7}"#.utf8))
         #expect(document.value(at: "") == document)
@@ -141,7 +141,7 @@ struct ValueTests {
         #expect(verdict("ana", plan: "p2", hosts: "h1") == .void(by: "ana", changed: "plan"))
         #expect(verdict("ana", plan: "p1", hosts: "h2") == .void(by: "ana", changed: "hosts"))
         #expect(verdict("eve", plan: "p1", hosts: "h1") == .missing)
-        // As many runs as it names, and none of a later time; what 0.1.0 wrote names neither.
+        // Valid for as many runs as it names and until its end; approvals of 0.1.0 have neither limit.
         let approved = ApprovalStanding.Verdict.approved(by: "ana", claimedBy: "u")
         #expect(verdict("ana", plan: "p1", hosts: "h1", usedBy: ["r-1", "r-2"]) == approved)
         #expect(verdict("ana", plan: "p1", hosts: "h1", runs: 2, usedBy: ["r-1"]) == approved)
@@ -170,7 +170,7 @@ struct ValueTests {
     }
 }
 
-/// Addresses are what the system's own reader takes, and one place is one value.
+/// An address is whatever the system's own parser accepts, and one address has one value.
 struct HostAddressTests {
     @Test(
         arguments: [
@@ -178,7 +178,7 @@ struct HostAddressTests {
             "core-1.example.net",
             "web_1", "a", "example.net.", "1.example", "0x.example", "::", "1:2:3:4:5:6:7:8", "64:ff9b::192.0.2.33",
         ])
-    func anAddressIsTaken(_ text: String) { #expect(HostAddress(text) != nil) }
+    func anAddressIsAccepted(_ text: String) { #expect(HostAddress(text) != nil) }
 
     @Test(
         arguments: [
@@ -191,20 +191,20 @@ struct HostAddressTests {
             ":1:2:3:4:5:6:7",
             "1:2:3:4:5:6:7:", "::g", "1.2.3.4::", String(repeating: "a", count: 64),
         ])
-    func whatIsNoneIsNot(_ text: String) { #expect(HostAddress(text) == nil, "\(text)") }
+    func anInvalidAddressIsRefused(_ text: String) { #expect(HostAddress(text) == nil, "\(text)") }
 
     @Test(
         arguments: [
             ("::1", "0:0:0:0:0:0:0:1"), ("::1", "0000::0001"), ("LOCALHOST", "localhost"), ("a.example.", "A.example"),
             ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:DB8::a", "2001:db8:0:0:0:0:0:A"), ("::a00:1", "::10.0.0.1"),
         ])
-    func twoSpellingsAreOnePlace(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
+    func spellingsOfOneAddressMatch(_ one: String, _ other: String) { #expect(HostAddress(one) == HostAddress(other)) }
 
-    /// What may be handed to a program although it is no address: names of ssh_config, accounts, what was stored before.
+    /// Values that are safe to pass to a program without being addresses: ssh_config names, accounts, old values.
     @Test(arguments: [
         "node.1", "prod:db1", "CORP\\deploy", "[10.0.0.1]:2222", "rack_12", "a%eth0", "übung", "ana@corp",
     ])
-    func aNameThatIsNoAddressMayBeHarmless(_ text: String) { #expect(HostAddress.isHarmless(text)) }
+    func aNameThatIsNotAnAddressMayBeHarmless(_ text: String) { #expect(HostAddress.isHarmless(text)) }
 
     @Test(
         arguments: [
@@ -212,24 +212,24 @@ struct HostAddressTests {
             "a&b",
             "a>b", "a'b", "a\"b", "a/b", "~a", "a*", "{a,b}", "a!b", "-\u{301}x", "$\u{301}(id)",
         ])
-    func anOptionOrACommandIsNot(_ text: String) { #expect(!HostAddress.isHarmless(text)) }
+    func anOptionOrACommandIsNotHarmless(_ text: String) { #expect(!HostAddress.isHarmless(text)) }
 
-    @Test func anAddressWithItsPortOrUserIsTooMuch() {
+    @Test func anAddressWithAPortOrUserIsOvercomplete() {
         for text in ["10.0.0.1:22", "[::1]", "[::1]:22", "a@b", "host:2222"] {
             #expect(HostAddress.isOvercomplete(text))
         }
         for text in ["::1", "node.1", "prod:db1", "fe80::1%eth0"] { #expect(!HostAddress.isOvercomplete(text)) }
     }
 
-    @Test func differentPlacesDiffer() {
+    @Test func differentAddressesDiffer() {
         #expect(HostAddress("fe80::1%a") != HostAddress("fe80::1%b"))
         #expect(HostAddress("fe80::1%02") == HostAddress("fe80::1%2"))
         #expect(HostAddress("::1") != HostAddress("::2"))
         #expect(HostAddress("a") != HostAddress("b"))
     }
 
-    /// 50,000 texts of the letters of addresses, against inet_pton(3).
-    @Test func numbersAreThoseThatTheSystemReads() {
+    /// Compares 50,000 texts of address characters with inet_pton(3).
+    @Test func numericAddressesReadAsTheSystemReadsThem() {
         var generator = SystemRandomNumberGenerator()
         let pieces = ["0", "1", "12", "255", "256", "ffff", "a", "::", ":", ":", ":", ".", ".", "01", "10.0.0.1"]
         for _ in 0..<50_000 {
@@ -253,7 +253,7 @@ struct HostAddressTests {
     }
 }
 
-/// One id, one run of a script, whatever things are called.
+/// Each id belongs to one run of a script, whatever the names are.
 struct OperationIDTests {
     @Test(
         arguments: [
@@ -262,14 +262,14 @@ struct OperationIDTests {
             ("r-1", "h", "l", .step(name: "rollback!"), "r-1.h.l.rollback!21.1"),
             ("r-1", "a", "b.c", .step(name: "d.e"), "r-1.a.b!2ec.d!2ee.1"),
         ] as [(RunID, HostName, LayerName, OperationAction, String)])
-    func ordinaryNamesStand(_ run: RunID, _ host: HostName, _ layer: LayerName, _ action: OperationAction, _ id: String)
+    func plainNamesAreKept(_ run: RunID, _ host: HostName, _ layer: LayerName, _ action: OperationAction, _ id: String)
     {
         #expect(
             OperationID(run: run, placement: Placement(host: host, layer: layer), action: action, attempt: 1).rawValue
                 == id)
     }
 
-    @Test func noTwoRunsOfScriptsHaveOneID() {
+    @Test func noTwoOperationsShareAnID() {
         let words = [
             "a", "b", "a.b", "a!", "!2e", "a!2eb", "rollback!", "revert!", "1", ".", "", "é", "e\u{301}", "a/b", "2",
         ]
@@ -283,7 +283,7 @@ struct OperationIDTests {
             let action = isRollback ? OperationAction.rollback : .step(name: StepName(parts[3]))
             let id = OperationID(run: RunID(parts[0]), placement: placement, action: action, attempt: attempt)
             let what = [parts[0], parts[1], parts[2], isRollback ? "" : parts[3], "\(isRollback)", "\(attempt)"]
-            // As bytes: Swift's own `==` holds two spellings of a letter for one.
+            // Compared as bytes: Swift's own `==` treats two encodings of a letter as equal.
             let key = id.rawValue.utf8.map { String($0) }.joined(separator: " ")
             let before = seen[key] ?? what
             #expect(zip(before, what).allSatisfy { $0.utf8.elementsEqual($1.utf8) }, "\(id): \(before) and \(what)")

@@ -1,12 +1,12 @@
-"""A TCP proxy that spoils one connection: what networks do, at a byte that the test chooses.
+"""A TCP proxy that injects a network fault into one connection, at a byte that the test chooses.
 
 usage: proxy.py LISTEN_ADDRESSES PORT TARGET_ADDRESS TARGET_PORT FAULT CONNECTION BYTES
 
 FAULT is none, cut (FIN both ways), reset (RST), half (FIN to the client only) or stall (nothing more goes through).
-It strikes connection number CONNECTION, from 1, once BYTES have gone through it in both directions together.
-Or it is latency (everything arrives BYTES milliseconds later) or slow (BYTES a second go through, each way), from the first
+It hits connection number CONNECTION, from 1, once BYTES have gone through it in both directions together.
+Or it is latency (everything arrives BYTES milliseconds later) or slow (BYTES per second each way), from the first
 byte on; CONNECTION 0 means all. LISTEN_ADDRESSES are separated by commas.
-Prints `ready`, then for each connection that ends its number and its bytes.
+Prints `ready`, then the number and the bytes of each connection that ends.
 """
 import asyncio
 import socket
@@ -29,7 +29,7 @@ class Connection:
         self.rate = limit if is_struck and fault == "slow" else 0
 
     def strike(self):
-        """Whether the fault is due; applies it."""
+        """Returns whether the fault is due, and applies it."""
         if not self.strikes_at_a_byte or self.bytes < limit:
             return False
         if fault == "stall":
@@ -47,7 +47,7 @@ class Connection:
         return True
 
     async def delayed(self, reader):
-        """What is read, each piece when its time has come; many pieces may be on their way at once."""
+        """Yields each piece that was read after its delay; many pieces may be delayed at once."""
         loop = asyncio.get_running_loop()
         way = asyncio.Queue(maxsize=1024)
 
@@ -73,7 +73,7 @@ class Connection:
             async for data in self.delayed(reader):
                 yield data
         elif self.rate:
-            # A tenth of a second's worth at a time.
+            # At most a tenth of a second's worth at a time.
             while data := await reader.read(max(1, self.rate // 10)):
                 yield data
                 await asyncio.sleep(len(data) / self.rate)
@@ -86,7 +86,7 @@ class Connection:
             async for data in self.pieces(reader):
                 if self.is_stalled:
                     await asyncio.Event().wait()
-                # Up to the very byte, not to the end of a segment.
+                # Forwards up to the exact byte, not to the end of a segment.
                 room = limit - self.bytes if self.strikes_at_a_byte else len(data)
                 part = data[:max(0, min(room, len(data)))]
                 writer.write(part)

@@ -1,7 +1,7 @@
-"""Runs a command on an emulated terminal, and prints as JSON what a person could read there in the end: what has scrolled
-away, and the screen. After every fifth piece of output and a moment of quiet the terminal takes the next of its sizes, while
-the command is stopped: everything drawn for the old size has arrived by then. Without the quiet it would often be stopped
-between its look at the size and its drawing, which no program on a terminal can help.
+"""Runs a command on an emulated terminal, and prints as JSON what a person could read there at the end: the text that
+scrolled away, and the screen. After every fifth piece of output and a quiet moment the terminal takes its next size,
+with the command stopped: everything drawn for the old size has arrived by then. Without the pause it would often stop
+between reading the size and drawing, which no terminal program can avoid.
 
 usage: emulate.py ROWSxCOLUMNS[,ROWSxCOLUMNS...] COMMAND [ARGUMENT...]
 """
@@ -17,12 +17,12 @@ import termios
 
 import pyte
 
-# Far longer than one drawing takes, and far shorter than two are apart when nothing happens.
+# Much longer than one drawing, and much shorter than the time between drawings when nothing happens.
 QUIET_SECONDS = 0.05
 
 
 def stop(child):
-    """Stops the command; False where it has ended before."""
+    """Stops the command; returns False if it has already ended."""
     os.kill(child, signal.SIGSTOP)
     return os.waitid(os.P_PID, child, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
 
