@@ -12,7 +12,7 @@ package struct Approval: Codable, Hashable, Sendable {
     /// How many runs it is valid for; nil for any number, as in approvals from 0.1.0. A run uses the approval with its
     /// first change. A run that changed nothing does not use it up.
     package var runs: Int?
-    /// When it ends: a run that has changed nothing by then changes nothing; nil for never.
+    /// When it expires: a run that has changed nothing by then may no longer change anything; nil for never.
     package var until: WallTime?
 
     package init(
@@ -35,7 +35,7 @@ package struct Approval: Codable, Hashable, Sendable {
 package struct RecoveryApproval: Codable, Hashable, Sendable {
     /// What is approved.
     package enum Action: String, Codable, Hashable, Sendable {
-        /// The failed step once more.
+        /// Run the failed step again.
         case rerun
         case rollback
     }

@@ -38,7 +38,7 @@ package struct ApprovalStanding: Codable, Hashable, Sendable {
         case ended(by: Owner, at: WallTime)
         case missing
     }
-    /// A layer, who may approve it, and whether one of them did.
+    /// A layer, who may approve it, and whether one of them has.
     package struct LayerStanding: Codable, Hashable, Sendable {
         package var layer: LayerName
         package var owners: [Owner]

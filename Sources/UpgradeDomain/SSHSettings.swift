@@ -9,7 +9,7 @@ package struct SSHSettings: Codable, Hashable, Sendable {
     package var identityFiles: [String]
     /// The name under which known_hosts files list the host's keys; nil means its address and port.
     package var hostKeyAlias: String?
-    /// The way as ssh_config says it, where the inventory leaves it open.
+    /// The jump route from ssh_config, if the inventory does not set one.
     package var proxyJump: String?
     /// Options that ssh_config sets but Lockflight does not follow, by their names in ssh_config(5).
     package var notHonoured: [String]
