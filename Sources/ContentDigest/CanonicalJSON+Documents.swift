@@ -25,7 +25,7 @@ extension CanonicalJSON {
     /// against what this build would read and write again.
     ///
     /// - Parameters:
-    /// - names: the member names on the path to it.
+    ///   - names: the member names on the path to it.
     ///   - document: JSON, canonical or not.
     /// - Returns: nil if the document does not contain it.
     package static func bytes(of names: [String], in document: [UInt8]) -> [UInt8]? {

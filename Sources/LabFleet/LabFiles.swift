@@ -30,7 +30,7 @@ struct LabFiles {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// One owner per layer, so that approvals are worth something.
+    /// One owner per layer, so that approvals of different layers need different owners.
     static func owner(of layer: LayerName) -> String { "\(layer)-owner" }
 
     func plan(from source: Version, to target: Version) -> String {

@@ -7,17 +7,18 @@ package import UpgradeDomain
 extension Ledger {
     /// Starts a run in one transaction: its row, its first event and its claim on every host.
     ///
-    /// With `definition.succession` the predecessor is superseded in the same transaction: it gets a last event and
-    /// its hosts are free for this run. `predecessorSequence` is the predecessor's head that the succession was
-    /// computed from; nothing may have happened there since.
+    /// With `definition.succession` the predecessor is superseded in the same transaction: it gets a last event, and
+    /// its hosts become free for this run. `predecessorSequence` is the predecessor's head that the succession was
+    /// computed from. Nothing may have happened there since.
     ///
     /// - Parameters:
-    ///   - predecessorFollower: Stands at the predecessor's head, as in ``append``. The new run has no overview before its driver's
-    ///     first event.
-    ///   - runs: the runs of this plan, and their heads, by which its approvals were found to be unused. Nothing may have happened in
-    ///     them since; nil where nobody asked.
-    /// - Throws: `hostClaimed` names the run that has a host and the way out; `conflict` when the predecessor or another run of the plan
-    ///   went on; `contradiction` when the definition does not fit itself or this ledger.
+    ///   - predecessorFollower: Its state is at the predecessor's head, as in ``append``. The new run has no overview
+    ///     before its driver's first event.
+    ///   - runs: the runs of this plan with their heads, from which its approvals were found unused. Nothing may have
+    ///     happened in them since; nil if this was not checked.
+    /// - Throws: `hostClaimed` names the run that has a host and how to resolve that; `conflict` if the predecessor or
+    ///   another run of the plan has new events; `contradiction` if the definition is inconsistent with itself or with
+    ///   this ledger.
     package func startRun(
         _ definition: RunDefinition, after predecessorSequence: UInt64? = nil, by user: String, at time: WallTime,
         predecessorFollowedBy predecessorFollower: (any RunFollower)? = nil, judgedBy runs: [RunID: UInt64]? = nil
@@ -96,16 +97,16 @@ extension Ledger {
             run: definition.run)
     }
 
-    /// All runs, the last started first.
+    /// All runs, the latest started first.
     package func runs() throws(LedgerError) -> [RunSummary] {
         try read("list the runs") { db in
             try Row.fetchAll(db, sql: Database.summarySQL + " ORDER BY runs.number DESC").map(RunSummary.init(row:))
         }
     }
 
-    /// The run that a person means: its id or the first characters of one.
+    /// Finds a run from an operator's text: its ID or the first characters of one.
     ///
-    /// - Throws: `unknownRun`; `ambiguous` when several runs fit.
+    /// - Throws: `unknownRun`; `ambiguous` if several runs match.
     package func run(matching text: String) throws(LedgerError) -> RunSummary {
         let prefix = text.count >= LedgerLimits.prefixCharacters ? text : "-"
         return try read("look up the run '\(text)'") { db in
@@ -137,13 +138,13 @@ extension Database {
     }
 }
 
-/// A run's row as the append needs it.
+/// The columns of a run's row that an append needs.
 struct RunRow {
     var id: RunID
     var standing: RunStanding
     var head: EventChain.Head
 
-    /// Refuses what would change a run that has ended.
+    /// Refuses to change a run that has ended.
     func requireOpen() throws(LedgerError) {
         switch standing {
         case .open: return
@@ -262,7 +263,7 @@ extension LedgerError {
 }
 
 extension RunID {
-    /// Whether the id can safely be part of a file name.
+    /// Whether the ID can safely be part of a file name.
     var isFileName: Bool {
         let isPlain = rawValue.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)

@@ -6,11 +6,12 @@ package import UpgradeDomain
 extension Ledger {
     /// Recomputes every hash from the stored bytes, and every cached value from the events.
     ///
-    /// Reads one consistent state, while others go on writing. Checking 100,000 events takes seconds.
+    /// Reads one consistent state, while other processes go on writing. Checking 100,000 events takes seconds.
     ///
     /// - Parameters:
     ///   - run: Only this run; nil checks all runs, the file, the schema and the documents.
-    ///   - follower: makes one that stands before a run's first event; with it the overviews are compared as well.
+    ///   - follower: makes a follower in the state before a run's first event; with it, the overviews are compared as
+    ///     well.
     package func verify(
         run: RunID? = nil, followedBy follower: (@Sendable () -> any RunFollower)? = nil
     ) throws(LedgerError) -> Verification {
@@ -19,7 +20,7 @@ extension Ledger {
             if let damage = try db.fileDamage() { return Verification(chains: [], faults: [damage]) }
             let foundSchema = try db.schemaObjects()
             var faults = Database.schemaFaults(expected: expectedSchema, found: foundSchema)
-            // Rows can be read safely only from tables that have the columns we know.
+            // Rows can be read safely only from tables that have the expected columns.
             guard expectedSchema.allSatisfy({ !$0.key.begins(with: "table ") || foundSchema[$0.key] == $0.value })
             else {
                 return Verification(chains: [], faults: faults)
@@ -93,7 +94,7 @@ extension Database {
     }
 }
 
-/// One walk along a run's chain, gathering what the events say on the way.
+/// One pass along a run's chain that collects what the events say.
 private struct ChainCheck {
     let run: RunID
     let ledger: LedgerID
@@ -104,7 +105,7 @@ private struct ChainCheck {
     private var standing = RunStanding.open
     private var attachedEpochs: [Epoch] = []
     private var evidence: [Digest: UInt64] = [:]
-    /// Raw answers were deleted on purpose: those that are left must still be what they were.
+    /// Raw answers were deleted on purpose. The remaining ones must still match their digests.
     private var isPruned = false
     private var follower: (any RunFollower)?
 
@@ -122,7 +123,7 @@ private struct ChainCheck {
         let rows = try Row.fetchCursor(
             db, sql: "SELECT * FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
         while faults.isEmpty, let row = try rows.next() { try visit(row) }
-        // What the events say is known only when all of them are proven.
+        // The events' content is trusted only when all of them are verified.
         guard faults.isEmpty else { return }
         try compareHead(db)
         guard faults.isEmpty else { return }

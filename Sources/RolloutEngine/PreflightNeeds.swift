@@ -13,7 +13,7 @@ package struct PreflightNeeds: Hashable, Sendable {
     init() { (commands, requires, keeps) = ([], [], []) }
 
     /// - Parameters:
-    /// - layers: the plan's layers that the host belongs to.
+    ///   - layers: the plan's layers that the host belongs to.
     ///   - steps: those of a layer that run on the host.
     package init(
         of host: Host, _ plan: Plan, _ layers: [PlanLayer], run: RunID, steps: (PlanLayer) -> [Step] = { $0.steps }

@@ -4,9 +4,9 @@ extension RolloutState {
     /// What must happen next. Pure: the same state and time give the same decision, before and after a crash.
     ///
     /// - Parameters:
-    /// - wall: decides whether the approvals of a run that has changed nothing are still valid.
-    /// - followed: the operations that the calling process has sent, or has asked about, and will report on. Nothing is
-    ///   due for them meanwhile. They are not facts: they end with the process.
+    ///   - wall: decides whether the approvals of a run that has changed nothing are still valid.
+    ///   - followed: the operations that the calling process has sent, or has asked about, and will report on. Nothing
+    ///     is due for them meanwhile. They are not facts: they end with the process.
     package func next(
         at now: MonotonicTime, _ wall: WallTime, following followed: Set<OperationID> = []
     ) -> Decision {

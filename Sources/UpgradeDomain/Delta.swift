@@ -28,10 +28,10 @@ package enum EvidenceComparison {
     /// *unknown*.
     ///
     /// - Parameters:
-    /// - before: the capture to compare with, such as the baseline.
+    ///   - before: the capture to compare with, such as the baseline.
     ///   - after: the later capture.
-    /// - expects: items that are expected to change; from ``PlanLayer/expects``.
-    /// - measures: how far numbers may move; from ``Plan/measures``.
+    ///   - expects: items that are expected to change; from ``PlanLayer/expects``.
+    ///   - measures: how far numbers may move; from ``Plan/measures``.
     package static func deltas(
         before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:]
     ) -> [ItemDelta] {

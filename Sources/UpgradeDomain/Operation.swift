@@ -123,8 +123,8 @@ package struct OperationRecord: Codable, Hashable, Sendable {
     /// The last lines of a text to show, without trailing empty lines.
     ///
     /// - Parameters:
-    /// - text: the output, or its end.
-    /// - beginsCut: whether more was printed before it.
+    ///   - text: the output, or its end.
+    ///   - beginsCut: whether more was printed before it.
     package static func lastLines(of text: String, beginsCut: Bool) -> [String] {
         var lines = text.lines.map { String($0) }
         if beginsCut, let first = lines.first { lines[0] = "…" + first }
