@@ -8,23 +8,23 @@ extension SSHTarget {
         jumps.isEmpty
             ? "" : "-J \(ShellText.word(jumps.map { "\($0.user)@\($0.address):\($0.port)" }.joined(separator: ","))) "
     }
-    /// On the machine itself: whoever stands in between answers a scan as it answered this connection.
+    /// Must be run on the machine itself: a man in the middle would answer a scan just as it answered this connection.
     private var readKeys: String { "on its own console, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" }
 
     private var keyPath: String { identities.first?.path ?? "KEY" }
-    /// Without a file it finds the agent's keys itself.
+    /// Without a file argument it uses the agent's keys.
     private var copyKey: String {
         "ssh-copy-id \(identities.first?.hasFile == false ? "" : "-i \(ShellText.word(keyPath)) ")-p \(port) \(ShellText.word("\(user)@\(address)"))"
     }
 
-    /// The finished story for a code met while talking to this host.
+    /// The complete error for a code that occurred with this host.
     ///
-    /// `detail` is already printable and belongs in the sentence; `cause` is the lower layer's words for a log.
+    /// `detail` is already printable and goes into the sentence. `cause` is the lower layer's own text, for a log.
     func error(_ code: SSHError.Code, detail: String? = nil, cause: String? = nil) -> SSHError {
         SSHError(code: code, host: host, message: message(code, detail.map { ": \($0)" } ?? ""), cause: cause)
     }
 
-    /// What one of the jump hosts before this host failed with.
+    /// The error for this host when one of the jump hosts before it failed.
     func error(behind jump: SSHError, jumps: [String]? = nil) -> SSHError {
         SSHError(
             code: jump.code, host: host, failedHost: jump.failedHost,
@@ -33,10 +33,10 @@ extension SSHTarget {
             cause: jump.cause)
     }
 
-    /// Whether a key of this type is pinned, so that another one of it is a change.
+    /// Whether a key of this type is pinned, so that a different key of the type counts as a change.
     func pins(type: some StringProtocol) -> Bool { hostKeys.contains { $0.type == type } }
 
-    /// The key that was shown beside those that are pinned.
+    /// The key that the host presented, next to the pinned keys.
     func mismatch(type: some StringProtocol, fingerprint: some StringProtocol) -> String {
         let pinned = hostKeys.map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
         return "it shows \(type) \(fingerprint), pinned is \(pinned)"

@@ -2,18 +2,18 @@ import FoundationEssentials
 import Glibc
 import SafeText
 
-/// A key that this machine logs in with, read once for all connections.
+/// A key that this machine logs in with, loaded once for all connections.
 ///
-/// Parsing a key for every connection costs more CPU than the rest of the login together. The key's bytes never
-/// leave the process, or the ssh-agent that holds them: libssh2 asks for a signature and gets one.
+/// Parsing a key for every connection costs more CPU than the rest of the login. The private key never leaves this
+/// process, or the ssh-agent that holds it: libssh2 requests a signature and gets one.
 package final class SSHIdentity: Sendable {
-    /// Who has the private half.
+    /// Where the private half is.
     enum Signer: Sendable {
         case process(OpenSSHPrivateKey)
         case agent(SSHAgent)
     }
 
-    /// The file that names the key, or the words for an ssh-agent that no file was needed for; for errors.
+    /// The file of the key, or the description of an ssh-agent if no file was needed; for errors.
     package let path: String
     /// Whether `path` is a file.
     let hasFile: Bool
@@ -25,7 +25,7 @@ package final class SSHIdentity: Sendable {
     let fingerprint: String
     let signer: Signer
 
-    /// The private half, where this process has it.
+    /// The private half, if this process has it.
     var ownKey: OpenSSHPrivateKey? {
         switch signer {
         case .process(let key): key
@@ -33,7 +33,7 @@ package final class SSHIdentity: Sendable {
         }
     }
 
-    /// What its signatures are called: RSA keys sign with SHA-512 (RFC 8332), all others under their own name.
+    /// The name of its signature algorithm: RSA keys sign with SHA-512 (RFC 8332), all others under their own name.
     var signatureAlgorithm: String { type == "ssh-rsa" ? "rsa-sha2-512" : type }
 
     private init(path: String, hasFile: Bool = true, publicKey: SSHHostKey, signer: Signer) {
@@ -61,12 +61,12 @@ package final class SSHIdentity: Sendable {
         }
     }
 
-    /// The key whose public half stands in a file and whose private half an agent holds.
+    /// A key whose public half is in a file and whose private half is in an agent.
     ///
-    /// The file is a public key, or a private key with a passphrase, which is not needed: its public half is legible,
-    /// except in the formats of before 2014, which need the `.pub` file beside them.
-    /// - Throws: `keyNotHeld` when the agent does not hold it, `agentFailed` when it does not say, and what
-    ///   `load(path:)` throws about the file.
+    /// The file is a public key, or a private key with a passphrase. The passphrase is not needed, because the public
+    /// half is readable, except in formats from before 2014, which need the `.pub` file next to them.
+    /// - Throws: `keyNotHeld` if the agent does not hold it, `agentFailed` if it does not answer, and the errors of
+    ///   `load(path:)` about the file.
     package static func load(path: String, heldBy agent: SSHAgent) async throws(SSHError) -> SSHIdentity {
         let publicKey: SSHHostKey
         switch try content(of: path) {
@@ -87,9 +87,9 @@ package final class SSHIdentity: Sendable {
         return SSHIdentity(path: path, publicKey: publicKey, signer: .agent(agent))
     }
 
-    /// The keys that an agent holds and this process can log in with, in the agent's order.
+    /// The keys that an agent holds and that this process can log in with, in the agent's order.
     ///
-    /// - Throws: `agentFailed` when it does not say.
+    /// - Throws: `agentFailed` if it does not answer.
     package static func all(heldBy agent: SSHAgent) async throws(SSHError) -> [SSHIdentity] {
         try await agent.publicKeyBlobs().compactMap { blob in
             guard let key = SSHHostKey(blob: blob), OpenSSHPrivateKey.types.contains(key.type) else { return nil }
@@ -98,7 +98,7 @@ package final class SSHIdentity: Sendable {
         }
     }
 
-    /// As OpenSSH does: only for files of one's own, as root reads those of others on purpose.
+    /// Like OpenSSH, checks only files of the current user, because root may read other users' files on purpose.
     private static func requireUnexposed(_ path: String) throws(SSHError) {
         var status = stat()
         guard stat(path, &status) == 0, status.st_uid == getuid(), status.st_mode & 0o077 != 0 else { return }
@@ -110,7 +110,7 @@ package final class SSHIdentity: Sendable {
     private enum Content {
         case privateKey(OpenSSHPrivateKey)
         case publicKey(SSHHostKey)
-        /// With its public half where that is legible.
+        /// With its public half if that is readable.
         case encrypted(SSHHostKey?)
     }
 
