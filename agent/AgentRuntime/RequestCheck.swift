@@ -2,7 +2,7 @@ import AgentProtocol
 import SafeText
 import UpgradeDomain
 
-/// Refuses requests that no honest coordinator sends, before anything looks at them.
+/// Refuses requests that a valid coordinator never sends, before any other code uses them.
 enum RequestCheck {
     static func check(_ request: AgentRequest) throws(Refusal) {
         switch request {
@@ -108,7 +108,7 @@ enum RequestCheck {
         }
     }
 
-    /// Whether a path is, or leads, elsewhere than below the folder that it is relative to.
+    /// Whether a path is, or leads, outside the folder that it is relative to.
     private static func leadsOut(_ path: String) -> Bool {
         let parts = path.fields(separatedBy: "/").filter { !$0.isSpelled(".") }
         return parts.isEmpty || path.begins(with: "/") || parts.contains { $0.isSpelled("..") }
@@ -130,7 +130,7 @@ enum RequestCheck {
         guard !id.rawValue.isEmpty else { throw Refusal(.malformed, "the operation has no id") }
     }
 
-    /// What reaches the kernel as a C string can not hold a zero byte.
+    /// Text that is passed to the kernel as a C string cannot contain a zero byte.
     private static func text(_ texts: [String]) throws(Refusal) {
         guard !texts.contains(where: { $0.utf8.contains(0) }) else {
             throw Refusal(.malformed, "a text holds a zero byte")

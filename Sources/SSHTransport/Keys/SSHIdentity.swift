@@ -47,8 +47,8 @@ package final class SSHIdentity: Sendable {
 
     /// Reads an OpenSSH private key file: ed25519, ECDSA on a NIST curve or RSA from 2048 bits, without a passphrase.
     ///
-    /// - Throws: `keyUnreadable`, `keyEncrypted`, `keyNotHeld` or `keyTypeUnsupported`, each naming the command that
-    ///   helps. After `keyEncrypted` and `keyNotHeld`, which a public key alone gets, an ssh-agent may have the key.
+    /// - Throws: `keyUnreadable`, `keyEncrypted`, `keyNotHeld` or `keyTypeUnsupported`, each with the command that
+    ///   helps. After `keyEncrypted`, or `keyNotHeld` (the file is only a public key), an ssh-agent may have the key.
     package static func load(path: String) throws(SSHError) -> SSHIdentity {
         switch try content(of: path) {
         case .privateKey(let key):

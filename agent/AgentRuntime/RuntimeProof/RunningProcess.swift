@@ -3,14 +3,14 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// One process as the kernel shows it: what it runs, since when, what it listens on (proc(5)).
+/// One process as the kernel reports it: what it runs, since when, and what it listens on (proc(5)).
 struct RunningProcess {
     let pid: Int32
     private let status: ProcessStatus
-    /// The program's path as the kernel has it; ` (deleted)` at its end means that the file is gone or replaced.
+    /// The program's path from the kernel; ` (deleted)` at its end means that the file was deleted or replaced.
     private let executable: String
 
-    /// - Throws: *unknown* where this user may not look at the process.
+    /// - Throws: *unknown* if this user may not inspect the process.
     init(pid: Int32) throws(LinkFailure) {
         guard let status = ProcessStatus(pid: pid), status.isAlive else {
             throw LinkFailure(isUnknown: false, "process \(pid) does not run")
@@ -25,14 +25,14 @@ struct RunningProcess {
         self.executable = executable
     }
 
-    /// Its program's path, if another file lies there now, or none.
+    /// Its program's path, if a different file is there now, or none.
     private var replacedProgram: String? {
         executable.rest(before: " (deleted)").map { String($0) }
     }
 
     var item: EvidenceItem { .holds(.process, "\(pid), \(executable)") }
 
-    /// Its start on the wall clock; the kernel counts in ticks, so this is the end of the tick in which it began.
+    /// Its start on the wall clock. The kernel counts in ticks, so this is the end of the tick in which it started.
     var started: WallTime {
         var sinceBoot = timespec()
         clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
@@ -46,8 +46,8 @@ struct RunningProcess {
 
     var startedItem: EvidenceItem { .holds(.started, started.rfc3339Milliseconds) }
 
-    /// Whether a program or library that it executes from was replaced on disk since. What programs themselves make
-    /// and unlink (shared memory, files of just-in-time compilers) is none.
+    /// Whether a program or library that it has mapped as executable was replaced on disk since. Files that programs
+    /// create and unlink themselves (shared memory, files of just-in-time compilers) do not count.
     func mappings() -> EvidenceItem {
         guard let maps = SystemFile.text(of: "/proc/\(pid)/maps", limitBytes: AgentLimits.processTableBytes),
             !maps.isEmpty
@@ -71,7 +71,7 @@ struct RunningProcess {
         return nil
     }
 
-    /// Whether it runs a file of the release: its program, or for an interpreter the file that it was given.
+    /// Whether it runs a file of the release: its program, or for an interpreter the file passed to it.
     func program(of release: ReleaseManifest) -> EvidenceItem {
         if let path = replacedProgram {
             return .fails(.program, "\(path) was replaced after process \(pid) began")
@@ -108,7 +108,7 @@ struct RunningProcess {
         return .holds(.program, interpreter.map { "\(name), by \($0)" } ?? name)
     }
 
-    /// Whether the process or a child of it listens on a TCP port, in its own network namespace.
+    /// Whether the process or one of its children listens on a TCP port, in its own network namespace.
     func listens(on port: String, _ link: RuntimeLink) -> EvidenceItem {
         guard let wanted = ListeningPort(port) else { return .unknown(link, "'\(port)' is no port") }
         let sockets = wanted.sockets(in: "/proc/\(pid)")

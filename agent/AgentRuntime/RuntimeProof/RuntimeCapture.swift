@@ -3,7 +3,7 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// Looks at the links of a runtime proof, one item each. What can not be looked at is *unknown*, with the cause.
+/// Inspects the links of a runtime proof, one item each. A link that cannot be inspected is *unknown*, with the cause.
 struct RuntimeCapture {
     private let source: RuntimeSource
     private let workingDirectory: String
@@ -62,7 +62,7 @@ struct RuntimeCapture {
         return items + source.ports.enumerated().map { process.listens(on: $1, .port($0 + 1)) }
     }
 
-    /// The nearest word for it decides: the container's, the unit's, the pid file's, then who listens.
+    /// The most specific source decides: the container, the unit, the pid file, then the process that listens.
     private func processID(_ container: ContainerFacts?, _ unit: UnitFacts?) throws(LinkFailure) -> Int32 {
         if let container { return try container.processID() }
         if let unit { return try unit.processID() }
@@ -84,10 +84,10 @@ struct RuntimeCapture {
         throw LinkFailure(isUnknown: false, "nobody listens on \(source.ports[0])")
     }
 
-    // MARK: Tools of the host
+    // MARK: Host tools
 
     private func checkoutItems(_ path: String) -> [EvidenceItem] {
-        // A checkout's own settings may name programs, which would run as the agent.
+        // A checkout's own settings may name programs, which would run as the agent's user.
         let git = [
             "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", path,
         ]
@@ -141,7 +141,7 @@ struct RuntimeCapture {
     }
 }
 
-/// Why a link does not hold, or could not be looked at.
+/// Why a link is not valid, or could not be inspected.
 struct LinkFailure: Error, Hashable {
     var isUnknown: Bool
     var words: String
