@@ -9,7 +9,7 @@ extension Lab {
     ) async throws(LabError) {
         let host = try host(name)
         guard let layer = layer ?? host.layers.first, host.layers.contains(layer) else {
-            throw LabError(.unknownHost, "\(name) does not stand in layer \(layer?.rawValue ?? "?")")
+            throw LabError(.unknownHost, "\(name) is not in layer \(layer?.rawValue ?? "?")")
         }
         let release = host.release(target)
         let place = host.place(of: layer)

@@ -9,7 +9,7 @@ struct LabFiles {
     func inventory() -> String {
         var lines = [
             "# The inventory of this lab.", "version: 1",
-            "sshConfig: none               # a lab looks the same whoever starts it", "defaults:",
+            "sshConfig: none               # a lab looks the same for every user", "defaults:",
             "  user: \(LabUser.name)",
             "  port: \(lab.hosts.first?.sshPort ?? 22)", "  identityFile: \(lab.identityPath)", "layers:",
         ]

@@ -161,7 +161,7 @@ enum LabProcess {
         while !left.isEmpty {
             guard clock.now < deadline else {
                 let lines = left.map { "\($0) \(commandLine(of: $0))" }.joined(separator: "; ")
-                throw LabError(.neverEnded, "\(what) was killed and does not end: \(lines)")
+                throw LabError(.neverEnded, "\(what) was killed but has not ended: \(lines)")
             }
             for pid in left { end(pid) }
             try? await clock.sleep(for: .milliseconds(10))

@@ -96,7 +96,7 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
         if let witness = witnesses?.first(where: { !hashes.contains($0.head) }) {
             throw Fault(
                 "the witness \(witness.host)",
-                "it keeps the head \(witness.head.short) of \(witness.origin), which no event has")
+                "it keeps the head \(witness.head.short) of \(witness.origin), which matches no event")
         }
         return recorded
     }
@@ -124,7 +124,7 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
         var held: Set<Digest> = []
         for blob in blobs {
             guard let bytes = blob.bytes, Digest.sha256(of: bytes) == blob.digest else {
-                throw Fault("the evidence \(blob.digest.short)", "its bytes do not have its digest")
+                throw Fault("the evidence \(blob.digest.short)", "its bytes do not match its digest")
             }
             held.insert(blob.digest)
         }
@@ -158,11 +158,11 @@ extension EvidenceBundle.Event {
             kind: kind, payloadDigest: Digest.sha256(of: bytes), previousHash: previousHash,
             recordedAtMilliseconds: recordedAtMilliseconds, run: run, sequence: sequence, version: version)
         guard (try? link.hash()) == hash else {
-            throw EvidenceBundle.Fault(place, "it does not have its hash: it was edited")
+            throw EvidenceBundle.Fault(place, "it does not match its hash: it was edited")
         }
         guard version <= EventChain.eventVersion, let event = try? CanonicalJSON.stored(RunEvent.self, from: bytes),
             event.kind == kind
-        else { throw EvidenceBundle.Fault(place, "this build can not read its shape \(version)") }
+        else { throw EvidenceBundle.Fault(place, "this build can not read its format \(version)") }
         return RecordedEvent(
             sequence: sequence, recordedAt: WallTime(clamping: recordedAtMilliseconds), event: event, hash: hash)
     }

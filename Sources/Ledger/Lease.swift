@@ -173,7 +173,7 @@ extension Database {
     func refuseWhenDeposed(_ epoch: Epoch, run: RunID) throws {
         let last = try lastDriver(of: run)
         guard last?.epoch != epoch else { return }
-        let newer = last.map { "\($0.name) drives it with epoch \($0.epoch)" } ?? "nobody has driven it"
+        let newer = last.map { "\($0.name) drives it with epoch \($0.epoch)" } ?? "no process has driven it"
         throw LedgerError(
             .deposed,
             "This process may no longer drive the run \(run): its epoch is \(epoch), and \(newer). Nothing "

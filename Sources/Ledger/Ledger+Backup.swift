@@ -65,7 +65,7 @@ extension Ledger {
         guard verification.isSound else {
             throw LedgerError(
                 .damaged,
-                "The backup does not hold: \(faults) faults; nothing was restored.",
+                "The backup is not valid: \(faults) faults; nothing was restored.",
                 next: .verifyLedger(file: backup))
         }
         try write("be marked as restored") { db in

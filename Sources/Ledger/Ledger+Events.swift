@@ -200,7 +200,7 @@ extension RecordedEvent {
         guard version <= EventChain.eventVersion else {
             throw LedgerError(
                 .newerSchema,
-                "Event \(sequence) of the run \(run) has the newer shape \(version); use the "
+                "Event \(sequence) of the run \(run) has the newer format \(version); use the "
                     + "Lockflight that wrote it.", run: run)
         }
         let event: RunEvent

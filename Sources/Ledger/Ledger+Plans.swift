@@ -78,12 +78,12 @@ extension Ledger {
             guard let first = found.first else {
                 throw LedgerError(
                     .unknownPlan,
-                    "No plan is called '\(text)' and no digest starts so.", next: .listPlans)
+                    "No plan is named '\(text)', and no digest starts with it.", next: .listPlans)
             }
             guard found.count == 1 else {
                 let digests = found.map { ($0.name("digest") as Digest).short }.joined(separator: ", ")
                 throw LedgerError(
-                    .ambiguous, "'\(text)' fits \(counted(found.count, "plan")); name one by its digest: \(digests).")
+                    .ambiguous, "'\(text)' matches \(counted(found.count, "plan")); use a digest: \(digests).")
             }
             return try StoredPlan(row: first)
         }
@@ -198,7 +198,7 @@ extension LedgerError {
         }
         guard readBack == value else {
             throw LedgerError(
-                .contradiction, "The \(what) reads back as something else than it is, so nothing was recorded.")
+                .contradiction, "The \(what) does not read back as the same value, so nothing was recorded.")
         }
         return bytes
     }

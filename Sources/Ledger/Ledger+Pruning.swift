@@ -18,8 +18,8 @@ extension Ledger {
             guard row.standing != .open, row.standing != .quarantined else {
                 throw LedgerError(
                     .contradiction,
-                    "The run \(run) is \(row.standing.word) and needs its evidence; nothing was deleted. Only a run that ended "
-                        + "is pruned.", run: run)
+                    "The run \(run) is \(row.standing.word) and needs its evidence; nothing was deleted. Only a run "
+                        + "that has ended can be pruned.", run: run)
             }
             var needed: Set<Digest> = []
             let readable = "SELECT id FROM runs WHERE standing <> 'quarantined'"

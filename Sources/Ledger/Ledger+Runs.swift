@@ -54,7 +54,8 @@ extension Ledger {
             guard !isStale else {
                 throw LedgerError(
                     .conflict,
-                    "Another run of this plan went on while its approvals were judged, so nothing was recorded; start again."
+                    "Another run of this plan continued while its approvals were checked, so nothing was recorded; "
+                        + "start again."
                 )
             }
             return try db.append(started, to: run, after: .beforeFirst, at: time, followedBy: nil)
@@ -82,12 +83,12 @@ extension Ledger {
             } else if names.isEmpty {
                 "it has no hosts"
             } else if Set(names).count != names.count {
-                "it names a host twice"
+                "it lists a host twice"
             } else if let stray = definition.approvals.first(where: { !$0.isFor(plan: planDigest, hosts: hostsDigest) })
             {
                 "the approval of \(stray.owner) is for another plan or other hosts"
             } else if (definition.succession == nil) != (predecessorSequence == nil) {
-                "a succession and the predecessor's head go together"
+                "a succession and the predecessor's head must be given together"
             } else {
                 nil
             }
@@ -122,7 +123,7 @@ extension Ledger {
             guard found.count == 1 || first.id.rawValue == text else {
                 throw LedgerError(
                     .ambiguous,
-                    "'\(text)' fits \(counted(found.count, "run")); write more of the id: "
+                    "'\(text)' matches \(counted(found.count, "run")); write more of the id: "
                         + found.map(\.id.rawValue).joined(separator: ", ") + ".")
             }
             return first
@@ -219,7 +220,7 @@ extension Database {
                 throw LedgerError(
                     .hostClaimed,
                     "The host \(host) belongs to the run \(owner), which has not ended, so \(run) did not start. Finalize "
-                        + "\(owner), cancel it where it has changed nothing, or take its place: start with --succeeds "
+                        + "\(owner), cancel it if it has changed nothing, or replace it: start with --succeeds "
                         + "\(owner).", next: .status(run: RunID(owner)), run: RunID(owner))
             }
             try cachedStatement(sql: "INSERT INTO host_claims (host, run) VALUES (?, ?)")
@@ -257,7 +258,7 @@ extension RunSummary {
 extension LedgerError {
     static func unknownRun(_ run: RunID) -> LedgerError {
         LedgerError(
-            .unknownRun, "There is no run '\(run)' in this ledger; without an id a command takes the last one started.",
+            .unknownRun, "There is no run '\(run)' in this ledger; without an id a command uses the run started last.",
             next: .status(run: nil), run: run)
     }
 }

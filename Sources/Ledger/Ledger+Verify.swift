@@ -75,7 +75,7 @@ extension Database {
             case (_, nil): LedgerFault(code: .schemaChanged, message: "the \(name) is missing")
             case (let expected?, let found?):
                 expected == found
-                    ? nil : LedgerFault(code: .schemaChanged, message: "the \(name) is not as Lockflight creates it")
+                    ? nil : LedgerFault(code: .schemaChanged, message: "the \(name) differs from Lockflight's own")
             }
         }
     }
@@ -88,7 +88,8 @@ extension Database {
             guard Digest.sha256(of: row.bytes("document")) != digest else { continue }
             faults.append(
                 LedgerFault(
-                    code: .documentChanged, message: "a document in \(table) does not have its digest \(digest.short)"))
+                    code: .documentChanged,
+                    message: "a document in \(table) does not match its digest \(digest.short)"))
         }
         return faults
     }
@@ -154,7 +155,7 @@ private struct ChainCheck {
         guard try link.hash() == hash else {
             return report(
                 .eventChanged, sequence,
-                "event \(sequence) does not have its hash: its payload, kind, version, time "
+                "event \(sequence) does not match its hash: its payload, kind, version, time "
                     + "or hash was edited")
         }
         do {
@@ -227,7 +228,7 @@ private struct ChainCheck {
     private mutating func compareProjections(_ db: Database) throws {
         let stored = try db.existingRun(run).standing
         if stored != standing {
-            report(.projectionDiffers, nil, "the run reads \(stored.word), and its events say \(standing.word)")
+            report(.projectionDiffers, nil, "the run is stored as \(stored.word), but its events say \(standing.word)")
         }
         let claimed = Set(
             try String.fetchAll(db, sql: "SELECT host FROM host_claims WHERE run = ?", arguments: [run.rawValue]))
@@ -236,8 +237,8 @@ private struct ChainCheck {
             report(
                 .projectionDiffers, nil,
                 due.contains(host)
-                    ? "the host \(host) is not claimed by the run, and its events say it is"
-                    : "the host \(host) is claimed by the run, and its events do not say so")
+                    ? "the host \(host) is not claimed by the run, but its events say that it is"
+                    : "the host \(host) is claimed by the run, but its events do not say so")
         }
         let leased = Set(
             try Int64.fetchAll(db, sql: "SELECT epoch FROM leases WHERE run = ?", arguments: [run.rawValue]))
@@ -259,7 +260,7 @@ private struct ChainCheck {
             if Digest.sha256(of: row.bytes("bytes")) != digest {
                 report(
                     .evidenceChanged, sequence,
-                    "the evidence \(digest.short) of event \(sequence) does not have its "
+                    "the evidence \(digest.short) of event \(sequence) does not match its "
                         + "digest")
             }
         }
@@ -271,11 +272,11 @@ private struct ChainCheck {
         else { return }
         let due = try follower.change(whole: true)
         if due.document != document {
-            report(.projectionDiffers, nil, "the overview of the run is not what its events say")
+            report(.projectionDiffers, nil, "the overview of the run does not match its events")
         }
         let stored = Set(try db.placementOverviews(of: run))
         for own in Set(Set(due.placements).symmetricDifference(stored).map(\.placement)).sorted() {
-            report(.projectionDiffers, nil, "the overview of \(own) is not what its events say")
+            report(.projectionDiffers, nil, "the overview of \(own) does not match its events")
         }
     }
 

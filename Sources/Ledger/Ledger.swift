@@ -176,7 +176,7 @@ package actor Ledger {
                     throw LedgerError(
                         .olderSchema,
                         "The ledger \(path) has the older schema \(version); any command that writes, such as the import of an "
-                            + "inventory, brings it up to date.", next: .importInventory(file: nil))
+                            + "inventory, upgrades it.", next: .importInventory(file: nil))
                 }
                 guard let id = try String.fetchOne(db, sql: "SELECT ledger_id FROM meta") else {
                     throw LedgerError(.damaged, "The ledger \(path) has lost its identity; restore a backup.")
@@ -244,7 +244,7 @@ package actor Ledger {
                     // GRDB's own way to forbid writes here is a pragma, after which SQLite compiles every statement
                     // again.
                     guard db.totalChangesCount == changes else {
-                        throw LedgerError(.storageFailed, "The ledger \(path) was to be read only.")
+                        throw LedgerError(.storageFailed, "The ledger \(path) was opened read-only.")
                     }
                     return .commit
                 }
@@ -280,8 +280,8 @@ package actor Ledger {
             throw LedgerError(
                 .commitUnknown,
                 "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the "
-                    + "commit. Nothing new starts. Free space or repair the disk; what is recorded is read again then, and "
-                    + "the run goes on from there.", next: .resume(run: nil), cause: failure.cause)
+                    + "commit. Nothing new starts. Free space or repair the disk; then what is recorded is read "
+                    + "again, and the run continues from there.", next: .resume(run: nil), cause: failure.cause)
         }
         guard let result else {
             throw LedgerError(.storageFailed, "The ledger \(path) could not \(purpose): the transaction never ran.")

@@ -86,7 +86,7 @@ extension LedgerError {
             self.init(
                 .diskFull,
                 "The ledger \(path) could not \(purpose): its disk is full. Nothing of this was "
-                    + "recorded, all that was recorded before is kept, and nothing new starts; free space on that "
+                    + "recorded, everything recorded before is kept, and nothing new starts; free space on that "
                     + "disk and repeat the command.", cause: cause)
         case .SQLITE_READONLY, .SQLITE_PERM:
             self.init(
@@ -99,8 +99,8 @@ extension LedgerError {
         case .SQLITE_CORRUPT:
             self.init(
                 .damaged,
-                "The ledger \(path) could not \(purpose): the file is damaged. Copy it and its -wal file "
-                    + "away before anything else; then see what still holds, or restore a backup.",
+                "The ledger \(path) could not \(purpose): the file is damaged. First copy it and its -wal file "
+                    + "to a safe place; then check what is still valid, or restore a backup.",
                 next: .verifyLedger(file: nil), cause: cause)
         case .SQLITE_CANTOPEN:
             self.init(

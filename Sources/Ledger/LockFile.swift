@@ -21,7 +21,7 @@ final class LockFile: Sendable {
             guard code == EWOULDBLOCK else { throw failure("lock", path, code) }
             throw LedgerError(
                 .leaseHeld,
-                "Another process already holds \(path), although this ledger never gave that epoch out: "
+                "Another process already holds \(path), although this ledger never issued that epoch: "
                     + "a driver of an earlier copy of the ledger is still alive. End it first.")
         }
         return LockFile(descriptor: descriptor)

@@ -76,7 +76,7 @@ enum PrivateFile {
         var status = stat()
         guard stat(path, &status) == 0 else { return }
         let what = isFolder ? "The folder \(path) of the ledger \(ledger)" : "The ledger \(path)"
-        let consequence = "What is in a ledger decides which commands run as you; nothing was read."
+        let consequence = "The content of a ledger decides which commands run as you; nothing was read."
         let isShared = isShared(isFolder ? path : folder(of: path))
         // Only a folder of root or of the caller can mark its content as shared: anyone can create such a folder for a
         // group.
@@ -84,15 +84,16 @@ enum PrivateFile {
         guard status.st_uid == geteuid() || status.st_uid == 0 || isColleagues else {
             throw LedgerError(
                 .untrusted,
-                "\(what) belongs to \(account(status.st_uid)), and neither to you nor to root. \(consequence) Work as its owner, or "
-                    + "copy it to a folder of yours once you know what it holds.")
+                "\(what) belongs to \(account(status.st_uid)), not to you or to root. \(consequence) Work as its "
+                    + "owner, or copy it to a folder of yours after you have checked its content.")
         }
         let forbidden: mode_t = isShared ? 0o002 : 0o022
         guard status.st_mode & forbidden == 0 else {
             throw LedgerError(
                 .untrusted,
-                "\(what) can be written by others (mode \(String(status.st_mode & 0o7777, radix: 8))). \(consequence) Operators who "
-                    + "share one keep it in a folder that root made for their group, with mode 2770.",
+                "\(what) can be written by other users (mode \(String(status.st_mode & 0o7777, radix: 8))). "
+                    + "\(consequence) Operators who share one keep it in a folder that root made for "
+                    + "their group, with mode 2770.",
                 next: .program(words: ["chmod", "go-w", "--", path]))
         }
     }

@@ -12,9 +12,9 @@ package struct Verification: Hashable, Sendable {
 
     /// What no check of the ledger alone can find; shown next to a sound verdict.
     package static let undetectable = """
-        Without a witness this can not tell a sound ledger from one that was rewritten whole by someone who \
-        recomputed every hash, or from an older copy. Compare it with what its hosts keep (ledger witness), or \
-        with a head that somebody else kept.
+        Without a witness this can not distinguish a sound ledger from one that was rewritten completely by \
+        someone who recomputed every hash, or from an older copy. Compare it with what its hosts keep \
+        (ledger witness), or with a head that someone else kept.
         """
 }
 

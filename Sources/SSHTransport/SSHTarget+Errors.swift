@@ -66,16 +66,16 @@ extension SSHTarget {
             "\(words) did not confirm within \(deadlines.exec) that a command started\(detail); whether it runs is "
                 + "unknown. Ask the host before repeating it: \(tryByHand)"
         case .connectionLost:
-            "the connection to \(words) was lost\(detail); what was under way there may go on, its outcome is unknown "
-                + "until the host is asked again. Try: \(tryByHand)"
+            "the connection to \(words) was lost\(detail); a command that was running there may "
+                + "continue, and its outcome is unknown until the host is asked again. Try: \(tryByHand)"
         case .progressTimedOut:
-            "\(words) sent nothing more\(detail); the command there may still run, its outcome is unknown until the "
+            "\(words) sent nothing more\(detail); the command there may still run, and its outcome is unknown until the "
                 + "host is asked again. Try: \(tryByHand)"
         case .uploadFailed:
-            "the upload to \(words) failed\(detail); the file there is not whole. Check the disk there with: "
+            "the upload to \(words) failed\(detail); the file there is incomplete. Check the disk there with: "
                 + "ssh -p \(port) \(user)@\(address) df -h"
         case .uploadTimedOut:
-            "\(words) took nothing more of what was uploaded\(detail); the file there is not whole, and nothing uses it. "
+            "\(words) stopped accepting the upload\(detail); the file there is incomplete, and nothing uses it. "
                 + "Check the disk and the load there with: ssh -p \(port) \(user)@\(address) 'df -h; uptime'"
         case .closed:
             "the connection to \(words) was already closed on this side\(detail); nothing more was sent to it. "
@@ -112,12 +112,12 @@ extension SSHTarget {
                 + "attempted. Check the load and the network there, then try: \(tryByHand)"
         case .handshakeFailed:
             return
-                "no key exchange with \(words) came about\(detail); no login was attempted. It may be no SSH server, or "
-                + "sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: " + tryByHand
+                "the key exchange with \(words) failed\(detail); no login was attempted. It may not be an SSH server, "
+                + "or sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: " + tryByHand
         case .handshakeGivenUp:
             return
-                "this tool's libssh2 gave up the key exchange with \(words)\(detail); no login was attempted. It may be "
-                + "no SSH server. Try: " + tryByHand
+                "this tool's libssh2 gave up the key exchange with \(words)\(detail); no login was attempted. It may "
+                + "not be an SSH server. Try: " + tryByHand
         case .noCommonAlgorithm:
             return "\(words) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
                 + tryByHand
@@ -129,7 +129,7 @@ extension SSHTarget {
             return "\(words) shows a host key that is not pinned\(detail); no login was attempted. Compare it with "
                 + "the host's own key before trusting it: \(readKeys)"
         case .hostKeyChanged:
-            return "\(words) shows another host key than the pinned one\(detail); no login was attempted, because "
+            return "\(words) shows a host key other than the pinned one\(detail); no login was attempted, because "
                 + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
         case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyExposed, .keyEncrypted,
             .keyNotHeld,

@@ -100,7 +100,7 @@ import UpgradeDomain
             let byPID = try stack.items { $0.pidFile = path }
             #expect(byPID.values.contains { $0.value.contains("\(path) can not be read") }, "\(byPID)")
             let byManifest = try stack.items { $0.manifest = path }
-            #expect(byManifest.values.contains { $0.value.contains("is no ordinary file") }, "\(byManifest)")
+            #expect(byManifest.values.contains { $0.value.contains("is not a regular file") }, "\(byManifest)")
         }
         // A file that the manifest lists.
         try stack.shell("cd current && f=$(sed -n '1s/^.\\{66\\}//p' manifest.sha256) && rm \"$f\" && mkfifo \"$f\"")
@@ -132,7 +132,7 @@ import UpgradeDomain
         ("no manifest", "rm releases/1/manifest.sha256", "program", "no manifest", .unknown),
         ("damaged", "echo service.py > releases/1/manifest.sha256", "manifest", "line 1", .unknown),
         ("empty", ": > releases/1/manifest.sha256", "files", "lists no file", .unknown),
-        ("gone", "echo 999999999 > run/pid", "process", "does not run", .unhealthy),
+        ("gone", "echo 999999999 > run/pid", "process", "is not running", .unhealthy),
         ("gone", "echo 999999999 > run/pid", "started", "does not run", .unhealthy),
         ("no pid", "echo none > run/pid", "process", "holds no process id", .unknown),
     ]
@@ -155,7 +155,7 @@ import UpgradeDomain
         try stack.name(stack.service.processIdentifier)
         let silent = try stack.items { $0.ports = [stack.port, "1"] }
         #expect(silent["port 1"]?.health == .healthy)
-        #expect(silent["port 2"] == EvidenceItem(key: "port 2", value: "nobody listens on 1", health: .unhealthy))
+        #expect(silent["port 2"] == EvidenceItem(key: "port 2", value: "no process listens on 1", health: .unhealthy))
         let nobody = try stack.items {
             $0.ports = ["1"]
             $0.pidFile = nil
@@ -243,7 +243,7 @@ import UpgradeDomain
         let intact = try differing()
         #expect(intact.count == 1 && intact[0].hasPrefix("releases/2/manifest.sha256 is "), "\(intact)")
         try stack.shell("echo '#' >> releases/1/service.py")
-        #expect(try differing().contains("releases/1/manifest.sha256: service.py is not what the manifest says"))
+        #expect(try differing().contains("releases/1/manifest.sha256: service.py does not match the manifest"))
     }
 
     // MARK: Recorded outputs

@@ -59,7 +59,7 @@ enum CommandCapture {
             isWanted: isWanted)
         answer.instrumentDigest = instrument?.digest
         if instrument?.isReplaced == true {
-            let words = "\(setting.script) was replaced or touched while it ran, so what answered is not known"
+            let words = "\(setting.script) was replaced or touched while it ran, so the file that answered is not known"
             answer.failure = answer.failure ?? failed(.untrusted, words).failure
         }
         return answer
@@ -103,7 +103,7 @@ enum CommandCapture {
         let survivors = child.endGroup(alreadyEnded: false)
         answer.failure = UnknownReason(
             .timedOut,
-            "no end within \(timeout.components.seconds) s" + (survivors ? "; a process of it would not die" : ""))
+            "no end within \(timeout.components.seconds) s" + (survivors ? "; a process of it survived" : ""))
         return answer
     }
 

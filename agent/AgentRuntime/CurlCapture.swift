@@ -77,7 +77,7 @@ enum CurlCapture {
             guard words.count >= 2, words[0].starts(with: Array("HTTP/".utf8)),
                 let status = Int(String(decoding: words[1].prefix(3), as: UTF8.self)),
                 let end = endOfHead(rest)
-            else { return .failed(.unreachable, "curl's output is no HTTP answer") }
+            else { return .failed(.unreachable, "curl's output is not an HTTP answer") }
             let head = rest[..<end]
             rest = rest[end...]
             guard status >= 200 else { continue }

@@ -35,7 +35,7 @@ enum Executability {
     private static func hindrance(to file: String, _ mode: Int32) -> String? {
         var status = stat()
         guard stat(file, &status) == 0 else { return errno == ENOENT ? "not there" : systemErrorText(errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return "no ordinary file" }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "not a regular file" }
         guard access(file, mode) != 0 else { return nil }
         let failure = errno
         guard mode == X_OK else { return systemErrorText(failure) }
@@ -58,7 +58,7 @@ enum Executability {
         if !head.starts(with: Array("#!".utf8)), emulatorsAreThere { return nil }
         guard head.starts(with: Array("#!".utf8)) else {
             return
-                "neither a program nor a script with a first line like '#!/bin/bash': name what runs it in front of it"
+                "neither a program nor a script with a first line like '#!/bin/bash': put its interpreter before it"
         }
         let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0a }, as: UTF8.self)
         if line.ends(with: "\r") {
@@ -110,7 +110,7 @@ enum Executability {
             let (place, length) = (head.number(at: entry + 8, bytes: 8), head.number(at: entry + 32, bytes: 8))
             guard place >= 0, length > 1, place <= head.count, length <= head.count - place else { return nil }
             let loader = String(decoding: head[place..<place + length - 1], as: UTF8.self)
-            return access(loader, X_OK) == 0 ? nil : "the loader \(loader) that it asks for: \(systemErrorText(errno))"
+            return access(loader, X_OK) == 0 ? nil : "the loader \(loader) that it needs: \(systemErrorText(errno))"
         }
         return nil
     }

@@ -34,8 +34,8 @@ package struct FileSystem: Disk {
         guard status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & 0o022 == 0 else {
             throw Refusal(
                 .internalFailure,
-                "others than the agent's account may write \(path) (owner \(status.st_uid)), so what is in it is not believed; "
-                    + "nothing was done. On the host: chown \(geteuid()) \(path); chmod 700 \(path)")
+                "accounts other than the agent's can write \(path) (owner \(status.st_uid)), so its content is not "
+                    + "trusted; nothing was done. On the host: chown \(geteuid()) \(path); chmod 700 \(path)")
         }
     }
 
@@ -49,7 +49,7 @@ package struct FileSystem: Disk {
         let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            if errno == EINVAL { throw Refusal(.internalFailure, "\(path) is no ordinary file") }
+            if errno == EINVAL { throw Refusal(.internalFailure, "\(path) is not a regular file") }
             throw Refusal.system(errno, "open \(path)")
         }
         defer { close(descriptor) }

@@ -33,7 +33,7 @@ struct HTTPAnswer: Sendable {
         if let encoding = contentEncodings.first(where: { !["", "identity"].contains($0.lowercasedASCII) }) {
             return UnknownReason(
                 .wrongContentType,
-                "the answer is compressed (Content-Encoding: \(encoding)), though that was not asked for")
+                "the answer is compressed (Content-Encoding: \(encoding)), although that was not requested")
         }
         guard Set(contentTypes).count <= 1 else {
             return UnknownReason(
@@ -109,7 +109,7 @@ enum HTTPCapture {
     ) -> HTTPAnswer {
         let limit = ProtocolLimits.surfaceBytes + more
         guard let target = HTTPTarget(url: source.url) else {
-            return .failed(.notRun, "'\(source.url)' is no URL of an HTTP service")
+            return .failed(.notRun, "'\(source.url)' is not the URL of an HTTP service")
         }
         switch target.route {
         case .address(let address, let port):
@@ -125,7 +125,7 @@ enum HTTPCapture {
     ) -> HTTPAnswer {
         // A socket address, not a name: a static executable must not call the resolver.
         guard let socket = try? SocketAddress(ipAddress: address, port: port) else {
-            return .failed(.notRun, "'\(address)' is no address")
+            return .failed(.notRun, "'\(address)' is not an address")
         }
         let loop = loops.next()
         let answer = loop.makePromise(of: HTTPAnswer.self)

@@ -76,7 +76,7 @@ package struct HostAgent: Sendable {
                 throw Refusal(.operationSeen, "operation \(id) was settled as never run; it can not start")
             case .running(let journaled), .ended(let journaled, _), .lost(let journaled, _):
                 guard journaled.request.isRepeated(by: request) else {
-                    throw Refusal(.operationSeen, "operation \(id) was begun with another request; its id is used up")
+                    throw Refusal(.operationSeen, "operation \(id) was begun with another request; its id is taken")
                 }
                 return nil
             }

@@ -68,7 +68,7 @@ struct HostSecrets {
         let secret = Array(text.reversed().drop(while: isSpace).reversed())
         guard !secret.isEmpty, secret.count <= AgentLimits.secretFileBytes,
             secret.allSatisfy({ $0 >= 0x20 && $0 < 0x7f })
-        else { throw UnknownReason(.notRun, "the secret in \(path) is empty or no line of text") }
+        else { throw UnknownReason(.notRun, "the secret in \(path) is empty or not a single line of text") }
         return secret
     }
 }

@@ -76,8 +76,9 @@ struct KeptFiles: Sendable {
         {
             let names = order.paths.joined(separator: ", ")
             problems.append(
-                "\(names) (kept for '\(ShellText.line(order.command.arguments))', in which no file of it is known as the script, so that it "
-                    + "would run without it; name that file in the plan with 'script: ./PATH')")
+                "\(names) (kept for '\(ShellText.line(order.command.arguments))', which names none of these files as "
+                    + "its script, so it would not use the kept copy; name the script in the plan "
+                    + "with 'script: ./PATH')")
         }
         return problems
     }
@@ -313,8 +314,8 @@ private struct KeepBudget {
         guard entries + tree.entries <= AgentLimits.keptFiles, bytes + tree.bytes <= AgentLimits.keptBytes else {
             throw Refusal(
                 .limitExceeded,
-                "more than \(AgentLimits.keptFiles) files or \(AgentLimits.keptBytes >> 20) MiB would have to be kept for the way back; "
-                    + "name what it needs with rollback.keeps")
+                "more than \(AgentLimits.keptFiles) files or \(AgentLimits.keptBytes >> 20) MiB would have to be kept "
+                    + "for the rollback; name what it needs with rollback.keeps")
         }
     }
 }

@@ -97,7 +97,7 @@ struct OperationSupervisor {
         let outcome = try execute(setting) { instrument = $0 }
         if outcome == .exited(code: 0), instrument?.isReplaced == true {
             let words =
-                "guardrail \(setting.script) was replaced or touched while it ran, so what let it pass is not known"
+                "guardrail \(setting.script) was replaced or touched while it ran, so its verdict can not be trusted"
             note(words)
             return .notStarted(detail: words)
         }
@@ -129,8 +129,8 @@ struct OperationSupervisor {
         if isReplaced {
             record.scriptReplaced = true
             note(
-                "\(setting.script) was replaced or touched while it was started: what ran may be other than was digested"
-            )
+                "\(setting.script) was replaced or touched while it was started: "
+                    + "the file that ran may differ from the digested one")
         }
         if let copy, copy.hasVanished {
             record.copyVanished = true
@@ -149,7 +149,7 @@ struct OperationSupervisor {
         switch try kept.need(of: command, in: request.workingDirectory) {
         case .nothing: return nil
         case .notKept(let script):
-            note("no copy of \(script) was kept before the change; the one in place runs")
+            note("no copy of \(script) was kept before the change; the present file runs")
             return nil
         case .repaired(let script):
             note("\(script) was changed after it had failed, and runs as it is now")
@@ -163,7 +163,7 @@ struct OperationSupervisor {
                 copy.remove()
                 throw error
             }
-            note("\(changed) has changed since the run began; what runs was kept from before: \(copy.paths)")
+            note("\(changed) has changed since the run began; a copy from before the change runs: \(copy.paths)")
             return copy
         }
     }

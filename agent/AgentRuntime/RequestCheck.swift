@@ -20,7 +20,7 @@ enum RequestCheck {
                 try check(keep.command, AgentLimits.operationTimeoutSeconds)
                 try text(keep.paths)
                 guard !keep.paths.contains(where: leadsOut) else {
-                    throw Refusal(.malformed, "what is kept does not lie in the working directory")
+                    throw Refusal(.malformed, "a path to keep is outside the working directory")
                 }
             }
             guard preflight.preserve.isEmpty || preflight.run != nil else {
@@ -85,7 +85,7 @@ enum RequestCheck {
             let lines = names + Array(http.headers.values)
             guard names.allSatisfy({ !$0.isEmpty && !$0.holds(anyOf: ":") }),
                 lines.allSatisfy({ !$0.holds(anyOf: "\n\r") })
-            else { throw Refusal(.malformed, "a header is no line of text") }
+            else { throw Refusal(.malformed, "a header is not a single line of text") }
         }
     }
 
@@ -133,7 +133,7 @@ enum RequestCheck {
     /// Text that is passed to the kernel as a C string cannot contain a zero byte.
     private static func text(_ texts: [String]) throws(Refusal) {
         guard !texts.contains(where: { $0.utf8.contains(0) }) else {
-            throw Refusal(.malformed, "a text holds a zero byte")
+            throw Refusal(.malformed, "a text contains a zero byte")
         }
     }
 }

@@ -53,7 +53,7 @@ package struct Session: Sendable {
 
     func requireHello() throws(Refusal) {
         switch state {
-        case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
+        case .awaitingHello: throw Refusal(.helloFirst, "send hello first")
         case .reading, .driving: break
         }
     }
@@ -61,8 +61,8 @@ package struct Session: Sendable {
     /// The driver, for a request that changes something.
     func driver() throws(Refusal) -> Driver {
         switch state {
-        case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
-        case .reading: throw Refusal(.readOnly, "the session said hello without an epoch, so it only reads")
+        case .awaitingHello: throw Refusal(.helloFirst, "send hello first")
+        case .reading: throw Refusal(.readOnly, "the session sent hello without an epoch, so it only reads")
         case .driving(let driver): return driver
         }
     }

@@ -148,8 +148,9 @@ package final class SSHIdentity: Sendable {
         SSHError(
             code: .keyNotHeld, host: path,
             message: """
-                the private half of \(path) is not at hand: \(detail), so no host can be logged into with it; add it to \
-                the ssh-agent of SSH_AUTH_SOCK with: ssh-add -- \(ShellText.word(String(path.rest(before: ".pub") ?? path[...])))
+                the private half of \(path) is not available: \(detail), so no host can be logged into with it; add it \
+                to the ssh-agent of SSH_AUTH_SOCK with: \
+                ssh-add -- \(ShellText.word(String(path.rest(before: ".pub") ?? path[...])))
                 """)
     }
 }
@@ -162,7 +163,8 @@ extension SSHError {
             self.init(
                 code: .keyUnreadable, host: path,
                 message: """
-                    \(path) is not a whole OpenSSH key, \(consequence); check it with: ssh-keygen -y -f \(ShellText.word(path))
+                    \(path) is not a complete OpenSSH key, \(consequence); check it with: \
+                    ssh-keygen -y -f \(ShellText.word(path))
                     """,
                 cause: detail)
         case .encrypted:
@@ -183,8 +185,9 @@ extension SSHError {
             self.init(
                 code: .keyExposed, host: path,
                 message: """
-                    the private key \(path) can be read by others (mode \(String(mode, radix: 8))), \(consequence), as OpenSSH would \
-                    not use it either; if nobody has taken it, keep it to yourself with: chmod 600 -- \(ShellText.word(path))
+                    the private key \(path) can be read by other users (mode \(String(mode, radix: 8))), \(consequence), \
+                    as OpenSSH would not use it either; if nobody has copied it, make it \
+                    private with: chmod 600 -- \(ShellText.word(path))
                     """)
         case .olderFormat(let label):
             self.init(

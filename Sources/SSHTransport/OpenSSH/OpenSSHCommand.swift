@@ -73,7 +73,7 @@ package final class OpenSSHCommand: RemoteCommand {
             return .failure(target.error(.limitExceeded, detail: "ssh could not be run", cause: cause))
         }
         guard case .exited(let code) = status else {
-            return .failure(target.error(.connectionLost, detail: "its ssh was ended by somebody else"))
+            return .failure(target.error(.connectionLost, detail: "its ssh was ended by another process"))
         }
         let hadStarted = await pipe.log.hasStarted
         switch await pipe.endLog() {

@@ -44,7 +44,7 @@ struct LoginAttempts {
             let reason = failure.fault.map { "its ssh-agent did not sign, \($0.words)" } ?? "refused"
             return "\(key.path) (\(key.type) \(key.fingerprint)): \(reason)"
         }
-        let leftOut = leftOutCount == 0 ? [] : ["not tried, as a server counts refusals: \(leftOutCount) more"]
+        let leftOut = leftOutCount == 0 ? [] : ["not tried, because a server counts refusals: \(leftOutCount) more"]
         return (tried + leftOut).joined(separator: "; ")
     }
 }

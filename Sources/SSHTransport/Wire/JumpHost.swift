@@ -69,7 +69,7 @@ actor JumpHost {
     }
 
     private static func givenUp(_ code: SSHError.Code) -> SSHError {
-        SSHError(code: code, host: "jump host", message: "the attempt was given up on this side")
+        SSHError(code: code, host: "jump host", message: "the attempt was cancelled on this side")
     }
 
     /// Hands out turns while there are any, and opens another connection if the others are slow.

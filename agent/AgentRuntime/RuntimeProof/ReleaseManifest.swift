@@ -42,7 +42,7 @@ struct ReleaseManifest {
             guard body.prefix(64).count == 64, let digest = Digest(hexadecimal: Substring(body.prefix(64))),
                 rest.count > 2, rest.first == UInt8(ascii: " "),
                 [UInt8(ascii: " "), UInt8(ascii: "*")].contains(rest.dropFirst().first)
-            else { throw UnknownReason(.unparsable, "line \(index + 1) of the manifest is not as sha256sum writes it") }
+            else { throw UnknownReason(.unparsable, "line \(index + 1) of the manifest is not in sha256sum format") }
             let written = Substring(rest.dropFirst(2))
             let name = isEscaped ? unescaped(written) : String(written)
             let path = absolutePath(name, in: folder)
@@ -84,7 +84,7 @@ struct ReleaseManifest {
                     ? .fails(.files, "\(name(of: path)) is missing")
                     : .unknown(.files, "\(name(of: path)) can not be read: \(systemErrorText(cause))")
             }
-            if found != wanted { return .fails(.files, "\(name(of: path)) is not what the manifest says") }
+            if found != wanted { return .fails(.files, "\(name(of: path)) does not match the manifest") }
         }
         let count = digests.count
         return .holds(.files, "\(count) as the manifest says")

@@ -13,7 +13,7 @@ struct RunningProcess {
     /// - Throws: *unknown* if this user may not inspect the process.
     init(pid: Int32) throws(LinkFailure) {
         guard let status = ProcessStatus(pid: pid), status.isAlive else {
-            throw LinkFailure(isUnknown: false, "process \(pid) does not run")
+            throw LinkFailure(isUnknown: false, "process \(pid) is not running")
         }
         guard let executable = SystemFile.link("/proc/\(pid)/exe") else {
             throw LinkFailure(
@@ -80,7 +80,7 @@ struct RunningProcess {
             guard let found = Digest.ofFile("/proc/\(pid)/exe") else {
                 return .unknown(.program, "\(executable) can not be read: \(systemErrorText(errno))")
             }
-            guard found == wanted else { return .fails(.program, "\(executable) is not what the manifest says") }
+            guard found == wanted else { return .fails(.program, "\(executable) does not match the manifest") }
             return written(executable, release, by: nil)
         }
         let directory = SystemFile.link("/proc/\(pid)/cwd") ?? "/"
@@ -110,9 +110,9 @@ struct RunningProcess {
 
     /// Whether the process or one of its children listens on a TCP port, in its own network namespace.
     func listens(on port: String, _ link: RuntimeLink) -> EvidenceItem {
-        guard let wanted = ListeningPort(port) else { return .unknown(link, "'\(port)' is no port") }
+        guard let wanted = ListeningPort(port) else { return .unknown(link, "'\(port)' is not a port") }
         let sockets = wanted.sockets(in: "/proc/\(pid)")
-        guard !sockets.isEmpty else { return .fails(link, "nobody listens on \(port)") }
+        guard !sockets.isEmpty else { return .fails(link, "no process listens on \(port)") }
         var isHidden = false
         for member in ProcessTable.family(of: pid) {
             guard let held = ListeningPort.sockets(of: member) else {
@@ -123,6 +123,6 @@ struct RunningProcess {
         }
         return isHidden
             ? .unknown(link, "the sockets of process \(pid) can not be looked at; the agent needs its user or root")
-            : .fails(link, "another process than \(pid) listens on \(port)")
+            : .fails(link, "a process other than \(pid) listens on \(port)")
     }
 }

@@ -78,10 +78,10 @@ struct RuntimeCapture {
             return pid
         }
         guard let port = ListeningPort(source.ports[0]) else {
-            throw LinkFailure(isUnknown: true, "'\(source.ports[0])' is no port")
+            throw LinkFailure(isUnknown: true, "'\(source.ports[0])' is not a port")
         }
         if let pid = port.listener() { return pid }
-        throw LinkFailure(isUnknown: false, "nobody listens on \(source.ports[0])")
+        throw LinkFailure(isUnknown: false, "no process listens on \(source.ports[0])")
     }
 
     // MARK: Host tools
@@ -134,7 +134,7 @@ struct RuntimeCapture {
         if let failure = answer.failure { return .failure(LinkFailure(isUnknown: true, failure.detail)) }
         switch answer.end {
         case .exited(code: 0) where !answer.isTruncated: return .success(text)
-        case .exited(code: 0): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) said too much"))
+        case .exited(code: 0): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) printed too much"))
         case .exited(let code): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) exited \(code)"))
         case .signaled, nil: return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) did not end by itself"))
         }
