@@ -181,7 +181,7 @@ package struct Refusal: Codable, Hashable, Sendable, Error {
         case ownedElsewhere
         /// A newer coordinator has driven the host.
         case staleEpoch
-        /// The session said hello without an epoch.
+        /// The session sent hello without an epoch.
         case readOnly
         /// The ID was run or tombstoned before.
         case operationSeen

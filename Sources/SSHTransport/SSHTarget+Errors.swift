@@ -69,8 +69,8 @@ extension SSHTarget {
             "the connection to \(words) was lost\(detail); a command that was running there may "
                 + "continue, and its outcome is unknown until the host is asked again. Try: \(tryByHand)"
         case .progressTimedOut:
-            "\(words) sent nothing more\(detail); the command there may still run, and its outcome is unknown until the "
-                + "host is asked again. Try: \(tryByHand)"
+            "\(words) sent nothing more\(detail); the command there may still run, and its outcome is unknown "
+                + "until the host is asked again. Try: \(tryByHand)"
         case .uploadFailed:
             "the upload to \(words) failed\(detail); the file there is incomplete. Check the disk there with: "
                 + "ssh -p \(port) \(user)@\(address) df -h"

@@ -49,7 +49,8 @@ package struct Host: Codable, Hashable, Sendable {
     package var labels: [String: String]
     /// Absolute path of the deployment checkout on the host; commands run there.
     package var workingDirectory: String
-    /// Absolute path of the folder on the host where agents are kept; nil means `.local/lib/lockflight` in the login's home.
+    /// Absolute path of the folder on the host where agents are kept; nil means `.local/lib/lockflight` in the login
+    /// account's home.
     package var agentDirectory: String?
     /// Values for `${var.NAME}` in the plan's commands and URLs.
     package var variables: [String: String]

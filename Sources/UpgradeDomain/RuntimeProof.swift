@@ -115,7 +115,7 @@ package enum RuntimeLink: Hashable, Sendable, CustomStringConvertible {
     case worktree
     /// The SHA-256 of the manifest.
     case manifest
-    /// Every file of the manifest is what the manifest says.
+    /// Every file in the manifest matches it.
     case files
     /// The process exists.
     case process

@@ -185,8 +185,8 @@ extension SSHError {
             self.init(
                 code: .keyExposed, host: path,
                 message: """
-                    the private key \(path) can be read by other users (mode \(String(mode, radix: 8))), \(consequence), \
-                    as OpenSSH would not use it either; if nobody has copied it, make it \
+                    the private key \(path) can be read by other users (mode \(String(mode, radix: 8))), \
+                    \(consequence), as OpenSSH would not use it either; if nobody has copied it, make it \
                     private with: chmod 600 -- \(ShellText.word(path))
                     """)
         case .olderFormat(let label):
