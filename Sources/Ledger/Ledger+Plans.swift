@@ -179,7 +179,7 @@ extension LedgerError {
 
     private static func unwritable(_ what: String, cause: any Error) -> LedgerError {
         LedgerError(
-            .contradiction, "The \(what) can not be written so that it can be read again, so nothing was recorded.",
+            .contradiction, "The \(what) can not be stored in a form that can be read again, so nothing was recorded.",
             cause: "\(cause)")
     }
 

@@ -33,7 +33,7 @@ extension Ledger {
 
     /// Every event of a run that can be read, in order, even if it differs from what was recorded.
     package func readableEvents(of run: RunID) throws(LedgerError) -> [RunEvent] {
-        try read("read what can be read of the run \(run)") { db in
+        try read("read the events of the run \(run)") { db in
             let rows = try Row.fetchCursor(
                 db, sql: "SELECT payload FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
             var events: [RunEvent] = []

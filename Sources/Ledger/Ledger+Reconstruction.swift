@@ -62,7 +62,7 @@ extension Ledger {
 
     /// The operations reconstructed from hosts, by host and operation.
     package func reconstructedOperations() throws(LedgerError) -> [ReconstructedOperation] {
-        try read("read what was reconstructed") { db in
+        try read("read the reconstructed operations") { db in
             try Row.fetchAll(db, sql: "SELECT document FROM reconstructed_operations ORDER BY host, operation")
                 .map { try CanonicalJSON.stored(ReconstructedOperation.self, from: $0.bytes("document")) }
         }

@@ -23,7 +23,7 @@ extension Ledger {
     /// Stores what hosts witness about a run, even if it contradicts the record. What is already stored does not
     /// change.
     package func keep(_ witnesses: [Witness], of run: RunID, by user: String, at time: WallTime) throws(LedgerError) {
-        try write("keep what hosts witness of the run \(run)") { db in
+        try write("store the witnesses of the run \(run)") { db in
             _ = try db.existingRun(run)
             let insert = try db.cachedStatement(
                 sql: """

@@ -26,8 +26,8 @@ extension [GivenApproval] {
     }
 }
 
-/// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts, for a run that starts
-/// now.
+/// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts, for a run that
+/// starts now.
 package struct ApprovalStanding: Codable, Hashable, Sendable {
     /// Whether a layer has what it needs to start.
     package enum Verdict: Codable, Hashable, Sendable {

@@ -30,7 +30,7 @@ package struct FileSystem: Disk {
     /// Anyone else who can write to one of the agent's folders could control what the agent believes.
     private func requireOwn(_ path: String) throws(Refusal) {
         var status = stat()
-        guard stat(path, &status) == 0 else { throw Refusal.system(errno, "look at \(path)") }
+        guard stat(path, &status) == 0 else { throw Refusal.system(errno, "inspect \(path)") }
         guard status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & 0o022 == 0 else {
             throw Refusal(
                 .internalFailure,

@@ -18,7 +18,7 @@ struct RunningProcess {
         guard let executable = SystemFile.link("/proc/\(pid)/exe") else {
             throw LinkFailure(
                 isUnknown: true,
-                "process \(pid) can not be looked at: \(systemErrorText(errno)); the agent needs its user or root")
+                "process \(pid) can not be inspected: \(systemErrorText(errno)); the agent must run as its user or as root")
         }
         self.pid = pid
         self.status = status
@@ -97,7 +97,7 @@ struct RunningProcess {
     private func written(_ path: String, _ release: ReleaseManifest, by interpreter: String?) -> EvidenceItem {
         var status = stat()
         guard stat(path, &status) == 0 else {
-            return .unknown(.program, "\(path) can not be looked at: \(systemErrorText(errno))")
+            return .unknown(.program, "\(path) can not be inspected: \(systemErrorText(errno))")
         }
         let at = WallTime(status.st_mtim)
         let name = release.name(of: path)
@@ -122,7 +122,7 @@ struct RunningProcess {
             if !held.isDisjoint(with: sockets) { return .holds(link, "process \(member) listens on \(port)") }
         }
         return isHidden
-            ? .unknown(link, "the sockets of process \(pid) can not be looked at; the agent needs its user or root")
+            ? .unknown(link, "the sockets of process \(pid) can not be inspected; the agent must run as its user or as root")
             : .fails(link, "a process other than \(pid) listens on \(port)")
     }
 }

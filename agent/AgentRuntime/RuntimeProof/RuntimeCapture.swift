@@ -126,7 +126,7 @@ struct RuntimeCapture {
     /// The standard output of a tool that exits 0.
     private func output(of arguments: [String]) -> Result<String, LinkFailure> {
         let seconds = deadline.remainingWholeSeconds
-        guard seconds > 0 else { return .failure(LinkFailure(isUnknown: true, "no time was left to ask")) }
+        guard seconds > 0 else { return .failure(LinkFailure(isUnknown: true, "no time was left to run it")) }
         let setting = CommandSetting(
             ScriptCommand(arguments: arguments, timeoutSeconds: seconds), hostDirectory: workingDirectory)
         let answer = CommandCapture.run(setting, isWanted: isWanted)
