@@ -18,7 +18,7 @@ struct RunningProcess {
         guard let executable = SystemFile.link("/proc/\(pid)/exe") else {
             throw LinkFailure(
                 isUnknown: true,
-                "process \(pid) can not be inspected: \(systemErrorText(errno)); the agent must run as its user or as root")
+                "process \(pid) can not be inspected: \(systemErrorText(errno)); the agent must be its user or root")
         }
         self.pid = pid
         self.status = status
@@ -122,7 +122,7 @@ struct RunningProcess {
             if !held.isDisjoint(with: sockets) { return .holds(link, "process \(member) listens on \(port)") }
         }
         return isHidden
-            ? .unknown(link, "the sockets of process \(pid) can not be inspected; the agent must run as its user or as root")
+            ? .unknown(link, "the sockets of process \(pid) can not be inspected; the agent must be its user or root")
             : .fails(link, "a process other than \(pid) listens on \(port)")
     }
 }
