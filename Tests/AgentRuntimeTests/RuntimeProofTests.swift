@@ -123,7 +123,7 @@ import UpgradeDomain
 
     /// What breaks which link, and what is said of it.
     static let breaks: [(what: String, shell: String, link: String, says: String, health: Health)] = [
-        ("edited", "echo '#' >> releases/1/service.py", "files", "service.py is not what", .unhealthy),
+        ("edited", "echo '#' >> releases/1/service.py", "files", "service.py does not match", .unhealthy),
         ("edited", "echo '#' >> releases/1/service.py", "program", "after process", .unhealthy),
         ("removed", "rm releases/1/sleeper", "files", "sleeper is missing", .unhealthy),
         ("unreadable", "rm releases/1/sleeper && mkdir releases/1/sleeper", "files", "can not be read", .unknown),
@@ -133,7 +133,7 @@ import UpgradeDomain
         ("damaged", "echo service.py > releases/1/manifest.sha256", "manifest", "line 1", .unknown),
         ("empty", ": > releases/1/manifest.sha256", "files", "lists no file", .unknown),
         ("gone", "echo 999999999 > run/pid", "process", "is not running", .unhealthy),
-        ("gone", "echo 999999999 > run/pid", "started", "does not run", .unhealthy),
+        ("gone", "echo 999999999 > run/pid", "started", "is not running", .unhealthy),
         ("no pid", "echo none > run/pid", "process", "holds no process id", .unknown),
     ]
 
@@ -151,7 +151,7 @@ import UpgradeDomain
         let stack = try Stack()
         let other = try stack.run(["sleep", "600"])
         try stack.name(other.processIdentifier)
-        #expect(try stack.items()["port 1"]?.value.hasPrefix("another process") == true)
+        #expect(try stack.items()["port 1"]?.value.hasPrefix("a process other than") == true)
         try stack.name(stack.service.processIdentifier)
         let silent = try stack.items { $0.ports = [stack.port, "1"] }
         #expect(silent["port 1"]?.health == .healthy)
