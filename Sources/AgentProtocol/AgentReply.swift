@@ -12,7 +12,7 @@ package enum AgentReply: Hashable, Sendable {
     case output(OutputReply)
     case ended(OperationRecord)
     case tombstoned(id: OperationID)
-    /// The change stays: the host does not go back by itself.
+    /// The change stays: the host does not roll back by itself.
     case confirmed(id: OperationID)
     case journal(JournalReply)
     case refused(Refusal)
@@ -29,15 +29,15 @@ package struct ReplyFrame: Hashable, Sendable {
     }
 }
 
-/// Who the agent is, whose the host is, and which version of the protocol is spoken.
+/// The agent's identity, the host's owner, and the protocol version in use.
 package struct HelloReply: Codable, Hashable, Sendable {
     package var protocolVersion: Int
     package var agentVersion: String
     package var identity: AgentIdentity
-    /// The ledger that owns the host; nil when none does yet.
+    /// The ledger that owns the host; nil if none does yet.
     package var owner: LedgerID?
     package var highestEpoch: Epoch
-    /// The token that came with that epoch; nil where none did, and in protocol 1.
+    /// The token that came with that epoch; nil if there was none, and in protocol 1.
     package var token: LeaseToken?
     package var bootID: String
     /// `x86_64`, `aarch64`.
@@ -60,17 +60,18 @@ package struct HelloReply: Codable, Hashable, Sendable {
     }
 }
 
-/// What a host lacks of what a run needs, and what it is.
+/// What a host lacks for a run, and facts about the host.
 package struct PreflightReply: Codable, Hashable, Sendable {
-    /// Executables and scripts that are not there or can not be read.
+    /// Executables and scripts that do not exist or cannot be read.
     package var missingScripts: [String]
     package var missingPaths: [String]
-    /// What is there and not what it should be, in words.
+    /// What exists but is not as it should be, in words.
     package var differingPaths: [String]
     /// Free space in the working directory or in the agent's state folder, whichever is less.
     package var freeDiskMebibytes: Int64
     package var hostTime: WallTime
-    /// What others than root and the agent's account may write of the commands' paths, and who; nil for nothing, and in protocol 1.
+    /// Which of the commands' paths accounts other than root and the agent's can write, and who; nil for none, and in
+    /// protocol 1.
     package var exposedPaths: [String]?
 
     package init(
@@ -91,12 +92,12 @@ package struct SurfaceReply: Codable, Hashable, Sendable {
     package var name: SurfaceName
     package var durationMilliseconds: Int64
     package var hostTime: WallTime
-    /// The HTTP status or exit code; nil when `failure` says why there is none.
+    /// The HTTP status or exit code; nil if `failure` says why there is none.
     package var resultCode: Int?
     /// The body, or the command's standard output; base64 on the wire.
     package var body: Bytes
     package var truncated: Bool
-    /// The end of what a command wrote to its standard error; nil for nothing, and before protocol 3.
+    /// The end of a command's standard error; nil if there is none, and before protocol 3.
     package var errors: Bytes?
     /// The Content-Type of an HTTP answer.
     package var contentType: String?
@@ -127,7 +128,7 @@ package struct OutputReply: Codable, Hashable, Sendable {
     package var operation: OperationID
     package var fromByte: Int64
     package var bytes: Bytes
-    /// How many bytes right before these are not kept any more; nil for none, and before protocol 3.
+    /// How many bytes right before these are no longer kept; nil for none, and before protocol 3.
     package var droppedBytes: Int64?
 
     package init(operation: OperationID, fromByte: Int64, bytes: Bytes, droppedBytes: Int64? = nil) {
@@ -138,7 +139,7 @@ package struct OutputReply: Codable, Hashable, Sendable {
     }
 }
 
-/// All operations that a host remembers.
+/// All operations that a host has in its journal.
 package struct JournalReply: Codable, Hashable, Sendable {
     package var entries: [JournalEntry]
     /// The newest head that came with a capture, for each of the last runs; nil for none, and in protocol 1.
@@ -150,7 +151,7 @@ package struct JournalReply: Codable, Hashable, Sendable {
     }
 }
 
-/// What a host remembers of one operation.
+/// A host's journal entry of one operation.
 package struct JournalEntry: Codable, Hashable, Sendable {
     package enum State: Codable, Hashable, Sendable {
         case running
@@ -171,20 +172,20 @@ package struct JournalEntry: Codable, Hashable, Sendable {
     }
 }
 
-/// A request that was not carried out; nothing changed because of it.
+/// A request that was not carried out. It changed nothing.
 package struct Refusal: Codable, Hashable, Sendable, Error {
-    /// Callers decide by it, never by the detail.
+    /// Callers decide by the code, never by the detail.
     package enum Code: String, Codable, Hashable, Sendable, CaseIterable {
         case malformed, unknownVerb, helloFirst, noCommonProtocol
         /// Another ledger owns the host.
         case ownedElsewhere
         /// A newer coordinator has driven the host.
         case staleEpoch
-        /// The session said hello without an epoch.
+        /// The session sent hello without an epoch.
         case readOnly
-        /// The id was run or tombstoned before.
+        /// The ID was run or tombstoned before.
         case operationSeen
-        /// The connection is as old as the change that it would confirm.
+        /// The connection is not newer than the change that it would confirm.
         case notNewer
         /// Another operation is running, or a process of an earlier one is still alive.
         case busy
@@ -193,8 +194,8 @@ package struct Refusal: Codable, Hashable, Sendable, Error {
         case limitExceeded
         case internalFailure
 
-        /// Whether this refusal proves that the start did not begin. The others may answer one that arrived twice, or say
-        /// nothing about what happened before them.
+        /// Whether this refusal proves that the start did not begin. Other refusals may answer a request that arrived
+        /// twice, or say nothing about what happened before.
         package var provesNothingBegan: Bool {
             switch self {
             case .busy, .diskFull, .readOnly, .limitExceeded, .ownedElsewhere, .helloFirst, .noCommonProtocol,

@@ -1,27 +1,28 @@
 package import UpgradeDomain
 
-/// What the coordinator may ask of an agent: a closed list; any other verb is refused.
+/// What the coordinator may ask of an agent: a closed list. Any other verb is refused.
 package enum AgentRequest: Hashable, Sendable {
     /// Always first: agrees on a protocol version and, with an epoch, claims the right to change the host.
     case hello(HelloRequest)
     case preflight(PreflightRequest)
-    /// Takes surfaces one after the other; answers a `surface` for each, then `captured`.
+    /// Captures surfaces one after the other. Answers a `surface` for each, then `captured`.
     case capture(CaptureRequest)
     /// Records the intent durably, answers `started`, and runs the operation detached from this session.
     case start(StartRequest)
-    /// Streams an operation's output from an offset until it has ended, then answers `ended`; or what there is of it.
+    /// Streams an operation's output from an offset until it ends, then answers `ended`; or returns only the output
+    /// available now.
     case attach(AttachRequest)
-    /// Answers the record of an operation, `running`, or makes sure that its id can never run and answers
+    /// Answers the record of an operation, or `running`; or makes sure that its ID can never run and answers
     /// `tombstoned`.
     case settle(SettleRequest)
-    /// Says that the host was reached after a change over a connection that is newer than it. Answers `confirmed`,
-    /// `running` with the id of the way back that the host has begun, or `running` with the operation's own id while
-    /// that has not ended.
+    /// Reports that the host was reached after a change, over a connection that is newer than the change. Answers
+    /// `confirmed`; or `running` with the ID of the rollback that the host has begun; or `running` with the operation's
+    /// own ID while that has not ended.
     case confirm(ConfirmRequest)
     /// Lists the journal.
     case journal
 
-    /// The first protocol version that has what this request depends on: an older agent would overlook it.
+    /// The first protocol version with everything that this request depends on. An older agent would ignore it.
     package var protocolVersion: Int {
         switch self {
         case .capture(let capture): capture.secretFiles == nil ? 1 : 2
@@ -44,16 +45,16 @@ package struct RequestFrame: Hashable, Sendable {
     }
 }
 
-/// The first request of a connection: who drives, and with which versions of the protocol.
+/// The first request of a connection: who drives, and which protocol versions it speaks.
 package struct HelloRequest: Codable, Hashable, Sendable {
     /// The versions the coordinator speaks, best first.
     package var protocols: [Int]
     package var ledger: LedgerID
     /// The fencing number of the run's lease; nil for a session that only reads.
     package var epoch: Epoch?
-    /// The token of that lease; nil of builds that had none.
+    /// The token of that lease; nil from builds that had none.
     package var token: LeaseToken?
-    /// Take the host over from another ledger, or from a copy of this one; a recorded decision of an operator.
+    /// Take over the host from another ledger, or from a copy of this one. This is an operator's recorded decision.
     package var takeOver: Bool
 
     package init(
@@ -68,18 +69,18 @@ package struct HelloRequest: Codable, Hashable, Sendable {
     }
 }
 
-/// Asks whether a host has what a run needs. Changes nothing.
+/// Asks whether a host has what a run needs. Changes nothing on the host.
 package struct PreflightRequest: Codable, Hashable, Sendable {
     package var run: RunID?
     /// The host's working directory, absolute.
     package var workingDirectory: String
-    /// Commands whose executable and script must be there.
+    /// Commands whose executable and script must exist.
     package var commands: [ScriptCommand]
-    /// What must be there, and hold what it should; paths relative to the working directory unless absolute.
+    /// Paths that must exist with the required content; relative to the working directory unless absolute.
     package var requires: [RollbackArtifact]
-    /// Scripts whose content now is to be kept for the run, each by itself: what protocol 1 has instead of `keeps`.
+    /// Scripts whose present content must be kept for the run, each as a single file: protocol 1's form of `keeps`.
     package var preserve: [String]
-    /// What is to be kept for the commands of the way back, or tried where there is no run; nil for nothing.
+    /// What must be kept for the rollback commands, or only tried if there is no run; nil for nothing.
     package var keeps: [KeepOrder]?
 
     package init(
@@ -95,13 +96,14 @@ package struct PreflightRequest: Codable, Hashable, Sendable {
     }
 }
 
-/// Asks for answers of surfaces, in their order.
+/// Asks for the answers of surfaces, in order.
 package struct CaptureRequest: Codable, Hashable, Sendable {
     package var workingDirectory: String
     package var surfaces: [SurfaceRequest]
-    /// Files on hosts that hold secrets of the plan: what is in those that are there is masked in every answer. Nil for none.
+    /// Files on hosts that hold secrets of the plan. The content of those that exist is masked in every answer. Nil for
+    /// none.
     package var secretFiles: [String]?
-    /// Kept by the host as a witness; only a session that drives may bring one. An agent of protocol 1 overlooks it.
+    /// Kept by the host as a witness. Only a session that drives may send one. An agent of protocol 1 ignores it.
     package var head: RunHead?
 
     package init(
@@ -125,7 +127,7 @@ package struct RunHead: Codable, Hashable, Sendable {
     }
 }
 
-/// One surface to take, its placeholders already replaced.
+/// One surface to capture, with its placeholders already replaced.
 package struct SurfaceRequest: Codable, Hashable, Sendable {
     package var name: SurfaceName
     package var source: SurfaceSource
@@ -136,21 +138,22 @@ package struct SurfaceRequest: Codable, Hashable, Sendable {
     }
 }
 
-/// Asks to carry out one operation. Sent again with the same id it starts nothing twice.
+/// Asks to carry out one operation. If it is sent again with the same ID, it does not start a second time.
 package struct StartRequest: Codable, Hashable, Sendable {
     package var intent: OperationIntent
     package var run: RunID
-    /// The ledger's chain up to the intent, kept in the journal as a witness.
+    /// The head of the ledger's chain at the intent, kept in the journal as a witness.
     package var chainHead: Digest
     package var workingDirectory: String
-    /// Run in order right before the command; the first that does not exit 0 refuses the operation.
+    /// Run in order right before the command. The first one that does not exit 0 refuses the operation.
     package var guardrails: [ScriptCommand]
     package var command: ScriptCommand
-    /// Run the copy of the script kept at preflight where the script in place has changed since.
+    /// Run the copy of the script kept at preflight if the original has changed since.
     package var usesPreservedScript: Bool
-    /// What the host runs by itself when nobody confirms in time; there where the intent has a revert.
+    /// What the host runs by itself if the change is not confirmed in time; present if the intent has a revert.
     package var revert: RevertScript?
-    /// Files on hosts that hold secrets of the plan: what is in those that are there is masked in the output. Nil for none.
+    /// Files on hosts that hold secrets of the plan. The content of those that exist is masked in the output. Nil for
+    /// none.
     package var secretFiles: [String]?
 
     package init(
@@ -181,11 +184,12 @@ package struct RevertScript: Codable, Hashable, Sendable {
     }
 }
 
-/// Asks for an operation's output from a byte on, and for its record when it has ended.
+/// Asks for an operation's output from a byte offset on, and for its record once it has ended.
 package struct AttachRequest: Codable, Hashable, Sendable {
     package var operation: OperationID
     package var fromByte: Int64
-    /// False asks for what there is now: an operation that goes on is answered with `running` at once. Nil waits for its end.
+    /// False asks only for what exists now: a running operation is answered with `running` at once. Nil waits for its
+    /// end.
     package var follows: Bool?
 
     package init(operation: OperationID, fromByte: Int64, follows: Bool = true) {
@@ -195,14 +199,14 @@ package struct AttachRequest: Codable, Hashable, Sendable {
     }
 }
 
-/// Asks what became of an operation; one that is not known never runs afterwards.
+/// Asks for the outcome of an operation. An ID that is not known can never run afterwards.
 package struct SettleRequest: Codable, Hashable, Sendable {
     package var operation: OperationID
 
     package init(operation: OperationID) { self.operation = operation }
 }
 
-/// Tells a host that it was reached after a change, so that it does not go back by itself.
+/// Confirms to a host that it was reached after a change, so that it does not roll back by itself.
 package struct ConfirmRequest: Codable, Hashable, Sendable {
     package var operation: OperationID
 

@@ -132,7 +132,7 @@ extension Bytes: DirectJSON {
 
 extension HTTPSource: DirectJSON {
     package init(json: JSONReader) throws {
-        // As a person types it, or with what is rare.
+        // Typed by a person, or with rarely used fields.
         guard try json.optional("tls") == nil, try json.optional("fleetRequestsPerSecond") == nil,
             let statuses = try json.optional("acceptedStatuses"), let headers = try json.optional("headers"),
             let retries = try json.optional("retriesWhenLimited"), let secrets = try json.optional("secretHeaders"),

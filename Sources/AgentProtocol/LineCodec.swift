@@ -1,7 +1,7 @@
 package import ContentDigest
 import FoundationEssentials
 
-/// Raw bytes that travel as base64.
+/// Raw bytes, encoded as base64.
 package struct Bytes: Hashable, Sendable, Codable {
     package var elements: [UInt8]
 
@@ -29,7 +29,7 @@ package enum LineError: Error, Hashable, Sendable {
     case malformed(String)
 }
 
-/// Cuts a byte stream into lines, holding at most one line of ``ProtocolLimits/lineBytes``.
+/// Splits a byte stream into lines, holding at most one line of ``ProtocolLimits/lineBytes``.
 package struct LineSplitter: Sendable {
     private var pending: [UInt8] = []
     private var isSkipping = false
@@ -37,7 +37,7 @@ package struct LineSplitter: Sendable {
     package init() {}
 
     /// Takes received bytes and returns the lines they complete, without their newlines. A line that is too long is
-    /// reported once, when it passes the limit, and skipped to its end; the lines after it are as usable as ever.
+    /// reported once, when it exceeds the limit, and skipped to its end. Later lines are not affected.
     package mutating func receive(_ bytes: some Sequence<UInt8>) -> [Result<[UInt8], LineError>] {
         var lines: [Result<[UInt8], LineError>] = []
         var rest = [UInt8](bytes)[...]
@@ -52,7 +52,7 @@ package struct LineSplitter: Sendable {
         return lines
     }
 
-    /// Adds a piece of a line, or finds the line too long with it.
+    /// Adds a piece to the line, or reports that the line is too long.
     private mutating func take(_ piece: ArraySlice<UInt8>, into lines: inout [Result<[UInt8], LineError>]) {
         guard !isSkipping else { return }
         guard pending.count + piece.count < ProtocolLimits.lineBytes else {
@@ -65,9 +65,9 @@ package struct LineSplitter: Sendable {
     }
 }
 
-/// One frame a line, as JSON with sorted keys and a final newline.
+/// One frame per line, as JSON with sorted keys and a final newline.
 package enum LineCodec {
-    /// - Throws: where the frame has no JSON form, or is longer than a line may be.
+    /// - Throws: if the frame has no JSON form, or is longer than a line may be.
     package static func encode(_ frame: some Encodable) throws(LineError) -> [UInt8] {
         let line: [UInt8]
         do {
@@ -79,7 +79,7 @@ package enum LineCodec {
         return line
     }
 
-    /// - Parameter beyondRange: clamped for what an agent of before there were ranges has written itself.
+    /// - Parameter beyondRange: clamped for files that an agent itself wrote before ranges existed.
     package static func decode<Frame: Decodable>(
         _ type: Frame.Type, from line: [UInt8], beyondRange: CanonicalJSON.BeyondRange = .refused
     ) throws(LineError) -> Frame {

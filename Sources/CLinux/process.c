@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/// Where the child's descriptors wait while 0 to 4 are laid out.
+/// The first descriptor number used to park the child's descriptors while 0 to 4 are set up.
 enum { first_parking_descriptor = 16 };
 
 static int parked(int descriptor) {
@@ -67,7 +67,7 @@ static _Noreturn void run_child(const struct clinux_launch_request *launch, int 
         execve(launch->executable, launch->arguments, launch->environment);
         failure = errno;
     }
-    // The parent learns the errno; it may be gone, and then nobody asks.
+    // Reports the errno to the parent. If the parent is gone, no process reads it.
     ssize_t ignored = send(control, &failure, sizeof failure, MSG_NOSIGNAL);
     (void)ignored;
     _exit(127);
@@ -120,7 +120,7 @@ static long milliseconds_now(void) {
 
 int clinux_wait(pid_t pid, int timeout_milliseconds, int *status) {
     long deadline = milliseconds_now() + timeout_milliseconds;
-    // Kernels before 5.3 have no pidfd_open; there the child is looked at every few milliseconds.
+    // Kernels before 5.3 have no pidfd_open; there the child is polled every few milliseconds.
     int pidfd = timeout_milliseconds > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     int result = 0;
     for (;;) {
@@ -147,7 +147,7 @@ int clinux_memory_file(void) { return memfd_create("lockflight", MFD_CLOEXEC); }
 int clinux_rename_new(const char *from, const char *to) {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return errno;
-    // A file system without RENAME_NOREPLACE: a hard link is as atomic.
+    // The file system does not support RENAME_NOREPLACE: a hard link is just as atomic.
     if (link(from, to) < 0) return errno;
     return unlink(from) < 0 ? errno : 0;
 }

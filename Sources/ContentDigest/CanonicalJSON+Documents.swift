@@ -1,17 +1,18 @@
 package import UpgradeDomain
 
 extension CanonicalJSON {
-    /// The canonical bytes of a value, whatever the order in which it encodes its keys.
+    /// The canonical bytes of a value, in whatever order it encodes its keys.
     ///
-    /// - Throws: `NotRepresentable` for an integer beyond ``largestInteger``, which the RFC would round, and for a number that
-    ///   is not finite; what the value's `encode(to:)` throws.
+    /// - Throws: `NotRepresentable` for an integer beyond ``largestInteger``, which the RFC would round, and for a
+    ///   number that is not finite; any error from the value's `encode(to:)`.
     package static func encode(_ value: some Encodable) throws -> [UInt8] {
         CanonicalWriter.write(try JSONTree(of: value))
     }
 
     /// Reads a value back from canonical (or any other) JSON.
     ///
-    /// - Throws: `JSONError` for what is no JSON, or says something twice; `DecodingError` for what is no such value.
+    /// - Throws: `JSONError` for text that is not JSON, or that repeats a name; `DecodingError` if it is not a valid
+    ///   value.
     package static func decode<Value: Decodable>(
         _ type: Value.Type, from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth,
         beyondRange: BeyondRange = .refused
@@ -20,13 +21,13 @@ extension CanonicalJSON {
             type, from: JSONTape(parsing: bytes, nestingDepth: nestingDepth), beyondRange: beyondRange)
     }
 
-    /// The bytes of an object or array within a document, as they stand there: what a digest was made of is proved from them, and not
-    /// from what this build reads and would write again.
+    /// The original bytes of an object or array within a document. A digest is verified against these bytes, not
+    /// against what this build would read and write again.
     ///
     /// - Parameters:
-    ///   - names: the members on the way to it.
+    ///   - names: the member names on the path to it.
     ///   - document: JSON, canonical or not.
-    /// - Returns: nil where the document has none.
+    /// - Returns: nil if the document does not contain it.
     package static func bytes(of names: [String], in document: [UInt8]) -> [UInt8]? {
         guard let tape = try? JSONTape(parsing: document, nestingDepth: nestingDepth) else { return nil }
         var index = 0
@@ -41,14 +42,14 @@ extension CanonicalJSON {
         return Array(tape.bytes[Int(entry.start)..<Int(entry.end)])
     }
 
-    /// Reads a value back from what was stored, perhaps before its numbers had ranges.
+    /// Reads a value back from stored data, possibly from before its numbers had ranges.
     package static func stored<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
         try decode(type, from: bytes, beyondRange: .clamped)
     }
 
-    /// Reads what a surface answered.
+    /// Reads the JSON that a surface answered.
     ///
-    /// - Throws: `JSONError` for what is no JSON, or says something twice.
+    /// - Throws: `JSONError` for text that is not JSON, or that repeats a name.
     package static func answer(
         from bytes: [UInt8], nestingDepth: Int = CanonicalJSON.nestingDepth
     ) throws(JSONError) -> Answer {

@@ -1,20 +1,22 @@
 /// RFC 8785 canonical JSON: one spelling per value, so that equal values have equal digests.
 package enum CanonicalJSON {
-    /// 2^53 - 1: integers up to it, and down to its negative, are the same to every reader of JSON.
+    /// 2^53 - 1. All JSON readers agree on integers up to this value, and down to its negative.
     package static let largestInteger: Int64 = 9_007_199_254_740_991
 
-    /// What becomes of an integer beyond ``largestInteger``, and of a value of a type that holds less.
+    /// How to treat an integer beyond ``largestInteger``, and a value out of the range of a narrower type.
     package enum BeyondRange: Sendable {
-        /// The document is not read: for what comes from outside.
+        /// The document is refused: for data from outside.
         case refused
-        /// The nearest value that is allowed: for what was stored before there was a range, so that it is read for ever.
+        /// The nearest allowed value is used: for data stored before the range existed, so that it stays readable
+        /// forever.
         case clamped
     }
 
-    /// The deepest nesting that is read where nobody says less: what Foundation's decoder reads.
+    /// The maximum nesting depth unless the caller sets a lower one: the limit of Foundation's decoder.
     package static let nestingDepth = 512
 
-    /// Section 3.2.2.2: the two-character escapes where there is one, `\u00xx` for other controls, all else as is.
+    /// Section 3.2.2.2: a two-character escape where one exists, `\u00xx` for other control characters, everything else
+    /// unchanged.
     static func write(_ text: String, to bytes: inout [UInt8]) {
         var text = text
         text.withUTF8 { write(text: $0, to: &bytes) }
@@ -73,7 +75,7 @@ package enum CanonicalJSON {
     }
 }
 
-/// A number that JSON can not hold, or that its readers disagree about.
+/// A number that JSON cannot hold, or that JSON readers disagree about.
 package struct NotRepresentable: Error, Hashable, Sendable, CustomStringConvertible {
     package let number: String
 

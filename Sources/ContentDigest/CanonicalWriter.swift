@@ -1,9 +1,9 @@
-/// Writes a tree with the names of each object in order.
+/// Writes a tree with the names of each object in sorted order.
 struct CanonicalWriter {
     private let nodes: UnsafeBufferPointer<JSONTree.Node>
     private let text: UnsafeBufferPointer<UInt8>
     private var bytes: [UInt8] = []
-    /// The members of the objects that are being written, those of the innermost one last.
+    /// The members of the objects that are being written, those of the innermost object last.
     private var members: [Int] = []
 
     static func write(_ tree: JSONTree) -> [UInt8] {
@@ -53,7 +53,7 @@ struct CanonicalWriter {
         bytes.append(0x7b)
         for position in first..<end {
             let member = members[position]
-            // A name that was encoded again has its last value.
+            // If a name was encoded more than once, its last value is used.
             if position + 1 < end, !precedes(member, members[position + 1]) { continue }
             if bytes.last != 0x7b { bytes.append(0x2c) }
             CanonicalJSON.write(text: UnsafeBufferPointer(rebasing: text[nodes[member].name]), to: &bytes)
@@ -64,7 +64,7 @@ struct CanonicalWriter {
         members.removeLast(end - first)
     }
 
-    /// Equal names keep their order, which is that of the nodes.
+    /// Equal names keep the order of their nodes.
     private mutating func sortMembers(from first: Int) {
         let order = NameOrder(nodes: nodes, text: text)
         members.withUnsafeMutableBufferPointer { members in
@@ -83,9 +83,9 @@ private struct NameOrder {
     let nodes: UnsafeBufferPointer<JSONTree.Node>
     let text: UnsafeBufferPointer<UInt8>
 
-    /// Whether the first of two nodes has the lesser name; nil when they have the same.
+    /// Whether the first of two nodes has the smaller name; nil if the names are equal.
     ///
-    /// The order of UTF-8 is the same, but for the characters beyond U+FFFF: their surrogates come before U+E000.
+    /// UTF-8 order is the same except for characters beyond U+FFFF: their surrogates sort before U+E000.
     func compare(_ left: Int, _ right: Int) -> Bool? {
         let (left, right) = (nodes[left].name, nodes[right].name)
         for offset in 0..<min(left.count, right.count) {

@@ -3,7 +3,7 @@ import Glibc
 package import UpgradeDomain
 
 extension UpgradeDomain.Digest {
-    /// The SHA-256 of a file, or of its first bytes; nil when it can not be read.
+    /// The SHA-256 of a file, or of its first bytes; nil if it cannot be read.
     package static func ofFile(_ path: String, limitBytes: Int64 = .max) -> UpgradeDomain.Digest? {
         let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else { return nil }
@@ -11,7 +11,7 @@ extension UpgradeDomain.Digest {
         return ofFile(descriptor: descriptor, limitBytes: limitBytes)
     }
 
-    /// The same of an open file, from where it is read next.
+    /// The same for an open file, from its current read position.
     package static func ofFile(descriptor: Int32, limitBytes: Int64) -> UpgradeDomain.Digest? {
         var hash = SHA256()
         var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -28,9 +28,10 @@ extension UpgradeDomain.Digest {
     }
 }
 
-/// Opens a file for reading, if it is an ordinary one: a FIFO, a device or a socket can keep a reader waiting, or give it bytes, for ever.
+/// Opens a file for reading if it is a regular file. A FIFO, a device or a socket could block a reader, or send it
+/// bytes, forever.
 ///
-/// - Returns: -1 where it can not be opened; `errno` says why, and is EINVAL for what is no ordinary file.
+/// - Returns: -1 if it cannot be opened; `errno` gives the reason. It is EINVAL for anything but a regular file.
 package func openOrdinaryFile(_ path: String) -> Int32 {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
     guard descriptor >= 0 else { return descriptor }

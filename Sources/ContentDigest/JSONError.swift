@@ -1,26 +1,26 @@
-/// Why bytes are no JSON text that this reader takes, and where in them.
+/// Why bytes are not JSON text that this reader accepts, and where the error is.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong, as a closed list.
     package enum Code: String, Hashable, Sendable {
         /// The text ends in the middle of a value.
         case truncated
         case unexpectedByte
-        /// Something follows the value.
+        /// There is more text after the value.
         case trailingBytes
         case tooDeep
-        /// The document has more bytes than the reader counts.
+        /// The document has more bytes than the reader can count.
         case tooLong
         case repeatedName
-        /// A text holds bytes that are no UTF-8, or an unescaped control character.
+        /// A string has bytes that are not UTF-8, or an unescaped control character.
         case invalidText
         case invalidEscape
-        /// Half of a surrogate pair, which is no character.
+        /// Half of a surrogate pair, which is not a character.
         case loneSurrogate
         case invalidNumber
     }
 
     package let code: Code
-    /// Counted from 0; where the offending part begins.
+    /// The position, counted from 0, where the invalid part begins.
     package let byteOffset: Int
 
     init(_ code: Code, at byteOffset: Int) {

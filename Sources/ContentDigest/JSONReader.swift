@@ -16,7 +16,7 @@ package struct JSONReader {
 
     // MARK: Objects and arrays
 
-    /// - Throws: where the value is no object, or has no member of that name.
+    /// - Throws: if the value is not an object, or has no member with that name.
     package func member(_ name: StaticString) throws -> JSONReader {
         guard decoder.tape.kind(decoder.index) == .object else { throw decoder.mismatch([String: Any].self) }
         guard let member = decoder.nextMember(name) else {
@@ -27,15 +27,15 @@ package struct JSONReader {
         return JSONReader(decoder: member)
     }
 
-    /// nil where the member is absent or null.
+    /// nil if the member is absent or null.
     package func optional(_ name: StaticString) throws -> JSONReader? {
         guard decoder.tape.kind(decoder.index) == .object else { throw decoder.mismatch([String: Any].self) }
         guard let member = decoder.nextMember(name), !member.decodeNil() else { return nil }
         return JSONReader(decoder: member)
     }
 
-    /// The name and the value of the one member that an enumeration's case is; nil where it is not so simple, which is for
-    /// ``codable``.
+    /// The name and value of the single member that encodes an enumeration's case; nil if the value is more complex,
+    /// which ``codable`` handles.
     package func onlyMember() -> (name: String, value: JSONReader)? {
         let tape = decoder.tape
         let name = decoder.index + 1
@@ -73,7 +73,7 @@ package struct JSONReader {
     package func unsigned32() throws -> UInt32 { try decoder.decode(UInt32.self) }
     package func name<Value: Name>(_ type: Value.Type = Value.self) throws -> Value { Value(rawValue: try string()) }
 
-    /// A word of a closed list.
+    /// A word from a closed list.
     package func word<Word: RawRepresentable<String>>(_ type: Word.Type = Word.self) throws -> Word {
         let text = try string()
         guard let word = Word(rawValue: text) else { throw corrupted("no \(type)") }
@@ -83,20 +83,20 @@ package struct JSONReader {
     /// A value of a type that is read rarely.
     package func value<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value { try decoder.decode(type) }
 
-    /// The error for a value that is read well and means nothing.
+    /// The error for a value that can be read but has no valid meaning.
     package func corrupted(_ words: String) -> DecodingError {
         .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: words))
     }
 }
 
-/// The place of one value in a document that is being written.
+/// The position of one value in a document that is being written.
 package struct JSONWriter {
     let node: NodeEncoder
 
     /// A member of the object that is written here.
     package func member(_ name: StaticString) -> JSONWriter { JSONWriter(node: node.tree.member(name, of: node.node)) }
 
-    /// The one member of an enumeration's case.
+    /// The single member of an enumeration's case.
     package func member(_ name: StaticString, _ write: (JSONWriter) throws -> Void) rethrows { try write(member(name)) }
 
     /// Writes an array, element by element.

@@ -1,6 +1,6 @@
 import UpgradeDomain
 
-/// What an entry of a tape says, as Swift's own values.
+/// The value of a tape entry, as Swift's own types.
 extension JSONTape {
     func kind(_ index: Int) -> Kind { entries[index].kind }
 
@@ -15,7 +15,7 @@ extension JSONTape {
 
     // MARK: Texts
 
-    /// nil where there is no text.
+    /// nil if it is not a string.
     func string(_ index: Int) -> String? {
         switch kind(index) {
         case .plainText, .text, .escapedText: withBytes(of: index) { JSONTape.string($0, kind(index)) }
@@ -28,7 +28,7 @@ extension JSONTape {
         return String(decoding: unescaped(bytes), as: UTF8.self)
     }
 
-    /// The parser has seen that every escape is whole.
+    /// The parser has already checked that every escape is complete.
     private static func unescaped(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(bytes.count)
@@ -61,7 +61,7 @@ extension JSONTape {
         return text
     }
 
-    /// Four hexadecimal digits; nil when they are none.
+    /// Four hexadecimal digits; nil if they are not.
     static func codeUnit(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int) -> UInt32? {
         var unit: UInt32 = 0
         for byte in bytes[position..<(position + 4)] {
@@ -77,7 +77,7 @@ extension JSONTape {
 
     // MARK: Numbers
 
-    /// nil where there is no number, or one that is not whole or does not fit; `1.0` and `1e2` are whole.
+    /// nil if it is not a number, not an integer, or does not fit; `1.0` and `1e2` are integers.
     @inline(__always)
     func integer<Value: FixedWidthInteger>(_ index: Int, as type: Value.Type) -> Value? {
         guard let (magnitude, isNegative) = whole(index) else { return nil }
@@ -96,10 +96,10 @@ extension JSONTape {
         }
     }
 
-    /// The value of a number without its sign, exactly; nil when it is not whole or larger than any `UInt64`.
+    /// The exact value of a number without its sign; nil if it is not an integer or is larger than any `UInt64`.
     private static func magnitude(_ digits: UnsafeBufferPointer<UInt8>) -> UInt64? {
         var magnitude: UInt64 = 0
-        // Zeros wait until another digit follows: those at the end can be taken back by an exponent.
+        // Zeros are counted and added only when another digit follows: an exponent can remove trailing zeros.
         var zeros = 0
         var fractionDigits = 0
         var isFraction = false
@@ -119,7 +119,7 @@ extension JSONTape {
                 if isFraction { fractionDigits += 1 }
             case 0x65, 0x45:
                 let written = digits[(index + 1)...]
-                // No text is so long that an exponent beyond this could matter.
+                // No text is long enough for an exponent beyond this to matter.
                 exponent = Int(String(decoding: written, as: UTF8.self)) ?? (written.first == 0x2d ? -1 << 40 : 1 << 40)
                 exponent = max(-1 << 40, min(1 << 40, exponent))
                 guard magnitude > 0 else { return 0 }
@@ -145,7 +145,7 @@ extension JSONTape {
         return scaled
     }
 
-    /// nil where there is no number, or one that is not representable: too large, or so small that it would become 0.
+    /// nil if it is not a number, or cannot be represented: too large, or so small that it would become 0.
     func floating<Value: BinaryFloatingPoint & LosslessStringConvertible>(
         _ index: Int, as type: Value.Type
     ) -> Value? {
@@ -162,7 +162,7 @@ extension JSONTape {
 
     // MARK: Whole documents
 
-    /// What an entry and all that is in it say; nil when a number in it is not representable.
+    /// The value of an entry with everything inside it; nil if it contains a number that cannot be represented.
     func value(_ index: Int) -> JSONValue? {
         switch kind(index) {
         case .null: return .null
@@ -193,7 +193,7 @@ extension JSONTape {
         }
     }
 
-    /// What an entry and all that is in it say, with every number as it is written.
+    /// The value of an entry with everything inside it, with every number as it was written.
     func answer(_ index: Int) -> Answer {
         switch kind(index) {
         case .null: return .null
@@ -222,8 +222,8 @@ extension JSONTape {
 
     // MARK: Members
 
-    /// The value that a name of an object has, searched for from `hint` on, which is one of its names; nil when there is
-    /// none.
+    /// The value of an object's member. The search starts at `hint`, which is the position of one of its names; nil if
+    /// there is no such member.
     func member(_ name: String, of object: Int, from hint: Int) -> Int? {
         var name = name
         return name.withUTF8 { member($0, of: object, from: hint) }
@@ -234,7 +234,7 @@ extension JSONTape {
             entries.withUnsafeBufferPointer { entries in
                 let end = Int(entries[object].next)
                 var own = hint
-                // Once around: from the hint to the end, and from the first name to the hint.
+                // One full circle: from the hint to the end, then from the first name to the hint.
                 while own < end {
                     if JSONTape.isName(entries[own], wanted, in: source) { return own + 1 }
                     own = Int(entries[own + 1].next)
@@ -261,7 +261,7 @@ extension JSONTape {
         return true
     }
 
-    /// The names and indices that lead to an entry, for errors.
+    /// The names and indices on the path to an entry, for errors.
     func path(to index: Int) -> [any CodingKey] {
         var path: [any CodingKey] = []
         var current = 0
@@ -281,7 +281,7 @@ extension JSONTape {
     }
 }
 
-/// A name or an index on the way to a value.
+/// A name or an index on the path to a value.
 struct TapeKey: CodingKey {
     let stringValue: String
     let intValue: Int?

@@ -1,33 +1,33 @@
-/// A JSON text (RFC 8259) as one flat list of its values, each of which knows where it ends.
+/// A JSON text (RFC 8259) as one flat list of its values. Each entry knows where it ends.
 ///
-/// Nothing is copied out of the text until someone asks for a value. An object is followed by its names, each followed by
-/// its value; `next` leads past everything that belongs to an entry.
+/// Nothing is copied out of the text until a value is requested. An object is followed by its names, each followed by
+/// its value. `next` skips everything that belongs to an entry.
 struct JSONTape {
     enum Kind: UInt8 {
         case null, no, yes
-        /// A number without fraction and exponent.
+        /// A number without fraction or exponent.
         case integer
         case number
-        /// A text as it stands: ASCII, UTF-8, or with escapes.
+        /// A string, by how its bytes can be read: plain ASCII, UTF-8, or with escapes.
         case plainText, text, escapedText
         case array, object
     }
 
     struct Entry {
         var kind: Kind
-        /// Where it stands in the text; of a text without its quotes.
+        /// Its position in the text; for a string, without the quotes.
         var start: UInt32
         var end: UInt32
-        /// The entry after it and all that is in it.
+        /// The index of the entry after this one and all its content.
         var next: UInt32
     }
 
     let bytes: [UInt8]
     let entries: [Entry]
 
-    /// - Parameter nestingDepth: The parser calls itself once for each level.
-    /// - Throws: for everything that RFC 8259 does not allow, and for an object that has a name twice, of which it allows
-    ///   every reader to make something else.
+    /// - Parameter nestingDepth: The parser recurses once per level.
+    /// - Throws: for everything that RFC 8259 does not allow, and for an object with a repeated name, which RFC 8259
+    ///   lets each reader interpret differently.
     init(parsing bytes: [UInt8], nestingDepth: Int) throws(JSONError) {
         guard bytes.count < UInt32.max else { throw JSONError(.tooLong, at: Int(UInt32.max)) }
         self.bytes = bytes
@@ -38,7 +38,7 @@ struct JSONTape {
     }
 }
 
-/// One walk over a text, from left to right.
+/// One pass over a text, from left to right.
 private struct JSONParser {
     private let source: UnsafeBufferPointer<UInt8>
     private let nestingDepth: Int
@@ -60,7 +60,7 @@ private struct JSONParser {
 
     // MARK: Bytes
 
-    /// 0, which stands nowhere outside of a text, at the end.
+    /// At the end it is 0, a byte that never occurs outside a string.
     private var byte: UInt8 { position < source.count ? source[position] : 0 }
 
     private mutating func skipSpace() {
@@ -133,7 +133,7 @@ private struct JSONParser {
 
     private mutating func readObject(depth: Int) throws(JSONError) {
         let own = try open(.object, depth: depth)
-        // Names in order, as canonical JSON has them, show at once that none is there twice.
+        // Names in sorted order, as in canonical JSON, prove at once that none is repeated.
         var isAscending = true
         var last: Int?
         if !takes(0x7d) {
@@ -166,7 +166,7 @@ private struct JSONParser {
         UnsafeBufferPointer(rebasing: source[Int(entries[index].start)..<Int(entries[index].end)])
     }
 
-    /// Texts that Swift holds for equal count as one name: a dictionary could keep only one of them.
+    /// Strings that Swift treats as equal count as one name, because a dictionary could keep only one of them.
     private func refuseRepeatedNames(of object: Int) throws(JSONError) {
         var seen: Set<String> = []
         var name = object + 1
@@ -247,7 +247,7 @@ private struct JSONParser {
             if byte == 0x2b || byte == 0x2d { position += 1 }
             isSpelled = skipDigits() && isSpelled
         }
-        // A digit that is left follows a leading zero.
+        // If another digit remains here, the number had a leading zero.
         guard isSpelled, !(0x30...0x39).contains(byte) else { throw JSONError(.invalidNumber, at: start) }
         add(kind, from: start, to: position)
     }

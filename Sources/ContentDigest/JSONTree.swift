@@ -1,28 +1,28 @@
-/// A JSON value as an `Encodable` fills it, without making text and reading it in between.
+/// A JSON value as an `Encodable` fills it, without writing text and parsing it again.
 ///
-/// Digests are taken of every event, so this is where a ledger spends its time: all nodes are in one list and all texts and
-/// numbers, spelled as they are written, in one other. What is sorted are the names of an object, once, when it is
-/// written. What comes out is what `JSONDecoder` would read from `JSONEncoder`'s text; a test compares the two.
+/// A digest is computed for every event, so this is where a ledger spends its time. All nodes are in one list. All
+/// strings and numbers, in their written form, are in another. Only the names of an object are sorted, once, when it is
+/// written. The result is what `JSONDecoder` would read from `JSONEncoder`'s text; a test compares the two.
 final class JSONTree {
     struct Node {
         enum Kind { case scalar, array, object }
 
         var kind = Kind.object
-        /// Where its name in an object stands, as it is.
+        /// The position of its name if it is a member of an object.
         var name = 0..<0
-        /// A scalar's place in the text; an array's or object's first and last child, 0 for none.
+        /// A scalar's position in the text; an array's or object's first and last child, 0 for none.
         var start = 0
         var end = 0
-        /// The node after it in the same array or object; 0 for none.
+        /// The next node in the same array or object; 0 for none.
         var next = 0
     }
 
-    // One encoder at a time reaches these, and none of them calls out while it does; Swift's own check of that would
-    // cost as much as the rest.
+    // Only one encoder at a time reaches these, and none of them calls out while it does. Swift's own exclusivity check
+    // would cost as much as all the rest.
     @exclusivity(unchecked) private(set) var nodes = [Node()]
     @exclusivity(unchecked) private(set) var text: [UInt8] = []
 
-    /// - Throws: what the value's `encode(to:)` throws, and `NotRepresentable`.
+    /// - Throws: any error from the value's `encode(to:)`, and `NotRepresentable`.
     init(of value: some Encodable) throws {
         nodes.reserveCapacity(64)
         text.reserveCapacity(1_024)
@@ -54,7 +54,7 @@ final class JSONTree {
     private func add(_ child: Node, to parent: Int, _ kind: Node.Kind) -> NodeEncoder {
         let index = nodes.count
         nodes.append(child)
-        // What is filled as something else afterwards has lost its children.
+        // If a node is filled again as another kind, it loses its children.
         if nodes[parent].kind == kind {
             let last = nodes[parent].end
             if last == 0 { nodes[parent].start = index } else { nodes[last].next = index }

@@ -1,13 +1,14 @@
 import UpgradeDomain
 
-/// Swift's `Decoder` over a tape, as strict as Foundation's: no value is taken for another, and none is rounded.
+/// Swift's `Decoder` over a tape, as strict as Foundation's: no value is converted to another type, and none is
+/// rounded.
 struct TapeDecoder: Decoder {
-    /// One document that is being read, and where the member after the last one that was read stands: members are mostly
-    /// asked for in their order.
+    /// One document that is being read, and the position of the member after the last one read. Members are mostly
+    /// requested in order.
     final class Document {
         let tape: JSONTape
         let beyondRange: CanonicalJSON.BeyondRange
-        // Read and written alone, never by two at once.
+        // Never accessed by two readers at once.
         @exclusivity(unchecked) fileprivate var object = 0
         @exclusivity(unchecked) fileprivate var hint = 1
 
@@ -57,7 +58,7 @@ struct TapeDecoder: Decoder {
         return tape.member(name, of: index, from: hint).map { TapeDecoder(document: document, index: $0) }
     }
 
-    /// A member by its name; the one after it is expected next.
+    /// A member by its name. The next lookup is expected to be for the member after it.
     func nextMember(_ name: StaticString) -> TapeDecoder? {
         let hint = document.object == index ? document.hint : index + 1
         let wanted = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
@@ -91,7 +92,7 @@ struct TapeDecoder: Decoder {
         }
     }
 
-    /// For what is no such number: another kind of value, or a number that the type can not hold.
+    /// For a value that is not a valid number of this type: another kind of value, or a number that does not fit.
     private func unrepresentable(_ type: Any.Type) -> DecodingError {
         switch tape.kind(index) {
         case .integer, .number:
@@ -140,7 +141,8 @@ extension TapeDecoder: SingleValueDecodingContainer {
         return number
     }
 
-    /// What an integer is read as that is beyond the range.
+    /// An integer beyond the range: clamped to the nearest allowed value if the document is read that way, else an
+    /// error.
     @inline(never)
     private func beyond<Value: FixedWidthInteger>(_ type: Value.Type) throws -> Value {
         let largest = CanonicalJSON.largestInteger
@@ -154,7 +156,7 @@ extension TapeDecoder: SingleValueDecodingContainer {
         type == JSONValue.self ? try wholeDocument() : try Value(from: self)
     }
 
-    /// Of its own, so that reading any other type does not pay for the cast.
+    /// A separate function, so that reading other types does not pay for the cast.
     @inline(never)
     private func wholeDocument<Value>() throws -> Value {
         guard let value = tape.value(index) as? Value else {
@@ -192,7 +194,7 @@ private struct Members<Key: CodingKey>: KeyedDecodingContainerProtocol {
         return member
     }
 
-    /// Reads a member, and expects the one after it next.
+    /// Reads a member and expects the one after it next.
     @inline(__always)
     private func read<Value>(_ member: TapeDecoder, _ body: (TapeDecoder) throws -> Value) rethrows -> Value {
         let value = try body(member)
@@ -200,7 +202,7 @@ private struct Members<Key: CodingKey>: KeyedDecodingContainerProtocol {
         return value
     }
 
-    /// Reads a member that is there and not null.
+    /// Reads a member that is present and not null.
     @inline(__always)
     private func present<Value>(_ key: Key, _ body: (TapeDecoder) throws -> Value) rethrows -> Value? {
         guard let member = find(key), !member.decodeNil() else { return nil }
@@ -230,7 +232,7 @@ private struct Members<Key: CodingKey>: KeyedDecodingContainerProtocol {
         try read(require(key)) { try $0.decode(type) }
     }
 
-    // Swift's own ask three times for each member.
+    // Swift's default implementation would look up each member three times.
     func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? {
         try present(key) { try $0.decode(type) }
     }
@@ -290,7 +292,7 @@ private struct Elements: UnkeyedDecodingContainer {
         return TapeDecoder(document: decoder.document, index: position)
     }
 
-    /// Reads an element; the next one is behind it only when that worked.
+    /// Reads an element, and moves to the next one only if that worked.
     @inline(__always)
     private mutating func read<Value>(_ type: Any.Type, _ body: (TapeDecoder) throws -> Value) throws -> Value {
         let value = try body(require(type))

@@ -2,12 +2,12 @@ import Glibc
 import SafeText
 import Synchronization
 
-/// Every place where a test may kill a process, to see that what follows goes on from there.
+/// Every point where a test may kill a process, to check that the system recovers from there.
 ///
-/// A coordinator is armed by `LOCKFLIGHT_FAILPOINT=NAME[:N]`, an agent by the file `failpoint` with the same text in its
-/// state folder, as no variable reaches it over SSH: at the Nth time that the place is passed the process ends as with
-/// `kill -9`. Without them a place costs one comparison. A test walks all cases against a real fleet, and one that never
-/// fires fails it.
+/// A coordinator is armed by `LOCKFLIGHT_FAILPOINT=NAME[:N]`. An agent is armed by the file `failpoint` with the same
+/// text in its state folder, because variables do not reach it over SSH. The Nth time the point is reached, the process
+/// ends as with `kill -9`. When not armed, a point costs one comparison. A test runs every case against a real fleet; a
+/// point that never fires fails the test.
 package enum Failpoint: String, Sendable, CaseIterable {
     // The coordinator.
     case leaseTaken
@@ -34,7 +34,7 @@ package enum Failpoint: String, Sendable, CaseIterable {
     case copyRecorded
     case copyPlaced
 
-    /// Passes the place: ends the process here if it is armed for it.
+    /// Passes the point: ends the process here if it is armed for it.
     package func pass() {
         guard let armed = Failpoint.armed, armed.place == self else { return }
         guard Failpoint.passed.add(1, ordering: .relaxed).newValue == armed.count else { return }
@@ -45,7 +45,7 @@ package enum Failpoint: String, Sendable, CaseIterable {
     private struct Armed: Sendable {
         var place: Failpoint
         var count: Int
-        /// The file that armed an agent; renamed when it strikes, so that it strikes once.
+        /// The file that armed an agent. It is renamed when the failpoint fires, so that it fires only once.
         var file: String?
     }
 

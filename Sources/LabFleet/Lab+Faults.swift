@@ -3,13 +3,13 @@ import Glibc
 package import UpgradeDomain
 
 extension Lab {
-    /// Breaks a host so that an upgrade of `layer` to `target` meets the fault.
+    /// Breaks a host so that an upgrade of `layer` to `target` runs into the fault.
     package func inject(
         _ fault: LabFault, on name: HostName, layer: LayerName? = nil, target: Version
     ) async throws(LabError) {
         let host = try host(name)
         guard let layer = layer ?? host.layers.first, host.layers.contains(layer) else {
-            throw LabError(.unknownHost, "\(name) does not stand in layer \(layer?.rawValue ?? "?")")
+            throw LabError(.unknownHost, "\(name) is not in layer \(layer?.rawValue ?? "?")")
         }
         let release = host.release(target)
         let place = host.place(of: layer)
@@ -63,7 +63,7 @@ extension Lab {
         return names.compactMap(LabFault.init(rawValue:)).sorted { $0.rawValue < $1.rawValue }
     }
 
-    /// Undoes every fault of a host. What an upgrade did meanwhile stays as it is.
+    /// Undoes every fault of a host. Changes that an upgrade made meanwhile stay.
     package func mend(_ name: HostName) async throws(LabError) {
         let host = try host(name)
         for fault in try faults(of: host) {
@@ -84,7 +84,7 @@ extension Lab {
         if !server.isRunning { try await server.start() }
     }
 
-    // MARK: Keeping what was there
+    // MARK: Keeping the originals
 
     private func faultFolder(_ host: LabHost, _ fault: LabFault) -> String { "\(host.root)/faults/\(fault.rawValue)" }
 
@@ -93,7 +93,7 @@ extension Lab {
         try LabFile.write(record, to: "\(faultFolder(host, fault))/record")
     }
 
-    /// Moves a file aside under its own path, so that mending puts it back as it was.
+    /// Moves a file aside, next to its path, so that mending can restore it.
     private func keep(_ path: String, of host: LabHost, _ fault: LabFault) throws(LabError) {
         let kept = "\(faultFolder(host, fault))/kept\(path.dropFirst(host.root.count))"
         try mark(host, fault, "")
@@ -117,7 +117,7 @@ extension Lab {
         }
     }
 
-    /// Gives a release of a host other settings.
+    /// Changes the settings of a release on a host.
     private func change(
         of version: Version, on host: LabHost, _ fault: LabFault, _ settings: String
     ) throws(LabError) {
@@ -127,7 +127,7 @@ extension Lab {
 
     // MARK: Processes
 
-    /// A process of its own that holds a lock until it is ended.
+    /// A separate process that holds a lock until it is killed.
     private func hold(_ lock: String, of host: LabHost, _ fault: LabFault) async throws(LabError) {
         let script = "setsid flock --close \"$0\" sleep 86400 </dev/null >/dev/null 2>&1 & echo $!"
         let output = try await LabCommand.require("bash", ["-c", script, lock], in: host.root)
@@ -139,7 +139,7 @@ extension Lab {
         }
     }
 
-    /// Puts an unrelated process's id into a pid file.
+    /// Writes an unrelated process's ID into a pid file.
     private func decoy(_ pidFile: String, of host: LabHost, _ fault: LabFault) async throws(LabError) {
         let output = try await LabCommand.require(
             "bash", ["-c", "setsid sleep 86400 </dev/null >/dev/null 2>&1 & echo $!"], in: host.root)
@@ -150,7 +150,7 @@ extension Lab {
 
     // MARK: Disk
 
-    /// Puts the agent's state folder on a small file system of its own and fills it.
+    /// Puts the agent's state folder on its own small file system and fills it.
     private func fill(_ host: LabHost, _ fault: LabFault) async throws(LabError) {
         guard getuid() == 0 else {
             throw LabError(.notPossibleHere, "disk-full mounts a small file system, which needs root")

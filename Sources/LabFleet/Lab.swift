@@ -3,9 +3,9 @@ import Foundation
 import OperatorCommands
 package import UpgradeDomain
 
-/// A fleet on one machine: real sshd processes on loopback addresses, each with a stack of its own to upgrade.
+/// A fleet on one machine: real sshd processes on loopback addresses, each with its own stack to upgrade.
 ///
-/// Everything is below one folder; what runs is found from there, so another process can take the lab down.
+/// Everything is below one folder. Running processes are found through it, so another process can take the lab down.
 package struct Lab: Sendable {
     package let folder: String
     package let layout: LabLayout
@@ -18,13 +18,13 @@ package struct Lab: Sendable {
 
     static let recordName = "lab.json"
     static let firstServicePort = 8_101
-    /// How many hosts come up or go down at the same time; each starts half a dozen processes.
+    /// How many hosts start or stop at the same time; each starts half a dozen processes.
     static let hostsAtOnce = 16
 
     package var inventoryPath: String { "\(folder)/inventory.yaml" }
     package var knownHostsPath: String { "\(folder)/known_hosts" }
     package var identityPath: String { "\(folder)/id_ed25519" }
-    /// The plan file to a version.
+    /// The path of the plan to a version.
     package func planPath(to version: Version) -> String { "\(folder)/plan-\(version).yaml" }
 
     package func host(_ name: HostName) throws(LabError) -> LabHost {
@@ -41,11 +41,11 @@ package struct Lab: Sendable {
     /// Builds and starts a lab at version 1.4.0.
     ///
     /// - Parameters:
-    ///   - folder: where it keeps everything; made here.
+    ///   - folder: where it keeps everything; created here.
     ///   - layout: its hosts and their layers.
     ///   - network: the first three octets of the hosts' addresses, below 127.
-    ///   - sshPort: of every host's sshd.
-    /// - Throws: where a lab is there already, or a program is missing.
+    ///   - sshPort: the port of every host's sshd.
+    /// - Throws: if there is already a lab, or if a program is missing.
     package static func up(
         at folder: String, layout: LabLayout, network: String = "127.77.0", sshPort: Int = 2_222
     ) async throws(LabError) -> Lab {
@@ -104,7 +104,7 @@ package struct Lab: Sendable {
         }
     }
 
-    /// Does the same on every host, ``hostsAtOnce`` at a time; after a failure no further host begins.
+    /// Does the same on every host, ``hostsAtOnce`` at a time. After a failure it starts no further host.
     private func onEachHost(
         _ body: @escaping @Sendable (LabHost) async throws(LabError) -> Void
     ) async throws(LabError) {
@@ -151,7 +151,7 @@ package struct Lab: Sendable {
         }
     }
 
-    // MARK: Later
+    // MARK: An existing lab
 
     /// The lab in a folder.
     package static func open(at folder: String) throws(LabError) -> Lab {
@@ -178,7 +178,7 @@ package struct Lab: Sendable {
         return statuses
     }
 
-    /// The version that a layer's process reports; nil when nothing answers.
+    /// The version that a layer's process reports; nil if nothing answers.
     package func runningVersion(of host: LabHost, layer: LayerName) async throws(LabError) -> String? {
         let answer = try await LabCommand.run(
             "curl", ["-fsS", "--max-time", "20", "\(host.baseURL(in: layer))/version"])
@@ -188,7 +188,7 @@ package struct Lab: Sendable {
         return document.value(at: "/version")?.text
     }
 
-    /// Ends everything that runs from the lab's folder.
+    /// Ends every process that runs from the lab's folder.
     /// - Parameter removing: also delete the folder.
     package func down(removing: Bool) async throws(LabError) {
         try await onEachHost { host throws(LabError) in
@@ -200,11 +200,11 @@ package struct Lab: Sendable {
     }
 }
 
-/// One host of a lab as it is now.
+/// One host of a lab in its present state.
 package struct LabHostStatus: Hashable, Sendable {
     package var host: LabHost
     package var isReachable: Bool
-    /// What each layer's process reports; absent where nothing answers.
+    /// The version that each layer's process reports; missing if nothing answers.
     package var versions: [LayerName: String]
     package var faults: [LabFault]
 }

@@ -32,7 +32,7 @@ enum LabCommand {
         }
     }
 
-    /// Runs a program that has to succeed.
+    /// Runs a program that must succeed.
     @discardableResult
     static func require(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
@@ -46,7 +46,7 @@ enum LabCommand {
     }
 }
 
-/// File operations with the lab's errors.
+/// File operations that throw the lab's errors.
 enum LabFile {
     static func write(_ text: String, to path: String, mode: Int = 0o644) throws(LabError) {
         try write(Array(text.utf8), to: path, mode: mode)

@@ -9,7 +9,7 @@ package struct LabError: Error, Hashable, Sendable, CustomStringConvertible {
     }
     package var code: Code
     package var message: String
-    /// What to do next, where one command does it.
+    /// What to do next, if one command does it.
     package var next: OperatorCommand?
 
     init(_ code: Code, _ message: String, next: OperatorCommand? = nil) {

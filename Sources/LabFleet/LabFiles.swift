@@ -9,7 +9,7 @@ struct LabFiles {
     func inventory() -> String {
         var lines = [
             "# The inventory of this lab.", "version: 1",
-            "sshConfig: none               # a lab looks the same whoever starts it", "defaults:",
+            "sshConfig: none               # a lab looks the same for every user", "defaults:",
             "  user: \(LabUser.name)",
             "  port: \(lab.hosts.first?.sshPort ?? 22)", "  identityFile: \(lab.identityPath)", "layers:",
         ]
@@ -30,7 +30,7 @@ struct LabFiles {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// One owner per layer, so that approvals are worth something.
+    /// One owner per layer, so that approvals of different layers need different owners.
     static func owner(of layer: LayerName) -> String { "\(layer)-owner" }
 
     func plan(from source: Version, to target: Version) -> String {

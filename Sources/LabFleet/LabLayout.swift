@@ -1,8 +1,8 @@
 package import UpgradeDomain
 
-/// Which hosts a lab has, and the layers each stands in.
+/// The hosts of a lab, and the layers each belongs to.
 package struct LabLayout: Codable, Hashable, Sendable {
-    /// A host and the layers it stands in.
+    /// A host and the layers it belongs to.
     package struct Member: Codable, Hashable, Sendable {
         package var name: HostName
         package var layers: [LayerName]
@@ -12,7 +12,7 @@ package struct LabLayout: Codable, Hashable, Sendable {
             self.layers = layers
         }
     }
-    /// In the order in which they move.
+    /// In the order in which they change.
     package var layers: [LayerName]
     package var members: [Member]
 
@@ -34,20 +34,20 @@ package struct LabLayout: Codable, Hashable, Sendable {
     }
 }
 
-/// A host of a lab: where it is and where its parts are.
+/// A host of a lab: its address and where its parts are.
 package struct LabHost: Codable, Hashable, Sendable {
     package var name: HostName
     /// Its own loopback address.
     package var address: String
     package var sshPort: Int
-    /// The port of its service in each layer it stands in.
+    /// The port of its service in each of its layers.
     package var servicePorts: [LayerName: Int]
     /// The host's own folder.
     package var root: String
 
-    /// The deployment checkout: repo truth.
+    /// The deployment checkout: the repository's state.
     package var workingDirectory: String { "\(root)/stack" }
-    /// The agent's machine-wide state folder.
+    /// The agent's state folder for the whole machine.
     package var stateDirectory: String { "\(root)/state" }
     package var layers: [LayerName] { servicePorts.keys.sorted() }
 

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import UpgradeDomain
 
-/// The sshd of a lab host: a process of its own, on its own address, with its own key.
+/// The sshd of a lab host: its own process, on its own address, with its own key.
 struct LabServer {
     static let program = "/usr/sbin/sshd"
     static let startDeadline = Duration.seconds(10)
@@ -13,7 +13,7 @@ struct LabServer {
     private var configurationPath: String { "\(folder)/sshd_config" }
     private var pidPath: String { "\(folder)/sshd.pid" }
 
-    /// Makes the key and the configuration.
+    /// Creates the key and the configuration.
     func install(authorizedKey: String) async throws(LabError) {
         try LabFile.makeFolder(folder)
         try LabFile.makeFolder("\(host.root)/home")
@@ -46,8 +46,8 @@ struct LabServer {
             "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", host.name.rawValue, "-f", "\(folder)/host_key"])
     }
 
-    /// Starts it; returns when its port answers and its pid file is written, which sshd does a little later: until then
-    /// ``stop()`` would find nothing to end.
+    /// Starts it. Returns when its port answers and its pid file is written. sshd writes the pid file slightly later,
+    /// and until then ``stop()`` would find no process to end.
     func start() async throws(LabError) {
         if getuid() == 0 { try LabFile.makeFolder("/run/sshd") }
         try await LabCommand.require(LabServer.program, ["-f", configurationPath, "-E", "\(folder)/sshd.log"])
@@ -61,10 +61,12 @@ struct LabServer {
         }
     }
 
-    /// Ends the listener and its sessions, not what was started through them; returns when the listener is gone.
+    /// Ends the listener and its sessions, but not the processes started through them. Returns when the listener is
+    /// gone.
     func stop() async throws(LabError) {
         guard let pid = runningProcess else { return }
-        // Suspended first: a client that comes back at once would get a session that nobody knows of.
+        // Suspend it first: a client that reconnects at once could otherwise get a session that this function does not
+        // know about.
         kill(pid, SIGSTOP)
         for child in LabProcess.children(of: pid) where LabProcess.isServer(child) { LabProcess.end(child) }
         kill(pid, SIGKILL)
@@ -89,7 +91,7 @@ struct LabServer {
     }
 }
 
-/// Whether something accepts connections.
+/// Whether a port accepts connections.
 enum LabPort {
     static func answers(_ address: String, _ port: Int) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -130,7 +132,7 @@ enum LabProcess {
 
     static func isServer(_ pid: pid_t) -> Bool { commandLine(of: pid).hasPrefix("sshd") }
 
-    /// Every process whose command line or working folder lies below a folder: it belongs to the lab there.
+    /// Every process whose command line or working folder is below a folder. Such a process belongs to the lab there.
     static func belonging(to folder: String) -> [pid_t] {
         all().filter { pid in
             if pid == getpid() { return false }
@@ -140,7 +142,7 @@ enum LabProcess {
         }
     }
 
-    /// The programs that a lab starts; a person's editor on a lab file is left alone.
+    /// Only the programs that a lab starts. A person's editor on a lab file is left alone.
     private static func isOfLab(_ pid: pid_t) -> Bool {
         let line = commandLine(of: pid)
         return ["sshd", LabServer.program, "python3", "bash", "flock", "sleep", "lockflight-agent"].contains {
@@ -150,8 +152,8 @@ enum LabProcess {
 
     static func end(_ pid: pid_t) { kill(pid, SIGKILL) }
 
-    /// Ends what a search finds until it finds nothing: a killed process is still there for a moment, and may have started
-    /// another just before.
+    /// Kills what a search finds until it finds nothing: a killed process still exists for a moment, and may have
+    /// started another one just before.
     static func endAll(_ what: String, _ search: () -> [pid_t]) async throws(LabError) {
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(10)
@@ -159,7 +161,7 @@ enum LabProcess {
         while !left.isEmpty {
             guard clock.now < deadline else {
                 let lines = left.map { "\($0) \(commandLine(of: $0))" }.joined(separator: "; ")
-                throw LabError(.neverEnded, "\(what) was killed and does not end: \(lines)")
+                throw LabError(.neverEnded, "\(what) was killed but has not ended: \(lines)")
             }
             for pid in left { end(pid) }
             try? await clock.sleep(for: .milliseconds(10))

@@ -2,17 +2,17 @@ import ContentDigest
 import Foundation
 import UpgradeDomain
 
-/// The product stack on a lab host: releases, scripts, one place per layer.
+/// The product stack on a lab host: releases, scripts, and one folder per layer.
 struct LabStack {
     static let versions: [Version] = ["1.4.0", "1.5.0", "1.6.0"]
     static let workers = ["ingest", "report"]
 
-    /// Where scripts find programs: as over ssh, whatever the shell of whoever starts the lab puts before it.
+    /// Where scripts look for programs: the same as over ssh, regardless of what the user's shell adds.
     static let searchPath = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
     let host: LabHost
 
-    /// Lays out the checkout with every release on disk; nothing runs yet.
+    /// Creates the checkout with every release on disk. Nothing runs yet.
     func install() throws(LabError) {
         let scripts: [(String, [UInt8])] = [
             ("redeploy-host-stack.sh", PackageResources.redeploy_host_stack_sh),
@@ -49,8 +49,8 @@ struct LabStack {
         return "{\"store\": \"\(store)\", \"workers\": [\(names)], \"probeSeconds\": \(probeSeconds)}\n"
     }
 
-    /// Makes the release's manifest say what is on disk now, as sha256sum(1) writes it. The settings are the host's own and
-    /// no part of it.
+    /// Updates the release's manifest to match the files on disk, in sha256sum(1) format. The settings belong to the
+    /// host and are not part of it.
     func writeManifest(_ version: Version) throws(LabError) {
         var manifest = ""
         for name in ["VERSION", "prober.py", "service.py"] {
@@ -69,7 +69,7 @@ struct LabStack {
         return String(digest.rawValue.trimmingPrefix("sha256:"))
     }
 
-    /// Brings a layer to a version with the stack's own script.
+    /// Moves a layer to a version with the stack's own script.
     func deploy(_ version: Version, layer: LayerName) async throws(LabError) {
         try await LabCommand.require(
             "bash", ["scripts/redeploy-host-stack.sh", "--layer", layer.rawValue, "--to", version.rawValue],

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Who the lab runs as, and so who logs in.
+/// The user that runs the lab, who is also the user that logs in.
 enum LabUser {
     static var name: String { NSUserName() }
 }

@@ -1,14 +1,14 @@
 import ContentDigest
 import UpgradeDomain
 
-/// The digests of a run's definition, of the bytes in which its first event has it. What this build would write of it may have a key
-/// more, or one less, than what was approved.
+/// The digests of a run's definition, computed from the bytes of its first event. This build might encode the
+/// definition with a key more or less than what was approved.
 struct DefinitionDigests {
     let definition: Digest
     let plan: Digest
     let hosts: Digest
 
-    /// - Parameter payload: of the event; nil where it defines no run.
+    /// - Parameter payload: the payload of the event; nil if it does not define a run.
     init?(payload: [UInt8]) {
         let path = ["runStarted", "_0"]
         guard let definition = CanonicalJSON.bytes(of: path, in: payload),

@@ -2,7 +2,7 @@ import FoundationEssentials
 import GRDB
 package import UpgradeDomain
 
-/// A plan as the ledger keeps it.
+/// A plan as stored in the ledger.
 package struct StoredPlan: Hashable, Sendable {
     /// The plan's identity: SHA-256 of its canonical JSON.
     package var digest: Digest
@@ -10,15 +10,15 @@ package struct StoredPlan: Hashable, Sendable {
     package var addedAt: WallTime
 }
 
-/// What a change made of the inventory, and of which.
+/// The old and the new inventory of a change.
 package struct InventoryChange: Hashable, Sendable {
     package var digest: Digest
-    /// Nil at the first import.
+    /// Nil for the first import.
     package var previous: FleetInventory?
     package var current: FleetInventory
 }
 
-/// A run at a glance, from the ledger's own columns; what the run is doing is folded from its events.
+/// A summary of a run, from the ledger's own columns. What the run is doing now is folded from its events.
 package struct RunSummary: Hashable, Sendable {
     package var id: RunID
     package var planDigest: Digest
@@ -37,7 +37,7 @@ package enum RunStanding: Hashable, Sendable {
     /// It ended before it changed anything.
     case cancelled
     case superseded(by: RunID)
-    /// Its record can not be followed: it is kept as it is, and nothing is ever appended to it.
+    /// Its record cannot be followed. It is kept unchanged, and nothing is ever appended to it.
     case quarantined
 
     var word: String {
@@ -59,7 +59,7 @@ package enum RunStanding: Hashable, Sendable {
 }
 
 extension Row {
-    /// A NOT NULL text column as one of our names.
+    /// A NOT NULL text column as one of Lockflight's name types.
     func name<N: Name>(_ column: String) -> N { N(self[column] as String) }
     func time(_ column: String) -> WallTime { WallTime(clamping: self[column]) }
     func unsigned(_ column: String) -> UInt64 { UInt64(clamping: self[column] as Int64) }

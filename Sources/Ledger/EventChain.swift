@@ -1,16 +1,16 @@
 import ContentDigest
 import UpgradeDomain
 
-/// How each event's hash covers the one before.
+/// How each event's hash covers the previous event.
 ///
 /// The formula is documented in `docs/ledger.md`, where a short script recomputes it without this code.
 enum EventChain {
-    /// The version of the events' shape that this build writes, and the highest that it reads.
+    /// The event format version that this build writes, and the highest that it reads.
     static let eventVersion: Int64 = 1
-    /// What the first event of a run follows.
+    /// The hash that the first event of a run follows.
     static let origin = Digest("sha256:" + String(repeating: "0", count: 64))
 
-    /// Everything that an event's hash covers; its canonical JSON is what is hashed.
+    /// Everything that an event's hash covers. The hash is computed over its canonical JSON.
     struct Link: Encodable {
         var kind: String
         var payloadDigest: Digest
@@ -33,7 +33,7 @@ enum EventChain {
 }
 
 extension RunEvent {
-    /// Whether any process may append this without holding the lease.
+    /// Whether a process may append this event without holding the lease.
     var needsLease: Bool {
         switch self {
         case .requested: false
@@ -45,7 +45,7 @@ extension RunEvent {
         }
     }
 
-    /// What the run becomes with this event; nil when it stays open.
+    /// The state that this event closes the run with; nil if the run stays open.
     var closing: RunStanding? {
         switch self {
         case .requested(let request):

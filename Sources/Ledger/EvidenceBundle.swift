@@ -3,13 +3,13 @@ import FoundationEssentials
 import GRDB
 package import UpgradeDomain
 
-/// Everything recorded of one run in one document, which is proved without the ledger that it came from.
+/// Everything recorded about one run, in one document that can be verified without the ledger it came from.
 package struct EvidenceBundle: Codable, Hashable, Sendable {
     package static let currentFormat = "lockflight-evidence-3"
-    /// Its conclusions named a placement as repaired by hand also after it had been changed again, and compared evidence with what
-    /// was not always what judged it.
+    /// In this format the conclusions still listed a placement as repaired by hand after it had changed again, and did
+    /// not always compare evidence with the capture that had judged it.
     package static let formatWithLastingRepairs = "lockflight-evidence-2"
-    /// Its conclusions had the commands that could be given next, which nothing proves.
+    /// In this format the conclusions included suggested next commands, which nothing proves.
     package static let formatWithAdvice = "lockflight-evidence-1"
     /// The largest file that is written or read.
     package static let maximumBytes = 1 << 30
@@ -29,7 +29,7 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
     /// Raw evidence or an operation's output.
     package struct Blob: Codable, Hashable, Sendable {
         package var digest: Digest
-        /// The bytes as text where they are UTF-8, else base64.
+        /// The bytes as text if they are valid UTF-8, else base64.
         package var text: String?
         package var base64: String?
 
@@ -48,18 +48,18 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
     }
 
     package var format: String
-    /// What wrote it, such as `lockflight 0.1.0`.
+    /// The program that wrote it, such as `lockflight 0.1.0`.
     package var tool: String
     package var run: RunID
     package var ledger: LedgerID
     package var events: [Event]
     package var blobs: [Blob]
-    /// What hosts witness of the chain; nil where none was asked.
+    /// The heads of the chain that hosts keep as witnesses; nil if no host was asked.
     package var witnesses: [Witness]?
-    /// What whoever wrote it concluded from the events; whoever reads it concludes again.
+    /// What the writer concluded from the events. A reader draws the conclusions again.
     package var conclusions: JSONValue
 
-    /// The first thing of a bundle that does not hold.
+    /// The first thing in a bundle that is not valid.
     package struct Fault: Error, Hashable, Sendable {
         /// Where: `the format`, `event 12`, `the evidence 4f2c…`.
         package var place: String
@@ -71,11 +71,11 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
         }
     }
 
-    /// Proves the chain, the digests of plan, hosts, approvals and evidence.
+    /// Verifies the chain and the digests of the plan, hosts, approvals and evidence.
     ///
-    /// It can not tell a bundle that somebody wrote as a whole from a true one: compare the chain's head with what the
-    /// agents journal.
-    /// - Returns: The events, each of them proven.
+    /// This cannot distinguish a completely forged bundle from a real one. For that, compare the chain's head with the
+    /// agents' journals.
+    /// - Returns: The events, each of them verified.
     package func prove() throws(Fault) -> [RecordedEvent] {
         guard
             [
@@ -96,7 +96,7 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
         if let witness = witnesses?.first(where: { !hashes.contains($0.head) }) {
             throw Fault(
                 "the witness \(witness.host)",
-                "it keeps the head \(witness.head.short) of \(witness.origin), which no event has")
+                "it keeps the head \(witness.head.short) of \(witness.origin), which matches no event")
         }
         return recorded
     }
@@ -124,7 +124,7 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
         var held: Set<Digest> = []
         for blob in blobs {
             guard let bytes = blob.bytes, Digest.sha256(of: bytes) == blob.digest else {
-                throw Fault("the evidence \(blob.digest.short)", "its bytes do not have its digest")
+                throw Fault("the evidence \(blob.digest.short)", "its bytes do not match its digest")
             }
             held.insert(blob.digest)
         }
@@ -158,18 +158,18 @@ extension EvidenceBundle.Event {
             kind: kind, payloadDigest: Digest.sha256(of: bytes), previousHash: previousHash,
             recordedAtMilliseconds: recordedAtMilliseconds, run: run, sequence: sequence, version: version)
         guard (try? link.hash()) == hash else {
-            throw EvidenceBundle.Fault(place, "it does not have its hash: it was edited")
+            throw EvidenceBundle.Fault(place, "it does not match its hash: it was edited")
         }
         guard version <= EventChain.eventVersion, let event = try? CanonicalJSON.stored(RunEvent.self, from: bytes),
             event.kind == kind
-        else { throw EvidenceBundle.Fault(place, "this build can not read its shape \(version)") }
+        else { throw EvidenceBundle.Fault(place, "this build can not read its format \(version)") }
         return RecordedEvent(
             sequence: sequence, recordedAt: WallTime(clamping: recordedAtMilliseconds), event: event, hash: hash)
     }
 }
 
 extension RunEvent {
-    /// The digests of the raw bytes that it refers to.
+    /// The digests of the raw bytes that the bundle refers to.
     var citedEvidence: [Digest] {
         switch self {
         case .captured(let record): record.capture.surfaces.compactMap(\.rawDigest)
@@ -185,7 +185,7 @@ extension RunEvent {
 
 extension Ledger {
     /// The chain of one run with the raw bytes that its events refer to, read in one consistent state.
-    /// - Parameter conclusions: what the events say, from their fold.
+    /// - Parameter conclusions: what the events mean, from their fold.
     package func bundle(
         of run: RunID, tool: String, conclusions: ([RecordedEvent]) -> JSONValue
     ) throws(LedgerError) -> EvidenceBundle {

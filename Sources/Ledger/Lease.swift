@@ -2,10 +2,10 @@ import GRDB
 import OperatorCommands
 package import UpgradeDomain
 
-/// The right to drive a run: an operating-system lock for exclusion, an epoch for fencing.
+/// The right to drive a run: an operating-system lock for exclusion, and an epoch for fencing.
 ///
 /// The lock ends with ``release()``, with this object, or with the process, however it dies. The epoch outlives it:
-/// agents and the ledger refuse whoever has a lower one.
+/// agents and the ledger refuse a driver with a lower one.
 package final class Lease: Sendable {
     package let run: RunID
     package let driver: Driver
@@ -23,30 +23,30 @@ package final class Lease: Sendable {
 
     deinit { lock.release() }
 
-    /// Lets go of the run; repeated calls do nothing.
+    /// Releases the run. Repeated calls do nothing.
     package func release() { lock.release() }
 }
 
-/// Who drives a run, or drove it last.
+/// The present or last driver of a run.
 package struct LeaseStanding: Codable, Hashable, Sendable {
     package var run: RunID
     package var driver: Driver
     package var acquiredAt: WallTime
-    /// A living process holds its lock: it drives, or was stopped while it did.
+    /// A living process holds its lock: it is driving the run, or was suspended while driving.
     package var isHeld: Bool
 }
 
 extension Ledger {
     /// Takes the lease of a run and the ledger's next epoch.
     ///
-    /// Every epoch has a lock file of its own beside the database, locked before the epoch becomes visible. A
-    /// process that dies frees its lock; one that is merely stopped keeps it until someone takes over, and then
-    /// finds itself `deposed`.
+    /// Every epoch has its own lock file next to the database, locked before the epoch becomes visible. A process that
+    /// dies frees its lock. A process that is only suspended keeps its lock until another driver takes over; after
+    /// that, its calls fail with `deposed`.
     ///
     /// - Parameters:
     ///   - takingOver: Depose a driver that holds the lock and does not answer.
-    ///   - deposed: The epoch of the one that may be deposed; nil for any.
-    /// - Throws: `leaseHeld` names who drives; `runClosed`.
+    ///   - deposed: The epoch of the driver that may be deposed; nil for any.
+    /// - Throws: `leaseHeld`, which names the driver; `runClosed`.
     package func acquireLease(
         on run: RunID, user: String, machine: String, processID: Int32, takingOver: Bool = false,
         onlyFrom deposed: Epoch? = nil, at time: WallTime
@@ -68,7 +68,7 @@ extension Ledger {
         return lease
     }
 
-    /// The next epoch, with its lock held before anybody sees it.
+    /// The next epoch, with its lock held before the epoch becomes visible.
     func nextLease(
         _ db: Database, on run: RunID, user: String, machine: String, processID: Int32, at time: WallTime
     ) throws -> Lease {
@@ -88,7 +88,7 @@ extension Ledger {
         return epoch
     }
 
-    /// Whose an epoch is that drove a host last.
+    /// Where the epoch that last drove a host came from.
     package func origin(of epoch: Epoch) throws(LedgerError) -> EpochOrigin {
         try read("look up the lease with epoch \(epoch)") { db in
             if try epoch <= db.epochFloor() { return .beforeRestore }
@@ -101,18 +101,18 @@ extension Ledger {
         }
     }
 
-    /// Records that this ledger takes a host over, and gives it a fence for that: above the host's, where that can be.
+    /// Records that this ledger takes over a host, and issues a fence for it: above the host's epoch, if possible.
     ///
     /// - Parameters:
-    ///   - seen: the epoch that drove the host last, as the host says.
-    ///   - owner: whose decision it is.
+    ///   - seen: the epoch that last drove the host, as the host reports it.
+    ///   - owner: the owner who decides this.
     package func adopt(
         _ host: HostName, from ledger: LedgerID, _ seen: Epoch, as owner: Owner, reason: String, by user: String,
         at time: WallTime
     ) throws(LedgerError) -> Fence {
         try write("adopt the host \(host)") { db in
             let own = try nextEpoch(db)
-            // One that is out of reach is left behind: whoever takes a host over may begin lower.
+            // If the host's epoch is out of reach it is ignored: a takeover may start at a lower one.
             let above = seen.raised(by: 1) ?? own
             let isNear = above <= own || above.number - own.number <= Epoch.largestRise / 4
             let epoch = isNear ? max(own, above) : own
@@ -130,7 +130,7 @@ extension Ledger {
         }
     }
 
-    /// The last lease of a run; nil when nobody ever drove it.
+    /// The last lease of a run; nil if no process ever drove it.
     package func lease(of run: RunID) throws(LedgerError) -> LeaseStanding? {
         try read("look up the lease of the run \(run)") { db in
             _ = try db.existingRun(run)
@@ -144,7 +144,7 @@ extension Ledger {
         }
     }
 
-    /// Who drives a run at this moment; nil when nobody does.
+    /// The driver of a run at this moment; nil if there is none.
     package func currentDriver(of run: RunID) throws(LedgerError) -> Driver? {
         try read("look up the driver of the run \(run)") { db in
             _ = try db.existingRun(run)
@@ -162,7 +162,7 @@ extension Database {
     func lastDriver(of run: RunID) throws -> Driver? {
         let statement = try cachedStatement(
             sql: "SELECT epoch, user, machine, process_id FROM leases WHERE run = ? ORDER BY epoch DESC LIMIT 1")
-        // By their places, as every append asks: a column's name costs more than its value.
+        // Read by position, because every append does this: looking up a column name costs more than its value.
         return try Row.fetchOne(statement, arguments: [run.rawValue]).map { row in
             Driver(
                 epoch: Epoch(clamping: UInt64(clamping: row[0] as Int64)), user: row[1], machine: row[2],
@@ -173,19 +173,19 @@ extension Database {
     func refuseWhenDeposed(_ epoch: Epoch, run: RunID) throws {
         let last = try lastDriver(of: run)
         guard last?.epoch != epoch else { return }
-        let newer = last.map { "\($0.name) drives it with epoch \($0.epoch)" } ?? "nobody has driven it"
+        let newer = last.map { "\($0.name) drives it with epoch \($0.epoch)" } ?? "no process has driven it"
         throw LedgerError(
             .deposed,
             "This process may no longer drive the run \(run): its epoch is \(epoch), and \(newer). Nothing "
                 + "was recorded; stop here and watch.", next: .watch(run: run), run: run)
     }
 
-    /// Epochs up to here may have been given out by a ledger that this one was restored from.
+    /// A ledger that this one was restored from may have issued epochs up to this value.
     fileprivate func epochFloor() throws -> Epoch {
         Epoch(clamping: UInt64(clamping: try Int64.fetchOne(self, sql: "SELECT epoch_floor FROM meta") ?? 0))
     }
 
-    /// Where the epochs of a ledger go on that may not know of all that were given out: far above `epoch`.
+    /// The next epoch floor for a ledger that may not know every issued epoch: far above `epoch`.
     func epochFloor(above epoch: Epoch, at time: WallTime) throws -> Int64 {
         guard let floor = epoch.raised(by: LedgerLimits.epochsAfterRestore) else {
             throw LedgerError(.tooLarge, "The epoch \(epoch) leaves no room for further leases. Nothing was recorded.")

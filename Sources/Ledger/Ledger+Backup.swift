@@ -6,9 +6,9 @@ import SafeText
 package import UpgradeDomain
 
 extension Ledger {
-    /// Writes everything as it is at one moment into one file, while others go on writing.
+    /// Writes a consistent snapshot of everything into one file, while other processes go on writing.
     ///
-    /// The file appears whole or not at all; one that exists is never replaced.
+    /// The file appears completely or not at all. An existing file is never replaced.
     package func backup(to file: String) throws(LedgerError) {
         guard !FileManager.default.fileExists(atPath: file) else {
             throw LedgerError(.fileExists, "\(file) exists already and was left alone; name another file.")
@@ -23,13 +23,13 @@ extension Ledger {
         }
     }
 
-    /// Makes a ledger of a backup, where there is none. The backup is proved first, and left as it is.
+    /// Creates a ledger from a backup, where there is none yet. The backup is verified first and not changed.
     ///
-    /// Hosts have seen epochs since that the backup does not know and refuse lower ones. So the restored ledger goes on
-    /// above them: a million leases above its own, and not below the seconds since 1970, so that the same backup restored
-    /// twice does not give an epoch out twice.
+    /// Since the backup, hosts may have seen epochs that it does not know, and they refuse lower ones. So the restored
+    /// ledger continues above them: a million leases above its own, and at least at the seconds since 1970. This way,
+    /// the same backup restored twice does not issue the same epoch twice.
     ///
-    /// - Throws: `fileExists` where a ledger is in the way; `damaged` when a chain of the backup does not hold.
+    /// - Throws: `fileExists` if there is a ledger already; `damaged` if a chain of the backup is not valid.
     package static func restore(_ file: String, to path: String, at time: WallTime) async throws(LedgerError) -> Ledger
     {
         let disk = DiskWork(on: QueueExecutor(name: "ledger"))
@@ -47,7 +47,7 @@ extension Ledger {
         return try await open(at: path)
     }
 
-    /// The file that a ledger is restored into before it gets its name.
+    /// The temporary file that a ledger is restored into before it gets its final name.
     private static func partOfRestored(_ path: String) throws(LedgerError) -> String {
         for name in [path, path + "-wal", path + "-shm"] where FileManager.default.fileExists(atPath: name) {
             throw LedgerError(
@@ -65,7 +65,7 @@ extension Ledger {
         guard verification.isSound else {
             throw LedgerError(
                 .damaged,
-                "The backup does not hold: \(faults) faults; nothing was restored.",
+                "The backup is not valid: \(faults) faults; nothing was restored.",
                 next: .verifyLedger(file: backup))
         }
         try write("be marked as restored") { db in
@@ -82,7 +82,7 @@ extension Ledger {
         try sync(PrivateFile.folder(of: file))
     }
 
-    /// An empty file with a name that nobody could foresee, beside the one that it will become.
+    /// An empty file with an unpredictable name, next to its final path.
     private static func newPart(of file: String) throws(LedgerError) -> String {
         let part = file + ".part-" + String(UInt64.random(in: .min ... .max), radix: 36)
         try PrivateFile.create(at: part)

@@ -6,19 +6,21 @@ import SafeText
 package import UpgradeDomain
 
 extension Ledger {
-    /// Appends a group of events in one durable transaction, all or none, and returns them as recorded.
+    /// Appends a group of events in one durable transaction, all or none, and returns the recorded events.
     ///
-    /// Write an intent through this before its host is touched: when it returns, the intent survives power loss.
-    /// Only requests may come without a lease. A `finalize` request closes the run and frees its hosts: the caller
+    /// Write an intent through this before its host is touched: when it returns, the intent survives power loss. Only
+    /// requests may be appended without a lease. A `finalize` request closes the run and frees its hosts: the caller
     /// has asked the engine, at `expectedSequence`, whether the run may be finalized.
     ///
-    /// - Parameter evidence: Raw answers and outputs, which the events name by their digests; what is there already is kept.
-    /// - Parameter expectedSequence: The head that the caller decided from; 0 never fits, a run starts with an event.
+    /// - Parameter evidence: Raw answers and outputs, which the events refer to by digest. What is already stored is
+    ///   kept.
+    /// - Parameter expectedSequence: The head that the caller decided from; 0 never matches, because a run starts with
+    ///   an event.
     /// - Parameter lease: The epoch of the caller's lease; nil appends as an operator without one.
-    /// - Parameter follower: Stands at `expectedSequence`, and says what becomes of the overview; without one there is none
-    ///   until the next append that has one.
-    /// - Throws: `conflict` when someone else appended: read on and decide again. `deposed` when another driver has
-    ///   a higher epoch: stop. `commitUnknown`: stop, reopen and read the head.
+    /// - Parameter follower: Its state is at `expectedSequence`, and it supplies the new overview. Without it there is
+    ///   no overview until the next append that has one.
+    /// - Throws: `conflict` if another process appended: read the new events and decide again. `deposed` if another
+    ///   driver has a higher epoch: stop. `commitUnknown`: stop, reopen and read the head.
     package func append(
         _ events: [RunEvent], with evidence: [[UInt8]] = [], to run: RunID, after expectedSequence: UInt64,
         lease: Epoch?, at time: WallTime, followedBy follower: (any RunFollower)? = nil
@@ -28,7 +30,8 @@ extension Ledger {
         let kept = try KeptEvidence(evidence)
         return try write("record \(counted(events.count, "event")) of the run \(run)") { db in
             let row = try db.existingRun(run)
-            // First, as a driver that was deposed reads on for ever in a run that was closed without an event.
+            // Check this first. Otherwise a deposed driver would read forever in a run that was closed without an
+            // event.
             if let lease { try db.refuseWhenDeposed(lease, run: run) }
             try row.requireOpen()
             try row.expectHead(expectedSequence)
@@ -83,7 +86,7 @@ extension Ledger {
         }
     }
 
-    /// Every event of a run after a sequence number, read in pieces.
+    /// Every event of a run after a sequence number, read in pages.
     package func allEvents(of run: RunID, after sequence: UInt64 = 0) throws(LedgerError) -> [RecordedEvent] {
         var all: [RecordedEvent] = []
         while true {
@@ -93,7 +96,7 @@ extension Ledger {
         }
     }
 
-    /// When a driver recorded an event of a run last; nil where none did.
+    /// When a driver last recorded an event of a run; nil if none has.
     package func lastDrivenAt(_ run: RunID) throws(LedgerError) -> WallTime? {
         try read("look up the last event of the run \(run)") { db in
             try Int64.fetchOne(
@@ -146,7 +149,7 @@ struct PreparedEvent {
 }
 
 extension Database {
-    /// Links events to the chain and keeps the run's projections, within the caller's transaction.
+    /// Links events to the chain and updates the run's projections, within the caller's transaction.
     func append(
         _ events: [PreparedEvent], to run: RunID, after before: EventChain.Head, at time: WallTime,
         followedBy follower: (any RunFollower)?
@@ -197,7 +200,7 @@ extension RecordedEvent {
         guard version <= EventChain.eventVersion else {
             throw LedgerError(
                 .newerSchema,
-                "Event \(sequence) of the run \(run) has the newer shape \(version); use the "
+                "Event \(sequence) of the run \(run) has the newer format \(version); use the "
                     + "Lockflight that wrote it.", run: run)
         }
         let event: RunEvent

@@ -5,7 +5,7 @@ import SafeText
 package import UpgradeDomain
 
 extension Ledger {
-    /// The raw evidence with a digest; nil when it was never stored.
+    /// The raw evidence with a digest; nil if it was never stored.
     package func blob(_ digest: Digest) throws(LedgerError) -> [UInt8]? {
         try read("read the evidence \(digest.short)") { db in
             try Row.fetchOne(db, sql: "SELECT bytes FROM blobs WHERE digest = ?", arguments: [digest.rawValue])?
@@ -14,7 +14,7 @@ extension Ledger {
     }
 }
 
-/// Raw evidence with its digests, made outside of any transaction.
+/// Raw evidence with its digests, computed outside of any transaction.
 struct KeptEvidence {
     fileprivate let blobs: [(digest: Digest, bytes: [UInt8])]
 
@@ -37,7 +37,8 @@ struct KeptEvidence {
 }
 
 extension Database {
-    /// Keeps raw evidence, within the caller's transaction: there is never an event without its evidence, nor the reverse.
+    /// Stores raw evidence within the caller's transaction, so that there is never an event without its evidence, or
+    /// the reverse.
     func keep(_ evidence: KeptEvidence, at time: WallTime) throws {
         guard !evidence.blobs.isEmpty else { return }
         let insert = try cachedStatement(

@@ -3,12 +3,13 @@ import GRDB
 package import UpgradeDomain
 
 extension Ledger {
-    /// What is kept of a run for a quick look; nil where it is not there, not as new as the last event, or was written
-    /// by another build, whose words may be others. The events then say it.
+    /// The stored overview of a run. Nil if it is missing, older than the last event, or was written by another build,
+    /// whose wording may differ. Then the events must be read.
     ///
     /// - Parameters:
     ///   - build: the version of this program.
-    ///   - limit: of a layer with more placements only the pressing ones are read, and at most so many; nil reads all.
+    ///   - limit: for a layer with more placements than this, only the pressing ones are read, and at most this many;
+    ///     nil reads all.
     package func overview(
         of run: RunID, build: String, placementsPerLayer limit: Int? = nil
     ) throws(LedgerError) -> StoredOverview? {
@@ -27,9 +28,9 @@ extension Ledger {
     }
 }
 
-/// Reads overviews; the same versions are seen at thousands of placements, and are decoded once.
+/// Reads overviews. Thousands of placements share the same versions, so each is decoded once.
 private struct OverviewReader {
-    /// A layer's placements are one piece of the plan's order.
+    /// A layer's placements are one contiguous range of the plan's order.
     struct LayerPiece {
         var positions: ClosedRange<Int>
         var tallies: [PlacementTally]
@@ -38,7 +39,7 @@ private struct OverviewReader {
 
     private var versions: [String: [ComponentName: Version]] = [:]
 
-    /// The layers in the order of the plan.
+    /// The layers in plan order.
     mutating func layers(of run: RunID, _ db: Database) throws -> [LayerPiece] {
         let rows = try Row.fetchCursor(
             db.cachedStatement(
@@ -60,7 +61,7 @@ private struct OverviewReader {
         return pieces.values.sorted { $0.positions.lowerBound < $1.positions.lowerBound }
     }
 
-    /// - Parameter limit: reads at most so many, and only pressing ones; nil reads all.
+    /// - Parameter limit: reads at most this many placements, and only pressing ones; nil reads all.
     mutating func placements(
         of run: RunID, in layer: LayerPiece, pressing limit: Int?, _ db: Database
     ) throws -> [PlacementOverview] {
@@ -79,7 +80,7 @@ private struct OverviewReader {
         return placements
     }
 
-    /// A row of ``Database/overviewColumns``, read by position as thousands may be shown at once.
+    /// A row of ``Database/overviewColumns``, read by position because thousands may be shown at once.
     private mutating func placement(_ row: Row) throws -> PlacementOverview {
         PlacementOverview(
             position: row[0],
@@ -112,7 +113,7 @@ extension Database {
         }
     }
 
-    /// What is kept of the run as a whole, if it is as new as an event and this build's.
+    /// The stored overview document of the whole run, if it belongs to this event and this build.
     func overviewDocument(of run: RunID, at sequence: UInt64, build: String) throws -> [UInt8]? {
         let row = try Row.fetchOne(
             cachedStatement(sql: "SELECT sequence, build, document FROM run_overviews WHERE run = ?"),
@@ -127,7 +128,7 @@ extension Database {
         }
     }
 
-    /// Brings the overview of a run from one event to another, in the transaction that records these.
+    /// Updates the overview of a run from one event to another, in the transaction that records the events.
     func keepOverview(
         of run: RunID, from before: UInt64, to after: UInt64, _ recorded: [RecordedEvent],
         by follower: any RunFollower

@@ -5,10 +5,11 @@ import SafeText
 package import UpgradeDomain
 
 extension Ledger {
-    /// Makes a new inventory of the current one in one transaction, so that nothing is lost that somebody else stored meanwhile. The
-    /// same content is stored once.
+    /// Changes the current inventory in one transaction, so that a concurrent change by another process is not lost.
+    /// The same content is stored once.
     ///
-    /// - Parameter change: from the current inventory, nil before the first, to the new one. Waits for nobody.
+    /// - Parameter change: maps the current inventory (nil before the first) to the new one. It must not wait for
+    ///   anything.
     package func changeInventory(
         by user: String, at time: WallTime, _ change: @Sendable (FleetInventory?) -> FleetInventory
     ) throws(LedgerError) -> InventoryChange {
@@ -39,7 +40,7 @@ extension Ledger {
         }
     }
 
-    /// Stores a plan and returns its digest; a plan that is already there stays as it is.
+    /// Stores a plan and returns its digest. A plan that is already stored is not changed.
     package func addPlan(_ plan: Plan, at time: WallTime) throws(LedgerError) -> Digest {
         let document = try encode(plan, as: "plan '\(plan.name)'")
         let digest = Digest.sha256(of: document)
@@ -54,16 +55,16 @@ extension Ledger {
         }
     }
 
-    /// All plans, the last added first.
+    /// All plans, the newest first.
     package func plans() throws(LedgerError) -> [StoredPlan] {
         try read("list the plans") { db in
             try Row.fetchAll(db, sql: "SELECT * FROM plans ORDER BY rowid DESC").map(StoredPlan.init(row:))
         }
     }
 
-    /// The plan that a person means: a name, a digest, or the first digits of one.
+    /// Finds a plan from an operator's text: a name, a digest, or the first digits of one.
     ///
-    /// - Throws: `unknownPlan`; `ambiguous` when several plans fit, such as two edits under one name.
+    /// - Throws: `unknownPlan`; `ambiguous` if several plans match, such as two versions with the same name.
     package func plan(matching text: String) throws(LedgerError) -> StoredPlan {
         let digits = text.rest(after: "sha256:").map { String($0) } ?? text
         let prefix = digits.count >= LedgerLimits.prefixCharacters ? "sha256:" + digits : "-"
@@ -77,12 +78,12 @@ extension Ledger {
             guard let first = found.first else {
                 throw LedgerError(
                     .unknownPlan,
-                    "No plan is called '\(text)' and no digest starts so.", next: .listPlans)
+                    "No plan is named '\(text)', and no digest starts with it.", next: .listPlans)
             }
             guard found.count == 1 else {
                 let digests = found.map { ($0.name("digest") as Digest).short }.joined(separator: ", ")
                 throw LedgerError(
-                    .ambiguous, "'\(text)' fits \(counted(found.count, "plan")); name one by its digest: \(digests).")
+                    .ambiguous, "'\(text)' matches \(counted(found.count, "plan")); use a digest: \(digests).")
             }
             return try StoredPlan(row: first)
         }
@@ -90,7 +91,7 @@ extension Ledger {
 
     /// Records an owner's approval of a stored plan over exactly these hosts.
     ///
-    /// Whether the owner may approve is the caller's to decide. A repeated approval is a further record.
+    /// The caller decides whether the owner may approve. A repeated approval is another record.
     package func approve(_ approval: Approval) throws(LedgerError) {
         try write("record the approval of \(approval.owner)") { db in
             guard try db.hasPlan(approval.planDigest) else { throw LedgerError.unknownPlan(approval.planDigest) }
@@ -109,7 +110,7 @@ extension Ledger {
         }
     }
 
-    /// Every approval of the plans of a name, whatever their content and hosts, in the order they were given.
+    /// Every approval of the plans with a name, whatever their content and hosts, in the order they were given.
     package func approvals(ofPlansNamed name: String) throws(LedgerError) -> [Approval] {
         try read("list the approvals of plan '\(name)'") { db in
             try Row.fetchAll(
@@ -167,7 +168,7 @@ extension LedgerError {
             "The plan \(digest.short) is not in this ledger, so nothing was recorded.", next: .addPlan(file: nil))
     }
 
-    /// The digest of what is recorded as part of something else, which is read back whole.
+    /// The digest of a value that is recorded as part of something else, which is read back as a whole.
     static func digest(of value: some Encodable, as what: String) throws(LedgerError) -> Digest {
         do {
             return Digest.sha256(of: try CanonicalJSON.encode(value))
@@ -178,12 +179,12 @@ extension LedgerError {
 
     private static func unwritable(_ what: String, cause: any Error) -> LedgerError {
         LedgerError(
-            .contradiction, "The \(what) can not be written so that it can be read again, so nothing was recorded.",
+            .contradiction, "The \(what) can not be stored in a form that can be read again, so nothing was recorded.",
             cause: "\(cause)")
     }
 
-    /// The bytes under which a value is recorded: it is read back from them before, so that nothing is ever recorded that can
-    /// not be read, or that says something else then.
+    /// The bytes under which a value is recorded. They are decoded first and compared, so that nothing is recorded that
+    /// cannot be read or that reads differently.
     static func canonicalBytes<Value: Codable & Equatable>(
         of value: Value, as what: String
     ) throws(LedgerError) -> [UInt8] {
@@ -197,7 +198,7 @@ extension LedgerError {
         }
         guard readBack == value else {
             throw LedgerError(
-                .contradiction, "The \(what) reads back as something else than it is, so nothing was recorded.")
+                .contradiction, "The \(what) does not read back as the same value, so nothing was recorded.")
         }
         return bytes
     }

@@ -3,11 +3,12 @@ import GRDB
 package import UpgradeDomain
 
 extension Ledger {
-    /// Deletes the raw evidence of a run that never changes again, as far as no other run cites it, and records that in
-    /// the run's own chain. Its events, and so everything that was judged, stay as they are.
+    /// Deletes the raw evidence of a run that never changes again, except for evidence that another run cites, and
+    /// records that in the run's own chain. Its events, and so all its verdicts, stay unchanged.
     ///
-    /// - Parameter follower: Stands at the run's last event, as in ``append``; it never changes again but by pruning.
-    /// - Throws: `contradiction` for a run that has not ended, or is quarantined, or has been pruned before.
+    /// - Parameter follower: Its state is at the run's last event, as in ``append``. Only pruning can still change the
+    ///   run.
+    /// - Throws: `contradiction` for a run that has not ended, is quarantined, or was pruned before.
     package func pruneEvidence(
         of run: RunID, by user: String, reason: String, at time: WallTime, followedBy follower: (any RunFollower)? = nil
     ) throws(LedgerError) -> EvidencePruning {
@@ -17,8 +18,8 @@ extension Ledger {
             guard row.standing != .open, row.standing != .quarantined else {
                 throw LedgerError(
                     .contradiction,
-                    "The run \(run) is \(row.standing.word) and needs its evidence; nothing was deleted. Only a run that ended "
-                        + "is pruned.", run: run)
+                    "The run \(run) is \(row.standing.word) and needs its evidence; nothing was deleted. Only a run "
+                        + "that has ended can be pruned.", run: run)
             }
             var needed: Set<Digest> = []
             let readable = "SELECT id FROM runs WHERE standing <> 'quarantined'"
@@ -47,7 +48,7 @@ extension Ledger {
 }
 
 extension Database {
-    /// The digests that a run's events refer to; nil when its evidence was pruned.
+    /// The digests that a run's events refer to; nil if its evidence was pruned.
     fileprivate func citedEvidence(of run: RunID) throws -> Set<Digest>? {
         let rows = try Row.fetchCursor(
             self, sql: "SELECT * FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
@@ -60,7 +61,8 @@ extension Database {
         return cited
     }
 
-    /// Whatever looks like a digest in the events of quarantined runs: some of them can not be read.
+    /// Everything that looks like a digest in the events of quarantined runs, because some of these events cannot be
+    /// read.
     fileprivate func digestsInQuarantine() throws -> Set<Digest> {
         let rows = try Row.fetchCursor(
             self,

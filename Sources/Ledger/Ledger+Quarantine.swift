@@ -3,23 +3,24 @@ import GRDB
 import OperatorCommands
 package import UpgradeDomain
 
-/// A run whose record can not be followed any more, set aside by a person. Its events stay as they are; only its hosts are freed.
+/// A run whose record can no longer be followed, set aside by a person. Its events stay unchanged; only its hosts are
+/// freed.
 package struct Quarantine: Codable, Hashable, Sendable {
     package var run: RunID
     package var reason: String
     package var by: String
     package var at: WallTime
-    /// Hosts that still belong to the run: what happened there is not known.
+    /// Hosts that still belong to the run, because it is not known what happened there.
     package var claimed: [HostName]
-    /// Hosts whose journals were read, so that nothing of the run is open there.
+    /// Hosts whose journals were read and show that nothing of the run is open there.
     package var settled: [HostName]
-    /// Hosts that a person let go without an answer.
+    /// Hosts that a person freed without an answer from them.
     package var abandoned: [HostName]
 }
 
 /// Why a host of a quarantined run is free again.
 package enum HostFate: String, Sendable {
-    /// Its journal was read, and nothing of the run is under way there.
+    /// Its journal was read, and nothing of the run is in progress there.
     case settled
     case abandoned
 }
@@ -30,9 +31,9 @@ extension Ledger {
         try read("look up the hosts of the run \(run)") { db in try db.claimedHosts(of: run) }
     }
 
-    /// Whatever can be read of a run's events, in order, whether or not they are what was recorded.
+    /// Every event of a run that can be read, in order, even if it differs from what was recorded.
     package func readableEvents(of run: RunID) throws(LedgerError) -> [RunEvent] {
-        try read("read what can be read of the run \(run)") { db in
+        try read("read the events of the run \(run)") { db in
             let rows = try Row.fetchCursor(
                 db, sql: "SELECT payload FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
             var events: [RunEvent] = []
@@ -45,7 +46,7 @@ extension Ledger {
         }
     }
 
-    /// What became of a quarantined run; nil where the run is none.
+    /// The quarantine state of a run; nil if the run is not quarantined.
     package func quarantine(of run: RunID) throws(LedgerError) -> Quarantine? {
         try read("look up the quarantine of the run \(run)") { db in
             _ = try db.existingRun(run)
@@ -64,10 +65,10 @@ extension Ledger {
         }
     }
 
-    /// Sets a run aside, once and for all, and takes an epoch with which its hosts can be asked. A run that is quarantined
-    /// already stays so, with the reason that it has.
+    /// Quarantines a run permanently, and takes an epoch for asking its hosts. A run that is already quarantined stays
+    /// so, with its original reason.
     ///
-    /// - Throws: `leaseHeld` names who drives it; `runClosed` where the run has ended.
+    /// - Throws: `leaseHeld`, which names the driver; `runClosed` if the run has ended.
     package func quarantine(
         _ run: RunID, reason: String, by user: String, machine: String, processID: Int32, at time: WallTime
     ) throws(LedgerError) -> Lease {
@@ -95,8 +96,8 @@ extension Ledger {
     /// Frees a host of a quarantined run.
     ///
     /// - Parameters:
-    ///   - reason: why it is abandoned.
-    ///   - operations: what the host's journal says of the run.
+    ///   - reason: why the host is abandoned.
+    ///   - operations: what the host's journal says about the run.
     package func free(
         _ host: HostName, of run: RunID, as fate: HostFate, reason: String?,
         remembering operations: [ReconstructedOperation], by user: String, at time: WallTime

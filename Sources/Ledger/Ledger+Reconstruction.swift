@@ -2,8 +2,8 @@ import ContentDigest
 import GRDB
 package import UpgradeDomain
 
-/// What a host's journal says of an operation whose ledger is lost. Not an event: no intent, approval or evidence of it is
-/// known any more, and it is no part of a chain.
+/// What a host's journal says about an operation whose ledger is lost. This is not an event: its intent, approval and
+/// evidence are unknown, and it is not part of a chain.
 package struct ReconstructedOperation: Codable, Hashable, Sendable {
     package enum State: Codable, Hashable, Sendable {
         case running
@@ -14,9 +14,9 @@ package struct ReconstructedOperation: Codable, Hashable, Sendable {
     package var host: HostName
     package var operation: OperationID
     package var state: State
-    /// Nil for a tombstone, as is the chain's head.
+    /// Nil for a tombstone, like the chain's head.
     package var planDigest: Digest?
-    /// The head of the lost ledger's chain when it was begun.
+    /// The head of the lost ledger's chain when the operation began.
     package var chainHead: Digest?
 
     package init(
@@ -31,13 +31,13 @@ package struct ReconstructedOperation: Codable, Hashable, Sendable {
 }
 
 extension Ledger {
-    /// Takes the place of a ledger that is lost: its identity, so that hosts follow this one, epochs above all that they
-    /// have seen, and what their journals remember. Only for a ledger without a run.
+    /// Replaces a lost ledger: takes its identity, so that hosts follow this one; epochs above all that the hosts have
+    /// seen; and what their journals remember. Only for a ledger without runs.
     ///
-    /// This object still has the old identity afterwards: open the ledger again.
+    /// This object still has the old identity afterwards, so open the ledger again.
     ///
-    /// - Parameter epoch: the highest that any host has seen; hosts that were not asked may have seen more, so there is a
-    ///   wide gap, as after a restore.
+    /// - Parameter epoch: the highest that any host has seen. Hosts that were not asked may have seen a higher one, so
+    ///   a wide gap follows, as after a restore.
     package func takePlace(
         of lost: LedgerID, above epoch: Epoch, remembering operations: [ReconstructedOperation], by user: String,
         at time: WallTime
@@ -60,9 +60,9 @@ extension Ledger {
         }
     }
 
-    /// What was reconstructed from hosts, by host and operation.
+    /// The operations reconstructed from hosts, by host and operation.
     package func reconstructedOperations() throws(LedgerError) -> [ReconstructedOperation] {
-        try read("read what was reconstructed") { db in
+        try read("read the reconstructed operations") { db in
             try Row.fetchAll(db, sql: "SELECT document FROM reconstructed_operations ORDER BY host, operation")
                 .map { try CanonicalJSON.stored(ReconstructedOperation.self, from: $0.bytes("document")) }
         }

@@ -7,17 +7,18 @@ package import UpgradeDomain
 extension Ledger {
     /// Starts a run in one transaction: its row, its first event and its claim on every host.
     ///
-    /// With `definition.succession` the predecessor is superseded in the same transaction: it gets a last event and
-    /// its hosts are free for this run. `predecessorSequence` is the predecessor's head that the succession was
-    /// computed from; nothing may have happened there since.
+    /// With `definition.succession` the predecessor is superseded in the same transaction: it gets a last event, and
+    /// its hosts become free for this run. `predecessorSequence` is the predecessor's head that the succession was
+    /// computed from. Nothing may have happened there since.
     ///
     /// - Parameters:
-    ///   - predecessorFollower: Stands at the predecessor's head, as in ``append``. The new run has no overview before its driver's
-    ///     first event.
-    ///   - runs: the runs of this plan, and their heads, by which its approvals were found to be unused. Nothing may have happened in
-    ///     them since; nil where nobody asked.
-    /// - Throws: `hostClaimed` names the run that has a host and the way out; `conflict` when the predecessor or another run of the plan
-    ///   went on; `contradiction` when the definition does not fit itself or this ledger.
+    ///   - predecessorFollower: Its state is at the predecessor's head, as in ``append``. The new run has no overview
+    ///     before its driver's first event.
+    ///   - runs: the runs of this plan with their heads, from which its approvals were found unused. Nothing may have
+    ///     happened in them since; nil if this was not checked.
+    /// - Throws: `hostClaimed` names the run that has a host and how to resolve that; `conflict` if the predecessor or
+    ///   another run of the plan has new events; `contradiction` if the definition is inconsistent with itself or with
+    ///   this ledger.
     package func startRun(
         _ definition: RunDefinition, after predecessorSequence: UInt64? = nil, by user: String, at time: WallTime,
         predecessorFollowedBy predecessorFollower: (any RunFollower)? = nil, judgedBy runs: [RunID: UInt64]? = nil
@@ -53,7 +54,8 @@ extension Ledger {
             guard !isStale else {
                 throw LedgerError(
                     .conflict,
-                    "Another run of this plan went on while its approvals were judged, so nothing was recorded; start again."
+                    "Another run of this plan continued while its approvals were checked, so nothing was recorded; "
+                        + "start again."
                 )
             }
             return try db.append(started, to: run, after: .beforeFirst, at: time, followedBy: nil)
@@ -81,12 +83,12 @@ extension Ledger {
             } else if names.isEmpty {
                 "it has no hosts"
             } else if Set(names).count != names.count {
-                "it names a host twice"
+                "it lists a host twice"
             } else if let stray = definition.approvals.first(where: { !$0.isFor(plan: planDigest, hosts: hostsDigest) })
             {
                 "the approval of \(stray.owner) is for another plan or other hosts"
             } else if (definition.succession == nil) != (predecessorSequence == nil) {
-                "a succession and the predecessor's head go together"
+                "a succession and the predecessor's head must be given together"
             } else {
                 nil
             }
@@ -96,16 +98,16 @@ extension Ledger {
             run: definition.run)
     }
 
-    /// All runs, the last started first.
+    /// All runs, the latest started first.
     package func runs() throws(LedgerError) -> [RunSummary] {
         try read("list the runs") { db in
             try Row.fetchAll(db, sql: Database.summarySQL + " ORDER BY runs.number DESC").map(RunSummary.init(row:))
         }
     }
 
-    /// The run that a person means: its id or the first characters of one.
+    /// Finds a run from an operator's text: its ID or the first characters of one.
     ///
-    /// - Throws: `unknownRun`; `ambiguous` when several runs fit.
+    /// - Throws: `unknownRun`; `ambiguous` if several runs match.
     package func run(matching text: String) throws(LedgerError) -> RunSummary {
         let prefix = text.count >= LedgerLimits.prefixCharacters ? text : "-"
         return try read("look up the run '\(text)'") { db in
@@ -121,7 +123,7 @@ extension Ledger {
             guard found.count == 1 || first.id.rawValue == text else {
                 throw LedgerError(
                     .ambiguous,
-                    "'\(text)' fits \(counted(found.count, "run")); write more of the id: "
+                    "'\(text)' matches \(counted(found.count, "run")); write more of the id: "
                         + found.map(\.id.rawValue).joined(separator: ", ") + ".")
             }
             return first
@@ -137,13 +139,13 @@ extension Database {
     }
 }
 
-/// A run's row as the append needs it.
+/// The columns of a run's row that an append needs.
 struct RunRow {
     var id: RunID
     var standing: RunStanding
     var head: EventChain.Head
 
-    /// Refuses what would change a run that has ended.
+    /// Refuses to change a run that has ended.
     func requireOpen() throws(LedgerError) {
         switch standing {
         case .open: return
@@ -218,7 +220,7 @@ extension Database {
                 throw LedgerError(
                     .hostClaimed,
                     "The host \(host) belongs to the run \(owner), which has not ended, so \(run) did not start. Finalize "
-                        + "\(owner), cancel it where it has changed nothing, or take its place: start with --succeeds "
+                        + "\(owner), cancel it if it has changed nothing, or replace it: start with --succeeds "
                         + "\(owner).", next: .status(run: RunID(owner)), run: RunID(owner))
             }
             try cachedStatement(sql: "INSERT INTO host_claims (host, run) VALUES (?, ?)")
@@ -256,13 +258,13 @@ extension RunSummary {
 extension LedgerError {
     static func unknownRun(_ run: RunID) -> LedgerError {
         LedgerError(
-            .unknownRun, "There is no run '\(run)' in this ledger; without an id a command takes the last one started.",
+            .unknownRun, "There is no run '\(run)' in this ledger; without an id a command uses the run started last.",
             next: .status(run: nil), run: run)
     }
 }
 
 extension RunID {
-    /// Whether the id can safely be part of a file name.
+    /// Whether the ID can safely be part of a file name.
     var isFileName: Bool {
         let isPlain = rawValue.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)

@@ -6,11 +6,12 @@ package import UpgradeDomain
 extension Ledger {
     /// Recomputes every hash from the stored bytes, and every cached value from the events.
     ///
-    /// Reads one consistent state, while others go on writing. Checking 100,000 events takes seconds.
+    /// Reads one consistent state, while other processes go on writing. Checking 100,000 events takes seconds.
     ///
     /// - Parameters:
     ///   - run: Only this run; nil checks all runs, the file, the schema and the documents.
-    ///   - follower: makes one that stands before a run's first event; with it the overviews are compared as well.
+    ///   - follower: makes a follower in the state before a run's first event; with it, the overviews are compared as
+    ///     well.
     package func verify(
         run: RunID? = nil, followedBy follower: (@Sendable () -> any RunFollower)? = nil
     ) throws(LedgerError) -> Verification {
@@ -19,7 +20,7 @@ extension Ledger {
             if let damage = try db.fileDamage() { return Verification(chains: [], faults: [damage]) }
             let foundSchema = try db.schemaObjects()
             var faults = Database.schemaFaults(expected: expectedSchema, found: foundSchema)
-            // Rows can be read safely only from tables that have the columns we know.
+            // Rows can be read safely only from tables that have the expected columns.
             guard expectedSchema.allSatisfy({ !$0.key.begins(with: "table ") || foundSchema[$0.key] == $0.value })
             else {
                 return Verification(chains: [], faults: faults)
@@ -74,7 +75,7 @@ extension Database {
             case (_, nil): LedgerFault(code: .schemaChanged, message: "the \(name) is missing")
             case (let expected?, let found?):
                 expected == found
-                    ? nil : LedgerFault(code: .schemaChanged, message: "the \(name) is not as Lockflight creates it")
+                    ? nil : LedgerFault(code: .schemaChanged, message: "the \(name) differs from Lockflight's own")
             }
         }
     }
@@ -87,13 +88,14 @@ extension Database {
             guard Digest.sha256(of: row.bytes("document")) != digest else { continue }
             faults.append(
                 LedgerFault(
-                    code: .documentChanged, message: "a document in \(table) does not have its digest \(digest.short)"))
+                    code: .documentChanged,
+                    message: "a document in \(table) does not match its digest \(digest.short)"))
         }
         return faults
     }
 }
 
-/// One walk along a run's chain, gathering what the events say on the way.
+/// One pass along a run's chain that collects what the events say.
 private struct ChainCheck {
     let run: RunID
     let ledger: LedgerID
@@ -104,7 +106,7 @@ private struct ChainCheck {
     private var standing = RunStanding.open
     private var attachedEpochs: [Epoch] = []
     private var evidence: [Digest: UInt64] = [:]
-    /// Raw answers were deleted on purpose: those that are left must still be what they were.
+    /// Raw answers were deleted on purpose. The remaining ones must still match their digests.
     private var isPruned = false
     private var follower: (any RunFollower)?
 
@@ -122,7 +124,7 @@ private struct ChainCheck {
         let rows = try Row.fetchCursor(
             db, sql: "SELECT * FROM events WHERE run = ? ORDER BY sequence", arguments: [run.rawValue])
         while faults.isEmpty, let row = try rows.next() { try visit(row) }
-        // What the events say is known only when all of them are proven.
+        // The events' content is trusted only when all of them are verified.
         guard faults.isEmpty else { return }
         try compareHead(db)
         guard faults.isEmpty else { return }
@@ -153,7 +155,7 @@ private struct ChainCheck {
         guard try link.hash() == hash else {
             return report(
                 .eventChanged, sequence,
-                "event \(sequence) does not have its hash: its payload, kind, version, time "
+                "event \(sequence) does not match its hash: its payload, kind, version, time "
                     + "or hash was edited")
         }
         do {
@@ -226,7 +228,7 @@ private struct ChainCheck {
     private mutating func compareProjections(_ db: Database) throws {
         let stored = try db.existingRun(run).standing
         if stored != standing {
-            report(.projectionDiffers, nil, "the run reads \(stored.word), and its events say \(standing.word)")
+            report(.projectionDiffers, nil, "the run is stored as \(stored.word), but its events say \(standing.word)")
         }
         let claimed = Set(
             try String.fetchAll(db, sql: "SELECT host FROM host_claims WHERE run = ?", arguments: [run.rawValue]))
@@ -235,8 +237,8 @@ private struct ChainCheck {
             report(
                 .projectionDiffers, nil,
                 due.contains(host)
-                    ? "the host \(host) is not claimed by the run, and its events say it is"
-                    : "the host \(host) is claimed by the run, and its events do not say so")
+                    ? "the host \(host) is not claimed by the run, but its events say that it is"
+                    : "the host \(host) is claimed by the run, but its events do not say so")
         }
         let leased = Set(
             try Int64.fetchAll(db, sql: "SELECT epoch FROM leases WHERE run = ?", arguments: [run.rawValue]))
@@ -258,7 +260,7 @@ private struct ChainCheck {
             if Digest.sha256(of: row.bytes("bytes")) != digest {
                 report(
                     .evidenceChanged, sequence,
-                    "the evidence \(digest.short) of event \(sequence) does not have its "
+                    "the evidence \(digest.short) of event \(sequence) does not match its "
                         + "digest")
             }
         }
@@ -270,11 +272,11 @@ private struct ChainCheck {
         else { return }
         let due = try follower.change(whole: true)
         if due.document != document {
-            report(.projectionDiffers, nil, "the overview of the run is not what its events say")
+            report(.projectionDiffers, nil, "the overview of the run does not match its events")
         }
         let stored = Set(try db.placementOverviews(of: run))
         for own in Set(Set(due.placements).symmetricDifference(stored).map(\.placement)).sorted() {
-            report(.projectionDiffers, nil, "the overview of \(own) is not what its events say")
+            report(.projectionDiffers, nil, "the overview of \(own) does not match its events")
         }
     }
 

@@ -1,11 +1,11 @@
 import GRDB
 package import UpgradeDomain
 
-/// The head of a run's chain as a host keeps it: it came there with an operation or a capture at a gate, and whoever rewrites the
-/// ledger can not reach it.
+/// The head of a run's chain as a host keeps it. It reached the host with an operation or with a capture at a gate, so
+/// someone who rewrites the ledger cannot change it.
 package struct Witness: Codable, Hashable, Sendable {
     package var host: HostName
-    /// What it came with; nil for a capture.
+    /// The operation it came with; nil for a capture.
     package var operation: OperationID?
     package var head: Digest
 
@@ -15,14 +15,15 @@ package struct Witness: Codable, Hashable, Sendable {
         self.head = head
     }
 
-    /// What it came with, in words.
+    /// Where it came from, in words.
     package var origin: String { operation?.rawValue ?? "a gate" }
 }
 
 extension Ledger {
-    /// Keeps what hosts witness of a run, also where it contradicts the record. What is kept already stays as it was.
+    /// Stores what hosts witness about a run, even if it contradicts the record. What is already stored does not
+    /// change.
     package func keep(_ witnesses: [Witness], of run: RunID, by user: String, at time: WallTime) throws(LedgerError) {
-        try write("keep what hosts witness of the run \(run)") { db in
+        try write("store the witnesses of the run \(run)") { db in
             _ = try db.existingRun(run)
             let insert = try db.cachedStatement(
                 sql: """
@@ -38,7 +39,7 @@ extension Ledger {
         }
     }
 
-    /// The hash of each event of a run, and the event's sequence number.
+    /// The hash of each event of a run, with the event's sequence number.
     package func chainHashes(of run: RunID) throws(LedgerError) -> [Digest: UInt64] {
         try read("read the chain of the run \(run)") { db in
             _ = try db.existingRun(run)

@@ -6,33 +6,35 @@ package import UpgradeDomain
 
 /// The durable memory of a fleet's upgrades: inventory, plans, approvals, hash-chained events, leases, evidence.
 ///
-/// One SQLite file in WAL mode with `synchronous=FULL`; several processes may have it open. Every call is one
-/// transaction and waits for the disk, about a commit long (0.25 ms on a fast disk), on the executor that the ledger was
-/// opened with: never where connections live. When the process dies in a call, the call's facts are recorded as a whole or not
-/// at all.
+/// One SQLite file in WAL mode with `synchronous=FULL`. Several processes may have it open. Every call is one
+/// transaction and waits for the disk for about one commit (0.25 ms on a fast disk). It runs on the executor that the
+/// ledger was opened with, never on a connection's thread. If the process dies in a call, the call's facts are recorded
+/// completely or not at all.
 package actor Ledger {
     package nonisolated let path: String
     private let isSimulated: Bool
-    /// Random at creation; agents remember which ledger owns their host.
+    /// Random at creation. Agents remember which ledger owns their host.
     package nonisolated let id: LedgerID
 
     private let executor: any SerialExecutor
     private let database: DatabaseQueue
-    /// A commit failed: whether its facts are on the disk is known only after reopening.
+    /// A commit failed. Whether its facts are on disk is known only after reopening.
     private var isUncertain = false
     private var logger = Logger(label: "ledger") { _ in SwiftLogNoOpLogHandler() }
 
-    /// Logs each write from now on, at debug, and a commit that failed, at error.
+    /// From now on, logs each write at debug level, and a failed commit at error level.
     package func log(to logger: Logger) { self.logger = logger }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Opens the ledger at a path, or creates it, for its owner alone, when there is no file or an empty one; its folder must exist.
+    /// Opens the ledger at a path. If there is no file or an empty one, creates it with access for its owner only. Its
+    /// folder must exist.
     ///
     /// - Parameters:
-    ///   - path: the database's file.
-    ///   - executor: where its calls wait for the disk; a thread of its own unless another is given.
-    /// - Throws: `untrusted` where somebody else could have written it; `notALedger` and `newerSchema` leave the file untouched.
+    ///   - path: the database file.
+    ///   - executor: where its calls wait for the disk; its own thread unless another executor is given.
+    /// - Throws: `untrusted` if another user could have written it; `notALedger` and `newerSchema` leave the file
+    ///   untouched.
     package static func open(
         at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {
@@ -42,7 +44,7 @@ package actor Ledger {
         }
     }
 
-    /// The same with its missing folders.
+    /// The same, but creates missing folders.
     package static func openMakingFolders(
         at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {
@@ -52,8 +54,8 @@ package actor Ledger {
         return try await open(at: path, on: executor)
     }
 
-    /// Opens a ledger that is there.
-    /// - Throws: `absent`, and what ``open(at:on:)`` throws.
+    /// Opens an existing ledger.
+    /// - Throws: `absent`, and everything ``open(at:on:)`` throws.
     package static func openExisting(
         at path: String, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
     ) async throws(LedgerError) -> Ledger {
@@ -70,15 +72,15 @@ package actor Ledger {
             next: .importInventory(file: nil))
     }
 
-    /// Opens an existing ledger for reading only; also works on a full disk.
+    /// Opens an existing ledger read-only; this also works on a full disk.
     ///
-    /// On a full disk SQLite can not open a cleanly closed WAL database in the ordinary way; as nobody is writing
-    /// to it then, it is read as an immutable file.
+    /// On a full disk, SQLite cannot open a cleanly closed WAL database in the ordinary way. No process is writing to
+    /// it then, so it is read as an immutable file.
     ///
     /// - Parameters:
-    ///   - path: the database's file.
-    ///   - upgrading: a ledger of an earlier build is brought up to date first; false leaves the file as it is, for its
-    ///     bytes alone.
+    ///   - path: the database file.
+    ///   - upgrading: upgrades a ledger of an earlier build first; false leaves the file unchanged, to read only its
+    ///     bytes.
     ///   - executor: as in ``open(at:on:)``.
     package static func openReadOnly(
         at path: String, upgrading: Bool = true, on executor: any SerialExecutor = QueueExecutor(name: "ledger")
@@ -100,7 +102,7 @@ package actor Ledger {
                 guard upgrading else {
                     return try Ledger(path: path, access: .readOnly, acceptsOlder: true, on: executor)
                 }
-                // Brought up to date by whoever uses it first; where that can not be, the error says how.
+                // The first user of an older file upgrades it. If that is not possible, the error says how to do it.
                 do throws(LedgerError) {
                     _ = try Ledger(path: path, access: .readWrite, on: executor)
                 } catch let failure {
@@ -120,11 +122,11 @@ package actor Ledger {
         }
     }
 
-    /// A ledger that is gone with this object, for a simulation: everything but the disk is the real thing.
+    /// A ledger that exists only as long as this object, for a simulation. Everything but the disk is real.
     ///
     /// - Parameters:
-    ///   - path: what errors name, and the beginning of the names of its lease locks.
-    ///   - id: the same for the same seed, as every hash of the chain depends on it.
+    ///   - path: the path to name in errors, and the prefix of the names of its lease locks.
+    ///   - id: must be the same for the same seed, because every hash of the chain depends on it.
     ///   - executor: the simulation's own.
     package static func inMemory(
         named path: String, id: LedgerID, on executor: any SerialExecutor
@@ -132,7 +134,7 @@ package actor Ledger {
         try Ledger(path: path, access: .memory, newID: id.rawValue, on: executor)
     }
 
-    /// A ledger through another VFS of SQLite, and with another `synchronous`, for tests of what a disk may do to it.
+    /// A ledger that uses another SQLite VFS and another `synchronous` setting, to test disk failures.
     package static func open(at path: String, vfs: String, synchronous: String) async throws(LedgerError) -> Ledger {
         let executor = QueueExecutor(name: "ledger")
         return try await DiskWork(on: executor).run { () throws(LedgerError) in
@@ -174,7 +176,7 @@ package actor Ledger {
                     throw LedgerError(
                         .olderSchema,
                         "The ledger \(path) has the older schema \(version); any command that writes, such as the import of an "
-                            + "inventory, brings it up to date.", next: .importInventory(file: nil))
+                            + "inventory, upgrades it.", next: .importInventory(file: nil))
                 }
                 guard let id = try String.fetchOne(db, sql: "SELECT ledger_id FROM meta") else {
                     throw LedgerError(.damaged, "The ledger \(path) has lost its identity; restore a backup.")
@@ -193,7 +195,7 @@ package actor Ledger {
         configuration.prepareDatabase { db in
             try Schema.refuseForeignFile(db, path: path)
             guard access == .readWrite else { return }
-            // GRDB's own WAL mode would set synchronous=NORMAL after this and could lose the last commits.
+            // GRDB's own WAL mode would later set synchronous=NORMAL, which could lose the last commits.
             try db.execute(sql: "PRAGMA journal_mode = WAL")
             try db.execute(sql: "PRAGMA synchronous = \(synchronous)")
         }
@@ -209,18 +211,19 @@ package actor Ledger {
             .map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
-    /// Of a lease; the same for the same seed in a simulation, whose ledgers are told apart by their paths.
+    /// A new token of a lease. In a simulation it is the same for the same seed; there, ledgers are distinguished by
+    /// their paths.
     func newToken(_ epoch: Epoch) -> LeaseToken {
         LeaseToken(isSimulated ? "\(path)-\(epoch)" : Ledger.randomDigits())
     }
 
-    /// Whether the write-ahead log holds anything, which also means that a process may have the file open.
+    /// Whether the write-ahead log has content, which also means that a process may have the file open.
     private static func hasPendingWrites(_ path: String) -> Bool {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path + "-wal")
         return (attributes?[.size] as? UInt64 ?? 0) > 0
     }
 
-    /// The file as SQLite's URI with one parameter (sqlite.org/uri.html).
+    /// The file as an SQLite URI with one parameter (sqlite.org/uri.html).
     private static func uri(_ path: String, _ parameter: String) -> String {
         let escaped = path.utf8.map { byte -> String in
             let isPlain = byte < 0x80 && byte > 0x20 && byte != 0x25 && byte != 0x3F && byte != 0x23
@@ -238,9 +241,10 @@ package actor Ledger {
                 try db.inTransaction(.deferred) {
                     let changes = db.totalChangesCount
                     result = try body(db)
-                    // GRDB's own way to refuse writes here is a pragma, after which SQLite compiles every statement again.
+                    // GRDB's own way to forbid writes here is a pragma, after which SQLite compiles every statement
+                    // again.
                     guard db.totalChangesCount == changes else {
-                        throw LedgerError(.storageFailed, "The ledger \(path) was to be read only.")
+                        throw LedgerError(.storageFailed, "The ledger \(path) was opened read-only.")
                     }
                     return .commit
                 }
@@ -252,11 +256,11 @@ package actor Ledger {
         }
     }
 
-    /// Runs one durable IMMEDIATE transaction; nothing of it is recorded when `body` throws.
+    /// Runs one durable IMMEDIATE transaction. Nothing of it is recorded if `body` throws.
     ///
-    /// SQLite writes a WAL transaction's pages at the commit, so that a full disk shows there, too.
+    /// SQLite writes a WAL transaction's pages at the commit, so a full disk shows up there too.
     ///
-    /// - Throws: `commitUnknown` when the commit itself failed. This object then refuses every further write.
+    /// - Throws: `commitUnknown` if the commit itself failed. This object then refuses every further write.
     func write<T>(_ purpose: String, _ body: (Database) throws -> T) throws(LedgerError) -> T {
         try refuseWhenUncertain(purpose)
         var result: T?
@@ -276,8 +280,8 @@ package actor Ledger {
             throw LedgerError(
                 .commitUnknown,
                 "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the "
-                    + "commit. Nothing new starts. Free space or repair the disk; what is recorded is read again then, and "
-                    + "the run goes on from there.", next: .resume(run: nil), cause: failure.cause)
+                    + "commit. Nothing new starts. Free space or repair the disk; then what is recorded is read "
+                    + "again, and the run continues from there.", next: .resume(run: nil), cause: failure.cause)
         }
         guard let result else {
             throw LedgerError(.storageFailed, "The ledger \(path) could not \(purpose): the transaction never ran.")
@@ -294,7 +298,7 @@ package actor Ledger {
                 + "is known only after the ledger is opened again.", next: .resume(run: nil))
     }
 
-    /// Copies the database as it is at one moment, through SQLite's backup, into one file without a log beside it.
+    /// Copies a consistent snapshot of the database, with SQLite's backup API, into one file without a separate log.
     func copy(to file: String) throws {
         let copy = try DatabaseQueue(path: file)
         try database.backup(to: copy)
@@ -302,7 +306,7 @@ package actor Ledger {
         try copy.close()
     }
 
-    /// Lets go of the file; this object is of no use afterwards.
+    /// Closes the file. This object cannot be used afterwards.
     func close() throws(LedgerError) {
         do {
             try database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA journal_mode = DELETE") }
@@ -312,9 +316,9 @@ package actor Ledger {
         }
     }
 
-    /// A value that changes whenever anything in the ledger changed, through this or any other process.
+    /// A value that changes whenever anything in the ledger changes, through this or any other process.
     ///
-    /// Costs a few microseconds and no disk access, so that a watcher polls this and rereads only on change.
+    /// Costs a few microseconds and no disk access, so a watcher can poll it and reread only after a change.
     package func changeToken() throws(LedgerError) -> ChangeToken {
         do {
             return try database.writeWithoutTransaction { db in
@@ -334,7 +338,7 @@ package struct ChangeToken: Hashable, Sendable {
 }
 
 extension Ledger {
-    /// The settings that durability rests on, as SQLite reports them for this connection.
+    /// The settings that durability depends on, as SQLite reports them for this connection.
     struct Durability: Hashable {
         var synchronous: Int
         var foreignKeys: Int

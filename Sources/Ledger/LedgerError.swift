@@ -2,21 +2,21 @@ import GRDB
 package import OperatorCommands
 package import UpgradeDomain
 
-/// Why the ledger refused or failed, and what follows from it.
+/// Why the ledger refused or failed, and what that means.
 package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Callers decide by it, never by the message.
+    /// Callers decide by the code, never by the message.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         // Opening.
         case absent
         case cannotOpen
-        /// A file is in the way of one that would be written.
+        /// A file already exists at the path to write.
         case fileExists
         case notALedger
-        /// Somebody else could have written it.
+        /// Another user could have written it.
         case untrusted
         case newerSchema
         case olderSchema
-        // Storage. After `commitUnknown` stop, reopen and read the head; after the others nothing was recorded.
+        // Storage. After `commitUnknown` stop, reopen and read the head. After the others, nothing was recorded.
         case busy
         case diskFull
         case readOnly
@@ -39,13 +39,13 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     package var code: Code
-    /// What failed and where, and what follows.
+    /// What failed and where, and what that means.
     package var message: String
-    /// What to do next, where one command does it.
+    /// What to do next, if one command does it.
     package var next: OperatorCommand?
-    /// The run it concerns; nil when it concerns the ledger.
+    /// The run it concerns; nil if it concerns the ledger.
     package var run: RunID?
-    /// What the layer below said.
+    /// The lower layer's own words.
     package var cause: String?
 
     init(_ code: Code, _ message: String, next: OperatorCommand? = nil, run: RunID? = nil, cause: String? = nil) {
@@ -60,7 +60,7 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension LedgerError {
-    /// Words an error of the layer below; `purpose` completes "could not ...".
+    /// Puts an error of the lower layer into words; `purpose` completes "could not ...".
     init(_ error: any Error, purpose: String, path: String) {
         if let error = error as? LedgerError {
             self = error
@@ -86,7 +86,7 @@ extension LedgerError {
             self.init(
                 .diskFull,
                 "The ledger \(path) could not \(purpose): its disk is full. Nothing of this was "
-                    + "recorded, all that was recorded before is kept, and nothing new starts; free space on that "
+                    + "recorded, everything recorded before is kept, and nothing new starts; free space on that "
                     + "disk and repeat the command.", cause: cause)
         case .SQLITE_READONLY, .SQLITE_PERM:
             self.init(
@@ -99,8 +99,8 @@ extension LedgerError {
         case .SQLITE_CORRUPT:
             self.init(
                 .damaged,
-                "The ledger \(path) could not \(purpose): the file is damaged. Copy it and its -wal file "
-                    + "away before anything else; then see what still holds, or restore a backup.",
+                "The ledger \(path) could not \(purpose): the file is damaged. First copy it and its -wal file "
+                    + "to a safe place; then check what is still valid, or restore a backup.",
                 next: .verifyLedger(file: nil), cause: cause)
         case .SQLITE_CANTOPEN:
             self.init(

@@ -1,4 +1,4 @@
-/// The bounds of one ledger; what does not fit is refused before anything is written.
+/// The limits of one ledger. Anything larger is refused before it is written.
 package enum LedgerLimits {
     /// How long a call waits for another process that is writing.
     package static let busyTimeoutSeconds = 10
@@ -7,7 +7,7 @@ package enum LedgerLimits {
     package static let eventBytes = 16_777_216
     /// The largest sum of payloads in one append.
     package static let appendBytes = 67_108_864
-    /// The most events that one read returns; readers page.
+    /// The maximum number of events that one read returns; readers page.
     package static let eventsPerRead = 1_000
     /// The largest inventory or plan.
     package static let documentBytes = 16_777_216
@@ -17,8 +17,8 @@ package enum LedgerLimits {
     package static let evidenceBytes = 268_435_456
     /// The longest run id and host name; both become parts of file names or keys.
     package static let nameCharacters = 64
-    /// The shortest prefix of a digest or run id that is looked up.
+    /// The shortest prefix of a digest or run ID that is looked up.
     package static let prefixCharacters = 4
-    /// How far above its own a restored ledger goes on, for the leases that were given out after its backup.
+    /// How far above its own epoch a restored ledger continues, to cover leases that were issued after its backup.
     static let epochsAfterRestore: UInt64 = 1_000_000
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// An exclusively locked file (`flock(2)`): free again when released or when its process dies.
+/// An exclusively locked file (`flock(2)`). The lock ends when it is released or when its process dies.
 final class LockFile: Sendable {
     private let descriptor: Mutex<Int32?>
 
@@ -9,7 +9,7 @@ final class LockFile: Sendable {
 
     deinit { release() }
 
-    /// Creates and locks a file that nobody else looks for yet; close-on-exec, so that no child keeps the lock.
+    /// Creates and locks a file that no other process looks for yet. Close-on-exec, so that no child keeps the lock.
     static func create(at path: String, in folder: String) throws(LedgerError) -> LockFile {
         try PrivateFile.createFolder(at: folder)
         try PrivateFile.create(at: path)
@@ -21,13 +21,14 @@ final class LockFile: Sendable {
             guard code == EWOULDBLOCK else { throw failure("lock", path, code) }
             throw LedgerError(
                 .leaseHeld,
-                "Another process already holds \(path), although this ledger never gave that epoch out: "
+                "Another process already holds \(path), although this ledger never issued that epoch: "
                     + "a driver of an earlier copy of the ledger is still alive. End it first.")
         }
         return LockFile(descriptor: descriptor)
     }
 
-    /// Whether a living process holds the file's lock; asks with a shared lock, so that askers never meet.
+    /// Whether a living process holds the file's lock. It tries a shared lock, so that several checks do not block each
+    /// other.
     static func isHeld(at path: String) throws(LedgerError) -> Bool {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -40,7 +41,7 @@ final class LockFile: Sendable {
         return true
     }
 
-    /// Removes a lock file that is no longer the newest; whoever holds its lock was deposed.
+    /// Removes a lock file that is no longer the newest. A process that holds its lock has been deposed.
     static func remove(at path: String) { _ = unlink(path) }
 
     /// Unlocks before closing: a child between fork and exec still shares the lock and must not keep it.

@@ -1,20 +1,20 @@
 package import UpgradeDomain
 
-/// Follows a run's events and says what of it is kept for a quick look. The ledger does not know what events mean:
-/// who appends them brings one that stands at the run's head.
+/// Follows a run's events and supplies its stored overview. The ledger does not know what events mean: the caller that
+/// appends them passes a follower whose state is at the run's head.
 package protocol RunFollower: Sendable {
-    /// The version of the program whose words these are.
+    /// The version of the program whose wording the overview uses.
     var build: String { get }
     mutating func take(_ event: RecordedEvent)
-    /// What is to be kept now.
+    /// What to store now.
     ///
-    /// - Parameter whole: everything; else what the events taken so far have changed.
+    /// - Parameter whole: true for everything; false for what the events applied so far have changed.
     func change(whole: Bool) throws -> OverviewChange
 }
 
-/// What is kept of a run beside its events, so that it can be looked at without reading them all.
+/// What is stored about a run besides its events, so that it can be shown without reading them all.
 package struct OverviewChange: Hashable, Sendable {
-    /// What concerns the run as a whole, as canonical JSON; nil where that has not changed.
+    /// The data of the whole run, as canonical JSON; nil if it has not changed.
     package var document: [UInt8]?
     package var placements: [PlacementOverview]
 
@@ -24,25 +24,25 @@ package struct OverviewChange: Hashable, Sendable {
     }
 }
 
-/// A placement at a glance. Its words are those of who appended the events.
+/// A placement's overview. Its wording comes from the program that appended the events.
 package struct PlacementOverview: Hashable, Sendable {
-    /// From 0, in the order of the plan.
+    /// From 0, in plan order.
     package var position: Int
     package var placement: Placement
-    /// From 0, in its layer.
+    /// From 0, within its layer.
     package var batch: Int
     package var phase: String
-    /// What kind of failure it stands in; nil where it does not.
+    /// The class of its failure; nil if it has none.
     package var failureClass: String?
-    /// Whether it is shown where there is no room for all: it failed or is under way.
+    /// Whether it is shown even if there is no room for all placements: it failed or is under way.
     package var isPressing: Bool
     package var phaseSince: WallTime
     package var attempt: Int
     package var isTouched: Bool
-    /// Which version the recorded facts put on it.
+    /// The version that it has according to the recorded facts.
     package var recorded: String
     package var recordedSince: WallTime
-    /// The version that each component was last seen running.
+    /// The version that each component was last observed to run.
     package var observed: [ComponentName: Version]
     package var observedAt: WallTime?
     package var isRepairedByHand: Bool
@@ -71,7 +71,7 @@ package struct PlacementOverview: Hashable, Sendable {
     }
 }
 
-/// How many placements of a layer are alike.
+/// How many placements of a layer have the same state.
 package struct PlacementTally: Hashable, Sendable {
     package var layer: LayerName
     package var phase: String
@@ -90,13 +90,13 @@ package struct PlacementTally: Hashable, Sendable {
     }
 }
 
-/// The overview of a run as it is at the last event.
+/// The overview of a run at its last event.
 package struct StoredOverview: Hashable, Sendable {
     package var headSequence: UInt64
     package var headHash: Digest
     package var document: [UInt8]
-    /// In no order.
+    /// In no particular order.
     package var tallies: [PlacementTally]
-    /// In the order of the plan.
+    /// In plan order.
     package var placements: [PlacementOverview]
 }

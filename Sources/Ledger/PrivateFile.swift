@@ -2,28 +2,29 @@ import Glibc
 import OperatorCommands
 import SafeText
 
-/// Files that decide what runs as whoever opens them, and so may be written by nobody else.
+/// Files that decide what runs with the privileges of the user who opens them. No other user may be able to write them.
 ///
-/// A folder of root or of the caller with the set-group-id bit that its group may write is one that operators share on purpose: its group
-/// counts as the owner of what is in it.
+/// A group-writable folder with the set-group-ID bit, owned by root or by the caller, is one that operators share on
+/// purpose. Its group then counts as the owner of the files in it.
 enum PrivateFile {
-    /// Makes an empty file that was not there, never through a link; nothing where there is one.
+    /// Creates an empty file if there was none, never through a symbolic link. Does nothing if the file exists.
     static func create(at path: String) throws(LedgerError) {
         let mode: mode_t = isShared(folder(of: path)) ? 0o660 : 0o600
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         guard descriptor >= 0 else {
             let code = errno
             var status = stat()
-            // A link that leads to a file is somebody's choice; one that leads nowhere would make a file there.
+            // A link to an existing file is a deliberate choice. A dangling link would create a file at its target.
             if code == EEXIST, stat(path, &status) == 0 { return }
             throw failure("make", path, code == EEXIST ? errno : code)
         }
         defer { close(descriptor) }
-        // Whatever the umask takes away.
+        // Regardless of the umask.
         guard fchmod(descriptor, mode) == 0 else { throw failure("make", path, errno) }
     }
 
-    /// Makes a folder that nobody else may enter, with those above it that are missing; in a shared folder, a shared one.
+    /// Creates a folder that no other user may enter, with any missing parents; in a shared folder, creates a shared
+    /// one.
     static func createFolder(at path: String) throws(LedgerError) {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
@@ -33,12 +34,12 @@ enum PrivateFile {
             if errno == EEXIST { return }
             throw failure("make the folder", path, errno)
         }
-        // Whatever the umask takes away.
+        // Regardless of the umask.
         guard !isShared(parent) || chmod(path, 0o2770) == 0 else { throw failure("share the folder", path, errno) }
     }
 
-    /// - Throws: `untrusted` where somebody else could have written the file, put it there, or put a journal beside it, which
-    ///   SQLite would play back into it. A link is somebody's choice; what it leads to is looked at as well.
+    /// - Throws: `untrusted` if another user could have written the file, put it there, or put a journal next to it,
+    ///   which SQLite would replay into it. A link is a deliberate choice; its target is checked as well.
     static func requireTrusted(_ path: String) throws(LedgerError) {
         guard let resolved = realpath(path, nil) else { return }
         defer { free(resolved) }
@@ -50,7 +51,7 @@ enum PrivateFile {
         }
     }
 
-    /// Whether something is there, or nobody lets the caller look.
+    /// Whether something exists at the path, or the caller is not permitted to look.
     static func mayExist(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR)
@@ -75,22 +76,24 @@ enum PrivateFile {
         var status = stat()
         guard stat(path, &status) == 0 else { return }
         let what = isFolder ? "The folder \(path) of the ledger \(ledger)" : "The ledger \(path)"
-        let consequence = "What is in a ledger decides which commands run as you; nothing was read."
+        let consequence = "The content of a ledger decides which commands run as you; nothing was read."
         let isShared = isShared(isFolder ? path : folder(of: path))
-        // Only root's folder or one's own can say that what is in it is shared: anyone may make such a folder for a group.
+        // Only a folder of root or of the caller can mark its content as shared: anyone can create such a folder for a
+        // group.
         let isColleagues = !isFolder && isShared && isMember(of: status.st_gid)
         guard status.st_uid == geteuid() || status.st_uid == 0 || isColleagues else {
             throw LedgerError(
                 .untrusted,
-                "\(what) belongs to \(account(status.st_uid)), and neither to you nor to root. \(consequence) Work as its owner, or "
-                    + "copy it to a folder of yours once you know what it holds.")
+                "\(what) belongs to \(account(status.st_uid)), not to you or to root. \(consequence) Work as its "
+                    + "owner, or copy it to a folder of yours after you have checked its content.")
         }
         let forbidden: mode_t = isShared ? 0o002 : 0o022
         guard status.st_mode & forbidden == 0 else {
             throw LedgerError(
                 .untrusted,
-                "\(what) can be written by others (mode \(String(status.st_mode & 0o7777, radix: 8))). \(consequence) Operators who "
-                    + "share one keep it in a folder that root made for their group, with mode 2770.",
+                "\(what) can be written by other users (mode \(String(status.st_mode & 0o7777, radix: 8))). "
+                    + "\(consequence) Operators who share one keep it in a folder that root made for "
+                    + "their group, with mode 2770.",
                 next: .program(words: ["chmod", "go-w", "--", path]))
         }
     }

@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Runs what waits for a disk one after the other, on a thread that nothing else waits for.
+/// Runs work that waits for a disk, one item after the other, on a thread of its own.
 package final class QueueExecutor: SerialExecutor {
     private let queue: DispatchQueue
 
@@ -14,7 +14,7 @@ package final class QueueExecutor: SerialExecutor {
     package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 }
 
-/// Runs on an executor what has no ledger yet.
+/// Runs work on an executor before there is a ledger.
 actor DiskWork {
     private let executor: any SerialExecutor
 

@@ -1,15 +1,15 @@
 import GRDB
 
-/// The shape of the database file: frozen SQL, applied once and in order, never edited after a release.
+/// The schema of the database file: frozen SQL, applied once and in order, never edited after a release.
 enum Schema {
-    /// `LKFL`; tells a ledger from any other SQLite file.
+    /// `LKFL`; distinguishes a ledger from any other SQLite file.
     static let applicationID: Int64 = 0x4C4B_464C
     static var currentVersion: Int { migrations.count }
 
-    /// Refuses a file that is no ledger or that a newer Lockflight wrote, before anything in it is changed.
+    /// Refuses a file that is not a ledger, or that a newer Lockflight wrote, before anything in it is changed.
     static func refuseForeignFile(_ db: Database, path: String) throws {
         var (application, objects, version) = (Int64(0), 0, 0)
-        // As it is at one moment: another process may be making a ledger of an empty file.
+        // Read in one transaction: another process may be turning an empty file into a ledger.
         try db.inTransaction(.deferred) {
             application = try Int64.fetchOne(db, sql: "PRAGMA application_id") ?? 0
             objects = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
@@ -29,10 +29,10 @@ enum Schema {
         }
     }
 
-    /// Brings the file to the current version in one transaction; a crash leaves the old version whole.
+    /// Upgrades the file to the current version in one transaction. A crash leaves the old version intact.
     static func migrate(_ db: Database, newLedgerID: String) throws {
         guard try Int.fetchOne(db, sql: "PRAGMA user_version") != currentVersion else { return }
-        // A table can be replaced only while nothing watches who refers to it.
+        // A table can be replaced only while foreign keys are not enforced.
         try db.execute(sql: "PRAGMA foreign_keys = OFF")
         defer { try? db.execute(sql: "PRAGMA foreign_keys = ON") }
         try db.inTransaction(.immediate) {
@@ -51,8 +51,8 @@ enum Schema {
         }
     }
 
-    /// A ledger in memory to which nothing was written, made once in a process: others are compared with it, and the
-    /// simulation's are copies of it.
+    /// An empty ledger in memory, made once per process. Others are compared with it, and the simulation's ledgers are
+    /// copies of it.
     static let untouched = Result {
         let ledger = try DatabaseQueue()
         try ledger.writeWithoutTransaction { db in try migrate(db, newLedgerID: "l-0") }
@@ -197,8 +197,8 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         """
 
-    /// Runs may be cancelled or quarantined; a lease has a token that no other ledger can have given out; an approval may say how
-    /// many runs it serves and until when. What was written before has none of these.
+    /// Runs may be cancelled or quarantined; a lease has a token that no other ledger can have issued; an approval may
+    /// state how many runs it is valid for and until when. Older records have none of these.
     private static let version5 = """
         CREATE TABLE runs_with_standings (
             number INTEGER PRIMARY KEY,

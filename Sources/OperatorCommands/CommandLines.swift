@@ -1,19 +1,20 @@
 import SafeText
 import UpgradeDomain
 
-/// The one place where a command to give next is written: its words as this program's own parser reads them, quoted for a shell.
+/// The one place that writes suggested commands: their words as this program's own parser reads them, quoted for a
+/// shell.
 package struct CommandLines: Sendable {
-    /// The ledger's file where the option `--ledger` named it: the next command needs the same. Nil where the environment, or
-    /// nothing, did.
+    /// The ledger file if the option `--ledger` named it: the next command needs the same option. Nil if it came from
+    /// the environment or the default.
     package var ledger: String?
 
     package init(ledger: String? = nil) { self.ledger = ledger }
 
-    /// One line that a shell takes as it stands.
+    /// One line that can be pasted into a shell unchanged.
     package func line(_ command: OperatorCommand) -> String { ShellText.line(words(command)) }
 
-    /// The same, word by word, the program's name first. A value that begins like an option is written so that it can not be
-    /// taken for one.
+    /// The same, word by word, with the program's name first. A value that begins like an option is written so that it
+    /// cannot be read as one.
     package func words(_ command: OperatorCommand) -> [String] {
         if case .program(let words) = command { return words }
         var options = command.options
@@ -69,7 +70,7 @@ extension OperatorCommand {
         }
     }
 
-    /// What follows the subcommand without an option's name.
+    /// The arguments after the subcommand that have no option name.
     fileprivate var operands: [String] {
         switch self {
         case .importInventory(let file), .addPlan(let file): [file ?? "FILE"]
@@ -94,7 +95,7 @@ extension OperatorCommand {
         }
     }
 
-    /// Options in their order; a flag has no value.
+    /// Options in order; a flag has no value.
     fileprivate var options: [(name: String, value: String?)] {
         switch self {
         case .trustKnownHosts(let file): [("known-hosts", file)]

@@ -1,9 +1,9 @@
 package import UpgradeDomain
 
-/// What an operator can do next, as a case: which command, and over what.
+/// What an operator can do next, as a case: which command, and its arguments.
 ///
-/// How it is written on a command line, and quoted for a shell, is decided in one place: ``CommandLines``. What is nil here is not
-/// known to whoever names the command: it is written in capitals, for a person to replace.
+/// ``CommandLines`` alone decides how it is written on a command line and quoted for a shell. A nil value is not known
+/// where the command is suggested: it is written in capitals for a person to replace.
 package enum OperatorCommand: Hashable, Codable, Sendable {
     // The inventory.
     case importInventory(file: String?)
@@ -13,10 +13,11 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     case showHost(host: HostName)
     case trustKeys(hosts: [HostName])
     case trustKnownHosts(file: String)
-    /// Asks hosts for their keys, and pins those that a person confirms in place of others; none are all of them.
+    /// Reads the hosts' keys, and pins those that a person confirms in place of the old ones; an empty list means all
+    /// hosts.
     case replaceKeys(hosts: [HostName])
 
-    // Plans. A plan goes by its name or its digest.
+    // Plans. A plan is identified by its name or its digest.
     case addPlan(file: String?)
     case listPlans
     case showPlan(plan: String)
@@ -25,28 +26,28 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     // A run.
     case start(plan: String?, succeeds: RunID?)
     case watch(run: RunID)
-    /// Nil goes on with the run that was started last.
+    /// Nil resumes the run that was started last.
     case resume(run: RunID?)
     case abort(run: RunID)
     case finalize(run: RunID)
     case cancel(run: RunID)
-    /// Takes a host's address and key from the inventory into the run.
+    /// Copies a host's address and key from the inventory into the run.
     case rebind(host: HostName, run: RunID)
     case retire(host: HostName, run: RunID, owner: Owner?)
-    /// Nil lists the last run.
+    /// Nil shows the last run.
     case status(run: RunID?)
     case statusOfEveryHost(run: RunID)
     case showEvents(run: RunID)
-    /// All that the last operation of a host printed.
+    /// All output of the last operation on a host.
     case showOutput(host: HostName, run: RunID)
     case showLease(run: RunID)
-    /// Takes a host from another ledger, or from a copy of this one.
+    /// Takes over a host from another ledger, or from a copy of this one.
     case adopt(host: HostName, owner: Owner?)
 
     // Recovery.
     case showBoundary(run: RunID)
     case recheck(host: HostName, run: RunID)
-    /// - Parameter from: nil is the step that has failed, or the last.
+    /// - Parameter from: nil is the step that failed, or the last one.
     case rerun(host: HostName, run: RunID, from: StepName?, approvedBy: [Owner], reason: ReasonNeed)
     /// Runs a step again that is not declared idempotent.
     case rerunSignedOff(host: HostName, run: RunID, from: StepName?, owner: Owner?)
@@ -54,11 +55,11 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     case signOff(hosts: [HostName], run: RunID, owner: Owner?)
 
     // The record.
-    /// - Parameter file: another ledger than the one at hand.
+    /// - Parameter file: another ledger than the current one.
     case verifyLedger(file: String?)
-    /// Sets a run aside whose record can not be followed, and asks its hosts.
+    /// Quarantines a run whose record cannot be followed, and asks its hosts.
     case quarantine(run: RunID, abandoned: [HostName])
-    /// - Parameter without: hosts that are not asked; nil is one for a person to name.
+    /// - Parameter without: hosts that are not asked; nil is a placeholder for a person to fill in.
     case rebuildLedger(without: [HostName]?)
     case listReconstructed
     case verifyEvidence(file: String)
@@ -67,16 +68,16 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     case startLab(folder: String)
     case endLab(folder: String)
 
-    /// A program of the machine's own, word by word.
+    /// A program of the local machine, word by word.
     case program(words: [String])
 
-    /// Whether a person has to say why.
+    /// Whether a person must give a reason.
     package enum ReasonNeed: String, Codable, Sendable { case none, asked }
 }
 
 extension OperatorCommand {
-    /// Whether the command asks a person for a reason, which is recorded. Nobody else can give it: it is no part of the command
-    /// that is shown.
+    /// Whether the command asks a person for a reason, which is recorded. The reason must come from a person, so it is
+    /// not part of the command that is shown.
     package var asksForReason: Bool {
         switch self {
         case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine, .adopt: true

@@ -1,45 +1,47 @@
 package import UpgradeDomain
 
-/// What an operator needs at a failed boundary: where it stopped, why, who was touched, and what can be done next.
+/// What an operator needs at a failed boundary: where the run stopped, why, what was touched, and what can be done
+/// next.
 package struct BoundaryRecord: Hashable, Sendable {
-    /// The last boundary that passed; nil when none has.
+    /// The last boundary that passed; nil if none has.
     package var completed: Boundary?
     package var stopped: Boundary
     package var failures: [Failure]
     package var touched: [Placement]
-    /// Changed by this run and taken back, verified.
+    /// Changed by this run, then rolled back and verified.
     package var rolledBack: [Placement]
     package var untouched: [Placement]
-    /// Untouched ones whose turn did not come; in scope of the next resume.
+    /// Untouched placements whose turn had not come; in scope of the next resume.
     package var skipped: [Placement]
-    /// Operations that have not ended, or whose fate is unknown.
+    /// Operations that have not ended, or whose outcome is unknown.
     package var inFlight: [OperationState]
-    /// Whether evidence can be taken where the fleet stands, without moving anything.
+    /// Whether evidence can be taken in the fleet's present state, without changing anything.
     package var isSafeToVerifyInPlace: Bool
-    /// Narrowest first.
+    /// Smallest scope first.
     package var options: [RecoveryOption]
     /// What the layer's owner declared to count as a failed intermediate step.
     package var failedWhen: [String]
 }
 
-/// A way on from a failed boundary.
+/// A possible next step after a failed boundary.
 package enum RecoveryOption: Hashable, Sendable {
-    /// Capture and compare the host again, once someone repaired it.
+    /// Capture and compare the host again after someone repaired it.
     case recheck(host: HostName)
-    /// Runs these steps again in this order: the one that has failed, or the last, and what a rerun before it has left.
+    /// Run these steps again in this order: the one that failed, or the last one, and any steps that an earlier rerun
+    /// left open.
     case rerun(host: HostName, steps: [StepName], needsSignOff: Bool)
     case rollback(scope: RollbackScope)
     case signOff(hosts: [HostName])
-    /// Every failure is answered: go on.
+    /// Every failure is resolved: continue.
     case resume
-    /// Coordinates are wrong or the machine is gone.
+    /// The host's address or key is wrong, or the machine is gone.
     case retire(host: HostName)
     /// Nothing was changed: end the run, which frees its hosts.
     case cancel
 }
 
 extension RecoveryOption {
-    /// How far it reaches; the options of a record are in this order.
+    /// How many hosts and layers it affects; the options of a record are in this order.
     package var width: Int {
         switch self {
         case .resume: 0
@@ -68,7 +70,7 @@ extension RecoveryOption {
 }
 
 extension RolloutState {
-    /// The record of the boundary where the run is held; nil when it is not.
+    /// The record of the boundary where the run is held; nil if it is not held.
     package var boundaryRecord: BoundaryRecord? {
         guard isHeld, let failure = holdingFailure else { return nil }
         let open = openOperations.sorted().compactMap { operations[$0] }
@@ -98,9 +100,10 @@ extension RolloutState {
         }
         if refusal(of: .resume) == nil { return [.resume] + rollbackOptions(for: failedHosts) }
         let hosts = failedHosts
-        // No repair of a host brings an approval back.
+        // Repairing a host cannot renew an approval.
         if holdingFailure?.problem.code == .approvalEnded { return rollbackOptions(for: hosts) }
-        // What went back by itself is neither at its target nor known to be as it was: its rollback is proved first.
+        // A placement that rolled back by itself is neither at its target nor known to be in its old state. Its
+        // rollback must be proved first.
         let changed = hosts.filter { !hasGoneBack($0) }
         let rechecks = changed.filter { refusal(of: .recheck(host: $0)) == nil }.map {
             RecoveryOption.recheck(host: $0)

@@ -1,16 +1,17 @@
 package import UpgradeDomain
 
-/// What must happen next. Imperative; carried out by the coordinator's runtime, which appends what it learns.
+/// What must happen next. The coordinator's runtime carries it out and appends what it learns.
 package enum Effect: Hashable, Sendable {
-    /// Append a decision that time or the sequence made.
+    /// Append a decision that follows from time or from the order of the run.
     case record(RunEvent)
     case preflight(host: HostName)
     case capture(CaptureOrder)
     /// Send a recorded intent and follow it to its end.
     case start(OperationIntent)
-    /// Ask the agent what became of an operation and follow it to its end.
+    /// Ask the agent for the outcome of an operation and follow it to its end.
     case settle(OperationIntent)
-    /// Tell the agent over a new connection that its host was reached after the change, or learn that it went back.
+    /// Report to the agent over a new connection that its host was reached after the change, or learn that it rolled
+    /// back.
     case confirm(OperationIntent)
 }
 
@@ -18,7 +19,7 @@ package enum Effect: Hashable, Sendable {
 package struct CaptureOrder: Hashable, Sendable {
     package var subject: EvidenceSubject
     package var purpose: CapturePurpose
-    /// The host that takes it.
+    /// The host that takes the capture.
     package var host: HostName
 
     package init(subject: EvidenceSubject, purpose: CapturePurpose, host: HostName) {
@@ -28,11 +29,11 @@ package struct CaptureOrder: Hashable, Sendable {
     }
 }
 
-/// The effects due now, and when to ask again if nothing happens.
+/// The effects that are due now, and when to ask again if nothing happens.
 ///
-/// Of what only reads, at most ``readsAtOnce`` are due: the others become due as these are answered.
+/// At most ``readsAtOnce`` read-only effects are due at once. Others become due as these are answered.
 package struct Decision: Hashable, Sendable {
-    /// How many hosts of a fleet are asked at once before, between and after the changes.
+    /// How many hosts are read at once before, between and after changes.
     package static let readsAtOnce = 256
 
     package var effects: [Effect] = []

@@ -1,6 +1,6 @@
 package import UpgradeDomain
 
-/// A surface as it is asked of one host: placeholders replaced, its part in the verdict named.
+/// A surface as requested from one host: with placeholders replaced and its role in the verdict.
 package struct SurfaceOrder: Hashable, Sendable {
     package var surface: Surface
     package var role: SurfaceRole
@@ -20,7 +20,7 @@ package struct SurfaceOrder: Hashable, Sendable {
 }
 
 extension Plan {
-    /// All that a look at a placement of a layer asks.
+    /// All sources that a capture of a placement in a layer reads.
     func sources(in layer: PlanLayer) -> [SurfaceSource] {
         layer.components.map(\.observe) + layer.components.compactMap { $0.runtime.map { .runtime($0.source) } }
             + [.command(materialization)] + family(of: layer).map(\.source)
@@ -28,7 +28,7 @@ extension Plan {
     }
 }
 
-/// What a plan asks of a host, for each subject.
+/// What a plan requests from a host, for each subject.
 package struct EvidenceFamily: Sendable {
     package let plan: Plan
     package let run: RunID
@@ -38,8 +38,9 @@ package struct EvidenceFamily: Sendable {
         self.run = run
     }
 
-    /// What a capture of a subject consists of: the versions, the runtime proofs, the materialization check, the evidence family and
-    /// the representative path for a placement; the family's surfaces of that scope for a layer or the fleet.
+    /// The surfaces in a capture of a subject. For a placement: the versions, the runtime proofs, the materialization
+    /// check, the evidence family and the representative path. For a layer or the fleet: the family's surfaces of that
+    /// scope.
     package func surfaces(of subject: EvidenceSubject, from host: Host) -> [SurfaceOrder] {
         switch subject {
         case .placement(let placement):
@@ -76,7 +77,7 @@ package struct EvidenceFamily: Sendable {
         }
     }
 
-    /// The files on a host that hold secrets of the plan, each once; the host may lack some.
+    /// The files on a host that hold secrets of the plan, each once. Some may be missing on the host.
     package func secretFiles(on host: Host) -> [String] {
         let orders = subjects(from: host).flatMap { surfaces(of: $0, from: host) }
         let files = orders.flatMap { order -> [String] in
@@ -85,7 +86,7 @@ package struct EvidenceFamily: Sendable {
         return Set(files).sorted()
     }
 
-    /// The subjects that a host speaks for, in the order of the plan.
+    /// The subjects that a host gives evidence for, in plan order.
     package func subjects(from host: Host) -> [EvidenceSubject] {
         let own = plan.layers.map(\.name).filter { layer in host.placements.contains { $0.layer == layer } }
         let placements = own.map { EvidenceSubject.placement(Placement(host: host.name, layer: $0)) }
@@ -93,7 +94,7 @@ package struct EvidenceFamily: Sendable {
         return placements + layers + (family(.fleet(vantage: host.name)).isEmpty ? [] : [.fleet])
     }
 
-    /// Why a capture could not be the baseline of a run; nil when it could.
+    /// Why a capture cannot be the baseline of a run; nil if it can.
     package func baselineProblem(of capture: Capture, at wall: WallTime) -> Problem? {
         Judgement(plan: plan, subject: capture.subject, wall: wall).baseline(capture, allowsTarget: false).problem
     }
@@ -132,13 +133,13 @@ extension RolloutState {
         EvidenceFamily(plan: plan, run: definition.run).secretFiles(on: host)
     }
 
-    /// What an order asks of its host; nothing where the host takes no part.
+    /// The surfaces that an order requests from its host; none if the host takes no part.
     package func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
         guard let host = hosts[order.host] else { return [] }
         return EvidenceFamily(plan: plan, run: definition.run).surfaces(of: order.subject, from: host)
     }
 
-    /// The capture orders for a subject: one per host that has something to take there.
+    /// The capture order for a subject; nil if there is nothing to capture.
     func captureOrder(_ subject: EvidenceSubject, _ purpose: CapturePurpose) -> CaptureOrder? {
         switch subject {
         case .placement(let placement):
@@ -159,7 +160,7 @@ extension RolloutState {
 }
 
 extension Plan {
-    /// The hosts that speak for a layer; each counts for the layers that it stands in.
+    /// The hosts that give evidence for a layer. Each counts for the layers it belongs to.
     var layerVantages: [HostName] {
         evidence.compactMap { surface in if case .layer(let vantage) = surface.scope { vantage } else { nil } }
     }

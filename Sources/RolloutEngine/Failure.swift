@@ -1,18 +1,18 @@
 package import UpgradeDomain
 
-/// What kind of failure it was; each asks for another answer.
+/// The kind of a failure. Each kind needs a different response.
 package enum FailureClass: String, Hashable, Sendable, CaseIterable {
-    /// It ran, or was compared, and is wrong.
+    /// It ran, or was compared, and the result is wrong.
     case failed
-    /// The host, or what became of an operation there, could not be learnt.
+    /// The host could not be reached, or the outcome of an operation there could not be learned.
     case unreachable
-    /// Something declined before anything changed.
+    /// Something refused before anything changed.
     case refused
     case timedOut
     case interrupted
-    /// The evidence does not say; never taken as good.
+    /// The evidence does not decide. It is never treated as good.
     case inconclusive
-    /// Not tried, because an earlier boundary closed; in scope of the next resume.
+    /// Not tried, because an earlier boundary failed; in scope of the next resume.
     case skipped
 }
 
@@ -39,40 +39,40 @@ extension HoldCode {
     }
 }
 
-/// A failed boundary's cause. Latched: only a recorded recovery resolves it.
+/// The cause of a failed boundary. Latched: only a recorded recovery resolves it.
 package struct Failure: Hashable, Sendable {
     package var boundary: Boundary
-    /// Whom it concerns; nil for layer and fleet evidence.
+    /// The host that failed; nil for layer and fleet evidence.
     package var host: HostName?
     package var placement: Placement?
     package var subject: EvidenceSubject?
     package var problem: Problem
-    /// The step that failed, or whose fate is not known.
+    /// The step that failed, or whose outcome is not known.
     package var operation: OperationID?
-    /// The step or rollback that failed so last; another attempt of it may have failed before.
+    /// The step or rollback that last failed this way. An earlier attempt of it may have failed before.
     package internal(set) var ranLast: OperationID?
     package var at: WallTime
     package internal(set) var resolution: Resolution?
-    /// The last lines that the command surface behind it printed.
+    /// The last lines that the command surface behind the failure printed.
     package internal(set) var printed: [String] = []
-    /// What the last recheck of its host found.
+    /// The result of the last recheck of its host.
     package internal(set) var recheck: Recheck?
 
-    /// Whom it concerns, in words: a placement, a host, a layer, the fleet, or the run as a whole.
+    /// What failed, in words: a placement, a host, a layer, the fleet, or the whole run.
     package var whom: String { placement?.description ?? subject?.description ?? host?.rawValue ?? "the run" }
 }
 
-/// When a repaired host was looked at again, and what was still wrong; nil where it passed.
+/// When a repaired host was captured again, and what was still wrong; nil if it passed.
 package struct Recheck: Hashable, Sendable {
     package let at: WallTime
     package let problem: Problem?
 }
 
-/// How a failure was answered.
+/// How a failure was resolved.
 package enum Resolution: String, Hashable, Sendable {
     case repairedByHand, rerunPassed, rolledBackVerified, retired
-    /// Nothing had changed when it failed; the check is made again from the start.
+    /// Nothing had changed when it failed. The check is made again from the start.
     case checkedAgain
-    /// What became of the operation is known now; where that is bad it is a failure of its own.
+    /// The outcome of the operation is now known. A bad outcome is a failure of its own.
     case settled
 }

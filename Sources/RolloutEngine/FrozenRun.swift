@@ -1,6 +1,6 @@
 package import UpgradeDomain
 
-/// What a run was started with, and what follows from that alone.
+/// What a run started with, and everything derived from that alone.
 package final class FrozenRun: Hashable, Sendable {
     package let definition: RunDefinition
     /// The batches of each layer of the plan, in order.
@@ -8,12 +8,12 @@ package final class FrozenRun: Hashable, Sendable {
     let order: PlacementOrder
     /// The placements of each host, in the order of the plan.
     let placements: [HostName: [Placement]]
-    /// The first host of each layer, which runs the steps that one host runs for all.
+    /// The first host of each layer. It runs the `once` steps.
     let firstHosts: [LayerName: HostName]
-    /// The host that speaks for each layer that has layer-scoped evidence.
+    /// The host that gives evidence for each layer with layer-scoped evidence.
     let vantages: [LayerName: HostName]
-    /// For each layer the longest time between the ends of two looks at a placement in which it still counts as watched: until
-    /// the next look is due, and what that may take.
+    /// For each layer, the longest allowed time between the ends of two captures of a placement that still counts as
+    /// watched: the time until the next capture is due, plus the time that capture may take.
     package let watchLimits: [LayerName: Duration]
 
     init(_ definition: RunDefinition) {
@@ -30,7 +30,8 @@ package final class FrozenRun: Hashable, Sendable {
             members.map { layer, _ in
                 let sources = definition.plan.sources(in: layer)
                 let look = sources.reduce(0) { $0 + $1.timeoutSeconds }
-                // Requests that the whole fleet shares are spaced, so that a look may wait for those of all others.
+                // Requests with a fleet-wide rate limit are spaced, so a capture may have to wait for the captures of
+                // all other hosts.
                 let turns = sources.compactMap(\.fleetRequestsPerSecond).reduce(0) {
                     $0 + definition.hosts.count / $1 + 1
                 }

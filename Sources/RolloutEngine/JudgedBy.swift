@@ -1,12 +1,13 @@
 import UpgradeDomain
 
-/// What a capture of a placement was judged by when it was taken in: what is shown of it later is shown by that.
+/// What a capture of a placement was compared with when it was recorded. Later views of the capture use the same
+/// comparison.
 struct JudgedBy: Hashable, Sendable {
-    /// Nil for a first capture, which is compared with nothing.
+    /// Nil for a first capture, which is not compared with anything.
     var reference: Capture?
     var expects: Judgement.Expectation
     var expected: [ItemReference] = []
     var changedAt: WallTime?
-    /// When it was recorded; decides which waivers held.
+    /// When it was recorded; decides which waivers were valid.
     var wall: WallTime
 }

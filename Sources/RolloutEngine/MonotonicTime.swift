@@ -1,4 +1,5 @@
-/// A reading of a clock that never jumps, as the time since an arbitrary start. Deadlines and soaks use only this.
+/// A reading of a clock that never jumps, as the time since an arbitrary start. Deadlines and soaks use only this
+/// clock.
 package struct MonotonicTime: Hashable, Comparable, Sendable {
     package var sinceStart: Duration
 

@@ -1,15 +1,15 @@
 package import UpgradeDomain
 
-/// An operation that the ledger has an intent of.
+/// An operation whose intent is in the ledger.
 package struct OperationState: Hashable, Sendable {
     package enum Fate: Hashable, Sendable {
-        /// Intended; whether it was sent is known only to the driver that intended it.
+        /// Intended. Only the driver that intended it knows whether it was sent.
         case intended
         /// In the agent's journal.
         case running
-        /// May or may not have arrived, or its end was lost: to be settled.
+        /// It may or may not have arrived, or its end was lost: it must be settled.
         case uncertain
-        /// Ended on its host, which goes back by itself unless it is confirmed in time.
+        /// It ended on its host, which rolls back by itself unless the change is confirmed in time.
         case unconfirmed(OperationRecord, since: WallTime)
         case ended(OperationRecord)
         case withdrawn
@@ -27,7 +27,7 @@ package struct OperationState: Hashable, Sendable {
         }
     }
 
-    /// Known to have begun on its host, which keeps what it prints.
+    /// Known to have started on its host, which keeps its output.
     package var hasOutput: Bool {
         switch fate {
         case .running, .unconfirmed, .ended: true
@@ -45,8 +45,8 @@ package struct OperationState: Hashable, Sendable {
 }
 
 extension RunEvent {
-    /// What follows from a refused start: the operation is over where nothing of it began; otherwise the agent is asked how it
-    /// ended.
+    /// The event that follows from a refused start. If nothing of the operation began, it is over. Otherwise the agent
+    /// is asked how it ended.
     ///
     /// - Parameter detail: the refusal, in words.
     package static func startRefused(of id: OperationID, _ detail: String, provesNothingBegan: Bool) -> RunEvent {

@@ -1,19 +1,20 @@
 import UpgradeDomain
 
-/// Every operation that the run has an intent of, and which of them are open. An operation that is closed stays as it is.
+/// Every operation with an intent in the run, and which of them are open. A closed operation never changes.
 struct OperationTable: Hashable, Sendable {
     private(set) var all: [OperationID: OperationState] = [:]
     private(set) var open: Set<OperationID> = []
 
-    /// An intent is on record: its operation is open.
+    /// Records an intent; its operation is open.
     mutating func intend(_ intent: OperationIntent) {
         all[intent.id] = OperationState(intent: intent, fate: .intended)
         open.insert(intent.id)
     }
 
-    /// What became of an operation is known now, or known no more.
+    /// The outcome of an operation is now known, or no longer known.
     ///
-    /// - Returns: the intent that follows from it; nil where it can not be: the operation was never intended, or its end is known.
+    /// - Returns: the operation's intent; nil if the event does not fit: the operation was never intended, or its end
+    ///   is already known.
     mutating func settle(_ id: OperationID, as fate: OperationState.Fate) -> OperationIntent? {
         guard let operation = all[id] else { return nil }
         let canBe =

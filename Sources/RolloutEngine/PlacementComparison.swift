@@ -1,29 +1,29 @@
 package import UpgradeDomain
 
-/// A placement's last capture beside what it was judged by, item by item. Every view of it comes from here, and says what the gate
-/// said.
+/// A placement's last capture next to the capture it was judged against, item by item. Every view of it uses this, so
+/// every view agrees with the gate.
 package struct PlacementComparison: Hashable, Sendable {
     package var placement: Placement
-    /// What it was compared with; nil where nothing was accepted yet.
+    /// What it was compared with; nil if nothing was accepted yet.
     package var before: Capture?
     package var after: Capture
     /// In the order of the surfaces.
     package var items: [ComparedItem]
 
-    /// What keeps it from passing.
+    /// The items that keep it from passing.
     package var divergent: [ComparedItem] { items.filter(\.isDivergent) }
 }
 
-/// One item of a comparison: a version, a link of the runtime proof, a check's exit code, a service, the path.
+/// One item of a comparison: a version, a link of the runtime proof, a check's exit code, a service, or the path.
 package struct ComparedItem: Codable, Hashable, Sendable {
     package var surface: SurfaceName
     package var item: String
     package var before: String?
     package var after: String?
-    /// What it should be now, where the plan says so.
+    /// The value it should have now, if the plan states one.
     package var expected: String?
     package var verdict: DeltaVerdict
-    /// Whether it keeps the placement from passing. An item may be unhealthy and waived, or changed and expected.
+    /// Whether it keeps the placement from passing. An item may be unhealthy but waived, or changed as expected.
     package var isDivergent: Bool
 
     private enum CodingKeys: String, CodingKey {
@@ -43,7 +43,7 @@ package struct ComparedItem: Codable, Hashable, Sendable {
 }
 
 extension RolloutState {
-    /// What the last capture of a placement shows; nil where there is none.
+    /// What the last capture of a placement shows; nil if there is none.
     package func comparison(of placement: Placement) -> PlacementComparison? {
         guard let after = placements[placement]?.latest, let judgedBy = placements[placement]?.judgedBy else {
             return nil
@@ -66,7 +66,7 @@ extension RolloutState {
             changedAt: judgedBy.changedAt)
     }
 
-    /// What a capture that is taken in now is judged by, as the rules choose it for its purpose.
+    /// What a capture recorded now is judged by. The rules choose it from the capture's purpose.
     func judgedBy(_ record: CaptureRecord, of placement: Placement, at wall: WallTime) -> JudgedBy {
         let isTouched = placements[placement]?.touched == true
         var target: JudgedBy {
@@ -96,7 +96,7 @@ extension RolloutState {
         case .recheck where placements[placement]?.phase.has(.wentBack) == true: return back
         case .drift, .recheck:
             if isTouched { return target }
-            // A successor may meet what the run before it had already changed.
+            // A succeeding run may find changes that the previous run already made.
             let isAdoptable = definition.succession != nil && passes(record.capture, placement, target)
             return isAdoptable ? target : source
         case .boundary, .reproof, .postFailure, .beforeRollback: return isTouched ? target : source
@@ -109,7 +109,8 @@ extension RolloutState {
 }
 
 extension [ComparedItem] {
-    /// Each item once, in the order of the surfaces. Of a surface that says nothing, that it does, and what diverges all the same.
+    /// Each item once, in the order of the surfaces. A surface without an answer gives one item that says so, plus any
+    /// items that still diverge.
     init(_ findings: [Judgement.Finding], in order: [SurfaceName]) {
         let places = Dictionary(order.enumerated().map { ($1, $0) }) { first, _ in first }
         let mute = Set(findings.filter { $0.item.item.isEmpty }.map(\.item.surface))
@@ -125,7 +126,7 @@ extension [ComparedItem] {
                 sequence.append(key)
                 continue
             }
-            // What two rules say of one item is divergent where either says so.
+            // If two rules judge one item, it is divergent if either says so.
             if item.isDivergent, !known.isDivergent { items[key] = item }
             if known.isDivergent, items[key]?.before == nil { items[key]?.before = item.before }
         }

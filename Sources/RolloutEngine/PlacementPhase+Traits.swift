@@ -1,30 +1,30 @@
-/// What a phase means to those who only ask one thing of it. The one place where a new phase says all of it.
+/// The properties of a phase that other code asks about. All properties of a new phase are set here, in one place.
 struct PhaseTraits: OptionSet {
     let rawValue: UInt16
 
     /// Its turn has not come.
     static let waiting = PhaseTraits(rawValue: 1 << 0)
-    /// Its change has begun and is not soaked yet.
+    /// Its change has begun, and its soak is not complete.
     static let underWay = PhaseTraits(rawValue: 1 << 1)
-    /// It takes one of the layer's places for changes at one time.
+    /// It uses one of the layer's slots for simultaneous changes.
     static let inFlight = PhaseTraits(rawValue: 1 << 2)
-    /// It has to get further within the progress deadline.
+    /// It must make progress within the progress deadline.
     static let owesProgress = PhaseTraits(rawValue: 1 << 3)
-    /// A step of it may have sent its host into a reboot.
+    /// One of its steps may have rebooted its host.
     static let mayBeAway = PhaseTraits(rawValue: 1 << 4)
-    /// It has changed, and captures of it repeat.
+    /// It has changed, and is captured repeatedly.
     static let sampled = PhaseTraits(rawValue: 1 << 5)
     static let failed = PhaseTraits(rawValue: 1 << 6)
-    /// A rollback was asked for and has no outcome yet.
+    /// A rollback was requested and has no outcome yet.
     static let goingBack = PhaseTraits(rawValue: 1 << 7)
     /// A rollback has an outcome.
     static let wentBack = PhaseTraits(rawValue: 1 << 8)
-    /// Its outcome is another than *verified*.
+    /// Its outcome is not *verified*.
     static let unproved = PhaseTraits(rawValue: 1 << 9)
 }
 
 extension PlacementPhase {
-    /// Whether looks at it repeat, and what they find decides.
+    /// Whether it is captured repeatedly, and the results decide.
     package var isWatched: Bool { has(.sampled) || self == .provingRollback }
 
     var traits: PhaseTraits {
@@ -43,9 +43,9 @@ extension PlacementPhase {
         }
     }
 
-    /// Whether any of these is true of it.
+    /// Whether it has any of these traits.
     func has(_ traits: PhaseTraits) -> Bool { !self.traits.isDisjoint(with: traits) }
 
-    /// Whether it failed or is under way, either way: what an operator looks for among thousands.
+    /// Whether it failed or is under way, forward or back: what an operator looks for among thousands.
     package var isPressing: Bool { has([.underWay, .failed, .goingBack, .unproved]) }
 }

@@ -1,5 +1,5 @@
 extension PlacementPhase {
-    /// A phase without its particulars: the nodes of the diagram in `docs/rollout-state-machine.md`.
+    /// A phase without its details: the nodes of the diagram in `docs/rollout-state-machine.md`.
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         case waiting, checked, changing, warmingUp, soaking, soaked, failed, rollbackPending, rollingBack
         case provingRollback, rolledBack, retired
@@ -28,7 +28,7 @@ extension PlacementPhase {
             .provingRollback,
         ] + RollbackOutcome.allCases.map(PlacementPhase.rolledBack) + [.retired]
 
-    /// Its kind, with the outcome of a rollback after a colon.
+    /// Its kind; for a rollback, followed by a colon and the outcome.
     package var word: String {
         if case .rolledBack(let outcome) = self { "\(kind.rawValue):\(outcome.rawValue)" } else { kind.rawValue }
     }
@@ -40,7 +40,7 @@ extension PlacementPhase {
         self = phase
     }
 
-    /// Every move that a fact can make, the whole machine on one screen. A test compares it with the diagram.
+    /// Every allowed transition, the whole state machine on one screen. A test compares it with the diagram.
     package static let transitions: [Kind: Set<Kind>] = [
         .waiting: [.checked, .warmingUp, .failed, .rollbackPending, .retired],
         .checked: [.changing, .waiting, .failed, .retired],

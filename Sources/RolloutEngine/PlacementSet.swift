@@ -1,14 +1,14 @@
 import BitCollections
 package import UpgradeDomain
 
-/// Every placement of a run in the order of its plan, and where each is in it. Shared by all that is kept of placements.
+/// Every placement of a run in plan order, and the position of each. Shared by all collections of placements.
 final class PlacementOrder: Hashable, Sendable {
     let placements: [Placement]
     private let positions: [Placement: Int]
-    /// The number of each one's batch in its layer, from 0.
+    /// The number of each placement's batch in its layer, from 0.
     private let batches: [Int]
 
-    /// - Parameter batches: of each layer, in order.
+    /// - Parameter batches: the batches of each layer, in order.
     init(_ batches: [[Batch]]) {
         placements = batches.joined().flatMap(\.placements)
         positions = Dictionary(zip(placements, placements.indices)) { first, _ in first }
@@ -26,14 +26,14 @@ final class PlacementOrder: Hashable, Sendable {
     func hash(into hasher: inout Hasher) { hasher.combine(placements.count) }
 }
 
-/// Some placements of a run, in the order of its plan. The first ones are found without a look at each of those before
-/// them, so that a decision costs what it decides and not what the fleet counts.
+/// Some placements of a run, in plan order. The first members are found without scanning everything before them, so
+/// that the cost of a decision depends on the decision and not on the size of the fleet.
 package struct PlacementSet: Hashable, Sendable, Sequence {
     private let order: PlacementOrder
     /// In the plan's order.
     private var positions: BitSet.Counted
 
-    /// The placements of the run for which `isMember` holds.
+    /// The placements of the run that satisfy `isMember`.
     init(of order: PlacementOrder, where isMember: (Placement) -> Bool) {
         self.order = order
         positions = BitSet.Counted(order.placements.indices.filter { isMember(order.placements[$0]) })
@@ -46,7 +46,7 @@ package struct PlacementSet: Hashable, Sendable, Sequence {
         order.position(of: placement).map(positions.contains) ?? false
     }
 
-    /// Takes in a placement of the run; any other is left out.
+    /// Adds a placement of the run. Any other placement is ignored.
     mutating func insert(_ placement: Placement) {
         if let position = order.position(of: placement) { positions.insert(position) }
     }
@@ -57,7 +57,8 @@ package struct PlacementSet: Hashable, Sendable, Sequence {
 
     package func makeIterator() -> Iterator { Iterator(positions: positions.makeIterator(), order: order) }
 
-    /// The first members that belong to a batch. A batch is one piece of the order, which is made of the batches.
+    /// The first members that belong to a batch. Each batch is one contiguous range of the order, because the order is
+    /// built from the batches.
     func members(of batch: Batch, atMost limit: Int = .max) -> [Placement] {
         let start = batch.placements.first.flatMap(order.position) ?? 0
         return positions[members: start..<start + batch.placements.count].prefix(limit).map { order.placements[$0] }
@@ -71,7 +72,7 @@ package struct PlacementSet: Hashable, Sendable, Sequence {
     }
 }
 
-/// What a stage still waits for: placements, and then what layers and the fleet say.
+/// What a stage is still waiting for: placements, and then layer and fleet evidence.
 package struct PendingSubjects: Hashable, Sendable, Sequence {
     var placements: PlacementSet
     /// Layers and the fleet.

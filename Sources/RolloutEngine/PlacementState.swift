@@ -1,91 +1,93 @@
 package import UpgradeDomain
 
-/// Where a placement is in its way through a run.
+/// How far a placement has come in a run.
 package enum PlacementPhase: Hashable, Sendable {
-    /// Its turn has not come, or its drift check is under way.
+    /// Its turn has not come, or its drift check is running.
     case waiting
-    /// It is as it was at its last accepted capture; its steps may begin.
+    /// It matches its last accepted capture; its steps may begin.
     case checked
     /// Its steps are running.
     case changing
-    /// Its steps are done; it is not yet seen healthy at the target.
+    /// Its steps are done. It has not yet been seen healthy at the target.
     case warmingUp
     /// It was seen healthy at the target and must stay so.
     case soaking
     /// It stayed healthy for its whole soak.
     case soaked
-    /// It failed; only a recovery moves it.
+    /// It failed. Only a recovery moves it on.
     case failed
-    /// A rollback was asked for; the state before it is being captured.
+    /// A rollback was requested. Its state before the rollback is being captured.
     case rollbackPending
     /// Its rollback may run or is running.
     case rollingBack
-    /// Its rollback script passed; it is being compared with the state before the change.
+    /// Its rollback script passed. It is being compared with the state before the change.
     case provingRollback
     case rolledBack(RollbackOutcome)
     /// An owner took it out of the run.
     case retired
 }
 
-/// What a comparison with the state before the change says of a rollback.
+/// The result of a rollback, from the comparison with the state before the change.
 package enum RollbackOutcome: String, Codable, Hashable, Sendable, CaseIterable {
     case verified, unverified, failed
-    /// A guardrail did not let it begin: nothing was changed.
+    /// A guardrail did not let it start: nothing was changed.
     case refused
 }
 
-/// Which version the recorded facts put on a placement, whatever is observed.
+/// The version that a placement has according to the recorded facts, whatever is observed.
 package enum RecordedVersion: String, Hashable, Sendable {
     case source
-    /// Some of its steps have run, or one ended badly.
+    /// Some of its steps have run, or one failed.
     case between
     case target
 }
 
-/// Everything the facts say of one placement.
+/// All facts about one placement.
 package struct PlacementState: Hashable, Sendable {
     package internal(set) var phase: PlacementPhase = .waiting
-    /// Since when, in wall time, for people.
+    /// When the phase began, in wall time, for display.
     package internal(set) var phaseSince: WallTime
     /// The forward attempt, from 1.
     package internal(set) var attempt: Int
     package internal(set) var rollbackAttempt = 1
     /// How many of the layer's steps have passed in this attempt.
     package internal(set) var stepsDone = 0
-    /// How many of the layer's steps have begun since it was last at its source: those that a rerun started again have not passed.
+    /// How many of the layer's steps have begun since it was last at its source, including steps that a rerun started
+    /// again and that have not passed.
     var stepsBegun = 0
     /// A forward operation ran or may have run here, and no verified rollback has undone it.
     package internal(set) var touched = false
     package private(set) var recorded: RecordedVersion = .source
-    /// Since when the facts say so.
+    /// When that became true.
     package private(set) var recordedSince: WallTime
     package internal(set) var latest: Capture?
     /// What ``latest`` was judged by.
     var judgedBy: JudgedBy?
-    /// The accepted state right before the change: what a one-host rollback is compared with.
+    /// The accepted state right before the change. A rollback of one host is compared with it.
     package internal(set) var beforeChange: Capture?
-    /// The host's time when the first operation that may have changed it began; nil while it is as it was.
+    /// The host's time when the first operation that may have changed it began; nil while it is unchanged.
     package internal(set) var changedAt: WallTime?
     package internal(set) var beforeRollback: Capture?
-    /// What the last judgement found, when it was not a pass.
+    /// What the last judgement found, if it was not a pass.
     package internal(set) var problem: Problem?
-    /// The permitted rerun of its failed step, where one was intended.
+    /// The permitted rerun of its failed step, if one was intended.
     package internal(set) var rerun: OperationID?
-    /// A permitted rerun goes on to the last step, one after the other, although its run is held.
+    /// A permitted rerun continues through the last step, one step after the other, although its run is held.
     var rerunsToLast = false
     package internal(set) var adopted = false
     package internal(set) var repairedByHand = false
-    /// The event that began the phase: evidence ordered before it does not count.
+    /// The event that began the phase. Evidence ordered before it does not count.
     var phaseSequence: UInt64 = 0
-    /// Where an event would have moved it that does not fit the record before it; nil again once the run holds for it.
+    /// The phase that an event would have moved it to, where the event does not fit the record before it; nil again
+    /// once the run is held for it.
     var refusedMove: PlacementPhase.Kind?
-    /// What was true of it before its last forward operation, for the one that turns out to have changed nothing.
+    /// Its standing before its last forward operation, to restore if that operation turns out to have changed nothing.
     var beforeOperation: Standing?
     /// When the phase began on the monotonic clock; starts again after a restart.
     var phaseMark: MonotonicTime
-    /// How often in a row it was not looked at for longer than looks are apart, since its change or rollback.
+    /// How often in a row it was unobserved for longer than the time between captures, since its change or rollback.
     var interruptions = 0
-    /// The last look at it in this phase, or since the clocks began again.
+    /// The last capture of it in this phase, or since the clocks restarted.
     var lastLook: Look?
 
     init(attempt: Int, since start: Moment) {
@@ -99,7 +101,7 @@ package struct PlacementState: Hashable, Sendable {
         recordedSince = moment.wall
     }
 
-    /// The version that each component was last seen running.
+    /// The version that each component was last observed to run.
     package var observed: [ComponentName: Version] {
         var versions: [ComponentName: Version] = [:]
         for reading in latest?.surfaces ?? [] where reading.role == .version && reading.unknown == nil {
@@ -108,9 +110,9 @@ package struct PlacementState: Hashable, Sendable {
         return versions
     }
 
-    /// A move that is not in ``PlacementPhase/transitions`` is not made.
+    /// A move that is not in ``PlacementPhase/transitions`` is ignored.
     mutating func enter(_ next: PlacementPhase, _ moment: Moment) {
-        // What is learnt of a retired placement, such as the end of its last operation, moves it no more.
+        // A retired placement no longer moves, whatever is learned about it, such as the end of its last operation.
         if phase == .retired { return }
         guard PlacementPhase.transitions[phase.kind]?.contains(next.kind) == true else {
             refusedMove = next.kind
@@ -126,23 +128,25 @@ package struct PlacementState: Hashable, Sendable {
     }
 }
 
-/// What the facts put on a placement, apart from its phase.
+/// The facts about a placement, apart from its phase.
 struct Standing: Hashable, Sendable {
     var touched: Bool
     var recorded: RecordedVersion
     var stepsBegun: Int
 }
 
-/// When a look at a placement was, on the monotonic clock.
+/// When a placement was captured, on the monotonic clock.
 struct Look: Hashable, Sendable {
-    /// Nothing that it saw is older.
+    /// Nothing in the capture is older than this.
     var began: MonotonicTime
     /// When its capture was recorded.
     var ended: MonotonicTime
-    /// How long nobody had looked until its end: since the look before it, or since the phase began.
+    /// How long the placement had been unobserved when the capture ended: since the capture before it, or since the
+    /// phase began.
     var unwatched: Duration
 
-    /// A wall clock that was set forward meanwhile makes it older than it is; one set back makes it at most as new as its end.
+    /// If the wall clock was set forward meanwhile, the capture seems older than it is. If it was set back, the capture
+    /// seems at most as new as its end.
     init(_ capture: Capture, recordedAt moment: Moment, after state: PlacementState) {
         let milliseconds = max(0, moment.wall.milliseconds - capture.takenAt.milliseconds)
         began = moment.monotonic + .milliseconds(-milliseconds)
@@ -151,7 +155,7 @@ struct Look: Hashable, Sendable {
     }
 }
 
-/// When an event is folded: the wall time it was recorded, and the monotonic time it is learnt of.
+/// When an event is folded: the wall time when it was recorded, and the monotonic time when it was learned.
 struct Moment {
     var sequence: UInt64
     var wall: WallTime

@@ -1,15 +1,15 @@
 package import UpgradeDomain
 
-/// The state of every placement of a run. Knows which of them wait and which are under way without asking each.
+/// The state of every placement of a run. It finds the placements that wait or are under way without checking each one.
 package struct PlacementTable: Hashable, Sendable {
     package private(set) var all: [Placement: PlacementState]
     private(set) var waiting: PlacementSet
     /// Checked, changing, warming up or soaking.
     private(set) var underWay: PlacementSet
-    /// What the last event changed, or may have; a placement can be here more than once.
+    /// The placements that the last event changed, or may have changed. A placement may be listed more than once.
     package private(set) var changed: [Placement]
 
-    /// All placements wait, in the state that `initial` gives them.
+    /// All placements start as waiting, in the state that `initial` gives them.
     init(_ order: PlacementOrder, initial: (Placement) -> PlacementState) {
         all = Dictionary(order.placements.map { ($0, initial($0)) }) { first, _ in first }
         waiting = PlacementSet(of: order) { _ in true }
@@ -17,10 +17,10 @@ package struct PlacementTable: Hashable, Sendable {
         changed = order.placements
     }
 
-    /// What changes from here on is the next event's doing.
+    /// Changes from here on belong to the next event.
     mutating func beginEvent() { changed.removeAll(keepingCapacity: true) }
 
-    /// nil where the placement takes no part in the run.
+    /// nil if the placement takes no part in the run.
     package internal(set) subscript(placement: Placement) -> PlacementState? {
         get { all[placement] }
         _modify {
@@ -32,7 +32,7 @@ package struct PlacementTable: Hashable, Sendable {
         }
     }
 
-    /// What its phase means to the batch that it belongs to.
+    /// The traits of its phase that matter to its batch.
     private func progress(of placement: Placement) -> PhaseTraits {
         all[placement]?.phase.traits.intersection([.waiting, .underWay]) ?? []
     }

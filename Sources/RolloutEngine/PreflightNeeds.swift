@@ -1,19 +1,19 @@
 import SafeText
 package import UpgradeDomain
 
-/// What a run needs of a host before it starts.
+/// What a run needs from a host before it starts.
 package struct PreflightNeeds: Hashable, Sendable {
-    /// Commands whose executable and script must be there, placeholders replaced.
+    /// Commands whose executable and script must exist, placeholders replaced.
     package var commands: [ScriptCommand]
     /// What a rollback needs.
     package var requires: [RollbackArtifact]
-    /// What to keep for the way back, as the change may replace it.
+    /// What to keep for the rollback, because the change may replace it.
     package var keeps: [KeepOrder]
 
     init() { (commands, requires, keeps) = ([], [], []) }
 
     /// - Parameters:
-    ///   - layers: those of the plan that the host stands in.
+    ///   - layers: the plan's layers that the host belongs to.
     ///   - steps: those of a layer that run on the host.
     package init(
         of host: Host, _ plan: Plan, _ layers: [PlanLayer], run: RunID, steps: (PlanLayer) -> [Step] = { $0.steps }
@@ -26,7 +26,7 @@ package struct PreflightNeeds: Hashable, Sendable {
             requires += layer.rollback.requires.map {
                 RollbackArtifact(path: values.expand($0.path), sha256: $0.sha256, isManifest: $0.isManifest)
             }
-            // What never goes back runs nothing for it.
+            // A layer that never rolls back needs nothing for it.
             guard layer.rollback.boundary != .oneWay, let command = layer.rollback.command else { continue }
             let rollback = values.expand(command)
             commands.append(rollback)
@@ -39,7 +39,7 @@ package struct PreflightNeeds: Hashable, Sendable {
     }
 }
 
-/// What the agent found.
+/// The facts that the agent found.
 package struct PreflightFacts: Hashable, Sendable {
     package var agent: AgentIdentity
     package var agentVersion: String
@@ -49,9 +49,9 @@ package struct PreflightFacts: Hashable, Sendable {
     package var freeDiskMebibytes: Int64
     package var missingScripts: [String]
     package var missingPaths: [String]
-    /// What a rollback needs and is not what the plan says, in words.
+    /// What a rollback needs that does not match the plan, in words.
     package var differingPaths: [String]
-    /// What others than root and the agent's account may write, and who; named, never held for.
+    /// What accounts other than root and the agent's can write, and who. It is reported but never a reason to hold.
     package var exposedPaths: [String]
 
     package init(
@@ -74,12 +74,12 @@ package struct PreflightFacts: Hashable, Sendable {
     /// The host's wall clock minus the coordinator's.
     package var clockOffsetMilliseconds: Int64 { hostTime.milliseconds(since: coordinatorTime) }
 
-    /// Why the host may not take part; empty when it may.
+    /// Why the host may not take part; empty if it may.
     package func problems(minimumFreeDiskMebibytes: Int) -> [PreflightProblem] {
         var problems: [PreflightProblem] = []
         if !missingScripts.isEmpty {
             let names = missingScripts.joined(separator: ", ")
-            // Agents of earlier builds gave no reason; what was said of their records stays as it was.
+            // Agents of earlier builds gave no reason. Texts for their records must not change.
             let areReasoned = missingScripts.contains { $0.ends(with: ")") }
             let words = areReasoned ? "can not be run on the host" : "not found on the host"
             problems.append(PreflightProblem(code: .scriptMissing, detail: "\(words): \(names)"))
@@ -114,7 +114,7 @@ extension RolloutState {
         ) { steps(of: $0, for: host) }
     }
 
-    /// Turns what an agent found into a record; a host with problems may not take part.
+    /// Turns what an agent found into a record. A host with problems may not take part.
     package func preflightRecord(of host: HostName, _ facts: PreflightFacts) -> PreflightRecord {
         PreflightRecord(
             host: host, agent: facts.agent, agentVersion: facts.agentVersion, bootID: facts.bootID,
@@ -144,7 +144,7 @@ extension RolloutState {
         }
     }
 
-    /// What the host runs by itself when nobody confirms an operation; nil where it never does.
+    /// What the host runs by itself if an operation is not confirmed; nil if it never rolls back by itself.
     package func revertScript(of intent: OperationIntent) -> OperationScript? {
         guard intent.revert != nil, let host = hosts[intent.placement.host],
             let layer = plan.layer(intent.placement.layer)
@@ -160,13 +160,13 @@ extension RolloutState {
         }
     }
 
-    /// How long a step may keep its host away; nil where a reboot interrupts it.
+    /// How long a step may keep its host unreachable; nil if a reboot counts as an interruption.
     func rebootWithinSeconds(of intent: OperationIntent) -> Int? {
         guard case .step(let name) = intent.action, let layer = plan.layer(intent.placement.layer) else { return nil }
         return layer.steps.first { $0.name == name }?.rebootWithinSeconds
     }
 
-    /// How long a host may be away now because a step of it that was begun declares a reboot; zero where none does.
+    /// How long a host may be unreachable now because a step that was begun declares a reboot; zero if none does.
     package func declaredAbsence(of host: HostName) -> Duration {
         let seconds = placements(of: host).flatMap { placement -> [Int] in
             guard phase(of: placement, has: .mayBeAway) else { return [] }
@@ -180,6 +180,6 @@ extension RolloutState {
 package struct OperationScript: Hashable, Sendable {
     package var command: ScriptCommand
     package var guardrails: [ScriptCommand]
-    /// Run the copy kept at preflight where the script in place has changed since.
+    /// Run the copy kept at preflight if the original script has changed since.
     package var usesPreserved: Bool
 }

@@ -1,11 +1,11 @@
 import UpgradeDomain
 
-/// Hosts that somebody has repaired: what is captured and compared again, and what of that did not pass.
+/// Hosts that someone has repaired: what is captured and compared again, and what of it did not pass.
 struct RecheckQueue: Hashable, Sendable {
     private(set) var pending: Set<EvidenceSubject> = []
-    /// The event that asked for the recheck of a host: evidence ordered before it does not count.
+    /// The event that requested the recheck of a host. Evidence ordered before it does not count.
     private var begunAt: [HostName: UInt64] = [:]
-    /// Hosts of which a capture of the last recheck did not pass.
+    /// Hosts with a capture in the last recheck that did not pass.
     private var failed: Set<HostName> = []
 
     mutating func ask(_ host: HostName, for subjects: [EvidenceSubject], at sequence: UInt64) {
@@ -14,15 +14,15 @@ struct RecheckQueue: Hashable, Sendable {
         pending.formUnion(subjects)
     }
 
-    /// Nobody waits for it any more.
+    /// These subjects are no longer needed.
     mutating func drop(_ subjects: some Sequence<EvidenceSubject>) { pending.subtract(subjects) }
 
     mutating func dropAll() { pending = [] }
 
-    /// What a host was asked to show again was looked at.
+    /// Notes that a subject of a rechecked host was captured.
     ///
     /// - Parameter all: the subjects of the host.
-    /// - Returns: whether all that was asked of the host passed.
+    /// - Returns: whether everything requested from the host passed.
     mutating func took(_ subject: EvidenceSubject, of host: HostName, with all: [EvidenceSubject], passed: Bool) -> Bool
     {
         pending.remove(subject)
@@ -33,10 +33,10 @@ struct RecheckQueue: Hashable, Sendable {
     func begins(for host: HostName) -> UInt64 { begunAt[host] ?? 0 }
 }
 
-/// Placements that were done before a restart or a pause, to be proved again before anything new starts.
+/// Placements that were done before a restart or a pause and must be proved again before anything new starts.
 struct ReproofQueue: Hashable, Sendable {
     private(set) var pending: PlacementSet
-    /// The event from which on evidence counts.
+    /// The event from which evidence counts. Evidence ordered before it does not.
     private(set) var begunAt: UInt64 = 0
 
     init(of order: PlacementOrder) { pending = PlacementSet(of: order) { _ in false } }

@@ -1,18 +1,19 @@
 package import UpgradeDomain
 
-/// A rollback that an operator asked for.
+/// A rollback that an operator requested.
 package struct RollbackCampaign: Hashable, Sendable {
     package let scope: RollbackScope
     package let requestedBy: String
-    /// The owner who let it go past guardrails.
+    /// The owner who let it ignore guardrails.
     package let breakGlass: Owner?
     /// The placements of each layer, top layer first.
     package let layers: [[Placement]]
-    /// Placements that an owner let the lower layers go past.
+    /// Placements that an owner signed off, so that the lower layers can go on.
     package private(set) var signedOff: Set<Placement> = []
-    /// What must equal the baseline once every placement went back: a rollback of everything is proved as a whole. Nil until then.
+    /// What must equal the baseline once every placement has rolled back: a rollback of everything is proved as a
+    /// whole. Nil until then.
     private(set) var proofPending: Set<EvidenceSubject>?
-    /// The event that began the proof: evidence ordered before it does not count.
+    /// The event that began the proof. Evidence ordered before it does not count.
     private(set) var proofSequence: UInt64 = 0
 
     init(scope: RollbackScope, requestedBy: String, breakGlass: Owner?, layers: [[Placement]]) {
@@ -22,19 +23,19 @@ package struct RollbackCampaign: Hashable, Sendable {
         self.layers = layers
     }
 
-    /// What follows for the run from one look of the proof.
+    /// What one capture of the proof means for the run.
     enum ProofStep: Hashable {
         case goOn
         /// Everything equals its baseline.
         case proved
         case settle(Placement)
-        /// A layer or the fleet differs: the rest need not be asked.
+        /// A layer or the fleet differs; the rest need not be captured.
         case stop
     }
 
     mutating func signOff(_ placements: [Placement]) { signedOff.formUnion(placements) }
 
-    /// Every placement went back: they are looked at once more, with what layers and fleet say.
+    /// Every placement has rolled back. They are captured once more, together with layer and fleet evidence.
     mutating func prove(with scopes: [EvidenceSubject], from sequence: UInt64) {
         proofPending = Set(layers.joined().map(EvidenceSubject.placement) + scopes)
         proofSequence = sequence

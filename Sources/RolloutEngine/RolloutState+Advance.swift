@@ -1,7 +1,7 @@
 import UpgradeDomain
 
 extension RolloutState {
-    /// Moves to the next stage as soon as nothing of the present one is waited for.
+    /// Moves to the next stage as soon as the present one waits for nothing.
     mutating func advance(_ moment: Moment) {
         while pending.isEmpty, !isHeld, !isAborted, stage != .complete {
             enter(stage(after: stage))
@@ -42,8 +42,8 @@ extension RolloutState {
         }
     }
 
-    /// The placements of hosts that still take part for which `isMember` holds, and what these layers and the fleet say;
-    /// neither of the two where there are no layers.
+    /// The placements that satisfy `isMember`, of hosts that still take part, plus the evidence of these layers and of
+    /// the fleet. Neither layers nor fleet if `layers` is nil.
     private func subjects(scopes layers: [LayerName]?, where isMember: (Placement) -> Bool) -> PendingSubjects {
         let members = PlacementSet(of: order) { !isRetired($0.host) && isMember($0) }
         guard let layers else { return PendingSubjects(placements: members) }
@@ -51,7 +51,7 @@ extension RolloutState {
         return PendingSubjects(placements: members, scopes: Set(scopes + (fleetVantage == nil ? [] : [.fleet])))
     }
 
-    /// Goes back to the first batch that has a placement which is not done, after a recovery.
+    /// After a recovery, returns to the first batch with a placement that is not done.
     mutating func returnToFirstOpenBatch() {
         for (layer, layerBatches) in batches.enumerated() {
             for batch in layerBatches
@@ -60,7 +60,7 @@ extension RolloutState {
                 return
             }
         }
-        // Every placement is done: the boundary that failed is judged again.
+        // Every placement is done: the failed boundary is judged again.
         enter(stage)
     }
 }

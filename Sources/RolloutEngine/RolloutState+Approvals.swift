@@ -1,10 +1,10 @@
 import OperatorCommands
 package import UpgradeDomain
 
-/// Recovery changes hosts, so it needs the word of those who own them: given with the run's approval until a time, or
-/// for this boundary, these hosts and this action.
+/// Recovery changes hosts, so it needs the approval of their owners. They give it with the run's approval until a given
+/// time, or for this boundary, these hosts and this action.
 extension RolloutState {
-    /// What an owner would have to say for an action; nil for actions that need no such word.
+    /// What an owner would have to approve for an action; nil for actions that need no approval.
     package func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
         switch action {
         case .rerun(let host, _, let step):
@@ -22,7 +22,7 @@ extension RolloutState {
         }
     }
 
-    /// The layers whose owners have not yet agreed to an action.
+    /// The layers whose owners have not yet approved an action.
     package func layersWithoutApproval(for action: RequestedAction, at wall: WallTime) -> [LayerName] {
         switch action {
         case .rerun(let host, let signedOffBy, let step):
@@ -42,8 +42,8 @@ extension RolloutState {
         }
     }
 
-    /// The step that an approval of a rerun names: the first of several, so that it never comes to cover more steps than it was given
-    /// for; nil for the failed step alone.
+    /// The step that an approval of a rerun names. If several steps would run, it is the first, so that the approval
+    /// never covers more steps than it was given for. Nil for the failed step alone.
     private func approvedStep(of host: HostName, _ step: StepName?) -> StepName? {
         if let step { return step }
         let steps = rerunSteps(of: host)
@@ -83,7 +83,7 @@ extension RolloutState {
             : strangerRefusal(approval.owner, layers: layers)
     }
 
-    /// Why a recovery can not begin yet, although it could be taken as such.
+    /// Why a recovery cannot begin yet, although the request itself is valid.
     func prematureRefusal(of action: RequestedAction, at wall: WallTime) -> RequestRefusal? {
         switch action {
         case .recheck, .rerun, .rollback: break
@@ -105,7 +105,7 @@ extension RolloutState {
             next: approvedCommand(for: action, by: open))
     }
 
-    /// Who may agree first for a layer.
+    /// The first owner who may approve for a layer.
     package func firstOwner(of layer: LayerName) -> Owner? { definition.owners[layer]?.first }
 
     /// One owner of each layer, each of them once.
@@ -114,7 +114,7 @@ extension RolloutState {
         return layers.compactMap { firstOwner(of: $0) }.filter { seen.insert($0).inserted }
     }
 
-    /// The command for an action with an owner of each layer that has not agreed.
+    /// The command that approves an action, with an owner of each layer that has not approved it yet.
     private func approvedCommand(for action: RequestedAction, by layers: [LayerName]) -> OperatorCommand? {
         let owners = firstOwners(of: layers)
         switch action {

@@ -2,7 +2,8 @@ package import OperatorCommands
 package import UpgradeDomain
 
 extension RolloutState {
-    /// Whether a command would be taken now, as far as this run decides it. One that would not is never named as the next.
+    /// Whether this run would accept a command now, as far as the run decides it. A command that would be refused is
+    /// never suggested.
     package func takes(_ command: OperatorCommand) -> Bool {
         switch command {
         case .resume:
@@ -39,18 +40,19 @@ extension RolloutState {
         }
     }
 
-    /// An owner who may take a host out of the run: of its top layer.
+    /// An owner who may retire a host: an owner of its top layer.
     package func retirer(of host: HostName) -> Owner? { placements(of: host).last.flatMap { firstOwner(of: $0.layer) } }
 
     /// An owner who may sign off a rerun of a host.
     package func rerunner(of host: HostName) -> Owner? { rerunPlacement(of: host).flatMap { firstOwner(of: $0.layer) } }
 
-    /// An owner who may let the lower layers go past hosts that a rollback left unverified.
+    /// An owner who may let the lower layers go on past hosts that a rollback left unverified.
     package func passer(of hosts: [HostName]) -> Owner? {
         placementsAwaitingSignOff.first { hosts.contains($0.host) }.flatMap { firstOwner(of: $0.layer) }
     }
 
-    /// The rollbacks that can be asked for instead of one that was refused, narrowest first: what has moved last goes back first.
+    /// The rollbacks that can be requested instead of one that was refused, smallest scope first. What changed last
+    /// rolls back first.
     package func rollbacksInstead(of scope: RollbackScope) -> [RollbackScope] {
         let top = plan.layers.map { RollbackScope.layer(name: $0.name) }.last { !rollbackTargets($0).isEmpty }
         return [top, .all].compactMap { $0 }.filter {

@@ -1,15 +1,16 @@
 package import UpgradeDomain
 
-// Evidence decides in two steps. When a capture is appended it is judged, at the state that it is appended to, and the verdict
-// is recorded with it. Taking it in goes by what was recorded, so that no later build reads a run otherwise.
+// Evidence decides in two steps. When a capture is appended, it is judged against the state it is appended to, and the
+// verdict is recorded with it. Applying the capture uses the recorded verdict, so that no later build reads a run
+// differently.
 
 extension RolloutState {
-    /// The number of the rules that this build judges by.
+    /// The version number of the rules that this build uses to judge.
     static let rules = 1
 
-    /// Events as they are recorded one after the other from here on: captures with their verdicts.
+    /// Events as they will be recorded one after the other from here on: captures with their verdicts.
     ///
-    /// - Parameter wall: when they are recorded; decides which waivers still hold.
+    /// - Parameter wall: when they are recorded; decides which waivers are still valid.
     package func judged(_ events: [RunEvent], at wall: WallTime) -> [RunEvent] {
         guard let last = events.lastIndex(where: \.isCapture) else { return events }
         var state = self
@@ -17,7 +18,7 @@ extension RolloutState {
         for index in events.indices[...last] {
             judged[index] = state.judged(events[index], at: wall)
             guard index < last else { break }
-            // Neither the hash nor the monotonic time decides anything of evidence.
+            // Neither the hash nor the monotonic time affects evidence.
             let next = RecordedEvent(
                 sequence: state.sequence + 1, recordedAt: wall, event: judged[index], hash: chainHead)
             state.apply(next, at: advanceMark)
@@ -45,7 +46,7 @@ extension RolloutState {
         case (.postFailure, _), (.beforeRollback, _): break
         case (.baseline, _), (.boundary, _), (.rollbackProof, _), (.drift, _), (.verification, _),
             (.rollbackVerification, _), (.recheck, _), (.reproof, _):
-            // Builds of before verdicts were recorded judged by rules 1.
+            // Builds from before verdicts were recorded judged by rules 1.
             let verdict = record.verdict?.verdict ?? verdictByRules1(on: record, at: moment.wall)
             if let verdict { take(verdict, on: record.capture, for: record.purpose, moment) }
         }
@@ -70,7 +71,7 @@ extension RolloutState {
         }
     }
 
-    /// Whether a capture is waited for, and was ordered after what it is to say something of.
+    /// Whether a capture is needed, and was ordered after the event that it is evidence for.
     private func isAwaited(_ record: CaptureRecord) -> Bool {
         let subject = record.capture.subject
         guard record.orderedAfter >= evidenceBegins(record.purpose, subject) else { return false }
@@ -98,7 +99,7 @@ extension RolloutState {
         }
     }
 
-    /// The event from which on evidence for a purpose counts; older evidence never decides.
+    /// The event from which evidence for a purpose counts. Older evidence never decides.
     private func evidenceBegins(_ purpose: CapturePurpose, _ subject: EvidenceSubject) -> UInt64 {
         switch purpose {
         case .baseline, .boundary: return stageSequence
@@ -133,7 +134,7 @@ extension RolloutState {
         switch verdict {
         case .fail(let problem), .inconclusive(let problem): fail(placement: placement, problem, moment)
         case .adopt:
-            // Already at the target through the run before: proved, adopted, never redeployed.
+            // The previous run already brought it to the target: proved and adopted, never redeployed.
             placements[placement]?.adopted = true
             placements[placement]?.touched = true
             placements[placement]?.record(.target, moment)
@@ -184,7 +185,7 @@ extension RolloutState {
 
     private mutating func takeBeforeRollback(_ capture: Capture, _ placement: Placement, _ moment: Moment) {
         placements[placement]?.beforeRollback = capture
-        // Where it turned out that no forward operation ever ran, there is nothing to undo, only to prove.
+        // If no forward operation ever ran here, there is nothing to undo, only to prove.
         let wasChanged = placements[placement]?.touched == true
         placements[placement]?.enter(wasChanged ? .rollingBack : .provingRollback, moment)
     }
@@ -220,11 +221,11 @@ extension RolloutState {
             resolveFailures(of: placement, as: .repairedByHand)
             returnRepaired(placement, state, moment)
         }
-        // A failure of the host as a whole is answered when all that was asked of it passed.
+        // A failure of the whole host is resolved once everything requested from the host has passed.
         if isAnswered { resolveHostFailures(of: placement.host) }
     }
 
-    /// A failed placement whose evidence is good again goes on from where it is.
+    /// A failed placement whose evidence is good again continues from where it is.
     private mutating func returnRepaired(_ placement: Placement, _ state: PlacementState, _ moment: Moment) {
         guard state.touched else {
             placements[placement]?.enter(.waiting, moment)

@@ -1,13 +1,13 @@
 package import UpgradeDomain
 
 extension RolloutState {
-    /// The failure that a placement has to recover from; a failure of its host counts.
+    /// The failure that a placement must recover from. A failure of its host counts too.
     package func unresolvedFailure(of placement: Placement) -> Failure? {
         failureLog.unresolved(of: placement)
     }
 
-    /// The last lines that the script, guardrail or command surface behind a failure printed, on either of its outputs; empty where
-    /// none did.
+    /// The last lines that the script, guardrail or command surface behind a failure printed, on stdout or stderr;
+    /// empty if it printed none.
     package func output(of failure: Failure) -> [String] {
         guard let id = failure.ranLast else { return failure.printed }
         switch operations[id]?.fate {
@@ -17,7 +17,7 @@ extension RolloutState {
     }
 
     mutating func fail(placement: Placement, _ problem: Problem, operation: OperationID? = nil, _ moment: Moment) {
-        // What was ordered before a rollback was asked for no longer decides.
+        // Evidence ordered before a rollback was requested no longer decides.
         guard !isRollingBack(placement) else { return }
         latch(
             Failure(
@@ -55,7 +55,8 @@ extension RolloutState {
         }
     }
 
-    /// Closes the boundary. Whoever had begun gets one capture, so that nobody decides without fresh evidence.
+    /// Marks the boundary as failed. Every placement that had begun is captured once, so that decisions are made with
+    /// fresh evidence.
     mutating func latch(_ failure: Failure) {
         if let host = failure.host, isRetired(host) { return }
         var failure = failure
@@ -74,7 +75,7 @@ extension RolloutState {
         if let placement = failure.placement, lostHosts[placement.host] == nil { postFailurePending.insert(placement) }
     }
 
-    /// Answers the failures of a placement, and those of its host as a whole once no placement there is failed.
+    /// Resolves the failures of a placement, and those of its whole host once no placement there is failed.
     mutating func resolveFailures(of placement: Placement, as resolution: Resolution) {
         failureLog.resolve(as: resolution) { $0.placement == placement }
         guard placements(of: placement.host).allSatisfy({ $0 == placement || !isFailed($0) }) else { return }
@@ -85,7 +86,7 @@ extension RolloutState {
         phase(of: placement, has: [.failed, .goingBack, .unproved])
     }
 
-    /// Whether nothing of a host is wrong any more: what had failed there is answered.
+    /// Whether nothing is wrong with a host any more: all its failures are resolved.
     package func isRecovered(_ host: HostName) -> Bool {
         lostHosts[host] == nil && placements(of: host).allSatisfy { !isFailed($0) }
             && unresolvedFailures.allSatisfy { $0.host != host }
@@ -95,7 +96,7 @@ extension RolloutState {
         failureLog.resolve(as: resolution) { $0.host == host }
     }
 
-    /// Failures of a host as a whole, such as a lost connection.
+    /// Resolves failures of a whole host, such as a lost connection.
     mutating func resolveHostFailures(of host: HostName) {
         failureLog.resolve(as: .repairedByHand) { $0.host == host && $0.placement == nil }
     }
@@ -106,10 +107,10 @@ extension RolloutState {
 }
 
 extension Capture {
-    /// What the command surface behind a problem printed last; none where the problem is another one.
+    /// What the command surface behind a problem printed last; empty for any other problem.
     fileprivate func printed(behind problem: Problem) -> [String] {
         if let name = problem.item?.surface { return surface(name)?.printed ?? [] }
-        // Of a path that gave no answer no item is named.
+        // If a path gave no answer, the problem names no item.
         guard problem.code == .pathFailed else { return [] }
         return surfaces.first { $0.role == .path }?.printed ?? []
     }

@@ -1,8 +1,8 @@
 package import UpgradeDomain
 
 extension RolloutState {
-    /// Folds recorded events into a state; the first must be `runStarted`. `now` stands in for every event's
-    /// monotonic time, so that deadlines and soaks start again after a restart. Nil when there is no first event.
+    /// Folds recorded events into a state; the first must be `runStarted`. `now` is used as the monotonic time of every
+    /// event, so that deadlines and soaks start again after a restart. Nil if there is no first event.
     package static func fold(_ events: [RecordedEvent], at now: MonotonicTime) -> RolloutState? {
         guard let first = events.first, case .runStarted(let definition) = first.event else { return nil }
         var state = RolloutState(
@@ -12,7 +12,7 @@ extension RolloutState {
         return state
     }
 
-    /// Takes in one recorded event. Total: an event that does not fit changes nothing but the sequence number.
+    /// Applies one recorded event. Total: an event that does not fit changes only the sequence number.
     package mutating func apply(_ recorded: RecordedEvent, at now: MonotonicTime) {
         sequence = recorded.sequence
         chainHead = recorded.hash
@@ -44,7 +44,7 @@ extension RolloutState {
         advance(moment)
     }
 
-    /// No build records what leads here, so a person looks at the run before anything new starts.
+    /// No build records a sequence that leads here, so a person must look at the run before anything new starts.
     private mutating func holdForRefusedMoves(_ moment: Moment) {
         for placement in placements.changed {
             guard let move = placements.all[placement]?.refusedMove, let state = placements.all[placement] else {
@@ -70,7 +70,7 @@ extension RolloutState {
         restartClocks(moment)
     }
 
-    /// After a restart or a pause: soaks begin again, and what was done is proved again instead of trusted.
+    /// After a restart or a pause, soaks begin again, and earlier results are proved again instead of trusted.
     mutating func restartClocks(_ moment: Moment) {
         advanceMark = moment.monotonic
         for (placement, state) in placements.all {
@@ -79,7 +79,7 @@ extension RolloutState {
         }
     }
 
-    /// What was watched is watched from its beginning again, and what was found before a change is looked at again.
+    /// Placements under watch start their watch again, and checks made before a change are repeated.
     private mutating func restartWatch(of placement: Placement, _ moment: Moment) {
         switch placements[placement]?.phase {
         case .soaking: placements[placement]?.enter(.warmingUp, moment)
@@ -161,14 +161,14 @@ extension RolloutState {
         placements[intent.placement]?.stepsBegun = max(begun, position)
     }
 
-    /// The operation never ran: its placement is where it was before the intent.
+    /// The operation never ran: its placement returns to where it was before the intent.
     private mutating func close(_ id: OperationID, _ fate: OperationState.Fate, _ moment: Moment) {
         guard let intent = operationTable.settle(id, as: fate) else { return }
         let placement = intent.placement
         switch intent.action {
         case .step:
             placements[placement]?.attempt += 1
-            // A rollback that was asked for meanwhile goes on.
+            // A rollback that was requested meanwhile continues.
             guard !isRollingBack(placement) else { return }
             let stepsDone = placements[placement]?.stepsDone ?? 0
             if unresolvedFailure(of: placement) != nil {
@@ -191,7 +191,7 @@ extension RolloutState {
         _ = operationTable.settle(record.id, as: .unconfirmed(record, since: moment.wall))
         advanceMark = moment.monotonic
         noteChange(operation.intent, record, moment)
-        // A failure closes its boundary at once, confirmed or not.
+        // A failure fails its boundary at once, confirmed or not.
         if let problem = problem(of: record, operation.intent) { endStep(operation.intent, problem, moment) }
     }
 
@@ -219,7 +219,7 @@ extension RolloutState {
             "nobody confirmed it within \(revert.withinSeconds) s, so the host ran its rollback by itself"
             + (passed ? "" : ", and that failed: \(rollback.outcome.sentence)")
         conclude(operation.intent, record, Problem(.changeReverted, words), moment)
-        // The way back is that of the whole change: every step is to be made again.
+        // The rollback covers the whole change, so every step must run again.
         if case .step = operation.intent.action {
             let placement = operation.intent.placement
             let count = steps(of: placement).count
@@ -258,7 +258,7 @@ extension RolloutState {
         let placement = intent.placement
         guard plan.layer(placement.layer) != nil else { return }
         if isRollingBack(placement) {
-            // The rollback that was asked for meanwhile undoes it, unless something of it lives on.
+            // A rollback that was requested meanwhile undoes the step, unless one of its processes is still running.
             if let problem, problem.code == .hostBlocked {
                 settleRollback(placement, .failed, problem, by: intent.id, moment)
             }
@@ -270,7 +270,7 @@ extension RolloutState {
         }
         let steps = steps(of: placement)
         let before = placements[placement]?.stepsDone ?? 0
-        // An older build went on from the step that its host took back.
+        // An older build continued from the step that its host rolled back.
         let ended = steps.indices.first { $0 >= before && intent.action == .step(name: steps[$0].name) } ?? before
         let done = ended + 1
         placements[placement]?.stepsDone = done
@@ -279,10 +279,10 @@ extension RolloutState {
         if unresolvedFailure(of: placement) == nil {
             placements[placement]?.enter(isLast ? .warmingUp : .changing, moment)
         } else if placements[placement]?.rerun != intent.id {
-            // It ended after its boundary had closed.
+            // It ended after its boundary had failed.
             postFailurePending.insert(placement)
         } else if isLast {
-            // A permitted rerun passed; only evidence, taken while it warms up, resolves the failure.
+            // A permitted rerun passed. Only evidence taken while it warms up resolves the failure.
             placements[placement]?.rerunsToLast = false
             placements[placement]?.enter(.warmingUp, moment)
         } else if placements[placement]?.rerunsToLast == true {
@@ -309,13 +309,13 @@ extension RolloutState {
                         isRefused ? .guardrailRefused : copyVanished ? .rollbackCopyVanished : .rollbackFailed,
                         problem.detail), by: intent.id, moment)
             } else {
-                // Also where it was asked for again while its end was unknown: a rollback that passed is proved, not
-                // run twice.
+                // Also if a rollback was requested again while the outcome of the first was unknown: a rollback that
+                // passed is proved, not run twice.
                 placements[placement]?.enter(.provingRollback, moment)
             }
         case .waiting, .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .provingRollback, .rolledBack,
             .retired, nil:
-            // Its host was lost meanwhile, and the rollback counted as failed: a recheck proves what it did.
+            // Its host was lost meanwhile, and the rollback counted as failed. A recheck proves what it did.
             break
         }
     }
@@ -361,7 +361,7 @@ extension RolloutState {
                 : Problem(.stepTimedOut, "\(what) passed its timeout and was ended")
         case .interrupted(let detail): return Problem(.stepInterrupted, "\(what) was interrupted: \(detail)")
         case .rebooted:
-            // A declared reboot leaves the outcome to verification.
+            // After a declared reboot, verification decides the outcome.
             if rebootWithinSeconds(of: intent) != nil { return nil }
             return Problem(.stepInterrupted, "\(what) was interrupted: the host was rebooted while it ran")
         case .guardrailRefused(let guardrail, let code):

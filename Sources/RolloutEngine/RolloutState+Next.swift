@@ -1,12 +1,12 @@
 package import UpgradeDomain
 
 extension RolloutState {
-    /// What must happen next. Pure: the same state and time give the same decision, after a crash as before it.
+    /// What must happen next. Pure: the same state and time give the same decision, before and after a crash.
     ///
     /// - Parameters:
-    ///   - wall: decides whether the approvals of a run that has changed nothing still hold.
-    ///   - followed: the operations that the calling process has sent, or has asked about, and will report on.
-    ///     Nothing is due for them meanwhile. They are no facts: they end with the process.
+    ///   - wall: decides whether the approvals of a run that has changed nothing are still valid.
+    ///   - followed: the operations that the calling process has sent, or has asked about, and will report on. Nothing
+    ///     is due for them meanwhile. They are not facts: they end with the process.
     package func next(
         at now: MonotonicTime, _ wall: WallTime, following followed: Set<OperationID> = []
     ) -> Decision {
@@ -43,7 +43,7 @@ extension RolloutState {
         if let order = captureOrder(subject, purpose) { decision.effects.append(.capture(order)) }
     }
 
-    /// Preflight and baseline change nothing, so a failed host does not keep the others from being heard: the
+    /// Preflight and baseline change nothing, so a failed host does not stop the others from being checked. The
     /// operator learns of every failure at once.
     private func hearEveryHost(_ decision: inout Decision) {
         switch stage {
@@ -77,8 +77,8 @@ extension RolloutState {
         }
     }
 
-    /// Whether an intent that was not sent may be sent now: its boundary has not closed since. A rollback and a permitted
-    /// rerun are not bound to the forward sequence.
+    /// Whether an intent that was not sent may be sent now: its boundary has not failed since. A rollback and a
+    /// permitted rerun do not depend on the forward sequence.
     package func maySend(_ id: OperationID) -> Bool {
         guard let operation = operations[id], operation.fate == .intended else { return false }
         let placement = operation.intent.placement
@@ -147,14 +147,15 @@ extension RolloutState {
     ) {
         guard let layer = plan.layer(batch.layer) else { return }
         let underWay = placements.underWay.members(of: batch)
-        // Where the canary may have been retired, one at a time until another of the layer has proved itself.
+        // If the canary may have been retired, change one host at a time until another one of the layer is proved.
         let isProved =
             retired.isEmpty
             || touchedPlacements.contains {
                 $0.layer == layer.name && placements[$0]?.phase == .soaked
             }
         var slots = (isProved ? layer.maxInFlight : 1) - underWay.count { phase(of: $0, has: .inFlight) }
-        // One that waits is looked at whether or not its turn has come: progress is its as well.
+        // At least one waiting placement is considered even without a free slot, because the progress deadline applies
+        // to it too.
         let open = underWay + placements.waiting.members(of: batch, atMost: max(1, slots))
         for placement in open {
             guard let state = placements[placement] else { continue }
@@ -188,8 +189,8 @@ extension RolloutState {
         awaitHealth(.healthy, placement, state, layer, .verification(attempt: state.attempt), now, &decision)
     }
 
-    /// Looks at a placement until it is as it should be, or its deadline has passed. What was seen before the deadline says
-    /// nothing of how it is now: a last look that began at the deadline or after it decides.
+    /// Captures a placement until it is healthy or its deadline has passed. A capture from before the deadline does not
+    /// show the present state, so one last capture that began at the deadline or later decides.
     private func awaitHealth(
         _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, _ layer: PlanLayer,
         _ purpose: CapturePurpose, _ now: MonotonicTime, _ decision: inout Decision
@@ -218,7 +219,7 @@ extension RolloutState {
         } else if now >= ends, isSeen || layer.soakSeconds == 0 {
             decision.effects.append(.record(.placementSoaked(placement: placement, attempt: state.attempt)))
         } else if now >= ends {
-            // The soak ends with a look, so that its last moment is seen as well.
+            // The soak ends with a capture, so that its last moment is observed as well.
             order(.placement(placement), .verification(attempt: state.attempt), &decision)
         } else {
             sample(placement, state, layer, .verification(attempt: state.attempt), now, &decision)
@@ -226,10 +227,10 @@ extension RolloutState {
         }
     }
 
-    /// How often in a row a placement may not be looked at in time before that is a failure.
+    /// How often in a row a placement may go unobserved for too long before that is a failure.
     static let interruptionsLimit = 3
 
-    /// Whether the time that passes decides anything: placements are watched, or owe progress.
+    /// Whether passing time can decide anything: placements are watched, or the progress deadline applies.
     package var isWatching: Bool {
         switch stage {
         case .batch: true
@@ -237,14 +238,15 @@ extension RolloutState {
         }
     }
 
-    /// The last look, where the time before it was longer than looks are apart: what happened in it, nobody saw.
+    /// The last capture, if the time before it was longer than the allowed time between captures. What happened in that
+    /// time was not observed.
     private func unwatched(_ placement: Placement, _ state: PlacementState) -> Look? {
         guard let look = state.lastLook, let limit = frozen.watchLimits[placement.layer], look.unwatched > limit
         else { return nil }
         return look
     }
 
-    /// Its clocks begin again; where that has happened too often, its host can not be watched as the plan says.
+    /// Its clocks start again. If that has happened too often, its host cannot be watched as the plan requires.
     private func interrupt(
         _ kind: DeadlineRecord.Kind, _ placement: Placement, _ state: PlacementState, _ look: Look,
         _ now: MonotonicTime, _ decision: inout Decision
@@ -296,7 +298,7 @@ extension RolloutState {
                         waitingFor: waitingFor))))
     }
 
-    /// What a placement waits for that has not been found wrong.
+    /// What a placement is waiting for that has not been found wrong.
     private func awaited(of placement: Placement, _ state: PlacementState) -> String {
         let what =
             switch state.phase {
@@ -339,7 +341,7 @@ extension RolloutState {
     private func intent(
         _ placement: Placement, _ action: OperationAction, _ attempt: Int, _ driver: Driver
     ) -> OperationIntent {
-        // An older build may have given the id to something else, as to a step of the name `rollback!`.
+        // An older build may have used the ID for something else, such as a step with the name `rollback!`.
         var attempt = attempt
         var id = OperationID(run: definition.run, placement: placement, action: action, attempt: attempt)
         while let known = operations[id]?.intent, known.placement != placement || known.action != action {

@@ -1,15 +1,15 @@
 package import OperatorCommands
 package import UpgradeDomain
 
-/// Why a request is not taken, and what would make it possible.
+/// Why a request is refused, and what would make it possible.
 package struct RequestRefusal: Error, Hashable, Sendable {
     package var message: String
     package var remedy: String
-    /// What to do next, where it is not what the run's own state asks for.
+    /// The next command, if it differs from what the run's own state suggests.
     package var next: OperatorCommand?
-    /// Whether the same request is taken with a reason.
+    /// Whether the same request would be accepted with a reason.
     package var isForWantOfReason: Bool
-    /// Whether a rollback is refused as layers above have moved, which go back first.
+    /// Whether a rollback is refused because layers above have changed and must roll back first.
     package var isForLayersAbove: Bool
 
     package init(
@@ -25,10 +25,10 @@ package struct RequestRefusal: Error, Hashable, Sendable {
 }
 
 extension RolloutState {
-    /// Why a request can not be taken now; nil when it can. Whoever appends a request asks this first, at the same
-    /// sequence number.
+    /// Why a request cannot be accepted now; nil if it can. Every caller that appends a request checks this first, at
+    /// the same sequence number.
     ///
-    /// - Parameter wall: decides whether approvals still hold.
+    /// - Parameter wall: decides whether approvals are still valid.
     package func refusal(of request: Request, at wall: WallTime) -> RequestRefusal? {
         if let refusal = refusal(of: request.action) ?? prematureRefusal(of: request.action, at: wall) {
             return refusal
@@ -41,7 +41,7 @@ extension RolloutState {
             isForWantOfReason: true)
     }
 
-    /// How far an action reaches, as ``RecoveryOption/width``; nil for those that recover nothing.
+    /// The scope of an action, as in ``RecoveryOption/width``; nil for actions that recover nothing.
     private func width(of action: RequestedAction) -> Int? {
         switch action {
         case .recheck(let host): RecoveryOption.recheck(host: host).width
@@ -52,7 +52,7 @@ extension RolloutState {
         }
     }
 
-    /// The same for the action alone, whatever its reason.
+    /// The same for the action alone, ignoring its reason.
     package func refusal(of action: RequestedAction) -> RequestRefusal? {
         if isClosed { return RequestRefusal("the run is closed and never changes", remedy: "start a new run") }
         switch action {
@@ -125,7 +125,7 @@ extension RolloutState {
         return nil
     }
 
-    /// A failure at a place where nothing had changed: the same check decides again.
+    /// A failure at a point where nothing had changed: the same check decides again.
     func isRecoverableByCheckingAgain(_ failure: Failure) -> Bool {
         switch failure.boundary {
         case .preflight, .baseline: return true
@@ -142,7 +142,7 @@ extension RolloutState {
                 return RequestRefusal(
                     "a rollback of \(campaign.scope.description) is under way", remedy: "wait for its end", next: watch)
             }
-            // It may be tried again, but nobody may be left half way.
+            // It may be tried again, but no placement may be left half rolled back.
             if !campaign.layers.joined().filter({ isTouchedOrOpen($0) }).allSatisfy(targets.contains) {
                 return RequestRefusal(
                     "the rollback of \(campaign.scope.description) waits for \(waiting)",
@@ -184,7 +184,7 @@ extension RolloutState {
         return nil
     }
 
-    /// A lower layer goes back alone only where every moved layer above it works with its older version.
+    /// A lower layer may roll back alone only if every changed layer above it works with its older version.
     private func compatibilityRefusal(_ layer: PlanLayer, _ moved: [PlanLayer], _ targets: [Placement])
         -> RequestRefusal?
     {
@@ -203,7 +203,7 @@ extension RolloutState {
         return nil
     }
 
-    /// Only an owner of what goes back may let it go past the guardrails.
+    /// Only an owner of what rolls back may let it ignore the guardrails.
     private func breakGlassRefusal(_ scope: RollbackScope, _ owner: Owner?) -> RequestRefusal? {
         owner.flatMap { strangerRefusal($0, layers: Set(rollbackTargets(scope).map(\.layer)).sorted()) }
     }
@@ -217,7 +217,7 @@ extension RolloutState {
         return isHeld ? nil : RequestRefusal("the run is not held", remedy: "look at where it stands", next: look)
     }
 
-    /// Why an owner may not decide over layers; nil when one of them is theirs.
+    /// Why an owner may not decide for layers; nil if they own one of them.
     func strangerRefusal(_ owner: Owner, layers: [LayerName]) -> RequestRefusal? {
         let owners = Set(layers.flatMap { definition.owners[$0] ?? [] })
         if owners.contains(owner) { return nil }
@@ -271,7 +271,7 @@ extension RolloutState {
         }
         return switch status {
         case .verified, .verifiedExcept, .rolledBack(.verified): nil
-        // Nothing was changed, so nothing can go back, and its hosts are of use to other runs.
+        // Nothing was changed, so there is nothing to roll back, and its hosts are free for other runs.
         case .aborted where touchedPlacements.isEmpty && !inheritsChanges: nil
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
             .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .cancelled, .superseded:
@@ -283,7 +283,7 @@ extension RolloutState {
 
     private var cancelRefusal: RequestRefusal? {
         if let open = openOperations.sorted().first {
-            // Whoever wants an end wants nothing new begun; an abort settles what is open.
+            // A request to end the run must not start anything new. An abort settles what is open.
             return RequestRefusal(
                 "\(open) is not settled", remedy: "abort the run, which settles it",
                 next: isHeld || isAborted ? resume : .abort(run: definition.run))
@@ -298,15 +298,15 @@ extension RolloutState {
 
     // MARK: Taking
 
-    /// Takes a request as it was recorded, in any state: whether it could be taken was asked when it was appended, and a later
-    /// build that would ask otherwise must not read the run otherwise.
+    /// Applies a request as it was recorded, in any state. Whether it was allowed was decided when it was appended. A
+    /// later build with other rules must not read the run differently.
     mutating func take(_ request: Request, _ moment: Moment) {
         switch request.action {
         case .pause: isPaused = true
         case .resume: resume(moment)
         case .abort:
             isAborted = true
-            // Between two steps of a rerun nothing moves it on any more.
+            // A placement between two steps of a rerun will not be moved on any more.
             for placement in rerunPending where placements[placement]?.phase == .changing {
                 placements[placement]?.enter(.failed, moment)
             }
@@ -345,7 +345,7 @@ extension RolloutState {
         failureLog.resolve(as: .checkedAgain)
         switch stage {
         case .preflight, .baseline:
-            // Nothing has begun there, whatever an event that did not fit made of it.
+            // Nothing has begun there, whatever an event that did not fit has changed.
             for (placement, state) in placements.all where state.phase == .failed {
                 placements[placement]?.enter(.waiting, moment)
                 placements[placement]?.attempt += 1
@@ -376,7 +376,7 @@ extension RolloutState {
         let own = placements(of: host)
         let concerned = own.filter { !isRetired(host) && phase(of: $0, has: [.failed, .unproved]) }
         let isAsked = !rechecks.pending.isDisjoint(with: own.map(EvidenceSubject.placement))
-        // Where nothing of the host is wrong by itself, all of it is looked at.
+        // If no single placement of the host is wrong, all of them are checked.
         let asked = concerned.isEmpty && !isAsked ? own : concerned
         rechecks.ask(host, for: asked.map(EvidenceSubject.placement), at: moment.sequence)
         lostHosts[host] = nil
@@ -395,7 +395,7 @@ extension RolloutState {
         resolveFailures(of: host, as: .retired)
     }
 
-    /// The steps that run on a host: a `once` step only on the layer's first host.
+    /// The steps that run on a host. A `once` step runs only on the layer's first host.
     func steps(of layer: PlanLayer, for host: HostName) -> [Step] {
         layer.steps.filter { !$0.once || host == frozen.firstHosts[layer.name] }
     }

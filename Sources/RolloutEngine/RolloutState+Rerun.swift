@@ -1,7 +1,7 @@
 import OperatorCommands
 import UpgradeDomain
 
-/// Steps that run again: the one that failed, or, where their verification failed, every one from a step on.
+/// Steps that run again: the one that failed, or, if their verification failed, every step from a given one on.
 extension RolloutState {
     func rerunRefusal(_ host: HostName, signedOffBy owner: Owner?, from name: StepName?) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
@@ -38,8 +38,8 @@ extension RolloutState {
         return nil
     }
 
-    /// The placement of a host whose steps can run again: one where a step has failed before one that is not what it should be, and of
-    /// several the one that has the step.
+    /// The placement of a host whose steps can run again. One with a failed step comes before one that failed
+    /// verification. If there are several, the one that has the named step.
     func rerunPlacement(of host: HostName, having step: StepName? = nil) -> Placement? {
         let failed = placements(of: host).filter {
             placements[$0]?.phase == .failed && (placements[$0]?.touched == true || hasFailedStep($0))
@@ -51,19 +51,19 @@ extension RolloutState {
             ?? ordered.first
     }
 
-    /// The step from which a placement goes on unless another one is named, and the latest that may be: the one that has not passed, or
-    /// the last where all have.
+    /// The step where a placement continues unless another one is named, and the latest step that may be named: the one
+    /// that has not passed, or the last if all have.
     private func rerunStart(of placement: Placement) -> Int? {
         guard let state = placements[placement] else { return nil }
         let last = steps(of: placement).count - 1
         if last < 0 { return nil }
-        // What failed runs again, whatever ran before it.
+        // The failed step runs again, whatever ran before it.
         if hasFailedStep(placement) { return min(state.stepsDone, last) }
         return state.recorded == .target ? last : min(state.stepsDone, last)
     }
 
-    /// The steps that a rerun runs: the one that failed alone, or every one to the last where an earlier one than the furthest that has
-    /// begun is the first. Nil where the placement has no step of that name.
+    /// The steps that a rerun runs: only the failed one; or, if it starts before the furthest step that has begun,
+    /// every step from there to the last. Nil if the placement has no step with that name.
     private func rerunRange(of placement: Placement, from name: StepName?) -> Range<Int>? {
         guard let state = placements[placement], let last = rerunStart(of: placement) else { return nil }
         let steps = steps(of: placement)
@@ -72,7 +72,7 @@ extension RolloutState {
         return first..<(isWhole ? steps.count : first + 1)
     }
 
-    /// The steps that a host would run again unless one to begin with is named.
+    /// The steps that a host would run again unless a first step is named.
     func rerunSteps(of host: HostName) -> [StepName] {
         guard let placement = rerunPlacement(of: host), let range = rerunRange(of: placement, from: nil) else {
             return []
@@ -98,7 +98,7 @@ extension RolloutState {
         plan.layer(placement.layer).map { steps(of: $0, for: placement.host) } ?? []
     }
 
-    /// Whether what a placement has to recover from is a step that failed.
+    /// Whether the failure that a placement must recover from is a failed step.
     private func hasFailedStep(_ placement: Placement) -> Bool {
         placements[placement]?.phase == .failed
             && unresolvedFailures.contains { $0.placement == placement && $0.operation != nil }

@@ -1,17 +1,18 @@
-/// What going on with a run takes.
+/// What is needed to continue a run.
 package enum Resumption: Hashable, Sendable {
-    /// Nothing: it is closed.
+    /// Nothing: the run is closed.
     case closed
-    /// A person's decision, which is to be recorded: it was paused, or a boundary had closed.
+    /// A person's decision, which is recorded: the run was paused, or a boundary had failed.
     case decision
-    /// A driver, from where it stands. What was begun is seen to its end first; only at rest is there a decision to take back.
+    /// A driver, from the run's present state. Operations in flight are finished first. Only a run at rest has a
+    /// decision to take back.
     case driver
-    /// Nothing: somebody drives it.
+    /// Nothing: a process is driving it.
     case underWay
 }
 
 extension RolloutState {
-    /// - Parameter isDriven: whether a process drives it now.
+    /// - Parameter isDriven: whether a process is driving the run now.
     package func resumption(isDriven: Bool) -> Resumption {
         if isClosed { return .closed }
         if (isPaused && !isAborted) || (isHeld && (isDriven || isAtRest)) { return .decision }

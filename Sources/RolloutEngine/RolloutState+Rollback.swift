@@ -11,7 +11,7 @@ extension RollbackScope: CustomStringConvertible {
 }
 
 extension RolloutState {
-    /// What a rollback of this scope would reverse: everything there that was or may have been changed.
+    /// What a rollback of this scope would undo: everything in it that was changed or may have been.
     package func rollbackTargets(_ scope: RollbackScope) -> [Placement] {
         let inScope =
             switch scope {
@@ -22,7 +22,7 @@ extension RolloutState {
         return inScope.filter { isTouchedOrOpen($0) }
     }
 
-    /// Whether this run changed a placement, or may still do so.
+    /// Whether this run changed a placement, or may still change it.
     func isTouchedOrOpen(_ placement: Placement) -> Bool {
         !isRetired(placement.host) && (placements[placement]?.touched == true || isOpen(placement))
     }
@@ -54,7 +54,7 @@ extension RolloutState {
 
     func isRollingBack(_ placement: Placement) -> Bool { phase(of: placement, has: [.goingBack, .wentBack]) }
 
-    /// Whether every placement of the campaign has an outcome (and, if asked, a verified one).
+    /// Whether every placement of the campaign has an outcome (and, if requested, a verified one).
     func campaignIsDone(verified: Bool) -> Bool {
         guard let campaign else { return true }
         return campaign.layers.joined().allSatisfy { placement in
@@ -63,7 +63,7 @@ extension RolloutState {
         }
     }
 
-    /// The layer of the campaign that is being rolled back now; nil when none is or one waits for a sign-off.
+    /// The layer of the campaign that is rolling back now; nil if none is, or if one waits for a sign-off.
     var campaignLayer: [Placement]? {
         guard let campaign else { return nil }
         for layer in campaign.layers {
@@ -75,7 +75,7 @@ extension RolloutState {
         return nil
     }
 
-    /// The placements whose unverified rollback keeps the lower layers waiting.
+    /// The placements whose unverified rollback makes the lower layers wait.
     var placementsAwaitingSignOff: [Placement] {
         guard let campaign, campaignLayer == nil, !campaignIsDone(verified: false) else { return [] }
         return campaign.layers.joined().filter {
@@ -87,8 +87,8 @@ extension RolloutState {
 
     // MARK: The rollback as a whole
 
-    /// Every placement went back. Going back one by one proves each at its time; a rollback of everything is proved
-    /// once more together, with what layers and fleet say.
+    /// Every placement has rolled back. Each one was proved at its own time. A rollback of everything is proved once
+    /// more as a whole, with layer and fleet evidence.
     mutating func proveWholeRollback(_ moment: Moment) {
         guard let campaign, campaign.scope == .all else {
             resolveRollbackRequests()
@@ -103,7 +103,7 @@ extension RolloutState {
         self.campaign?.prove(with: scopes, from: moment.sequence)
     }
 
-    /// Whether the placements went back one by one, but not yet together.
+    /// Whether the placements have rolled back one by one, but are not yet proved together.
     var isProvingWholeRollback: Bool { campaign?.proofPending?.isEmpty == false && campaignIsDone(verified: true) }
 
     mutating func takeRollbackProof(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {
@@ -122,7 +122,7 @@ extension RolloutState {
         }
     }
 
-    /// A host that can not be asked can not be proved.
+    /// A host that cannot be reached cannot be proved.
     mutating func loseProof(of loss: HostLoss, _ moment: Moment) {
         guard isProvingWholeRollback else { return }
         let asked = (campaign?.proofPending ?? []).filter { captureOrder($0, .rollbackProof)?.host == loss.host }

@@ -1,8 +1,8 @@
 package import UpgradeDomain
 
-/// How far the forward sequence has come. The order of the cases is the order of a run.
+/// How far the forward sequence has come. The cases are in the order of a run.
 package enum Stage: Hashable, Sendable {
-    /// Reads only: can every host take part?
+    /// Read-only: can every host take part?
     case preflight
     /// The evidence family of every subject, before anything changes.
     case baseline
@@ -14,21 +14,21 @@ package enum Stage: Hashable, Sendable {
     case layerBoundary(layer: Int)
     /// The whole fleet is proved.
     case end
-    /// Nothing is left to do forward.
+    /// Nothing is left to do in the forward direction.
     case complete
 }
 
-/// A time in which nobody looked, and the event that says so.
+/// A period without observation, and the event that records it.
 package struct NotedInterruption: Hashable, Sendable {
     package let sequence: UInt64
     package let interruption: WatchInterruption
 }
 
-/// Everything the facts of one run say. A value: folding the same events gives the same state.
+/// All facts about one run. A value: folding the same events gives the same state.
 package struct RolloutState: Hashable, Sendable {
-    /// What no event changes; shared by every copy of the state, as copies are many.
+    /// What no event changes. All copies of the state share it, because there are many copies.
     package let frozen: FrozenRun
-    /// The hosts as they are addressed now; `rebind` changes an address or a key.
+    /// The present addresses and keys of the hosts; `rebind` changes them.
     package internal(set) var hosts: [HostName: Host]
     /// The sequence number of the last event folded.
     package internal(set) var sequence: UInt64 = 1
@@ -36,24 +36,24 @@ package struct RolloutState: Hashable, Sendable {
     package internal(set) var startedAt: WallTime
     package internal(set) var lastEventAt: WallTime
     package internal(set) var driver: Driver?
-    /// The last driver let go on purpose.
+    /// The last driver released the run on purpose.
     package internal(set) var isDetached = false
 
     package internal(set) var stage = Stage.preflight
-    /// The event that began the stage: evidence ordered before it does not count.
+    /// The event that began the stage. Evidence ordered before it does not count.
     var stageSequence: UInt64 = 1
-    /// What the stage still waits for. In preflight a host is waited for through its placements.
+    /// What the stage is still waiting for. In preflight, a host is tracked by its placements.
     package internal(set) var pending: PendingSubjects
     package internal(set) var preflight: [HostName: PreflightRecord] = [:]
-    /// The host of each agent in `preflight`, so that a twin is found without a look at every host.
+    /// The host of each agent in `preflight`, so that a cloned host is found without checking every host.
     var machines: [AgentIdentity: HostName] = [:]
     package internal(set) var baselines: [EvidenceSubject: Capture] = [:]
-    /// The last accepted capture of each subject: the baseline, then each passed gate.
+    /// The last accepted capture of each subject: the baseline, then the capture of each passed gate.
     package internal(set) var accepted: [EvidenceSubject: Capture] = [:]
     package internal(set) var placements: PlacementTable
     var operationTable = OperationTable()
     var failureLog = FailureLog()
-    /// A failure closed a boundary and nobody has resumed since.
+    /// A boundary failed, and the run has not been resumed since.
     package internal(set) var isHeld = false
     package internal(set) var isPaused = false
     package internal(set) var isAborted = false
@@ -63,18 +63,18 @@ package struct RolloutState: Hashable, Sendable {
     package internal(set) var lostHosts: [HostName: HostLoss] = [:]
     package internal(set) var retired: [HostName: Owner] = [:]
 
-    /// Owners' words for recoveries at the boundary that the run is held at.
+    /// Owners' approvals of recoveries at the boundary where the run is held.
     package internal(set) var recoveryApprovals: [RecoveryApproval] = []
     package internal(set) var campaign: RollbackCampaign?
-    /// Placements of which evidence must be taken because their boundary failed.
+    /// Placements to capture because their boundary failed.
     package internal(set) var postFailurePending: Set<Placement> = []
     var rechecks = RecheckQueue()
     /// Placements whose failed step may run again.
     package internal(set) var rerunPending: Set<Placement> = []
     var reproofs: ReproofQueue
-    /// The last time in which nobody looked, by the event that says so.
+    /// The last period without observation, with the event that records it.
     package internal(set) var lastInterruption: NotedInterruption?
-    /// When a placement of the active batch last got further, on the monotonic clock.
+    /// When a placement of the active batch last made progress, on the monotonic clock.
     var advanceMark: MonotonicTime
 
     @inlinable package var definition: RunDefinition { frozen.definition }
@@ -106,7 +106,7 @@ package struct RolloutState: Hashable, Sendable {
     /// Every placement in the order of the plan.
     package var orderedPlacements: [Placement] { order.placements }
 
-    /// Where a placement stands in the order of the plan, from 0, and the number of its batch in its layer, from 0.
+    /// The position of a placement in plan order, from 0, and the number of its batch in its layer, from 0.
     package func place(of placement: Placement) -> (position: Int, batch: Int)? {
         order.position(of: placement).map { ($0, order.batch(at: $0)) }
     }
@@ -117,12 +117,12 @@ package struct RolloutState: Hashable, Sendable {
     package var failures: [Failure] { failureLog.all }
     package var unresolvedFailures: [Failure] { failureLog.unresolved }
 
-    /// The failure that the hold is named after: the first that is unresolved, else the first of the hold.
+    /// The failure that gives the hold its name: the first unresolved one, else the first of the hold.
     package var holdingFailure: Failure? {
         isHeld ? failureLog.leading : nil
     }
 
-    /// The boundary that the run is working on or stopped at.
+    /// The boundary that the run is working on or has stopped at.
     package var boundary: Boundary {
         switch stage {
         case .preflight: .preflight
@@ -142,12 +142,11 @@ package struct RolloutState: Hashable, Sendable {
         }
     }
 
-    /// Whether no script of a step or a rollback ran, or may have run, on any host, neither through this run nor through the one
-    /// that it succeeds.
+    /// Whether no step or rollback script ran, or may have run, on any host, in this run or in the one that it
+    /// succeeds.
     package var hasChangedNothing: Bool { touchedPlacements.isEmpty && !inheritsChanges && !usesApprovals }
 
-    /// Whether a script of a step or a rollback ran, or may run, on a host through this run: then it has used the approvals that it was
-    /// started with.
+    /// Whether a step or rollback script ran, or may run, on a host in this run. Then the run has used its approvals.
     package var usesApprovals: Bool {
         operations.values.contains { operation in
             switch operation.fate {
@@ -158,12 +157,12 @@ package struct RolloutState: Hashable, Sendable {
         }
     }
 
-    /// Whether it goes on from a run that has changed hosts.
+    /// Whether it continues a run that has changed hosts.
     var inheritsChanges: Bool { definition.succession?.attempts.isEmpty == false }
 
     package var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }
 
-    /// The hosts that preflight has not heard of yet, in the order of the plan; as many as are asked at once.
+    /// The hosts that preflight has no result for yet, in plan order; at most as many as are read at once.
     var unheardHosts: [HostName] {
         let failed = Set(unresolvedFailures.compactMap(\.host))
         var seen: Set<HostName> = []
@@ -175,7 +174,7 @@ package struct RolloutState: Hashable, Sendable {
         return unheard
     }
 
-    /// The subjects without a baseline or a failure; as many as are asked at once.
+    /// The subjects without a baseline or a failure; at most as many as are read at once.
     var unheardSubjects: [EvidenceSubject] {
         let failed = Set(unresolvedFailures.compactMap(\.subject))
         let lost = Set(unresolvedFailures.filter { $0.subject == nil }.compactMap(\.host))
@@ -186,7 +185,7 @@ package struct RolloutState: Hashable, Sendable {
         return Array(unheard.prefix(Decision.readsAtOnce))
     }
 
-    /// Placements whose permitted rerun passed and whose evidence is being awaited, held or not.
+    /// Placements whose permitted rerun passed and whose evidence is still missing, held or not.
     var rerunsWarmingUp: [Placement] {
         guard isHeld else { return [] }
         return unresolvedFailures.compactMap(\.placement).filter {
@@ -198,17 +197,17 @@ package struct RolloutState: Hashable, Sendable {
 
     func isRetired(_ host: HostName) -> Bool { retired[host] != nil }
 
-    /// Operations that can end, be settled or be withdrawn now; others of a lost host wait for a person.
+    /// Operations that can end, be settled or be withdrawn now. Operations of a lost host wait for a person.
     var awaitedOperations: [OperationID] {
         openOperations.filter { id in
             guard let operation = operations[id] else { return false }
-            // What this driver intended is sent or withdrawn, and in either case something of it is recorded.
+            // What this driver intended is either sent or withdrawn, and both are recorded.
             return lostHosts[operation.intent.placement.host] == nil
                 || (operation.fate == .intended && operation.intent.epoch == driver?.epoch)
         }
     }
 
-    /// The changes that their hosts take back by themselves unless they are confirmed.
+    /// The changes that their hosts will roll back by themselves unless they are confirmed.
     package var pendingReverts: [PendingRevert] {
         openOperations.sorted().compactMap { id in
             guard let operation = operations[id], let revert = operation.intent.revert else { return nil }
@@ -230,7 +229,7 @@ package struct RolloutState: Hashable, Sendable {
         openOperations.contains { operations[$0]?.intent.placement == placement }
     }
 
-    /// Whether any of these is true of a placement's phase; false for one that takes no part in the run.
+    /// Whether a placement's phase has any of these traits; false for a placement that takes no part in the run.
     func phase(of placement: Placement, has traits: PhaseTraits) -> Bool {
         placements[placement]?.phase.has(traits) == true
     }

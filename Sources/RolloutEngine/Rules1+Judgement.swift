@@ -1,14 +1,14 @@
 import UpgradeDomain
 
-/// Judges captures by rules 1. Pure; everything it needs is passed in.
+/// Judges captures by rules 1. Pure: everything it needs is passed in.
 struct Judgement {
     let plan: Plan
-    /// The layer of a placement; nil for what a layer or the fleet says.
+    /// The layer of a placement; nil for layer and fleet evidence.
     let layer: PlanLayer?
     let host: HostName?
     let wall: WallTime
 
-    /// Whether findings that pass are wanted as well, for whoever shows them; the gate has no use for them.
+    /// Whether to include findings that pass, for views. The gate does not need them.
     var includesWhatPasses = false
 
     init(plan: Plan, subject: EvidenceSubject, wall: WallTime) {
@@ -23,7 +23,7 @@ struct Judgement {
 
     enum Expectation { case source, target }
 
-    /// Whether a first capture is a baseline to compare with.
+    /// Whether a first capture can be used as a baseline.
     func baseline(_ capture: Capture, allowsTarget: Bool) -> Verdict {
         verdict(baselineFindings(capture, allowsTarget: allowsTarget), of: capture)
     }
@@ -43,9 +43,10 @@ struct Judgement {
         }
     }
 
-    /// Whether a changed (or rolled back) placement is what it should be, against the capture before.
+    /// Whether a changed (or rolled back) placement is as it should be, compared with the earlier capture.
     ///
-    /// - Parameter changedAt: the host's time when its change began; processes that the change replaces must be younger.
+    /// - Parameter changedAt: the host's time when its change began. Processes that the change replaces must have
+    ///   started later.
     func compare(
         _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ItemReference],
         changedAt: WallTime? = nil
@@ -62,12 +63,12 @@ struct Judgement {
 
     // MARK: Findings, in the order in which they decide
 
-    /// What one rule says of one item.
+    /// The result of one rule for one item.
     struct Finding {
         var item: ItemDelta
-        /// What it should be, where that is known.
+        /// What it should be, if that is known.
         var expected: String?
-        /// Nil where it passes.
+        /// Nil if it passes.
         var verdict: Verdict?
 
         init(_ item: ItemDelta, expected: String? = nil, _ verdict: Verdict? = nil) {
@@ -122,12 +123,12 @@ struct Judgement {
         }
     }
 
-    /// Why a reading says nothing; one without items never counts as an answer.
+    /// Why a reading cannot be used. A reading without items never counts as an answer.
     private func unknown(_ reading: SurfaceReading) -> UnknownReason? {
         reading.unknown ?? (reading.items.isEmpty ? UnknownReason(.noItems, "it holds no item") : nil)
     }
 
-    /// Two items that the plan declares to tell the same, and that do not: neither is believed.
+    /// Two items that the plan declares to agree, and that do not: neither is trusted.
     private func contradictions(_ capture: Capture) -> [Finding] {
         plan.agreements.compactMap { agreement in
             guard let one = capture.item(agreement.one), let other = capture.item(agreement.other),
@@ -159,7 +160,7 @@ struct Judgement {
                 if before != seen { delta.verdict = before == nil ? .added : .changedAsExpected }
                 return Finding(delta, expected: wanted.rawValue)
             }
-            // What is recorded names what it should be as what was before.
+            // In the recorded item, the wanted version is stored as the value before.
             delta.verdict = .changed
             var recorded = delta
             recorded.before = wanted.rawValue
@@ -168,7 +169,7 @@ struct Judgement {
         }
     }
 
-    /// Whether what runs is what was approved, link by link.
+    /// Whether the running release is the approved one, link by link.
     private func runtimeFindings(
         _ capture: Capture, _ reference: Capture?, expects: Expectation, changedAt: WallTime?
     ) -> [Finding] {
@@ -202,7 +203,7 @@ struct Judgement {
         recorded.before = nil
         switch finding {
         case .holds:
-            // A process or a port is another one after each start; only what is approved by its value has changed.
+            // A process or a port differs after every start. Only items that are approved by value count as changed.
             let isChange = link.isApprovedByValue && shown.before != shown.after
             shown.verdict = shown.before == nil ? .added : isChange ? .changedAsExpected : .same
             return Finding(shown)
@@ -249,7 +250,7 @@ struct Judgement {
         }
     }
 
-    /// - Parameter deltas: have what the path said before.
+    /// - Parameter deltas: they hold the path's earlier values.
     private func pathFindings(_ capture: Capture, deltas: [ItemDelta]) -> [Finding] {
         capture.surfaces.filter { $0.role == .path }.flatMap { reading -> [Finding] in
             if let reason = unknown(reading) {
@@ -274,7 +275,7 @@ struct Judgement {
         }
     }
 
-    /// The health of a first capture, with nothing before it.
+    /// The health of a first capture, which has nothing to compare with.
     private func healthFindings(_ capture: Capture) -> [Finding] {
         capture.surfaces.filter { $0.role == .family }.flatMap { reading in
             reading.items.compactMap { item in
@@ -294,7 +295,7 @@ struct Judgement {
         }
     }
 
-    /// Nil where a rule of its own judges it.
+    /// Nil if a separate rule judges it.
     private func finding(of delta: ItemDelta, in capture: Capture) -> Finding? {
         let role = capture.surface(delta.surface)?.role
         if role == .path || role == .runtime { return nil }

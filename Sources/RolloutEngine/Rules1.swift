@@ -1,12 +1,13 @@
 import UpgradeDomain
 
-// Rules 1: what captures of builds that recorded no verdict are judged by, on every reading. Frozen: a change here would change
-// what happened. New rules come in a file of their own, with the next number. RulesTests notices most changes of a comparison.
+// Rules 1: used to judge captures from builds that recorded no verdict, on every read. Frozen: a change here would
+// change the meaning of recorded runs. New rules go in a file of their own, with the next number. RulesTests notices
+// most changes of a comparison.
 
 extension RolloutState {
-    /// What a capture shows that is waited for; nil where nothing is judged of it.
+    /// The verdict on a capture that is needed; nil if nothing is judged.
     ///
-    /// - Parameter wall: decides which waivers still hold.
+    /// - Parameter wall: decides which waivers are still valid.
     func verdictByRules1(on record: CaptureRecord, at wall: WallTime) -> Verdict? {
         let (capture, subject) = (record.capture, record.capture.subject)
         switch (record.purpose, subject) {
@@ -34,7 +35,8 @@ extension RolloutState {
         Judgement(plan: plan, subject: subject, wall: wall)
     }
 
-    /// Right before a change: as it was last accepted, or already at the target through the run before.
+    /// Right before a change: it must match its last accepted capture, or already be at the target through the previous
+    /// run.
     private func driftVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
         guard let accepted = accepted[capture.subject] else { return .noBaseline }
         let judge = judgement(of: capture.subject, at: wall)
@@ -50,7 +52,7 @@ extension RolloutState {
             capture, since: accepted, expects: .source, expected: expectedChanges(at: placement, including: false))
     }
 
-    /// A changed placement against its baseline, at the target.
+    /// A changed placement, compared with its baseline, at the target.
     private func targetVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
         guard let reference = reference(for: placement) else { return .noBaseline }
         return judgement(of: .placement(placement), at: wall)
@@ -59,14 +61,14 @@ extension RolloutState {
                 changedAt: placements[placement]?.changedAt)
     }
 
-    /// An untouched placement against its last accepted capture, at the source.
+    /// An untouched placement, compared with its last accepted capture, at the source.
     private func sourceVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
         guard let reference = accepted[.placement(placement)] ?? reference(for: placement) else { return .noBaseline }
         return judgement(of: .placement(placement), at: wall).drift(
             capture, since: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
     }
 
-    /// A placement where it stands, changed or not.
+    /// A placement in its present state, changed or not.
     private func standingVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
         placements[placement]?.touched == true
             ? targetVerdict(capture, placement, wall) : sourceVerdict(capture, placement, wall)
@@ -80,7 +82,8 @@ extension RolloutState {
             capture, with: reference, expects: .source, expected: expectedChanges(at: placement, including: false))
     }
 
-    /// One host goes back to what it was right before its change; the whole run to the run's baseline.
+    /// A rollback of one host is compared with its state right before its change; a rollback of the whole run with the
+    /// run's baseline.
     func rollbackReference(for placement: Placement) -> Capture? {
         switch campaign?.scope {
         case .host, .layer: placements[placement]?.beforeChange ?? reference(for: placement)
@@ -102,16 +105,16 @@ extension RolloutState {
         guard let state = placements[placement] else { return .noBaseline }
         if case .rolledBack = state.phase { return rollbackVerdict(capture, placement, wall) }
         let found = standingVerdict(capture, placement, wall)
-        // A successor may meet what the run before it had already changed.
+        // A succeeding run may find changes that the previous run already made.
         let isAdoptable = definition.succession != nil && !state.touched && found != .pass
         return isAdoptable && targetVerdict(capture, placement, wall) == .pass ? .pass : found
     }
 
-    /// What the comparison after a change is made with.
+    /// What the capture after a change is compared with.
     func reference(for placement: Placement) -> Capture? { baselines[.placement(placement)] }
 
-    /// What changes elsewhere on its host are expected to alter there as well: the evidence of a host that stands in
-    /// several layers shows them all.
+    /// The changes that other layers on its host are expected to cause there as well, because the evidence of a host in
+    /// several layers shows all of them.
     func expectedChanges(at placement: Placement, including own: Bool) -> [ItemReference] {
         placements(of: placement.host).filter { other in
             other == placement ? own : placements[other]?.touched == true

@@ -1,11 +1,12 @@
 package import UpgradeDomain
 
-/// The hosts of a run as far as its events can be read: where they are reached, and which agents it met there.
+/// The hosts of a run, from those of its events that can be read: their addresses, and which agents the run met there.
 package struct RunHosts: Sendable {
     package private(set) var hosts: [HostName: Host] = [:]
     package private(set) var identities: [HostName: AgentIdentity] = [:]
 
-    /// - Parameter events: what can be read of a run, in order; where all of it can, ``RolloutState`` says more.
+    /// - Parameter events: the readable events of a run, in order. If all are readable, ``RolloutState`` has more
+    ///   details.
     package init(_ events: [RunEvent]) {
         for event in events {
             switch event {

@@ -1,6 +1,6 @@
 package import UpgradeDomain
 
-/// What a run is, in one word and its particulars; derived, never stored.
+/// The status of a run, in one word with its details. Derived, never stored.
 package enum RunStatus: Hashable, Sendable, CustomStringConvertible {
     case preflight
     case baseline
@@ -10,11 +10,11 @@ package enum RunStatus: Hashable, Sendable, CustomStringConvertible {
     case paused
     case held(HoldCode)
     case rollingBack(RollbackScope)
-    /// Every placement that the run had touched went back; the worst outcome among them.
+    /// Every placement that the run had touched was rolled back; the worst outcome among them.
     case rolledBack(RollbackOutcome)
     case aborted
     case verified
-    /// Verified, but for hosts that an owner retired.
+    /// Verified, except for hosts that an owner retired.
     case verifiedExcept([HostName])
     case finalized
     /// Ended before anything was changed.
@@ -51,7 +51,7 @@ extension RolloutState {
             if isProvingWholeRollback { return .rollingBack(campaign.scope) }
             if let outcome = wholeRollbackOutcome { return .rolledBack(outcome) }
         }
-        // Where nothing had changed when it failed, an aborted run has nothing to recover from.
+        // If nothing had changed when it failed, an aborted run has nothing to recover from.
         if isHeld, !isAborted || unresolvedFailures.contains(where: { !isRecoverableByCheckingAgain($0) }) {
             return .held(holdingFailure?.problem.code ?? .evidenceUnknown)
         }
@@ -68,7 +68,7 @@ extension RolloutState {
         }
     }
 
-    /// The worst outcome where every placement that the run changed was rolled back.
+    /// The worst outcome, if every placement that the run changed was rolled back.
     private var wholeRollbackOutcome: RollbackOutcome? {
         var outcomes: [RollbackOutcome] = []
         if unresolvedFailures.contains(where: { $0.problem.code == .rollbackUnverified }) {
@@ -79,7 +79,7 @@ extension RolloutState {
             case .rolledBack(let outcome): outcomes.append(outcome)
             case .waiting: break
             case .retired:
-                // Nobody can say what a machine runs that left after it was changed.
+                // If a machine left after it was changed, its present state is unknown.
                 if state.touched { outcomes.append(.unverified) }
             case .checked, .changing, .warmingUp, .soaking, .soaked, .failed, .rollbackPending, .rollingBack,
                 .provingRollback:
@@ -91,7 +91,7 @@ extension RolloutState {
         return outcomes.contains(.unverified) ? .unverified : outcomes.isEmpty ? nil : .verified
     }
 
-    /// Whether nothing will happen unless a person acts: the driver may end.
+    /// Whether nothing will happen until a person acts; the driver may end.
     package var isAtRest: Bool {
         if isClosed { return true }
         guard awaitedOperations.isEmpty, postFailurePending.isEmpty, rechecks.pending.isEmpty, rerunPending.isEmpty

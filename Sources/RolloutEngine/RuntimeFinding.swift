@@ -2,7 +2,7 @@ import SafeText
 import UpgradeDomain
 
 extension RuntimeLink {
-    /// Whether the plan says what its value has to be.
+    /// Whether the plan states the value it must have.
     var isApprovedByValue: Bool {
         switch self {
         case .manifest, .commit, .image: true
@@ -11,14 +11,14 @@ extension RuntimeLink {
     }
 }
 
-/// What one link of a runtime proof says against what was approved.
+/// The result for one link of a runtime proof, compared with what was approved.
 enum RuntimeFinding: Hashable {
     case holds
     case differs(String)
-    /// The link could not be looked at, or nothing says what it should be.
+    /// The link could not be inspected, or nothing states what it should be.
     case unknown(String)
 
-    /// What a host's clock may have been set back by between the change and its proof.
+    /// How far a host's clock may have been set back between the change and its proof.
     static let clockSlackMilliseconds: Int64 = 1_000
 
     init(of item: EvidenceItem?, _ link: RuntimeLink, approved: ApprovedRelease?, notBefore: WallTime?) {
@@ -40,7 +40,7 @@ enum RuntimeFinding: Hashable {
         }
     }
 
-    /// An image has several names; one of them has to be the approved one.
+    /// An image has several names; one of them must be the approved one.
     private init(_ seen: String, is approved: String?) {
         guard let approved else {
             self = .unknown("the plan does not say what it should be")

@@ -1,4 +1,4 @@
-/// A logged-in connection to one host, whatever carries it.
+/// A logged-in connection to one host, over either transport.
 package protocol RemoteConnection: Sendable {
     associatedtype Command: RemoteCommand
 
@@ -6,43 +6,44 @@ package protocol RemoteConnection: Sendable {
 
     /// Starts a command through the account's shell; at most ten may be open at a time.
     ///
-    /// - Throws: `execRefused` when it certainly did not start. After `execTimedOut`, `connectionLost` and
-    ///   `cancelled` it is unknown whether it runs.
+    /// - Throws: `execRefused` if it certainly did not start. After `execTimedOut`, `connectionLost` and `cancelled` it
+    ///   is unknown whether it runs.
     func execute(_ command: String) async throws(SSHError) -> Command
 
-    /// Ends the connection; commands that run there are not told to stop.
+    /// Ends the connection. Commands that run there are not stopped.
     func close() async
 }
 
-/// One command on a connection. Dropping the last reference closes it; the connection lives at least as long as its commands.
+/// One command on a connection. Dropping the last reference closes it. The connection lives at least as long as its
+/// commands.
 package protocol RemoteCommand: Sendable {
-    /// Sends bytes to the command's standard input; returns when they were handed on.
+    /// Sends bytes to the command's standard input; returns when they were passed on.
     ///
-    /// That is back-pressure, no proof of arrival. Cancelling closes the command, because half of the bytes may be gone. Large
-    /// pieces are much faster than small ones.
+    /// That is back-pressure, not proof of arrival. Cancelling closes the command, because half of the bytes may have
+    /// been sent. Large pieces are much faster than small ones.
     func write(_ bytes: [UInt8]) async throws(SSHError)
 
-    /// Ends the command's standard input after what was written before.
+    /// Ends the command's standard input, after everything written before.
     func sendEOF()
 
     /// Waits for the next bytes of standard output; nil at its end.
     ///
-    /// One reader at a time. Output that arrived before a failure is handed out before the failure is thrown.
-    /// - Throws: `progressTimedOut` when for `timeout` nothing came and no input was taken; the command stays open and
-    ///   may be read again.
+    /// One reader at a time. Output that arrived before a failure is returned before the failure is thrown.
+    /// - Throws: `progressTimedOut` if no output came and no input was accepted for `timeout`. The command stays open
+    ///   and can be read again.
     func read(timeout: Duration?) async throws(SSHError) -> [UInt8]?
 
-    /// Waits until the command has ended, and says how; read the output first.
+    /// Waits until the command has ended, and returns how. Read the output first.
     func exit() async throws(SSHError) -> SSHExit
 
     /// The last 8 KiB of the command's standard error so far.
     func standardErrorTail() async -> [UInt8]
 
-    /// Gives the command up; on the host it may run on.
+    /// Abandons the command; it may continue to run on the host.
     func close()
 }
 
-/// What a finished command left behind.
+/// The result of a finished command.
 package struct SSHOutput: Sendable, Hashable {
     package let standardOutput: [UInt8]
     /// The last 8 KiB.
@@ -51,13 +52,13 @@ package struct SSHOutput: Sendable, Hashable {
 }
 
 extension RemoteConnection {
-    /// Runs a command to its end, with bytes for its input and a bound on its output.
+    /// Runs a command to its end, with bytes for its input and a limit on its output.
     ///
     /// - Parameters:
     ///   - command: one line for the account's shell.
-    ///   - input: what it reads, to the end.
+    ///   - input: its whole standard input.
     ///   - limitBytes: more output than this fails with `limitExceeded` and closes the command.
-    ///   - timeout: the longest silence, not the longest run; nil waits for as long as it takes.
+    ///   - timeout: the longest silence, not the longest run; nil for no limit.
     package func run(
         _ command: String, input: [UInt8] = [], limitBytes: Int = 1024 * 1024, timeout: Duration? = nil
     ) async throws(SSHError) -> SSHOutput {
@@ -86,16 +87,17 @@ extension RemoteConnection {
         }
     }
 
-    /// Feeds a file to a command that stores it, such as `cat > FILE`, in large pieces; what the command printed.
+    /// Feeds a file in large pieces to a command that stores it, such as `cat > FILE`; returns what the command
+    /// printed.
     ///
-    /// The result proves nothing about the file: verify its digest there, then rename it.
+    /// The result proves nothing about the file: verify its digest on the host, then rename it.
     ///
     /// - Parameters:
     ///   - bytes: the file.
-    ///   - command: one line for the account's shell, which reads it.
-    ///   - limitBytes: of what the command prints.
-    ///   - timeout: the longest time in which nothing is taken and nothing is printed.
-    /// - Throws: `uploadTimedOut` after that time; `uploadFailed` with the host's own words when the command fails.
+    ///   - command: one line for the account's shell, which reads the file from standard input.
+    ///   - limitBytes: the limit on what the command prints.
+    ///   - timeout: the longest time in which no input is accepted and no output printed.
+    /// - Throws: `uploadTimedOut` after that time; `uploadFailed` with the host's own words if the command fails.
     package func upload(
         _ bytes: [UInt8], by command: String, limitBytes: Int = 1024 * 1024, timeout: Duration
     ) async throws(SSHError) -> SSHOutput {
@@ -115,7 +117,7 @@ extension RemoteConnection {
 }
 
 extension RemoteCommand {
-    /// The next bytes, for which it waits as long as it takes; nil at the end.
+    /// The next bytes, without a time limit; nil at the end.
     package func read() async throws(SSHError) -> [UInt8]? { try await read(timeout: nil) }
 
     /// Writes all input in pieces and ends it; returns the error instead of throwing it.

@@ -6,16 +6,16 @@ import Synchronization
 package final class SSHClient: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let names: NameResolver
-    /// A thread of the connections, for tasks that talk to them: each request from another thread costs two changes of
-    /// threads, a sixth of what a short visit costs in all. What a task computes there keeps the connections waiting, so
-    /// long work does not belong there. Ends with `shutdown`.
+    /// A connection thread, for tasks that talk to connections. A request from another thread costs two thread
+    /// switches, a sixth of the total cost of a short visit. A task that computes there blocks the connections, so long
+    /// work does not belong there. Ends with `shutdown`.
     package let executor: any TaskExecutor
-    /// The public key that each place accepted last, so that a login is not refused twice for the same key.
+    /// The public key that each login accepted last, so that a login does not fail twice for the same key.
     private let accepted = Mutex<[String: [UInt8]]>([:])
-    /// By their whole way, because two hosts may give the same place other keys.
+    /// Keyed by their whole route, because the same address may need different keys on different routes.
     private let jumpHosts = Mutex<[[SSHTarget.Place]: JumpHost]>([:])
 
-    /// One thread carries hundreds of connections at about 2 ms of CPU each; more spread their cryptography.
+    /// One thread carries hundreds of connections at about 2 ms of CPU each; more threads spread their cryptography.
     package convenience init(threadCount: Int = 1) {
         self.init(threadCount: threadCount, names: NameResolver())
     }
@@ -28,11 +28,11 @@ package final class SSHClient: Sendable {
 
     /// Connects, checks the host's pinned key, then logs in; through its jump hosts, if it has any.
     ///
-    /// Each phase has its deadline in `target.deadlines`. Cancelling the task gives the attempt up at once. A jump host is
-    /// connected to once for all hosts behind it, and stays so until `shutdown`.
-    /// - Throws: every code from `unreachable` to `agentFailed`, `connectionLost` when the server hangs up during the
-    ///   login, and `cancelled`; what a jump host failed with, under the name of `target`. No command has run in any of
-    ///   these cases.
+    /// Each phase has its deadline in `target.deadlines`. Cancelling the task abandons the attempt at once. A jump host
+    /// is connected once for all hosts behind it, and stays connected until `shutdown`.
+    /// - Throws: every code from `unreachable` to `agentFailed`; `connectionLost` if the server disconnects during the
+    ///   login; `cancelled`; and errors of a jump host, under the name of `target`. In none of these cases has a
+    ///   command run.
     package func connect(to target: SSHTarget) async throws(SSHError) -> SSHConnection {
         let turn = try await turn(before: target)
         let place = "\(target.user)@\(target.address):\(target.port)"
@@ -47,10 +47,10 @@ package final class SSHClient: Sendable {
         return SSHConnection(handle)
     }
 
-    /// The key that a host proves to own, of the best type that it has; nobody logs in.
+    /// The key that a host proves it owns, of the best type it has. There is no login.
     ///
-    /// - Parameter target: its `hostKeys` and `identities` are not used, those of its jump hosts are.
-    /// - Throws: as `connect`, as far as the key exchange.
+    /// - Parameter target: its `hostKeys` and `identities` are not used, but those of its jump hosts are.
+    /// - Throws: like `connect`, up to the key exchange.
     package func hostKey(of target: SSHTarget) async throws(SSHError) -> SSHHostKey {
         let turn = try await turn(before: target)
         let route = route(to: target, turn)
@@ -69,7 +69,7 @@ package final class SSHClient: Sendable {
         if let turn { TunnelRoute(turn: turn) } else { SocketRoute(to: target, names: names) }
     }
 
-    /// A turn on the last jump host; nil when there is none.
+    /// A turn on the last jump host; nil if there is none.
     private func turn(before target: SSHTarget) async throws(SSHError) -> TunnelTurn? {
         guard let jump = jumpHost(before: target) else { return nil }
         do {
@@ -94,12 +94,12 @@ package final class SSHClient: Sendable {
         }
     }
 
-    /// The ssh-agent behind a socket, to be asked from this client's threads; nothing is sent before a key needs it.
+    /// The ssh-agent behind a socket, used from this client's threads. Nothing is sent before a key needs it.
     ///
     /// - Parameter socketPath: as in `SSH_AUTH_SOCK`.
     package func agent(at socketPath: String) -> SSHAgent { SSHAgent(socketPath: socketPath, group: group) }
 
-    /// Closes every connection and ends the threads; the client is of no use afterwards.
+    /// Closes every connection and ends the threads. The client cannot be used afterwards.
     package func shutdown() async {
         for jumpHost in jumpHosts.withLock({ $0 }).values { await jumpHost.close() }
         names.shutdown()
@@ -108,7 +108,7 @@ package final class SSHClient: Sendable {
 }
 
 extension SSHTarget {
-    /// The same, with the key of this blob in front, if it is one of them.
+    /// The same, with the key of this blob first, if it is one of them.
     func trying(first blob: [UInt8]?) -> SSHTarget {
         var target = self
         let isKnown = { (identity: SSHIdentity) in identity.publicKeyBlob == blob }

@@ -7,7 +7,7 @@ package final class SSHConnection: RemoteConnection {
     var loop: any EventLoop { handle.loop }
     /// On the loop only.
     var session: SSHSession { handle.session }
-    /// Whether it may still be used, as far as this side knows.
+    /// Whether it can still be used, as far as this side knows.
     var isOpen: Bool { !handle.isOver }
 
     init(_ handle: SessionHandle) {
@@ -27,7 +27,7 @@ package final class SSHConnection: RemoteConnection {
         return SSHExec(exec, handle, connection: self)
     }
 
-    /// Says goodbye to the server and closes the socket; commands that run there are not told to stop.
+    /// Sends a disconnect to the server and closes the socket. Commands that run there are not stopped.
     package func close() async {
         guard !handle.isOver else { return }
         let promise = handle.loop.makePromise(of: Void.self)
@@ -36,8 +36,8 @@ package final class SSHConnection: RemoteConnection {
     }
 }
 
-/// One command on a connection. Dropping the last reference closes its channel; the connection lives at least as
-/// long as its commands.
+/// One command on a connection. Dropping the last reference closes its channel. The connection lives at least as long
+/// as its commands.
 package final class SSHExec: RemoteCommand {
     private let exec: NIOLoopBound<ExecChannel>
     private let handle: SessionHandle

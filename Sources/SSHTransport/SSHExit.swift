@@ -1,12 +1,13 @@
-/// How a command ended, as far as libssh2 knows.
+/// How a command ended, as far as the transport knows.
 package struct SSHExit: Sendable, Hashable {
-    /// Advisory: 0 also when the server sent no status at all, as after a signal or the server's own death. An
-    /// outcome that matters must be stated in the command's output.
+    /// Advisory: also 0 if the server sent no status at all, for example after a signal or when the server itself died.
+    /// If an outcome matters, the command's output must state it.
     package let status: Int
-    /// The signal that ended the command, without SIG, when the server said so; `unnamedSignal` when that is not passed on.
+    /// The signal that ended the command, without SIG, if the server reported it; `unnamedSignal` if its name is not
+    /// known.
     package let signal: String?
 
-    /// OpenSSH's client passes on neither which signal it was, nor that the server could not run the command at all.
+    /// OpenSSH's client reports neither which signal it was, nor that the server could not run the command at all.
     package static let unnamedSignal = "unnamed"
 
     package init(status: Int, signal: String?) {

@@ -8,23 +8,23 @@ extension SSHTarget {
         jumps.isEmpty
             ? "" : "-J \(ShellText.word(jumps.map { "\($0.user)@\($0.address):\($0.port)" }.joined(separator: ","))) "
     }
-    /// On the machine itself: whoever stands in between answers a scan as it answered this connection.
+    /// Must be run on the machine itself: a man in the middle would answer a scan just as it answered this connection.
     private var readKeys: String { "on its own console, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" }
 
     private var keyPath: String { identities.first?.path ?? "KEY" }
-    /// Without a file it finds the agent's keys itself.
+    /// Without a file argument it uses the agent's keys.
     private var copyKey: String {
         "ssh-copy-id \(identities.first?.hasFile == false ? "" : "-i \(ShellText.word(keyPath)) ")-p \(port) \(ShellText.word("\(user)@\(address)"))"
     }
 
-    /// The finished story for a code met while talking to this host.
+    /// The complete error for a code that occurred with this host.
     ///
-    /// `detail` is already printable and belongs in the sentence; `cause` is the lower layer's words for a log.
+    /// `detail` is already printable and goes into the sentence. `cause` is the lower layer's own text, for a log.
     func error(_ code: SSHError.Code, detail: String? = nil, cause: String? = nil) -> SSHError {
         SSHError(code: code, host: host, message: message(code, detail.map { ": \($0)" } ?? ""), cause: cause)
     }
 
-    /// What one of the jump hosts before this host failed with.
+    /// The error for this host when one of the jump hosts before it failed.
     func error(behind jump: SSHError, jumps: [String]? = nil) -> SSHError {
         SSHError(
             code: jump.code, host: host, failedHost: jump.failedHost,
@@ -33,10 +33,10 @@ extension SSHTarget {
             cause: jump.cause)
     }
 
-    /// Whether a key of this type is pinned, so that another one of it is a change.
+    /// Whether a key of this type is pinned, so that a different key of the type counts as a change.
     func pins(type: some StringProtocol) -> Bool { hostKeys.contains { $0.type == type } }
 
-    /// The key that was shown beside those that are pinned.
+    /// The key that the host presented, next to the pinned keys.
     func mismatch(type: some StringProtocol, fingerprint: some StringProtocol) -> String {
         let pinned = hostKeys.map { "\($0.type) \($0.fingerprint)" }.joined(separator: ", ")
         return "it shows \(type) \(fingerprint), pinned is \(pinned)"
@@ -66,16 +66,16 @@ extension SSHTarget {
             "\(words) did not confirm within \(deadlines.exec) that a command started\(detail); whether it runs is "
                 + "unknown. Ask the host before repeating it: \(tryByHand)"
         case .connectionLost:
-            "the connection to \(words) was lost\(detail); what was under way there may go on, its outcome is unknown "
-                + "until the host is asked again. Try: \(tryByHand)"
+            "the connection to \(words) was lost\(detail); a command that was running there may "
+                + "continue, and its outcome is unknown until the host is asked again. Try: \(tryByHand)"
         case .progressTimedOut:
-            "\(words) sent nothing more\(detail); the command there may still run, its outcome is unknown until the "
-                + "host is asked again. Try: \(tryByHand)"
+            "\(words) sent nothing more\(detail); the command there may still run, and its outcome is unknown "
+                + "until the host is asked again. Try: \(tryByHand)"
         case .uploadFailed:
-            "the upload to \(words) failed\(detail); the file there is not whole. Check the disk there with: "
+            "the upload to \(words) failed\(detail); the file there is incomplete. Check the disk there with: "
                 + "ssh -p \(port) \(user)@\(address) df -h"
         case .uploadTimedOut:
-            "\(words) took nothing more of what was uploaded\(detail); the file there is not whole, and nothing uses it. "
+            "\(words) stopped accepting the upload\(detail); the file there is incomplete, and nothing uses it. "
                 + "Check the disk and the load there with: ssh -p \(port) \(user)@\(address) 'df -h; uptime'"
         case .closed:
             "the connection to \(words) was already closed on this side\(detail); nothing more was sent to it. "
@@ -112,12 +112,12 @@ extension SSHTarget {
                 + "attempted. Check the load and the network there, then try: \(tryByHand)"
         case .handshakeFailed:
             return
-                "no key exchange with \(words) came about\(detail); no login was attempted. It may be no SSH server, or "
-                + "sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: " + tryByHand
+                "the key exchange with \(words) failed\(detail); no login was attempted. It may not be an SSH server, "
+                + "or sshd may limit new connections (MaxStartups, PerSourcePenalties). Try: " + tryByHand
         case .handshakeGivenUp:
             return
-                "this tool's libssh2 gave up the key exchange with \(words)\(detail); no login was attempted. It may be "
-                + "no SSH server. Try: " + tryByHand
+                "this tool's libssh2 gave up the key exchange with \(words)\(detail); no login was attempted. It may "
+                + "not be an SSH server. Try: " + tryByHand
         case .noCommonAlgorithm:
             return "\(words) and this tool's libssh2 share no algorithm\(detail); no login was attempted. Then try: "
                 + tryByHand
@@ -129,7 +129,7 @@ extension SSHTarget {
             return "\(words) shows a host key that is not pinned\(detail); no login was attempted. Compare it with "
                 + "the host's own key before trusting it: \(readKeys)"
         case .hostKeyChanged:
-            return "\(words) shows another host key than the pinned one\(detail); no login was attempted, because "
+            return "\(words) shows a host key other than the pinned one\(detail); no login was attempted, because "
                 + "this may be another machine. If the host was rebuilt, compare and pin its new key: \(readKeys)"
         case .authenticationTimedOut, .authenticationRefused, .agentFailed, .keyUnreadable, .keyExposed, .keyEncrypted,
             .keyNotHeld,

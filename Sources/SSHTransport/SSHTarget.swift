@@ -3,22 +3,23 @@ import FoundationEssentials
 package import Logging
 import SafeText
 
-/// Where to connect, as whom, and what the host must prove before it hears our name.
+/// Where to connect, as which user, and what the host must prove before it learns the user name.
 package struct SSHTarget: Sendable {
     /// The host's label in the inventory, used in errors.
     package var host: String
-    /// An IP address or a name that the system resolves.
+    /// An IP address, or a name that the system resolves.
     package var address: String
     package var port: Int
     package var user: String
-    /// The keys that this host may show; with none, connecting is refused before a packet is sent.
+    /// The keys that this host may present. If there are none, connecting is refused before a packet is sent.
     package var hostKeys: [SSHHostKey]
-    /// The keys to log in with, best first; one that the host accepted before is tried first, and no more than three are.
+    /// The keys to log in with, best first. A key that the host accepted before is tried first; at most three are
+    /// tried.
     package var identities: [SSHIdentity]
-    /// The hosts to go through, the first one first; each is logged into with its own key. Their own `jumps` are not used.
+    /// The jump hosts, in order. Each one is logged into with its own key. Their own `jumps` are not used.
     package var jumps: [SSHTarget]
     package var deadlines: SSHDeadlines
-    /// Hears how far each connection comes, at debug.
+    /// Receives the progress of each connection, at debug level.
     package var logger: Logger
 
     package init(
@@ -40,7 +41,7 @@ package struct SSHTarget: Sendable {
 }
 
 extension SSHTarget {
-    /// What tells one login from another.
+    /// What distinguishes one login from another.
     struct Place: Hashable {
         let address: String
         let port: Int
@@ -55,20 +56,20 @@ extension SSHTarget {
     }
 }
 
-/// How long each phase may take before the attempt is given up.
+/// How long each phase may take before the attempt is abandoned.
 package struct SSHDeadlines: Sendable, Hashable {
-    /// Finding the addresses of a name. The system's resolver usually waits 5 s for each name server, and asks twice.
+    /// Resolving a name. The system's resolver usually waits 5 s for each name server and asks twice.
     package var resolution: Duration
-    /// The TCP handshake, or the opening of a tunnel through a jump host.
+    /// The TCP handshake, or opening a tunnel through a jump host.
     package var connect: Duration
-    /// The server's banner and the key exchange. libssh2 itself gives up after 60 s.
+    /// The server's banner and the key exchange. libssh2 itself times out after 60 s.
     package var handshake: Duration
     package var authentication: Duration
-    /// How long an ssh-agent may take for a signature, with those that were asked for before.
+    /// How long an ssh-agent may take for a signature, including the requests queued before it.
     package var agent: Duration
     /// Opening a channel and starting a command on it.
     package var exec: Duration
-    /// How long sent bytes may stay unacknowledged, or keepalives unanswered, before the connection is lost.
+    /// How long sent bytes may stay unacknowledged, or keepalives unanswered, before the connection counts as lost.
     package var silence: Duration
 
     package init(
@@ -92,7 +93,7 @@ package struct SSHHostKey: Sendable, Hashable {
     /// The algorithm name inside the blob, such as `ssh-ed25519`.
     package let type: String
 
-    /// Takes the blob as it stands in the middle column of a known_hosts line, decoded; nil when it names no type.
+    /// Takes the decoded blob of the middle column of a known_hosts line; nil if it names no type.
     package init?(blob: [UInt8]) {
         var reader = SSHWireReader(blob)
         guard let type = reader.text(), !type.isEmpty, !reader.isAtEnd else { return nil }
@@ -100,7 +101,7 @@ package struct SSHHostKey: Sendable, Hashable {
         self.type = type
     }
 
-    /// Takes `ssh-ed25519 AAAA... comment`, as in a `.pub` file; nil when the two columns disagree.
+    /// Takes `ssh-ed25519 AAAA... comment`, as in a `.pub` file; nil if the two columns do not match.
     package init?(openSSH line: String) {
         let columns = line.fields(separatedBy: " \t\r\n")
         guard columns.count >= 2, let data = Data(base64Encoded: String(columns[1])) else { return nil }

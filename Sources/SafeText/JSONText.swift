@@ -1,6 +1,7 @@
-/// JSON as it may be shown on a terminal: what could steer one or hide text is escaped as JSON has it, so that its value stays.
+/// JSON that is safe to show on a terminal: characters that could control a terminal or hide text are written as JSON
+/// escapes, so that the value does not change.
 package enum JSONText {
-    /// - Parameter json: a document whose strings have no raw C0 controls, as every encoder writes it.
+    /// - Parameter json: a document whose strings have no raw C0 control characters, which every encoder guarantees.
     package static func shown(_ json: String) -> String {
         guard json.unicodeScalars.contains(where: { $0.value > 0x7e }) else { return json }
         var result = ""

@@ -1,7 +1,7 @@
 /// An HTML page: the text of an element or attribute (HTML Living Standard, 13.1).
 package enum HTML: TextSink {
-    /// What could steer or hide is shown as on a terminal. Scalar by scalar: a mark that joins the `<` before or after it to one
-    /// character does not keep it from being replaced.
+    /// Characters that could control or hide text are shown as on a terminal. Processed scalar by scalar, because a
+    /// combining mark next to a `<` forms one character with it and must not prevent its replacement.
     package static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in Terminal.escaped(text).unicodeScalars {
@@ -20,13 +20,14 @@ package enum HTML: TextSink {
 
 /// A Markdown page: text within a line or a table's cell (CommonMark, and GitHub's tables and links).
 package enum Markdown: TextSink {
-    /// No markup, link, image or HTML is left in it, and no `|` that ends a cell. What follows `\` in a table is not the same
-    /// to every reader, so that `\` and `|` are entities.
+    /// Removes the meaning of all markup, links, images and HTML, and of a `
+    /// ` that would end a cell. Readers disagree about a `\` in a table, so `\` and `
+    /// ` become entities.
     package static func escaped(_ text: String) -> String {
         var result = ""
         var last: Unicode.Scalar = " "
         var lettersW = 0
-        // Whether nothing but spaces, or nothing but digits, came before.
+        // Whether only spaces, or only digits, came before.
         var isStart = true
         var isNumber = false
         for scalar in Terminal.escaped(text).unicodeScalars {
@@ -36,16 +37,16 @@ package enum Markdown: TextSink {
             case "&": result += "&amp;"
             case "<": result += "&lt;"
             case "`", "*", "[", "]", "~", "$": result += "\\\(scalar)"
-            // Within a word it is only itself.
+            // Within a word it has no special meaning.
             case "_": result += "\\_"
-            // An address that a reader would make a link of.
+            // Prevents readers from turning an address into a link.
             case "/": result += last == "/" ? "&#47;" : "/"
             case ".": result += isNumber || lettersW >= 3 ? "&#46;" : "."
-            // What would begin a heading, a list or a quotation.
+            // Would begin a heading, a list or a quotation.
             case "-", "+", "=", ">": result += isStart ? "\\\(scalar)" : String(scalar)
-            // Also what would end a heading.
+            // Also prevents a closing `#` of a heading.
             case "#": result += last == " " ? "\\#" : "#"
-            // A numbered list, and spaces that make code of a line.
+            // A numbered list, and spaces that would turn a line into code.
             case ")": result += isNumber ? "\\)" : ")"
             case " ": result += result.isEmpty ? "&#32;" : " "
             default: result.unicodeScalars.append(scalar)
@@ -60,13 +61,13 @@ package enum Markdown: TextSink {
     }
 }
 
-/// Text that a browser shows as it is.
+/// Text that is safe in HTML and shows unchanged in a browser.
 package typealias HTMLText = Text<HTML>
-/// Text that a Markdown reader shows as it is.
+/// Text that is safe in Markdown and shows unchanged.
 package typealias MarkdownText = Text<Markdown>
 
 extension Text<Markdown> {
-    /// Within a line as code, between more backticks than follow each other in it.
+    /// As inline code within a line, between more backticks than any sequence of them in the text.
     package init(code: String) {
         let text = Terminal.escaped(code)
         let longest = text.unicodeScalars.split { $0 != "`" }.map(\.count).max() ?? 0

@@ -2,11 +2,11 @@
 package enum ShellText {
     private static let bare = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-".utf8)
 
-    /// As it stands where no shell makes anything else of it, else between quotation marks.
+    /// Unchanged if no shell would interpret it, else in quotation marks.
     package static func word(_ text: String) -> String {
         if !text.isEmpty, text.utf8.allSatisfy(bare.contains) { return text }
         var quoted = "'".unicodeScalars
-        // Scalar by scalar: a mark behind a quotation mark makes one character of the two.
+        // Scalar by scalar: a combining mark after a quotation mark would form one character with it.
         for scalar in text.unicodeScalars {
             if scalar == "'" { quoted.append(contentsOf: "'\\'".unicodeScalars) }
             quoted.append(scalar)

@@ -1,10 +1,10 @@
-/// A terminal, or a pipe to one: one line after the other.
+/// A terminal, or a pipe to one: text line by line.
 package enum Terminal: TextSink {
-    /// How many times longer an escaped text can be, in UTF-8: ESC is one byte, `\u{1b}` has six.
+    /// How many times longer an escaped text can be, in UTF-8 bytes: ESC is one byte, `\u{1b}` has six.
     package static let growth = 6
 
-    /// Replaces what could steer a terminal, hide text or begin a line by `\u{...}`. The result has at most ``growth`` times the
-    /// bytes.
+    /// Replaces characters that could control a terminal, hide text or begin a line with `\u{...}`. The result has at
+    /// most ``growth`` times the bytes.
     package static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -17,8 +17,9 @@ package enum Terminal: TextSink {
         return result
     }
 
-    /// Unicode's own properties, so that no list of ours can miss one: C0 and C1 controls, line and paragraph separators,
-    /// formats (what turns the direction of text, zero widths, tags), and whatever else shows nothing.
+    /// Uses Unicode's own properties, so that no list of Lockflight's can miss one: C0 and C1 controls, line and
+    /// paragraph separators, format characters (text direction, zero width, tags), and everything else that is
+    /// invisible.
     static func canSteerOrHide(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: return true
@@ -26,7 +27,7 @@ package enum Terminal: TextSink {
         }
     }
 
-    /// How many columns a text takes, sequences of our own renditions left out.
+    /// How many columns a text takes, not counting Lockflight's own style sequences.
     static func width(_ text: String) -> Int {
         var columns = 0
         var inSequence = false
@@ -70,7 +71,7 @@ extension Text<Terminal> {
         case cyan = 36
     }
 
-    /// Shown so, and what follows as before.
+    /// Shown in this style; the text after it returns to the previous style.
     package func rendered(_ rendition: Rendition) -> TerminalText {
         TerminalText(written: "\u{1b}[\(rendition.rawValue)m\(written)\u{1b}[0m")
     }
@@ -78,10 +79,10 @@ extension Text<Terminal> {
     /// How many columns it takes.
     package var width: Int { Terminal.width(written) }
 
-    /// Filled up with spaces.
+    /// Padded with spaces.
     package func padded(to columns: Int) -> TerminalText { self + TerminalText(repeating: " ", count: columns - width) }
 
-    /// Cut to a number of columns, with an ellipsis where something was cut. Only for text without renditions.
+    /// Cut to a number of columns, with an ellipsis if something was cut. Only for text without styles.
     package func clipped(to columns: Int) -> TerminalText {
         guard width > columns else { return self }
         guard columns > 0 else { return "" }
@@ -91,7 +92,7 @@ extension Text<Terminal> {
         var isStyled = false
         for character in written {
             if isStyle || character == "\u{1b}" {
-                // Styles are ours, and take no room: from ESC to `m`.
+                // Style sequences are Lockflight's own and take no columns: from ESC to `m`.
                 result.append(character)
                 isStyle = character.unicodeScalars.first != "m"
                 isStyled = true
@@ -105,8 +106,8 @@ extension Text<Terminal> {
         return TerminalText(written: result + "…" + (isStyled ? "\u{1b}[0m" : ""))
     }
 
-    /// Broken at spaces into lines of at most `columns`; the first line keeps its own indent, the others are indented by so
-    /// many spaces.
+    /// Broken at spaces into lines of at most `columns`. The first line keeps its own indent; the others are indented
+    /// by `indent` spaces.
     package func wrapped(to columns: Int, indent: Int = 0) -> [TerminalText] {
         guard width > columns, columns > indent + 20 else { return [self] }
         var lines: [String] = []

@@ -1,18 +1,18 @@
-/// A way out of the program, and how text from elsewhere is made harmless for it.
+/// An output of the program, and how external text is made safe for it.
 package protocol TextSink: Sendable {
-    /// Text that is only text there, whatever it holds.
+    /// Text that the output shows as plain text, whatever it contains.
     static func escaped(_ text: String) -> String
 }
 
-/// Text that one sink takes as it stands.
+/// Text that is safe for one sink.
 ///
-/// What is written in the source code is taken as it is written; whatever is interpolated into it is escaped. A `String` is no
-/// such text and does not become one without being escaped, nor does the text of another sink.
+/// Literals in the source code are used unchanged; interpolated values are escaped. A `String` must be escaped to
+/// become such text, and so must the text of another sink.
 package struct Text<Sink: TextSink>: Hashable, Sendable {
-    /// As it goes into the sink.
+    /// The text as it is sent to the sink.
     package let written: String
 
-    /// - Parameter text: from anywhere.
+    /// - Parameter text: from any source.
     package init(escaping text: String) { written = Sink.escaped(text) }
 
     init(written: String) { self.written = written }

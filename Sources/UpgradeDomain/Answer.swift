@@ -1,17 +1,17 @@
-/// What a surface answered in JSON. It is only read, and never written again.
+/// The JSON that a surface answered. Lockflight only reads it and never writes it again.
 ///
-/// A number keeps the text that it was written as: a build number of twenty digits, or `1.10`, is an identity and no quantity.
-/// Only ``measure`` makes a quantity of it.
+/// A number keeps its original text: a build number of twenty digits, or `1.10`, is an identity, not a quantity. Only
+/// ``measure`` converts it to a quantity.
 package enum Answer: Hashable, Sendable {
     case null
     case bool(Bool)
-    /// As it was written.
+    /// The number exactly as it was written.
     case number(String)
     case string(String)
     case array([Answer])
     case object([String: Answer])
 
-    /// A scalar as it was written; nil for null, arrays and objects.
+    /// The original text of a scalar; nil for null, arrays and objects.
     package var text: String? {
         switch self {
         case .bool(let value): value ? "true" : "false"
@@ -20,8 +20,8 @@ package enum Answer: Hashable, Sendable {
         }
     }
 
-    /// The quantity that a number is, as near as a double comes to it; nil for everything else, and for a number beyond all
-    /// doubles.
+    /// The number as a quantity, to the precision of a double; nil for everything else, and for a number outside the
+    /// range of a double.
     package var measure: Double? {
         guard case .number(let digits) = self, let value = Double(digits), value.isFinite else { return nil }
         return value

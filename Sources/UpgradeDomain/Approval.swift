@@ -3,15 +3,16 @@ package struct Approval: Codable, Hashable, Sendable {
     package var owner: Owner
     package var planDigest: Digest
     package var hostsDigest: Digest
-    /// Until signatures exist an approval is a claim of this operating-system user.
+    /// Until approvals can be signed, an approval is only a claim by this operating-system user.
     package var claimedBy: String
     package var approvedAt: WallTime
-    /// Until then the owner's layers may go back to the declared boundary without another word; nil for not at all.
+    /// Until this time the owner's layers may roll back to the declared boundary without another approval; nil if they
+    /// may not.
     package var rollbackUntil: WallTime?
-    /// How many runs it serves; nil for any number, as 0.1.0 gave them. A run uses it with its first change; one that changed nothing
-    /// gives it back.
+    /// How many runs it is valid for; nil for any number, as in approvals from 0.1.0. A run uses the approval with its
+    /// first change. A run that changed nothing does not use it up.
     package var runs: Int?
-    /// When it ends: a run that has changed nothing by then changes nothing; nil for never.
+    /// When it expires: a run that has changed nothing by then may no longer change anything; nil for never.
     package var until: WallTime?
 
     package init(
@@ -29,21 +30,21 @@ package struct Approval: Codable, Hashable, Sendable {
     }
 }
 
-/// An owner's approval of one recovery, bound to the boundary that failed, the hosts and the action; not to a digest of
-/// evidence, which moves with each capture.
+/// An owner's approval of one recovery. It is bound to the failed boundary, the hosts and the action. It is not bound
+/// to a digest of evidence, because that changes with each capture.
 package struct RecoveryApproval: Codable, Hashable, Sendable {
     /// What is approved.
     package enum Action: String, Codable, Hashable, Sendable {
-        /// The failed step once more.
+        /// Run the failed step again.
         case rerun
         case rollback
     }
     package var owner: Owner
     package var action: Action
     package var boundary: Boundary
-    /// In inventory order; only what the owner's layers have there is covered.
+    /// In inventory order. Only what the owner's layers have on these hosts is covered.
     package var hosts: [HostName]
-    /// Of a rerun the step from which on every one runs; nil for the one that has failed, or the last.
+    /// For a rerun: the step to start from; every later step runs too. Nil for the failed step, or the last one.
     package var from: StepName?
 
     package init(owner: Owner, action: Action, boundary: Boundary, hosts: [HostName], from: StepName? = nil) {

@@ -1,7 +1,7 @@
 /// An approval, and the runs that have used it.
 package struct GivenApproval: Hashable, Sendable {
     package var approval: Approval
-    /// In the order in which they were started.
+    /// In the order in which they started.
     package var usedBy: [RunID]
 
     package init(_ approval: Approval, usedBy: [RunID]) {
@@ -9,13 +9,13 @@ package struct GivenApproval: Hashable, Sendable {
         self.usedBy = usedBy
     }
 
-    /// Whether it has served as many runs as it was given for.
+    /// Whether as many runs have used it as it is valid for.
     package var isUsedUp: Bool { approval.runs.map { usedBy.count >= $0 } ?? false }
 }
 
 extension [GivenApproval] {
-    /// What a run of exactly this plan over exactly these hosts could start with now: of each owner the approval that was given last, of
-    /// those that have not ended and are not used up.
+    /// The approvals that a run of exactly this plan over exactly these hosts could start with now. For each owner this
+    /// is the latest approval that has not expired and is not used up.
     package func usable(plan: Digest, hosts: Digest, at now: WallTime) -> [Approval] {
         var chosen: [Owner: Approval] = [:]
         for given in self
@@ -26,19 +26,20 @@ extension [GivenApproval] {
     }
 }
 
-/// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts, for a run that starts now.
+/// Whether the owners of a plan's layers have approved exactly this plan over exactly these hosts, for a run that
+/// starts now.
 package struct ApprovalStanding: Codable, Hashable, Sendable {
     /// Whether a layer has what it needs to start.
     package enum Verdict: Codable, Hashable, Sendable {
         case approved(by: Owner, claimedBy: String)
-        /// An approval exists, but for another plan content or other hosts.
+        /// An approval exists, but for a different plan or different hosts.
         case void(by: Owner, changed: String)
-        /// It has served its runs.
+        /// It is used up by these runs.
         case used(by: Owner, runs: [RunID])
         case ended(by: Owner, at: WallTime)
         case missing
     }
-    /// A layer, who may approve it, and whether one of them did.
+    /// A layer, who may approve it, and whether one of them has.
     package struct LayerStanding: Codable, Hashable, Sendable {
         package var layer: LayerName
         package var owners: [Owner]
@@ -85,7 +86,7 @@ extension ApprovalStanding.Verdict {
 }
 
 extension Approval {
-    /// Whether it is for exactly this plan over exactly these hosts.
+    /// Whether it covers exactly this plan over exactly these hosts.
     package func isFor(plan: Digest, hosts: Digest) -> Bool { planDigest == plan && hostsDigest == hosts }
 
     /// Whether it is too late for a first change.
@@ -95,10 +96,11 @@ extension Approval {
 extension RunDefinition {
     package func isOwner(_ owner: Owner, of layer: LayerName) -> Bool { owners[layer]?.contains(owner) == true }
 
-    /// The layers of which no owner approved this plan over these hosts, in the plan's order.
+    /// The layers for which no owner has approved this plan over these hosts, in plan order.
     package var unapprovedLayers: [LayerName] { unapprovedLayers { _ in true } }
 
-    /// The approval that ended before anything was changed, of the first layer that has no other; nil where each has one.
+    /// The approval that expired before anything was changed, for the first layer that has no other; nil if every layer
+    /// has one.
     package func endedApproval(at now: WallTime) -> Approval? {
         guard let layer = unapprovedLayers(where: { !$0.hasEnded(at: now) }).first else { return nil }
         return approvals.last { isOwner($0.owner, of: layer) && $0.hasEnded(at: now) }
@@ -112,14 +114,14 @@ extension RunDefinition {
         }
     }
 
-    /// Whether an owner of a layer approved going back together with the run, and that still holds.
+    /// Whether an owner of a layer approved rollback together with the run, and that approval is still valid.
     package func foreseesRollback(of layer: LayerName, at wall: WallTime) -> Bool {
         approvals.contains { isOwner($0.owner, of: layer) && $0.rollbackUntil.map { $0 > wall } == true }
     }
 }
 
 extension Plan {
-    /// The hosts that a run of this plan would touch, in inventory order, each in the plan's layers only.
+    /// The hosts that a run of this plan would touch, in inventory order, each with the plan's layers only.
     package func selectedHosts(of inventory: FleetInventory) -> [Host] {
         let excluded = Set(exclusions.map(\.host))
         let names = Set(layers.map(\.name))

@@ -15,8 +15,8 @@ package struct Batch: Codable, Hashable, Sendable {
 extension PlanLayer {
     /// The layer's batches over its hosts, in inventory order.
     ///
-    /// Sizes are cumulative, percentages round up, sizes that add nothing are dropped, and what remains after
-    /// the last size forms a last batch, so that the batches always cover every host once.
+    /// Sizes are cumulative and percentages round up. Sizes that add no hosts are dropped. The hosts left after the
+    /// last size form a final batch, so the batches always cover every host exactly once.
     package func batches(over hosts: [HostName]) -> [Batch] {
         var batches: [Batch] = []
         var reached = 0

@@ -1,6 +1,6 @@
 import SafeText
 
-/// The evidence family (or a part of it) taken once, typed.
+/// One capture of the evidence family (or a part of it), as typed values.
 package struct Capture: Codable, Hashable, Sendable {
     package var subject: EvidenceSubject
     /// The coordinator's wall clock when the capture began.
@@ -20,7 +20,7 @@ package struct Capture: Codable, Hashable, Sendable {
     }
 }
 
-/// What a capture speaks for.
+/// The subject that a capture describes.
 package enum EvidenceSubject: Hashable, Sendable, CustomStringConvertible {
     case placement(Placement)
     case layer(LayerName)
@@ -64,16 +64,17 @@ package struct SurfaceReading: Codable, Hashable, Sendable {
     package var name: SurfaceName
     package var role: SurfaceRole
     package var durationMilliseconds: Int64
-    /// The HTTP status or exit code; nil when there was no answer.
+    /// The HTTP status or exit code; nil if there was no answer.
     package var resultCode: Int?
-    /// The raw answer, stored by digest; nil when there was none.
+    /// The raw answer, stored by digest; nil if there was none.
     package var rawDigest: Digest?
     /// SHA-256 of the script that produced the answer, for command surfaces.
     package var instrumentDigest: Digest?
-    /// Why the surface as a whole is unknown; nil when it could be read.
+    /// Why the whole surface is unknown; nil if it could be read.
     package var unknown: UnknownReason?
     package var items: [EvidenceItem]
-    /// The last lines that a command printed, on either output, where its answer is not a good one; nil for none.
+    /// The last lines that a command printed, on stdout or stderr, if its answer is not a good one; nil if it printed
+    /// nothing.
     package var printed: [String]?
 
     package init(
@@ -93,7 +94,7 @@ package struct SurfaceReading: Codable, Hashable, Sendable {
     }
 }
 
-/// What part a surface plays in the verdict.
+/// The role of a surface in the verdict.
 package enum SurfaceRole: String, Codable, Hashable, Sendable, CaseIterable {
     /// The running version of a component.
     case version
@@ -107,13 +108,13 @@ package enum SurfaceRole: String, Codable, Hashable, Sendable, CaseIterable {
     case path
 }
 
-/// Why a surface could not be read; every one of these blocks.
+/// Why a surface could not be read. Every one of these blocks.
 package struct UnknownReason: Error, Codable, Hashable, Sendable {
-    /// Why, as a closed list.
+    /// The reason, as a closed list.
     package enum Code: String, Codable, Hashable, Sendable {
         case unreachable, timedOut, unacceptedStatus, wrongContentType, truncated, unparsable, errorBody, noItems, stale
         case contradictory, notRun
-        /// A server that can not prove who it is, or a script that was replaced while it ran.
+        /// A server that cannot prove its identity, or a script that was replaced while it ran.
         case untrusted
     }
     package var code: Code
@@ -138,11 +139,11 @@ package struct EvidenceItem: Codable, Hashable, Sendable {
     }
 }
 
-/// What an item says of itself.
+/// The health that an item reports.
 package enum Health: String, Codable, Hashable, Sendable, Comparable {
     case healthy, unhealthy, unknown
 
-    /// The worse of two is the larger. Unknown is the worst: a waiver never covers it.
+    /// The worse of two is the larger. Unknown is the worst, and a waiver never covers it.
     package static func < (left: Health, right: Health) -> Bool { left.rank < right.rank }
 
     private var rank: Int {

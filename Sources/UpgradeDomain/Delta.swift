@@ -15,7 +15,7 @@ package struct ItemDelta: Codable, Hashable, Sendable {
     }
 }
 
-/// What became of an item.
+/// How an item changed between the two captures.
 package enum DeltaVerdict: String, Codable, Hashable, Sendable, CaseIterable {
     case same, changedAsExpected, changed, regressed, recovered, missing, added, stillUnhealthy, unknown
 }
@@ -24,12 +24,13 @@ package enum DeltaVerdict: String, Codable, Hashable, Sendable, CaseIterable {
 package enum EvidenceComparison {
     /// One delta per item of the family and path surfaces, in the order of the surfaces.
     ///
-    /// A surface that is unknown or absent on either side gives one delta with an empty item and the verdict *unknown*.
+    /// A surface that is unknown or missing on either side gives one delta with an empty item and the verdict
+    /// *unknown*.
     ///
     /// - Parameters:
-    ///   - before: what the other is compared with, such as the baseline.
+    ///   - before: the capture to compare with, such as the baseline.
     ///   - after: the later capture.
-    ///   - expects: items whose change is wanted; from ``PlanLayer/expects``.
+    ///   - expects: items that are expected to change; from ``PlanLayer/expects``.
     ///   - measures: how far numbers may move; from ``Plan/measures``.
     package static func deltas(
         before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:]

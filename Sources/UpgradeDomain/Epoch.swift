@@ -1,10 +1,11 @@
-/// The fencing number of a lease: every lease of a ledger has a higher one, and a host follows the highest that it has seen.
+/// The fencing number of a lease. Every new lease of a ledger has a higher one, and a host follows the highest it has
+/// seen.
 ///
-/// At most 2^53 - 1, which every reader of JSON takes for the same number.
+/// At most 2^53 - 1, the largest value that every JSON reader reads exactly.
 package struct Epoch: Hashable, Comparable, Sendable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
     package static let highest = Epoch(clamping: .max)
-    /// How far a host lets it rise at once. A restored ledger raises it by the seconds since 1970, which are fewer until 2106;
-    /// whoever asks for more would shut out every other coordinator for ever.
+    /// How far a host lets it rise at once. A restored ledger raises it by the seconds since 1970, which stay below
+    /// this until 2106. A larger jump would lock out every other coordinator permanently.
     package static let largestRise: UInt64 = 1 << 32
 
     package let number: UInt64
@@ -34,7 +35,7 @@ package struct Epoch: Hashable, Comparable, Sendable, Codable, ExpressibleByInte
         return overflows ? nil : Epoch(sum)
     }
 
-    /// Whether a host that has seen this epoch lets another one follow.
+    /// Whether a host that has seen this epoch accepts the next one.
     package func admits(_ next: Epoch) -> Bool {
         next >= self && next.number - number <= Epoch.largestRise
     }
@@ -43,10 +44,11 @@ package struct Epoch: Hashable, Comparable, Sendable, Codable, ExpressibleByInte
     package static func < (left: Epoch, right: Epoch) -> Bool { left.number < right.number }
 }
 
-/// With what a lease is told from every other one: by its ledger's count, and from those of a copy of the ledger by a token.
+/// What distinguishes a lease from every other: the epoch within its ledger, and a token that also distinguishes it
+/// from leases of a copy of the ledger.
 package struct Fence: Hashable, Sendable {
     package var epoch: Epoch
-    /// nil of leases from before there were tokens.
+    /// nil for leases from before tokens existed.
     package var token: LeaseToken?
 
     package init(_ epoch: Epoch, _ token: LeaseToken?) {
@@ -55,12 +57,12 @@ package struct Fence: Hashable, Sendable {
     }
 }
 
-/// What a ledger knows of an epoch that has driven a host.
+/// What a ledger knows about an epoch that has driven a host.
 package enum EpochOrigin: Hashable, Sendable {
-    /// It is one of its own leases, with this token; nil of those from before there were tokens.
+    /// It is one of this ledger's own leases, with this token; nil for leases from before tokens existed.
     case given(LeaseToken?)
-    /// It is at or below the floor of a restore: the ledger that was lost may have given it out.
+    /// It is at or below the floor set by a restore: the lost ledger may have issued it.
     case beforeRestore
-    /// It is somebody else's.
+    /// It is none of these: some other ledger issued it.
     case unknown
 }

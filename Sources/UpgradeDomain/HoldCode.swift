@@ -1,4 +1,4 @@
-/// Why a run is held; stable words that scripts and people may rely on.
+/// Why a run is held. These words are stable; scripts and people may rely on them.
 package enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     // Reaching the host.
     case hostUnreachable = "host-unreachable"

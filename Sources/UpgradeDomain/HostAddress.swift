@@ -1,15 +1,17 @@
-/// Where a host is: an IPv4 or IPv6 address, or a host name (RFC 1123, and `_` as in many an ssh_config). Nothing else, so that no
-/// address is ever an option, a port or a command to whoever it is handed to.
+/// The address of a host: an IPv4 or IPv6 address, or a host name (RFC 1123, with `_` also allowed because many
+/// ssh_config files use it). Nothing else is accepted, so an address can never act as an option, a port or a command in
+/// the program that receives it.
 ///
-/// Two spellings of one place are equal. What was recorded stays as it was spelled; only comparisons go by the value.
+/// Two spellings of the same address are equal. Recorded text keeps its spelling; only comparisons use the value.
 package enum HostAddress: Hashable, Sendable {
     case v4(UInt32)
-    /// The zone names an interface of the coordinator's machine (RFC 4007, 11).
+    /// The zone names a network interface of the coordinator's machine (RFC 4007, 11).
     case v6(high: UInt64, low: UInt64, zone: String?)
-    /// In lower case, without a final dot.
+    /// In lower case, without a trailing dot.
     case name(String)
 
-    /// nil for what is none: with a port, in brackets, with a user, with other spellings of numbers such as `127.1`.
+    /// nil for text that is not an address: with a port, in brackets, with a user, or with other spellings of numbers
+    /// such as `127.1`.
     package init?(_ text: String) {
         let bytes = text.utf8[...]
         if bytes.contains(0x3a) {
@@ -47,12 +49,12 @@ package enum HostAddress: Hashable, Sendable {
             let isName = zone.utf8.allSatisfy { isDigit($0) || isLetter($0) || [0x2d, 0x2e, 0x5f].contains($0) }
             guard (1...15).contains(zone.utf8.count), isName else { return nil }
         }
-        // The number of an interface is the same with zeros before it.
+        // Leading zeros do not change an interface number.
         if let number = zone.flatMap({ UInt64($0) }) { zone = "\(number)" }
         guard let groups = groups(ofAddress: parts[0]) else { return nil }
         let high = groups[..<4].reduce(UInt64(0)) { $0 << 16 | UInt64($1) }
         let low = groups[4...].reduce(UInt64(0)) { $0 << 16 | UInt64($1) }
-        // An IPv4 address as IPv6 sockets have it.
+        // An IPv4-mapped IPv6 address, as IPv6 sockets report it.
         if zone == nil, high == 0, low >> 32 == 0xffff { return .v4(UInt32(truncatingIfNeeded: low)) }
         return .v6(high: high, low: low, zone: zone)
     }
@@ -107,7 +109,7 @@ package enum HostAddress: Hashable, Sendable {
         return String(Substring(text)).lowercasedASCII
     }
 
-    /// As the end of a name it would be a number to some (inet_aton(3)): `127.1`, `0x7f000001`.
+    /// Some resolvers would read it as a number at the end of a name (inet_aton(3)): `127.1`, `0x7f000001`.
     private static func isNumber(_ label: Substring.UTF8View) -> Bool {
         if label.allSatisfy(isDigit) { return true }
         return label.count > 1 && label.first == 0x30 && [0x78, 0x58].contains(label.dropFirst().first)
@@ -122,15 +124,15 @@ package enum HostAddress: Hashable, Sendable {
 }
 
 extension HostAddress {
-    /// Whether a text is at least no option and no command to a program or a shell, whatever else it is: an alias of ssh_config, an
-    /// account, or what was stored before there was a grammar.
+    /// Whether a text is at least not an option or a command to a program or a shell. Used for texts without a stricter
+    /// grammar: an alias of ssh_config, an account, or what was stored before there was a grammar.
     package static func isHarmless(_ text: String) -> Bool {
         guard let first = text.utf8.first, first != 0x2d else { return false }
         let steering = Set("\"'`$;&|<>(){}*?!#~/".utf8)
         return text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && !steering.contains($0) }
     }
 
-    /// Whether a text is an address in brackets, or one with a port or a user, which are said apart from it.
+    /// Whether a text is an address in brackets, or one with a port or a user; those belong in separate fields.
     package static func isOvercomplete(_ text: String) -> Bool {
         if text.utf8.first == 0x5b || text.utf8.contains(0x40) { return true }
         guard let colon = text.utf8.lastIndex(of: 0x3a), HostAddress(String(text[..<colon])) != nil else {
@@ -139,7 +141,7 @@ extension HostAddress {
         return text.utf8[colon...].dropFirst().allSatisfy { (0x30...0x39).contains($0) }
     }
 
-    /// What to write instead of a text that is no address.
+    /// How to correct a text that is not an address.
     package static func remedy(for text: String) -> String {
         let isBracketed = text.utf8.first == 0x5b
         let inside = String(Substring(text.utf8.drop { $0 == 0x5b }.prefix { $0 != 0x5d }))

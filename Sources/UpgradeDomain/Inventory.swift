@@ -1,6 +1,6 @@
 /// The fleet as the operator declared it: layers in order, hosts in file order.
 package struct FleetInventory: Codable, Hashable, Sendable {
-    /// How many hosts may stand before another, one behind the other.
+    /// The maximum number of jump hosts in front of a host.
     package static let jumpDepth = 4
 
     package var layers: [InventoryLayer]
@@ -17,7 +17,7 @@ package struct FleetInventory: Codable, Hashable, Sendable {
     }
 }
 
-/// A dependency tier and who answers for it.
+/// A dependency tier and its owners.
 package struct InventoryLayer: Codable, Hashable, Sendable {
     package var name: LayerName
     /// Who may approve a plan that changes this layer; never empty.
@@ -36,24 +36,25 @@ package struct Host: Codable, Hashable, Sendable {
     package var address: String
     package var port: Int
     package var user: String
-    /// The host to go through, which is reached first and has a pinned key of its own.
+    /// The host to jump through. It is reached first and has its own pinned key.
     package var jump: HostName?
     /// Path of the private key on the coordinator's machine; nil means the coordinator's default.
     package var identityFile: String?
-    /// What carries the connection; nil means libssh2.
+    /// The SSH implementation that carries the connection; nil means libssh2.
     package var transport: HostTransport?
-    /// What ssh_config says beyond the fields above, which hold what is used; nil means nothing.
+    /// What ssh_config says beyond the fields above; those fields hold the values in use. Nil means nothing.
     package var ssh: SSHSettings?
     /// How long its connection may stay silent, keepalives included, before it counts as lost; nil means 30 s.
     package var silenceSeconds: Int?
     package var labels: [String: String]
     /// Absolute path of the deployment checkout on the host; commands run there.
     package var workingDirectory: String
-    /// Absolute path of the folder on the host where agents are kept; nil means `.local/lib/lockflight` in the login's home.
+    /// Absolute path of the folder on the host where agents are kept; nil means `.local/lib/lockflight` in the login
+    /// account's home.
     package var agentDirectory: String?
     /// Values for `${var.NAME}` in the plan's commands and URLs.
     package var variables: [String: String]
-    /// The layers the host stands in.
+    /// The layers that the host belongs to.
     package var placements: [HostPlacement]
     /// The pinned SSH host keys; empty until `inventory trust`.
     package var hostKeys: [HostKey]
@@ -82,33 +83,33 @@ package struct Host: Codable, Hashable, Sendable {
         self.hostKeys = hostKeys
     }
 
-    /// The private keys to log in with, in the order in which they are tried; empty means the coordinator's default.
+    /// The private keys to log in with, in the order they are tried; empty means the coordinator's default.
     package var identityFiles: [String] {
         if let files = ssh?.identityFiles, !files.isEmpty { return files }
         return identityFile.map { [$0] } ?? []
     }
 
-    /// Whether both are reached at one place, however their addresses are spelled.
+    /// Whether both hosts have the same address and port, however the addresses are spelled.
     package func isAtPlace(of other: Host) -> Bool {
         guard port == other.port else { return false }
         return address.isSpelled(other.address)
             || (HostAddress(address) != nil && HostAddress(address) == HostAddress(other.address))
     }
 
-    /// Where the host's platform API answers for a layer, seen from the host itself.
+    /// Base URL of the host's platform API for a layer, as seen from the host itself.
     package func baseURL(in layer: LayerName) -> String? {
         placements.first { $0.layer == layer }?.baseURL
     }
 }
 
-/// What carries the connection to a host.
+/// The SSH implementation for a host.
 package enum HostTransport: String, Codable, Hashable, Sendable, CaseIterable {
     case libssh2
-    /// OpenSSH's own client, for servers and keys that libssh2 has no way to speak to; slower.
+    /// OpenSSH's own client, for servers and keys that libssh2 does not support; slower.
     case openssh
 }
 
-/// A host's place in one layer.
+/// A host's membership in one layer.
 package struct HostPlacement: Codable, Hashable, Sendable {
     package var layer: LayerName
     /// Scheme, host and port of the platform API as the host itself reaches it, without a trailing slash.

@@ -1,11 +1,11 @@
-/// A JSON document in which a JSON Pointer (RFC 6901) leads to a value.
+/// A JSON document whose values can be looked up by JSON Pointer (RFC 6901).
 package protocol PointedJSON {
     /// The member or element that one token of a pointer names.
     func child(_ token: String) -> Self?
 }
 
 extension PointedJSON {
-    /// The value that a JSON Pointer names; nil when there is none. `""` is the whole document.
+    /// The value that a JSON Pointer names; nil if there is none. `""` is the whole document.
     package func value(at pointer: String) -> Self? {
         guard !pointer.isEmpty else { return self }
         guard let tokens = JSONPointer.tokens(of: pointer) else { return nil }
@@ -17,12 +17,12 @@ extension PointedJSON {
         return current
     }
 
-    /// A field by its bare name, or what a pointer (one that begins with `/`) names.
+    /// The field with this bare name, or the value that a pointer (text that begins with `/`) names.
     package func member(_ path: String) -> Self? { path.utf8.first == 0x2f ? value(at: path) : child(path) }
 }
 
 enum JSONPointer {
-    /// A member's name as a token of a pointer.
+    /// A member's name, escaped as a token of a pointer.
     static func escape(_ name: String) -> String {
         var token = String.UnicodeScalarView()
         for scalar in name.unicodeScalars {
@@ -42,7 +42,7 @@ enum JSONPointer {
         return parts.dropFirst().map(unescape)
     }
 
-    /// The place of an element as a token writes it: digits without a leading zero.
+    /// The index of an element, from its token: digits without a leading zero.
     static func index(_ token: String) -> Int? {
         guard let index = Int(token), index >= 0, String(index) == token else { return nil }
         return index

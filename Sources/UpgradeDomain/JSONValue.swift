@@ -1,4 +1,4 @@
-/// Any JSON document of our own as a value. What a surface answers is an ``Answer``.
+/// Any JSON document of Lockflight's own, as a value. The JSON that a surface answers is an ``Answer``.
 package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)

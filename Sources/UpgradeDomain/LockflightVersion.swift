@@ -1,4 +1,4 @@
-/// The release that this source is: what every program of it prints, and records of who drove a run.
+/// The release version of this source. Every program prints it, and it is recorded with each driver of a run.
 package enum LockflightVersion {
     package static let current = "0.1.0"
 }

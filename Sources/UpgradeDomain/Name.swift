@@ -2,7 +2,7 @@ import SafeText
 
 /// A string that names one kind of thing, so that a host can never be passed where a layer is meant.
 ///
-/// Encodes as a bare string, also as a dictionary key. Orders by its characters' scalars.
+/// Encodes as a bare string, also as a dictionary key. Sorts by Unicode scalar values.
 package protocol Name: RawRepresentable, Hashable, Codable, Sendable, Comparable, CodingKeyRepresentable,
     CustomStringConvertible, ExpressibleByStringLiteral
 where RawValue == String, StringLiteralType == String {
@@ -15,7 +15,7 @@ extension Name {
     package var description: String { rawValue }
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
-    // As Swift's own for a raw value, which asks whether there is such a name: every text is one.
+    // Like Swift's own for a raw value, but without the check whether the name exists: every text is valid.
     package init(from decoder: any Decoder) throws {
         self.init(rawValue: try decoder.singleValueContainer().decode(String.self))
     }
@@ -26,7 +26,7 @@ extension Name {
     }
 }
 
-/// The inventory's name of a host; unique, `[a-z0-9][a-z0-9.-]*`, at most 63 characters.
+/// A host's name in the inventory; unique, `[a-z0-9][a-z0-9.-]*`, at most 63 characters.
 package struct HostName: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
@@ -38,7 +38,7 @@ package struct LayerName: Name {
     package init(rawValue: String) { self.rawValue = rawValue }
 }
 
-/// The name of a component whose version a layer moves.
+/// The name of a component whose version a layer changes.
 package struct ComponentName: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
@@ -68,19 +68,19 @@ package struct RunID: Name {
     package init(rawValue: String) { self.rawValue = rawValue }
 }
 
-/// The random identity of one ledger; agents remember which ledger owns their host.
+/// The random identity of one ledger. Agents remember which ledger owns their host.
 package struct LedgerID: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
 }
 
-/// Random, and new for every lease: two copies of one ledger give out the same epochs, and never the same token.
+/// Random, and new for every lease. Two copies of one ledger issue the same epochs, but never the same token.
 package struct LeaseToken: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
 }
 
-/// The random identity of one agent's state folder: one machine, whatever names point at it.
+/// The random identity of one agent's state folder: one machine, no matter how many names point to it.
 package struct AgentIdentity: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
@@ -95,7 +95,7 @@ package struct Version: Name {
         "latest", "stable", "current", "newest", "edge", "nightly", "main", "master", "head", "dev", "*", "",
     ]
 
-    /// Whether this names a moving target instead of one release; such a version can not be verified.
+    /// Whether this names a moving target instead of one release. Such a version cannot be verified.
     package var isFloating: Bool {
         let word = rawValue.lowercasedASCII
         return Version.floatingWords.contains(word) || word.holds(anyOf: "*") || word.ends(with: ".x")
@@ -108,6 +108,6 @@ package struct Digest: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
 
-    /// The first 12 hexadecimal digits, for people.
+    /// The first 12 hexadecimal digits, for display.
     package var short: String { String(rawValue.cut(at: ":")?.after.prefix(12) ?? "") }
 }

@@ -1,9 +1,10 @@
-/// Which names may be given to something. ASCII only: nothing in them steers a terminal, is an option, or is equal to another
-/// name and spelled otherwise.
+/// The names that may be given to something. ASCII only: no name can control a terminal, act as an option, or equal
+/// another name that is spelled differently.
 ///
-/// What an older ledger holds may break it; that is shown, held and rolled back, and no new run of it is approved or started.
+/// Names in an older ledger may break this grammar. They are still shown, held and rolled back, but no new run with
+/// them is approved or started.
 package struct NameGrammar: Sendable {
-    /// Hosts, layers and groups: they are parts of file names and of operations' ids.
+    /// Hosts, layers and groups. Their names are part of file names and operation IDs.
     package static let machine = NameGrammar(
         start: "abcdefghijklmnopqrstuvwxyz0123456789", more: ".-", longest: 63,
         words: "use lower-case letters, digits, '-' and '.', at most 63, beginning with a letter or digit")
@@ -19,7 +20,7 @@ package struct NameGrammar: Sendable {
     private let start: Set<UInt8>
     private let more: Set<UInt8>
     private let longest: Int
-    /// What to do about a name that breaks it.
+    /// The advice for a name that breaks it.
     package let words: String
 
     private init(start: String, more: String, longest: Int, words: String) {

@@ -1,9 +1,9 @@
 import SafeText
 
-/// The id of one mutating script run: run, host, layer, step and attempt, with dots between them. Never run twice.
+/// The ID of one mutating script run: run, host, layer, step and attempt, joined by dots. Never run twice.
 ///
-/// Two runs of scripts never have the same id, whatever the names: bytes that would blur the parts are written as `!` and two
-/// hexadecimal digits, and no such text is the word for a rollback or a revert.
+/// Two script runs never have the same ID, whatever the names. Bytes that would make the parts ambiguous are written as
+/// `!` and two hexadecimal digits, and no escaped text equals the word for a rollback or a revert.
 package struct OperationID: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
@@ -15,15 +15,16 @@ package struct OperationID: Name {
         rawValue = parts.joined(separator: ".")
     }
 
-    /// Of the way back that a host takes by itself.
+    /// For the rollback that a host runs by itself.
     init(revertOf change: OperationID) { rawValue = "\(change).revert!" }
 
-    /// Whether it is one of a run's. Ids of older builds have the run's name as it is.
+    /// Whether the ID belongs to this run. IDs from older builds contain the run's name unescaped.
     package func belongs(to run: RunID) -> Bool {
         [OperationID.escaped(run.rawValue), run.rawValue].contains { rawValue.utf8.starts(with: "\($0).".utf8) }
     }
 
-    /// - Parameter keepingDots: for the one part that is found between the others: the ones after it have none.
+    /// - Parameter keepingDots: for the one part that may contain dots; it can still be found because the parts after
+    ///   it have none.
     fileprivate static func escaped(_ name: String, keepingDots: Bool = false) -> String {
         var bytes: [UInt8] = []
         for byte in name.utf8 {
@@ -61,7 +62,7 @@ package struct OperationIntent: Codable, Hashable, Sendable {
     package var boundary: Boundary
     package var planDigest: Digest
     package var epoch: Epoch
-    /// What the host does by itself when nobody confirms the change; nil where it only does what it is told.
+    /// What the host does by itself if the change is not confirmed; nil if it acts only on request.
     package var revert: RevertIntent?
 
     package init(
@@ -79,7 +80,7 @@ package struct OperationIntent: Codable, Hashable, Sendable {
     }
 }
 
-/// The way back that a host takes by itself once nobody has confirmed a change in time. Part of the forward intent, so
+/// The rollback that a host runs by itself when a change is not confirmed in time. It is part of the forward intent, so
 /// that it is durable before the host is touched.
 package struct RevertIntent: Codable, Hashable, Sendable {
     /// The operation under which the host runs its layer's rollback.
@@ -93,36 +94,36 @@ package struct RevertIntent: Codable, Hashable, Sendable {
     }
 }
 
-/// How an operation ended, from the complete record in the agent's journal; nothing else counts as an end.
+/// How an operation ended, from the complete record in the agent's journal. Nothing else counts as an end.
 package struct OperationRecord: Codable, Hashable, Sendable {
     package var id: OperationID
     package var outcome: OperationOutcome
-    /// The host's wall clock before its first command; nil when it is not known.
+    /// The host's wall clock before its first command; nil if it is not known.
     package var startedAt: WallTime?
     package var durationMilliseconds: Int64
     package var outputBytes: Int64
     package var outputDigest: Digest?
     /// SHA-256 of the script that ran.
     package var scriptDigest: Digest?
-    /// The last lines of the output, escaped by whoever shows them.
+    /// The last lines of the output. The code that shows them escapes them.
     package var outputTail: String
-    /// What was put in place for it from before the change was gone when it ended; nil where it was not.
+    /// The copy that was made before the change and put in place for this operation was gone when it ended; nil if not.
     package var copyVanished: Bool?
-    /// Right after the start another file than the one that was digested stood at its path; nil where it did not.
+    /// Right after the start, the file at the script's path was not the file that was digested; nil if it was.
     package var scriptReplaced: Bool?
 
     package static let maximumTailBytes = 2_048
     package static let lastLinesShown = 10
 
-    /// The end of the output as lines that people are shown.
+    /// The end of the output, as lines to show.
     package var lastLines: [String] {
         OperationRecord.lastLines(of: outputTail, beginsCut: outputBytes > outputTail.utf8.count)
     }
 
-    /// The last lines of a text that people are shown, without empty ones at its end.
+    /// The last lines of a text to show, without trailing empty lines.
     ///
     /// - Parameters:
-    ///   - text: what was printed, or its end.
+    ///   - text: the output, or its end.
     ///   - beginsCut: whether more was printed before it.
     package static func lastLines(of text: String, beginsCut: Bool) -> [String] {
         var lines = text.lines.map { String($0) }
@@ -130,7 +131,7 @@ package struct OperationRecord: Codable, Hashable, Sendable {
         return lines.reversed().drop { $0.trimmed.isEmpty }.prefix(lastLinesShown).reversed()
     }
 
-    /// Each byte of it that is no UTF-8 is read as U+FFFD, which has three.
+    /// Each byte that is not valid UTF-8 becomes U+FFFD, which takes three bytes.
     package static let maximumDecodedTailBytes = 3 * maximumTailBytes
 
     package init(
@@ -152,20 +153,20 @@ package struct OperationRecord: Codable, Hashable, Sendable {
     }
 }
 
-/// Every way in which an operation can end.
+/// Every way an operation can end.
 package enum OperationOutcome: Codable, Hashable, Sendable {
     /// The script exited; 0 means it passed.
     case exited(code: Int)
     case signaled(signal: Int)
-    /// Its process group was ended at the deadline. `survivors` tells that a member would not die.
+    /// Its process group was killed at the deadline. `survivors` says that a member could not be killed.
     case timedOut(survivors: Bool)
     /// Its supervisor was killed: the effect is unknown.
     case interrupted(detail: String)
-    /// The host was rebooted while it ran: the effect is unknown, but a step may declare that it reboots.
+    /// The host rebooted while it ran. The effect is unknown, but a step may declare that it reboots.
     case rebooted
-    /// A guardrail said no; the script never started.
+    /// A guardrail refused; the script never started.
     case guardrailRefused(guardrail: String, code: Int)
-    /// The agent did not start it at all.
+    /// The agent did not start it.
     case notStarted(detail: String)
 }
 
@@ -178,7 +179,8 @@ extension OperationOutcome {
         }
     }
 
-    /// Whether a supervisor is left that waits for a confirmation: its script has started, and nothing of it lives on.
+    /// Whether a supervisor is still waiting for a confirmation: its script has started, and none of its processes is
+    /// left.
     package var isConfirmable: Bool {
         switch self {
         case .exited, .signaled, .timedOut(survivors: false): true
@@ -188,7 +190,7 @@ extension OperationOutcome {
 }
 
 extension OperationOutcome {
-    /// How it ended, for people.
+    /// How it ended, as a sentence to show.
     package var sentence: String {
         switch self {
         case .exited(let code): "exited with \(code)"

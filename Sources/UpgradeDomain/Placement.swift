@@ -12,7 +12,7 @@ package struct Placement: Hashable, Sendable, Comparable, CustomStringConvertibl
         self.layer = layer
     }
 
-    /// Reads `host/layer`; nil when the text has no slash.
+    /// Reads `host/layer`; nil if the text has no slash.
     package init?(_ text: String) {
         guard let halves = text.cut(at: "/") else { return nil }
         host = HostName(String(halves.before))

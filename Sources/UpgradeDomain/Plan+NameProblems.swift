@@ -1,6 +1,6 @@
 extension Plan {
-    /// What is named in a way that may not be given any more, in a plan and its hosts: an older build stored it. It is shown, held
-    /// and rolled back; nobody approves it or starts it.
+    /// The names in a plan and its hosts that are no longer allowed, because an older build stored them. They are
+    /// shown, held and rolled back, but the plan can no longer be approved or started.
     package func nameProblems(over hosts: [Host]) -> [String] {
         var problems: [String] = []
         func check(_ name: String, _ kind: String, _ grammar: NameGrammar) {

@@ -2,30 +2,30 @@ import SafeText
 
 /// The immutable intent of an upgrade: versions, layers, evidence, scripts and boundaries.
 ///
-/// Identified by the SHA-256 of its canonical JSON, so neither key order nor comments of its file matter.
+/// Identified by the SHA-256 of its canonical JSON, so key order and comments in its file do not matter.
 package struct Plan: Codable, Hashable, Sendable {
     /// The version of this shape; part of the digest.
     package var schemaVersion: Int
     package var name: String
     package var version: VersionChange
     package var changeClass: ChangeClass
-    /// What was read and agreed before: release notes, compatibility reviews, tickets.
+    /// What was read and agreed beforehand: release notes, compatibility reviews, tickets.
     package var reviews: [Review]
     /// The evidence family, in order; the same before and after.
     package var evidence: [Surface]
-    /// Compares repo truth with runtime truth; exit 0 means they agree.
+    /// Compares the repository's state with the running state; exit 0 means they agree.
     package var materialization: ScriptCommand
     /// Checks that run on the host right before each mutation; exit 0 permits it.
     package var guardrails: [ScriptCommand]
-    /// What runs before a rollback instead; nil for the same.
+    /// The checks that run before a rollback instead; nil for the same checks.
     package var rollbackGuardrails: [ScriptCommand]?
-    /// One path that a user or operator really takes.
+    /// A path that a real user or operator takes.
     package var representativePath: Surface
-    /// In the order in which they move.
+    /// In the order in which they change.
     package var layers: [PlanLayer]
     package var exclusions: [Exclusion]
     package var waivers: [Waiver]
-    /// Items that must tell the same: where one is healthy and the other is not, both are *unknown*.
+    /// Items that must report the same: if one is healthy and the other is not, both are *unknown*.
     package var agreements: [Agreement]
     /// Free space required in the working directory of every host before anything starts.
     package var minimumFreeDiskMebibytes: Int
@@ -96,7 +96,7 @@ package struct VersionChange: Codable, Hashable, Sendable {
     }
 }
 
-/// How far-reaching the change is declared to be.
+/// The declared size of the change.
 package enum ChangeClass: String, Codable, Hashable, Sendable, CaseIterable {
     case patch, minor, major, configuration, emergency
 }
@@ -113,7 +113,7 @@ package struct Review: Codable, Hashable, Sendable {
     }
 }
 
-/// Two items that can not honestly differ, such as a service's health and its readiness.
+/// Two items that must always agree, such as a service's health and its readiness.
 package struct Agreement: Codable, Hashable, Sendable {
     package var one: ItemReference
     package var other: ItemReference
@@ -135,7 +135,7 @@ package struct Exclusion: Codable, Hashable, Sendable {
     }
 }
 
-/// A fault that was there before and is accepted by name, until a time.
+/// A fault that existed before and is accepted by name, until a given time.
 package struct Waiver: Codable, Hashable, Sendable {
     package var surface: SurfaceName
     package var item: String
@@ -162,7 +162,7 @@ package struct Waiver: Codable, Hashable, Sendable {
 /// One layer's part of the plan.
 package struct PlanLayer: Codable, Hashable, Sendable {
     package var name: LayerName
-    /// The layer's own source and target; the plan's where the file gives none.
+    /// The layer's own source and target; the plan's if the file gives none.
     package var version: VersionChange
     package var components: [Component]
     /// In order; `redeploy` is the minimum.
@@ -170,7 +170,7 @@ package struct PlanLayer: Codable, Hashable, Sendable {
     package var rollback: RollbackPosture
     /// Cumulative sizes; the last is 100%.
     package var batches: [BatchSize]
-    /// How many hosts may be changing at once.
+    /// How many hosts may change at once.
     package var maxInFlight: Int
     /// Minimum healthy time before the gate decides.
     package var soakSeconds: Int
@@ -178,20 +178,19 @@ package struct PlanLayer: Codable, Hashable, Sendable {
     package var sampleSeconds: Int
     /// How long a changed host may take to become healthy.
     package var healthyWithinSeconds: Int
-    /// Maximum time without advance of a batch.
+    /// Maximum time a batch may go without progress.
     package var progressDeadlineSeconds: Int
-    /// How long a changed host waits to be reached over a new connection before it rolls back by itself; nil where it
-    /// never does.
+    /// How long a changed host waits to be reached over a new connection before it rolls back by itself; nil for never.
     package var confirmWithinSeconds: Int?
     /// What its placements are compared by beside the plan's evidence, or instead of what has the same name there; nil for nothing.
     package var evidence: [Surface]?
-    /// What its owner counts as a failed intermediate step, beyond the exits, signals, timeouts and lost results
-    /// that always count; shown with the plan and with the boundary record.
+    /// What its owner counts as a failed intermediate step, beyond the exits, signals, timeouts and lost results that
+    /// always count. Shown with the plan and with the boundary record.
     package var failedWhen: [String]
-    /// What the change is expected to alter beyond versions.
+    /// What the change is expected to alter besides versions.
     package var expects: [ItemReference]
-    /// The versions of lower layers that this one is declared to work with, before and after its own change. Without
-    /// a word for a lower layer, that one does not go back alone once this one has moved.
+    /// The versions of lower layers that this layer is declared to work with, before and after its own change. A lower
+    /// layer that is not listed cannot roll back alone once this layer has changed.
     package var worksWith: [LayerName: [Version]]
 
     package init(
@@ -220,17 +219,17 @@ package struct PlanLayer: Codable, Hashable, Sendable {
     }
 }
 
-/// A part of a layer that has a version of its own.
+/// A part of a layer with its own version.
 package struct Component: Codable, Hashable, Sendable {
     package var name: ComponentName
     package var version: VersionChange
-    /// Versions that are allowed beside source and target, such as those a mixed fleet passes through.
+    /// Versions that are allowed besides source and target, such as those a mixed fleet passes through.
     package var allowed: [Version]
     /// How the *running* process reports its version, never a file.
     package var observe: SurfaceSource
     /// JSON Pointer to the version in the answer; `""` takes the trimmed text of a command.
     package var pointer: String
-    /// What proves that the running process is the approved release; nil where only its own word is taken.
+    /// What proves that the running process is the approved release; nil if only the process's own answer is used.
     package var runtime: RuntimeProof?
 
     package init(
@@ -252,10 +251,10 @@ package struct Step: Codable, Hashable, Sendable {
     package var command: ScriptCommand
     /// Whether running it again after a failure is declared safe.
     package var idempotent: Bool
-    /// Runs on the first host of the layer only.
+    /// Runs only on the first host of the layer.
     package var once: Bool
-    /// The step reboots the host, which may be away for so long; what became of it is left to verification. Nil where
-    /// a reboot interrupts it.
+    /// The step reboots the host, which may be unreachable for this long. Verification decides whether the step worked.
+    /// Nil if a reboot counts as an interruption.
     package var rebootWithinSeconds: Int?
 
     package init(
@@ -270,15 +269,15 @@ package struct Step: Codable, Hashable, Sendable {
     }
 }
 
-/// How a layer goes back, decided before it moves.
+/// How a layer rolls back; decided before it changes.
 package struct RollbackPosture: Codable, Hashable, Sendable {
-    /// Nil where a one-way layer has none.
+    /// Nil for a one-way layer, which has none.
     package var command: ScriptCommand?
     package var boundary: RollbackBoundary
     /// What must be on the host before anything changes, such as the source release.
     package var requires: [RollbackArtifact]
-    /// What the rollback needs as it was before the change: files and folders, relative to the host's working directory; may hold
-    /// placeholders. Nil for the folder of its script.
+    /// Files and folders that the rollback needs in their state from before the change, relative to the host's working
+    /// directory; may hold placeholders. Nil for the folder of its script.
     package var keeps: [String]?
 
     package init(
@@ -291,13 +290,13 @@ package struct RollbackPosture: Codable, Hashable, Sendable {
     }
 }
 
-/// A path that a rollback needs, and what it must hold where the plan says so.
+/// A path that a rollback needs, and its required content if the plan states one.
 package struct RollbackArtifact: Hashable, Sendable, ExpressibleByStringLiteral {
     /// Relative to the host's working directory unless absolute; may hold placeholders.
     package var path: String
     /// The SHA-256 of the file.
     package var sha256: Digest?
-    /// The path is a manifest as `sha256sum` writes it: every file that it lists must be what it says.
+    /// The path is a manifest in `sha256sum` format: every file it lists must match.
     package var isManifest: Bool
 
     package init(path: String, sha256: Digest? = nil, isManifest: Bool = false) {
@@ -338,15 +337,15 @@ extension RollbackArtifact: Codable {
     }
 }
 
-/// How far back a layer can go.
+/// How far back a layer can roll.
 package enum RollbackBoundary: String, Codable, Hashable, Sendable, CaseIterable {
-    /// By this run until it is finalized, and later by a plan of its own.
+    /// By this run until it is finalized, and later by a separate plan.
     case reversible
     /// Until the run is finalized; then what it needs is gone.
     case untilFinalize
-    /// Only as long as no higher layer has moved.
+    /// Only until a higher layer has changed.
     case untilNextLayer
-    /// Never: going back would lose data; nothing below it goes back either.
+    /// Never: rolling back would lose data. Nothing below it rolls back either.
     case oneWay
 }
 

@@ -1,30 +1,30 @@
 /// How a raw answer becomes typed items.
 ///
-/// A value that no rule maps is *unknown*, and unknown blocks. Paths into the document are JSON Pointers (RFC 6901);
-/// a path into one item may also be the bare name of a field.
+/// A value that no rule maps is *unknown*, and unknown blocks. Paths into the document are JSON Pointers (RFC 6901); a
+/// path into one item may also be the bare name of a field.
 package struct Reader: Codable, Hashable, Sendable {
     package var shape: ReaderShape
     package var format: BodyFormat
-    /// Media types that count as an answer; empty takes JSON types for JSON. An answer without one is not refused.
+    /// Accepted media types; empty means JSON types for JSON. An answer without a media type is not refused.
     package var contentTypes: [String]
-    /// What the document must say of itself, pointer -> text, such as `/status` -> `success`; an error that comes with
-    /// HTTP 200 shows here.
+    /// Texts that the document must contain, pointer -> text, such as `/status` -> `success`. This catches an error
+    /// that arrives with HTTP 200.
     package var require: [String: String]
     /// JSON Pointer to where the items are; `""` is the whole document.
     package var items: String
-    /// What names an item in a `statusList`; several are joined with `/`. For a `value` the item's name.
+    /// The fields that name an item in a `statusList`; several are joined with `/`. For a `value`, the item's name.
     package var key: [String]
-    /// What holds an item's status in a `statusList` or `statusObjects`.
+    /// The field with an item's status in a `statusList` or `statusObjects`.
     package var status: String
-    /// Further states of an item, asserted only where they are present and not empty.
+    /// Further states of an item, checked only if they are present and not empty.
     package var whenPresent: [String]
-    /// Status words that mean healthy, compared without case.
+    /// Status words that mean healthy; case is ignored.
     package var healthy: [String]
-    /// Status words that mean unhealthy, compared without case.
+    /// Status words that mean unhealthy; case is ignored.
     package var unhealthy: [String]
-    /// Items that have no health check by design: present is enough.
+    /// Items that have no health check by design: being present is enough.
     package var uncheckedKeys: [String]
-    /// Numbers beside the items, or all there is in `measures`.
+    /// Numbers besides the items, or the only content in `measures`.
     package var measures: [Measure]
     package var timestamp: TimestampRule?
 
@@ -66,32 +66,32 @@ package enum ReaderShape: String, Codable, Hashable, Sendable, CaseIterable {
     case statusObjects
     /// Numbers only, each named by a measure.
     case measures
-    /// One value, such as a version; its health is presence, its meaning the engine's to judge.
+    /// One value, such as a version. Its health is its presence; the engine judges its meaning.
     case value
-    /// The exit status of a command or the HTTP status alone: one item named `result`.
+    /// Only the exit status of a command or the HTTP status: one item named `result`.
     case result
-    /// An array of `{key, value, health}` objects, typed by whoever wrote it; health is healthy, unhealthy or unknown.
+    /// An array of `{key, value, health}` objects, typed by its author; health is healthy, unhealthy or unknown.
     case items
 }
 
-/// How a body is written.
+/// The format of a body.
 package enum BodyFormat: String, Codable, Hashable, Sendable, CaseIterable {
     /// One JSON document.
     case json
-    /// One JSON document per line, read as an array; an array in one piece is taken as it is.
+    /// One JSON document per line, read as an array. A single JSON array is accepted too.
     case jsonLines
 }
 
-/// A number, how far it may move between two captures, and where it must stay.
+/// A number, how far it may move between two captures, and the range it must stay in.
 package struct Measure: Codable, Hashable, Sendable {
     /// The name of its item.
     package var name: String
     /// JSON Pointer into the document.
     package var pointer: String
-    /// Outside of these it is unhealthy, whatever it was before.
+    /// Outside this range it is unhealthy, whatever it was before.
     package var atLeast: Double?
     package var atMost: Double?
-    /// How far it may rise or fall against the baseline; nil for any distance.
+    /// How far it may rise or fall relative to the baseline; nil for any distance.
     package var rise: Tolerance?
     package var fall: Tolerance?
 
@@ -115,10 +115,10 @@ package struct Measure: Codable, Hashable, Sendable {
     }
 }
 
-/// An allowed distance; where both bounds are given the wider one counts.
+/// An allowed distance. If both bounds are given, the wider one applies.
 package struct Tolerance: Codable, Hashable, Sendable {
     package var absolute: Double?
-    /// Of the value before, in percent.
+    /// In percent of the earlier value.
     package var percent: Double?
 
     package init(absolute: Double? = nil, percent: Double? = nil) {
@@ -129,12 +129,12 @@ package struct Tolerance: Codable, Hashable, Sendable {
     func allowance(at value: Double) -> Double { max(absolute ?? 0, (percent ?? 0) / 100 * abs(value)) }
 }
 
-/// Where an answer says when it was made, and how old that may be.
+/// Where an answer gives its own time, and how old that may be.
 package struct TimestampRule: Codable, Hashable, Sendable {
     /// JSON Pointer to an RFC 3339 time or to seconds since 1970, in the document or in each item.
     package var pointer: String
     package var maxAgeSeconds: Int
-    /// Each item of a `statusList` or `statusObjects` has its own.
+    /// Each item of a `statusList` or `statusObjects` has its own timestamp.
     package var perItem: Bool
 
     package init(pointer: String, maxAgeSeconds: Int, perItem: Bool = false) {

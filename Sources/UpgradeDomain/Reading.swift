@@ -4,14 +4,14 @@ import SafeText
 package struct RawAnswer: Sendable {
     /// The HTTP status or exit code.
     package var resultCode: Int
-    /// Whether a command answered, whose code is how it exited.
+    /// Whether a command answered; then the code is its exit code.
     package var isOfCommand: Bool
-    /// Or why the body is none.
+    /// The parsed body, or why it could not be parsed.
     package var document: Result<Answer, UnknownReason>
-    /// The body as text, without the white space around it.
+    /// The body as text, without surrounding white space.
     package var text: String
     package var truncated: Bool
-    /// The media type that came with it; nil where none did, as for commands.
+    /// The media type of the answer; nil if it had none, as for commands.
     package var contentType: String?
     /// The host's wall clock when it answered.
     package var hostTime: WallTime
@@ -36,7 +36,8 @@ package struct RawAnswer: Sendable {
 extension Reader {
     /// The largest number of items one surface may hold.
     package static let maximumItems = 2_000
-    /// The typed items of an answer, or why there are none. Fails closed: nothing unread counts as healthy.
+    /// The typed items of an answer, or why there are none. Fails closed: anything that cannot be read never counts as
+    /// healthy.
     package func read(_ answer: RawAnswer, acceptedCodes: [Int]) -> Result<[EvidenceItem], ReadingFailure> {
         do throws(ReadingFailure) {
             return .success(try items(of: answer, acceptedCodes))
@@ -199,7 +200,8 @@ extension Reader {
         return healthy.contains { Reader.isSameWord($0, word) } ? .healthy : .unknown
     }
 
-    /// Compared without case; only a word that has letters beyond ASCII is met by such, as the sign for kelvins is a `k` then.
+    /// Case is ignored. A word matches letters beyond ASCII only if it has such letters itself, because the kelvin sign
+    /// would otherwise equal a `k`.
     private static func isSameWord(_ known: String, _ word: String) -> Bool {
         let isASCII = known.utf8.allSatisfy { $0 < 0x80 }
         return isASCII

@@ -1,36 +1,37 @@
-/// A fact of one run. Past tense, append-only, hash-chained by the ledger; decisions are derived from facts.
+/// A fact about one run. Past tense, append-only, hash-chained by the ledger. Decisions are derived from facts.
 package enum RunEvent: Codable, Hashable, Sendable {
-    /// Always the first: what is executed, over which hosts, by whose approval.
+    /// Always the first: what is executed, on which hosts, and whose approvals it uses.
     case runStarted(RunDefinition)
-    /// A coordinator took the lease and drives from here; deadlines and soaks start again from zero.
+    /// A coordinator took the lease and drives from here. Deadlines and soaks start again from zero.
     case driverAttached(Driver)
-    /// A coordinator let go on purpose; operations in flight go on without it.
+    /// A coordinator released the run on purpose. Operations in flight continue without it.
     case driverDetached(reason: String)
     case requested(Request)
     case preflightRecorded(PreflightRecord)
     case captured(CaptureRecord)
     case operationIntended(OperationIntent)
-    /// An intent that was never sent and now never will be.
+    /// An intent that was never sent and never will be.
     case operationWithdrawn(id: OperationID, reason: String)
     /// The agent holds the intent in its journal.
     case operationStarted(id: OperationID)
-    /// The message may or may not have arrived: to be settled.
+    /// The message may or may not have arrived; the operation must be settled.
     case operationUncertain(id: OperationID, detail: String)
     case operationEnded(OperationRecord)
-    /// The host was reached over a new connection after the change, so it keeps it.
+    /// After the change the host was reached over a new connection, so it keeps the change.
     case operationConfirmed(id: OperationID)
-    /// Nobody confirmed the change in time: the host ran its rollback by itself. The record is the rollback's.
+    /// The change was not confirmed in time, so the host ran its rollback by itself. The record describes the rollback.
     case operationReverted(id: OperationID, record: OperationRecord)
-    /// The agent refuses the id forever: it never ran and never will.
+    /// The agent refuses this ID forever: it never ran and never will.
     case operationTombstoned(id: OperationID)
     /// The placement stayed healthy for its whole soak.
     case placementSoaked(placement: Placement, attempt: Int)
     case deadlinePassed(DeadlineRecord)
-    /// For a while nobody looked: soaks, and the deadlines of what is watched, start again from zero.
+    /// For a while the placements were not observed. Soaks, and the deadlines of what is watched, start again from
+    /// zero.
     case watchInterrupted(WatchInterruption)
-    /// The host could not be reached or is not the host it was.
+    /// The host could not be reached, or it is no longer the same host.
     case hostLost(HostLoss)
-    /// The raw answers behind the evidence of a closed run were deleted; what was judged by them stays.
+    /// The raw answers behind the evidence of a closed run were deleted. The verdicts based on them stay.
     case evidencePruned(EvidencePruning)
 }
 
@@ -57,11 +58,11 @@ package struct RunDefinition: Codable, Hashable, Sendable {
     package var ledger: LedgerID
     package var plan: Plan
     package var planDigest: Digest
-    /// The selected hosts in inventory order, exclusions left out, with the keys that were pinned.
+    /// The selected hosts in inventory order, without exclusions, with their pinned keys.
     package var hosts: [Host]
     package var hostsDigest: Digest
     package var approvals: [Approval]
-    /// Who answers for each layer of the plan, as the inventory had it.
+    /// The owners of each layer of the plan, from the inventory.
     package var owners: [LayerName: [Owner]]
     package var succession: Succession?
 
@@ -82,7 +83,7 @@ package struct RunDefinition: Codable, Hashable, Sendable {
 
     package func host(_ name: HostName) -> Host? { hosts.first { $0.name == name } }
 
-    /// The hosts that stand in a layer, in inventory order.
+    /// The hosts of a layer, in inventory order.
     package func hostNames(in layer: LayerName) -> [HostName] {
         hosts.filter { host in host.placements.contains { $0.layer == layer } }.map(\.name)
     }
@@ -102,13 +103,13 @@ package struct Succession: Codable, Hashable, Sendable {
     }
 }
 
-/// Who drives: one lease, one epoch.
+/// The driver of a run: one lease, one epoch.
 package struct Driver: Codable, Hashable, Sendable {
     package var epoch: Epoch
     package var user: String
     package var machine: String
     package var processID: Int32
-    /// What it ran; nil in runs of before this was kept.
+    /// The build it ran; nil in runs from before this was recorded.
     package var build: CoordinatorBuild?
 
     package init(epoch: Epoch, user: String, machine: String, processID: Int32, build: CoordinatorBuild? = nil) {
@@ -120,11 +121,11 @@ package struct Driver: Codable, Hashable, Sendable {
     }
 }
 
-/// A build of the coordinator, and which agents it can talk to.
+/// A build of the coordinator, and the agents it can talk to.
 package struct CoordinatorBuild: Codable, Hashable, Sendable {
     /// Such as `0.1.0`.
     package var version: String
-    /// The versions of the agent's protocol that it speaks, best first.
+    /// The agent protocol versions that it speaks, best first.
     package var protocols: [Int]
 
     package init(version: String, protocols: [Int]) {
@@ -133,7 +134,7 @@ package struct CoordinatorBuild: Codable, Hashable, Sendable {
     }
 }
 
-/// What an operator asked for; may be appended without holding the lease.
+/// An operator's request. It may be appended without holding the lease.
 package struct Request: Codable, Hashable, Sendable {
     package var action: RequestedAction
     /// The operating-system user who asked.
@@ -147,31 +148,31 @@ package struct Request: Codable, Hashable, Sendable {
     }
 }
 
-/// What a person asks of a run. Recorded only where the engine takes it.
+/// What an operator can request from a run. Recorded only if the engine accepts it.
 package enum RequestedAction: Codable, Hashable, Sendable {
     case pause
     case resume
     case abort
-    /// `breakGlass` is the owner who lets it go past guardrails that refuse it.
+    /// `breakGlass` names the owner who lets the rollback ignore guardrails that refuse it.
     case rollback(scope: RollbackScope, breakGlass: Owner?)
     /// Someone repaired the host: capture and compare the full family again.
     case recheck(host: HostName)
-    /// Run the failed step of a host again, or where its steps have passed and their verification has not, every step from `from` on (nil
-    /// is the last). `signedOffBy` is needed unless each is declared idempotent.
+    /// Run the failed step of a host again. If its steps have passed and their verification has not, run every step
+    /// from `from` on (nil is the last). `signedOffBy` is needed unless each step is declared idempotent.
     case rerun(host: HostName, signedOffBy: Owner?, from: StepName? = nil)
-    /// The lower layers may roll back although these hosts of a higher one are not verified.
+    /// The lower layers may roll back although these hosts of a higher layer are not verified.
     case signOff(hosts: [HostName], owner: Owner)
     case rebind(host: HostName, address: String, port: Int, hostKeys: [HostKey])
     case retire(host: HostName, owner: Owner)
     case finalize
-    /// The run changed nothing and never will: its hosts are free.
+    /// The run changed nothing and never will; its hosts are free.
     case cancel
     case supersede(by: RunID)
-    /// An owner's word for one recovery, before or together with it.
+    /// An owner's approval for one recovery, given before it or together with it.
     case approveRecovery(RecoveryApproval)
 }
 
-/// What goes back: a host, a layer, or all that the run touched.
+/// What to roll back: a host, a layer, or everything that the run touched.
 package enum RollbackScope: Codable, Hashable, Sendable {
     case host(name: HostName)
     case layer(name: LayerName)
@@ -182,16 +183,16 @@ package enum RollbackScope: Codable, Hashable, Sendable {
 package struct PreflightRecord: Codable, Hashable, Sendable {
     package var host: HostName
     package var agent: AgentIdentity
-    /// Of the agent's program; nil in records of older coordinators.
+    /// The version of the agent program; nil in records from older coordinators.
     package var agentVersion: String?
     /// The kernel's boot id; a change means a reboot.
     package var bootID: String
     /// The host's wall clock minus the coordinator's.
     package var clockOffsetMilliseconds: Int64
     package var freeDiskMebibytes: Int64
-    /// Empty when the host may take part.
+    /// Empty if the host may take part.
     package var problems: [PreflightProblem]
-    /// What others than root and the agent's account may write of the commands' paths, and who; nil for nothing.
+    /// Which of the commands' paths accounts other than root and the agent's can write, and who; nil for none.
     package var exposedPaths: [String]?
 
     package init(
@@ -210,7 +211,7 @@ package struct PreflightRecord: Codable, Hashable, Sendable {
     }
 }
 
-/// Why a host may take no part, found before anything changes.
+/// Why a host may not take part, found before anything changes.
 package struct PreflightProblem: Codable, Hashable, Sendable {
     package var code: HoldCode
     package var detail: String
@@ -225,10 +226,11 @@ package struct PreflightProblem: Codable, Hashable, Sendable {
 package struct CaptureRecord: Codable, Hashable, Sendable {
     package var purpose: CapturePurpose
     package var capture: Capture
-    /// The last event that was known when it was ordered: it says nothing of what happened after that.
+    /// The last event that was known when the capture was ordered. The capture says nothing about later events.
     package var orderedAfter: UInt64
-    /// What it showed, judged as what follows the event before it; nil where nothing waited for it, where nothing is judged
-    /// (``CapturePurpose/postFailure``, ``CapturePurpose/beforeRollback(attempt:)``), and in records of builds that kept none.
+    /// The verdict on this capture, judged as the next event after the one before it. Nil if nothing was waiting for
+    /// it, if nothing is judged (``CapturePurpose/postFailure``, ``CapturePurpose/beforeRollback(attempt:)``), and in
+    /// records from builds that stored none.
     package var verdict: RecordedVerdict?
 
     package init(
@@ -248,16 +250,16 @@ package enum CapturePurpose: Codable, Hashable, Sendable {
     case drift(attempt: Int)
     /// Warm-up and soak samples after a change.
     case verification(attempt: Int)
-    /// At a batch, layer or the end.
+    /// At a batch, at a layer or at the end.
     case boundary(Boundary)
-    /// What the host looked like when its boundary failed.
+    /// The state of the host when its boundary failed.
     case postFailure
     case beforeRollback(attempt: Int)
     case rollbackVerification(attempt: Int)
-    /// Everything went back: the placements once more, and what layers and fleet say.
+    /// Everything was rolled back: capture the placements once more, plus the layer and fleet evidence.
     case rollbackProof
     case recheck
-    /// After a restart: is what was done still true?
+    /// After a restart: are the earlier results still true?
     case reproof(epoch: Epoch)
 }
 
@@ -272,7 +274,7 @@ package struct DeadlineRecord: Codable, Hashable, Sendable {
     package var kind: Kind
     package var placement: Placement
     package var waitedSeconds: Int
-    /// What was waited for, such as the first unhealthy item.
+    /// What was missing, such as the first unhealthy item.
     package var waitingFor: String
 
     package init(kind: Kind, placement: Placement, waitedSeconds: Int, waitingFor: String) {
@@ -283,9 +285,9 @@ package struct DeadlineRecord: Codable, Hashable, Sendable {
     }
 }
 
-/// A time in which nobody looked, longer than the looks at a placement are apart.
+/// A period without observation, longer than the normal time between two captures of a placement.
 package struct WatchInterruption: Codable, Hashable, Sendable {
-    /// What was not looked at; nil where the driver itself stood still, and so looked at nothing.
+    /// The placement that was not observed; nil if the driver itself was stopped and so observed nothing.
     package var placement: Placement?
     package var seconds: Int
 
@@ -295,7 +297,7 @@ package struct WatchInterruption: Codable, Hashable, Sendable {
     }
 }
 
-/// A host that can not take part any more until someone acts.
+/// A host that cannot take part until someone acts.
 package struct HostLoss: Codable, Hashable, Sendable {
     package var host: HostName
     package var code: HoldCode
@@ -308,7 +310,7 @@ package struct HostLoss: Codable, Hashable, Sendable {
     }
 }
 
-/// What was deleted of a run's raw evidence, by whom and why.
+/// What raw evidence of a run was deleted, by whom and why.
 package struct EvidencePruning: Codable, Hashable, Sendable {
     package var by: String
     package var reason: String

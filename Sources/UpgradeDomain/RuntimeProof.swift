@@ -1,10 +1,10 @@
-/// What must hold of a running component beyond what it says of itself: the chain from an approved commit over the
-/// files on disk to the process that serves.
+/// What must be true of a running component beyond its own answer: the chain from an approved commit through the files
+/// on disk to the process that serves.
 package struct RuntimeProof: Codable, Hashable, Sendable {
     package var source: RuntimeSource
-    /// What each version is made of; at least for source and target.
+    /// The contents of each version; at least for source and target.
     package var approved: [Version: ApprovedRelease]
-    /// Whether the change replaces the process, which then has to have begun after the change did.
+    /// Whether the change replaces the process. If so, the process must have started after the change began.
     package var restarts: Bool
 
     package init(source: RuntimeSource, approved: [Version: ApprovedRelease], restarts: Bool = true) {
@@ -14,11 +14,11 @@ package struct RuntimeProof: Codable, Hashable, Sendable {
     }
 }
 
-/// The identity of one version, as whoever approved the plan approved it.
+/// The identity of one version, as the plan's approvers approved it.
 package struct ApprovedRelease: Codable, Hashable, Sendable {
-    /// SHA-256 of the manifest file, and through it of every file that it lists.
+    /// SHA-256 of the manifest file, which in turn covers every file it lists.
     package var manifest: Digest?
-    /// The commit that the checkout stands at, in full.
+    /// The full commit ID that the checkout must be at.
     package var commit: String?
     /// The container image: its id, or a repository digest such as `registry/name@sha256:...`.
     package var image: String?
@@ -30,17 +30,18 @@ package struct ApprovedRelease: Codable, Hashable, Sendable {
     }
 }
 
-/// The links of the chain that are there to be looked at. The agent looks by itself, without a script of the host.
+/// The links of the chain that can be inspected. The agent inspects them itself, without a script on the host.
 ///
 /// Paths are relative to the host's working directory unless absolute; every text may hold placeholders.
 package struct RuntimeSource: Codable, Hashable, Sendable {
-    /// A file as `sha256sum` writes it; its names are relative to the folder that it really lies in.
+    /// A file in `sha256sum` format. Its names are relative to the folder that really contains it (symbolic links
+    /// resolved).
     package var manifest: String?
     /// A git working copy.
     package var checkout: String?
     /// A file that holds the id of the process.
     package var pidFile: String?
-    /// TCP ports that the process or a child of it must listen on: `8101`, or of one address `10.0.0.5:8101`.
+    /// TCP ports that the process or one of its children must listen on: `8101`, or on one address `10.0.0.5:8101`.
     package var ports: [String]
     package var container: ContainerReference?
     /// A systemd unit of the system manager.
@@ -61,10 +62,10 @@ package struct RuntimeSource: Codable, Hashable, Sendable {
         self.timeoutSeconds = timeoutSeconds
     }
 
-    /// What names a process, so that there is one to look at.
+    /// Whether any field identifies a process to inspect.
     package var namesProcess: Bool { pidFile != nil || !ports.isEmpty || container != nil || unit != nil }
 
-    /// The items that an answer must hold: a link that nobody looked at is no proof.
+    /// The items that an answer must contain. A link that was not inspected proves nothing.
     package var links: [RuntimeLink] {
         var links: [RuntimeLink] = []
         if checkout != nil { links += [.commit, .worktree] }
@@ -93,9 +94,9 @@ package struct RuntimeSource: Codable, Hashable, Sendable {
     package var texts: [String] { [manifest, checkout, pidFile, container?.name, unit].compactMap(\.self) + ports }
 }
 
-/// A container of one engine on the host, looked at through the engine's command.
+/// A container of one engine on the host, inspected with the engine's command.
 package struct ContainerReference: Codable, Hashable, Sendable {
-    /// Whose command is asked.
+    /// The engine whose command is used.
     package enum Engine: String, Codable, Hashable, Sendable, CaseIterable { case docker, podman }
     package var engine: Engine
     package var name: String
@@ -106,25 +107,25 @@ package struct ContainerReference: Codable, Hashable, Sendable {
     }
 }
 
-/// One link of the chain; its description is the key of its item.
+/// One link of the chain. Its description is the key of its item.
 package enum RuntimeLink: Hashable, Sendable, CustomStringConvertible {
-    /// The checkout stands at this commit.
+    /// The checkout is at this commit.
     case commit
     /// No tracked file of the checkout differs from the commit.
     case worktree
     /// The SHA-256 of the manifest.
     case manifest
-    /// Every file of the manifest is what the manifest says.
+    /// Every file in the manifest matches it.
     case files
-    /// There is such a process.
+    /// The process exists.
     case process
-    /// The process runs a file of the manifest, written before it began.
+    /// The process runs a file of the manifest that was written before the process started.
     case program
     /// No program or library that the process has mapped was replaced on disk.
     case mappings
-    /// When the process began.
+    /// When the process started.
     case started
-    /// The process listens on the port that stands at this place of the list, from 1.
+    /// The process listens on the port at this position in the list, counted from 1.
     case port(Int)
     case container
     case image

@@ -1,17 +1,17 @@
-/// What ssh_config(5) said of a host when its inventory was imported, beyond its address, port and user.
+/// What ssh_config(5) said about a host when its inventory was imported, besides its address, port and user.
 package struct SSHSettings: Codable, Hashable, Sendable {
-    /// What the inventory file calls the address; nil where that is the address itself.
+    /// The name that the inventory file uses as the address; nil if it gives the address itself.
     package var alias: String?
-    /// The ssh_config that was read, `none` for none; nil means OpenSSH's own files.
+    /// The ssh_config that was read; `none` if none was read; nil means OpenSSH's default files.
     package var configFile: String?
-    /// Private keys, in the order in which they are tried; empty where ssh_config names none that is not standard, or the
-    /// inventory names one.
+    /// Private keys, in the order they are tried. Empty if ssh_config names only standard ones, or if the inventory
+    /// names one.
     package var identityFiles: [String]
     /// The name under which known_hosts files list the host's keys; nil means its address and port.
     package var hostKeyAlias: String?
-    /// The way as ssh_config says it, where the inventory leaves it open.
+    /// The jump route from ssh_config, if the inventory does not set one.
     package var proxyJump: String?
-    /// Options that ssh_config sets and that are not followed, by their names in ssh_config(5).
+    /// Options that ssh_config sets but Lockflight does not follow, by their names in ssh_config(5).
     package var notHonoured: [String]
 
     package init(

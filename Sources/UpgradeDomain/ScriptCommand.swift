@@ -10,8 +10,8 @@ package struct ScriptCommand: Codable, Hashable, Sendable {
     package var workingDirectory: String?
     package var environment: [String: String]
     package var timeoutSeconds: Int
-    /// The script whose content is the instrument: its SHA-256 is recorded with each execution. Nil means the
-    /// first argument that looks like a path (a slash, no white space), or the executable.
+    /// The script whose content is the instrument: its SHA-256 is recorded with each execution. Nil means the first
+    /// argument that looks like a path (a slash, no white space), or the executable.
     package var script: String?
 
     package init(
@@ -25,22 +25,23 @@ package struct ScriptCommand: Codable, Hashable, Sendable {
         self.script = script
     }
 
-    /// The path of the script this command executes, as written in the plan.
+    /// The path of the script that this command executes, as written in the plan.
     package var scriptPath: String {
         script ?? arguments.first { $0.holds(anyOf: "/") && !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
             ?? arguments[0]
     }
 
-    /// The words that may be the script of a way back, the likeliest first; which one is, a host tells by its files. ``scriptPath`` takes
-    /// the first with a slash, which is the interpreter in `/bin/bash ./rollback.sh`, and stays as it is: its digest is recorded.
+    /// The arguments that may be the script of a rollback, the most likely first. The host checks its files to find
+    /// which one it is. ``scriptPath`` takes the first with a slash, which is the interpreter in `/bin/bash
+    /// ./rollback.sh`. It must not change, because its digest is recorded.
     package var wayBackWords: [String] {
         if let script { return [script] }
         let words = arguments.filter { !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
         return words.filter { $0.holds(anyOf: "/") } + words.filter { !$0.holds(anyOf: "/") }
     }
 
-    /// Whether a shell takes what it runs from an argument, which says of no file that it is the script: `bash -c '...'`, also behind
-    /// another program: `sudo -n bash -c '...'`.
+    /// Whether a shell takes its code from an argument, so that no file can be identified as the script: `bash -c
+    /// '...'`, also after another program: `sudo -n bash -c '...'`.
     package var isShellText: Bool {
         guard script == nil, let shell = arguments.firstIndex(where: ScriptCommand.isShell) else { return false }
         return arguments[(shell + 1)...].contains {
@@ -54,12 +55,12 @@ package struct ScriptCommand: Codable, Hashable, Sendable {
     }
 }
 
-/// What is kept for one command of the way back, so that it can run whatever the change does to its script.
+/// What to keep for one command of the rollback, so that it can run whatever the change does to its script.
 package struct KeepOrder: Codable, Hashable, Sendable {
     package var command: ScriptCommand
     /// Files and folders that it needs, relative to the host's working directory; empty for its script's folder.
     package var paths: [String]
-    /// Where its folder is more than is kept, the script alone will do; nil for no.
+    /// If the script's folder is too large to keep, keeping the script alone is enough; nil means no.
     package var scriptWillDo: Bool?
 
     package init(command: ScriptCommand, paths: [String] = [], scriptWillDo: Bool? = nil) {
@@ -69,7 +70,7 @@ package struct KeepOrder: Codable, Hashable, Sendable {
     }
 }
 
-/// What `${...}` stands for in a plan's commands and URLs, for one placement, and in an inventory's texts, for one host.
+/// The values of `${...}` in a plan's commands and URLs, for one placement, and in an inventory's texts, for one host.
 package struct PlaceholderValues: Hashable, Sendable {
     private let values: [String: String]
 
@@ -85,7 +86,7 @@ package struct PlaceholderValues: Hashable, Sendable {
         self.values = values
     }
 
-    /// What an inventory's texts may hold of the host that they are for; `layer` where they are for one.
+    /// The placeholders that an inventory's texts may use for their host; `layer` if the text is for one layer.
     package init(host: HostName, address: String, variables: [String: String], layer: LayerName? = nil) {
         var values = ["host": host.rawValue, "address": address]
         values["layer"] = layer?.rawValue
@@ -93,7 +94,7 @@ package struct PlaceholderValues: Hashable, Sendable {
         self.values = values
     }
 
-    /// The host and port of an `http` or `https` URL (RFC 3986, 3.2), the scheme's own port where it names none.
+    /// The host and port of an `http` or `https` URL (RFC 3986, 3.2), with the scheme's default port if it names none.
     static func authority(of url: String) -> String? {
         let plain = url.rest(after: "http://")
         guard let rest = plain ?? url.rest(after: "https://") else { return nil }
@@ -103,12 +104,12 @@ package struct PlaceholderValues: Hashable, Sendable {
         return authority + (plain == nil ? ":443" : ":80")
     }
 
-    /// The names that a text uses and nothing defines, in order of appearance.
+    /// The names that a text uses but that are not defined, in order of appearance.
     package func unknownNames(in text: String) -> [String] {
         Placeholder.names(in: text).filter { values[$0] == nil }
     }
 
-    /// The text with every known placeholder replaced, once; a replaced value is not expanded again.
+    /// The text with every known placeholder replaced once. A replaced value is not expanded again.
     package func expand(_ text: String) -> String {
         Placeholder.replace(in: text) { values[$0] }
     }
@@ -124,7 +125,7 @@ package struct PlaceholderValues: Hashable, Sendable {
     }
 }
 
-/// The `${name}` syntax of plan texts. `$${` is a literal `${`, and so is one that no `}` follows.
+/// The `${name}` syntax of plan texts. `$${` is a literal `${`, and so is a `${` without a closing `}`.
 package enum Placeholder {
     /// The names in a text, in order of appearance.
     package static func names(in text: String) -> [String] {

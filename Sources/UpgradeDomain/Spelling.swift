@@ -1,8 +1,8 @@
 extension StringProtocol {
-    /// Whether two texts are the same as they are written; Swift's own `==` holds different spellings of a letter for equal.
+    /// Whether two texts have the same bytes. Swift's own `==` treats different encodings of a letter as equal.
     package func isSpelled(_ other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
 
-    /// Without the difference between A to Z and a to z; everything else stays as it is written.
+    /// Lower-cases A to Z only; everything else stays unchanged.
     package var lowercasedASCII: String {
         String(decoding: utf8.map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 }, as: UTF8.self)
     }

@@ -13,7 +13,7 @@ package struct Surface: Codable, Hashable, Sendable {
     }
 }
 
-/// What a surface speaks for, and so how often it is captured.
+/// The scope of a surface, which decides how often it is captured.
 package enum SurfaceScope: Codable, Hashable, Sendable {
     /// Captured on every placement.
     case host
@@ -23,19 +23,19 @@ package enum SurfaceScope: Codable, Hashable, Sendable {
     case fleet(vantage: HostName)
 }
 
-/// Where a surface's raw answer comes from; all are captured by the agent, on the host.
+/// Where a surface's raw answer comes from. The agent captures all of them on the host.
 package enum SurfaceSource: Codable, Hashable, Sendable {
     case http(HTTPSource)
     case command(ScriptCommand)
-    /// The agent looks at files, processes and sockets itself; answers items.
+    /// The agent inspects files, processes and sockets itself and answers with items.
     case runtime(RuntimeSource)
 
-    /// How often a second the whole fleet may ask for it; nil for as often as it likes.
+    /// How many requests per second the whole fleet may send for it; nil for no limit.
     package var fleetRequestsPerSecond: Int? {
         if case .http(let http) = self { http.fleetRequestsPerSecond } else { nil }
     }
 
-    /// Whether a program on the host answers, by what it prints and how it exits.
+    /// Whether a program on the host answers, with its output and exit code.
     package var isCommand: Bool { if case .command = self { true } else { false } }
 
     /// For the whole answer.
@@ -53,17 +53,18 @@ package struct HTTPSource: Codable, Hashable, Sendable {
     /// May hold placeholders; usually `${baseURL}/...`.
     package var url: String
     package var headers: [String: String]
-    /// Headers whose values stand in files on the host; they are read there and never leave it.
+    /// Headers whose values are stored in files on the host. They are read there and never leave it.
     package var secretHeaders: [String: SecretReference]
-    /// The statuses that count as an answer; any other is *unknown*.
+    /// The statuses that count as an answer. Any other status is *unknown*.
     package var acceptedStatuses: [Int]
     /// For all attempts together.
     package var timeoutSeconds: Int
-    /// How often a 429 is asked again, after the pause that it names; then it is an answer like any other.
+    /// How often to retry after a 429, each time after the pause it names. After that, the 429 counts as any other
+    /// answer.
     package var retriesWhenLimited: Int
-    /// How many requests the whole fleet may send in a second, for hosts that share one API; nil for no limit.
+    /// How many requests per second the whole fleet may send, for hosts that share one API; nil for no limit.
     package var fleetRequestsPerSecond: Int?
-    /// For `https`; nil trusts what the host trusts.
+    /// For `https`; nil uses the host's own trust store.
     package var tls: TLSOptions?
 
     package init(
@@ -83,7 +84,7 @@ package struct HTTPSource: Codable, Hashable, Sendable {
 }
 
 extension HTTPSource {
-    /// What is left out has its default, so that a person can type a request.
+    /// Missing fields get defaults, so that a person can type a request.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         func value<Value: Decodable>(_ key: CodingKeys, or fallback: Value) throws -> Value {
@@ -100,11 +101,11 @@ extension HTTPSource {
     }
 }
 
-/// A secret by reference: where it stands on the host, never what it is.
+/// A secret by reference: where it is stored on the host, never its value.
 package struct SecretReference: Codable, Hashable, Sendable {
-    /// An absolute path on the host; the file's text without the white space around it.
+    /// An absolute path on the host. The value is the file's text without surrounding white space.
     package var file: String
-    /// Put in front, such as `Bearer `.
+    /// Added in front, such as `Bearer `.
     package var prefix: String
 
     package init(file: String, prefix: String = "") {
@@ -113,7 +114,7 @@ package struct SecretReference: Codable, Hashable, Sendable {
     }
 }
 
-/// What a TLS connection trusts and shows, as files on the host. Verification can not be turned off.
+/// What a TLS connection trusts and presents, as files on the host. Verification cannot be turned off.
 package struct TLSOptions: Codable, Hashable, Sendable {
     package var caFile: String?
     package var certificateFile: String?

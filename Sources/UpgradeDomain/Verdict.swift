@@ -1,8 +1,8 @@
-/// What a judgement found wrong, first things first.
+/// What a judgement found wrong; the first problem found.
 package struct Problem: Codable, Hashable, Sendable {
     package var code: HoldCode
     package var detail: String
-    /// The divergent item, where there is one.
+    /// The divergent item, if there is one.
     package var item: ItemDelta?
 
     package init(_ code: HoldCode, _ detail: String, item: ItemDelta? = nil) {
@@ -12,14 +12,14 @@ package struct Problem: Codable, Hashable, Sendable {
     }
 }
 
-/// What a capture shows of its subject.
+/// The result of judging a capture of its subject.
 package enum Verdict: Hashable, Sendable {
-    /// It is what it should be.
+    /// It is as it should be.
     case pass
-    /// It is already what the change leads to, through the run before: nothing is changed there.
+    /// The previous run already brought it to the target; nothing is changed there.
     case adopt
     case fail(Problem)
-    /// Nobody can tell. Never a pass.
+    /// The result cannot be determined. Never a pass.
     case inconclusive(Problem)
 
     package var problem: Problem? {
@@ -30,9 +30,10 @@ package enum Verdict: Hashable, Sendable {
     }
 }
 
-/// A verdict as it is recorded with its capture. Whoever reads the record goes by it and never judges the capture again.
+/// A verdict as recorded with its capture. Readers of the record use this verdict and never judge the capture again.
 package struct RecordedVerdict: Hashable, Sendable {
-    /// The number of the rules that were applied, from 1; for people, as the verdict counts whatever they were.
+    /// The number of the rules that were applied, from 1. For information only; the verdict counts whatever the rules
+    /// were.
     package var rules: Int
     package var verdict: Verdict
 

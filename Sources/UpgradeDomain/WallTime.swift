@@ -1,7 +1,7 @@
-/// A point of wall-clock time: milliseconds since 1970, UTC, up to the end of the year 9999. For display, evidence age and
-/// approval validity only.
+/// A point in wall-clock time: milliseconds since 1970, UTC, up to the end of the year 9999. Only for display, evidence
+/// age and approval validity.
 ///
-/// The range is what RFC 3339 can write, and so narrow that the difference of two times always fits.
+/// The range is what RFC 3339 can express. It is small enough that the difference of two times always fits.
 package struct WallTime: Hashable, Comparable, Sendable, Codable {
     package static let range: ClosedRange<Int64> = 0...253_402_300_799_999
 
@@ -18,7 +18,7 @@ package struct WallTime: Hashable, Comparable, Sendable, Codable {
         self.milliseconds = min(max(milliseconds, WallTime.range.lowerBound), WallTime.range.upperBound)
     }
 
-    /// What lies outside of the range is refused, and clamped where the decoder reads what was stored before there was one.
+    /// Times outside the range are refused. They are clamped if the decoder reads data from before the range existed.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let number = try container.decode(Int64.self)
@@ -32,19 +32,19 @@ package struct WallTime: Hashable, Comparable, Sendable, Codable {
         }
     }
 
-    /// Ends at the ends of the range.
+    /// Clamped to the range.
     package func advanced(bySeconds seconds: Int) -> WallTime {
         let (span, isTooLong) = Int64(seconds).multipliedReportingOverflow(by: 1_000)
         return advanced(byMilliseconds: isTooLong ? (seconds < 0 ? .min : .max) : span)
     }
 
-    /// Ends at the ends of the range.
+    /// Clamped to the range.
     package func advanced(byMilliseconds span: Int64) -> WallTime {
         let (sum, isBeyond) = milliseconds.addingReportingOverflow(span)
         return WallTime(clamping: isBeyond ? .max : sum)
     }
 
-    /// Negative where the other is later.
+    /// Negative if the other time is later.
     package func milliseconds(since other: WallTime) -> Int64 { milliseconds - other.milliseconds }
 
     package func encode(to encoder: any Encoder) throws {
@@ -146,7 +146,8 @@ package struct WallTime: Hashable, Comparable, Sendable, Codable {
 }
 
 extension [CodingUserInfoKey: Any] {
-    /// Whether a decoder reads what was stored before its numbers had ranges: then the nearest allowed one is taken.
+    /// Whether a decoder reads data that was stored before its numbers had ranges. If so, the nearest allowed value is
+    /// used.
     package var clampsNumbers: Bool { CodingUserInfoKey.clampsNumbers.map { self[$0] != nil } ?? false }
 }
 

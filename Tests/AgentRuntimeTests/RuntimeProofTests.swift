@@ -100,7 +100,7 @@ import UpgradeDomain
             let byPID = try stack.items { $0.pidFile = path }
             #expect(byPID.values.contains { $0.value.contains("\(path) can not be read") }, "\(byPID)")
             let byManifest = try stack.items { $0.manifest = path }
-            #expect(byManifest.values.contains { $0.value.contains("is no ordinary file") }, "\(byManifest)")
+            #expect(byManifest.values.contains { $0.value.contains("is not a regular file") }, "\(byManifest)")
         }
         // A file that the manifest lists.
         try stack.shell("cd current && f=$(sed -n '1s/^.\\{66\\}//p' manifest.sha256) && rm \"$f\" && mkfifo \"$f\"")
@@ -123,7 +123,7 @@ import UpgradeDomain
 
     /// What breaks which link, and the expected message.
     static let breaks: [(what: String, shell: String, link: String, says: String, health: Health)] = [
-        ("edited", "echo '#' >> releases/1/service.py", "files", "service.py is not what", .unhealthy),
+        ("edited", "echo '#' >> releases/1/service.py", "files", "service.py does not match", .unhealthy),
         ("edited", "echo '#' >> releases/1/service.py", "program", "after process", .unhealthy),
         ("removed", "rm releases/1/sleeper", "files", "sleeper is missing", .unhealthy),
         ("unreadable", "rm releases/1/sleeper && mkdir releases/1/sleeper", "files", "can not be read", .unknown),
@@ -132,8 +132,8 @@ import UpgradeDomain
         ("no manifest", "rm releases/1/manifest.sha256", "program", "no manifest", .unknown),
         ("damaged", "echo service.py > releases/1/manifest.sha256", "manifest", "line 1", .unknown),
         ("empty", ": > releases/1/manifest.sha256", "files", "lists no file", .unknown),
-        ("gone", "echo 999999999 > run/pid", "process", "does not run", .unhealthy),
-        ("gone", "echo 999999999 > run/pid", "started", "does not run", .unhealthy),
+        ("gone", "echo 999999999 > run/pid", "process", "is not running", .unhealthy),
+        ("gone", "echo 999999999 > run/pid", "started", "is not running", .unhealthy),
         ("no pid", "echo none > run/pid", "process", "holds no process id", .unknown),
     ]
 
@@ -151,11 +151,11 @@ import UpgradeDomain
         let stack = try Stack()
         let other = try stack.run(["sleep", "600"])
         try stack.name(other.processIdentifier)
-        #expect(try stack.items()["port 1"]?.value.hasPrefix("another process") == true)
+        #expect(try stack.items()["port 1"]?.value.hasPrefix("a process other than") == true)
         try stack.name(stack.service.processIdentifier)
         let silent = try stack.items { $0.ports = [stack.port, "1"] }
         #expect(silent["port 1"]?.health == .healthy)
-        #expect(silent["port 2"] == EvidenceItem(key: "port 2", value: "nobody listens on 1", health: .unhealthy))
+        #expect(silent["port 2"] == EvidenceItem(key: "port 2", value: "no process listens on 1", health: .unhealthy))
         let nobody = try stack.items {
             $0.ports = ["1"]
             $0.pidFile = nil
@@ -243,7 +243,7 @@ import UpgradeDomain
         let intact = try differing()
         #expect(intact.count == 1 && intact[0].hasPrefix("releases/2/manifest.sha256 is "), "\(intact)")
         try stack.shell("echo '#' >> releases/1/service.py")
-        #expect(try differing().contains("releases/1/manifest.sha256: service.py is not what the manifest says"))
+        #expect(try differing().contains("releases/1/manifest.sha256: service.py does not match the manifest"))
     }
 
     // MARK: Recorded outputs

@@ -463,7 +463,7 @@ import UpgradeDomain
             throw Surprise("no answer")
         }
         #expect(found.missingScripts.isEmpty == isTaken, "\(found.missingScripts)")
-        if !isTaken { #expect(found.missingScripts[0].contains("in which no file of it is known as the script")) }
+        if !isTaken { #expect(found.missingScripts[0].contains("which names none of these files as its script")) }
     }
 
     @Test(arguments: ["/etc", "..", "scripts/../..", ".", ""])

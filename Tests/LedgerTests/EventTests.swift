@@ -54,7 +54,7 @@ struct EventTests {
         let capture = Capture(subject: .layer("a/b"), takenAt: Fixture.now, surfaces: [])
         let captured = RunEvent.captured(CaptureRecord(purpose: .baseline, capture: capture, orderedAfter: 1))
         let error = await #expect(throws: LedgerError.self) { try await ledger.record([captured], lease: lease.epoch) }
-        #expect(error?.message.contains("reads back as something else") == true)
+        #expect(error?.message.contains("does not read back as the same value") == true)
         #expect(try await ledger.headSequence(of: "r-one") == 1)
         try await ledger.record([record(9_007_199_254_740_991)], lease: lease.epoch)
         #expect(try await fixture.open().events(of: "r-one").count == 2)

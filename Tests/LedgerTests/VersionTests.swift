@@ -18,7 +18,7 @@ struct VersionTests {
         let ledger = try await fixture.open()
         let error = await #expect(throws: LedgerError.self) { try await ledger.events(of: "r-one") }
         #expect(error?.code == .newerSchema)
-        #expect(error?.message.contains("Event 2 of the run r-one has the newer shape 9") == true)
+        #expect(error?.message.contains("Event 2 of the run r-one has the newer format 9") == true)
         // Older events can still be read, and nothing was changed.
         #expect(try await ledger.events(of: "r-one", limit: 1).count == 1)
         #expect(try await ledger.headSequence(of: "r-one") == 2)

@@ -49,7 +49,7 @@ struct LoginTests {
                     #expect(error.message.contains("\(tried.path) (ssh-ed25519 \(tried.fingerprint)): refused"))
                 }
                 #expect(!error.message.contains(strangers[3].path))
-                #expect(error.message.contains("; not tried, as a server counts refusals: 3 more"))
+                #expect(error.message.contains("; not tried, because a server counts refusals: 3 more"))
                 #expect(error.message.contains("ssh-copy-id -i \(strangers[0].path) -p \(server.port)"))
                 try await eventually("the server notices") { server.log.contains("Connection closed by") }
                 #expect(refusalCount(server) == 3)

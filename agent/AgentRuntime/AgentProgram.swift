@@ -25,11 +25,12 @@ package enum AgentProgram {
 
     /// Runs the command that the arguments name.
     ///
-    /// - Returns: the exit code: 0, 64 for a wrong command line, 70 when a supervisor could not do its work.
+    /// - Returns: the exit code: 0, 64 for an invalid command line, 70 if a supervisor could not do its work.
     package static func run(arguments: [String]) -> Int32 {
-        // A reader that is gone is an error of write(2), not the end of the process.
+        // A closed reader is an error of write(2), not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        // So is a file that may not grow any more; scripts get both signals' ordinary meaning back.
+        // A file that may not grow any more is also only an error. Scripts get the default handling of both signals
+        // back.
         signal(SIGXFSZ, SIG_IGN)
         switch Array(arguments.dropFirst()) {
         case ["serve"]:
@@ -56,7 +57,7 @@ package enum AgentProgram {
             try supervisor.run()
             return 0
         } catch {
-            // Nobody listens: the missing record speaks.
+            // There is no one to report to; the missing record shows it.
             return 70
         }
     }

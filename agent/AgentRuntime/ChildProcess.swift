@@ -14,7 +14,7 @@ enum ProcessEnd: Hashable, Sendable {
     }
 }
 
-/// A child that leads its own process group and waits to be released before it executes anything.
+/// A child that leads its own process group and waits for ``release()`` before it executes anything.
 struct ChildProcess: Sendable {
     let identity: ProcessIdentity
     private let control: Int32
@@ -24,7 +24,7 @@ struct ChildProcess: Sendable {
         case withOutput, discarded
         case to(Int32)
 
-        /// -1 stands for /dev/null.
+        /// -1 means /dev/null.
         fileprivate func descriptor(_ output: Int32?) -> Int32 {
             switch self {
             case .withOutput: output ?? -1
@@ -34,11 +34,11 @@ struct ChildProcess: Sendable {
         }
     }
 
-    /// Forks the child; it is gated until ``release()``.
+    /// Forks the child. It is blocked until ``release()``.
     ///
     /// - Parameters:
-    ///   - output: becomes descriptors 1 and 2; nil stands for /dev/null.
-    ///   - errors: becomes descriptor 2 in place of `output`.
+    ///   - output: becomes descriptors 1 and 2; nil means /dev/null.
+    ///   - errors: becomes descriptor 2 instead of `output`.
     ///   - passed: becomes descriptor 3.
     init(
         executable: String, arguments: [String], environment: [String: String], workingDirectory: String?,
@@ -62,31 +62,32 @@ struct ChildProcess: Sendable {
         }
         guard result >= 0 else { throw Refusal.system(-result, "start a process") }
         control = result
-        // The child is gated, so it is there.
+        // The child is blocked, so it exists.
         identity = ProcessTable.identity(of: pid) ?? ProcessIdentity(pid: pid, startTicks: 0)
     }
 
-    /// Lets the child execute; 0, or the errno that kept it from doing so.
+    /// Lets the child execute; 0, or the errno that prevented it.
     func release() -> Int32 { clinux_release(control) }
 
-    /// Ends the child before it was released.
+    /// Ends the child before it is released.
     func abandon() {
         close(control)
         _ = wait(atMost: AgentLimits.killGrace)
     }
 
-    /// Waits for the end of the child itself; nil when it still runs.
+    /// Waits for the end of the child itself; nil if it is still running.
     func wait(atMost duration: Duration) -> ProcessEnd? {
         var status: Int32 = 0
         let result = clinux_wait(identity.pid, Int32(clamping: duration.wholeMilliseconds), &status)
-        // A child that can not be waited for is gone, and with it the way it ended.
+        // A child that cannot be waited for is gone, and how it ended is lost.
         return result == 0 ? nil : result < 0 ? .signaled(signal: 0) : ProcessEnd(waitStatus: status)
     }
 
-    /// Ends the whole process group: SIGTERM, a grace, SIGKILL, a grace. Processes that left the group live on.
+    /// Ends the whole process group: SIGTERM, a grace period, SIGKILL, a grace period. Processes that left the group
+    /// continue to run.
     ///
     /// - Parameter alreadyEnded: whether the child itself was reaped.
-    /// - Returns: whether a member survived, as one in an uninterruptible system call does.
+    /// - Returns: whether a member survived, for example in an uninterruptible system call.
     func endGroup(alreadyEnded: Bool) -> Bool {
         var reaped = alreadyEnded
         for (signal, grace) in [(SIGTERM, AgentLimits.terminationGrace), (SIGKILL, AgentLimits.killGrace)] {

@@ -9,7 +9,7 @@ extension WallTime {
         return WallTime(time)
     }
 
-    /// A file system may say any number of seconds.
+    /// A file system may report any number of seconds.
     init(_ time: timespec) {
         let (milliseconds, isBeyond) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000)
         let nearest = isBeyond ? (time.tv_sec < 0 ? Int64.min : .max) : milliseconds
@@ -17,8 +17,8 @@ extension WallTime {
     }
 }
 
-/// A point of time since this boot that sleep and clock jumps do not move (`CLOCK_BOOTTIME`, clock_gettime(2)); the
-/// same for every process of the machine, so it can be kept in a file together with the boot id.
+/// A point in time since this boot that sleep and clock jumps do not affect (`CLOCK_BOOTTIME`, clock_gettime(2)). It is
+/// the same for every process of the machine, so it can be stored in a file together with the boot ID.
 package struct BootTime: Codable, Hashable, Comparable, Sendable {
     package var milliseconds: Int64
 
@@ -37,7 +37,7 @@ extension Duration {
     var wholeMilliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
 }
 
-/// A point of monotonic time by which something must have ended.
+/// A point in monotonic time by which something must have ended.
 struct Deadline: Sendable {
     private let instant: ContinuousClock.Instant
 
@@ -45,17 +45,17 @@ struct Deadline: Sendable {
 
     var hasPassed: Bool { ContinuousClock.now >= instant }
 
-    /// What is left in whole seconds, rounded down, at least zero.
+    /// The remaining time in whole seconds, rounded down, at least zero.
     var remainingWholeSeconds: Int { max(0, Int(ContinuousClock.now.duration(to: instant).components.seconds)) }
 
-    /// What is left, at least zero and at most `most`, in whole milliseconds rounded up.
+    /// The remaining time, at least zero and at most `most`, in whole milliseconds rounded up.
     func remainingMilliseconds(atMost most: Duration) -> Int32 {
         let left = min(ContinuousClock.now.duration(to: instant), most)
         return left <= .zero ? 0 : Int32(clamping: left.wholeMilliseconds + 1)
     }
 }
 
-/// Blocks this thread until the next look at something that gives no notice.
+/// Blocks this thread until the next poll of something that gives no notification.
 func pauseBeforeNextLook() {
     pause(AgentLimits.pollInterval)
 }
@@ -67,5 +67,5 @@ func pause(_ duration: Duration) {
     nanosleep(&interval, nil)
 }
 
-/// The digits of a system error and its words, such as `No such file or directory (2)`.
+/// The text and the number of a system error, such as `No such file or directory (2)`.
 func systemErrorText(_ code: Int32) -> String { "\(String(cString: strerror(code))) (\(code))" }

@@ -3,28 +3,28 @@ import ContentDigest
 import Glibc
 import UpgradeDomain
 
-/// What a command said, or why it said nothing.
+/// The answer of a command, or why there is none.
 struct CommandAnswer: Sendable {
     var end: ProcessEnd?
     /// The first bytes of its standard output.
     var output: [UInt8] = []
     var isTruncated = false
-    /// The last bytes of its standard error, where they were asked for.
+    /// The last bytes of its standard error, if they were requested.
     var errors: [UInt8] = []
     var errorsBeginCut = false
     var failure: UnknownReason?
-    /// Of the script that answered, where that was asked for.
+    /// The digest of the script that answered, if it was requested.
     var instrumentDigest: Digest?
 }
 
-/// Runs a command that only looks, and takes its standard output.
+/// Runs a read-only command and captures its standard output.
 enum CommandCapture {
-    /// Runs the command to its end or deadline, then ends its process group at the deadline.
+    /// Runs the command to its end or deadline. At the deadline it ends the command's process group.
     ///
     /// Output past the limit is read and dropped, so that the command can end by itself.
     ///
     /// - Parameters:
-    ///   - vouches: digests the script; an answer while which it was replaced is none.
+    ///   - vouches: digests the script; if the script was replaced while it ran, there is no answer.
     ///   - errorBytes: how much of the end of its standard error is kept; 0 discards it.
     static func run(
         _ setting: CommandSetting, limitBytes: Int = ProtocolLimits.surfaceBytes, vouches: Bool = false,
@@ -59,7 +59,7 @@ enum CommandCapture {
             isWanted: isWanted)
         answer.instrumentDigest = instrument?.digest
         if instrument?.isReplaced == true {
-            let words = "\(setting.script) was replaced or touched while it ran, so what answered is not known"
+            let words = "\(setting.script) was replaced or touched while it ran, so the file that answered is not known"
             answer.failure = answer.failure ?? failed(.untrusted, words).failure
         }
         return answer
@@ -74,7 +74,7 @@ enum CommandCapture {
         var isOpen = true
         var errors = errors
         while true {
-            // Asked before the pipe is emptied: what an ended command wrote is all there.
+            // Checked before the pipe is emptied, so that everything an ended command wrote is included.
             let pause = isOpen ? .zero : AgentLimits.pollInterval
             answer.end = child.wait(atMost: pause)
             if isOpen {
@@ -103,11 +103,11 @@ enum CommandCapture {
         let survivors = child.endGroup(alreadyEnded: false)
         answer.failure = UnknownReason(
             .timedOut,
-            "no end within \(timeout.components.seconds) s" + (survivors ? "; a process of it would not die" : ""))
+            "no end within \(timeout.components.seconds) s" + (survivors ? "; a process of it survived" : ""))
         return answer
     }
 
-    /// Takes what is in the pipe; false once it is closed.
+    /// Reads what is in the pipe; false once it is closed.
     private static func drain(
         _ descriptor: Int32, until deadline: Deadline, _ take: (ArraySlice<UInt8>) -> Void
     ) -> Bool {
@@ -126,12 +126,12 @@ enum CommandCapture {
     }
 }
 
-/// A pipe of which only our end does not block: the command gets an ordinary one.
+/// A pipe that is non-blocking only on this end; the command gets an ordinary one.
 private struct CapturePipe {
     let ours: Int32
     let theirs: Int32
 
-    /// Nil where the system has none left; `errno` says why.
+    /// Nil if the system has none left; `errno` says why.
     init?() {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return nil }

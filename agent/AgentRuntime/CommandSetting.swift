@@ -2,20 +2,20 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// A command as this host will execute it: absolute paths, the whole environment.
+/// A command as this host will execute it: absolute paths and the complete environment.
 struct CommandSetting: Sendable {
     var arguments: [String]
     var environment: [String: String]
     var workingDirectory: String
     var timeout: Duration
-    /// Where the script is whose content is the instrument.
+    /// The path of the script whose content is the instrument.
     var script: String
 
     private static let standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     /// - Parameters:
     ///   - hostDirectory: the host's working directory, absolute.
-    ///   - additions: variables of the agent's own; the command's override them.
+    ///   - additions: variables that the agent sets; the command's own override them.
     init(_ command: ScriptCommand, hostDirectory: String, additions: [String: String] = [:]) {
         var environment = ["PATH": CommandSetting.standardPath, "LANG": "C.UTF-8", "HOME": "/"]
         for name in ["PATH", "HOME", "USER", "LOGNAME", "LANG"] {
@@ -31,10 +31,10 @@ struct CommandSetting: Sendable {
         script = located(command.scriptPath) ?? absolutePath(command.scriptPath, in: workingDirectory)
     }
 
-    /// Where the executable is: as written when it has a slash, else the first match in the command's PATH.
+    /// The path of the executable: as written if it has a slash, else the first match in the command's PATH.
     var executable: String? { located(arguments[0]) }
 
-    /// The file that a word of the command means; nil for a bare word that is nowhere in PATH.
+    /// The file that an argument of the command means; nil for a bare name that is not in PATH.
     private func located(_ word: String) -> String? {
         if word.holds(anyOf: "/") { return absolutePath(word, in: workingDirectory) }
         for directory in (environment["PATH"] ?? "").fields(separatedBy: ":") {
@@ -45,7 +45,7 @@ struct CommandSetting: Sendable {
     }
 }
 
-/// A path as an absolute one, taken from a directory unless it is one. `..` and links are left to the kernel.
+/// An absolute path; a relative one is taken from the directory. `..` and links are left to the kernel.
 func absolutePath(_ path: String, in directory: String) -> String {
     let whole = path.begins(with: "/") ? path : "\(directory)/\(path)"
     return "/" + whole.fields(separatedBy: "/").filter { $0 != "." }.joined(separator: "/")

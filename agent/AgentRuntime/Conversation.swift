@@ -1,15 +1,15 @@
 package import AgentProtocol
 import UpgradeDomain
 
-/// One session's requests, in order, and what is to be done about each: a value, so that the same answers are given
-/// over a pipe and in a simulation.
+/// One session's requests, in order, and what to do about each. It is a value, so that a pipe and a simulation give the
+/// same answers.
 package struct Conversation: Sendable {
     package enum Step: Sendable {
         case reply(AgentReply)
-        /// A supervisor was started, which its parent has to reap.
+        /// A supervisor was started, which its parent must reap.
         case supervise(pid: Int32, AgentReply)
         case preflight(PreflightRequest, Session)
-        /// To be answered beside what comes next.
+        /// To be answered in parallel with the next requests.
         case capture(CaptureRequest, Session)
         case attach(AttachRequest, Session)
     }
@@ -22,7 +22,7 @@ package struct Conversation: Sendable {
         session = Session(begunAt: agent.state.machine.bootTime)
     }
 
-    /// Takes the next line in. Nil for a blank one.
+    /// Processes the next line. Nil for a blank one.
     package mutating func take(_ line: Result<[UInt8], LineError>) -> (id: UInt32, step: Step)? {
         if case .success(let bytes) = line, bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0d || $0 == 0x09 }) { return nil }
         let frame: RequestFrame

@@ -4,12 +4,12 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// HTTP through the host's own curl, where TLS or a name needs the host's trust store or resolver.
+/// HTTP through the host's own curl, used if TLS or a name needs the host's trust store or resolver.
 enum CurlCapture {
     static func run(
         _ source: HTTPSource, workingDirectory: String, limitBytes: Int, isWanted: () -> Bool
     ) -> HTTPAnswer {
-        // Arguments can be read by everybody on the host.
+        // Every user on the host can read a process's arguments.
         guard let headers = HeaderFile(source.headers) else {
             return .failed(.notRun, "no room for a request's headers: \(systemErrorText(errno))")
         }
@@ -33,7 +33,7 @@ enum CurlCapture {
         }
     }
 
-    /// Why there is no answer, in curl's own sentence, and what can be done about it.
+    /// Why there is no answer, with curl's own message, and what can be done about it.
     static func failure(of source: HTTPSource, _ code: Int, saying output: [UInt8]) -> UnknownReason {
         let said = String(decoding: output, as: UTF8.self).lines.last { $0.begins(with: "curl: (") }
         let words =
@@ -48,7 +48,7 @@ enum CurlCapture {
         }
     }
 
-    /// The command line: no configuration file, no proxy, no redirects, headers in front of the body.
+    /// The command line: no configuration file, no proxy, no redirects, headers before the body.
     static func arguments(for source: HTTPSource, headers: String) -> [String] {
         var arguments = [
             "curl", "--disable", "--silent", "--show-error", "--stderr", "-", "--include", "--globoff", "--noproxy",
@@ -68,7 +68,7 @@ enum CurlCapture {
         return arguments + ["--url", source.url]
     }
 
-    /// Reads `HTTP/x NNN ...`, headers, an empty line and the body; heads of 1xx announcements come before.
+    /// Reads `HTTP/x NNN ...`, headers, an empty line and the body. The heads of 1xx responses come first.
     static func parse(_ output: [UInt8], isTruncated: Bool) -> HTTPAnswer {
         var rest = output[...]
         while true {
@@ -77,7 +77,7 @@ enum CurlCapture {
             guard words.count >= 2, words[0].starts(with: Array("HTTP/".utf8)),
                 let status = Int(String(decoding: words[1].prefix(3), as: UTF8.self)),
                 let end = endOfHead(rest)
-            else { return .failed(.unreachable, "curl's output is no HTTP answer") }
+            else { return .failed(.unreachable, "curl's output is not an HTTP answer") }
             let head = rest[..<end]
             rest = rest[end...]
             guard status >= 200 else { continue }
@@ -90,7 +90,7 @@ enum CurlCapture {
         }
     }
 
-    /// Of every line of the head that has the name.
+    /// The values of every header line with this name.
     private static func values(of name: String, in head: ArraySlice<UInt8>) -> [String] {
         String(decoding: head, as: UTF8.self).lines.compactMap { line in
             guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")),
@@ -112,13 +112,13 @@ enum CurlCapture {
     }
 }
 
-/// Headers for curl, in memory and readable by the agent's user alone: nothing is left behind, whatever ends the agent.
+/// Headers for curl, in memory and readable only by the agent's user. Nothing is left behind, however the agent ends.
 private struct HeaderFile: ~Copyable {
     private let descriptor: Int32
-    /// Through this process, as curl does not inherit it.
+    /// Through this process, because curl does not inherit the descriptor.
     var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
 
-    /// Nil when there is no memory for it; `errno` says why.
+    /// Nil if there is no memory for it; `errno` says why.
     init?(_ headers: [String: String]) {
         descriptor = clinux_memory_file()
         guard descriptor >= 0 else { return nil }

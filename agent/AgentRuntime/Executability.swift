@@ -3,12 +3,13 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// Whether a command of a plan can be executed here, and why not: each hindrance has its own words, as the kernel has one errno for most.
+/// Whether a command of a plan can be executed here, and why not. Each obstacle has its own message, because the kernel
+/// has one errno for most of them.
 enum Executability {
-    /// The longest first line that the kernel looks at (execve(2)), and more than a program header needs.
+    /// The longest first line that the kernel reads (execve(2)), and more than a program header needs.
     private static let headBytes = 4_096
 
-    /// Why a command can not run: the word that is at fault, and the reason.
+    /// Why a command cannot run: the argument at fault, and the reason.
     static func hindrances(to command: ScriptCommand, _ setting: CommandSetting) -> [String] {
         var found: [String] = []
         if let reason = hindrance(toExecuting: setting.executable, setting) {
@@ -23,7 +24,7 @@ enum Executability {
         return found
     }
 
-    /// Why a file can not be read; nil when it can.
+    /// Why a file cannot be read; nil if it can.
     static func hindrance(toReading file: String) -> String? { hindrance(to: file, R_OK) }
 
     private static func hindrance(toExecuting file: String?, _ setting: CommandSetting) -> String? {
@@ -34,7 +35,7 @@ enum Executability {
     private static func hindrance(to file: String, _ mode: Int32) -> String? {
         var status = stat()
         guard stat(file, &status) == 0 else { return errno == ENOENT ? "not there" : systemErrorText(errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return "no ordinary file" }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "not a regular file" }
         guard access(file, mode) != 0 else { return nil }
         let failure = errno
         guard mode == X_OK else { return systemErrorText(failure) }
@@ -46,18 +47,18 @@ enum Executability {
         return status.st_mode & 0o111 == 0 ? "not executable: its mode has no x" : systemErrorText(failure)
     }
 
-    // MARK: What is in the file
+    // MARK: The content of the file
 
     private static func hindranceInside(_ file: String, _ setting: CommandSetting) -> String? {
         guard let head = head(of: file) else {
-            // Whoever may execute a program need not read it.
+            // A program may be executable without being readable.
             return nil
         }
         if head.starts(with: [0x7f, 0x45, 0x4c, 0x46]) { return hindrance(inProgram: head, file) }
         if !head.starts(with: Array("#!".utf8)), emulatorsAreThere { return nil }
         guard head.starts(with: Array("#!".utf8)) else {
             return
-                "neither a program nor a script with a first line like '#!/bin/bash': name what runs it in front of it"
+                "neither a program nor a script with a first line like '#!/bin/bash': put its interpreter before it"
         }
         let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0a }, as: UTF8.self)
         if line.ends(with: "\r") {
@@ -77,7 +78,7 @@ enum Executability {
         return isThere || words[1].holds(anyOf: "=/") ? nil : "its interpreter \(words[1]): not in PATH"
     }
 
-    /// A shell takes the carriage return at the end of a line as part of its last word.
+    /// A shell treats the carriage return at the end of a line as part of the last word.
     private static func carriageReturn(in script: String, readBy program: String) -> String? {
         let name = program.cut(atLast: "/")?.after ?? program[...]
         guard ["sh", "bash", "dash", "ksh", "zsh"].contains(where: { name.isSpelled($0) }), let head = head(of: script),
@@ -88,11 +89,11 @@ enum Executability {
             + "the commands; convert it with: sed -i 's/\\r$//' FILE"
     }
 
-    /// The processor that a program is for, and the loader that it asks for (elf(5)).
+    /// The processor that a program is built for, and the loader that it needs (elf(5)).
     private static func hindrance(inProgram head: [UInt8], _ file: String) -> String? {
         guard let own = Executability.head(of: "/proc/self/exe"), head.count >= 64, own.count >= 64 else { return nil }
         let (machine, ownMachine) = (head.number(at: 18, bytes: 2), own.number(at: 18, bytes: 2))
-        // The 32-bit kin of a 64-bit processor: EM_386 of EM_X86_64, EM_ARM of EM_AARCH64.
+        // The 32-bit variant of a 64-bit processor: EM_386 of EM_X86_64, EM_ARM of EM_AARCH64.
         let kin = [62: 3, 183: 40]
         guard machine == ownMachine || kin[ownMachine] == machine || emulatorsAreThere else {
             return "built for another processor"
@@ -109,26 +110,26 @@ enum Executability {
             let (place, length) = (head.number(at: entry + 8, bytes: 8), head.number(at: entry + 32, bytes: 8))
             guard place >= 0, length > 1, place <= head.count, length <= head.count - place else { return nil }
             let loader = String(decoding: head[place..<place + length - 1], as: UTF8.self)
-            return access(loader, X_OK) == 0 ? nil : "the loader \(loader) that it asks for: \(systemErrorText(errno))"
+            return access(loader, X_OK) == 0 ? nil : "the loader \(loader) that it needs: \(systemErrorText(errno))"
         }
         return nil
     }
 
-    /// The kernel was told how to run programs of other processors (binfmt_misc).
+    /// The kernel is configured to run programs of other processors (binfmt_misc).
     private static var emulatorsAreThere: Bool {
         FileSystem().names(in: "/proc/sys/fs/binfmt_misc").contains {
             !$0.isSpelled("status") && !$0.isSpelled("register")
         }
     }
 
-    /// Nil where it can not be read.
+    /// Nil if it cannot be read.
     private static func head(of file: String) -> [UInt8]? {
         try? FileSystem().slice(of: file, fromByte: 0, limitBytes: headBytes)
     }
 }
 
 extension [UInt8] {
-    /// Little-endian; -1 where it is beyond what an Int holds.
+    /// Little-endian; -1 if it does not fit an Int.
     fileprivate func number(at place: Int, bytes: Int) -> Int {
         let value = self[place..<place + bytes].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         return Int(exactly: value) ?? -1

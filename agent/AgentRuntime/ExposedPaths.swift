@@ -1,16 +1,16 @@
 import Glibc
 import SafeText
 
-/// The parts of paths that others than root and the agent's account may write: whoever may, chooses what runs.
+/// The parts of paths that accounts other than root and the agent's can write: such an account can control what runs.
 struct ExposedPaths {
-    /// As many are named; the first tell enough.
+    /// The maximum number listed; the first ones are enough.
     static let most = 20
 
-    /// Each once, with who it is.
+    /// Each one once, with who can write it.
     private(set) var found: [String] = []
     private var seen: Set<String> = []
 
-    /// Looks at a file and at each folder above it.
+    /// Checks a file and each folder above it.
     mutating func look(at path: String) {
         var part = ""
         for name in path.fields(separatedBy: "/") {
@@ -25,7 +25,7 @@ struct ExposedPaths {
         guard lstat(path, &status) == 0 else { return nil }
         if status.st_uid != 0, status.st_uid != geteuid() { return "owner \(status.st_uid)" }
         let kind = status.st_mode & S_IFMT
-        // What is in a sticky folder is its owner's to replace, and a link has no mode of its own.
+        // In a sticky folder only an entry's owner may replace it, and a link has no mode of its own.
         if kind == S_IFLNK || (kind == S_IFDIR && status.st_mode & 0o1000 != 0) { return nil }
         if status.st_mode & 0o002 != 0 { return "everybody" }
         return status.st_mode & 0o020 != 0 ? "group \(status.st_gid)" : nil

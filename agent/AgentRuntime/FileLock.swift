@@ -1,12 +1,12 @@
 import AgentProtocol
 import Glibc
 
-/// An exclusive `flock` on a file, held until the value goes, or until the last process that inherited its
-/// descriptor does (flock(2)).
+/// An exclusive `flock` on a file. It is held until the value is destroyed, or until the last process that inherited
+/// its descriptor exits (flock(2)).
 struct FileLock: ~Copyable {
     let descriptor: Int32
 
-    /// Takes the lock; nil when somebody else holds it until the deadline.
+    /// Takes the lock; nil if another process holds it until the deadline.
     init?(path: String, until deadline: Deadline?) throws(Refusal) {
         let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard opened >= 0 else { throw Refusal.system(errno, "open \(path)") }

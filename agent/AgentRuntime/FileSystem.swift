@@ -27,15 +27,15 @@ package struct FileSystem: Disk {
         }
     }
 
-    /// Whoever else may write a folder of ours chooses what we believe.
+    /// Anyone else who can write to one of the agent's folders could control what the agent believes.
     private func requireOwn(_ path: String) throws(Refusal) {
         var status = stat()
-        guard stat(path, &status) == 0 else { throw Refusal.system(errno, "look at \(path)") }
+        guard stat(path, &status) == 0 else { throw Refusal.system(errno, "inspect \(path)") }
         guard status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & 0o022 == 0 else {
             throw Refusal(
                 .internalFailure,
-                "others than the agent's account may write \(path) (owner \(status.st_uid)), so what is in it is not believed; "
-                    + "nothing was done. On the host: chown \(geteuid()) \(path); chmod 700 \(path)")
+                "accounts other than the agent's can write \(path) (owner \(status.st_uid)), so its content is not "
+                    + "trusted; nothing was done. On the host: chown \(geteuid()) \(path); chmod 700 \(path)")
         }
     }
 
@@ -49,7 +49,7 @@ package struct FileSystem: Disk {
         let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            if errno == EINVAL { throw Refusal(.internalFailure, "\(path) is no ordinary file") }
+            if errno == EINVAL { throw Refusal(.internalFailure, "\(path) is not a regular file") }
             throw Refusal.system(errno, "open \(path)")
         }
         defer { close(descriptor) }
@@ -142,7 +142,7 @@ package struct FileSystem: Disk {
         return file.parent.path(of: ".\(file.name).\(getpid())")
     }
 
-    /// Those with a dot in front as well: the temporary files of processes that were killed.
+    /// Includes names that begin with a dot: temporary files of processes that were killed.
     func allNames(in path: String) -> [String] {
         guard let stream = opendir(path) else { return [] }
         defer { closedir(stream) }
@@ -201,7 +201,7 @@ func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Int32 {
 }
 
 extension Refusal {
-    /// A system call's failure: a full disk is an error of its own, everything else is the agent's own trouble.
+    /// A failed system call: a full disk has its own error, everything else is an internal error of the agent.
     static func system(_ code: Int32, _ action: String) -> Refusal {
         switch code {
         case ENOSPC, EDQUOT, EFBIG:

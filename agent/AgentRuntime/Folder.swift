@@ -2,7 +2,7 @@ package import AgentProtocol
 import ContentDigest
 import SafeText
 
-/// A folder of a disk whose files are whole or absent.
+/// A folder of a disk whose files are complete or absent.
 package struct Folder: Sendable {
     package let path: String
     let disk: any Disk
@@ -22,15 +22,15 @@ package struct Folder: Sendable {
         return Folder(path: above.isEmpty ? "/" : String(above), disk: disk)
     }
 
-    /// Makes the folder, and those above it, readable by its owner only.
+    /// Creates the folder and its parents, readable only by its owner.
     func create() throws(Refusal) { try disk.makeFolder(path) }
 
-    /// The names in the folder, without those that start with a dot; none when there is no folder.
+    /// The names in the folder, without those that start with a dot; none if there is no folder.
     package func names() -> [String] { disk.names(in: path) }
 
     package func contains(_ name: String) -> Bool { disk.contains(path(of: name)) }
 
-    /// A file's bytes; nil when there is no such file.
+    /// A file's bytes; nil if there is no such file.
     func read(_ name: String, limitBytes: Int = AgentLimits.stateFileBytes) throws(Refusal) -> [UInt8]? {
         try disk.read(path(of: name), limitBytes: limitBytes)
     }
@@ -40,16 +40,16 @@ package struct Folder: Sendable {
         try disk.replace(path(of: name), bytes, mode: mode)
     }
 
-    /// Writes a file durably unless it exists; false when it does. `reserve` names a file that ``reserve(_:bytes:)``
-    /// made, whose room is used.
+    /// Writes a file durably unless it exists; false if it does. `reserve` names a file created by
+    /// ``reserve(_:bytes:)`` whose room is used.
     func writeOnce(_ name: String, _ bytes: [UInt8], reserve: String? = nil) throws(Refusal) -> Bool {
         try disk.writeOnce(path(of: name), bytes, reserve: reserve.map(path(of:)))
     }
 
-    /// Makes a file that takes up room on disk for later.
+    /// Creates a file that reserves room on disk for later.
     func reserve(_ name: String, bytes: Int) throws(Refusal) { try disk.reserve(path(of: name), bytes: bytes) }
 
-    /// Deletes the folder with its files and subfolders; what can not be deleted stays.
+    /// Deletes the folder with its files and subfolders. What cannot be deleted stays.
     func discard() { disk.discard(path) }
 
     /// Replaces a file durably with a value as JSON.
@@ -65,7 +65,7 @@ package struct Folder: Sendable {
         }
     }
 
-    /// A file's value; nil when there is no such file or it does not hold one.
+    /// A file's value; nil if there is no such file or it does not contain one.
     package func value<Value: Decodable>(_ type: Value.Type, of name: String) throws(Refusal) -> Value? {
         guard let bytes = try read(name) else { return nil }
         return try? LineCodec.decode(type, from: bytes, beyondRange: .clamped)

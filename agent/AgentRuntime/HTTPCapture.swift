@@ -4,13 +4,13 @@ import NIOHTTP1
 import NIOPosix
 import UpgradeDomain
 
-/// What an HTTP server said, or why it said nothing.
+/// The answer of an HTTP server, or why there is none.
 struct HTTPAnswer: Sendable {
     var status: Int?
     /// The first bytes of the body.
     var body: [UInt8] = []
     var isTruncated = false
-    /// The values of three headers, in the order in which they came.
+    /// The values of three headers, in the order they came.
     var contentTypes: [String] = []
     var contentEncodings: [String] = []
     var locations: [String] = []
@@ -18,12 +18,12 @@ struct HTTPAnswer: Sendable {
     var retryAfterSeconds: Int?
     var failure: UnknownReason?
 
-    /// Reads a Retry-After in seconds; a date counts as none.
+    /// Reads a Retry-After in seconds; a date is ignored.
     static func seconds(_ text: String) -> Int? { Int(text).map { min(max($0, 0), AgentLimits.surfaceTimeoutSeconds) } }
 
     var contentType: String? { contentTypes.first }
 
-    /// Why what came can not be what was asked for, though it is an answer.
+    /// Why an answer that arrived cannot be the expected one.
     func misfit(accepting statuses: [Int]) -> UnknownReason? {
         guard let status else { return nil }
         if (300..<400).contains(status), !statuses.contains(status), let place = locations.first {
@@ -33,7 +33,7 @@ struct HTTPAnswer: Sendable {
         if let encoding = contentEncodings.first(where: { !["", "identity"].contains($0.lowercasedASCII) }) {
             return UnknownReason(
                 .wrongContentType,
-                "the answer is compressed (Content-Encoding: \(encoding)), though that was not asked for")
+                "the answer is compressed (Content-Encoding: \(encoding)), although that was not requested")
         }
         guard Set(contentTypes).count <= 1 else {
             return UnknownReason(
@@ -42,7 +42,7 @@ struct HTTPAnswer: Sendable {
         return nil
     }
 
-    /// What may leave the host: without secrets, and no more than is read.
+    /// What may leave the host: with secrets masked, and no larger than the limit.
     func told(by redactor: Redactor, accepting statuses: [Int]) -> HTTPAnswer {
         var told = self
         let body = redactor.redacted(body, isCut: isTruncated)
@@ -61,11 +61,11 @@ struct HTTPAnswer: Sendable {
     }
 }
 
-/// One GET from the host itself, asked again only where a 429 says so. Redirects are an answer, not followed.
+/// One GET from the host itself, retried only if a 429 asks for it. A redirect is returned as the answer, not followed.
 enum HTTPCapture {
     private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
-    /// Takes an answer within the source's timeout, from the first attempt's connecting to the body's last byte.
+    /// Gets an answer within the source's timeout, from the first attempt's connect to the body's last byte.
     static func run(
         _ source: HTTPSource, workingDirectory: String, hiding others: [[UInt8]] = [], isWanted: () -> Bool
     ) -> HTTPAnswer {
@@ -103,13 +103,13 @@ enum HTTPCapture {
         return true
     }
 
-    /// - Parameter more: how many bytes are read beyond those that are kept, as a secret may stand over the cut.
+    /// - Parameter more: how many extra bytes to read beyond those that are kept, because a secret may cross the cut.
     private static func once(
         _ source: HTTPSource, workingDirectory: String, more: Int, isWanted: () -> Bool
     ) -> HTTPAnswer {
         let limit = ProtocolLimits.surfaceBytes + more
         guard let target = HTTPTarget(url: source.url) else {
-            return .failed(.notRun, "'\(source.url)' is no URL of an HTTP service")
+            return .failed(.notRun, "'\(source.url)' is not the URL of an HTTP service")
         }
         switch target.route {
         case .address(let address, let port):
@@ -123,9 +123,9 @@ enum HTTPCapture {
     private static func get(
         _ source: HTTPSource, _ target: HTTPTarget, address: String, port: Int, limitBytes: Int
     ) -> HTTPAnswer {
-        // A socket address, not a name: nothing may ask the resolver of a static executable.
+        // A socket address, not a name: a static executable must not call the resolver.
         guard let socket = try? SocketAddress(ipAddress: address, port: port) else {
-            return .failed(.notRun, "'\(address)' is no address")
+            return .failed(.notRun, "'\(address)' is not an address")
         }
         let loop = loops.next()
         let answer = loop.makePromise(of: HTTPAnswer.self)
@@ -190,7 +190,7 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            // 1xx are announcements; the answer follows.
+            // 1xx responses are informational; the answer follows.
             guard head.status.code >= 200 else { break }
             partial.status = Int(head.status.code)
             partial.contentTypes = head.headers["Content-Type"]

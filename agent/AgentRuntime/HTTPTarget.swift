@@ -1,12 +1,12 @@
 import Glibc
 import SafeText
 
-/// Where an HTTP surface points.
+/// The target of an HTTP surface.
 struct HTTPTarget: Hashable, Sendable {
     enum Route: Hashable, Sendable {
-        /// Plain HTTP to an address: the agent speaks it itself.
+        /// Plain HTTP to an address: the agent sends the request itself.
         case address(String, port: Int)
-        /// TLS or a name to look up: the host's own curl, which has the host's trust store and resolver.
+        /// TLS, or a name to resolve: uses the host's own curl, which has the host's trust store and resolver.
         case curl
     }
     var route: Route
@@ -15,7 +15,7 @@ struct HTTPTarget: Hashable, Sendable {
     /// Path and query.
     var path: String
 
-    /// Reads an absolute `http` or `https` URL; nil for anything else, as for spaces and control characters.
+    /// Reads an absolute `http` or `https` URL; nil for anything else, including spaces and control characters.
     init?(url: String) {
         guard url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let halves = url.cut(at: ":"),
             let afterSlashes = halves.after.rest(after: "//")?.prefix(upToAnyOf: "#")
@@ -52,7 +52,7 @@ struct HTTPTarget: Hashable, Sendable {
         return (String(host), port)
     }
 
-    /// The address that a host names without a look-up: a static executable has none (no NSS).
+    /// The address that a host names without a lookup: a static executable has no resolver (no NSS).
     private static func address(_ host: String) -> String? {
         if host.lowercased() == "localhost" { return "127.0.0.1" }
         var address = [UInt8](repeating: 0, count: 16)

@@ -2,7 +2,7 @@ package import AgentProtocol
 import Failpoints
 package import UpgradeDomain
 
-/// Answers the requests that touch the agent's memory of its host. Each is one short exclusive change.
+/// Answers the requests that read or change the agent's memory of its host. Each is one short exclusive change.
 package struct HostAgent: Sendable {
     package let state: StateFolder
     package var journal: OperationJournal { OperationJournal(state: state) }
@@ -34,7 +34,7 @@ package struct HostAgent: Sendable {
             architecture: AgentProgram.architecture, hostTime: state.machine.wallTime)
     }
 
-    /// Checks, right before a change, that a session still is the newest that drives the host.
+    /// Checks, right before a change, that a session is still the newest one that drives the host.
     private func requireNewest(_ driver: Session.Driver) throws(Refusal) {
         let fence = try state.fence()
         try logged(driver.ledger, driver.epoch) { () throws(Refusal) in
@@ -42,7 +42,7 @@ package struct HostAgent: Sendable {
         }
     }
 
-    /// Leaves a line on the host about a coordinator that is turned away.
+    /// Writes a line on the host about a coordinator that is refused.
     private func logged<Result>(
         _ ledger: LedgerID, _ epoch: Epoch?, _ judge: () throws(Refusal) -> Result
     ) throws(Refusal) -> Result {
@@ -58,10 +58,10 @@ package struct HostAgent: Sendable {
 
     /// Makes the intent durable and hands it to a detached supervisor.
     ///
-    /// The order is the guarantee: fence, id, lock, quiet host, room and intent on disk, and only then a process. If
-    /// the agent dies after the intent, the operation reads *interrupted*; before, the id is still unknown.
+    /// The order is the guarantee: fence, ID, lock, quiet host, room and intent on disk, and only then a process. If
+    /// the agent dies after the intent, the operation reads *interrupted*; before it, the ID is still unknown.
     ///
-    /// - Returns: the supervisor's pid, to be reaped; nil when this very operation was started before.
+    /// - Returns: the supervisor's pid, to be reaped; nil if this same operation was started before.
     func start(_ request: StartRequest, session: Session) throws(Refusal) -> Int32? {
         let driver = try session.driver()
         return try state.exclusively { () throws(Refusal) -> Int32? in
@@ -76,7 +76,7 @@ package struct HostAgent: Sendable {
                 throw Refusal(.operationSeen, "operation \(id) was settled as never run; it can not start")
             case .running(let journaled), .ended(let journaled, _), .lost(let journaled, _):
                 guard journaled.request.isRepeated(by: request) else {
-                    throw Refusal(.operationSeen, "operation \(id) was begun with another request; its id is used up")
+                    throw Refusal(.operationSeen, "operation \(id) was begun with another request; its id is taken")
                 }
                 return nil
             }
@@ -103,7 +103,7 @@ package struct HostAgent: Sendable {
         }
     }
 
-    /// Settles an operation for good: its record, that it runs, or a tombstone.
+    /// Settles an operation permanently: returns its record, that it is running, or a tombstone.
     func settle(_ id: OperationID, session: Session) throws(Refusal) -> AgentReply {
         let driver = try session.driver()
         return try state.exclusively { () throws(Refusal) -> AgentReply in
@@ -120,10 +120,10 @@ package struct HostAgent: Sendable {
         }
     }
 
-    /// Takes a confirmation that a change's host can still be reached, unless its way back has begun.
+    /// Accepts a confirmation that a change's host can still be reached, unless its rollback has begun.
     ///
-    /// The session must be newer than the end of the change: a connection from before it says nothing of the one that
-    /// the change left behind. What is decided is durable and stays.
+    /// The session must be newer than the end of the change: a connection from before it says nothing about the host
+    /// after the change. The decision is durable and final.
     func confirm(_ id: OperationID, session: Session) throws(Refusal) -> AgentReply {
         let driver = try session.driver()
         return try state.exclusively { () throws(Refusal) -> AgentReply in
@@ -149,7 +149,8 @@ package struct HostAgent: Sendable {
         }
     }
 
-    /// Keeps the head of a run's chain that a capture brought. On a full disk the one before stays: evidence is taken there too.
+    /// Stores the head of a run's chain that came with a capture. On a full disk the previous head stays, because
+    /// evidence is captured there too.
     func keep(_ head: RunHead, session: Session) throws(Refusal) {
         let driver = try session.driver()
         try state.exclusively { () throws(Refusal) in
@@ -167,21 +168,22 @@ package struct HostAgent: Sendable {
         }
     }
 
-    /// What an attached session sees at one look: output that is new to it, and the end if there is one.
+    /// What an attached session gets in one read: output that is new to it, and the end if there is one.
     package struct Look: Sendable {
         package var output: [OutputReply] = []
-        /// Whether more of it may be written.
+        /// Whether more output may be written.
         var isRunning = false
         package var end: AgentReply?
-        /// Nothing more of it is sent before it has ended: its secrets are to be masked first, or the protocol has no words for it.
+        /// No more output is sent before it has ended: its secrets must be masked first, or the protocol version cannot
+        /// express the gap.
         package var isHeldBack = false
     }
 
-    /// Looks at an operation from an offset on, at most ``AgentLimits/slicesPerLook`` slices at once.
+    /// Reads an operation from an offset on, at most ``AgentLimits/slicesPerLook`` slices at once.
     ///
-    /// - Parameter version: of the protocol. Before 3 a gap can not be named, so the output ends there.
+    /// - Parameter version: of the protocol. Before 3 a gap cannot be expressed, so the output ends there.
     package func look(at id: OperationID, fromByte: Int64, speaking version: Int) throws(Refusal) -> Look {
-        // Looked at before the output is read: what an ended operation wrote is all there.
+        // Read before the output, so that everything an ended operation wrote is included.
         let standing = try state.exclusively { () throws(Refusal) in try journal.concluded(id) }
         var look = Look()
         switch standing {
@@ -212,8 +214,9 @@ package struct HostAgent: Sendable {
         return look
     }
 
-    /// Streams an operation's output until it has ended, or what there is of it where nobody follows: as it comes while it is no more than is kept of one, and what is kept of the
-    /// rest at its end. `isWanted` turns false when nobody reads any more.
+    /// Streams an operation's output until it has ended, or only what exists now if the request does not follow. Output
+    /// is sent as it arrives while its size is within the limit of what is kept; the kept part of the rest is sent at
+    /// its end. `isWanted` becomes false when there is no reader any more.
     func attach(
         _ request: AttachRequest, session: Session, isWanted: () -> Bool, send: (AgentReply) -> Void
     ) throws(Refusal) -> AgentReply? {
@@ -237,9 +240,9 @@ package struct HostAgent: Sendable {
         }
     }
 
-    /// Waits for output or a record, but looks at the supervisor's life at least once in a hand-over time.
+    /// Waits for output or a record, but checks at least once per hand-over time whether the supervisor is alive.
     ///
-    /// - Parameter position: of the first byte of output that is new; nil waits for the record alone.
+    /// - Parameter position: of the first new byte of output; nil waits only for the record.
     private func waitForMore(in folder: Folder, from position: Int64?, isWanted: () -> Bool) {
         let output = OutputFile(in: folder)
         let deadline = Deadline(after: AgentLimits.livenessInterval)

@@ -1,20 +1,20 @@
 import AgentProtocol
 package import UpgradeDomain
 
-/// Which ledger owns the host, and the highest epoch that has driven it. Kept durably; an epoch never falls.
+/// Which ledger owns the host, and the highest epoch that has driven it. Stored durably; an epoch never decreases.
 package struct HostFence: Codable, Hashable, Sendable {
     var owner: LedgerID?
     package var highestEpoch: Epoch
-    /// Of the lease with that epoch: a copy of the ledger may give out the same epoch, and has another token.
+    /// The token of the lease with that epoch. A copy of the ledger may issue the same epoch, but with another token.
     var token: LeaseToken?
 
     static let unowned = HostFence(owner: nil, highestEpoch: 0)
 
     /// The fence after a hello that asks to drive.
     ///
-    /// - Throws: `ownedElsewhere` unless the hello takes the host over, `staleEpoch` when a newer coordinator of the
-    ///   same ledger has been here, or one of a copy of it, `limitExceeded` for one so high that no other could ever
-    ///   follow. Whoever takes the host over starts at an epoch of its own.
+    /// - Throws: `ownedElsewhere` unless the hello takes the host over; `staleEpoch` if a newer coordinator of the same
+    ///   ledger, or one of a copy of it, has driven the host; `limitExceeded` for an epoch so high that no other could
+    ///   ever follow. A takeover starts at an epoch of its own ledger.
     func admitting(
         ledger: LedgerID, epoch: Epoch, token: LeaseToken?, takeOver: Bool
     ) throws(Refusal) -> HostFence {
@@ -31,7 +31,7 @@ package struct HostFence: Codable, Hashable, Sendable {
         return HostFence(owner: ledger, highestEpoch: epoch, token: token)
     }
 
-    /// Checks, right before a change, that a session still is the newest that drives the host.
+    /// Checks, right before a change, that a session is still the newest one that drives the host.
     func check(_ driver: Session.Driver) throws(Refusal) {
         if let owner, owner != driver.ledger { throw ownedElsewhere(by: owner) }
         guard owner == driver.ledger, driver.epoch == highestEpoch else { throw staleEpoch(driver.epoch) }

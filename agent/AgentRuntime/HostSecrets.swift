@@ -2,15 +2,15 @@ import ContentDigest
 import Glibc
 import UpgradeDomain
 
-/// The values of secret headers, read on the host for one surface and shown to nobody.
+/// The values of secret headers, read on the host for one surface and never shown.
 struct HostSecrets {
     /// Header name -> value, with its prefix.
     let headers: [String: String]
-    /// Masks them in whatever the server says.
+    /// Masks them in every answer of the server.
     let redactor: Redactor
 
-    /// - Throws: why a file could not be read; never what it holds.
-    /// - Parameter others: more secrets that are masked.
+    /// - Throws: why a file could not be read; never its content.
+    /// - Parameter others: additional secrets to mask.
     init(_ references: [String: SecretReference], others: [[UInt8]] = []) throws(UnknownReason) {
         var headers: [String: String] = [:]
         var secrets = others
@@ -23,10 +23,10 @@ struct HostSecrets {
         redactor = Redactor(secrets)
     }
 
-    /// What stands in files that hold secrets, a line each. One that is not there, or empty, holds none.
+    /// The secrets in files, one per line. A missing or empty file holds none.
     struct Values {
         var lines: [[UInt8]] = []
-        /// Why one that is there could not be read.
+        /// Why an existing file could not be read.
         var failure: UnknownReason?
 
         init(in files: [String]) {
@@ -68,7 +68,7 @@ struct HostSecrets {
         let secret = Array(text.reversed().drop(while: isSpace).reversed())
         guard !secret.isEmpty, secret.count <= AgentLimits.secretFileBytes,
             secret.allSatisfy({ $0 >= 0x20 && $0 < 0x7f })
-        else { throw UnknownReason(.notRun, "the secret in \(path) is empty or no line of text") }
+        else { throw UnknownReason(.notRun, "the secret in \(path) is empty or not a single line of text") }
         return secret
     }
 }

@@ -2,26 +2,26 @@ import ContentDigest
 import Glibc
 import UpgradeDomain
 
-/// A script that is about to run, as it was found at its path: a record vouches for these bytes only.
+/// A script that is about to run, as it was found at its path. A record vouches only for these bytes.
 ///
-/// Whoever may write there can put another file in place between the look and the start, or while an interpreter has yet to open it.
-/// ``isReplaced`` notices what is still, or once more, not the file that was digested; nobody can do better who starts a script by its
-/// path, as an interpreter opens it by itself.
+/// Anyone with write access there can replace the file between this check and the start, or before an interpreter opens
+/// it. ``isReplaced`` detects a file that is still, or again, different from the digested one. More is not possible
+/// when a script is started by its path, because an interpreter opens the path itself.
 struct Instrument {
-    /// Of its first ``AgentLimits/scriptBytes``; nil for what can not be read.
+    /// The digest of its first ``AgentLimits/scriptBytes``; nil if it cannot be read.
     let digest: Digest?
     private let path: String
     private let file: FileState?
 
-    /// The file at a path, and when it was last touched: nothing changes a file, or renames another one to its path, without changing
-    /// this (inode(7)).
+    /// The file at a path, and when it was last changed. Changing a file, or renaming another one to its path, always
+    /// changes this (inode(7)).
     private struct FileState: Hashable {
         var device: dev_t
         var inode: ino_t
         var seconds: Int
         var nanoseconds: Int
 
-        /// Nil where no ordinary file is.
+        /// Nil if there is no regular file.
         init?(at path: String) {
             var status = stat()
             guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
@@ -33,10 +33,10 @@ struct Instrument {
             (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
         }
 
-        /// File systems tell times apart that are so far from each other; kernels count in ticks of up to 10 ms.
+        /// File systems can distinguish times that are at least this far apart; kernels count in ticks of up to 10 ms.
         static let tick: Duration = .milliseconds(20)
 
-        /// Whether it was touched in the present tick: a second touch would leave the same time.
+        /// Whether it was changed in the present tick: a second change would leave the same time.
         var mayChangeUnseen: Bool {
             var now = timespec()
             clock_gettime(CLOCK_REALTIME, &now)
@@ -45,12 +45,12 @@ struct Instrument {
         }
     }
 
-    /// Looks at a script right before it is started.
+    /// Inspects a script right before it is started.
     init(of path: String) {
         self.path = path
         let descriptor = openOrdinaryFile(path)
         guard descriptor >= 0 else {
-            // Whoever may execute a program need not read it.
+            // A program may be executable without being readable.
             (digest, file) = (nil, FileState(at: path))
             return
         }
@@ -65,7 +65,7 @@ struct Instrument {
         digest = Digest.ofFile(descriptor: descriptor, limitBytes: Int64(AgentLimits.scriptBytes))
     }
 
-    /// Whether the path leads to another file by now, or the file was touched.
+    /// Whether the path now leads to a different file, or the file was changed.
     var isReplaced: Bool {
         FileState(at: path) != file
     }

@@ -4,11 +4,12 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// What the way back of a run needs, as it was before the run changed anything: a change may switch the working copy that scripts live in.
+/// What the rollback of a run needs, in its state from before the run changed anything: a change may switch the working
+/// copy that contains the scripts.
 struct KeptFiles: Sendable {
     private let folder: Folder
     let run: RunID
-    /// Nothing is written: it is only tried.
+    /// Nothing is written; this is only a test.
     private let isTrial: Bool
 
     init(state: StateFolder, run: RunID) {
@@ -17,12 +18,12 @@ struct KeptFiles: Sendable {
         isTrial = false
     }
 
-    /// What would be kept where nothing is yet.
+    /// What would be kept if nothing is kept yet.
     private init(trialIn state: StateFolder) {
         (folder, run, isTrial) = (state.preserved.subfolder("trial!"), "trial!", true)
     }
 
-    /// Why something that a plan's way back needs could not be kept, in words; nothing is written.
+    /// Why something that a plan's rollback needs could not be kept, in words. Nothing is written.
     static func problems(keeping orders: [KeepOrder], in workingDirectory: String, _ state: StateFolder) -> [String] {
         let trial = KeptFiles(trialIn: state)
         var trees: [String: KeptTree] = [:]
@@ -31,10 +32,10 @@ struct KeptFiles: Sendable {
 
     // MARK: Before the change
 
-    /// Keeps what commands of the way back need, unless the run has kept it before: the first copy is the one from before the change.
-    /// Call inside `StateFolder.exclusively`.
+    /// Keeps what the rollback commands need, unless the run has kept it before: the first copy is the one from before
+    /// the change. Call inside `StateFolder.exclusively`.
     ///
-    /// - Returns: why something can not be kept, in words; empty where all is.
+    /// - Returns: why something cannot be kept, in words; empty if everything can.
     func keep(_ orders: [KeepOrder], in workingDirectory: String) throws(Refusal) -> [String] {
         var trees = try trees()
         let problems = orders.flatMap { add($0, to: &trees, in: workingDirectory) }
@@ -75,13 +76,14 @@ struct KeptFiles: Sendable {
         {
             let names = order.paths.joined(separator: ", ")
             problems.append(
-                "\(names) (kept for '\(ShellText.line(order.command.arguments))', in which no file of it is known as the script, so that it "
-                    + "would run without it; name that file in the plan with 'script: ./PATH')")
+                "\(names) (kept for '\(ShellText.line(order.command.arguments))', which names none of these files as "
+                    + "its script, so it would not use the kept copy; name the script in the plan "
+                    + "with 'script: ./PATH')")
         }
         return problems
     }
 
-    /// Keeps a single file, as coordinators of protocol 1 ask for it.
+    /// Keeps a single file, as requested by coordinators of protocol 1.
     func keep(file path: String) throws(Refusal) {
         var trees = try trees()
         guard trees[path] == nil else { return }
@@ -93,10 +95,10 @@ struct KeptFiles: Sendable {
         try folder.writeJSON("kept.json", trees)
     }
 
-    /// Nothing of the run has begun on this host: what is there now is what was there before the change.
+    /// Nothing of the run has begun on this host, so the present state is still the state before the change.
     func startAnew() { folder.discard() }
 
-    /// The word of a command that is its script, and its path without `..`: the first whose path is taken.
+    /// The argument of a command that is its script, and its path without `..`: the first whose path is accepted.
     private static func script(
         of command: ScriptCommand, in workingDirectory: String, where isTaken: (String) -> Bool
     ) -> (word: String, path: String)? {
@@ -109,8 +111,8 @@ struct KeptFiles: Sendable {
         return nil
     }
 
-    /// The root that a script below the working directory is kept with: what the plan names, else its folder; the script alone where
-    /// that is the working directory itself.
+    /// The root that a script below the working directory is kept with: the path named by the plan, else its folder;
+    /// only the script if that folder is the working directory itself.
     private static func root(of script: String, _ named: [String], in workingDirectory: String) -> String {
         if let root = root(holding: script, of: named) { return root }
         let parent = Folder(path: script).parent.path
@@ -126,7 +128,7 @@ struct KeptFiles: Sendable {
         }
     }
 
-    /// The outermost of those that a path is below.
+    /// The outermost root that contains a path.
     private static func root(holding path: String, of roots: some Sequence<String>) -> String? {
         roots.filter { PlacedPath.of(path, below: $0, placedAt: "") != nil }.min { $0.utf8.count < $1.utf8.count }
     }
@@ -136,7 +138,8 @@ struct KeptFiles: Sendable {
         var isTooMuch = false
     }
 
-    /// - Parameter isNamed: by the plan; else what can not be read is left out, but for the script.
+    /// - Parameter isNamed: whether the plan names it. If not, files that cannot be read are left out, except the
+    ///   script.
     private func read(
         _ root: String, beside trees: [String: KeptTree], for script: String?, isNamed: Bool
     ) throws(KeepFailure) -> KeptTree {
@@ -155,15 +158,15 @@ struct KeptFiles: Sendable {
         _ path: String, as name: String, to tree: inout KeptTree, _ budget: KeepBudget, isNeeded: (String) -> Bool
     ) throws(Refusal) {
         var status = stat()
-        // What is named may be a link, and means what it leads to.
+        // A named path may be a link, which stands for its target.
         guard (name.isEmpty ? stat(path, &status) : lstat(path, &status)) == 0 else {
-            // A name that is no UTF-8, or somebody was faster.
+            // A name that is not UTF-8, or the file was removed meanwhile.
             if !name.isEmpty { return }
             throw Refusal(.internalFailure, errno == ENOENT ? "not there" : systemErrorText(errno))
         }
         if status.st_mode & S_IFMT == S_IFLNK, let target = SystemFile.link(path) {
             let leadsOut = target.begins(with: "/") || target.fields(separatedBy: "/").contains { $0.isSpelled("..") }
-            // Whoever changes what it leads to changes the script.
+            // Anyone who can change the target can change the script.
             if !leadsOut || stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFREG {
                 tree.links[name] = target
                 return try budget.check(tree)
@@ -196,7 +199,7 @@ struct KeptFiles: Sendable {
                     "\(path)/\(child)", as: name.isEmpty ? child : "\(name)/\(child)", to: &tree, budget,
                     isNeeded: isNeeded)
             }
-        // Nobody sources a socket.
+        // A script cannot use a socket as a file.
         default: return
         }
     }
@@ -205,16 +208,16 @@ struct KeptFiles: Sendable {
         name.isSpelled(".git") || name.utf8.firstRange(of: ".lockflight-".utf8) != nil
     }
 
-    // MARK: For the way back
+    // MARK: For the rollback
 
-    /// What a command of the way back needs placed, because it has changed since, or is gone.
+    /// What must be placed for a rollback command because it has changed since, or is gone.
     enum Need {
         case nothing
-        /// It lies in the working directory, and was not kept.
+        /// It is in the working directory and was not kept.
         case notKept(script: String)
-        /// Somebody changed it after it had failed, so it runs where it is.
+        /// Someone changed it after it had failed, so it runs from its own path.
         case repaired(script: String)
-        /// The first file found changed, the script's word and path, and the roots that are placed together.
+        /// The first changed file, the script's argument and path, and the roots that are placed together.
         case placed(changed: String, word: String?, script: String?, roots: [String: KeptTree])
     }
 
@@ -234,7 +237,7 @@ struct KeptFiles: Sendable {
         }
         var roots: [String: KeptTree] = [:]
         let all = Set(chosen + chosen.flatMap { trees[$0]?.companions ?? [] })
-        // What lies below another one is placed with that.
+        // A root below another one is placed together with it.
         for root in all where KeptFiles.root(holding: root, of: all) == root { roots[root] = trees[root] }
         for (root, tree) in roots.sorted(by: { $0.key < $1.key }) {
             if let changed = tree.change(below: root) {
@@ -244,7 +247,8 @@ struct KeptFiles: Sendable {
         return .nothing
     }
 
-    /// The roots where a command works, and those that a shell's text names: nothing says which script that runs, but it says where.
+    /// The roots where a command works, and those that a shell's text names. The text does not say which script it
+    /// runs, but it says where.
     private func mentioned(by command: ScriptCommand, of roots: [String], in workingDirectory: String) -> [String] {
         let base = PlacedPath.flat(absolutePath("", in: workingDirectory))
         let directory = PlacedPath.flat(absolutePath(command.workingDirectory ?? "", in: workingDirectory))
@@ -255,7 +259,7 @@ struct KeptFiles: Sendable {
         }
     }
 
-    /// The script of a way back in its place, whether or not it is there; nil where none is known.
+    /// The original path of a rollback's script, whether or not it exists; nil if none is known.
     func scriptInPlace(of command: ScriptCommand, in workingDirectory: String) throws(Refusal) -> String? {
         let trees = try trees()
         return KeptFiles.script(of: command, in: workingDirectory) { path in
@@ -263,10 +267,10 @@ struct KeptFiles: Sendable {
         }?.path
     }
 
-    /// A step of the run changes the host: what is there afterwards is nobody's repair.
+    /// A step of the run changes the host, so later changes to the script are not a person's repair.
     func forgetFailures() { folder.subfolder("failed.json").discard() }
 
-    /// Remembers what stood in a script's place when a way back failed: whoever repairs the host may repair it there.
+    /// Remembers the content of a script's path when a rollback failed, because a person may repair the script there.
     func noteFailure(of script: String) throws(Refusal) {
         var failures = try failures()
         failures[script] = Digest.ofFile(script)?.rawValue ?? ""
@@ -278,7 +282,7 @@ struct KeptFiles: Sendable {
         try folder.value([String: String].self, of: "failed.json") ?? [:]
     }
 
-    /// A kept file's bytes, proved.
+    /// A kept file's bytes, verified.
     func bytes(of file: KeptTree.File) throws(Refusal) -> [UInt8] {
         guard let bytes = try folder.read(file.digest.rawValue, limitBytes: AgentLimits.scriptBytes),
             Digest.sha256(of: bytes) == file.digest
@@ -288,7 +292,7 @@ struct KeptFiles: Sendable {
 
     private func trees() throws(Refusal) -> [String: KeptTree] {
         var trees = try folder.value([String: KeptTree].self, of: "kept.json") ?? [:]
-        // As agents of the first release kept them: single scripts.
+        // In the format of the first agent release: single scripts.
         for (path, digest) in try folder.value([String: Digest].self, of: "map.json") ?? [:] where trees[path] == nil {
             trees[path] = KeptTree(files: ["": KeptTree.File(digest: digest, bytes: 0, access: nil)])
         }
@@ -296,7 +300,7 @@ struct KeptFiles: Sendable {
     }
 }
 
-/// How much is kept for one run.
+/// How much may be kept for one run.
 private struct KeepBudget {
     private let entries: Int
     private let bytes: Int
@@ -310,8 +314,8 @@ private struct KeepBudget {
         guard entries + tree.entries <= AgentLimits.keptFiles, bytes + tree.bytes <= AgentLimits.keptBytes else {
             throw Refusal(
                 .limitExceeded,
-                "more than \(AgentLimits.keptFiles) files or \(AgentLimits.keptBytes >> 20) MiB would have to be kept for the way back; "
-                    + "name what it needs with rollback.keeps")
+                "more than \(AgentLimits.keptFiles) files or \(AgentLimits.keptBytes >> 20) MiB would have to be kept "
+                    + "for the rollback; name what it needs with rollback.keeps")
         }
     }
 }

@@ -3,9 +3,9 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// A folder as it was before a run changed anything, or a single file.
+/// A folder in its state from before a run changed anything, or a single file.
 struct KeptTree: Codable, Hashable {
-    /// Whose something is, and its permission bits.
+    /// The owner of a file or folder, and its permission bits.
     struct Access: Codable, Hashable {
         var mode: UInt32
         var user: UInt32
@@ -18,23 +18,23 @@ struct KeptTree: Codable, Hashable {
     struct File: Codable, Hashable {
         var digest: Digest
         var bytes: Int
-        /// Nil for what an agent of the first release kept.
+        /// Nil for files that an agent of the first release kept.
         var access: Access?
     }
-    /// By the path below the root; "" where the root is a file itself.
+    /// Keyed by the path below the root; "" if the root is itself a file.
     var files: [String: File] = [:]
-    /// What symbolic links say that stay below the root, or lead to folders.
+    /// The targets of symbolic links that stay below the root, or lead to folders.
     var links: [String: String] = [:]
-    /// Each folder, the root itself as "".
+    /// Each folder; the root itself is "".
     var folders: [String: Access] = [:]
-    /// Other roots that are placed wherever this one is.
+    /// Other roots that are placed whenever this one is.
     var companions: [String] = []
 
     var isFile: Bool { files[""] != nil }
     var entries: Int { files.count + links.count + folders.count }
     var bytes: Int { files.values.reduce(0) { $0 + $1.bytes } }
 
-    /// The first file or link that is not what it was, below a root; nil where all are.
+    /// The first file or link below a root that has changed; nil if none has.
     func change(below root: String) -> String? {
         for (name, file) in files.sorted(by: { $0.key < $1.key }) {
             let path = name.isEmpty ? root : "\(root)/\(name)"
@@ -51,27 +51,27 @@ struct KeptTree: Codable, Hashable {
     }
 }
 
-/// Where what was kept of a root stands while a command of the way back runs: beside the root, so that `..` and whatever a script
-/// finds through its own place are right, and git may still replace the root.
+/// Where the kept copy of a root is placed while a command of the rollback runs: next to the root. This way `..` and
+/// paths relative to the script work, and git can still replace the root.
 enum PlacedPath {
-    /// In every name; git is told to overlook what has it.
+    /// Part of every such name; git is configured to ignore names that contain it.
     static func mark(of run: RunID) -> String { ".lockflight-" + StateFolder.fileName(of: run.rawValue) }
 
-    /// `scripts` -> `scripts.lockflight-RUN`; a file is hidden beside itself.
+    /// `scripts` -> `scripts.lockflight-RUN`; a file becomes a hidden file next to the original.
     static func of(_ root: String, isFile: Bool, run: RunID) -> String {
         let mark = mark(of: run)
         guard isFile, let parts = root.cut(atLast: "/") else { return root + mark }
         return "\(parts.before)/.\(parts.after)\(mark)"
     }
 
-    /// What a path below a root is there; nil for any other path.
+    /// The placed path for a path below a root; nil for any other path.
     static func of(_ path: String, below root: String, placedAt placed: String) -> String? {
         if path.isSpelled(root) { return placed }
         guard path.begins(with: root + "/") else { return nil }
         return placed + String(decoding: path.utf8.dropFirst(root.utf8.count), as: UTF8.self)
     }
 
-    /// A path without `..`, as far as it is spelled.
+    /// A path with `..` removed, by its text alone.
     static func flat(_ path: String) -> String {
         var parts: [Substring] = []
         for part in path.fields(separatedBy: "/") where !part.isSpelled(".") {

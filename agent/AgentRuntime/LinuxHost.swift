@@ -4,7 +4,7 @@ package import UpgradeDomain
 
 /// The machine that the agent runs on.
 package struct LinuxHost: HostMachine {
-    /// Where the kernel says which boot this is; another file in tests.
+    /// The file with the kernel's boot ID; another file in tests.
     let bootIDFile: String
 
     init(bootIDFile: String = "/proc/sys/kernel/random/boot_id") { self.bootIDFile = bootIDFile }

@@ -2,18 +2,18 @@ import AgentProtocol
 import UpgradeDomain
 
 extension OperationJournal {
-    /// Forgets the oldest ended operations, tombstones and kept scripts of other runs, as far as there are more than
-    /// the agent keeps. Call inside `StateFolder.exclusively`, before a run's next operation begins.
+    /// Deletes the oldest ended operations, tombstones and kept scripts of other runs, if there are more than the agent
+    /// keeps. Call inside `StateFolder.exclusively`, before a run's next operation begins.
     ///
-    /// A host belongs to at most one run that has not ended, so what belongs to another run than
-    /// the one that starts something here is needed by nobody: its ids come with epochs that the fence refuses. What
-    /// has not ended stays, whatever its run.
+    /// A host belongs to at most one run that has not ended. So entries of any run other than the one that starts an
+    /// operation here are no longer needed: the fence refuses the epochs that their IDs come with. Operations that have
+    /// not ended stay, whatever their run.
     func collectGarbage(for run: RunID) throws(Refusal) {
         for name in state.operations.oldest(
             beyond: AgentLimits.keptOperations, dated: { state.operations.path(of: "\($0)/intent.json") })
         {
             let folder = state.operations.subfolder(name)
-            // Without an intent it is what is left of one that was being forgotten when the agent died.
+            // Without an intent it is the rest of an entry that was being deleted when the agent died.
             let intent = try folder.value(JournaledIntent.self, of: "intent.json")
             if let intent, intent.request.run == run || !folder.contains("result.json") { continue }
             folder.discard()
@@ -38,8 +38,8 @@ extension OperationJournal {
 }
 
 extension Folder {
-    /// The names of the oldest entries, as many as there are too many.
-    /// - Parameter file: the path of the file that says when an entry was written.
+    /// The names of the oldest entries, as many as exceed the limit.
+    /// - Parameter file: the path of the file whose time says when an entry was written.
     func oldest(beyond limit: Int, dated file: (String) -> String) -> [String] {
         let names = names()
         guard names.count > limit else { return [] }

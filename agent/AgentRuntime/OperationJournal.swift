@@ -3,10 +3,10 @@ import ContentDigest
 import SafeText
 package import UpgradeDomain
 
-/// The durable intent of an operation, as the host keeps it.
+/// The durable intent of an operation, as stored on the host.
 package struct JournaledIntent: Codable, Hashable, Sendable {
     package var request: StartRequest
-    /// The boot in which it was begun; in another boot it is interrupted.
+    /// The boot in which it began. In another boot it is interrupted.
     var bootID: String
     package var begunAt: WallTime
 }
@@ -14,7 +14,7 @@ package struct JournaledIntent: Codable, Hashable, Sendable {
 /// The processes of an operation, written before the script may run.
 package struct JournaledProcesses: Codable, Hashable, Sendable {
     var bootID: String
-    /// The guardrail or script that runs, or ran last; leader of its process group.
+    /// The guardrail or script that is running, or ran last; leader of its process group.
     var script: ProcessIdentity
 
     package init(bootID: String, script: ProcessIdentity) {
@@ -23,18 +23,18 @@ package struct JournaledProcesses: Codable, Hashable, Sendable {
     }
 }
 
-/// When a change ended that its host takes back unless it is confirmed; written before its record.
+/// When a change ended that its host rolls back unless it is confirmed. Written before its record.
 package struct AwaitedConfirmation: Codable, Hashable, Sendable {
     var bootID: String
     var endedAt: BootTime
 }
 
-/// Which way a change that needed a confirmation went. Written once, and never again.
+/// The decision on a change that needed a confirmation. Written once and never changed.
 package enum ConfirmationDecision: String, Codable, Hashable, Sendable {
     case confirmed, reverting
 }
 
-/// What the journal says about an operation id.
+/// What the journal says about an operation ID.
 package enum OperationStanding: Hashable, Sendable {
     /// Never seen; it may still arrive.
     case unknown
@@ -44,7 +44,7 @@ package enum OperationStanding: Hashable, Sendable {
     case lost(JournaledIntent, OperationOutcome)
     case ended(JournaledIntent, OperationRecord)
 
-    /// What is on disk, taken in the journal's lock.
+    /// What is on disk, read under the journal's lock.
     struct Facts {
         var isTombstoned: Bool
         var intent: JournaledIntent?
@@ -54,7 +54,7 @@ package enum OperationStanding: Hashable, Sendable {
         var bootID: String
     }
 
-    /// A complete record is the only end; without one, a lock that nobody holds or another boot means *interrupted*.
+    /// Only a complete record is an end. Without one, a free lock or another boot means *interrupted*.
     init(_ facts: Facts) {
         guard let intent = facts.intent else {
             self = facts.isTombstoned ? .tombstoned : .unknown
@@ -88,10 +88,10 @@ package struct OperationJournal: Sendable {
         state.operations.subfolder(StateFolder.fileName(of: id.rawValue))
     }
 
-    /// - Parameter holdsMutationLock: the caller holds it, so no supervisor lives.
+    /// - Parameter holdsMutationLock: the caller holds it, so no supervisor is alive.
     func standing(of id: OperationID, holdsMutationLock: Bool = false) throws(Refusal) -> OperationStanding {
         let folder = folder(of: id)
-        // The lock before the record: once nobody holds it, the record is there or never will be.
+        // Check the lock before the record: once the lock is free, the record exists or never will.
         let isLast = try lastOperation() == folder.name
         let supervisorLives =
             isLast && !holdsMutationLock ? try state.machine.supervisorLives(state.mutationLockPath) : false
@@ -103,7 +103,7 @@ package struct OperationJournal: Sendable {
         return OperationStanding(facts)
     }
 
-    /// The standing, with a lost operation's end made durable.
+    /// The standing, after the end of a lost operation was made durable.
     func concluded(_ id: OperationID, holdsMutationLock: Bool = false) throws(Refusal) -> OperationStanding {
         let standing = try standing(of: id, holdsMutationLock: holdsMutationLock)
         guard case .lost(let intent, let outcome) = standing else { return standing }
@@ -115,7 +115,7 @@ package struct OperationJournal: Sendable {
         return try conclude(record) ? .ended(intent, record) : try self.standing(of: id)
     }
 
-    /// Writes how an operation ended; false when that is written already, for the first record stays.
+    /// Writes how an operation ended; false if that was written before, because the first record is kept.
     @discardableResult
     func conclude(_ record: OperationRecord) throws(Refusal) -> Bool {
         let folder = folder(of: record.id)
@@ -123,8 +123,8 @@ package struct OperationJournal: Sendable {
         return try folder.writeOnce("result.json", Folder.json(record), reserve: reserve)
     }
 
-    /// Makes an operation's folder with its durable intent and room for its result. Nothing of it is left behind when
-    /// that fails.
+    /// Creates an operation's folder with its durable intent and reserved room for its result. If that fails, nothing
+    /// is left behind.
     func record(_ intent: JournaledIntent) throws(Refusal) {
         let folder = folder(of: intent.request.intent.id)
         try state.folder.write("last-operation", Array((folder.name + "\n").utf8))
@@ -139,12 +139,12 @@ package struct OperationJournal: Sendable {
         }
     }
 
-    /// What became of a change that waits for a confirmation; nil while nothing is decided.
+    /// The decision on a change that waits for a confirmation; nil while there is none.
     package func decision(on id: OperationID) throws(Refusal) -> ConfirmationDecision? {
         try folder(of: id).value(ConfirmationDecision.self, of: "decision.json")
     }
 
-    /// Writes how an operation ended and, where it is to be confirmed, since when that is waited for.
+    /// Writes how an operation ended and, if it must be confirmed, since when the confirmation is awaited.
     package func concludeSupervised(_ record: OperationRecord, of intent: JournaledIntent) throws(Refusal) {
         if intent.request.intent.revert != nil, record.outcome.isConfirmable {
             try folder(of: record.id).writeJSON(
@@ -154,8 +154,8 @@ package struct OperationJournal: Sendable {
         try conclude(record)
     }
 
-    /// Journals the way back of a change like any other operation, then decides: if this process dies in between,
-    /// nothing of it has run and a confirmation is still taken. Nothing where it is decided already.
+    /// Journals the rollback of a change like any other operation, then decides. If this process dies in between, the
+    /// rollback has not started, and a confirmation is still accepted. Does nothing if it is decided already.
     package func beginRevert(of intent: JournaledIntent) throws(Refusal) {
         guard let request = intent.request.revertRequest else { return }
         let change = intent.request.intent.id
@@ -168,8 +168,8 @@ package struct OperationJournal: Sendable {
         }
     }
 
-    /// Decides for good; the first decision stays.
-    /// - Returns: the decision that stands.
+    /// Decides permanently. The first decision is kept.
+    /// - Returns: the decision that is kept.
     func decide(_ decision: ConfirmationDecision, on id: OperationID) throws(Refusal) -> ConfirmationDecision {
         _ = try folder(of: id).writeOnce("decision.json", Folder.json(decision))
         return try self.decision(on: id) ?? decision
@@ -185,9 +185,10 @@ package struct OperationJournal: Sendable {
         try state.tombstones.write(StateFolder.fileName(of: id.rawValue), Array((id.rawValue + "\n").utf8))
     }
 
-    /// Refuses while a process of the operation before may still change the host; ends that one's record otherwise.
+    /// Refuses while a process of the previous operation can still change the host; otherwise completes that
+    /// operation's record.
     ///
-    /// Call while holding the mutation lock, so that no supervisor lives.
+    /// Call while holding the mutation lock, so that no supervisor is alive.
     func requireQuietHost() throws(Refusal) {
         guard let name = try lastOperation() else { return }
         let folder = state.operations.subfolder(name)
@@ -258,13 +259,13 @@ package struct OperationJournal: Sendable {
             folder.path == state.tombstones.path ? folder.path(of: name) : folder.path(of: "intent.json"))
     }
 
-    /// Whether the operation that was begun last has its record; its supervisor is about to leave.
+    /// Whether the operation that began last has its record; its supervisor is about to exit.
     func lastHasEnded() throws(Refusal) -> Bool {
         guard let name = try lastOperation() else { return false }
         return state.operations.subfolder(name).contains("result.json")
     }
 
-    /// Whether anything of a run was begun on this host.
+    /// Whether any operation of a run began on this host.
     func hasBegun(_ run: RunID) throws(Refusal) -> Bool {
         for name in state.operations.names() {
             if OperationID(name).belongs(to: run) { return true }
@@ -275,7 +276,7 @@ package struct OperationJournal: Sendable {
         return false
     }
 
-    /// The folder name of the operation that was begun last; only that one can have living processes.
+    /// The folder name of the operation that began last. Only that one can have living processes.
     private func lastOperation() throws(Refusal) -> String? {
         guard let bytes = try state.folder.read("last-operation") else { return nil }
         return String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self)

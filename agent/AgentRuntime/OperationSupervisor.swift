@@ -4,22 +4,22 @@ import Failpoints
 import Glibc
 import UpgradeDomain
 
-/// Carries one operation out, detached from every session: guardrails, script, record.
+/// Carries out one operation, detached from every session: guardrails, script, record.
 ///
-/// It holds the mutation lock as descriptor 3 for as long as it lives. If it dies here, at any line, the lock is free
-/// and no record is there: the next session that looks reports *interrupted*.
+/// It holds the mutation lock as descriptor 3 while it is alive. If it dies, at any line of this code, the lock is free
+/// and there is no record: the next session that checks reports *interrupted*.
 struct OperationSupervisor {
     private let state: StateFolder
     private let folder: Folder
     private let journaled: JournaledIntent
     private let output: OutputFile
     private let outputDescriptor: Int32
-    /// Off the end of the output; 0 where the file system can drop its middle.
+    /// Bytes cut off the end of the output; 0 if the file system can drop its middle.
     private var cutBytes: Int64 = 0
-    /// What stood in the files of secrets before anything ran: the operation may change them.
+    /// The content of the secret files before anything ran: the operation may change them.
     private let secretsAtBegin: HostSecrets.Values
 
-    /// - Parameter path: the operation's folder, made by ``OperationJournal/record(_:)``.
+    /// - Parameter path: the operation's folder, created by ``OperationJournal/record(_:)``.
     init(state: StateFolder, path: String) throws(Refusal) {
         self.state = state
         folder = Folder(path: path, disk: state.folder.disk)
@@ -32,7 +32,7 @@ struct OperationSupervisor {
         outputDescriptor = try output.openForAppending()
     }
 
-    /// Sees that the end of the session which started it ends nothing here.
+    /// Makes sure that the end of the session which started it does not end this process.
     func leaveSession() {
         switch SystemdScope.enter(describedAs: "Lockflight operation \(journaled.request.intent.id)") {
         case .own, .notOffered: break
@@ -41,10 +41,10 @@ struct OperationSupervisor {
         }
     }
 
-    /// A line of Lockflight's own among the output.
+    /// Adds a line from Lockflight itself to the output.
     private func note(_ text: String) { _ = writeAll(outputDescriptor, Array("lockflight: \(text)\n".utf8)) }
 
-    /// Runs the operation to its record and, where its intent asks for it, waits for a confirmation.
+    /// Runs the operation to its record and, if its intent requires one, waits for a confirmation.
     mutating func run() throws(Refusal) {
         Failpoint.supervisorBegan.pass()
         let begun = ContinuousClock.now
@@ -97,7 +97,7 @@ struct OperationSupervisor {
         let outcome = try execute(setting) { instrument = $0 }
         if outcome == .exited(code: 0), instrument?.isReplaced == true {
             let words =
-                "guardrail \(setting.script) was replaced or touched while it ran, so what let it pass is not known"
+                "guardrail \(setting.script) was replaced or touched while it ran, so its verdict can not be trusted"
             note(words)
             return .notStarted(detail: words)
         }
@@ -108,14 +108,14 @@ struct OperationSupervisor {
         let request = journaled.request
         var setting = setting(of: request.command)
         let kept = KeptFiles(state: state, run: request.run)
-        // After a step nothing that stands there is a repair.
+        // After a step, nothing at the script's path counts as a repair.
         if !request.usesPreservedScript { kept.forgetFailures() }
         let inPlace = try kept.scriptInPlace(of: request.command, in: request.workingDirectory)
         let copy: PlacedCopy?
         do {
             copy = try place(request.command, &setting)
         } catch {
-            // Whoever repairs the script in place is followed.
+            // If someone repairs the script at its path, the repaired one is used.
             if let inPlace { try? kept.noteFailure(of: inPlace) }
             throw error
         }
@@ -129,8 +129,8 @@ struct OperationSupervisor {
         if isReplaced {
             record.scriptReplaced = true
             note(
-                "\(setting.script) was replaced or touched while it was started: what ran may be other than was digested"
-            )
+                "\(setting.script) was replaced or touched while it was started: "
+                    + "the file that ran may differ from the digested one")
         }
         if let copy, copy.hasVanished {
             record.copyVanished = true
@@ -141,7 +141,7 @@ struct OperationSupervisor {
         return outcome
     }
 
-    /// Puts what a command of the way back needs where it finds it, if the change replaced or removed it.
+    /// Places what a rollback command needs at the path where it is looked for, if the change replaced or removed it.
     private func place(_ command: ScriptCommand, _ setting: inout CommandSetting) throws(Refusal) -> PlacedCopy? {
         let request = journaled.request
         guard request.usesPreservedScript else { return nil }
@@ -149,7 +149,7 @@ struct OperationSupervisor {
         switch try kept.need(of: command, in: request.workingDirectory) {
         case .nothing: return nil
         case .notKept(let script):
-            note("no copy of \(script) was kept before the change; the one in place runs")
+            note("no copy of \(script) was kept before the change; the present file runs")
             return nil
         case .repaired(let script):
             note("\(script) was changed after it had failed, and runs as it is now")
@@ -163,14 +163,14 @@ struct OperationSupervisor {
                 copy.remove()
                 throw error
             }
-            note("\(changed) has changed since the run began; what runs was kept from before: \(copy.paths)")
+            note("\(changed) has changed since the run began; a copy from before the change runs: \(copy.paths)")
             return copy
         }
     }
 
     // MARK: Confirm or revert
 
-    /// Waits until somebody confirms the change, and otherwise takes the host back, whoever is there or not.
+    /// Waits until the change is confirmed. Otherwise rolls the host back, with or without a connection.
     private func awaitConfirmation(_ revert: RevertIntent) throws(Refusal) {
         let journal = OperationJournal(state: state)
         let deadline = Deadline(after: .seconds(revert.withinSeconds))
@@ -182,7 +182,7 @@ struct OperationSupervisor {
             do {
                 try journal.beginRevert(of: journaled)
             } catch {
-                // Such as a full disk: a confirmation may still come, and room may be made.
+                // For example, on a full disk: a confirmation may still come, and space may be freed.
                 pause(AgentLimits.revertRetry)
             }
         }
@@ -202,9 +202,9 @@ struct OperationSupervisor {
         return CommandSetting(command, hostDirectory: request.workingDirectory, additions: additions)
     }
 
-    /// Runs one command to its end or deadline. It can not execute before its process is in the journal.
+    /// Runs one command to its end or deadline. It cannot execute before its process is in the journal.
     ///
-    /// - Parameter began: is given the script as it was right before the start, right after it.
+    /// - Parameter began: called right after the start, with the script as it was right before it.
     private mutating func execute(
         _ setting: CommandSetting, began: (Instrument) -> Void
     ) throws(Refusal) -> OperationOutcome {
@@ -253,7 +253,7 @@ struct OperationSupervisor {
 }
 
 extension OperationOutcome {
-    /// The script ran to an end of its own, and that was no good one.
+    /// The script ran to its own end, and failed.
     fileprivate var isOwnFailure: Bool {
         switch self {
         case .exited(let code): code != 0

@@ -4,18 +4,18 @@ import ContentDigest
 import Glibc
 import UpgradeDomain
 
-/// What was dropped from the middle of an output: it is in the file as a hole, or about to become one.
+/// What was dropped from the middle of an output. It is a hole in the file, or about to become one.
 struct OutputGap: Codable, Hashable, Sendable {
     var fromByte: Int64
-    /// The first byte that is kept again.
+    /// The first byte after the gap.
     var endByte: Int64
 }
 
-/// The output of an operation: a file that the script writes itself, so that nobody's death can hold it up.
+/// The output of an operation. The script writes to the file itself, so the death of another process cannot block it.
 ///
-/// Writers append. Of more than `ProtocolLimits.operationOutputBytes` the first ``AgentLimits/outputHeadBytes`` are kept and the last of
-/// the rest, as errors stand at the end; offsets stay what they were. Where the file system can make no hole in a file, the end is cut
-/// off and counted.
+/// Writers append. Of output larger than `ProtocolLimits.operationOutputBytes`, the first
+/// ``AgentLimits/outputHeadBytes`` and the last part are kept, because errors are at the end. Offsets do not change. If
+/// the file system cannot make holes in a file, the end is cut off and counted.
 struct OutputFile: Sendable {
     static let name = "output"
     private static let gapName = "output.gap"
@@ -25,22 +25,23 @@ struct OutputFile: Sendable {
 
     init(in folder: Folder) { self.folder = folder }
 
-    /// What follows the gap, at most.
+    /// The maximum kept after the gap.
     private static let endBytes = ProtocolLimits.operationOutputBytes - AgentLimits.outputHeadBytes
     private static let cutNote =
         "\nlockflight: the end of the output was cut off, as its middle could not be dropped on this file system\n"
-    /// How much more is left where a gap could not be noted, as on a full disk, before the end is cut off after all.
+    /// How much more may accumulate if a gap could not be recorded, as on a full disk, before the end is cut off after
+    /// all.
     private static let patienceBytes: Int64 = 8 * 1_048_576
 
     private var gap: OutputGap? { try? folder.value(OutputGap.self, of: OutputFile.gapName) }
 
-    /// Where the output ends; what is written past it is about to be dropped, or to move it.
+    /// The end of the output. Bytes written past it are about to be dropped, or to move it.
     var endByte: Int64 { end(behind: gap) }
 
     private func end(behind gap: OutputGap?) -> Int64 {
         let byteCount = disk.byteCount(of: path)
         let most = OutputFile.most(behind: gap)
-        // Where it is about to be cut off, what is behind that is not sent.
+        // If the output is about to be cut off, nothing after the cut is sent.
         return byteCount > most && gap == nil ? OutputFile.cut(behind: gap) : min(byteCount, most)
     }
 
@@ -48,7 +49,7 @@ struct OutputFile: Sendable {
         gap.map { $0.endByte + endBytes } ?? ProtocolLimits.operationOutputBytes
     }
 
-    /// Where the end is cut off, so that the note has room.
+    /// Where the end is cut off, leaving room for the note.
     private static func cut(behind gap: OutputGap?) -> Int64 { most(behind: gap) - Int64(cutNote.utf8.count) }
 
     /// Opens the file for a script to append to.
@@ -62,9 +63,10 @@ struct OutputFile: Sendable {
 
     /// Drops what is more than `slackBytes` over the limit.
     ///
-    /// - Parameter cutsEnd: whether the end was cut before; then it is again, as what is there now did not follow what was kept.
-    /// - Returns: the bytes cut off the end, at least, as what is appended in the instant before the cut is not counted; 0 where what was
-    ///   dropped stood before what is kept.
+    /// - Parameter cutsEnd: whether the end was cut before. If so it is cut again, because the new bytes do not
+    ///   directly follow the kept ones.
+    /// - Returns: a lower bound for the bytes cut off the end, because bytes appended in the instant before the cut are
+    ///   not counted; 0 if the bytes were dropped from the middle.
     func dropExcess(_ descriptor: Int32, slackBytes: Int64, cutsEnd: Bool) -> Int64 {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return 0 }
@@ -83,7 +85,7 @@ struct OutputFile: Sendable {
 
     private enum Widening { case done, notNoted, notPossible }
 
-    /// The gap is on record before it is made, so that nobody takes the hole for output.
+    /// The gap is recorded before it is made, so that the hole is never read as output.
     private func widenGap(from gap: OutputGap?, to endByte: Int64, _ descriptor: Int32) -> Widening {
         let wider = OutputGap(fromByte: gap?.fromByte ?? AgentLimits.outputHeadBytes, endByte: endByte)
         guard (try? folder.writeJSON(OutputFile.gapName, wider)) != nil else { return .notNoted }
@@ -98,14 +100,14 @@ struct OutputFile: Sendable {
 
     // MARK: Reading
 
-    /// A piece of what is kept; without bytes at its end.
+    /// A piece of the kept output; empty at the end.
     struct Slice: Hashable, Sendable {
-        /// Later than was asked for where a gap is before it.
+        /// Later than requested if there is a gap before it.
         var fromByte: Int64
         var bytes: [UInt8]
     }
 
-    /// - Parameter fromByte: where it begins, or in a gap, behind which it begins then.
+    /// - Parameter fromByte: where the slice begins. If it is in a gap, the slice begins after the gap.
     func slice(fromByte: Int64, limitBytes: Int) throws(Refusal) -> Slice {
         while true {
             let gap = gap
@@ -117,12 +119,12 @@ struct OutputFile: Sendable {
             let count = min(Int64(limitBytes), end - start)
             guard count > 0 else { return Slice(fromByte: start, bytes: []) }
             let bytes = try disk.slice(of: path, fromByte: start, limitBytes: Int(count))
-            // A hole is on record before it is made: what was read before that is what was written.
+            // A hole is recorded before it is made, so bytes read before that are what was written.
             if gap == self.gap { return Slice(fromByte: start, bytes: bytes) }
         }
     }
 
-    /// All that is kept, in one or two pieces.
+    /// Everything that is kept, in one or two pieces.
     private func pieces() throws(Refusal) -> [Slice] {
         var pieces = [try slice(fromByte: 0, limitBytes: Int(ProtocolLimits.operationOutputBytes))]
         if let gap { pieces.append(try slice(fromByte: gap.endByte, limitBytes: Int(OutputFile.endBytes))) }
@@ -131,23 +133,23 @@ struct OutputFile: Sendable {
 
     // MARK: The end
 
-    /// What nobody is shown, as its secrets could not be masked: the file beside it that keeps it.
+    /// The file next to the output that holds output whose secrets could not be masked. It is never shown.
     static let withheldName = "output.withheld"
 
-    /// Masks secrets in what was written, once nothing more is to be written. Where that can not be done, nothing of it is shown, and
-    /// the host alone keeps it.
+    /// Masks secrets in the output, after the last write. If that is not possible, none of it is shown, and it stays on
+    /// the host only.
     ///
     /// - Parameters:
-    ///   - files: hold them, where they are there.
-    ///   - known: what stood in the files before; nil where nobody has looked.
-    ///   - isCut: whether the end was cut off; nil where nobody knows any more.
+    ///   - files: the files with the secrets; they may be missing.
+    ///   - known: their values from before the operation; nil if they were not read.
+    ///   - isCut: whether the end was cut off; nil if that is no longer known.
     func mask(secretsIn files: [String], known: HostSecrets.Values?, isCut: Bool?) {
         let now = HostSecrets.Values(in: files)
         let byteCount = disk.byteCount(of: path)
         let isCut = isCut ?? (byteCount >= OutputFile.cut(behind: gap)) || byteCount > OutputFile.most(behind: gap)
         do throws(Refusal) {
             let pieces = try pieces()
-            // What can not be read any more is known where it could be read before.
+            // A file that can no longer be read is not a problem if its values were read before.
             if let failure = now.failure, known.map({ $0.failure != nil }) ?? true {
                 let kept = folder.path(of: OutputFile.withheldName)
                 try disk.replace(kept, pieces.map { ($0.fromByte, $0.bytes) }, mode: .private)
@@ -160,7 +162,7 @@ struct OutputFile: Sendable {
                 if masked != pieces[0].bytes { try disk.replace(path, masked, mode: .private) }
                 return
             }
-            // At the gap a secret may be cut in two. What is masked is no longer than it was, so the gap only widens.
+            // A secret may be cut in two at the gap. Masked text is never longer, so the gap only widens.
             let head = redactor.redacted(pieces[0].bytes, isCut: true)
             let end = redactor.redacted(pieces[1].bytes, isCut: isCut, beginsCut: true)
             let from = pieces[1].fromByte + Int64(redactor.longestBytes)
@@ -171,14 +173,15 @@ struct OutputFile: Sendable {
         }
     }
 
-    /// Says so in the last line where the end was cut off.
+    /// If the end was cut off, says so in the last line.
     func noteCut() {
         guard let descriptor = try? openForAppending() else { return }
         defer { close(descriptor) }
         _ = writeAll(descriptor, Array(OutputFile.cutNote.utf8))
     }
 
-    /// Fills in what a record says about the output. `cutBytes`, cut off its end, count in its length, not in its digest.
+    /// Fills in a record's fields about the output. `cutBytes`, which were cut off its end, count in its length, not in
+    /// its digest.
     func describe(in record: inout OperationRecord, cutBytes: Int64 = 0) {
         let end = endByte
         let tail = try? slice(

@@ -4,18 +4,18 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// What was kept for a way back, put beside what it was taken from for as long as one command runs.
+/// The kept copy for a rollback, placed next to the original for as long as one command runs.
 ///
-/// What is about to be made is durable in the operation's folder before it is made; whoever next looks after the operation removes what
-/// a supervisor that died has left (``removeLeft(in:)``).
+/// Everything that will be created is first recorded durably in the operation's folder. If a supervisor died, the next
+/// code that handles the operation removes what was left (``removeLeft(in:)``).
 struct PlacedCopy {
     /// In the operation's folder.
     private struct Record: Codable {
-        /// Where links lead now: a command may re-point them.
+        /// The present targets of links: a command may change them.
         var paths: [String] = []
-        /// Folders above that had to be made, the deepest first.
+        /// Parent folders that had to be created, the deepest first.
         var folders: [String] = []
-        /// The checkouts' own lists of what git overlooks, and the line that is in them meanwhile.
+        /// The checkouts' own git ignore lists, and the line that is in them meanwhile.
         var excludes: [String] = []
         var line: String
     }
@@ -24,10 +24,10 @@ struct PlacedCopy {
 
     private let folder: Folder
     private let record: Record
-    /// Root, and where it stands now; the outermost first.
+    /// Each root, and where its copy is now; the outermost first.
     private let placed: [(root: String, path: String)]
 
-    /// - Parameter folder: the operation's.
+    /// - Parameter folder: the operation's folder.
     init(_ roots: [String: KeptTree], of kept: KeptFiles, in folder: Folder) throws(Refusal) {
         self.folder = folder
         let disk = FileSystem()
@@ -50,7 +50,7 @@ struct PlacedCopy {
         try folder.writeJSON(PlacedCopy.recordName, record)
         Failpoint.copyRecorded.pass()
         do throws(Refusal) {
-            // A courtesy: a checkout that can not be written has nobody who asks for a clean tree.
+            // Best effort: a checkout that cannot be written has no user who needs a clean tree.
             for list in record.excludes { try? GitExclude.add(record.line, to: list) }
             for above in record.folders.sorted(by: { $0.utf8.count < $1.utf8.count }) where mkdir(above, 0o755) != 0 {
                 throw Refusal.system(errno, "make \(above) for a kept copy")
@@ -63,7 +63,7 @@ struct PlacedCopy {
         }
     }
 
-    /// Removes what an earlier command left there; beside what can not be removed there is room.
+    /// Removes what an earlier command left there. If that cannot be removed, uses another name.
     private static func freePath(for root: String, isFile: Bool, run: RunID) -> String {
         let usual = PlacedPath.of(root, isFile: isFile, run: run)
         FileSystem().discard(usual)
@@ -75,7 +75,7 @@ struct PlacedCopy {
         return path
     }
 
-    /// Where it stands, for people.
+    /// Where the copy is, for messages.
     var paths: String { placed.map(\.path).joined(separator: ", ") }
 
     // MARK: The command
@@ -83,8 +83,8 @@ struct PlacedCopy {
     /// Makes a command run from the copy.
     ///
     /// - Parameters:
-    ///   - word: the one that names the script; nil where none is known.
-    ///   - changed: what is reported where the command can not be redirected.
+    ///   - word: the argument that names the script; nil if none is known.
+    ///   - changed: what is reported if the command cannot be redirected.
     func redirect(
         _ setting: inout CommandSetting, _ command: ScriptCommand, word: String?, script: String?, changed: String,
         in workingDirectory: String
@@ -115,7 +115,7 @@ struct PlacedCopy {
         }
     }
 
-    /// As the plan writes it, where that names the root: a relative path stays one.
+    /// In the plan's spelling if that names the root: a relative path stays relative.
     private func respelled(_ word: String, for script: String, as there: String, in directory: String) -> String {
         for (root, path) in placed {
             guard let rest = PlacedPath.of(script, below: root, placedAt: ""), let old = root.cut(atLast: "/")?.after,
@@ -153,19 +153,19 @@ struct PlacedCopy {
 
     // MARK: The end
 
-    /// Whether something removed it meanwhile, such as a `git clean`.
+    /// Whether something removed it meanwhile, such as `git clean`.
     var hasVanished: Bool { record.paths.contains { access($0, F_OK) != 0 } }
 
     func remove() { PlacedCopy.removeLeft(in: folder) }
 
-    /// Removes what a command's copy has left; nothing where there is none.
+    /// Removes what a command's copy has left; does nothing if there is none.
     static func removeLeft(in folder: Folder) {
         guard let record = try? folder.value(Record.self, of: recordName) else { return }
         for path in record.paths { FileSystem().discard(path) }
-        // Only where nothing else has come into them.
+        // Only if they are still empty.
         for above in record.folders.sorted(by: { $0.utf8.count > $1.utf8.count }) { rmdir(above) }
         for list in record.excludes { GitExclude.remove(record.line, from: list) }
-        // What could not be removed stays on record, for whoever looks next.
+        // What could not be removed stays recorded for the next attempt.
         if !record.paths.contains(where: { access($0, F_OK) == 0 }) { folder.subfolder(recordName).discard() }
     }
 
@@ -173,7 +173,7 @@ struct PlacedCopy {
 
     private static func make(_ tree: KeptTree, at path: String, _ kept: KeptFiles) throws(Refusal) {
         if let file = tree.files[""] { return try write(file, to: path, kept) }
-        // Those above come before those below.
+        // Parents come before their children.
         let folders = tree.folders.sorted { $0.key < $1.key }.map { (name: $0.key, access: $0.value) }
         for (name, _) in folders.isEmpty ? [(name: "", access: nil)] : folders.map({ ($0.name, Optional($0.access)) }) {
             let folder = name.isEmpty ? path : "\(path)/\(name)"
@@ -183,7 +183,7 @@ struct PlacedCopy {
         for (name, target) in tree.links where symlink(target, "\(path)/\(name)") != 0 {
             throw Refusal.system(errno, "make \(path)/\(name) for a kept copy")
         }
-        // Also where the checkout has a list of its own that lets scripts in again.
+        // Also if the checkout has its own list that re-includes scripts.
         if tree.files[".gitignore"] == nil, tree.links[".gitignore"] == nil {
             try write(Array("*\n".utf8), nil, to: "\(path)/.gitignore")
         }
@@ -204,17 +204,17 @@ struct PlacedCopy {
         if let access { give(access, path) }
     }
 
-    /// Whose it was, where the agent may say so, and who might do what with it.
+    /// Restores the owner, if the agent may, and the permissions.
     private static func give(_ access: KeptTree.Access, _ path: String) {
         if geteuid() == 0 { _ = lchown(path, access.user, access.group) }
         chmod(path, mode_t(access.mode))
     }
 }
 
-/// A checkout's own list of what git overlooks (gitignore(5), `info/exclude`): a script that asks for a clean tree must not trip over what
-/// stands there for its sake.
+/// A checkout's own list of files that git ignores (gitignore(5), `info/exclude`). A script that requires a clean tree
+/// must not fail because of files that are placed there for it.
 enum GitExclude {
-    /// The list of the checkout that a path is in; nil where it is in none.
+    /// The list of the checkout that contains a path; nil if it is in none.
     static func file(above path: String) -> String? {
         var folder = Folder(path: path).parent
         while true {
@@ -227,7 +227,8 @@ enum GitExclude {
         }
     }
 
-    /// A linked worktree or a submodule has a file that says where its folder is, and that one where the common one is.
+    /// A linked worktree or a submodule has a file that says where its folder is, and that folder has one that says
+    /// where the common folder is.
     private static func commonFolder(of entry: String, in folder: String) -> String? {
         if !isRegularFile(entry) { return entry }
         guard let text = firstLine(of: entry)?.rest(after: "gitdir: ") else { return nil }
@@ -247,7 +248,7 @@ enum GitExclude {
         try replace(file, before + separator + Array(line.utf8) + [0x0a])
     }
 
-    /// As it was before, but for what others wrote meanwhile.
+    /// Restores the file, but keeps what others wrote meanwhile.
     static func remove(_ line: String, from file: String) {
         guard let bytes = try? FileSystem().read(file, limitBytes: AgentLimits.stateFileBytes) else { return }
         let kept = lines(bytes).filter { !$0.elementsEqual(line.utf8) }

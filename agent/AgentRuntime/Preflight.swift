@@ -4,7 +4,8 @@ import Glibc
 import UpgradeDomain
 
 extension HostAgent {
-    /// Looks, without changing the host, whether what the plan needs is there; keeps the scripts of the run.
+    /// Checks, without changing the host, whether everything that the plan needs is there; keeps the scripts of the
+    /// run.
     func preflight(_ request: PreflightRequest, session: Session) throws(Refusal) -> PreflightReply {
         let settings = request.commands.map { CommandSetting($0, hostDirectory: request.workingDirectory) }
         var missing: [String] = []
@@ -42,7 +43,7 @@ extension HostAgent {
             exposedPaths: exposed.found.isEmpty || session.protocolVersion < 2 ? nil : exposed.found)
     }
 
-    /// Why a path that is there is not what it should be; nil when it is, or when nothing is asked of it.
+    /// Why an existing path is not as it should be; nil if it is, or if nothing is required of it.
     private func difference(in artifact: RollbackArtifact, _ directory: String) -> String? {
         let path = absolutePath(artifact.path, in: directory)
         guard artifact.sha256 != nil || artifact.isManifest, access(path, F_OK) == 0 else { return nil }
@@ -61,12 +62,12 @@ extension HostAgent {
         }
     }
 
-    /// The free space that an ordinary user has; 0 for a folder that is not there.
+    /// The free space for an ordinary user; 0 for a folder that does not exist.
     private func freeMebibytes(near workingDirectory: String) -> Int64 {
         [workingDirectory, state.folder.path].map { path in
             var status = statvfs()
             guard statvfs(path, &status) == 0 else { return 0 }
-            // A file system may say any number of blocks.
+            // A file system may report any number of blocks.
             let mebibytes = Double(status.f_bavail) * Double(status.f_frsize) / 1_048_576
             return Int64(min(mebibytes, Double(CanonicalJSON.largestInteger)))
         }.min() ?? 0

@@ -1,10 +1,10 @@
 import AgentProtocol
 import Glibc
 
-/// One process of one boot: a pid alone is used again (proc_pid_stat(5), field 22).
+/// One process of one boot. The pid alone is not enough, because pids are reused (proc_pid_stat(5), field 22).
 package struct ProcessIdentity: Codable, Hashable, Sendable {
     package var pid: Int32
-    /// Clock ticks from boot to its start.
+    /// Clock ticks from boot to the start of the process.
     package var startTicks: UInt64
 
     package init(pid: Int32, startTicks: UInt64) {
@@ -21,7 +21,7 @@ struct ProcessStatus: Hashable, Sendable {
     var group: Int32
     var startTicks: UInt64
 
-    /// A zombie has ended, whether or not anyone reaps it.
+    /// A zombie has ended, whether or not its parent reaps it.
     var isAlive: Bool { state != "Z" && state != "X" }
 
     init?(pid: Int32) {
@@ -29,7 +29,7 @@ struct ProcessStatus: Hashable, Sendable {
         self.init(pid: pid, stat: bytes)
     }
 
-    /// The command name may hold spaces and parentheses: the fields start after the last one.
+    /// The command name may contain spaces and parentheses: the fields start after the last closing one.
     init?(pid: Int32, stat bytes: [UInt8]) {
         guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
@@ -56,7 +56,7 @@ enum ProcessTable {
         return status.startTicks == process.startTicks && status.isAlive
     }
 
-    /// A process and all that descend from it, itself first.
+    /// A process and all its descendants, the process itself first.
     static func family(of pid: Int32) -> [Int32] {
         var children: [Int32: [Int32]] = [:]
         for name in Folder(path: "/proc").names() {
@@ -72,7 +72,7 @@ enum ProcessTable {
         return family
     }
 
-    /// Whether a process group has a member that has not ended, started no earlier than its leader.
+    /// Whether a process group has a living member that started no earlier than its leader.
     static func hasLivingMember(groupOf leader: ProcessIdentity) -> Bool {
         Folder(path: "/proc").names().contains { name in
             guard let pid = Int32(name), let status = ProcessStatus(pid: pid) else { return false }

@@ -1,21 +1,24 @@
-/// Masks secrets in what a server or a program says back.
+/// Masks secrets in the answers of servers and programs.
 ///
-/// A secret is looked for in every spelling that a document of a common kind gives it, each of its bytes by itself: as it is, after
-/// backslashes, as `\u0041` (RFC 8259, 7) and `\x41`, as `%41`, also `%2541` in a URL within a URL, and `+` (RFC 3986, 2; HTML
-/// forms), `&#65;` (HTML); and as a whole in hexadecimal digits and in base64, whatever stands before and after it there.
+/// A secret is searched for in every spelling that common document formats use. Each of its bytes may be written
+/// differently: as it is, after backslashes, as `\u0041` (RFC 8259, 7) and `\x41`, as `%41`, also `%2541` in a URL
+/// within a URL, and `+` (RFC 3986, 2; HTML forms), as `&#65;` (HTML). The whole secret is also searched for in
+/// hexadecimal and in base64, with any text before and after it.
 struct Redactor {
     private let secrets: [Secret]
-    /// The bytes with which a spelling can begin.
+    /// The bytes that a spelling can begin with.
     private let first: [Bool]
-    /// The longest spelling of any of them: how much more must be read than is kept, so that none is cut and missed.
+    /// The longest spelling of any secret: this much more must be read than is kept, so that none is missed because it
+    /// is cut.
     let longestBytes: Int
 
     private static let mask = Array("***".utf8)
 
-    /// - Parameter secrets: those of fewer than ``AgentLimits/redactedSecretBytes`` are in every other word, and stay.
+    /// - Parameter secrets: the secrets. Those shorter than ``AgentLimits/redactedSecretBytes`` occur in ordinary words
+    ///   and are not masked.
     init(_ secrets: [[UInt8]]) {
         let long = Set(secrets).filter { $0.count >= AgentLimits.redactedSecretBytes }
-        // The longest first: a part of a secret must not keep its whole from being found.
+        // The longest first: finding a part of a secret must not prevent finding the whole.
         self.secrets = long.sorted { $0.count > $1.count }.map(Secret.init)
         var first = [Bool](repeating: false, count: 256)
         for byte in self.secrets.flatMap(\.firstBytes) { first[Int(byte)] = true }
@@ -26,8 +29,8 @@ struct Redactor {
     func redacted(_ text: String) -> String { String(decoding: redacted(Array(text.utf8)), as: UTF8.self) }
 
     /// - Parameters:
-    ///   - isCut: something follows that is not here: the end, in which a secret may have begun, is left out.
-    ///   - beginsCut: the same of what was before: the first ``longestBytes`` are left out.
+    ///   - isCut: more text follows that is not here, so the end, in which a secret may have begun, is left out.
+    ///   - beginsCut: more text came before, so the first ``longestBytes`` are left out.
     func redacted(_ bytes: [UInt8], isCut: Bool = false, beginsCut: Bool = false) -> [UInt8] {
         guard !secrets.isEmpty else { return bytes }
         let limit = isCut ? max(0, bytes.count - longestBytes) : bytes.count
@@ -55,9 +58,9 @@ struct Redactor {
     }
 }
 
-/// One secret, and where it ends in a text if it begins at a place.
+/// One secret, and where it ends in a text if it begins at a given position.
 private struct Secret {
-    /// A byte is never spelled in more: backslashes before `u0041` in a document within documents.
+    /// The maximum spelling length of one byte: backslashes before `u0041` in a document within documents.
     static let largestGrowth = 16
 
     let bytes: [UInt8]
@@ -79,7 +82,7 @@ private struct Secret {
     }
 
     private func spelledEnd(in text: [UInt8], at start: Int) -> Int? {
-        // Where a byte may be read in two ways, both are followed.
+        // If a byte can be read in two ways, both are followed.
         var ends: Set<Int> = [start]
         for byte in bytes {
             ends = ends.reduce(into: []) { $0.formUnion(Spelling.ends(of: byte, in: text, at: $1)) }
@@ -88,10 +91,10 @@ private struct Secret {
         return ends.max()
     }
 
-    /// How much blank may stand where a dump begins a new line.
+    /// How much white space may come at the start of a new line of a hex dump.
     private static let mostBlankBytes = 12
 
-    /// Pairs of digits, perhaps with a colon, spaces or line ends between them.
+    /// Pairs of digits, possibly with a colon, spaces or line ends between them.
     private func hexadecimalEnd(in text: [UInt8], at start: Int) -> Int? {
         var position = start
         for (index, byte) in bytes.enumerated() {
@@ -105,7 +108,8 @@ private struct Secret {
         return position
     }
 
-    /// Base64 is broken into lines by some, and these by escapes in JSON; its `+` and `/` are spelled otherwise in a URL.
+    /// Some programs break base64 into lines, and JSON writes line breaks as escapes. Its `+` and `/` are spelled
+    /// differently in a URL.
     private func wrappedEnd(of letters: [UInt8], in text: [UInt8], at start: Int) -> Int? {
         var position = start
         for (index, letter) in letters.enumerated() {
@@ -140,12 +144,12 @@ private struct Secret {
     }
 }
 
-/// The ways in which one byte of printable ASCII is written.
+/// The ways in which one byte of printable ASCII can be written.
 private enum Spelling {
     private static let mostBackslashes = 8
     private static let mostNested = 4
 
-    /// Where the byte ends that may begin at a place.
+    /// The possible end positions of a byte that begins at a given position.
     static func ends(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
         guard start < text.count else { return [] }
         var ends: Set<Int> = []
@@ -164,7 +168,7 @@ private enum Spelling {
         return ends
     }
 
-    /// `%41`, and `%2541` where a URL stands within another.
+    /// `%41`, and `%2541` for a URL within a URL.
     private static func percentEnds(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
         var ends: Set<Int> = []
         var position = start + 1
@@ -177,7 +181,7 @@ private enum Spelling {
         return ends
     }
 
-    /// `\"`, `\/`, `\u0041`, `\x41`, with more backslashes where a document stands within another.
+    /// `\"`, `\/`, `\u0041`, `\x41`, with more backslashes for a document within a document.
     private static func escapeEnds(of byte: UInt8, in text: [UInt8], at start: Int) -> Set<Int> {
         var ends: Set<Int> = []
         var position = start
@@ -196,7 +200,7 @@ private enum Spelling {
         return ends
     }
 
-    /// `&#65;`, `&#x41;`, and the five names that XML has.
+    /// `&#65;`, `&#x41;`, and the five names that XML defines.
     private static func entityEnd(of byte: UInt8, in text: [UInt8], at start: Int) -> Int? {
         guard let end = text[start...].prefix(10).firstIndex(of: UInt8(ascii: ";")) else { return nil }
         let name = String(decoding: text[(start + 1)..<end], as: UTF8.self)
@@ -221,7 +225,7 @@ private enum Hexadecimal {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: isUpper ? "A" : "a") + value - 10
     }
 
-    /// nil where there are fewer digits.
+    /// nil if there are fewer digits.
     static func value(_ text: [UInt8], at start: Int, digits: Int) -> UInt32? {
         guard start + digits <= text.count else { return nil }
         var value: UInt32 = 0
@@ -239,13 +243,13 @@ private enum Hexadecimal {
 
 /// RFC 4648, 4 and 5.
 private enum Base64Forms {
-    /// What stays the same of a secret's base64 whatever stands before and after it, for each place in which it can begin in a
-    /// group of three bytes.
+    /// The part of a secret's base64 that does not depend on the text before and after it, for each position in a group
+    /// of three bytes where the secret can begin.
     static func of(_ secret: [UInt8]) -> [[UInt8]] {
         let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8)
         return [Array("+/".utf8), Array("-_".utf8)].flatMap { last in
             (0..<3).map { lead in
-                // Six bits to a letter; a letter that bits of a neighbour share is left out.
+                // Six bits per letter. Letters that share bits with a neighbouring byte are left out.
                 let bits = lead * 8..<(lead + secret.count) * 8
                 return ((bits.lowerBound + 5) / 6..<bits.upperBound / 6).map { place in
                     let value = (0..<6).reduce(0) { value, bit in

@@ -1,8 +1,8 @@
 import SafeText
 
-/// Words of a command that name a path: whole arguments, and places in a shell's text.
+/// Parts of a command that name a path: whole arguments, and mentions in a shell's text.
 enum Reference {
-    /// The ways in which a path below the working directory is written, the most exact first.
+    /// The ways to write a path below the working directory, the most exact first.
     static func texts(of path: String, in base: String) -> [String] {
         guard let below = PlacedPath.of(path, below: base, placedAt: "")?.dropFirst(), !below.isEmpty else {
             return [path]
@@ -10,8 +10,8 @@ enum Reference {
         return [path, "./\(below)", String(below)]
     }
 
-    /// A text with each mention of a path replaced; nil where there is none. `scripts` is mentioned in `cd scripts && ./x`, not in
-    /// `myscripts/x` or `other/scripts`.
+    /// A text with each mention of a path replaced; nil if there is none. `scripts` is mentioned in `cd scripts &&
+    /// ./x`, but not in `myscripts/x` or `other/scripts`.
     static func replacing(_ mention: String, by other: String, in text: String) -> String? {
         let (bytes, wanted) = (Array(text.utf8), Array(mention.utf8))
         guard !wanted.isEmpty, bytes.count >= wanted.count else { return nil }

@@ -9,7 +9,7 @@ final class ReplyWriter: Sendable {
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
-    /// False once the reader has gone.
+    /// False once the reader is gone.
     var isOpen: Bool { isOpenState.withLock { $0 } }
 
     func send(_ re: UInt32, _ reply: AgentReply) {

@@ -2,7 +2,7 @@ import AgentProtocol
 import SafeText
 import UpgradeDomain
 
-/// Refuses requests that no honest coordinator sends, before anything looks at them.
+/// Refuses requests that a valid coordinator never sends, before any other code uses them.
 enum RequestCheck {
     static func check(_ request: AgentRequest) throws(Refusal) {
         switch request {
@@ -20,7 +20,7 @@ enum RequestCheck {
                 try check(keep.command, AgentLimits.operationTimeoutSeconds)
                 try text(keep.paths)
                 guard !keep.paths.contains(where: leadsOut) else {
-                    throw Refusal(.malformed, "what is kept does not lie in the working directory")
+                    throw Refusal(.malformed, "a path to keep is outside the working directory")
                 }
             }
             guard preflight.preserve.isEmpty || preflight.run != nil else {
@@ -85,7 +85,7 @@ enum RequestCheck {
             let lines = names + Array(http.headers.values)
             guard names.allSatisfy({ !$0.isEmpty && !$0.holds(anyOf: ":") }),
                 lines.allSatisfy({ !$0.holds(anyOf: "\n\r") })
-            else { throw Refusal(.malformed, "a header is no line of text") }
+            else { throw Refusal(.malformed, "a header is not a single line of text") }
         }
     }
 
@@ -108,7 +108,7 @@ enum RequestCheck {
         }
     }
 
-    /// Whether a path is, or leads, elsewhere than below the folder that it is relative to.
+    /// Whether a path is, or leads, outside the folder that it is relative to.
     private static func leadsOut(_ path: String) -> Bool {
         let parts = path.fields(separatedBy: "/").filter { !$0.isSpelled(".") }
         return parts.isEmpty || path.begins(with: "/") || parts.contains { $0.isSpelled("..") }
@@ -130,10 +130,10 @@ enum RequestCheck {
         guard !id.rawValue.isEmpty else { throw Refusal(.malformed, "the operation has no id") }
     }
 
-    /// What reaches the kernel as a C string can not hold a zero byte.
+    /// Text that is passed to the kernel as a C string cannot contain a zero byte.
     private static func text(_ texts: [String]) throws(Refusal) {
         guard !texts.contains(where: { $0.utf8.contains(0) }) else {
-            throw Refusal(.malformed, "a text holds a zero byte")
+            throw Refusal(.malformed, "a text contains a zero byte")
         }
     }
 }

@@ -1,6 +1,6 @@
 import AgentProtocol
 
-/// A line that is no request, with as much of its number as could be read.
+/// A line that is not a valid request, with as much of its number as could be read.
 struct UnusableLine: Error, Hashable {
     var id: UInt32
     var refusal: Refusal
@@ -12,7 +12,7 @@ extension RequestFrame {
         var verb: String?
     }
 
-    /// Reads a request; a closed list of verbs, nothing guessed.
+    /// Reads a request: only the closed list of verbs is accepted, and nothing is guessed.
     static func decode(_ line: Result<[UInt8], LineError>) throws(UnusableLine) -> RequestFrame {
         let cause: LineError
         do {

@@ -1,14 +1,14 @@
 import AgentProtocol
 import UpgradeDomain
 
-/// The newest head of each of the last runs' chains that came with a capture. Every call belongs inside
+/// The newest head that came with a capture, for each of the last runs. Every call belongs inside
 /// `StateFolder.exclusively`.
 struct RunHeads {
     private let folder: Folder
 
     init(in state: StateFolder) { folder = state.heads }
 
-    /// Replaces the head of the same run; that of the run that brought one longest ago makes room.
+    /// Replaces the head of the same run. If there is no room, the run whose head is oldest is removed.
     func keep(_ head: RunHead) throws(Refusal) {
         let name = StateFolder.fileName(of: head.run.rawValue)
         try folder.create()

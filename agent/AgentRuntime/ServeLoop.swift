@@ -6,8 +6,8 @@ import UpgradeDomain
 
 /// One session: request lines in, reply lines out, until the input ends.
 ///
-/// What touches the agent's memory is answered in order on this thread; captures and attachments work beside it.
-/// Operations belong to their supervisors and outlive the session.
+/// Requests that touch the agent's memory are answered in order on this thread. Captures and attachments run in
+/// parallel. Operations belong to their supervisors and outlive the session.
 struct ServeLoop: ~Copyable {
     private let agent: HostAgent
     private let writer: ReplyWriter
@@ -23,7 +23,7 @@ struct ServeLoop: ~Copyable {
         writer = ReplyWriter(descriptor: output)
     }
 
-    /// Serves until the input ends. Captures under way are finished then; attachments are let go.
+    /// Serves until the input ends. Running captures are then completed; attachments are ended.
     mutating func run() {
         var splitter = LineSplitter()
         var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -82,13 +82,13 @@ struct ServeLoop: ~Copyable {
         }
     }
 
-    /// A supervisor is a child of the session that started it; once ended it must not stay as a zombie.
+    /// A supervisor is a child of the session that started it. Once it has ended it must not stay as a zombie.
     private mutating func reapSupervisors() {
         supervisors.removeAll { waitpid($0, nil, WNOHANG) != 0 }
     }
 }
 
-/// The captures and attachments at work, each on a thread of its own.
+/// The running captures and attachments, each on its own thread.
 private final class RequestsInFlight: Sendable {
     private struct State {
         var count = 0
@@ -97,7 +97,7 @@ private final class RequestsInFlight: Sendable {
     }
     private let state = Mutex(State())
 
-    /// Runs work on a thread of its own; refuses more than ``AgentLimits/requestsInFlight``.
+    /// Runs work on its own thread; refuses more than ``AgentLimits/requestsInFlight``.
     func add(_ work: @escaping @Sendable (_ inputIsOpen: () -> Bool) -> Void) throws(Refusal) {
         let pool = state.withLock { state -> NIOThreadPool? in
             guard state.count < AgentLimits.requestsInFlight else { return nil }
@@ -117,7 +117,7 @@ private final class RequestsInFlight: Sendable {
         }
     }
 
-    /// Lets attachments go and waits for the rest; each has its own deadline.
+    /// Ends attachments and waits for the rest; each has its own deadline.
     func endInput() {
         state.withLock { $0.inputIsOpen = false }
         while state.withLock({ $0.count }) > 0 { pauseBeforeNextLook() }

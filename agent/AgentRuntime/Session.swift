@@ -5,31 +5,31 @@ import UpgradeDomain
 package struct Session: Sendable {
     private enum State: Sendable {
         case awaitingHello
-        /// Said hello without an epoch.
+        /// It sent a hello without an epoch.
         case reading
         case driving(Driver)
     }
-    /// Who drives, and with which lease.
+    /// The driver, and its lease.
     struct Driver: Hashable, Sendable {
         var ledger: LedgerID
         var epoch: Epoch
         var token: LeaseToken?
     }
     private var state = State.awaitingHello
-    /// What both sides speak, from the hello on.
+    /// The protocol version in use, from the hello on.
     private(set) var protocolVersion = 1
-    /// When its connection's agent began: a change that ended later is confirmed by a newer session only.
+    /// When the agent of this connection began. A change that ended later can only be confirmed by a newer session.
     let begunAt: BootTime
 
     init(begunAt: BootTime) { self.begunAt = begunAt }
 
-    /// What a hello asks of the durable fence.
+    /// What a hello requires of the durable fence.
     enum Admission: Hashable, Sendable {
         case read
         case drive(HostFence)
     }
 
-    /// The protocol version that a coordinator and this agent speak with each other.
+    /// The protocol version that a coordinator and this agent use with each other.
     static func protocolVersion(with hello: HelloRequest) throws(Refusal) -> Int {
         if let version = ProtocolLimits.version(sharedWith: hello.protocols) { return version }
         throw Refusal(
@@ -37,7 +37,7 @@ package struct Session: Sendable {
             "this agent speaks protocol \(ProtocolLimits.versions), the coordinator \(hello.protocols); update one")
     }
 
-    /// Judges a hello against the host's fence; ``admit(_:)`` follows once the new fence is durable.
+    /// Checks a hello against the host's fence; ``admit(_:)`` follows once the new fence is durable.
     static func judge(_ hello: HelloRequest, fence: HostFence) throws(Refusal) -> Admission {
         guard let epoch = hello.epoch else { return .read }
         return .drive(
@@ -53,16 +53,16 @@ package struct Session: Sendable {
 
     func requireHello() throws(Refusal) {
         switch state {
-        case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
+        case .awaitingHello: throw Refusal(.helloFirst, "send hello first")
         case .reading, .driving: break
         }
     }
 
-    /// Who drives, for a request that changes something.
+    /// The driver, for a request that changes something.
     func driver() throws(Refusal) -> Driver {
         switch state {
-        case .awaitingHello: throw Refusal(.helloFirst, "say hello first")
-        case .reading: throw Refusal(.readOnly, "the session said hello without an epoch, so it only reads")
+        case .awaitingHello: throw Refusal(.helloFirst, "send hello first")
+        case .reading: throw Refusal(.readOnly, "the session sent hello without an epoch, so it only reads")
         case .driving(let driver): return driver
         }
     }

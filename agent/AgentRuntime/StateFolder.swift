@@ -4,7 +4,7 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// The machine-wide folder in which the agent remembers: who it is, who drives it, and what ran.
+/// The machine-wide folder with the agent's memory: its identity, its driver, and what ran.
 ///
 /// ```
 /// identity            random, made once
@@ -28,7 +28,7 @@ package struct StateFolder: Sendable {
         self.machine = machine
     }
 
-    /// The folder that the environment names, or the machine's, or for an ordinary user the account's.
+    /// The folder that the environment names; else the machine's, or for an ordinary user the account's.
     static func ofEnvironment() -> StateFolder {
         let path =
             environmentValue("LOCKFLIGHT_STATE_DIRECTORY")
@@ -45,13 +45,13 @@ package struct StateFolder: Sendable {
     var preserved: Folder { folder.subfolder("preserved") }
     var mutationLockPath: String { folder.path(of: "mutation.lock") }
 
-    /// Runs a short change that no other session may interleave with.
+    /// Runs a short change without interleaving with any other session.
     func exclusively<Result>(_ body: () throws(Refusal) -> Result) throws(Refusal) -> Result {
         try folder.create()
         return try machine.exclusively(folder.path(of: "journal.lock"), body)
     }
 
-    /// The random identity, made at the first call. Call inside ``exclusively(_:)``.
+    /// The random identity, created at the first call. Call inside ``exclusively(_:)``.
     func identity() throws(Refusal) -> AgentIdentity {
         if let bytes = try folder.read("identity"), bytes.count >= 16 {
             return AgentIdentity(String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self))
@@ -61,7 +61,7 @@ package struct StateFolder: Sendable {
         return AgentIdentity(text)
     }
 
-    /// Call inside ``exclusively(_:)``, as for ``record(_:)``.
+    /// Call inside ``exclusively(_:)``, like ``record(_:)``.
     package func fence() throws(Refusal) -> HostFence {
         guard let bytes = try folder.read("fence.json") else { return .unowned }
         do {
@@ -75,7 +75,7 @@ package struct StateFolder: Sendable {
     func record(_ fence: HostFence) throws(Refusal) { try folder.writeJSON("fence.json", fence) }
 }
 
-/// A variable of the agent's environment; nil when unset or empty.
+/// A variable of the agent's environment; nil if unset or empty.
 func environmentValue(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
@@ -90,7 +90,7 @@ extension StateFolder {
     private static let fileNameBytes = Set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_!".utf8)
 
-    /// A name of a file or a folder that no id can lead out of the state folder with.
+    /// A file or folder name with which no ID can lead out of the state folder.
     static func fileName(of text: String) -> String {
         let isSafe =
             !text.isEmpty && text.utf8.count <= 200 && text.utf8.allSatisfy(fileNameBytes.contains)

@@ -1,25 +1,24 @@
 package import AgentProtocol
 package import UpgradeDomain
 
-/// What the supervisor of one operation does next, as a value: guardrails in order, the command, the record, and where
-/// the intent asks for it the wait for a confirmation. `OperationSupervisor` carries it out.
+/// What the supervisor of one operation does next, as a value: the guardrails in order, the command, the record, and
+/// the wait for a confirmation if the intent requires one. `OperationSupervisor` carries it out.
 ///
-/// There is no way back into an earlier state: a supervisor that dies is never taken up again, its operation is
-/// *interrupted*.
+/// It never returns to an earlier state. A supervisor that dies is never resumed; its operation is *interrupted*.
 package struct Supervision: Hashable, Sendable {
     package enum Action: Hashable, Sendable {
         case runGuardrail(ScriptCommand)
         case runCommand
-        /// Write how it ended; the operation is over for everyone who asks.
+        /// Write how it ended. The operation is now over for every caller.
         case record(OperationOutcome)
-        /// Wait for a confirmation, and take the host back without one.
+        /// Wait for a confirmation, and roll the host back if there is none.
         case awaitConfirmation(RevertIntent)
         case leave
     }
 
     private enum State: Hashable, Sendable {
         case idle
-        /// The guardrail with this index runs.
+        /// The guardrail with this index is running.
         case guarding(Int)
         case changing
         case recording(OperationOutcome)
@@ -72,7 +71,7 @@ package struct Supervision: Hashable, Sendable {
         return .record(outcome)
     }
 
-    /// A guardrail's end as a shell would number it.
+    /// The exit code of a guardrail, numbered as a shell would.
     private static func exitCode(of outcome: OperationOutcome) -> Int {
         switch outcome {
         case .exited(let code): code
@@ -84,7 +83,8 @@ package struct Supervision: Hashable, Sendable {
 }
 
 extension StartRequest {
-    /// Whether another request asks for the same. A coordinator of an earlier build names no secrets in it.
+    /// Whether another request asks for the same operation. A coordinator of an earlier build does not name secrets in
+    /// it.
     func isRepeated(by other: StartRequest) -> Bool {
         var (own, other) = (self, other)
         own.secretFiles = nil
@@ -92,7 +92,7 @@ extension StartRequest {
         return own == other
     }
 
-    /// The request under which a host runs its rollback by itself; nil where it never does.
+    /// The request with which a host runs its rollback by itself; nil if it never does.
     package var revertRequest: StartRequest? {
         guard let revert, let order = intent.revert else { return nil }
         var own = intent

@@ -2,11 +2,11 @@ import AgentProtocol
 import ContentDigest
 import UpgradeDomain
 
-/// Takes surfaces one after the other, each within its own bounds.
+/// Captures surfaces one after the other, each within its own limits.
 enum SurfaceCapture {
     /// - Parameters:
-    ///   - secrets: of the plan; masked in whatever is reported.
-    ///   - version: of the protocol that is spoken.
+    ///   - secrets: secrets of the plan; masked in everything that is reported.
+    ///   - version: the protocol version in use.
     static func take(
         _ surface: SurfaceRequest, workingDirectory: String, hiding secrets: HostSecrets.Values, speaking version: Int,
         isWanted: @escaping () -> Bool
@@ -31,7 +31,7 @@ enum SurfaceCapture {
                 setting, limitBytes: ProtocolLimits.surfaceBytes + redactor.longestBytes, vouches: true,
                 errorBytes: ProtocolLimits.surfaceErrorBytes + redactor.longestBytes, isWanted: isWanted)
             reply.instrumentDigest = answer.instrumentDigest
-            // A command that was ended may have been in the middle of a secret.
+            // A command that was killed may have been in the middle of writing a secret.
             let isEnded = answer.end == nil
             let output = redactor.redacted(answer.output, isCut: answer.isTruncated || isEnded)
             reply.body = Bytes(Array(output.prefix(ProtocolLimits.surfaceBytes)))

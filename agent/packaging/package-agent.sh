@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes what is brought to hosts of a built agent: OUTDIR/lockflight-agent-ARCHITECTURE, one fully static, stripped
-# executable, and OUTDIR/lockflight-agent-ARCHITECTURE.gz, the same as it is sent.
+# Makes the files that are uploaded to hosts from a built agent: OUTDIR/lockflight-agent-ARCHITECTURE, one fully static,
+# stripped executable, and OUTDIR/lockflight-agent-ARCHITECTURE.gz, the same file compressed for the upload.
 #
 # usage: agent/packaging/package-agent.sh EXECUTABLE OUTDIR
 #
-# Prints its size and SHA-256. Fails when it is not static, larger than 22 MB, or does not start.
+# Prints its size and SHA-256. Fails if it is not static, is larger than 22 MB, or does not start.
 set -euo pipefail
 
 maximum_bytes=22000000
@@ -31,7 +31,7 @@ if ! env -i "$agent.new" version >/dev/null; then
     echo "error: the agent does not start in an empty environment" >&2
     exit 1
 fi
-# The packed one is believed only while it is no older than the other.
+# The compressed file is used only if it is at least as new as the executable.
 mv "$agent.new" "$agent"
 gzip -9nc "$agent" >"$agent.gz.new"
 mv "$agent.gz.new" "$agent.gz"

@@ -1,20 +1,20 @@
 #pragma once
 #include <sys/types.h>
 
-/// A process to launch. Descriptors of -1 stand for /dev/null; every other descriptor of the parent is closed.
+/// A process to launch. A descriptor of -1 means /dev/null; every other descriptor of the parent is closed.
 struct clinux_launch_request {
     /// Path of the executable; a relative one is taken from `working_directory`.
     const char *executable;
     /// NULL-terminated, as for execve.
     char *const *arguments;
     char *const *environment;
-    /// NULL stays in the parent's.
+    /// NULL keeps the parent's.
     const char *working_directory;
     int standard_output;
     int standard_error;
     /// Becomes descriptor 3; -1 for none.
     int passed_descriptor;
-    /// 1: a session of its own; 0: a process group of its own.
+    /// 1: a new session; 0: a new process group.
     int own_session;
 };
 
@@ -27,13 +27,14 @@ int clinux_launch(const struct clinux_launch_request *launch, pid_t *pid);
 int clinux_release(int control);
 
 /// Waits for a child for at most `timeout_milliseconds` and reaps it.
-/// Returns 1 with its wait status, 0 when it still runs, or -errno.
+/// Returns 1 with its wait status, 0 if it is still running, or -errno.
 int clinux_wait(pid_t pid, int timeout_milliseconds, int *status);
 
-/// Gives the room of bytes of a file back, which then read as zeros. Returns 0 or errno (EOPNOTSUPP; fallocate(2)).
+/// Frees the disk space of a byte range of a file, which then reads as zeros.
+/// Returns 0 or errno (EOPNOTSUPP; fallocate(2)).
 int clinux_punch_hole(int file, off_t from, off_t bytes);
 
-/// A file in memory, without a name and closed on exec; -1 and errno where there is none (memfd_create(2)).
+/// Creates a file in memory, without a name and closed on exec; -1 and errno on failure (memfd_create(2)).
 int clinux_memory_file(void);
 
 /// Renames a file unless the new name exists. Returns 0 or errno (EEXIST).

@@ -2,11 +2,11 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// One connection to an ssh-agent, used once: when it ends, the next request makes another.
+/// One connection to an ssh-agent, used once: after it ends, the next request opens another.
 ///
-/// Everything here runs on one event loop, whose sessions share it. An agent answers in the order it was asked, so the
-/// answers need no numbers; a request that is not answered in time ends the connection, because later answers could no
-/// longer be told apart.
+/// Everything here runs on one event loop, whose sessions share it. An agent answers in request order, so answers need
+/// no numbers. A request that is not answered in time ends the connection, because later answers could no longer be
+/// matched.
 final class KeyAgentConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -23,7 +23,7 @@ final class KeyAgentConnection: ChannelInboundHandler {
     private let loop: any EventLoop
     private var context: ChannelHandlerContext?
     private var waiting = CircularBuffer<Waiting>()
-    /// Frames that were asked for before the socket was connected.
+    /// Frames requested before the socket was connected.
     private var unsent = ByteBuffer()
     private var inbound = ByteBuffer()
 
@@ -43,7 +43,7 @@ final class KeyAgentConnection: ChannelInboundHandler {
             }
     }
 
-    /// Sends a request; `answer` is called once, on the loop, with the body of the reply.
+    /// Sends a request. `answer` is called once, on the loop, with the body of the reply.
     func ask(_ request: KeyAgentRequest, within limit: Duration, _ answer: @escaping (Answer) -> Void) {
         if let fault { return answer(.failure(fault)) }
         guard waiting.count < TransportLimits.agentRequestCount else { return answer(.failure(.overrun)) }
@@ -92,11 +92,11 @@ final class KeyAgentConnection: ChannelInboundHandler {
     private func deliver(_ body: [UInt8]) {
         let first = waiting.removeFirst()
         first.deadline.cancel()
-        // SSH_AGENT_FAILURE; 102 and 30 are what older agents say.
+        // SSH_AGENT_FAILURE; older agents send 102 and 30.
         first.answer([5, 30, 102].contains(body[0]) ? .failure(.refused) : .success(body))
     }
 
-    /// Closes the socket and tells everyone who waits; the first reason stays.
+    /// Closes the socket and reports to all waiting callers. The first reason is kept.
     private func end(_ fault: KeyAgentFault) {
         guard !isOver else { return }
         self.fault = fault

@@ -1,4 +1,4 @@
-/// What is asked of an ssh-agent (draft-ietf-sshm-ssh-agent sections 3.5 and 3.6), ready for the socket.
+/// The requests to an ssh-agent (draft-ietf-sshm-ssh-agent sections 3.5 and 3.6), ready for the socket.
 enum KeyAgentRequest {
     case identities
     /// - Parameter key: the blob as the agent knows it, `ssh-rsa` included.
@@ -23,7 +23,7 @@ enum KeyAgentRequest {
     }
 }
 
-/// The contents of an agent's answer; nil where they are not what was asked for.
+/// The contents of an agent's answer; nil if they are not the expected ones.
 enum KeyAgentReply {
     /// The blobs of SSH_AGENT_IDENTITIES_ANSWER, in the agent's order.
     static func keys(_ body: [UInt8]) -> [[UInt8]]? {
@@ -37,7 +37,7 @@ enum KeyAgentReply {
         return keys
     }
 
-    /// The inner blob of SSH_AGENT_SIGN_RESPONSE, when it was made by the algorithm that was asked for.
+    /// The inner blob of SSH_AGENT_SIGN_RESPONSE, if it was made with the requested algorithm.
     static func signature(_ body: [UInt8], algorithm: String) -> [UInt8]? {
         var reader = SSHWireReader(body)
         guard reader.take(1)?.first == 14, let outer = reader.string() else { return nil }
@@ -48,22 +48,22 @@ enum KeyAgentReply {
 }
 
 extension Result<[UInt8], KeyAgentFault> {
-    /// What `parse` makes of the body.
+    /// The result of applying `parse` to the body.
     func read<Value>(_ parse: ([UInt8]) -> Value?) -> Result<Value, KeyAgentFault> {
         flatMap { parse($0).map { .success($0) } ?? .failure(.misunderstood) }
     }
 }
 
-/// Why an agent gave no answer that can be used.
+/// Why an agent gave no usable answer.
 enum KeyAgentFault: Error, Equatable {
     case unreachable(String)
-    /// SSH_AGENT_FAILURE: the protocol has no words for the reason.
+    /// SSH_AGENT_FAILURE: the protocol does not give a reason.
     case refused
     case silent(Duration)
     case hungUp
-    /// It said something that is no answer to the question.
+    /// Its reply is not an answer to the request.
     case misunderstood
-    /// More requests wait for it than are allowed.
+    /// More requests are waiting for it than allowed.
     case overrun
 
     var words: String {

@@ -5,15 +5,15 @@ import SafeText
 
 /// A private key in OpenSSH's own format (PROTOCOL.key in OpenSSH's sources), ready to sign.
 struct OpenSSHPrivateKey: Sendable {
-    /// Why a file is no usable key.
+    /// Why a file is not a usable key.
     enum Fault: Error, Equatable {
         case malformed(String)
-        /// With its public half, which is legible except in the formats of before 2014.
+        /// With its public half, which is readable except in formats from before 2014.
         case encrypted(SSHHostKey?)
         case unsupported(String)
-        /// A PEM container of before 2014, named by its label.
+        /// A PEM container from before 2014, named by its label.
         case olderFormat(String)
-        /// Others may read it; its permission bits.
+        /// Other users can read it; its permission bits.
         case exposed(mode: UInt32)
     }
 
@@ -104,7 +104,7 @@ struct OpenSSHPrivateKey: Sendable {
         }
     }
 
-    /// Skips curve and point, then widens the mpint to the curve's field size.
+    /// Skips the curve and the point, then pads the mpint to the curve's field size.
     private static func ecdsaScalar(_ reader: inout SSHWireReader, count: Int) throws(Fault) -> Data {
         guard reader.string() != nil, reader.string() != nil, let scalar = reader.string() else {
             throw .malformed("the ECDSA key is cut short")

@@ -3,8 +3,8 @@ import SafeText
 
 /// A running ssh-agent, which signs with keys that this process never sees.
 ///
-/// Each event loop of the client talks to it over one connection, made at the first use and shared by the loop's
-/// sessions. A slow agent delays the logins that need it and nothing else.
+/// Each event loop of the client uses one connection to it, made at first use and shared by the loop's sessions. A slow
+/// agent delays only the logins that need it.
 package final class SSHAgent: Sendable {
     /// As in `SSH_AUTH_SOCK`.
     package let socketPath: String
@@ -19,7 +19,7 @@ package final class SSHAgent: Sendable {
 
     /// The blobs of the public keys whose private halves it holds, in its order.
     ///
-    /// - Throws: `agentFailed` when it cannot be reached, refuses, or does not answer within the deadline.
+    /// - Throws: `agentFailed` if it cannot be reached, refuses, or does not answer within the deadline.
     package func publicKeyBlobs(within deadline: Duration = SSHDeadlines().agent) async throws(SSHError) -> [[UInt8]] {
         let loop = places[0].loop
         let promise = loop.makePromise(of: [[UInt8]].self)

@@ -2,18 +2,18 @@ import FoundationEssentials
 import Glibc
 import SafeText
 
-/// A key that this machine logs in with, read once for all connections.
+/// A key that this machine logs in with, loaded once for all connections.
 ///
-/// Parsing a key for every connection costs more CPU than the rest of the login together. The key's bytes never
-/// leave the process, or the ssh-agent that holds them: libssh2 asks for a signature and gets one.
+/// Parsing a key for every connection costs more CPU than the rest of the login. The private key never leaves this
+/// process, or the ssh-agent that holds it: libssh2 requests a signature and gets one.
 package final class SSHIdentity: Sendable {
-    /// Who has the private half.
+    /// Where the private half is.
     enum Signer: Sendable {
         case process(OpenSSHPrivateKey)
         case agent(SSHAgent)
     }
 
-    /// The file that names the key, or the words for an ssh-agent that no file was needed for; for errors.
+    /// The file of the key, or the description of an ssh-agent if no file was needed; for errors.
     package let path: String
     /// Whether `path` is a file.
     let hasFile: Bool
@@ -25,7 +25,7 @@ package final class SSHIdentity: Sendable {
     let fingerprint: String
     let signer: Signer
 
-    /// The private half, where this process has it.
+    /// The private half, if this process has it.
     var ownKey: OpenSSHPrivateKey? {
         switch signer {
         case .process(let key): key
@@ -33,7 +33,7 @@ package final class SSHIdentity: Sendable {
         }
     }
 
-    /// What its signatures are called: RSA keys sign with SHA-512 (RFC 8332), all others under their own name.
+    /// The name of its signature algorithm: RSA keys sign with SHA-512 (RFC 8332), all others under their own name.
     var signatureAlgorithm: String { type == "ssh-rsa" ? "rsa-sha2-512" : type }
 
     private init(path: String, hasFile: Bool = true, publicKey: SSHHostKey, signer: Signer) {
@@ -47,8 +47,8 @@ package final class SSHIdentity: Sendable {
 
     /// Reads an OpenSSH private key file: ed25519, ECDSA on a NIST curve or RSA from 2048 bits, without a passphrase.
     ///
-    /// - Throws: `keyUnreadable`, `keyEncrypted`, `keyNotHeld` or `keyTypeUnsupported`, each naming the command that
-    ///   helps. After `keyEncrypted` and `keyNotHeld`, which a public key alone gets, an ssh-agent may have the key.
+    /// - Throws: `keyUnreadable`, `keyEncrypted`, `keyNotHeld` or `keyTypeUnsupported`, each with the command that
+    ///   helps. After `keyEncrypted`, or `keyNotHeld` (the file is only a public key), an ssh-agent may have the key.
     package static func load(path: String) throws(SSHError) -> SSHIdentity {
         switch try content(of: path) {
         case .privateKey(let key):
@@ -61,12 +61,12 @@ package final class SSHIdentity: Sendable {
         }
     }
 
-    /// The key whose public half stands in a file and whose private half an agent holds.
+    /// A key whose public half is in a file and whose private half is in an agent.
     ///
-    /// The file is a public key, or a private key with a passphrase, which is not needed: its public half is legible,
-    /// except in the formats of before 2014, which need the `.pub` file beside them.
-    /// - Throws: `keyNotHeld` when the agent does not hold it, `agentFailed` when it does not say, and what
-    ///   `load(path:)` throws about the file.
+    /// The file is a public key, or a private key with a passphrase. The passphrase is not needed, because the public
+    /// half is readable, except in formats from before 2014, which need the `.pub` file next to them.
+    /// - Throws: `keyNotHeld` if the agent does not hold it, `agentFailed` if it does not answer, and the errors of
+    ///   `load(path:)` about the file.
     package static func load(path: String, heldBy agent: SSHAgent) async throws(SSHError) -> SSHIdentity {
         let publicKey: SSHHostKey
         switch try content(of: path) {
@@ -87,9 +87,9 @@ package final class SSHIdentity: Sendable {
         return SSHIdentity(path: path, publicKey: publicKey, signer: .agent(agent))
     }
 
-    /// The keys that an agent holds and this process can log in with, in the agent's order.
+    /// The keys that an agent holds and that this process can log in with, in the agent's order.
     ///
-    /// - Throws: `agentFailed` when it does not say.
+    /// - Throws: `agentFailed` if it does not answer.
     package static func all(heldBy agent: SSHAgent) async throws(SSHError) -> [SSHIdentity] {
         try await agent.publicKeyBlobs().compactMap { blob in
             guard let key = SSHHostKey(blob: blob), OpenSSHPrivateKey.types.contains(key.type) else { return nil }
@@ -98,7 +98,7 @@ package final class SSHIdentity: Sendable {
         }
     }
 
-    /// As OpenSSH does: only for files of one's own, as root reads those of others on purpose.
+    /// Like OpenSSH, checks only files of the current user, because root may read other users' files on purpose.
     private static func requireUnexposed(_ path: String) throws(SSHError) {
         var status = stat()
         guard stat(path, &status) == 0, status.st_uid == getuid(), status.st_mode & 0o077 != 0 else { return }
@@ -110,7 +110,7 @@ package final class SSHIdentity: Sendable {
     private enum Content {
         case privateKey(OpenSSHPrivateKey)
         case publicKey(SSHHostKey)
-        /// With its public half where that is legible.
+        /// With its public half if that is readable.
         case encrypted(SSHHostKey?)
     }
 
@@ -148,8 +148,9 @@ package final class SSHIdentity: Sendable {
         SSHError(
             code: .keyNotHeld, host: path,
             message: """
-                the private half of \(path) is not at hand: \(detail), so no host can be logged into with it; add it to \
-                the ssh-agent of SSH_AUTH_SOCK with: ssh-add -- \(ShellText.word(String(path.rest(before: ".pub") ?? path[...])))
+                the private half of \(path) is not available: \(detail), so no host can be logged into with it; add it \
+                to the ssh-agent of SSH_AUTH_SOCK with: \
+                ssh-add -- \(ShellText.word(String(path.rest(before: ".pub") ?? path[...])))
                 """)
     }
 }
@@ -162,7 +163,8 @@ extension SSHError {
             self.init(
                 code: .keyUnreadable, host: path,
                 message: """
-                    \(path) is not a whole OpenSSH key, \(consequence); check it with: ssh-keygen -y -f \(ShellText.word(path))
+                    \(path) is not a complete OpenSSH key, \(consequence); check it with: \
+                    ssh-keygen -y -f \(ShellText.word(path))
                     """,
                 cause: detail)
         case .encrypted:
@@ -183,8 +185,9 @@ extension SSHError {
             self.init(
                 code: .keyExposed, host: path,
                 message: """
-                    the private key \(path) can be read by others (mode \(String(mode, radix: 8))), \(consequence), as OpenSSH would \
-                    not use it either; if nobody has taken it, keep it to yourself with: chmod 600 -- \(ShellText.word(path))
+                    the private key \(path) can be read by other users (mode \(String(mode, radix: 8))), \
+                    \(consequence), as OpenSSH would not use it either; if nobody has copied it, make it \
+                    private with: chmod 600 -- \(ShellText.word(path))
                     """)
         case .olderFormat(let label):
             self.init(

@@ -1,6 +1,6 @@
 import SafeText
 
-/// Reads the data types of RFC 4251 section 5; every method returns nil past the end, never traps.
+/// Reads the data types of RFC 4251 section 5. Every method returns nil past the end and never traps.
 struct SSHWireReader {
     private let bytes: [UInt8]
     private var position: Int

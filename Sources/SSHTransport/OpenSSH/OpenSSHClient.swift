@@ -6,25 +6,26 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// Connections made by OpenSSH's own client, for servers and keys that libssh2 has no way to speak to.
+/// Connections made by OpenSSH's own client, for servers and keys that libssh2 does not support.
 ///
-/// A connection is a background `ssh` of its own that has logged in; its commands are children that go over it, so nothing is
-/// proved or asked twice. Should this process be killed, each connection ends a minute after its last command.
+/// A connection is a separate background `ssh` that has logged in. Its commands are child processes that use this
+/// connection, so authentication and any prompts happen only once. If this process is killed, each connection ends a
+/// minute after its last command.
 package actor OpenSSHClient {
     private let folder: String
-    /// The program and what stands before its arguments.
+    /// The program and any arguments before its own.
     private let program: [String]
     private var connectionCount = 0
     private var gssapiOptions: Task<[String], Never>?
     private var open: [OpenSSHConnection] = []
     private var jumps: [OpenSSHTarget: Task<OpenSSHConnection, any Error>] = [:]
 
-    /// - Throws: `limitExceeded` when there is no room for its files.
+    /// - Throws: `limitExceeded` if there is no room for its files.
     package init() throws(SSHError) { try self.init(program: ["ssh"]) }
 
     init(program: [String]) throws(SSHError) {
         self.program = program
-        // The path of a Unix socket holds 107 bytes, and ssh appends to ours.
+        // The path of a Unix socket holds 107 bytes, and ssh appends to this path.
         var template = Array("/tmp/lockflight-ssh-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw SSHError(
@@ -36,9 +37,9 @@ package actor OpenSSHClient {
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Logs in, through the jump hosts if there are any; each of these is logged into once for all hosts behind it.
+    /// Logs in, through the jump hosts if there are any. Each jump host is logged into once for all hosts behind it.
     ///
-    /// - Throws: as `SSHClient.connect`.
+    /// - Throws: the same errors as `SSHClient.connect`.
     package func connect(to target: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
         let connection = try await connection(to: target)
         try await connection.logIn()
@@ -46,15 +47,15 @@ package actor OpenSSHClient {
         return connection
     }
 
-    /// The key that a host proves to own, of the type that ssh_config prefers; nobody logs in.
+    /// The key that a host proves it owns, of the type that ssh_config prefers. There is no login.
     ///
-    /// - Parameter target: the `hostKeys` of its place and its `identityFiles` are not used, those of its jump hosts are.
-    /// - Throws: as `connect`, as far as the key exchange.
+    /// - Parameter target: its pinned `hostKeys` and its `identityFiles` are not used, but those of its jump hosts are.
+    /// - Throws: like `connect`, up to the key exchange.
     package func hostKey(of target: OpenSSHTarget) async throws(SSHError) -> SSHHostKey {
         try await connection(to: target).readHostKey()
     }
 
-    /// One that is yet to log in.
+    /// A connection that is not logged in yet.
     private func connection(to target: OpenSSHTarget) async throws(SSHError) -> OpenSSHConnection {
         var jump: OpenSSHConnection?
         if var last = target.jumps.last {
@@ -74,8 +75,8 @@ package actor OpenSSHClient {
         return OpenSSHConnection(program, options, through: jump)
     }
 
-    /// Debian's `ssh` can agree on keys by GSSAPI, and then never looks at the host's key: never so here. Others refuse to run with
-    /// an option that they do not know, so it is tried once, on no host.
+    /// Debian's `ssh` can do the key exchange by GSSAPI, and then never checks the host's key; this turns it off. Other
+    /// builds refuse to run with an unknown option, so the option is tried once, without any host.
     private func gssapiOptionsOnce() async -> [String] {
         if let known = gssapiOptions { return await known.value }
         let words = program + ["-F", "none", "-G", "-o", "GSSAPIKeyExchange=no", "--", "host.invalid"]
@@ -83,7 +84,8 @@ package actor OpenSSHClient {
             let tried = try? await Subprocess.run(
                 OpenSSHConnection.executable(words), arguments: Arguments(Array(words.dropFirst())), input: .none,
                 output: .discarded, error: .string(limit: OpenSSHConnection.logBytes))
-            // Only its own word for it counts: where it could not be asked, it gets the option, and says then what is wrong.
+            // Only that exact message counts. If the test could not run, the option is used anyway, and `ssh` itself
+            // reports what is wrong.
             return tried?.standardError.holds("Bad configuration option") == true ? [] : ["GSSAPIKeyExchange=no"]
         }
         gssapiOptions = task
@@ -112,8 +114,9 @@ package actor OpenSSHClient {
         Self.remove(folder)
     }
 
-    /// Removes a folder of files. A background `ssh` that was told to exit removes its socket when it gets to it, so any file
-    /// may be gone between the listing and its turn; `FileManager.removeItem` gives up there and leaves the folder.
+    /// Removes a folder of files. A background `ssh` that was ordered to exit removes its socket when it gets to it, so
+    /// any file may disappear between the listing and its removal. `FileManager.removeItem` stops there and leaves the
+    /// folder.
     static func remove(_ folder: String) {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] { unlink("\(folder)/\(name)") }
         rmdir(folder)
@@ -122,12 +125,12 @@ package actor OpenSSHClient {
 
 /// A login that `ssh` keeps in the background.
 package final class OpenSSHConnection: RemoteConnection {
-    /// Of a log, read at the end.
+    /// The part of a log that is read, from its end.
     static let logBytes = 64 * 1024
 
     private let program: [String]
     let options: OpenSSHOptions
-    /// Kept for as long as this one needs it.
+    /// Kept for as long as this connection needs it.
     private let jump: OpenSSHConnection?
     package var target: SSHTarget { options.target.place }
 
@@ -163,7 +166,7 @@ package final class OpenSSHConnection: RemoteConnection {
     func readHostKey() async throws(SSHError) -> SSHHostKey {
         let result = try await call(options.showHostKey)
         let known = (try? String(contentsOfFile: options.knownHostsPath, encoding: .utf8)) ?? ""
-        // Its own line is "label type base64".
+        // Each line is "label type base64".
         let keys = known.fields(separatedBy: "\r\n").compactMap { line in
             line.cut(at: " ").flatMap { SSHHostKey(openSSH: String($0.after)) }
         }
@@ -171,7 +174,7 @@ package final class OpenSSHConnection: RemoteConnection {
         return key
     }
 
-    /// Why a login failed, in the words of the other transport where those say more.
+    /// Why a login failed, in the words of the other transport if those say more.
     private func failure(_ log: OpenSSHLog) -> SSHError {
         let code = log.code ?? .handshakeFailed
         guard code == .hostKeyChanged || code == .hostKeyUnknown, let shown = log.hostKey else {
@@ -182,7 +185,7 @@ package final class OpenSSHConnection: RemoteConnection {
             detail: target.mismatch(type: shown.type, fingerprint: shown.fingerprint))
     }
 
-    /// Whether the background process still answers for it.
+    /// Whether the background process still responds.
     var isOpen: Bool {
         get async { FileManager.default.fileExists(atPath: options.controlPath) }
     }
@@ -200,7 +203,7 @@ package final class OpenSSHConnection: RemoteConnection {
 
     func commandEnded() { commandCount.subtract(1, ordering: .relaxed) }
 
-    /// Whether this side ended it.
+    /// Whether this side closed it.
     var isClosed: Bool { closed.load(ordering: .relaxed) }
 
     package func close() async {
@@ -209,7 +212,7 @@ package final class OpenSSHConnection: RemoteConnection {
         _ = try? await call(options.close)
     }
 
-    /// Whether the background process answers that its connection stands.
+    /// Whether the background process answers that its connection is open.
     func stands() async -> Bool { (try? await call(options.check))?.isSuccess ?? false }
 
     private struct CallResult {
@@ -222,9 +225,9 @@ package final class OpenSSHConnection: RemoteConnection {
         case expired(SSHError.Code)
     }
 
-    /// Runs `ssh` to its end, or to its going into the background, each phase within its deadline.
+    /// Runs `ssh` until it ends or goes into the background, each phase within its deadline.
     ///
-    /// Its standard error goes to a file, because the part that stays in the background would hold a pipe open.
+    /// Its standard error goes to a file, because the part that stays in the background would keep a pipe open.
     private func call(_ words: [String]) async throws(SSHError) -> CallResult {
         let path = FilePath(options.logPath)
         let call: Call
@@ -268,10 +271,10 @@ package final class OpenSSHConnection: RemoteConnection {
         }
     }
 
-    /// Its words are looked for in its log.
+    /// Its log is searched for English texts.
     static let environment = Environment.inherit.updating(["LC_ALL": "C"])
 
-    /// When a login is ended, so is its ProxyCommand, which would wait for a silent host alone.
+    /// When a login is killed, its ProxyCommand is killed too; otherwise that would keep waiting for a silent host.
     private static let ownGroup = {
         var options = PlatformOptions()
         options.processGroupID = 0
@@ -279,7 +282,7 @@ package final class OpenSSHConnection: RemoteConnection {
         return options
     }()
 
-    /// - Parameter program: its first word, looked for in `PATH` when it is no path.
+    /// - Parameter program: its first word, searched in `PATH` if it is not a path.
     static func executable(_ program: [String]) -> Executable {
         program[0].holds(anyOf: "/") ? .path(FilePath(program[0])) : .name(program[0])
     }

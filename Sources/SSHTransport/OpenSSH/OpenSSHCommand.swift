@@ -6,7 +6,7 @@ package final class OpenSSHCommand: RemoteCommand {
     private let process: Task<Void, Never>
     private let connection: OpenSSHConnection
 
-    /// - Parameter program: what stands before the words of a command line.
+    /// - Parameter program: the words before the command line's own.
     init(_ program: [String], _ words: [String], over connection: OpenSSHConnection) {
         self.connection = connection
         let pipe = CommandPipe(target: connection.target)
@@ -22,7 +22,8 @@ package final class OpenSSHCommand: RemoteCommand {
 
     /// Returns once the host has opened a channel for it.
     ///
-    /// - Throws: `execRefused`, or `connectionLost` when it ended before; `execTimedOut` and `cancelled`, which end it.
+    /// - Throws: `execRefused`, or `connectionLost` if it ended before; `execTimedOut` and `cancelled`, which also end
+    ///   it.
     func started(within deadline: Duration) async throws(SSHError) {
         do {
             try await pipe.started(within: deadline)
@@ -59,7 +60,7 @@ package final class OpenSSHCommand: RemoteCommand {
         }
     }
 
-    /// What the end of `ssh` says of the command.
+    /// What the end of `ssh` means for the command.
     private static func meaning(
         of ending: Ending, _ connection: OpenSSHConnection, _ pipe: CommandPipe
     ) async -> Result<SSHExit, SSHError> {
@@ -72,7 +73,7 @@ package final class OpenSSHCommand: RemoteCommand {
             return .failure(target.error(.limitExceeded, detail: "ssh could not be run", cause: cause))
         }
         guard case .exited(let code) = status else {
-            return .failure(target.error(.connectionLost, detail: "its ssh was ended by somebody else"))
+            return .failure(target.error(.connectionLost, detail: "its ssh was ended by another process"))
         }
         let hadStarted = await pipe.log.hasStarted
         switch await pipe.endLog() {
@@ -81,7 +82,7 @@ package final class OpenSSHCommand: RemoteCommand {
         case .nothing where await connection.stands():
             return .success(SSHExit(status: 0, signal: SSHExit.unnamedSignal))
         case .nothing: return .failure(target.error(.connectionLost))
-        // Its own trouble is 255 (ssh(1)); an `ssh` with other words in its log is believed as well.
+        // An error of its own is 255 (ssh(1)). An `ssh` that logs other texts is trusted as well.
         case .trouble where code != 255: return .success(SSHExit(status: Int(code), signal: nil))
         case .trouble:
             let log = await pipe.log.own
@@ -96,7 +97,7 @@ package final class OpenSSHCommand: RemoteCommand {
         do {
             for try await buffer in stream { await use(buffer.withUnsafeBytes { [UInt8]($0) }) }
         } catch {
-            // The stream broke with its process, whose status says how it ended.
+            // The stream broke together with its process, whose status says how it ended.
         }
     }
 
@@ -137,7 +138,7 @@ package final class OpenSSHCommand: RemoteCommand {
     package func close() { process.cancel() }
 }
 
-/// What stands between a child's streams and those who read and write them.
+/// Connects a child's streams with the callers that read and write them.
 actor CommandPipe {
     private enum Reading {
         case bytes([UInt8])
@@ -150,14 +151,14 @@ actor CommandPipe {
     private let target: SSHTarget
     private var output: [UInt8] = []
     private(set) var log = OpenSSHCommandLog()
-    /// Waits for the start; whoever resumes it says why there will be none.
+    /// Waits for the start. The resuming code passes the error if there will be none.
     private var starter: CheckedContinuation<SSHError?, Never>?
     private var reader: Reader?
     private var nextID: UInt64 = 0
-    /// The child's stream waits here while nobody reads.
+    /// The child's stream waits here while there is no reader.
     private var producer: CheckedContinuation<Void, Never>?
     private var writers: [Writer] = []
-    /// The input that the child is being given.
+    /// The input that is being written to the child.
     private var givenInput: Writer?
     private var consumer: CheckedContinuation<[UInt8]?, Never>?
     private var inputIsEnded = false
@@ -173,10 +174,10 @@ actor CommandPipe {
 
     // MARK: The child's side
 
-    /// Takes output in; returns once there is room for more.
+    /// Stores output; returns once there is room for more.
     func put(_ bytes: [UInt8]) async {
         output += bytes
-        // Output proves the start whatever the log says.
+        // Output proves the start, whatever the log says.
         start(nil)
         deliver()
         guard output.count >= TransportLimits.waitingOutputBytes, !Task.isCancelled else { return }
@@ -204,7 +205,7 @@ actor CommandPipe {
         starter = nil
     }
 
-    /// The next input for the child; nil when there will be none.
+    /// The next input for the child; nil if there will be none.
     func nextInput() async -> [UInt8]? {
         if givenInput == nil, !writers.isEmpty { return give() }
         if inputIsEnded { return nil }
@@ -218,7 +219,7 @@ actor CommandPipe {
         return writer.bytes
     }
 
-    /// That a part of it is on its way is progress.
+    /// A partial write counts as progress.
     func noteInput() { lastInput = .now }
 
     func inputTaken(_ isTaken: Bool) {
@@ -238,10 +239,10 @@ actor CommandPipe {
 
     func giveUp(_ code: SSHError.Code) { givenUp = code }
 
-    /// No stream will bring anything any more.
+    /// The streams will deliver nothing more.
     func finish(_ ending: Result<SSHExit, SSHError>) {
         ended = ending
-        // A command that ended well has started.
+        // A command that ended without an error has started.
         if case .failure(let error) = ending { start(error) } else { start(nil) }
         endInput()
         deliver()
@@ -273,7 +274,7 @@ actor CommandPipe {
         if let failure { throw failure }
     }
 
-    /// Why the input was not taken; nil when it was.
+    /// Why the input was not accepted; nil if it was.
     func write(_ bytes: [UInt8]) async -> SSHError? {
         if case .failure(let error)? = ended { return error }
         guard !inputIsEnded else { return target.error(givenUp ?? .closed, detail: "the command's input has ended") }
@@ -287,7 +288,7 @@ actor CommandPipe {
         }
     }
 
-    /// Lets what was written before go out first.
+    /// Everything written before is sent first.
     func sendEOF() {
         inputIsEnded = true
         guard writers.isEmpty else { return }
@@ -317,7 +318,7 @@ actor CommandPipe {
         }
     }
 
-    /// Input that was taken meanwhile is progress too, and moves the deadline.
+    /// Input accepted meanwhile also counts as progress and moves the deadline.
     private func expire(_ id: UInt64, _ timeout: Duration, in delay: Duration) {
         Task {
             try await Task.sleep(for: delay)
@@ -336,7 +337,7 @@ actor CommandPipe {
         reader.continuation.resume(returning: .failure(target.error(code, detail: detail)))
     }
 
-    /// Hands output to a waiting reader: bytes first, then the end, then the failure.
+    /// Delivers output to a waiting reader: bytes first, then the end, then the failure.
     private func deliver() {
         guard let reader, !output.isEmpty || ended != nil else { return }
         self.reader = nil

@@ -1,19 +1,20 @@
 import FoundationEssentials
 
-/// The standard error of `ssh` over a kept login: its own log as far as the command's start, what the command says, and the log of
-/// the end. These are the words of LogLevel DEBUG2 in OpenSSH 9.2.
+/// The standard error of `ssh` over a kept login: its own log until the command starts, then the command's standard
+/// error, then the log of the end. The texts are those of LogLevel DEBUG2 in OpenSSH 9.2.
 struct OpenSSHCommandLog {
     private(set) var hasStarted = false
-    /// What `ssh` said before the start, or the end of what the command has said since.
+    /// What `ssh` logged before the start, or the end of what the command has written since.
     private var bytes: [UInt8] = []
 
     /// How `ssh` itself ended.
     enum Ending: Equatable {
         /// With the status of the command.
         case status
-        /// The connection's process reported no status: a signal ended the command, it could not be run, or the connection is gone.
+        /// The connection's process reported no status: a signal ended the command, it could not be run, or the
+        /// connection is lost.
         case nothing
-        /// With trouble of its own.
+        /// With an error of its own.
         case trouble
     }
 
@@ -21,7 +22,7 @@ struct OpenSSHCommandLog {
     private static let start = Array("mux_client_request_session: master session id: ".utf8)
     private static let status = Array("debug2: Received exit status from master ".utf8)
     private static let nothing = Array("debug2: Control master terminated unexpectedly".utf8)
-    /// The longer of the last two lines, with room to spare.
+    /// Room for the longer of the last two lines, plus a margin.
     private static let endingBytes = 64
 
     mutating func take(_ more: [UInt8]) {
@@ -38,9 +39,10 @@ struct OpenSSHCommandLog {
         bytes = OpenSSHCommandLog.withoutLog(bytes[...end]) + bytes[(end + 1)...]
     }
 
-    /// What the command has said before `ssh` came to say that it had started: its words are passed on by another process.
+    /// What the command wrote before `ssh` logged that it had started; another process passes on the command's output.
     ///
-    /// - Parameter lines: end with a line of the log; each of these is written at once, at any place of the command's.
+    /// - Parameter lines: they end with a line of the log. Each log line is written in one piece, at any position in
+    ///   the command's output.
     private static func withoutLog(_ lines: ArraySlice<UInt8>) -> [UInt8] {
         lines.split(separator: 0x0a, omittingEmptySubsequences: false).dropLast().flatMap { line in
             let own = prefixes.compactMap { line.firstRange(of: $0)?.lowerBound }.min()
@@ -51,13 +53,13 @@ struct OpenSSHCommandLog {
     /// The end of the command's own standard error so far.
     var commandTail: [UInt8] { hasStarted ? bytes.suffix(TransportLimits.errorTailBytes) : [] }
 
-    /// Nothing follows; takes off what is not the command's.
+    /// Nothing follows. Removes what is not the command's.
     mutating func end() -> Ending {
         if takeOff(OpenSSHCommandLog.status) { return .status }
         return takeOff(OpenSSHCommandLog.nothing) ? .nothing : .trouble
     }
 
-    /// The line may follow directly on what the command has said.
+    /// The line may directly follow the command's output.
     private mutating func takeOff(_ line: [UInt8]) -> Bool {
         let last = bytes.suffix(OpenSSHCommandLog.endingBytes)
         guard hasStarted, let found = last.ranges(of: line).last,
@@ -67,6 +69,6 @@ struct OpenSSHCommandLog {
         return true
     }
 
-    /// What `ssh` says of its own trouble, with what the command said if it had started.
+    /// The error messages of `ssh` itself, together with the command's output if it had started.
     var own: OpenSSHLog { OpenSSHLog(bytes) }
 }

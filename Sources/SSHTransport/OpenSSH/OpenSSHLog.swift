@@ -1,16 +1,16 @@
 import SafeText
 
-/// What OpenSSH's client logs of itself, read by its own constant words (those of OpenSSH 9.2; what another version words
-/// differently is not seen, so that an earlier phase or a more general error is reported).
+/// The log of OpenSSH's client, recognized by its constant texts (those of OpenSSH 9.2). If another version words
+/// something differently it is not recognized, and an earlier phase or a more general error is reported.
 struct OpenSSHLog {
-    /// What `ssh` waits for until it has logged in.
+    /// The step that `ssh` waits for until it has logged in.
     enum Phase: Equatable { case resolution, connect, banner, keyExchange, agent, authentication }
 
     private static let levels = ["debug1: ", "debug2: ", "debug3: "]
 
-    /// What it says at LogLevel DEBUG1 to DEBUG3.
+    /// Its messages at LogLevel DEBUG1 to DEBUG3.
     private let steps: [Substring]
-    /// What it says at any level, without what the server has to say to people (RFC 4252 section 5.4).
+    /// Its messages at any level, without the server's banner text for people (RFC 4252 section 5.4).
     private let complaints: [Substring]
 
     /// - Parameter bytes: its standard error, or the end of it.
@@ -33,18 +33,20 @@ struct OpenSSHLog {
         self.complaints = complaints
     }
 
-    // MARK: How far it came
+    // MARK: Progress
 
     private static let beginnings: [(String, Phase)] = [
         ("Connecting to ", .connect), ("Executing proxy command", .connect), ("Connection established", .banner),
         ("mux_client_request_stdio_fwd: master session", .banner), ("Remote protocol version", .keyExchange),
     ]
-    /// After its last request it waits for the server; before that for the key: a file, which takes no time, or an ssh-agent.
+    /// After its last request it waits for the server. Before that it waits for the key: a file, which takes no time,
+    /// or an ssh-agent.
     private static let loginBeginnings: [(String, Phase)] = [
         ("SSH2_MSG_NEWKEYS received", .agent), ("Server accepts key", .agent), ("send packet: type 5", .authentication),
     ]
 
-    /// Whether keys are agreed on. From then on the server is heard, and its words could be taken for those of `ssh`.
+    /// Whether the key exchange is complete. From then on the server can send text, which could be mistaken for
+    /// messages of `ssh`.
     var isLoggingIn: Bool {
         steps.contains { step in
             step.begins(with: "receive packet: type 5")
@@ -52,16 +54,16 @@ struct OpenSSHLog {
         }
     }
 
-    /// Nil when it has not said.
+    /// Nil if it has not logged one.
     var phase: Phase? {
         let known = isLoggingIn ? OpenSSHLog.loginBeginnings : OpenSSHLog.beginnings
         return steps.lazy.reversed().compactMap { step in known.first { step.begins(with: $0.0) }?.1 }.first
     }
 
-    /// How often the key was asked for.
+    /// How often the key was requested.
     var keyCount: Int { steps.count { $0.begins(with: "Server accepts key") } }
 
-    /// The type and the fingerprint of the key that the host has proved to own.
+    /// The type and the fingerprint of the key that the host proved it owns.
     var hostKey: (type: Substring, fingerprint: Substring)? {
         let line = steps.last { $0.begins(with: "Server host key: ") }
         guard let words = line?.fields(separatedBy: " "), words.count >= 5 else { return nil }
@@ -70,7 +72,7 @@ struct OpenSSHLog {
 
     // MARK: Why it failed
 
-    /// In the order in which they are looked for: several may stand in one log.
+    /// In search order, because one log may contain several.
     private static let phrases: [(String, SSHError.Code)] = [
         ("REMOTE HOST IDENTIFICATION HAS CHANGED", .hostKeyChanged), ("Host key verification failed", .hostKeyUnknown),
         ("Unable to negotiate", .noCommonAlgorithm), ("Stdio forwarding request failed", .unreachable),
@@ -80,7 +82,7 @@ struct OpenSSHLog {
         ("Could not resolve hostname", .unreachable), ("No route to host", .unreachable),
         ("Network is unreachable", .unreachable), ("kex_exchange_identification", .handshakeFailed),
     ]
-    /// The second is the end of every login that failed, whose last key may have been good.
+    /// The second is the end of every failed login, also if its last key was a good one.
     private static let loginPhrases: [(String, SSHError.Code)] = [
         ("Too many authentication failures", .authenticationRefused), ("Permission denied", .authenticationRefused),
     ]
@@ -95,10 +97,10 @@ struct OpenSSHLog {
         return isLoggingIn ? (complaints.last ?? "", .connectionLost) : nil
     }
 
-    /// Nil for words that are not known.
+    /// Nil for unknown texts.
     var code: SSHError.Code? { known?.code }
 
-    /// The line that says why, printable; nil when it said nothing.
+    /// The line that gives the reason, printable; nil if there is none.
     var complaint: String? {
         guard let line = known?.line ?? complaints.last, !line.isEmpty else { return nil }
         return "ssh says \"\(printable(line.utf8))\""

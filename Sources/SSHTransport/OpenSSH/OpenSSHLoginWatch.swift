@@ -1,16 +1,16 @@
 import Glibc
 import SystemPackage
 
-/// Holds each phase of a login by `ssh` to the deadline of that phase.
+/// Enforces the deadline of each phase of a login by `ssh`.
 ///
-/// All that is seen of `ssh` is what it logs, so it is looked at as often as the shortest deadline passes; the time of its last
-/// line tells when the phase began.
+/// The log of `ssh` is the only visible sign of its progress, so it is checked at the interval of the shortest
+/// deadline. The time of its last line shows when the phase began.
 struct OpenSSHLoginWatch {
     /// Where `ssh` writes its standard error.
     let log: FileDescriptor
     let deadlines: SSHDeadlines
 
-    /// Returns once a phase has lasted for longer than it may, with its error.
+    /// Returns an error once a phase has exceeded its deadline.
     func expired() async throws -> SSHError.Code {
         let clock = ContinuousClock()
         let start = clock.now
@@ -25,14 +25,14 @@ struct OpenSSHLoginWatch {
             let log = OpenSSHLog(bytes)
             let now = clock.now
             if let reached = log.phase, reached != phase || reached == .agent && log.keyCount != keyCount {
-                // One deadline covers both. The wall clock may have been set meanwhile.
+                // One deadline covers both. The wall clock may have been changed meanwhile.
                 if (phase, reached) != (.banner, .keyExchange) {
                     since = max(lastLook, now - max(.zero, age(of: written)))
                 }
                 (phase, keyCount) = (reached, log.keyCount)
             }
             lastLook = now
-            // A server that makes the log grow for ever gains no more than every phase's time, once.
+            // A server that makes the log grow forever gets at most the sum of all phases' deadlines.
             if now >= min(since + limit(of: phase), start + all) { return code(of: phase) }
         }
     }
@@ -74,7 +74,7 @@ struct OpenSSHLoginWatch {
 }
 
 extension FileDescriptor {
-    /// The last bytes of a file that others may be writing to, with when it was last written.
+    /// The last bytes of a file that other processes may be writing to, with the time of the last write.
     func tail(_ limitBytes: Int) throws -> (bytes: [UInt8], written: timespec) {
         let status = try stat()
         let count = min(Int(status.size), limitBytes)

@@ -1,36 +1,36 @@
 import SafeText
 
-/// Command lines of OpenSSH's client, as pure functions: what Lockflight insists on stands before what ssh_config says, because
-/// the first value of an option wins (ssh_config(5)).
+/// Command lines of OpenSSH's client, as pure functions. Lockflight's required options come before those of ssh_config,
+/// because the first value of an option wins (ssh_config(5)).
 struct OpenSSHOptions {
     let target: OpenSSHTarget
-    /// Holds the pinned keys under the host's label.
+    /// The file with the pinned keys, under the host's label.
     let knownHostsPath: String
     /// Where the connection listens for its commands.
     let controlPath: String
-    /// Where `ssh` is to write its standard error, and the one for the jump host its log.
+    /// Where `ssh` writes its standard error, and the `ssh` for the jump host its log.
     var logPath: String { controlPath + ".log" }
-    /// The control socket of the jump host in front; nil when there is none.
+    /// The control socket of the jump host before it; nil if there is none.
     let jumpControlPath: String?
-    /// What keeps `ssh` from agreeing on keys by GSSAPI; nothing where its build can not.
+    /// What stops `ssh` from doing the key exchange by GSSAPI; empty if its build does not support GSSAPI.
     var gssapiOptions: [String] = []
 
-    /// How long a connection outlives its last command, should nobody end it.
+    /// How long a connection outlives its last command if it is not closed.
     static let idleSeconds = 60
 
-    /// Logs in, goes to the background, and waits for commands.
+    /// Logs in, goes into the background, and waits for commands.
     var logIn: [String] {
         ["-f", "-N", "-M", "-S", controlPath, "-o", "ControlPersist=\(OpenSSHOptions.idleSeconds)"]
             + common(logLevel: "DEBUG3") + destination
     }
 
-    /// Runs one command over the connection, and never over one of its own.
+    /// Runs one command over the existing connection, never over a new one.
     func run(_ command: String) -> [String] {
         ["-S", controlPath, "-o", "ControlMaster=no", "-o", "ProxyCommand=false"] + common(logLevel: "DEBUG2")
             + destination + [command]
     }
 
-    /// Writes the key that the host shows to the file of known hosts, which is not there yet; gives up at the login.
+    /// Writes the key that the host presents to the known-hosts file, which does not exist yet; stops at the login.
     var showHostKey: [String] {
         let options = [
             "StrictHostKeyChecking=accept-new", "HashKnownHosts=no", "PreferredAuthentications=none",
@@ -42,21 +42,21 @@ struct OpenSSHOptions {
     /// Ends the connection and its commands.
     var close: [String] { tell("exit") }
 
-    /// Succeeds while the connection stands.
+    /// Succeeds while the connection is open.
     var check: [String] { tell("check") }
 
-    /// Where nobody answers, `ssh` would log in instead.
+    /// If no connection answers, `ssh` would log in instead.
     private func tell(_ word: String) -> [String] {
         ["-S", controlPath, "-o", "ProxyCommand=false", "-O", word] + common(logLevel: "ERROR") + destination
     }
 
-    /// Behind `--`, so that no name is taken for an option.
+    /// After `--`, so that no name is read as an option.
     private var destination: [String] { ["--", target.alias ?? target.place.address] }
 
-    /// - Parameter logLevel: as far as `OpenSSHLog` and `OpenSSHCommandLog` need it to follow what `ssh` does.
+    /// - Parameter logLevel: the level that `OpenSSHLog` and `OpenSSHCommandLog` need to follow what `ssh` does.
     private func common(logLevel: String) -> [String] {
         let place = target.place
-        // Its own limit covers the banner too, and only stands in for ours.
+        // The limit of `ssh` itself covers the banner too, and is only a fallback for Lockflight's own deadlines.
         let connectSeconds = (place.deadlines.connect + place.deadlines.handshake).components.seconds + 1
         let silence = max(1, place.deadlines.silence.components.seconds / 3)
         var words = target.configFile.map { ["-F", $0] } ?? []
@@ -78,7 +78,7 @@ struct OpenSSHOptions {
         return words
     }
 
-    /// Passes the connection on over the one to the jump host. It gets no standard error from an `ssh` that is to persist.
+    /// Forwards the connection over the one to the jump host. A persistent `ssh` passes it no standard error.
     private var jumpCommand: String? {
         guard let jumpControlPath, let jump = target.jumps.last else { return nil }
         let words = [
@@ -88,7 +88,7 @@ struct OpenSSHOptions {
         return ShellText.line(words)
     }
 
-    /// As one word of an ssh_config value, and without the meaning that `%` has there.
+    /// As one word of an ssh_config value, with `%` made literal.
     private func quoted(_ path: String) -> String {
         "\"\(doubled(path))\""
     }

@@ -1,16 +1,16 @@
-/// Where OpenSSH's own client is to connect, and what it is to use of the person's configuration.
+/// Where OpenSSH's own client should connect, and which parts of the user's configuration it uses.
 package struct OpenSSHTarget: Sendable, Hashable {
-    /// The label, the place, the pinned keys and the deadlines; its `identities` and `jumps` are not used.
+    /// The label, the address, the pinned keys and the deadlines. Its `identities` and `jumps` are not used.
     package var place: SSHTarget
-    /// What `ssh` is called with, so that the entries of ssh_config match; nil for the place's address.
+    /// The destination argument for `ssh`, so that the entries of ssh_config match; nil for the target's address.
     package var alias: String?
-    /// Private keys to use instead of those that ssh_config names; FIDO keys and those with certificates too.
+    /// Private keys to use instead of those that ssh_config names. FIDO keys and keys with certificates work too.
     package var identityFiles: [String]
     /// The socket of an ssh-agent to use instead of the one that ssh_config or `SSH_AUTH_SOCK` names.
     package var agentSocket: String?
-    /// The ssh_config to read; `none` for none, nil for OpenSSH's own choice.
+    /// The ssh_config to read; `none` for none, nil for OpenSSH's default.
     package var configFile: String?
-    /// The hosts to go through, the first one first.
+    /// The jump hosts, in order.
     package var jumps: [OpenSSHTarget]
 
     package init(

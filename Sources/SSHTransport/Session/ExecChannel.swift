@@ -1,10 +1,11 @@
 import NIOCore
 
-/// One command on a session, or one tunnel: its lifecycle, its buffers and who waits on it. Used on the session's loop only.
+/// One command on a session, or one tunnel: its lifecycle, its buffers and its waiting callers. Used only on the
+/// session's loop.
 final class ExecChannel {
     enum Purpose {
         case command(String)
-        /// A TCP connection that the server makes for us (RFC 4254 section 7.2).
+        /// A TCP connection that the server opens for this side (RFC 4254 section 7.2).
         case tunnel(address: String, port: Int)
     }
 
@@ -25,10 +26,10 @@ final class ExecChannel {
     var channel: OpaquePointer?
     var started: EventLoopPromise<NIOLoopBound<ExecChannel>>?
     var startDeadline: Scheduled<Void>?
-    /// The turn of a tunnel among the channels of its session, until libssh2 may open another.
+    /// A tunnel's turn among the channels of its session, held until libssh2 may open another.
     var turn: (any OpeningTurn)?
 
-    /// Output that nobody has read yet.
+    /// Output that has not been read yet.
     var output: [UInt8] = []
     var outputEnded = false
     /// The last bytes of standard error.
@@ -37,14 +38,14 @@ final class ExecChannel {
 
     var writes: [WaitingWrite] = []
     var waitingInputBytes = 0
-    /// When the connection last took input.
+    /// When the connection last accepted input.
     var inputTaken = NIODeadline.distantPast
     var wantsEOF = false
     var sentEOF = false
 
     var exit: SSHExit?
     var exitPromises: [EventLoopPromise<SSHExit>] = []
-    /// Why nothing more will come; what was read before is still handed out.
+    /// Why no more output will come. Output received before is still delivered.
     var failure: SSHError?
 
     init(_ purpose: Purpose) {
@@ -69,11 +70,11 @@ final class ExecChannel {
         if excess > 0 { errorTail.removeFirst(excess) }
     }
 
-    /// Hands output to a waiting reader: bytes first, then the end, then the failure.
+    /// Delivers output to a waiting reader: bytes first, then the end, then the failure.
     func deliver() {
         guard let read = waitingRead, !output.isEmpty || outputEnded || failure != nil else { return }
         read.deadline?.cancel()
-        // The reader may ask again at once.
+        // The reader may read again at once.
         waitingRead = nil
         if !output.isEmpty {
             read.promise.succeed(takeOutput())
@@ -89,7 +90,7 @@ final class ExecChannel {
         return output
     }
 
-    /// Completes everyone who waits; the first failure stays.
+    /// Completes all waiting callers. The first failure is kept.
     func end(_ error: SSHError) {
         if failure == nil { failure = error }
         startDeadline?.cancel()
@@ -108,8 +109,8 @@ final class ExecChannel {
     }
 }
 
-/// A turn among those that want a channel of one session: libssh2 opens one after the other.
+/// A turn among the callers that want a channel of one session: libssh2 opens channels one after the other.
 protocol OpeningTurn: AnyObject, Sendable {
-    /// The channel stands, or will never.
+    /// The channel is open, or never will be.
     func openingEnded()
 }

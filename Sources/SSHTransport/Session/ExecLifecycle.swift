@@ -1,35 +1,35 @@
-/// The life of one command or tunnel on a session as a value, beside `SessionLifecycle`.
+/// The life of one command or tunnel on a session as a value, similar to `SessionLifecycle`.
 ///
-/// A channel that is being opened cannot be taken back: libssh2 keeps that call's state in the session. So an exec
-/// that is given up while opening stays `abandoned` until its channel exists and can be freed.
+/// A channel that is being opened cannot be cancelled: libssh2 keeps the state of that call in the session. So an exec
+/// that is cancelled while opening stays `abandoned` until its channel exists and can be freed.
 struct ExecLifecycle {
-    /// What libssh2 must be driven to do for this exec.
+    /// What libssh2 must do for this exec.
     enum Work: Equatable { case nothing, open, request, stream, free }
 
     enum Action: Equatable {
         case none
-        /// The command was accepted, or the tunnel stands: hand the exec to its caller.
+        /// The command was accepted, or the tunnel is open: hand the exec to its caller.
         case announceStarted
-        /// Tell all who wait on this exec that it failed with this code.
+        /// Report to all waiting callers that this exec failed with this code.
         case fail(SSHError.Code)
     }
 
     private enum State: Equatable {
-        /// Waiting for the session to have no other channel half open.
+        /// Waiting until the session has no other half-open channel.
         case queued
         case opening
-        /// Given up while opening.
+        /// Cancelled while opening.
         case abandoned
-        /// The channel stands; the server has not said whether it starts the command.
+        /// The channel is open; the server has not confirmed yet that it starts the command.
         case requesting
         case running
-        /// Both sides are done or we gave up; the channel waits to be freed.
+        /// Both sides are done, or this side gave up. The channel waits to be freed.
         case ending
         case ended
     }
 
     private var state = State.queued
-    /// A tunnel needs no request once its channel stands.
+    /// A tunnel needs no request once its channel is open.
     private let isTunnel: Bool
 
     init(isTunnel: Bool = false) {
@@ -47,7 +47,7 @@ struct ExecLifecycle {
     }
 
     var isQueued: Bool { state == .queued }
-    /// Only one exec of a session may be in this situation.
+    /// Only one exec of a session may be in this state.
     var occupiesOpening: Bool { work == .open }
     var isRunning: Bool { state == .running }
     var isEnded: Bool { state == .ended }
@@ -68,7 +68,7 @@ struct ExecLifecycle {
         return .none
     }
 
-    /// The server refused the channel: there is nothing to free.
+    /// The server refused the channel; there is nothing to free.
     mutating func openRefused() -> Action {
         let wasWanted = state == .opening
         state = .ended
@@ -102,7 +102,7 @@ struct ExecLifecycle {
     /// The caller closed the exec or its task was cancelled.
     mutating func closeRequested(_ code: SSHError.Code) -> Action { giveUp(code) }
 
-    /// The channel's memory is gone.
+    /// The channel's memory was freed.
     mutating func freed() { state = .ended }
 
     /// The whole session is gone, and with it the channel.

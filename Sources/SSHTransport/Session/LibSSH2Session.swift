@@ -5,54 +5,54 @@ import NIOCore
 
 /// One libssh2 session over byte buffers instead of a socket.
 ///
-/// Used by one event loop only. The send callback always takes the whole packet, so libssh2 never holds half of one
-/// (which would make the next call fail with BAD_USE, -39); callers hold back before they write instead.
+/// Used by one event loop only. The send callback always accepts the whole packet, so libssh2 never holds a partial one
+/// (which would make the next call fail with BAD_USE, -39). Instead, callers wait before they write.
 final class LibSSH2Session {
     enum Outcome: Equatable {
         case done
-        /// Bytes from the peer are needed first.
+        /// More bytes from the peer are needed first.
         case again
         case failed(Failure)
     }
 
-    /// libssh2's error number and its words for it.
+    /// libssh2's error number and message.
     struct Failure: Error, Equatable {
         let number: Int32
         let words: String
 
-        /// Whether the connection ended under libssh2, rather than what came over it.
+        /// Whether the connection below libssh2 ended, as opposed to an error in the received data.
         var isConnectionLost: Bool {
             [LIBSSH2_ERROR_SOCKET_SEND, LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_SOCKET_DISCONNECT].contains(number)
         }
     }
 
-    /// How a signature is made while libssh2 waits for it, calling back with the same message until it gets one.
+    /// How a signature is made while libssh2 waits for it. libssh2 calls back with the same message until it gets one.
     private enum Signing {
         case idle
-        /// libssh2 asked for it while nobody could answer at once.
+        /// libssh2 asked for it, and it was not available at once.
         case wanted(message: [UInt8])
-        /// Somebody is making it.
+        /// It is being made elsewhere.
         case underWay
         case made([UInt8])
         case denied
     }
 
-    /// Encrypted bytes from the peer that libssh2 has not taken.
+    /// Encrypted bytes from the peer that libssh2 has not read yet.
     var inbound = ByteBuffer()
     /// Encrypted bytes for the peer.
     var outbound = ByteBuffer()
-    /// The server's own reason for its SSH_MSG_DISCONNECT, made printable.
+    /// The server's reason in its SSH_MSG_DISCONNECT, made printable.
     fileprivate(set) var disconnectReason: String?
     fileprivate var inputIsCut = false
     private var signing = Signing.idle
-    /// The private half of the key that logs in, when this process has it.
+    /// The private half of the login key, if this process has it.
     private var signingKey: OpenSSHPrivateKey?
     private let session: OpaquePointer
     private var isFreed = false
 
-    /// `libssh2_init` is not safe between threads: the language runs this once.
+    /// `libssh2_init` is not thread-safe; the language guarantees that this runs once.
     private static let libraryStatus = libssh2_init(0)
-    /// libssh2 insists on a descriptor, only to ask and toggle O_NONBLOCK on it.
+    /// libssh2 requires a descriptor, but only reads and changes its O_NONBLOCK flag.
     private static let placeholder = open("/dev/null", O_RDWR | O_NONBLOCK | O_CLOEXEC)
 
     init?(hostKeyTypes: [String]) {
@@ -73,11 +73,12 @@ final class LibSSH2Session {
             Self.hostKeyPreference(pinned: hostKeyTypes, supported: supported(LIBSSH2_METHOD_HOSTKEY)))
     }
 
-    /// The pinned types first, then the rest so that a host with another key can be named; never certificates,
-    /// whose authority libssh2 does not check.
+    /// The pinned types first, then the rest, so that a host with another key can be named in the error. Never
+    /// certificates, because libssh2 does not check their authority.
     ///
-    /// - Parameter supported: the names that this libssh2 knows. It would drop any other from the list itself, but 1.10 does
-    ///   so with a memcpy over its own bytes (`libssh2_session_method_pref`), whose result C leaves open.
+    /// - Parameter supported: the names that this libssh2 knows. It would remove any other name from the list itself,
+    ///   but 1.10 does so with a memcpy over overlapping bytes (`libssh2_session_method_pref`), which is undefined in
+    ///   C.
     static func hostKeyPreference(pinned: [String], supported: [String]) -> String {
         let all = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"]
         let ordered = all.filter(pinned.contains) + all.filter { !pinned.contains($0) }
@@ -89,7 +90,7 @@ final class LibSSH2Session {
 
     func handshake() -> Outcome { outcome(libssh2_session_handshake(session, Self.placeholder)) }
 
-    /// The blob that the server proved to own; empty before the key exchange.
+    /// The public key blob that the server proved it owns; empty before the key exchange.
     var hostKeyBlob: [UInt8] {
         var count = 0
         var type: Int32 = 0
@@ -97,9 +98,9 @@ final class LibSSH2Session {
         return UnsafeRawBufferPointer(start: bytes, count: count).map { $0 }
     }
 
-    /// Logs in with one key. After `again` look at `messageToSign()`.
+    /// Logs in with one key. After `again`, check `messageToSign()`.
     ///
-    /// - Parameter key: the private half; nil when somebody else signs.
+    /// - Parameter key: the private half; nil if an ssh-agent signs.
     func authenticate(user: String, publicBlob: [UInt8], key: OpenSSHPrivateKey?) -> Outcome {
         signingKey = key
         let blob = Self.blobToLogIn(with: publicBlob)
@@ -110,10 +111,10 @@ final class LibSSH2Session {
         }
     }
 
-    /// Sends a global request that every server answers, if only with a refusal (RFC 4254 section 4); libssh2 drops the
-    /// answer.
+    /// Sends a global request that every server answers, at least with a refusal (RFC 4254 section 4). libssh2 drops
+    /// the answer.
     ///
-    /// - Returns: whether it was sent; by its wall clock libssh2 sends one in two seconds at most.
+    /// - Returns: whether it was sent. libssh2 sends at most one every two seconds, by its wall clock.
     func askForSignOfLife() -> Bool {
         libssh2_keepalive_config(session, 1, 2)
         let before = outbound.readableBytes
@@ -121,21 +122,21 @@ final class LibSSH2Session {
         return libssh2_keepalive_send(session, &seconds) == 0 && outbound.readableBytes > before
     }
 
-    /// What somebody else must sign before `authenticate` can go on; handed out once.
+    /// The message that must be signed elsewhere before `authenticate` can continue; returned once.
     func messageToSign() -> [UInt8]? {
         guard case .wanted(let message) = signing else { return nil }
         signing = .underWay
         return message
     }
 
-    /// Takes the signature of that message, or nil when there will be none; then `authenticate` goes on.
+    /// Takes the signature of that message, or nil if there will be none. Then `authenticate` can continue.
     func take(signature: [UInt8]?) {
         guard case .underWay = signing else { return }
         signing = signature.map { .made($0) } ?? .denied
     }
 
     /// The signature of a message.
-    /// - Throws: `SigningPause` when there is none yet, or none at all.
+    /// - Throws: `SigningPause` if there is no signature yet, or never will be.
     fileprivate func signature(of message: UnsafeRawBufferPointer) throws -> [UInt8] {
         if let signingKey { return try signingKey.signature(for: Data(message)) }
         switch signing {
@@ -152,10 +153,10 @@ final class LibSSH2Session {
         }
     }
 
-    /// The public key as libssh2 must see it: an RSA key under the name of its SHA-512 signatures (RFC 8332).
+    /// The public key in the form that libssh2 needs: an RSA key under the name of its SHA-512 signatures (RFC 8332).
     ///
-    /// libssh2 takes the signature's algorithm from the blob's first string, and 1.10 knows `ssh-rsa` alone, which means
-    /// SHA-1 and is refused since OpenSSH 8.8. OpenSSH reads a key of either name as the same RSA key.
+    /// libssh2 takes the signature algorithm from the blob's first string. 1.10 knows only `ssh-rsa`, which means SHA-1
+    /// and is refused since OpenSSH 8.8. OpenSSH reads a key under either name as the same RSA key.
     static func blobToLogIn(with publicBlob: [UInt8]) -> [UInt8] {
         var reader = SSHWireReader(publicBlob)
         guard reader.text() == "ssh-rsa" else { return publicBlob }
@@ -168,7 +169,7 @@ final class LibSSH2Session {
         _ = libssh2_session_disconnect_ex(session, SSH_DISCONNECT_BY_APPLICATION, "done", "")
     }
 
-    /// Frees the session and its channels without waiting for the peer: the input is cut off, so every wait ends.
+    /// Frees the session and its channels without waiting for the peer: the input is closed, so every wait ends.
     func free() {
         guard !isFreed else { return }
         isFreed = true
@@ -189,7 +190,7 @@ final class LibSSH2Session {
 
     // MARK: Channels
 
-    /// Opens a channel, of which only one at a time may be half open; nil means call again, with the same purpose.
+    /// Opens a channel. Only one at a time may be half open. Nil means: call again with the same purpose.
     func openChannel(for purpose: ExecChannel.Purpose) -> Result<OpaquePointer?, Failure> {
         let type: String
         var details = SSHWireWriter()
@@ -199,7 +200,7 @@ final class LibSSH2Session {
             type = "direct-tcpip"
             details.string(address.utf8)
             details.uint32(UInt32(port))
-            // Where the connection comes from, which servers only log: we have no such place.
+            // The origin address, which servers only log: there is none here.
             details.string("127.0.0.1".utf8)
             details.uint32(0)
         }
@@ -219,7 +220,7 @@ final class LibSSH2Session {
                 channel, request, UInt32(request.utf8.count), command, UInt32(command.utf8.count)))
     }
 
-    /// Bytes read, 0 for "nothing now or never again" (ask `isAtEnd`), or a failure.
+    /// Bytes read, 0 for "nothing now or never again" (check `isAtEnd`), or a failure.
     func read(_ channel: OpaquePointer, stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Result<
         Int, Failure
     > {
@@ -230,7 +231,7 @@ final class LibSSH2Session {
         return number == LIBSSH2_ERROR_EAGAIN ? .success(0) : .failure(failure(number))
     }
 
-    /// Bytes taken, 0 when the window is closed. After 0 the next call must bring the same bytes.
+    /// Bytes accepted; 0 if the window is closed. After 0 the next call must pass the same bytes.
     func write(_ channel: OpaquePointer, _ bytes: UnsafeRawBufferPointer) -> Result<Int, Failure> {
         let count = libssh2_channel_write_ex(
             channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)

@@ -1,8 +1,8 @@
 import CLibSSH2
 import NIOCore
 
-/// The commands and tunnels of a session. A pass lets each of them make progress; passes repeat until none can, because one
-/// call into libssh2 may queue packets for a command that had its turn before.
+/// The commands and tunnels of a session. Each pass lets each of them make progress. Passes repeat until none can,
+/// because one call into libssh2 may queue packets for a command that already had its turn.
 extension SSHSession {
     func advanceExecs(_ session: LibSSH2Session) {
         var progressed = true
@@ -125,8 +125,8 @@ extension SSHSession {
         exec.writes.removeFirst().promise.succeed()
     }
 
-    /// Starts only below the mark and then takes all there is: libssh2 widens the window on every read, so its own
-    /// queue stays bounded only when a started read empties it.
+    /// Starts only below the limit, and then takes everything available. libssh2 widens the window on every read, so
+    /// its own queue stays bounded only if a started read empties it.
     private func readOutput(_ exec: ExecChannel, _ channel: OpaquePointer, _ session: LibSSH2Session) -> Bool {
         guard exec.output.count < TransportLimits.waitingOutputBytes else { return false }
         let output = drain(session, channel, stream: 0) { exec.output.append(contentsOf: $0) }
@@ -181,6 +181,6 @@ extension SSHSession {
 }
 
 extension LibSSH2Session.Failure {
-    /// The other side ended this channel; the session is fine.
+    /// The other side closed this channel; the session still works.
     var isChannelClosed: Bool { number == LIBSSH2_ERROR_CHANNEL_CLOSED || number == LIBSSH2_ERROR_CHANNEL_EOF_SENT }
 }

@@ -1,6 +1,6 @@
 import CLibSSH2
 
-/// Proving who we are, once the host has proved its key.
+/// The login, after the host has proved its key.
 extension SSHSession {
     func advanceLogin(_ session: LibSSH2Session) {
         guard let identity = attempts.current else { return }
@@ -11,7 +11,7 @@ extension SSHSession {
         }
     }
 
-    /// Has the agent sign what libssh2 wants signed; meanwhile libssh2 hears "again" and the loop does other work.
+    /// Lets the agent sign what libssh2 needs signed. Meanwhile libssh2 gets "again", and the loop does other work.
     private func askAgent(_ session: LibSSH2Session, _ identity: SSHIdentity) {
         guard case .agent(let agent) = identity.signer, let message = session.messageToSign() else { return }
         let request = KeyAgentRequest.signature(key: identity.publicKeyBlob, message: message)
@@ -36,7 +36,7 @@ extension SSHSession {
         let isRefusal =
             failure.number == LIBSSH2_ERROR_AUTHENTICATION_FAILED
             || failure.number == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
-        // A server that has had enough says so and hangs up.
+        // A server that accepts no more attempts says so and disconnects.
         guard isRefusal || (session.disconnectReason != nil && !attempts.failures.isEmpty) else {
             return fail(.connectionLost, detail: session.disconnectReason, cause: cause)
         }

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What the handles ask of a session, on its loop.
+/// The requests that the handles make to a session, on its loop.
 extension SSHSession {
     func execute(_ command: String, _ promise: EventLoopPromise<NIOLoopBound<ExecChannel>>) {
         if let ending { return promise.fail(ending) }
@@ -18,9 +18,9 @@ extension SSHSession {
         advance()
     }
 
-    /// Has the server connect to a place and pass on what goes either way.
+    /// Makes the server connect to an address and forward bytes in both directions.
     ///
-    /// - Parameter turn: kept until libssh2 may open the session's next channel, even when this one was given up before.
+    /// - Parameter turn: kept until libssh2 may open the session's next channel, even if this one was cancelled before.
     func openTunnel(
         to address: String, _ port: Int, _ turn: any OpeningTurn, _ promise: EventLoopPromise<NIOLoopBound<ExecChannel>>
     ) {
@@ -43,7 +43,7 @@ extension SSHSession {
         if wasFull { advance() }
     }
 
-    /// Input that was taken meanwhile is progress too, and moves the deadline.
+    /// Input accepted meanwhile also counts as progress and moves the deadline.
     private func armRead(_ exec: ExecChannel, _ timeout: Duration, in delay: TimeAmount) {
         exec.waitingRead?.deadline = loop.assumeIsolated().scheduleTask(in: delay) {
             let silence = NIODeadline.now() - exec.inputTaken
@@ -92,10 +92,9 @@ extension SSHSession {
         advance()
     }
 
-    /// Takes back what a cancelled task waits for; `promise` is completed by the caller.
+    /// Cancels what a cancelled task waits for; the caller completes `promise`.
     ///
-    /// A half-written input cannot be taken back, so a cancelled write closes its command, and so does a cancelled
-    /// start.
+    /// A half-written input cannot be undone, so a cancelled write closes its command, and so does a cancelled start.
     func withdraw<Value>(_ promise: EventLoopPromise<Value>, _ exec: ExecChannel? = nil) {
         let future: AnyObject = promise.futureResult
         if let exec {

@@ -4,17 +4,17 @@ import NIOCore
 
 /// Drives one libssh2 session on an event loop, from the first connect to the last free.
 ///
-/// Everything here runs on that loop. `SessionLifecycle` decides, this class acts; the commands on the session are
+/// Everything here runs on that loop. `SessionLifecycle` decides and this class acts. The commands on the session are
 /// in `SSHSession+Execs.swift`, the login in `SSHSession+Login.swift`.
 final class SSHSession: WireOwner {
     let target: SSHTarget
     let loop: any EventLoop
     var lifecycle = SessionLifecycle()
-    /// Commands that still need libssh2, in the order they were asked for.
+    /// Commands that still need libssh2, in the order they were requested.
     var execs: [ExecChannel] = []
     /// Why the session ended; set with the lifecycle's last state.
     private(set) var ending: SSHError?
-    /// Whether output of a command has arrived; from then on delayed acknowledgements no longer cost a round trip.
+    /// Whether output of a command has arrived. From then on, delayed acknowledgements no longer cost a round trip.
     var heardOutput = false
     var attempts: LoginAttempts
     /// Why an ssh-agent gave no signature for the current key.
@@ -24,18 +24,18 @@ final class SSHSession: WireOwner {
     private(set) var wire: (any SessionWire)?
     private let ended: () -> Void
     private var opened: EventLoopPromise<SSHIdentity>?
-    /// Set when nothing but the host's key is wanted.
+    /// Set if only the host's key is needed.
     private var shown: EventLoopPromise<SSHHostKey>?
     private var deadline: Scheduled<Void>?
     private var nextProbe: Scheduled<Void>?
     private var lastHeard = NIODeadline.now()
-    /// When the keepalive was sent that nothing has followed yet.
+    /// When the last keepalive was sent, if nothing has arrived since.
     private var askedForSignOfLife: NIODeadline?
     private var greeting: [UInt8] = []
     private var isAdvancing = false
     private var mustAdvanceAgain = false
 
-    /// - Parameter ended: called once, when nothing more can be done with the session.
+    /// - Parameter ended: called once, when the session can no longer be used.
     init(target: SSHTarget, loop: any EventLoop, ended: @escaping () -> Void) {
         self.target = target
         attempts = LoginAttempts(target.identities)
@@ -46,7 +46,7 @@ final class SSHSession: WireOwner {
     // MARK: Connecting
 
     /// - Parameters:
-    ///   - route: the way its bytes go.
+    ///   - route: the route that its bytes take.
     ///   - promise: completes with the key that the host accepted.
     func connect(over route: any SessionRoute, _ promise: EventLoopPromise<SSHIdentity>) {
         if let ending { return promise.fail(ending) }
@@ -58,7 +58,7 @@ final class SSHSession: WireOwner {
         begin(over: route)
     }
 
-    /// Connects as far as the host's proof that it owns a key, and hangs up.
+    /// Connects until the host has proved that it owns a key, then disconnects.
     func readHostKey(over route: any SessionRoute, _ promise: EventLoopPromise<SSHHostKey>) {
         if let ending { return promise.fail(ending) }
         shown = promise
@@ -74,9 +74,9 @@ final class SSHSession: WireOwner {
         wire.connect()
     }
 
-    /// Asks a server that has said nothing for a third of the silence that is borne, and gives up when it has not answered
-    /// for the other two: something on the way may acknowledge bytes that nobody reads, which the kernel takes for a living
-    /// peer.
+    /// Probes a server that has been silent for a third of the allowed silence, and gives up if it does not answer
+    /// within the other two thirds. A device on the way may acknowledge bytes that no process reads, and the kernel
+    /// takes that for a living peer.
     private func probeAfterSilence() {
         let third = TimeAmount(target.deadlines.silence / 3)
         nextProbe = loop.assumeIsolated().scheduleTask(in: third) {
@@ -97,7 +97,7 @@ final class SSHSession: WireOwner {
         }
     }
 
-    // MARK: What happens on the wire
+    // MARK: Wire events
 
     var isClosed: Bool { lifecycle.isClosed }
 
@@ -108,7 +108,7 @@ final class SSHSession: WireOwner {
         advance()
     }
 
-    /// Takes bytes in; `advance` uses them.
+    /// Stores received bytes; `advance` uses them.
     func receive(_ received: ByteBuffer) {
         var bytes = received
         lastHeard = .now()
@@ -124,26 +124,26 @@ final class SSHSession: WireOwner {
         }
     }
 
-    /// Whether libssh2 is so far behind that nothing more is to be received; `resume` of the wire ends that.
+    /// Whether libssh2 is so far behind that no more should be received; the wire's `resume` ends that.
     var hasTooMuch: Bool { (session?.inbound.readableBytes ?? 0) >= TransportLimits.unreadBytes }
 
-    /// The peer has ended the wire.
+    /// The peer has closed the wire.
     func wireEnded() {
         advance()
         perform(lifecycle.peerClosed(), detail: peerClosedDetail)
     }
 
-    /// - Parameter words: printable, for a person.
+    /// - Parameter words: printable, for display.
     func wireBroke(_ words: String?, cause: String) {
         perform(lifecycle.peerClosed(), detail: peerClosedDetail ?? words, cause: cause)
     }
 
-    /// Nothing is left of the wire.
+    /// The wire is completely closed.
     func wireGone() { wire = nil }
 
     // MARK: Driving libssh2
 
-    /// Lets libssh2 use what has arrived, then sends what it made of it.
+    /// Lets libssh2 process what has arrived, then sends what it produced.
     func advance() {
         guard !isAdvancing else {
             mustAdvanceAgain = true
@@ -213,7 +213,7 @@ final class SSHSession: WireOwner {
 
     // MARK: Acting
 
-    /// - Parameter detail: made only where something failed.
+    /// - Parameter detail: evaluated only if something failed.
     func perform(_ action: SessionLifecycle.Action, detail: @autoclosure () -> String? = nil, cause: String? = nil) {
         switch action {
         case .none: break
@@ -254,11 +254,11 @@ final class SSHSession: WireOwner {
         }
     }
 
-    /// Gives everything back; every promise that anyone waits on is completed here.
+    /// Releases everything. Every pending promise is completed here.
     private func release(_ error: SSHError) {
         ending = error
         target.logger.debug("the connection ended", metadata: ["code": "\(error.code.rawValue)"])
-        // Before anybody hears of it and tries again.
+        // Before any caller learns of it and tries again.
         ended()
         deadline?.cancel()
         nextProbe?.cancel()
@@ -272,7 +272,7 @@ final class SSHSession: WireOwner {
         wire?.close()
     }
 
-    /// Ends the session from our side; the promise completes when the socket is closed.
+    /// Ends the session from this side. The promise completes when the socket is closed.
     func close(_ promise: EventLoopPromise<Void>?) {
         perform(lifecycle.closeRequested())
         guard let promise else { return }
@@ -295,7 +295,7 @@ extension ServerOffer.List {
 }
 
 extension ServerOffer.Mismatch {
-    /// Bounded: a server's list may be long.
+    /// Limited in length, because a server's list may be long.
     var sentence: String {
         let offer = printable(offered.joined(separator: ",").utf8)
         let ours = printable(supported.joined(separator: ",").utf8)

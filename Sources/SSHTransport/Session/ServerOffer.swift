@@ -1,9 +1,9 @@
-/// What a server said in the clear before encryption began: its banner and its list of algorithms.
+/// What a server sent unencrypted before encryption began: its banner and its lists of algorithms.
 ///
-/// libssh2 answers a failed negotiation with one number; this tells which list had nothing in common (RFC 4253
+/// libssh2 reports a failed negotiation with a single number. This finds the list that had nothing in common (RFC 4253
 /// sections 4.2 and 7.1).
 struct ServerOffer: Equatable {
-    /// The lists of SSH_MSG_KEXINIT that a negotiation can fail on, in their order on the wire.
+    /// The lists of SSH_MSG_KEXINIT that a negotiation can fail on, in wire order.
     enum List: Int, CaseIterable {
         case keyExchange, hostKey, cipherToServer, cipherToClient, macToServer, macToClient
 
@@ -16,7 +16,7 @@ struct ServerOffer: Equatable {
             }
         }
 
-        /// The sshd_config keyword that widens the list.
+        /// The sshd_config keyword that extends the list.
         var serverOption: String {
             switch self {
             case .keyExchange: "KexAlgorithms"
@@ -27,7 +27,7 @@ struct ServerOffer: Equatable {
         }
     }
 
-    /// A list in which server and client share nothing.
+    /// A list in which server and client have no common name.
     struct Mismatch: Equatable {
         let list: List
         let offered: [String]
@@ -36,7 +36,7 @@ struct ServerOffer: Equatable {
 
     private let names: [List: [String]]
 
-    /// Parses the first bytes of the server; nil while its algorithm lists are not complete in them.
+    /// Parses the first bytes from the server; nil until its algorithm lists are complete.
     init?(greeting: [UInt8]) {
         guard let start = Self.packetStart(greeting) else { return nil }
         var packet = SSHWireReader(greeting, from: start)
@@ -70,7 +70,7 @@ struct ServerOffer: Equatable {
         return nil
     }
 
-    /// The first line a peer said, to show to a person; nil when it said nothing.
+    /// The first line that a peer sent, for display; nil if it sent nothing.
     static func firstLine(_ greeting: [UInt8]) -> String? {
         let line = greeting.prefix(while: { $0 != 0x0a && $0 != 0x0d })
         return line.isEmpty ? nil : printable(line)

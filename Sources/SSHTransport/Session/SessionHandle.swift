@@ -1,13 +1,13 @@
 import NIOCore
 import Synchronization
 
-/// Reaches a session from any task: every request hops to the session's loop and waits there.
+/// Gives any task access to a session: every request hops to the session's loop and waits there.
 final class SessionHandle: Sendable {
     let target: SSHTarget
     let loop: any EventLoop
     private let box: NIOLoopBoundBox<SSHSession?>
     private let over = Atomic(false)
-    /// Whether the session is over, so that dropping a handle has nothing to do.
+    /// Whether the session is over, so that dropping a handle needs no work.
     var isOver: Bool { over.load(ordering: .relaxed) }
 
     init(target: SSHTarget, loop: any EventLoop) {
@@ -16,7 +16,7 @@ final class SessionHandle: Sendable {
         box = NIOLoopBoundBox.makeEmptyBox(valueType: SSHSession.self, eventLoop: loop)
     }
 
-    /// Made at the first use. On the loop only.
+    /// Created on first use. On the loop only.
     var session: SSHSession {
         if let session = box.value { return session }
         let session = SSHSession(target: target, loop: loop) {
@@ -26,9 +26,9 @@ final class SessionHandle: Sendable {
         return session
     }
 
-    /// Starts a request on the loop and waits for its promise; a cancelled task stops waiting at once.
+    /// Starts a request on the loop and waits for its promise. A cancelled task stops waiting at once.
     ///
-    /// `withdraw` runs on the loop and takes back what `start` left with the session.
+    /// `withdraw` runs on the loop and cancels what `start` set up in the session.
     func request<Value: Sendable>(
         _ start: @escaping @Sendable (SSHSession, EventLoopPromise<Value>) -> Void,
         withdraw: @escaping @Sendable (SSHSession, EventLoopPromise<Value>) -> Void
@@ -55,7 +55,7 @@ final class SessionHandle: Sendable {
         }
     }
 
-    /// Does something on the loop without waiting for it.
+    /// Runs an action on the loop without waiting for it.
     func post(_ action: @escaping @Sendable (SSHSession) -> Void) {
         if !isOver { loop.execute { action(self.session) } }
     }

@@ -1,12 +1,12 @@
-/// The life of one SSH session as a value: what happened comes in as an event, what to do goes out as an action.
+/// The life of one SSH session as a value: events go in, actions come out.
 ///
-/// Nothing here touches a socket, a clock or libssh2. Host keys are judged before authentication, because the only
-/// way to `authenticating` leads through `handshakeFinished(hostKeyIsPinned: true)`.
+/// Nothing here touches a socket, a clock or libssh2. Host keys are checked before authentication, because the only way
+/// to `authenticating` is `handshakeFinished(hostKeyIsPinned: true)`.
 struct SessionLifecycle {
-    /// What a deadline is set for.
+    /// The phase that a deadline belongs to.
     enum Phase: CaseIterable, Hashable, Sendable { case resolution, connect, handshake, authentication }
 
-    /// What libssh2 must be driven to do when bytes arrive.
+    /// What libssh2 must do when bytes arrive.
     enum Work: Equatable { case nothing, handshake, authentication, execs }
 
     enum Action: Equatable {
@@ -14,28 +14,28 @@ struct SessionLifecycle {
         case none
         /// Set the deadline of this phase and begin its work.
         case begin(Phase)
-        /// Tell whoever asked for the connection that it stands; no deadline any more.
+        /// Report to the caller that the connection is open; there is no deadline any more.
         case announceOpen
-        /// Give everything back and report this code to all who wait.
+        /// Release everything and report this code to all waiting callers.
         case fail(SSHError.Code)
-        /// Say goodbye to the server, then give everything back.
+        /// Send a disconnect to the server, then release everything.
         case disconnect
     }
 
     private enum State: Equatable {
         /// Not started.
         case idle
-        /// The system looks for the name's addresses.
+        /// The system is resolving the name.
         case resolving
         /// TCP is connecting.
         case connecting
         /// Banners and keys are being exchanged.
         case handshaking
-        /// The host proved its pinned key; our signature is being checked.
+        /// The host proved its pinned key; it is checking this side's signature.
         case authenticating
         /// Commands may be started.
         case open
-        /// Everything was given back.
+        /// Everything was released.
         case closed
     }
 
@@ -50,7 +50,7 @@ struct SessionLifecycle {
         }
     }
 
-    /// The phase that a lost or slow connection is reported in; nil while open.
+    /// The phase to name when a connection is lost or slow; nil while open.
     var phase: Phase? {
         switch state {
         case .resolving: .resolution
@@ -63,7 +63,7 @@ struct SessionLifecycle {
 
     var isClosed: Bool { state == .closed }
 
-    /// - Parameter withName: whether an address has to be found first.
+    /// - Parameter withName: whether a name must be resolved first.
     mutating func started(withName: Bool) -> Action {
         guard state == .idle else { return .none }
         state = withName ? .resolving : .connecting
@@ -107,7 +107,7 @@ struct SessionLifecycle {
         }
     }
 
-    /// The TCP connection ended, or failed underneath.
+    /// The TCP connection ended or failed.
     mutating func peerClosed() -> Action {
         switch state {
         case .idle, .closed: return .none
@@ -117,13 +117,13 @@ struct SessionLifecycle {
         }
     }
 
-    /// A call into libssh2 or the connect itself failed for good.
+    /// A call into libssh2, or the connect itself, failed permanently.
     mutating func failed(_ code: SSHError.Code) -> Action {
         guard state != .closed else { return .none }
         return close(.fail(code))
     }
 
-    /// Our side no longer wants the session.
+    /// This side no longer needs the session.
     mutating func closeRequested() -> Action {
         switch state {
         case .closed: return .none

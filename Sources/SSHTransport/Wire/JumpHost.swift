@@ -2,17 +2,18 @@ import Synchronization
 
 /// The connections to one jump host, shared by all hosts behind it.
 ///
-/// As a rule there is one: sshd's MaxSessions does not count tunnels, and its MaxStartups counts logins only. But libssh2 opens
-/// one channel of a connection at a time, and sshd takes minutes to answer for a host that drops packets: a tunnel that takes
-/// longer than `TransportLimits.tunnelPatience` to open keeps its connection, and the next ones go over another.
+/// Usually there is one: sshd's MaxSessions does not count tunnels, and its MaxStartups counts only logins. But libssh2
+/// opens one channel of a connection at a time, and sshd needs minutes to answer for a host that drops packets. A
+/// tunnel that takes longer than `TransportLimits.tunnelPatience` to open keeps its connection, and the next tunnels
+/// use another one.
 actor JumpHost {
     private struct Outer {
         let connection: SSHConnection
-        /// The tunnels on it, those that are given up but still opening among them.
+        /// The tunnels on it, including those that were cancelled but are still opening.
         var turns: Set<UInt64> = []
-        /// The one that is opening, and since when.
+        /// The tunnel that is opening, and since when.
         var opening: (turn: UInt64, since: ContinuousClock.Instant)?
-        /// Whether the one that is opening was given up, so that nobody knows when the next one could.
+        /// Whether the opening tunnel was cancelled, so that it is unknown when the next one could open.
         var isSpent = false
 
         var isFree: Bool { opening == nil && turns.count < TransportLimits.tunnelCount }
@@ -28,7 +29,7 @@ actor JumpHost {
     private var waiting: [(id: UInt64, answer: CheckedContinuation<Answer, Never>)] = []
     private var nextID: UInt64 = 0
     private var isConnecting = false
-    /// The last failed attempt to connect; for a while it answers for the next ones.
+    /// The last failed attempt to connect. For a while it is returned for the next attempts.
     private var failure: (error: SSHError, at: ContinuousClock.Instant)?
     private var isClosed = false
 
@@ -36,9 +37,9 @@ actor JumpHost {
         self.connect = connect
     }
 
-    /// Waits for a connection on which a tunnel may be opened now.
+    /// Waits for a connection on which a tunnel can be opened now.
     ///
-    /// - Throws: what connecting to the jump host failed with; `cancelled`; `closed`.
+    /// - Throws: the error from connecting to the jump host; `cancelled`; `closed`.
     func turn() async throws(SSHError) -> TunnelTurn {
         let id = nextID
         nextID += 1
@@ -53,7 +54,7 @@ actor JumpHost {
         return try answer.get()
     }
 
-    /// Closes its connections, and with them every session that goes through it.
+    /// Closes its connections, and with them every session that runs through it.
     func close() async {
         isClosed = true
         let ending = outers
@@ -68,10 +69,10 @@ actor JumpHost {
     }
 
     private static func givenUp(_ code: SSHError.Code) -> SSHError {
-        SSHError(code: code, host: "jump host", message: "the attempt was given up on this side")
+        SSHError(code: code, host: "jump host", message: "the attempt was cancelled on this side")
     }
 
-    /// Gives out turns for as long as there are any, and sees to a further connection when the others are slow.
+    /// Hands out turns while there are any, and opens another connection if the others are slow.
     private func serve() {
         outers.removeAll { !$0.connection.isOpen }
         if isClosed { return refuse(JumpHost.givenUp(.closed)) }
@@ -114,7 +115,7 @@ actor JumpHost {
         case .success(let connection): outers.append(Outer(connection: connection))
         case .failure(let error):
             failure = (error, .now)
-            // With another connection there is still a way.
+            // If there is another connection, it can still be used.
             if outers.isEmpty { refuse(error) }
         }
         serve()
@@ -125,9 +126,9 @@ actor JumpHost {
         waiting = []
     }
 
-    // MARK: What becomes of turns, in whatever order it is heard
+    // MARK: The ends of turns, in any order
 
-    /// The tunnel stands, or will never.
+    /// The tunnel is open, or never will be.
     fileprivate func openingEnded(_ turn: UInt64) {
         guard let index = outers.firstIndex(where: { $0.opening?.turn == turn }) else { return }
         outers[index].opening = nil
@@ -135,7 +136,7 @@ actor JumpHost {
         serve()
     }
 
-    /// Nobody waits for the tunnel any more, but libssh2 is not done with it.
+    /// The tunnel is no longer needed, but libssh2 is not done with it.
     fileprivate func givenUp(_ turn: UInt64) async {
         guard let index = outers.firstIndex(where: { $0.opening?.turn == turn }) else { return }
         outers[index].isSpent = true
@@ -151,7 +152,7 @@ actor JumpHost {
     }
 }
 
-/// The right to open one tunnel on a connection to a jump host; the tunnel counts until this is dropped.
+/// The right to open one tunnel on a connection to a jump host. The tunnel counts until this is dropped.
 final class TunnelTurn: OpeningTurn {
     let connection: SSHConnection
     private let id: UInt64

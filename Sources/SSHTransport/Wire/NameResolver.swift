@@ -3,11 +3,11 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Asks the system's resolver for the addresses of a name, on threads of its own: getaddrinfo(3) blocks for as long as its name
-/// servers let it, and neither a connection nor the next name is to wait for that. (SwiftNIO's own resolver takes the names of an
-/// event loop one after the other.)
+/// Resolves names with the system's resolver, on its own threads: getaddrinfo(3) blocks for as long as its name servers
+/// take, and neither a connection nor the next name should wait for that. (SwiftNIO's own resolver handles the names of
+/// an event loop one after the other.)
 final class NameResolver: Sendable {
-    /// Returns the addresses of a name, of each family in the order to try them in (RFC 6724); may block.
+    /// Returns the addresses of a name, for each family in the order to try them (RFC 6724); may block.
     typealias Lookup = @Sendable (_ name: String, _ port: Int) throws -> [SocketAddress]
 
     /// Why a name has no address, in the system's words.
@@ -15,11 +15,12 @@ final class NameResolver: Sendable {
         let description: String
     }
 
-    /// Names that may be asked for at the same time; further ones wait until one of these is answered, or given up by the system.
+    /// Names that are resolved at the same time. Further ones wait until one of these is answered or the system gives
+    /// up on it.
     static let threadCount = 32
 
     private struct State {
-        /// Started at the first name: most inventories hold addresses.
+        /// Started at the first name: most inventories contain only addresses.
         var pool: NIOThreadPool?
         var waiting: [Question: EventLoopPromise<[SocketAddress]>] = [:]
         var nextQuestion: Question = 0
@@ -35,7 +36,7 @@ final class NameResolver: Sendable {
         self.lookup = lookup
     }
 
-    /// - Returns: a future of `loop`, and what `giveUp` takes when nobody waits for it any more.
+    /// - Returns: a future on `loop`, and the value to pass to `giveUp` if the answer is no longer needed.
     func addresses(
         of name: String, port: Int, on loop: any EventLoop
     ) -> (question: Question, answer: EventLoopFuture<[SocketAddress]>) {
@@ -56,20 +57,20 @@ final class NameResolver: Sendable {
         }
     }
 
-    /// Blocks a thread of the pool; not for a question that was given up before its turn came.
+    /// Blocks a thread of the pool. Does nothing for a question that was cancelled before its turn.
     private func ask(_ question: Question, _ name: String, _ port: Int) {
         guard state.withLock({ $0.waiting[question] != nil }) else { return }
         let answer = Result { try lookup(name, port) }
-        // Under the lock, so that its loop still runs.
+        // Under the lock, to be sure that its loop still runs.
         state.withLock { $0.waiting.removeValue(forKey: question)?.completeWith(answer) }
     }
 
-    /// To be called on the loop of the question, where its future fails at once.
+    /// Call it on the loop of the question, whose future then fails at once.
     func giveUp(_ question: Question) {
         state.withLock { $0.waiting.removeValue(forKey: question) }?.fail(CancellationError())
     }
 
-    /// Fails every question, while the loops still run; does not wait for a lookup that blocks.
+    /// Fails every question while the loops still run; does not wait for a lookup that blocks.
     func shutdown() {
         state.withLock { state in
             state.isOver = true
@@ -81,7 +82,7 @@ final class NameResolver: Sendable {
 
     private static let over = Failure(description: "this side has ended")
 
-    /// What getaddrinfo(3) knows, from /etc/hosts, DNS, or wherever nsswitch.conf sends it.
+    /// The addresses from getaddrinfo(3): /etc/hosts, DNS, or whatever nsswitch.conf configures.
     static let system: Lookup = { name, port in
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
@@ -108,7 +109,7 @@ final class NameResolver: Sendable {
     }
 }
 
-/// Hands addresses that are known to SwiftNIO, which tries them by "Happy Eyeballs" (RFC 8305).
+/// Gives known addresses to SwiftNIO, which tries them by "Happy Eyeballs" (RFC 8305).
 struct KnownAddresses: Resolver, Sendable {
     let addresses: [SocketAddress]
     let loop: any EventLoop

@@ -1,51 +1,51 @@
 import NIOCore
 
-/// What the encrypted bytes of a session travel over: a socket, or a channel of another session.
+/// What carries the encrypted bytes of a session: a socket, or a channel of another session.
 ///
-/// Used on the session's loop only. What happens on it reaches its ``WireOwner``.
+/// Used only on the session's loop. Its events go to its ``WireOwner``.
 protocol SessionWire: AnyObject {
-    /// Begins to connect; called once.
+    /// Starts to connect; called once.
     func connect()
-    /// Whether it stands: neither before it opened nor after it ended.
+    /// Whether it is open: not before it opened and not after it ended.
     var isActive: Bool { get }
-    /// Whether bytes leave fast enough for more of them to be made.
+    /// Whether bytes leave fast enough to produce more.
     var isWritable: Bool { get }
     func send(_ bytes: ByteBuffer)
-    /// Goes on receiving, after its owner had too much to take more.
+    /// Resumes receiving, after its owner had too much unread data.
     func resume()
-    /// Ends it, after what was sent.
+    /// Closes it after everything sent before.
     func close()
-    /// Succeeds when nothing is left of it.
+    /// Succeeds when it is completely closed.
     var closed: EventLoopFuture<Void> { get }
 }
 
-/// A session as its wire sees it.
+/// A session from the point of view of its wire.
 protocol WireOwner: AnyObject {
     var target: SSHTarget { get }
     var loop: any EventLoop { get }
-    /// Whether it is over: nothing is connected for it any more.
+    /// Whether it is over, so that nothing is connected for it any more.
     var isClosed: Bool { get }
-    /// Whether it has more bytes than it can take in for now.
+    /// Whether it has more bytes than it can process for now.
     var hasTooMuch: Bool { get }
     /// Whether output of a command has arrived.
     var heardOutput: Bool { get }
 
     func nameResolved()
     func wireOpened()
-    /// Takes bytes in; ``advance()`` uses them.
+    /// Stores received bytes; ``advance()`` uses them.
     func receive(_ received: ByteBuffer)
     func advance()
-    /// The other side has ended it.
+    /// The other side has closed it.
     func wireEnded()
     func wireBroke(_ detail: String?, cause: String)
-    /// Nothing is left of it.
+    /// It is completely closed.
     func wireGone()
     func fail(_ code: SSHError.Code, detail: String?, cause: String?)
 }
 
-/// The way to a host: makes a session's wire.
+/// The route to a host: makes a session's wire.
 protocol SessionRoute: Sendable {
-    /// Whether a name has to be resolved first.
+    /// Whether a name must be resolved first.
     var resolvesName: Bool { get }
     /// On the owner's loop.
     func wire(of owner: any WireOwner) -> any SessionWire

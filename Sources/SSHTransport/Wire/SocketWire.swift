@@ -9,11 +9,11 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     typealias OutboundOut = ByteBuffer
 
     private let owner: any WireOwner
-    /// Nil when the target's has to be resolved first.
+    /// Nil if the target's address must be resolved first.
     private let address: SocketAddress?
     private let names: NameResolver
     private var context: ChannelHandlerContext?
-    /// Channels that try to connect: of a name's several addresses, each has its own.
+    /// Channels that are trying to connect. Each address of a name has its own.
     private var attempts: [any Channel] = []
     private var isConnecting = false
     private var question: NameResolver.Question?
@@ -62,7 +62,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
             do {
                 let channel = try result.get()
                 try channel.pipeline.syncOperations.addHandler(self)
-                // Comes before the channel reads, as its promise is fulfilled while it becomes active.
+                // This runs before the channel reads, because its promise is fulfilled while it becomes active.
                 if channel.isActive { self.owner.wireOpened() }
             } catch {
                 let (code, detail) = connectFailure(error)
@@ -129,7 +129,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     func close() {
         if let context { return context.close(promise: nil) }
         if let question { names.giveUp(question) }
-        // Their failure ends it; a name that is being resolved has nothing to wait for.
+        // Their failure ends it. While a name is being resolved there are none.
         for attempt in attempts { attempt.close(promise: nil) }
         if !isConnecting { end() }
     }
@@ -148,7 +148,8 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { owner.receive(unwrapInboundIn(data)) }
 
-    /// Until the first output the server holds small packets back for our acknowledgement, which an answer carries along.
+    /// Until the first output, the server delays small packets until it gets an acknowledgement, which an answer
+    /// carries along.
     func channelReadComplete(context: ChannelHandlerContext) {
         hasAnswered = false
         owner.advance()
@@ -176,7 +177,7 @@ final class SocketWire: ChannelDuplexHandler, SessionWire {
     }
 }
 
-/// Straight to the host.
+/// A direct connection to the host.
 struct SocketRoute: SessionRoute {
     private let address: SocketAddress?
     private let names: NameResolver
@@ -191,7 +192,7 @@ struct SocketRoute: SessionRoute {
     func wire(of owner: any WireOwner) -> any SessionWire { SocketWire(owner: owner, address: address, names: names) }
 }
 
-/// What the kernel said of a failed connect, for a log.
+/// The kernel's error for a failed connect, for a log.
 func connectCause(_ error: any Error) -> String {
     if let error = error as? NIOConnectionError {
         return error.connectionErrors.map { connectCause($0.error) }.joined(separator: "; ")
@@ -200,10 +201,10 @@ func connectCause(_ error: any Error) -> String {
     return "\(String(cString: strerror(error.errnoCode))), errno \(error.errnoCode)"
 }
 
-/// Sorts what SwiftNIO and the kernel say about a failed connect.
+/// Classifies the errors of SwiftNIO and the kernel for a failed connect.
 func connectFailure(_ error: any Error) -> (SSHError.Code, detail: String?) {
     if let error = error as? NIOConnectionError {
-        // A machine without IPv6 says so of every IPv6 address; another address has more to tell.
+        // A machine without IPv6 gives that error for every IPv6 address; the error of another address is more useful.
         let failures = error.connectionErrors.map { connectFailure($0.error) }
         return failures.first { $0.0 != .unreachable } ?? failures.first ?? (.unreachable, "its name has no address")
     }

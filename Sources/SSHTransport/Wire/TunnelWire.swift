@@ -1,11 +1,11 @@
 import NIOCore
 import SafeText
 
-/// A session's way through a jump host: a channel of the jump host's own session, on the same loop.
+/// A session's connection through a jump host: a channel of the jump host's own session, on the same loop.
 final class TunnelWire: SessionWire {
     private let owner: any WireOwner
     private let outer: SSHSession
-    /// Keeps the jump host's connection for as long as this one needs it.
+    /// Keeps the jump host's connection open for as long as this one needs it.
     private var turn: TunnelTurn?
     private let jumpName: String
     private var opening: EventLoopPromise<NIOLoopBound<ExecChannel>>?
@@ -117,7 +117,7 @@ final class TunnelWire: SessionWire {
         finish()
     }
 
-    /// Closes the channel once everything was handed on.
+    /// Closes the channel once everything was passed on.
     private func finish() {
         guard let tunnel, unsentBytes == 0 else { return }
         outer.close(tunnel)
@@ -132,7 +132,7 @@ final class TunnelWire: SessionWire {
     }
 }
 
-/// Through a jump host.
+/// A connection through a jump host.
 struct TunnelRoute: SessionRoute {
     let turn: TunnelTurn
 

@@ -2,10 +2,10 @@ import ContentDigest
 import SafeText
 import UpgradeDomain
 
-/// What `docker container inspect` or `podman container inspect` says of one container.
+/// The facts that `docker container inspect` or `podman container inspect` reports about one container.
 struct ContainerFacts {
     private let state: Result<Answer, LinkFailure>
-    /// The image's id, `sha256:...`; podman leaves the prefix out.
+    /// The image's ID, `sha256:...`; podman omits the prefix.
     private(set) var imageID: String?
     private var repositoryDigests: [String] = []
 
@@ -34,7 +34,7 @@ struct ContainerFacts {
         case .failure(let failure): return [.init(.container, failure), .init(.image, failure)]
         case .success(let container):
             let status = container.value(at: "/State/Status")?.text ?? "(none)"
-            // Docker says Health; podman said Healthcheck before 4.0.
+            // Docker uses Health; podman used Healthcheck before 4.0.
             let health = ["/State/Health/Status", "/State/Healthcheck/Status"].lazy
                 .compactMap { container.value(at: $0)?.text }.first { !$0.isEmpty }
             let words = [status, health].compactMap(\.self).joined(separator: ", ")

@@ -1,10 +1,10 @@
 import Glibc
 import SafeText
 
-/// A TCP port of any address, or of one: `8101`, `10.0.0.5:8101`, `[::1]:8101`.
+/// A TCP port on any address, or on one: `8101`, `10.0.0.5:8101`, `[::1]:8101`.
 struct ListeningPort {
     private let port: UInt16
-    /// In network order, 4 or 16 bytes; nil for any.
+    /// In network byte order, 4 or 16 bytes; nil for any address.
     private let address: [UInt8]?
 
     init?(_ text: String) {
@@ -28,7 +28,7 @@ struct ListeningPort {
         return nil
     }
 
-    /// The listening sockets in the tables that a process sees (proc(5)); `process` is its folder in /proc.
+    /// The listening sockets in the tables that a process sees (proc(5)). `process` is its folder in /proc.
     func sockets(in process: String) -> Set<String> {
         var sockets: Set<String> = []
         for table in ["tcp", "tcp6"] {
@@ -40,8 +40,8 @@ struct ListeningPort {
         return sockets
     }
 
-    /// A table up to its first line that does not listen: those that do come first, and a busy host has as many others as
-    /// connections.
+    /// A table up to its first line that is not a listening socket. Listening sockets come first, and a busy host has
+    /// one more line per connection.
     private static func listening(in table: String) -> [UInt8] {
         let descriptor = open(table, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
@@ -59,30 +59,32 @@ struct ListeningPort {
         return bytes
     }
 
-    /// Also of the heading, which comes last where no socket follows; a line that is cut before its state is none.
+    /// Also false for the heading, which is the last line if no socket follows, and for a line that is cut before its
+    /// state.
     private static func isConnection(_ line: ArraySlice<UInt8>) -> Bool {
         let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 4)
-        // Kernels before 4.4 have those that are about to be connections (03, SYN_RECV) among those that listen.
+        // Kernels before 4.4 list sockets that are about to be connections (03, SYN_RECV) among the listening ones.
         return fields.count > 4 && !isListening(fields[3]) && !fields[3].elementsEqual("03".utf8)
     }
 
     /// 0A is LISTEN.
     private static func isListening(_ state: ArraySlice<UInt8>) -> Bool { state.elementsEqual("0A".utf8) }
 
-    /// The inode of the socket that a line is about, where it listens here.
+    /// The inode of the socket in a line, if it listens here.
     private func inode(of line: ArraySlice<UInt8>) -> String? {
         let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 10)
         guard fields.count > 9, ListeningPort.isListening(fields[3]) else { return nil }
-        // The local address and its port are hexadecimal, with a colon between them.
+        // The local address and its port are hexadecimal, separated by a colon.
         let local = fields[1].split(separator: UInt8(ascii: ":")).map { String(decoding: $0, as: UTF8.self) }
         guard local.count == 2, UInt16(local[1], radix: 16) == port, accepts(local[0]) else { return nil }
         return String(decoding: fields[9], as: UTF8.self)
     }
 
-    /// Whether a local address is the one that is meant, or stands for every address.
+    /// Whether a local address matches this one, or means every address.
     private func accepts(_ digits: String) -> Bool {
         guard let address else { return true }
-        // Words of 32 bits, each printed as a number of this machine, so that its memory is in network order.
+        // Words of 32 bits, each printed as a number in this machine's byte order, so its memory is in network byte
+        // order.
         var bytes: [UInt8] = []
         var rest = digits.utf8[...]
         while !rest.isEmpty {
@@ -94,7 +96,7 @@ struct ListeningPort {
         return bytes == address || bytes.allSatisfy { $0 == 0 } || bytes == mapped + address
     }
 
-    /// The sockets that a process holds; nil where this user may not look.
+    /// The sockets that a process holds; nil if this user may not inspect it.
     static func sockets(of pid: Int32) -> Set<String>? {
         let folder = "/proc/\(pid)/fd"
         guard access(folder, R_OK | X_OK) == 0 else { return errno == ENOENT ? [] : nil }

@@ -4,9 +4,9 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// What a release consists of: a file as `sha256sum` writes it, a digest and a name on each line.
+/// The files of a release: a file in `sha256sum` format, with a digest and a name on each line.
 struct ReleaseManifest {
-    /// The folder that the manifest really lies in, links resolved.
+    /// The folder that really contains the manifest, with symbolic links resolved.
     let folder: String
     /// The SHA-256 of the manifest itself.
     let digest: Digest
@@ -26,13 +26,13 @@ struct ReleaseManifest {
             throw UnknownReason(.notRun, error.message)
         }
         self.folder = folder.path
-        // Of the very bytes that are read below, should the file change meanwhile.
+        // The digest of exactly the bytes that are parsed below, in case the file changes meanwhile.
         digest = Digest.sha256(of: bytes)
         digests = try ReleaseManifest.parse(String(decoding: bytes, as: UTF8.self), folder: folder.path)
     }
 
-    /// Reads `sha256sum` output: 64 digits, a space, a space or `*`, the name; a line that begins with a backslash has
-    /// its name escaped (sha256sum(1)).
+    /// Reads `sha256sum` output: 64 digits, a space, a space or `*`, and the name. If a line begins with a backslash,
+    /// its name is escaped (sha256sum(1)).
     static func parse(_ text: String, folder: String) throws(UnknownReason) -> [String: Digest] {
         var digests: [String: Digest] = [:]
         for (index, line) in text.lines.enumerated() where !line.isEmpty {
@@ -42,7 +42,7 @@ struct ReleaseManifest {
             guard body.prefix(64).count == 64, let digest = Digest(hexadecimal: Substring(body.prefix(64))),
                 rest.count > 2, rest.first == UInt8(ascii: " "),
                 [UInt8(ascii: " "), UInt8(ascii: "*")].contains(rest.dropFirst().first)
-            else { throw UnknownReason(.unparsable, "line \(index + 1) of the manifest is not as sha256sum writes it") }
+            else { throw UnknownReason(.unparsable, "line \(index + 1) of the manifest is not in sha256sum format") }
             let written = Substring(rest.dropFirst(2))
             let name = isEscaped ? unescaped(written) : String(written)
             let path = absolutePath(name, in: folder)
@@ -73,7 +73,7 @@ struct ReleaseManifest {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// Whether every file is what the manifest says.
+    /// Whether every file matches the manifest.
     func files(isWanted: () -> Bool) -> EvidenceItem {
         for (path, wanted) in digests.sorted(by: { $0.key < $1.key }) {
             guard isWanted() else { return .unknown(.files, "no time was left to read them all") }
@@ -84,13 +84,13 @@ struct ReleaseManifest {
                     ? .fails(.files, "\(name(of: path)) is missing")
                     : .unknown(.files, "\(name(of: path)) can not be read: \(systemErrorText(cause))")
             }
-            if found != wanted { return .fails(.files, "\(name(of: path)) is not what the manifest says") }
+            if found != wanted { return .fails(.files, "\(name(of: path)) does not match the manifest") }
         }
         let count = digests.count
         return .holds(.files, "\(count) as the manifest says")
     }
 
-    /// A path as the manifest names it.
+    /// The name of a path in the manifest.
     func name(of path: String) -> String {
         path.rest(after: folder + "/").map { String($0) } ?? path
     }

@@ -3,36 +3,36 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// One process as the kernel shows it: what it runs, since when, what it listens on (proc(5)).
+/// One process as the kernel reports it: what it runs, since when, and what it listens on (proc(5)).
 struct RunningProcess {
     let pid: Int32
     private let status: ProcessStatus
-    /// The program's path as the kernel has it; ` (deleted)` at its end means that the file is gone or replaced.
+    /// The program's path from the kernel; ` (deleted)` at its end means that the file was deleted or replaced.
     private let executable: String
 
-    /// - Throws: *unknown* where this user may not look at the process.
+    /// - Throws: *unknown* if this user may not inspect the process.
     init(pid: Int32) throws(LinkFailure) {
         guard let status = ProcessStatus(pid: pid), status.isAlive else {
-            throw LinkFailure(isUnknown: false, "process \(pid) does not run")
+            throw LinkFailure(isUnknown: false, "process \(pid) is not running")
         }
         guard let executable = SystemFile.link("/proc/\(pid)/exe") else {
             throw LinkFailure(
                 isUnknown: true,
-                "process \(pid) can not be looked at: \(systemErrorText(errno)); the agent needs its user or root")
+                "process \(pid) can not be inspected: \(systemErrorText(errno)); the agent must be its user or root")
         }
         self.pid = pid
         self.status = status
         self.executable = executable
     }
 
-    /// Its program's path, if another file lies there now, or none.
+    /// Its program's path, if a different file is there now, or none.
     private var replacedProgram: String? {
         executable.rest(before: " (deleted)").map { String($0) }
     }
 
     var item: EvidenceItem { .holds(.process, "\(pid), \(executable)") }
 
-    /// Its start on the wall clock; the kernel counts in ticks, so this is the end of the tick in which it began.
+    /// Its start on the wall clock. The kernel counts in ticks, so this is the end of the tick in which it started.
     var started: WallTime {
         var sinceBoot = timespec()
         clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
@@ -46,8 +46,8 @@ struct RunningProcess {
 
     var startedItem: EvidenceItem { .holds(.started, started.rfc3339Milliseconds) }
 
-    /// Whether a program or library that it executes from was replaced on disk since. What programs themselves make
-    /// and unlink (shared memory, files of just-in-time compilers) is none.
+    /// Whether a program or library that it has mapped as executable was replaced on disk since. Files that programs
+    /// create and unlink themselves (shared memory, files of just-in-time compilers) do not count.
     func mappings() -> EvidenceItem {
         guard let maps = SystemFile.text(of: "/proc/\(pid)/maps", limitBytes: AgentLimits.processTableBytes),
             !maps.isEmpty
@@ -71,7 +71,7 @@ struct RunningProcess {
         return nil
     }
 
-    /// Whether it runs a file of the release: its program, or for an interpreter the file that it was given.
+    /// Whether it runs a file of the release: its program, or for an interpreter the file passed to it.
     func program(of release: ReleaseManifest) -> EvidenceItem {
         if let path = replacedProgram {
             return .fails(.program, "\(path) was replaced after process \(pid) began")
@@ -80,7 +80,7 @@ struct RunningProcess {
             guard let found = Digest.ofFile("/proc/\(pid)/exe") else {
                 return .unknown(.program, "\(executable) can not be read: \(systemErrorText(errno))")
             }
-            guard found == wanted else { return .fails(.program, "\(executable) is not what the manifest says") }
+            guard found == wanted else { return .fails(.program, "\(executable) does not match the manifest") }
             return written(executable, release, by: nil)
         }
         let directory = SystemFile.link("/proc/\(pid)/cwd") ?? "/"
@@ -97,7 +97,7 @@ struct RunningProcess {
     private func written(_ path: String, _ release: ReleaseManifest, by interpreter: String?) -> EvidenceItem {
         var status = stat()
         guard stat(path, &status) == 0 else {
-            return .unknown(.program, "\(path) can not be looked at: \(systemErrorText(errno))")
+            return .unknown(.program, "\(path) can not be inspected: \(systemErrorText(errno))")
         }
         let at = WallTime(status.st_mtim)
         let name = release.name(of: path)
@@ -108,11 +108,11 @@ struct RunningProcess {
         return .holds(.program, interpreter.map { "\(name), by \($0)" } ?? name)
     }
 
-    /// Whether the process or a child of it listens on a TCP port, in its own network namespace.
+    /// Whether the process or one of its children listens on a TCP port, in its own network namespace.
     func listens(on port: String, _ link: RuntimeLink) -> EvidenceItem {
-        guard let wanted = ListeningPort(port) else { return .unknown(link, "'\(port)' is no port") }
+        guard let wanted = ListeningPort(port) else { return .unknown(link, "'\(port)' is not a port") }
         let sockets = wanted.sockets(in: "/proc/\(pid)")
-        guard !sockets.isEmpty else { return .fails(link, "nobody listens on \(port)") }
+        guard !sockets.isEmpty else { return .fails(link, "no process listens on \(port)") }
         var isHidden = false
         for member in ProcessTable.family(of: pid) {
             guard let held = ListeningPort.sockets(of: member) else {
@@ -122,7 +122,7 @@ struct RunningProcess {
             if !held.isDisjoint(with: sockets) { return .holds(link, "process \(member) listens on \(port)") }
         }
         return isHidden
-            ? .unknown(link, "the sockets of process \(pid) can not be looked at; the agent needs its user or root")
-            : .fails(link, "another process than \(pid) listens on \(port)")
+            ? .unknown(link, "the sockets of process \(pid) can not be inspected; the agent must be its user or root")
+            : .fails(link, "a process other than \(pid) listens on \(port)")
     }
 }

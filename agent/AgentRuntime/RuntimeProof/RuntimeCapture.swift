@@ -3,7 +3,7 @@ import Glibc
 import SafeText
 import UpgradeDomain
 
-/// Looks at the links of a runtime proof, one item each. What can not be looked at is *unknown*, with the cause.
+/// Inspects the links of a runtime proof, one item each. A link that cannot be inspected is *unknown*, with the cause.
 struct RuntimeCapture {
     private let source: RuntimeSource
     private let workingDirectory: String
@@ -62,7 +62,7 @@ struct RuntimeCapture {
         return items + source.ports.enumerated().map { process.listens(on: $1, .port($0 + 1)) }
     }
 
-    /// The nearest word for it decides: the container's, the unit's, the pid file's, then who listens.
+    /// The most specific source decides: the container, the unit, the pid file, then the process that listens.
     private func processID(_ container: ContainerFacts?, _ unit: UnitFacts?) throws(LinkFailure) -> Int32 {
         if let container { return try container.processID() }
         if let unit { return try unit.processID() }
@@ -78,16 +78,16 @@ struct RuntimeCapture {
             return pid
         }
         guard let port = ListeningPort(source.ports[0]) else {
-            throw LinkFailure(isUnknown: true, "'\(source.ports[0])' is no port")
+            throw LinkFailure(isUnknown: true, "'\(source.ports[0])' is not a port")
         }
         if let pid = port.listener() { return pid }
-        throw LinkFailure(isUnknown: false, "nobody listens on \(source.ports[0])")
+        throw LinkFailure(isUnknown: false, "no process listens on \(source.ports[0])")
     }
 
-    // MARK: Tools of the host
+    // MARK: Host tools
 
     private func checkoutItems(_ path: String) -> [EvidenceItem] {
-        // A checkout's own settings may name programs, which would run as the agent.
+        // A checkout's own settings may name programs, which would run as the agent's user.
         let git = [
             "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", path,
         ]
@@ -126,7 +126,7 @@ struct RuntimeCapture {
     /// The standard output of a tool that exits 0.
     private func output(of arguments: [String]) -> Result<String, LinkFailure> {
         let seconds = deadline.remainingWholeSeconds
-        guard seconds > 0 else { return .failure(LinkFailure(isUnknown: true, "no time was left to ask")) }
+        guard seconds > 0 else { return .failure(LinkFailure(isUnknown: true, "no time was left to run it")) }
         let setting = CommandSetting(
             ScriptCommand(arguments: arguments, timeoutSeconds: seconds), hostDirectory: workingDirectory)
         let answer = CommandCapture.run(setting, isWanted: isWanted)
@@ -134,14 +134,14 @@ struct RuntimeCapture {
         if let failure = answer.failure { return .failure(LinkFailure(isUnknown: true, failure.detail)) }
         switch answer.end {
         case .exited(code: 0) where !answer.isTruncated: return .success(text)
-        case .exited(code: 0): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) said too much"))
+        case .exited(code: 0): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) printed too much"))
         case .exited(let code): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) exited \(code)"))
         case .signaled, nil: return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) did not end by itself"))
         }
     }
 }
 
-/// Why a link does not hold, or could not be looked at.
+/// Why a link is not valid, or could not be inspected.
 struct LinkFailure: Error, Hashable {
     var isUnknown: Bool
     var words: String

@@ -1,8 +1,8 @@
 import Glibc
 
-/// Files of the machine, as `/proc` has them.
+/// Files of the machine, as they appear in `/proc`.
 enum SystemFile {
-    /// Where a symbolic link leads, as it is written; nil where it can not be read.
+    /// The target of a symbolic link, exactly as written; nil if it cannot be read.
     static func link(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = buffer.withUnsafeMutableBytes { bytes in
@@ -11,14 +11,14 @@ enum SystemFile {
         return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 
-    /// The path without links; nil where nothing is there.
+    /// The path with symbolic links resolved; nil if nothing exists there.
     static func realPath(_ path: String) -> String? {
         guard let real = realpath(path, nil) else { return nil }
         defer { free(real) }
         return String(cString: real)
     }
 
-    /// A file as text; nil where it can not be read.
+    /// A file as text; nil if it cannot be read.
     static func text(of path: String, limitBytes: Int = AgentLimits.stateFileBytes) -> String? {
         let file = Folder(path: path)
         guard let bytes = try? file.parent.read(file.name, limitBytes: limitBytes) else { return nil }

@@ -1,7 +1,7 @@
 import SafeText
 import UpgradeDomain
 
-/// What `systemctl show` says of one unit (org.freedesktop.systemd1(5)).
+/// The facts that `systemctl show` reports about one unit (org.freedesktop.systemd1(5)).
 struct UnitFacts {
     static let properties = ["LoadState", "ActiveState", "SubState", "MainPID", "NeedDaemonReload"]
     private let values: Result<[String: String], LinkFailure>
