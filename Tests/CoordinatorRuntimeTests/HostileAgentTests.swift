@@ -149,7 +149,8 @@ struct HostileAgentTests {
         await session.close()
     }
 
-    @Test("an agent that chooses an unoffered protocol is not used", arguments: [0, ProtocolLimits.versions[0] + 1, -1])
+    @Test(
+        "an agent that chooses an unoffered protocol is not used", arguments: [0, ProtocolLimits.versions[0] + 1, -1])
     func protocolThatWasNotOffered(_ version: Int) async throws {
         let session = HostileAgentTests.session(choosing: version)
         let failure = await #expect(throws: ContactFailure.self) {
