@@ -32,13 +32,14 @@ let mutants = (Context.environment["LOCKFLIGHT_MUTANTS"] ?? "").split(separator:
 
 /// A library target; `folder` is its place in the tree, next to what it belongs to.
 func library(
-    _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = []
+    _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [],
+    settings: [SwiftSetting] = []
 ) -> Target {
     let place = "\(folder)/\(name)"
     let isMutated = mutants.last?.split(separator: ",").contains { $0 == place } ?? false
     return .target(
         name: name, dependencies: dependencies, path: isMutated ? "\(mutants[0])/\(place)" : place,
-        swiftSettings: strict + settings)
+        resources: resources, swiftSettings: strict + settings)
 }
 
 /// A test target under Tests/, named after what it tests.
@@ -156,7 +157,8 @@ let package = Package(
         // inventory/: files -> validated domain values.
         library(
             "Inventory", in: "inventory",
-            ["SafeText", "UpgradeDomain", .product(name: "Yams", package: "Yams")]),
+            ["SafeText", "UpgradeDomain", .product(name: "Yams", package: "Yams")],
+            resources: ["inventory.yaml", "plan.yaml"].map { .embedInCode("Starter/\($0)") }),
 
         // Tests/Simulator: whole runs in virtual time; built in release by `make simulate`.
         .executableTarget(

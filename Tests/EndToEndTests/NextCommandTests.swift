@@ -27,6 +27,19 @@ struct NextCommandTests {
         ).code
     }
 
+    @Test func aRecheckOfAHostThatCannotBeReachedSaysSoWithItsExitCode() async throws {
+        let single = LabLayout(layers: ["core"], members: [.init("core-1", layers: ["core"])])
+        try await FleetFixture.with(single) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.lab.inject(.redeployFails, on: "core-1", target: "1.5.0")
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
+            let gone = try await fleet.expect(.unreachable, "recover", "recheck", "core-1")
+            #expect(gone.errors.contains("core-1 is still wrong: "), "\(gone)")
+            try await fleet.lab.mend("core-1")
+        }
+    }
+
     @Test func aFailedStepIsRecheckedRerunResumedAndTheRunTakenBack() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.5.0")

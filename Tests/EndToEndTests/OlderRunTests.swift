@@ -1,4 +1,5 @@
 import ContentDigest
+import Glibc
 import LabFleet
 import Ledger
 import Testing
@@ -34,6 +35,23 @@ struct OlderRunTests {
             try await fleet.expect(
                 .rolledBackVerified, "rollback", "--all", "--as", "data-owner", "--as", "core-owner", "--as",
                 "edge-owner")
+        }
+    }
+
+    /// With the reason at once, a run whose driver was lost goes forward without a pause.
+    @Test func aReasonGivenAtOnceTakesALostDriversRunForward() async throws {
+        try await FleetFixture.with(.standard(hosts: 3)) { fleet in
+            try await fleet.approvePlan(to: "1.5.0")
+            try await startUnchecked(fleet) { plan in plan.layers[1].worksWith = ["data": ["1.4.0"]] }
+            try await fleet.lab.inject(.redeployHangs, on: "data-1", target: "1.5.0")
+            try await fleet.withRunning("rollout", "resume", "--reason", "core works with both") { process in
+                try await fleet.wait(for: "the redeploy to begin") { try fleet.journal(of: "data-1").count == 1 }
+                kill(process, SIGKILL)
+            }
+            try await fleet.lab.mend("data-1")
+            let forward = try await fleet.expect(.verified, "rollout", "resume", "--reason", "still true")
+            #expect(forward.errors.contains("it breaks a rule of this build"), "\(forward)")
+            for host in fleet.lab.hosts { #expect(try fleet.journal(of: host.name).count == 1) }
         }
     }
 

@@ -346,4 +346,16 @@ struct PlanFileTests {
         let named = #expect(throws: FileProblems.self) { try small(twice) }
         #expect(named?.problems.map(\.message) == ["surface 'order' is listed twice"])
     }
+
+    @Test func theStarterFilesAreAcceptedAsTheyAre() throws {
+        let inventory = try Examples.inventory(StarterFile.inventory.text)
+        let plan = try PlanFile.read(
+            text: StarterFile.plan.text, file: "plan.yaml", inventory: inventory, at: Examples.now,
+            versions: VersionArguments(from: "1.4.0", to: "1.5.0"))
+        #expect(plan.name == "app-1.5.0" && plan.layers.map(\.name) == ["data", "app"])
+        #expect(plan.family(of: plan.layers[0]).map(\.source.isCommand) == [true])
+        #expect(plan.family(of: plan.layers[1]).map(\.source.isCommand) == [false])
+        let lines = StarterFile.allCases.map { $0.text.split(separator: "\n").count { !$0.hasPrefix("#") } }
+        #expect(lines[0] <= 30 && lines[1] <= 35)
+    }
 }

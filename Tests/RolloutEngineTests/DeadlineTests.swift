@@ -113,6 +113,21 @@ struct DeadlineTests {
         #expect(interruptions(harness).isEmpty)
     }
 
+    /// A request that the fleet shares may wait for those of all other hosts.
+    @Test func theWatchLimitIncludesTheWaitForSharedRequestRates() throws {
+        func limit(_ rate: Int?) throws -> Duration {
+            let definition = Model.run { plan in
+                plan.representativePath.source = .http(
+                    HTTPSource(url: "${baseURL}/smoke", timeoutSeconds: 5, fleetRequestsPerSecond: rate))
+            }
+            return try #require(EngineHarness(definition).state.frozen.watchLimits["data"])
+        }
+        let alone = try limit(nil)
+        // 6 hosts: at 2 a second the last one waits up to 4 s, at 1 a second 7 s.
+        #expect(try limit(2) - alone == .seconds(4))
+        #expect(try limit(1) - alone == .seconds(7))
+    }
+
     @Test func aHostFoundUnhealthyAfterAGapFailsItsSoakAtOnce() {
         var harness = EngineHarness(Model.run())
         harness.run { $0.state.placements[DeadlineTests.first]?.phase == .soaking }

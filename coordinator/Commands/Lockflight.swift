@@ -9,6 +9,7 @@ package struct Lockflight: AsyncParsableCommand {
         abstract: "Upgrades a fleet layer by layer and stops at the first failed boundary.",
         discussion: """
             A first rollout:
+              lockflight init
               lockflight inventory import fleet.yaml
               lockflight inventory trust --known-hosts ~/.ssh/known_hosts
               lockflight inventory check
@@ -21,7 +22,8 @@ package struct Lockflight: AsyncParsableCommand {
             """,
         version: LockflightVersion.current,
         subcommands: [
-            InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self, RollbackCommand.self,
+            InitCommand.self, InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self,
+            RollbackCommand.self,
             StatusCommand.self, OutputCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self,
             LeaseCommand.self,
             LedgerCommand.self, BackupCommand.self, RestoreCommand.self, LabCommands.self,
