@@ -50,7 +50,7 @@ struct OperatorSSHConfigTests {
             let path = try inventory(of: fixture)
             let imported = try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", path)
             #expect(
-                imported.errors.contains("ssh_config sets what is not honoured: Ciphers, for \(first.name);"),
+                imported.errors.contains("ssh_config sets options that are not honoured: Ciphers, for \(first.name);"),
                 "\(imported.errors)")
             let again = try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", path)
             #expect(again.output == "nothing changed\n")

@@ -112,8 +112,8 @@ struct WayTests {
             let changed = try await fleet.run(scan)
             #expect(changed.code == FleetFixture.Exit.refused.rawValue)
             #expect(changed.output.contains("pinned is ssh-ed25519 SHA256:"), "\(changed.output)")
-            #expect(changed.output.contains("it shows ssh-ed25519 SHA256:"), "\(changed.output)")
-            let question = "Only \"yes\" does:"
+            #expect(changed.output.contains("the host shows ssh-ed25519 SHA256:"), "\(changed.output)")
+            let question = "Type \"yes\" to confirm:"
             let no = try await fleet.runOnTerminal(scan + ["--replace"], whenAsked: question, type: "y")
             #expect(no.code == FleetFixture.Exit.refused.rawValue, "\(no.output)")
             try await fleet.expect(.unreachable, "inventory", "check", "core-1")
@@ -123,7 +123,7 @@ struct WayTests {
             let late = try await fleet.runOnTerminal(
                 scan + ["--replace"], whenAsked: question, after: moved, type: "yes")
             #expect(late.code == FleetFixture.Exit.refused.rawValue, "\(late.output)")
-            #expect(late.output.contains("not pinned: its entry was changed meanwhile"), "\(late.output)")
+            #expect(late.output.contains("not pinned: its inventory entry was changed meanwhile"), "\(late.output)")
             try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
             let spare =
                 "  - {name: spare, address: 192.0.2.1, workingDirectory: /srv, layers: {core: {baseURL: \"http://127.0.0.1\"}}}\n"

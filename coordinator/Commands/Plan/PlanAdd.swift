@@ -8,9 +8,9 @@ import UpgradeDomain
 
 struct PlanAdd: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Validate a plan file and store it; prints its digest.",
+        commandName: "add", abstract: "Validate a plan file, store it and print its digest.",
         discussion: """
-            The digest is SHA-256 over the plan's canonical form: key order and comments do not change it.
+            The digest is the SHA-256 of the plan's canonical form. Key order and comments do not change it.
             Example: lockflight plan add upgrade.yaml
             """)
 

@@ -30,7 +30,7 @@ extension BoundaryDocument {
         for failure in failures {
             guard let output = failure.output else { continue }
             lines +=
-                ["", "What \(failure.subject) printed last:", "", "| line |", "|---|"] + output.map { cells([$0]) }
+                ["", "Last output of \(failure.subject):", "", "| line |", "|---|"] + output.map { cells([$0]) }
         }
         for piece in evidence {
             lines += ["", "## Evidence of \(piece.placement)", ""]
@@ -55,7 +55,7 @@ extension BoundaryDocument {
         }
         lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \($0.sentence)" as MarkdownText }
         if let options {
-            lines += ["", "## Ways on, narrowest first", ""]
+            lines += ["", "## Options, narrowest first", ""]
             lines += options.map { option in
                 let asks = option.asks == nil ? "" : "; asks for the reason"
                 return "- \(MarkdownText(code: option.command)): \(option.why + asks)"
