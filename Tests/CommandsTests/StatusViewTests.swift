@@ -125,7 +125,7 @@ struct StatusViewTests {
         #expect(text.contains("  printed    migrating\n             FATAL: \\u{1b}[2J42\n"), "\(text)")
         #expect(text.contains("490 more; list them with: lockflight recover show r-abc123"), "\(text)")
         #expect(text.contains("core-10: ") && !text.contains("core-11: "))
-        #expect(text.contains("core-2: host-unreachable: as core-1"), "\(text)")
+        #expect(text.contains("core-2: host-unreachable: same as core-1"), "\(text)")
     }
 
     /// Of a placement that is watched: others are not looked at, and a run that nobody drives says that instead.

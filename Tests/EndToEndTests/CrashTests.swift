@@ -193,9 +193,9 @@ struct CrashTests {
                 kill(process, SIGCONT)
             }
             #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome)")
-            #expect(outcome.output.contains("nobody looked at anything for "), "\(outcome)")
+            #expect(outcome.output.contains("nothing was watched for "), "\(outcome)")
             let events = try await fleet.expect(.verified, "events").output.split(separator: "\n").map(String.init)
-            let interrupted = try #require(events.firstIndex { $0.contains("nobody looked at anything for ") })
+            let interrupted = try #require(events.firstIndex { $0.contains("nothing was watched for ") })
             let soaked = try #require(events.firstIndex { $0.contains("core-1/core stayed healthy for its soak") })
             #expect(interrupted < soaked)
             for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
