@@ -94,7 +94,8 @@ struct StatusViewTests {
         guard rows >= 9 else { return }
         let text = lines.joined(separator: "\n")
         #expect(text.contains("0/50  10 not verified, 40 waiting") && text.contains("held at preflight"), "\(text)")
-        #expect(rows < 14 || text.contains("more have failed or are in progress") || text.contains("core-50"), "\(text)")
+        #expect(
+            rows < 14 || text.contains("more have failed or are in progress") || text.contains("core-50"), "\(text)")
         #expect(rows < 59 || (5...50).filter { $0 % 5 == 0 }.allSatisfy { text.contains("core-\($0) ") }, "\(text)")
         #expect(view.lines(within: 500) == view.lines())
     }

@@ -78,7 +78,8 @@ struct WayTests {
             let outcome = try await fleet.runVerbatim("ulimit -n 65; lockflight inventory check")
             #expect(outcome.code == FleetFixture.Exit.refused.rawValue)
             #expect(
-                outcome.errors.contains("connections to 2 hosts need 66 file descriptors; the limit of this process is 65"),
+                outcome.errors.contains(
+                    "connections to 2 hosts need 66 file descriptors; the limit of this process is 65"),
                 "\(outcome.errors)")
             // The soft limit alone is no limit.
             let raised = try await fleet.runVerbatim("ulimit -S -n 65; lockflight inventory check")
@@ -92,7 +93,8 @@ struct WayTests {
             let many = try await fleet.runVerbatim("ulimit -n 1024; lockflight inventory check")
             #expect(many.code == FleetFixture.Exit.refused.rawValue)
             #expect(
-                many.errors.contains("connections to 1000 hosts need 1064 file descriptors; the limit of this process is 1024"),
+                many.errors.contains(
+                    "connections to 1000 hosts need 1064 file descriptors; the limit of this process is 1024"),
                 "\(many.errors)")
             #expect(many.errors.contains("ulimit -n 1064"), "\(many.errors)")
         }

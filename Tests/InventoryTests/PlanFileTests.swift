@@ -91,7 +91,7 @@ struct PlanFileTests {
         ("to: \"1.5.0\"\n", "to: \"1.4.0\"\n", "to: \"1.4.0\"", "are both 1.4.0"),
         ("from: \"1.4.0\"  ", "frm: \"1.4.0\"  ", "frm:", "has no key 'frm'"),
         ("changeClass: minor", "changeClass: huge", "changeClass: huge", "is not a valid value"),
-        ("    boundary: untilFinalize", "    # boundary", "rollback:", \"is missing the key 'boundary'\"),
+        ("    boundary: untilFinalize", "    # boundary", "rollback:", "is missing the key 'boundary'"),
         (
             "    requires: [\"releases/${from}\"]", "    keeps: [../scripts]", "- name: data",
             "keeps '../scripts', which is not below the working directory"
@@ -109,7 +109,7 @@ struct PlanFileTests {
         ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch is 25%"),
         (
             "timestamp: {pointer: /generatedAt, maxAgeSeconds: 60}", "timestamp: {maxAgeSeconds: 60}", "timestamp:",
-            \"is missing the key 'pointer'\"
+            "is missing the key 'pointer'"
         ),
         ("scope: {fleet: data-1}", "scope: {}", "scope:", "has 0 scopes"),
         ("scope: {fleet: data-1}", "scope: {fleet: data-1, layer: data-1}", "scope:", "has 2 scopes"),
@@ -119,7 +119,7 @@ struct PlanFileTests {
         ("  - name: edge\n    maxInFlight", "  - name: rim\n    maxInFlight", "name: rim", "has no layer 'rim'"),
         ("      - name: api\n", "      - nam: api\n", "nam: api", "has no key 'nam'"),
         ("exclusions: []", "exclusions: [{host: nobody, reason: r}]", "exclusions:", "has no host 'nobody'"),
-        ("exclusions: []", "exclusions: [{host: data-1}]", "exclusions:", \"is missing the key 'reason'\"),
+        ("exclusions: []", "exclusions: [{host: data-1}]", "exclusions:", "is missing the key 'reason'"),
         ("exclusions: []", "exclusions: [{host: data-1, reason: r}]", "- name: data", "layer data has no hosts left"),
         ("owner: ana\n    reason", "owner: bob\n    reason", "owner: bob", "'bob' owns no layer"),
         ("surface: services\n", "surface: servces\n", "servces", "no surface is named 'servces'"),
@@ -165,14 +165,17 @@ struct PlanFileTests {
             "          unit: stack-api.service\n", "          container: {engine: docker, name: api}\n", "- name: core",
             "no image"
         ),
-        ("requires: [\"releases/${from}\"]  ", "requires: [{path: x}]  ", "requires:", \"is missing the key 'sha256'\"),
+        ("requires: [\"releases/${from}\"]  ", "requires: [{path: x}]  ", "requires:", "is missing the key 'sha256'"),
         ("soakSeconds: 60", "soakSeconds: -1", "soakSeconds: -1", "is -1"),
         (
             "{surface: services, item: scheduler}", "{surface: servces, item: x}", "- name: core",
             "unknown surface 'servces'"
         ),
         ("{name: redeploy, run", "{name: deploy, run", "- name: data", "no step 'redeploy' that runs on every host"),
-        ("    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n", "", "rollback:", \"is missing the key 'run'\"),
+        (
+            "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n", "", "rollback:",
+            "is missing the key 'run'"
+        ),
     ]
 
     @Test(arguments: refusals.indices)

@@ -45,7 +45,8 @@ package struct DrivingHello: Sendable {
         do {
             isOurs = seen.isDriven(by: try await record.origin(of: seen.highestEpoch))
         } catch {
-            throw ContactFailure(.hostUnreachable, "the host's last epoch could not be looked up in the ledger: \(error)")
+            throw ContactFailure(
+                .hostUnreachable, "the host's last epoch could not be looked up in the ledger: \(error)")
         }
         guard isOurs else {
             throw ContactFailure(

@@ -64,8 +64,8 @@ enum EvidenceAssembly {
     /// The maximum length of an item's name and value, in Unicode scalars.
     static let maximumTextScalars = 200
 
-    /// An item as it is stored: longer texts are cut and end with the digest of the whole text, so that texts that differ
-    /// only after the cut still differ.
+    /// An item as it is stored: longer texts are cut and end with the digest of the whole text, so that texts that
+    /// differ only after the cut still differ.
     private static func kept(_ item: EvidenceItem) -> EvidenceItem {
         EvidenceItem(key: kept(item.key), value: kept(item.value), health: item.health)
     }
@@ -78,7 +78,8 @@ enum EvidenceAssembly {
         return "\(start)... (\(bytes) bytes, sha256 \(Digest.sha256(of: Array(text.utf8)).short))"
     }
 
-    /// The document in a body, or why it is not valid. Duplicate keys are not valid, as it is ambiguous which one counts.
+    /// The document in a body, or why it is not valid. Duplicate keys are not valid, as it is ambiguous which one
+    /// counts.
     static func document(_ bytes: [UInt8], _ format: BodyFormat) -> Result<Answer, UnknownReason> {
         // Some servers begin with a byte order mark, which a reader may skip (RFC 8259, 8.1).
         let bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes

@@ -1,17 +1,17 @@
 package import AgentProtocol
 package import UpgradeDomain
 
-/// Asks hosts for the outcome of the operations of a run whose record can not be read. No operation of that run can start
-/// on a host that was asked, because the new lease deposes the run's driver. A change that waits for a confirmation is
-/// confirmed, because its host was reached.
+/// Asks hosts for the outcome of the operations of a run whose record can not be read. No operation of that run can
+/// start on a host that was asked, because the new lease deposes the run's driver. A change that waits for a
+/// confirmation is confirmed, because its host was reached.
 package struct FleetSettlement: Sendable {
     private let reader: FleetReader
     private let hello: DrivingHello
     private let run: RunID
     private let identities: [HostName: AgentIdentity]
 
-    /// - Parameter identities: the agents that the run met. If the record does not have one, the machine must at least have
-    ///   been driven by this ledger: a new machine under the old name does not know the operations of the old one.
+    /// - Parameter identities: the agents that the run met. If the record does not have one, the machine must at least
+    ///   have been driven by this ledger: a new machine under the old name does not know the operations of the old one.
     package init(
         of run: RunID, connector: any HostConnector, ledger: LedgerID, hello: DrivingHello,
         identities: [HostName: AgentIdentity], clock: RuntimeClock

@@ -5,8 +5,8 @@ import UpgradeDomain
 
 /// Keeps one open agent session per host as long as there is work for it.
 actor HostLinks {
-    /// How many connections may be opened at once. Servers drop more than ten unauthenticated ones by default, but these
-    /// go to different servers.
+    /// How many connections may be opened at once. Servers drop more than ten unauthenticated ones by default, but
+    /// these go to different servers.
     static let connectsAtOnce = 32
     static let helloTimeout = Duration.seconds(15)
     static let retryPause = Duration.milliseconds(500)
@@ -39,7 +39,8 @@ actor HostLinks {
         self.clock = clock
     }
 
-    /// The host's session; connects if needed. A transient failure is retried at least once, and until `patience` has passed.
+    /// The host's session; connects if needed. A transient failure is retried at least once, and until `patience` has
+    /// passed.
     func link(to host: Host, patience: Duration) async throws(ContactFailure) -> Link {
         try await retrying(patience) { () throws(ContactFailure) in try await self.attempt(host) }
     }

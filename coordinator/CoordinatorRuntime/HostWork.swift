@@ -92,8 +92,8 @@ struct HostWork: Sendable {
 
     // MARK: Operations
 
-    /// Sends an intent and follows it to its end. `dispatch` is called right before sending; nil means that the boundary
-    /// has closed meanwhile.
+    /// Sends an intent and follows it to its end. `dispatch` is called right before sending; nil means that the
+    /// boundary has closed meanwhile.
     func start(
         _ intent: OperationIntent, _ host: Host, _ state: RolloutState,
         dispatch: @Sendable () async -> StartRequest?, post: @Sendable ([HostReport]) async -> Void
@@ -213,8 +213,8 @@ struct HostWork: Sendable {
 
     // MARK: Confirmations
 
-    /// Confirms a change over a new connection, so that the host keeps it, or learns that the host has rolled back. Retried
-    /// as long as the host waits.
+    /// Confirms a change over a new connection, so that the host keeps it, or learns that the host has rolled back.
+    /// Retried as long as the host waits.
     func confirm(
         _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([HostReport]) async -> Void
     ) async {
@@ -271,8 +271,8 @@ struct HostWork: Sendable {
 
     // MARK: Contact
 
-    /// Sends a request that changes nothing. If the connection is lost meanwhile, it is sent once more over a new one. A
-    /// host that does not answer in time is not asked again.
+    /// Sends a request that changes nothing. If the connection is lost meanwhile, it is sent once more over a new one.
+    /// A host that does not answer in time is not asked again.
     ///
     /// - Parameter state: the run whose preflight must have met the machine; nil before preflight.
     private func asking<Answer>(

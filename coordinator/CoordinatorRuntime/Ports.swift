@@ -10,8 +10,8 @@ package protocol FenceRecord: Sendable {
 /// The run's chain of events, independent of how it is stored.
 package protocol RunLog: FenceRecord {
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
-    /// Durably appends, in one transaction with the time `wall`, events that were decided from a state, and stores the raw
-    /// evidence that the events name by digest. `epoch` is nil for requests, which need no lease.
+    /// Durably appends, in one transaction with the time `wall`, events that were decided from a state, and stores the
+    /// raw evidence that the events name by digest. `epoch` is nil for requests, which need no lease.
     func append(
         _ events: [RunEvent], with evidence: [[UInt8]], to state: RolloutState, at wall: WallTime, epoch: Epoch?
     ) async throws -> AppendOutcome
@@ -39,8 +39,8 @@ package enum AppendOutcome: Sendable {
 
 /// Connects to the agents of hosts.
 package protocol HostConnector: Sendable {
-    /// The thread of the connections. Code that talks to a host runs on it to avoid thread switches, which cost more than
-    /// most of the work between them. Nil if there is no such thread.
+    /// The thread of the connections. Code that talks to a host runs on it to avoid thread switches, which cost more
+    /// than most of the work between them. Nil if there is no such thread.
     var executor: (any TaskExecutor)? { get }
     /// Connects, authenticates and starts the agent; uploads it first if it is missing.
     func connect(to host: Host) async throws(ContactFailure) -> any AgentChannel

@@ -5,8 +5,8 @@ package import UpgradeDomain
 
 /// Drives one run: folds its events, asks the engine what is next, carries it out, and appends the results.
 ///
-/// A start, a restart after a crash and a takeover are the same code path. If the process dies at any moment, the ledger
-/// has every intent that may have reached a host, and the next driver settles each before anything else.
+/// A start, a restart after a crash and a takeover are the same code path. If the process dies at any moment, the
+/// ledger has every intent that may have reached a host, and the next driver settles each before anything else.
 package actor RunDriver {
     /// How often the driver checks for requests from other terminals.
     static let requestPollInterval = Duration.milliseconds(250)
@@ -57,8 +57,8 @@ package actor RunDriver {
 
     /// Log messages name the run and the epoch only if `logger` adds them.
     ///
-    /// - Throws: errors of the log; ``RuntimeError`` if the run does not exist, or was driven by a build whose agents this
-    ///   one can not talk to.
+    /// - Throws: errors of the log; ``RuntimeError`` if the run does not exist, or was driven by a build whose agents
+    ///   this one can not talk to.
     package init(
         run: RunID, ledger: LedgerID, driver: Driver, token: LeaseToken?, version: String, log: any RunLog,
         connector: any HostConnector, clock: RuntimeClock, logger: Logger = .silent,
@@ -230,8 +230,8 @@ package actor RunDriver {
 
     // MARK: The log
 
-    /// Appends until nothing waits. Reports that arrive during an append must also be appended before the next decision, or
-    /// the effect that reported them would be due again.
+    /// Appends until nothing waits. Reports that arrive during an append must also be appended before the next
+    /// decision, or the effect that reported them would be due again.
     private func drainInbox() async throws {
         while !inbox.isEmpty, !isOver {
             var bytes = 0

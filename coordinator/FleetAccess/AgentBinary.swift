@@ -56,8 +56,8 @@ struct AgentBinary: Sendable {
     let path: String
     let hexDigest: String
 
-    /// Nil if the file can not be read or is empty. Its bytes are read again only for a host that does not have them; that
-    /// host verifies their digest.
+    /// Nil if the file can not be read or is empty. Its bytes are read again only for a host that does not have them;
+    /// that host verifies their digest.
     init?(architecture: String, path: String) {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         guard attributes?[.size] as? Int != 0, let digest = Digest.ofFile(path) else { return nil }
@@ -76,8 +76,8 @@ struct AgentBinary: Sendable {
     /// The bytes for a host without `gzip`; nil if the file is gone.
     func bytes() -> [UInt8]? { FileManager.default.contents(atPath: path).map { [UInt8]($0) } }
 
-    /// The compressed bytes for a host with `gzip`: compressed together with the build, else now; nil if this machine has no
-    /// `gzip`.
+    /// The compressed bytes for a host with `gzip`: compressed together with the build, else now; nil if this machine
+    /// has no `gzip`.
     func compressed() async -> [UInt8]? {
         if let packed = packedWithTheBuild() { return packed }
         let record = try? await Subprocess.run(
@@ -86,8 +86,8 @@ struct AgentBinary: Sendable {
         return record.standardOutput
     }
 
-    /// The file `NAME.gz` next to the build, because compressing takes over a second of CPU; nil if it is older than the
-    /// build, or its uncompressed size differs. The host verifies the digest of what it receives.
+    /// The file `NAME.gz` next to the build, because compressing takes over a second of CPU; nil if it is older than
+    /// the build, or its uncompressed size differs. The host verifies the digest of what it receives.
     private func packedWithTheBuild() -> [UInt8]? {
         let packedPath = path + ".gz"
         guard let build = try? FileManager.default.attributesOfItem(atPath: path),

@@ -49,7 +49,8 @@ actor AgentDelivery {
         case .started(let started): return started
         case .absent:
             throw failure(
-                host, "the agent was stored, but is missing or was changed again; find out what changes files in \(folder)")
+                host,
+                "the agent was stored, but is missing or was changed again; find out what changes files in \(folder)")
         }
     }
 
@@ -77,7 +78,8 @@ actor AgentDelivery {
                 throw failure(
                     HostName(connection.target.host),
                     "accounts other than its own can write \(folder) (\(mode), owner \(owner)) and could choose what runs there; nothing "
-                        + "was started. On the host, make the account or root its owner, and run: chmod go-w \(folder.word)")
+                        + "was started. On the host, make the account or root its owner, and run: chmod go-w \(folder.word)"
+                )
             case nil: continue
             }
         }
@@ -100,7 +102,8 @@ actor AgentDelivery {
             throw failure(
                 host,
                 "there is no lockflight-agent build for its architecture \(absence.architecture) (available: \(have); searched "
-                    + "\(binaries.folders.joined(separator: ", "))). Build it on that architecture, or for it, with: make agent")
+                    + "\(binaries.folders.joined(separator: ", "))). Build it on that architecture, or for it, with: make agent"
+            )
         }
         let packed = absence.hasGzip ? await content(of: build, isPacked: true) : nil
         var bytes = packed

@@ -5,8 +5,8 @@ import UpgradeDomain
 
 /// How a script is passed to a host's /bin/sh, independent of the account's login shell.
 enum HostShell {
-    /// One line that bash, dash, ksh, zsh, fish, csh and tcsh parse the same way: the login shell executes /bin/sh, which
-    /// reads its script from standard input byte by byte, so that the bytes after the script stay unread.
+    /// One line that bash, dash, ksh, zsh, fish, csh and tcsh parse the same way: the login shell executes /bin/sh,
+    /// which reads its script from standard input byte by byte, so that the bytes after the script stay unread.
     static func line(for script: String) -> String {
         "exec /bin/sh -c 'eval \"$(dd bs=1 count=\(script.utf8.count) 2>/dev/null)\"'"
     }
@@ -61,9 +61,9 @@ enum AgentScript {
 
     /// Starts the build for the host's architecture, or reports what the host has.
     ///
-    /// Its digest is verified first, unless the file, or the one that it links to, is unchanged since the last time (inode,
-    /// size and change time, stored next to it as `.agent-DIGEST.proved`): a digest takes 165 ms of CPU if `sha256sum` has no
-    /// hardware support. A file with another digest counts as absent and is uploaded again.
+    /// Its digest is verified first, unless the file, or the one that it links to, is unchanged since the last time
+    /// (inode, size and change time, stored next to it as `.agent-DIGEST.proved`): a digest takes 165 ms of CPU if
+    /// `sha256sum` has no hardware support. A file with another digest counts as absent and is uploaded again.
     static func startOrLook(_ builds: [AgentBinary], in folder: AgentFolder) -> String {
         let cases = builds.map { "\($0.architecture)) n=agent-\($0.hexDigest);;" }.joined(separator: " ")
         return """
@@ -124,9 +124,9 @@ struct AgentUpload {
         return absence.partBytes
     }
 
-    /// Stores the bytes from `offset` on under a unique name, verifies the digest of the whole file, and renames it, so that
-    /// the final name only ever has the whole agent. Its last line is `published`, `lost` (the remains on the host are gone),
-    /// `noexec` (nothing can be executed there), or `failed`. Its first line ends the output of rc files.
+    /// Stores the bytes from `offset` on under a unique name, verifies the digest of the whole file, and renames it, so
+    /// that the final name only ever has the whole agent. Its last line is `published`, `lost` (the remains on the host
+    /// are gone), `noexec` (nothing can be executed there), or `failed`. Its first line ends the output of rc files.
     ///
     /// If the connection ends early, the received bytes are kept for the next upload, and removed after a day.
     func script(from offset: Int) -> String {

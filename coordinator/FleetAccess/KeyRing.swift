@@ -10,8 +10,8 @@ import UpgradeDomain
 /// public half is here, are used through the ssh-agent of `SSH_AUTH_SOCK` if it has them. Its other keys are used for
 /// hosts that name no key. Other keys with a passphrase are held by a private ssh-agent of this process.
 package actor KeyRing {
-    /// OpenSSH's standard key files, best first; used, if they exist, for hosts that name no key. Keys of a hardware token
-    /// come last, because only OpenSSH's client uses them.
+    /// OpenSSH's standard key files, best first; used, if they exist, for hosts that name no key. Keys of a hardware
+    /// token come last, because only OpenSSH's client uses them.
     package static let standardFiles = ["ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk"].map { "~/.ssh/id_\($0)" }
 
     /// The keys to log into a host with.

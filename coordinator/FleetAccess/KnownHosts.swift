@@ -26,8 +26,8 @@ package struct KnownHosts {
         package internal(set) var isUnsure = false
     }
 
-    /// What `ssh-keygen -F` finds for a host, including hashed names and ports. A HostKeyAlias is looked up without a port,
-    /// as `ssh` does.
+    /// What `ssh-keygen -F` finds for a host, including hashed names and ports. A HostKeyAlias is looked up without a
+    /// port, as `ssh` does.
     package func match(for host: UpgradeDomain.Host) async throws -> Match {
         let name = host.ssh?.hostKeyAlias ?? (host.port == 22 ? host.address : "[\(host.address)]:\(host.port)")
         do {
@@ -78,8 +78,8 @@ package struct KnownHosts {
 }
 
 extension HostKey {
-    /// Nil if the base64 can not be decoded to a key of that type. The base64 is normalized, so that keys compare equal even
-    /// if they were written with other padding.
+    /// Nil if the base64 can not be decoded to a key of that type. The base64 is normalized, so that keys compare equal
+    /// even if they were written with other padding.
     fileprivate init?(type: Substring?, _ base64: Substring?) {
         guard let type, let base64, let blob = Data(base64Encoded: String(base64)),
             let key = SSHHostKey(blob: [UInt8](blob)), key.type == String(type)

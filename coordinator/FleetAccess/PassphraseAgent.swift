@@ -69,7 +69,8 @@ struct PassphraseAgent: Sendable {
     private static func failed(_ words: String) -> SSHError {
         SSHError(
             code: .agentFailed, host: "ssh-agent",
-            message: "no ssh-agent could be started to hold keys with a passphrase: \(words); these keys can not be used. "
+            message:
+                "no ssh-agent could be started to hold keys with a passphrase: \(words); these keys can not be used. "
                 + "Try: apt-get install openssh-client")
     }
 

@@ -125,8 +125,8 @@ package final class SSHConnector: HostConnector {
 
     // MARK: Places
 
-    /// Values of an older ledger may not be allowed any more, but its runs must still be able to roll back. So only values
-    /// that a program could take as an option or a command are rejected here.
+    /// Values of an older ledger may not be allowed any more, but its runs must still be able to roll back. So only
+    /// values that a program could take as an option or a command are rejected here.
     ///
     /// - Throws: `unreachable`; nothing was passed to another program then.
     private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) throws(SSHError) -> SSHTarget {
@@ -141,7 +141,7 @@ package final class SSHConnector: HostConnector {
                 code: .unreachable, host: host.name.rawValue,
                 message:
                     "'\(name)' is not a valid \(kind), so no connection to \(host.name) was made; correct it in the inventory, then "
-                        + "update a live run with rollout rebind")
+                    + "update a live run with rollout rebind")
         }
         var deadlines = deadlines
         if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }

@@ -13,8 +13,8 @@ package struct PlanApprovals: Sendable {
 }
 
 extension Ledger {
-    /// The status of a plan's approvals for an inventory. Approvals of an earlier version of the plan (same name, another
-    /// digest) are void. The events of the runs say which approvals were used.
+    /// The status of a plan's approvals for an inventory. Approvals of an earlier version of the plan (same name,
+    /// another digest) are void. The events of the runs say which approvals were used.
     package func approvals(
         of stored: StoredPlan, over inventory: FleetInventory, at now: WallTime
     ) async throws -> PlanApprovals {

@@ -144,7 +144,8 @@ extension RolloutState {
         return [NextCommand(.showOutput(host: host, run: definition.run), "show the whole output of that host")]
     }
 
-    /// Commands that fix the keys and identities of hosts; listed after the options, because they do not recover a host.
+    /// Commands that fix the keys and identities of hosts; listed after the options, because they do not recover a
+    /// host.
     private var identityCommands: [NextCommand] {
         func failed(_ codes: HoldCode...) -> [HostName] {
             var seen: Set<HostName> = []

@@ -24,7 +24,8 @@ package struct RunConclusions: Encodable {
         comparisons = state.orderedPlacements.compactMap(state.comparison).map(ComparisonDocument.init)
     }
 
-    /// Whether the conclusions of a bundle follow from its events, as far as the build that wrote it drew the same ones.
+    /// Whether the conclusions of a bundle follow from its events, as far as the build that wrote it drew the same
+    /// ones.
     package static func agree(_ stated: JSONValue, with events: [RecordedEvent], format: String) -> Bool {
         var (stated, found) = (stated, json(events))
         if format == EvidenceBundle.formatWithAdvice { stated = stated.withoutAdvice }
@@ -48,8 +49,8 @@ extension JSONValue {
     /// Without the placements that are repaired by hand: earlier builds listed more of them.
     fileprivate var withoutRepairs: JSONValue { removing("run", "placements", "*", "repairedByHand") }
 
-    /// Without the next commands: builds up to 0.1.0 wrote them into the conclusions, and they depend on the build and on
-    /// the time.
+    /// Without the next commands: builds up to 0.1.0 wrote them into the conclusions, and they depend on the build and
+    /// on the time.
     fileprivate var withoutAdvice: JSONValue { removing("run", "next").removing("boundaries", "*", "options") }
 
     /// Without compared evidence: earlier builds showed other rows than those that were judged.

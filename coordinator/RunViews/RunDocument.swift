@@ -5,8 +5,8 @@ package import UpgradeDomain
 
 /// A run, for `--json`.
 package struct RunDocument: Encodable {
-    /// One host in one layer. `intended` is the target version, `recorded` the version that the run last proved, `observed`
-    /// the versions that its components reported last.
+    /// One host in one layer. `intended` is the target version, `recorded` the version that the run last proved,
+    /// `observed` the versions that its components reported last.
     package struct PlacementDocument: Encodable {
         package var host: HostName
         package var layer: LayerName

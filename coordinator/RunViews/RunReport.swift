@@ -5,7 +5,8 @@ package import UpgradeDomain
 
 /// A run, for `status`: from the overview that the ledger stores, or from the state that the events fold into.
 package struct RunReport: Hashable {
-    /// In a layer with more placements than this, only those that failed or are in progress are listed, up to this number.
+    /// In a layer with more placements than this, only those that failed or are in progress are listed, up to this
+    /// number.
     package static let placementsPerLayer = 50
 
     /// A layer with its placements: all are counted, some are listed.

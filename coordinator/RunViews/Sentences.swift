@@ -27,7 +27,8 @@ extension RunEvent {
         case .operationUncertain(let id, let detail): "uncertain \(id): \(detail)"
         case .operationEnded(let record):
             "ended \(record.id): \(record.outcome.sentence)"
-                + (record.scriptReplaced == true ? "; its script was replaced or modified while it was being started" : "")
+                + (record.scriptReplaced == true
+                    ? "; its script was replaced or modified while it was being started" : "")
                 + (record.copyVanished == true ? "; the preserved copy that it ran from was removed meanwhile" : "")
         case .operationConfirmed(let id): "confirmed \(id) over a new connection"
         case .operationReverted(let id, let record):

@@ -61,7 +61,8 @@ final class FileReader {
         }
     }
 
-    /// - Parameter remedy: evaluated only for problems that are reported: a file may have a hundred thousand wrong keys.
+    /// - Parameter remedy: evaluated only for problems that are reported: a file may have a hundred thousand wrong
+    ///   keys.
     func report(_ line: Int, _ message: String, _ remedy: @autoclosure () -> String) {
         refusals += 1
         // A problem in lines that several entries share is reported once.
@@ -76,8 +77,8 @@ final class FileReader {
     /// Whether further problems are counted but not listed.
     var isFull: Bool { problems.count >= FileReader.problemCount }
 
-    /// The result of `read`, and whether it found no problems. A refused entry counts as present, so that nothing is also
-    /// reported as missing.
+    /// The result of `read`, and whether it found no problems. A refused entry counts as present, so that nothing is
+    /// also reported as missing.
     func whole<Value>(_ read: () -> Value) -> (value: Value, isWhole: Bool) {
         let before = refusals
         let value = read()

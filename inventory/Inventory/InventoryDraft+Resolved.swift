@@ -93,7 +93,8 @@ private struct SSHResolution {
         return filled(host, entry.line)
     }
 
-    /// The host with the placeholders in its directories, key file and URLs replaced. Variables and labels are not changed.
+    /// The host with the placeholders in its directories, key file and URLs replaced. Variables and labels are not
+    /// changed.
     private func filled(_ host: Host, _ line: Int) -> Host {
         var host = host
         func fill(_ text: String, _ values: PlaceholderValues) -> String {
@@ -164,7 +165,8 @@ private struct SSHResolution {
             if let path = expanded(file, tokens) { return path }
             if host.transport != .openssh {
                 reader.report(
-                    line, "ssh_config's IdentityFile \(file) of host \(host.name) has a token or variable that is not supported here",
+                    line,
+                    "ssh_config's IdentityFile \(file) of host \(host.name) has a token or variable that is not supported here",
                     "write 'identityFile: PATH' in its entry, or 'transport: openssh'")
             }
             return nil

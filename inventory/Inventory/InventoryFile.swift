@@ -192,7 +192,8 @@ private struct InventoryReading {
         // A name of ssh_config need not be an address; the address that it stands for is checked once it is known.
         let isName = HostAddress.isHarmless(address) && !HostAddress.isOvercomplete(address)
         if !address.isEmpty, HostAddress(address) == nil, !isName {
-            reader.report(own.line(of: "address"), "'\(address)' is not a valid address", HostAddress.remedy(for: address))
+            reader.report(
+                own.line(of: "address"), "'\(address)' is not a valid address", HostAddress.remedy(for: address))
         }
         let variables = defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 }
         let said = InventoryDraft.Said(

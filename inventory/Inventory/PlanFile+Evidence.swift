@@ -171,7 +171,9 @@ extension PlanReading {
         result.measures = measures
         let both = Set(result.healthy.map { $0.lowercased() }).intersection(result.unhealthy.map { $0.lowercased() })
         if let word = both.sorted().first {
-            reader.report(own.line(of: "healthy"), "'\(word)' is listed as both healthy and unhealthy", "remove it from one of the lists")
+            reader.report(
+                own.line(of: "healthy"), "'\(word)' is listed as both healthy and unhealthy",
+                "remove it from one of the lists")
         }
         if shape == .measures, measures.isEmpty, hasWholeMeasures, !own.isMisspelled("measures") {
             reader.report(own.line, "\(field.name) has no measures", "list at least one under 'measures'")
@@ -202,7 +204,8 @@ extension PlanReading {
             reader.report(field.line, "\(field.name) has no limit", "write atLeast, atMost, rise or fall")
         }
         if let least = measure.atLeast, let most = measure.atMost, least > most {
-            reader.report(field.line, "\(field.name) can never be met: atLeast \(least) is more than atMost \(most)", "swap them")
+            reader.report(
+                field.line, "\(field.name) can never be met: atLeast \(least) is more than atMost \(most)", "swap them")
         }
         return measure
     }
@@ -214,7 +217,8 @@ extension PlanReading {
         }
         let bounds = [tolerance.absolute, tolerance.percent].compactMap { $0 }
         if (isWhole && own.hasKnownKeys && bounds.isEmpty) || bounds.contains(where: { $0 < 0 }) {
-            reader.report(field.line, "\(field.name) is not a valid tolerance", "write absolute, percent or both, 0 or more")
+            reader.report(
+                field.line, "\(field.name) is not a valid tolerance", "write absolute, percent or both, 0 or more")
         }
         return tolerance
     }

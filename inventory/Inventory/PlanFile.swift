@@ -75,8 +75,9 @@ struct PlanReading {
         let materialization = section.required(
             "materialization", "write the command that compares the repository state with the runtime state"
         ).flatMap(readCommand)
-        let path = section.required("representativePath", "write one request that users or operators really make").flatMap(
-            readSurface)
+        let path = section.required("representativePath", "write one request that users or operators really make")
+            .flatMap(
+                readSurface)
         let name = section.requiredName("plan", .word)
         let changeClass = section.requiredText(
             "changeClass", "write one of: \(ChangeClass.allCases.map(\.rawValue).joined(separator: ", "))"
@@ -378,7 +379,8 @@ struct PlanReading {
                 guard let text = reader.text(element) else { return nil }
                 if let size = BatchSize(text) { return size }
                 reader.report(
-                    element.line, "'\(text)' is not a batch size", "write a number of hosts or a percentage such as 25%")
+                    element.line, "'\(text)' is not a batch size", "write a number of hosts or a percentage such as 25%"
+                )
                 return nil
             }
             if let last = sizes.last, last != .percent(100) {
@@ -392,7 +394,8 @@ struct PlanReading {
             return sizes
         }
 
-        /// A count and a percentage can only be compared once the hosts are known; sizes that add no host are dropped then.
+        /// A count and a percentage can only be compared once the hosts are known; sizes that add no host are dropped
+        /// then.
         private func isAscending(_ earlier: BatchSize, _ later: BatchSize) -> Bool {
             switch (earlier, later) {
             case (.count(let a), .count(let b)), (.percent(let a), .percent(let b)): a < b

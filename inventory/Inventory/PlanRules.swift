@@ -113,15 +113,16 @@ enum PlanRules {
         }
     }
 
-    /// Every state that the fleet passes through: while a layer is mixed, the layers above it meet both of its versions,
-    /// with their own old version and, in a rollback, with their new one.
+    /// Every state that the fleet passes through: while a layer is mixed, the layers above it meet both of its
+    /// versions, with their own old version and, in a rollback, with their new one.
     private static func passageProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
             let lower = plan.layers[..<index]
             let below = Set(inventory.layers.map(\.name).prefix { $0 != layer.name })
             let strangers = layer.worksWith.keys.filter { !below.contains($0) }.sorted().map {
                 PlanProblem(
-                    place: .layer(index), message: "layer \(layer.name) works with '\($0)', which is not a layer below it",
+                    place: .layer(index),
+                    message: "layer \(layer.name) works with '\($0)', which is not a layer below it",
                     remedy: "name lower layers: \(below.sorted().map(\.rawValue).joined(separator: ", "))")
             }
             let gaps = lower.flatMap { moving -> [PlanProblem] in
@@ -131,7 +132,7 @@ enum PlanRules {
                         place: .layer(index),
                         message:
                             "layer \(layer.name) meets \(moving.name) \(version) during the run, but is not declared to work "
-                                + "with it", remedy: "add it to worksWith if it does; otherwise this order is not possible")
+                            + "with it", remedy: "add it to worksWith if it does; otherwise this order is not possible")
                 }
             }
             let ranges = layer.components.flatMap { component -> [PlanProblem] in
@@ -139,7 +140,8 @@ enum PlanRules {
                 return [component.version.from, component.version.to].filter { !component.allowed.contains($0) }.map {
                     PlanProblem(
                         place: .layer(index),
-                        message: "component \(component.name) passes through \($0), which is not in its allowed versions",
+                        message:
+                            "component \(component.name) passes through \($0), which is not in its allowed versions",
                         remedy: "allow it, or choose another version")
                 }
             }
@@ -276,7 +278,9 @@ enum PlanRules {
         }
         for (layer, hosts) in layers.sorted(by: { $0.key < $1.key }) where hosts.count > 1 {
             problems.append(
-                .init(place: .root("evidence"), message: "several hosts capture for layer \(layer)", remedy: "use one host")
+                .init(
+                    place: .root("evidence"), message: "several hosts capture for layer \(layer)",
+                    remedy: "use one host")
             )
         }
         return problems
@@ -306,8 +310,9 @@ extension Plan {
             + PlanRules.problems(of: self, over: inventory, at: now).map { "\($0.message); \($0.remedy)" }
     }
 
-    /// The problems of a run's plan with its frozen hosts under this build's rules, because an older build may have started
-    /// it. The rules for the plan's form are left out: the plan can not be changed any more, and they do not affect verdicts.
+    /// The problems of a run's plan with its frozen hosts under this build's rules, because an older build may have
+    /// started it. The rules for the plan's form are left out: the plan can not be changed any more, and they do not
+    /// affect verdicts.
     package func resumeProblems(over definition: RunDefinition) -> [String] {
         let moving = layers.map(\.name)
         // Layers that are not in the plan: a run stores their names without order, so each counts as a lower one.

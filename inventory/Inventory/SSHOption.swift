@@ -1,7 +1,7 @@
 /// An option of ssh_config that Lockflight does not follow, by its name in ssh_config(5).
 ///
-/// Options that do not matter to a session without a terminal, or that Lockflight controls itself (keepalives, deadlines,
-/// forwarding), are not listed.
+/// Options that do not matter to a session without a terminal, or that Lockflight controls itself (keepalives,
+/// deadlines, forwarding), are not listed.
 struct SSHOption {
     enum Effect {
         /// Without it libssh2 can not reach the host or log in.

@@ -1,12 +1,12 @@
 /// YAML features that a file may not use, checked before it is parsed.
 ///
-/// With anchors a few lines can expand to millions of values. A key that is a collection is hashed with its whole content,
-/// once more at each level around it. Either lets a small file take minutes and gigabytes, and no inventory or plan needs
-/// them. The parser has no limits for them, so this scans the raw text: a word inside a quoted text that only looks like
-/// an anchor is refused as well, and the remedy says how to write it.
+/// With anchors a few lines can expand to millions of values. A key that is a collection is hashed with its whole
+/// content, once more at each level around it. Either lets a small file take minutes and gigabytes, and no inventory or
+/// plan needs them. The parser has no limits for them, so this scans the raw text: a word inside a quoted text that
+/// only looks like an anchor is refused as well, and the remedy says how to write it.
 enum YAMLSubset {
-    /// How many `[` and `{` may be open within one line. A key that is a collection is always within one line, so no key is
-    /// hashed more often than this.
+    /// How many `[` and `{` may be open within one line. A key that is a collection is always within one line, so no
+    /// key is hashed more often than this.
     static let nestingInLine = 16
 
     /// The first refused feature and its line, from 1.

@@ -13,8 +13,8 @@ struct EvidenceExport: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Export the whole record of a run to one file that can be verified.",
         discussion: """
-            The file has the plan, hosts, approvals, every event with its hash chain, raw answers and outputs, deltas and
-            boundary records. `evidence verify` checks it anywhere, without the ledger.
+            The file has the plan, hosts, approvals, every event with its hash chain, raw answers and outputs, deltas
+            and boundary records. `evidence verify` checks it anywhere, without the ledger.
             Example: lockflight evidence export r-7k3fq2 --output r-7k3fq2.json
             """)
 

@@ -13,8 +13,8 @@ struct EvidenceTry: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "try", abstract: "Capture a plan file's evidence from one host and show how each item is read.",
         discussion: """
-            Use it to write a plan against the real stack. Nothing is stored, claimed or changed. If a surface can not be
-            read, the beginning of its answer is shown.
+            Use it to write a plan against the real stack. Nothing is stored, claimed or changed. If a surface can not
+            be read, the beginning of its answer is shown.
             Example: lockflight evidence try upgrade.yaml --host core-2
             """)
 

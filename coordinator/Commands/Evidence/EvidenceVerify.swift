@@ -12,8 +12,8 @@ struct EvidenceVerify: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify an exported file, or name the first thing in it that is wrong.",
         discussion: """
-            It needs no ledger. It recomputes the hash chain and the digests of plan, hosts and evidence, and derives every
-            conclusion again from the events.
+            It needs no ledger. It recomputes the hash chain and the digests of plan, hosts and evidence, and derives
+            every conclusion again from the events.
             Example: lockflight evidence verify r-7k3fq2.json
             """)
 
@@ -35,7 +35,8 @@ struct EvidenceVerify: LockflightCommand {
 
     func validate() throws {
         guard let head, head.wholeMatch(of: /(sha256:)?[0-9a-fA-F]{12,64}/) == nil else { return }
-        throw ValidationError("'\(head)' is not a valid head: give sha256: and 64 hexadecimal digits, or at least the first 12")
+        throw ValidationError(
+            "'\(head)' is not a valid head: give sha256: and 64 hexadecimal digits, or at least the first 12")
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -46,7 +47,8 @@ struct EvidenceVerify: LockflightCommand {
         } catch let error as CommandError {
             throw error
         } catch {
-            throw CommandError(.refused, "\(file) is not an evidence bundle: \(error)", consequence: "Nothing was verified.")
+            throw CommandError(
+                .refused, "\(file) is not an evidence bundle: \(error)", consequence: "Nothing was verified.")
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()

@@ -11,8 +11,8 @@ struct InventoryCheck: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Connect to every host and check it, without changing anything.",
         discussion: """
-            Checks the host key, the login, the agent, the plan's scripts (with --plan), free disk space and the clock. A
-            host that is in no layer is checked only as the jump host of others.
+            Checks the host key, the login, the agent, the plan's scripts (with --plan), free disk space and the clock.
+            A host that is in no layer is checked only as the jump host of others.
             Example: lockflight inventory check --plan upgrade-1.5.0
             """)
 
@@ -81,7 +81,7 @@ extension [FleetCheck.Report] {
             self[index].code = HoldCode.machineDuplicated.rawValue
             self[index].problem =
                 "\(host.name) and \(twin) have the same agent identity: they are one machine, or one was cloned from the other; "
-                    + "if it was cloned, renew the identity there: \(lines.line(.renewIdentity(of: host)))"
+                + "if it was cloned, renew the identity there: \(lines.line(.renewIdentity(of: host)))"
         }
     }
 }

@@ -12,8 +12,8 @@ struct InventoryImport: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Validate an inventory file and store it.",
         discussion: """
-            Settings that the file leaves out (user, port, identityFile, jump) come from ssh_config, as ssh -G resolves it.
-            All errors are reported at once. Hosts whose address does not change keep their pinned keys.
+            Settings that the file leaves out (user, port, identityFile, jump) come from ssh_config, as ssh -G resolves
+            it. All errors are reported at once. Hosts whose address does not change keep their pinned keys.
             Example: lockflight inventory import fleet.yaml
             """)
 

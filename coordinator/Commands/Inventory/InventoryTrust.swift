@@ -12,9 +12,9 @@ struct InventoryTrust: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "trust", abstract: "Pin host keys from a known_hosts file, or from the hosts themselves.",
         discussion: """
-            Entries are matched by OpenSSH itself (ssh-keygen -F), so hashed names and ports work. With --scan each host is
-            asked for its key, through its jump hosts, and you confirm the fingerprints. No login happens. A pinned key is
-            never replaced silently: a different key is refused unless you give --replace.
+            Entries are matched by OpenSSH itself (ssh-keygen -F), so hashed names and ports work. With --scan each host
+            is asked for its key, through its jump hosts, and you confirm the fingerprints. No login happens. A pinned
+            key is never replaced silently: a different key is refused unless you give --replace.
             Example: lockflight inventory trust --known-hosts ~/.ssh/known_hosts
             Example: lockflight inventory trust --scan core-1
             """)
@@ -91,7 +91,9 @@ struct InventoryTrust: LockflightCommand {
         /// The result, given the inventory that was current when it was written.
         func asFound(in inventory: FleetInventory) -> Row {
             if pins == nil || place(in: inventory) != nil { return self }
-            return Row(entry, "not pinned: its inventory entry was changed meanwhile; check the entry, then try again", ok: false)
+            return Row(
+                entry, "not pinned: its inventory entry was changed meanwhile; check the entry, then try again",
+                ok: false)
         }
     }
 
@@ -168,7 +170,8 @@ struct InventoryTrust: LockflightCommand {
         }
         if match.isUnsure, !host.hostKeys.isEmpty {
             return (
-                "withdrawn: the file revokes a key of this host that can not be read; correct that line\(remarks)", false, []
+                "withdrawn: the file revokes a key of this host that can not be read; correct that line\(remarks)",
+                false, []
             )
         }
         if stillGood.count < host.hostKeys.count {

@@ -11,8 +11,8 @@ struct LeaseAdopt: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "adopt", abstract: "Take over a host from another ledger, or from a copy of this one.",
         discussion: """
-            For a host that is held with `host-owned-elsewhere` or `ledger-copied`, once the other ledger is retired. After \
-            that the host refuses every driver of the other ledger. Operations in progress on the host continue.
+            For a host that is held with `host-owned-elsewhere` or `ledger-copied`, once the other ledger is retired. \
+            After that the host refuses every driver of the other ledger. Operations in progress on the host continue.
             Example: lockflight lease adopt core-1 --as ana --reason 'the old workstation is gone'
             """)
 
@@ -32,7 +32,8 @@ struct LeaseAdopt: LockflightCommand {
         guard owners.contains(Owner(owner)) else {
             throw CommandError(
                 .refused, "\(owner) owns no layer of \(target.name)",
-                consequence: "Nothing was recorded. Owners who can decide: \(owners.map(\.rawValue).joined(separator: ", ")).",
+                consequence:
+                    "Nothing was recorded. Owners who can decide: \(owners.map(\.rawValue).joined(separator: ", ")).",
                 next: .adopt(host: target.name, owner: owners.first))
         }
         let connection = try await context.connection(to: [target], of: ledger)

@@ -13,8 +13,9 @@ struct LeaseBreak: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "break", abstract: "Depose a driver that holds a run and does not respond.",
         discussion: """
-            For a driver process that is suspended, or whose machine hangs. When it wakes up, it can not change anything: the
-            ledger and every host that has seen a newer driver refuse it. The run has no driver until `rollout resume`.
+            For a driver process that is suspended, or whose machine hangs. When it wakes up, it can not change
+            anything: the ledger and every host that has seen a newer driver refuse it. The run has no driver until
+            `rollout resume`.
             Example: lockflight lease break r-7k3fq2 --reason 'its machine hangs'
             """)
 

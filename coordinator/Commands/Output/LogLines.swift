@@ -86,7 +86,8 @@ extension LogWriter {
     /// To standard error.
     static func standardError() -> LogWriter { LogWriter { Renderer.remark($0) } }
 
-    /// Appends to a file that only the caller can write, and creates it if needed. Lines that the disk rejects are dropped.
+    /// Appends to a file that only the caller can write, and creates it if needed. Lines that the disk rejects are
+    /// dropped.
     ///
     /// - Parameter ledger: the path of the ledger, whose files are never written to.
     /// - Throws: ``CommandError`` for any other file, such as a link, a pipe, or a file that others can write.

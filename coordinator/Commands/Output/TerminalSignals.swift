@@ -51,7 +51,8 @@ enum TerminalSignal: Int32, CaseIterable, Sendable {
         signal(TerminalSignal.interrupt.rawValue, SIG_DFL)
     }
 
-    /// Gives the process time to exit by itself, then ends it as a crash would. The next driver settles what was in flight.
+    /// Gives the process time to exit by itself, then ends it as a crash would. The next driver settles what was in
+    /// flight.
     private static func endInTime(_ lastWords: [TerminalText]) {
         Thread.sleep(forTimeInterval: patience / .seconds(1))
         if isRestored.load(ordering: .sequentiallyConsistent) { return }

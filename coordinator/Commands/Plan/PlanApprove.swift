@@ -13,10 +13,10 @@ struct PlanApprove: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "approve", abstract: "Approve exactly this plan for exactly these hosts.",
         discussion: """
-            The approval is bound to the digests of the plan and of the selected hosts: a change to either voids it. It is
-            not signed: it is a claim of the operating-system user. It serves one run. The run uses it with its first change,
-            which must start in time; a run that changes nothing does not use it up. For a limited time it also covers a
-            rollback to the declared boundary, so that nobody has to be woken up to approve one.
+            The approval is bound to the digests of the plan and of the selected hosts: a change to either voids it. It
+            is not signed: it is a claim of the operating-system user. It serves one run. The run uses it with its first
+            change, which must start in time; a run that changes nothing does not use it up. For a limited time it also
+            covers a rollback to the declared boundary, so that nobody has to be woken up to approve one.
             Example: lockflight plan approve upgrade-1.5.0 --as ana
             Example: lockflight plan approve upgrade-1.5.0 --as ana --runs 3 --valid-hours 24
             """)
@@ -82,7 +82,8 @@ struct PlanApprove: LockflightCommand {
 }
 
 extension StoredPlan {
-    /// The next command toward a run: a correction if it can not start, else an approval that is missing, else the start.
+    /// The next command toward a run: a correction if it can not start, else an approval that is missing, else the
+    /// start.
     func nextCommand(_ standing: ApprovalStanding, over inventory: FleetInventory) -> OperatorCommand {
         guard plan.startProblems(over: inventory, at: Context.clock.wall()).isEmpty else { return correction }
         let open = standing.layers.first { !$0.verdict.isApproved }
@@ -90,8 +91,8 @@ extension StoredPlan {
         return .approvePlan(plan: digest.short, owner: open.owners.first)
     }
 
-    /// Refuses a plan that breaks today's rules, because an older build stored it or the inventory has changed since. It
-    /// can still be shown and rolled back, but no new run of it starts.
+    /// Refuses a plan that breaks today's rules, because an older build stored it or the inventory has changed since.
+    /// It can still be shown and rolled back, but no new run of it starts.
     func requireStartable(over inventory: FleetInventory, consequence: String) throws(CommandError) {
         let problems = plan.startProblems(over: inventory, at: Context.clock.wall())
         guard let first = problems.first else { return }

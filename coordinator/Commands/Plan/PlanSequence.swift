@@ -18,7 +18,8 @@ struct PlanSequence {
         lines += plan.reviews.map { "review  \($0.title): \($0.reference)" }
         lines += plan.exclusions.map { style.yellow("excluded") + "  \($0.host): \($0.reason)" }
         lines += [
-            "", "preflight  every host is reachable, has its scripts and rollback prerequisites, and is at its source version",
+            "",
+            "preflight  every host is reachable, has its scripts and rollback prerequisites, and is at its source version",
             "baseline   \(family) on every placement",
         ]
         for (index, layer) in plan.layers.enumerated() { lines += draw(layer, index, hosts, style) }

@@ -12,7 +12,8 @@ struct PlanShow: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show the sequence of a stored plan.",
         discussion: """
-            Shows layers, batches with their hosts, boundaries, what fails them, how far rollback reaches, and who approved.
+            Shows layers, batches with their hosts, boundaries, what fails them, how far rollback reaches, and who
+            approved.
             Example: lockflight plan show upgrade-1.5.0
             """)
 

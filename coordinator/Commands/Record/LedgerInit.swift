@@ -10,8 +10,9 @@ struct LedgerInit: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "init", abstract: "Create an empty ledger, for yourself or for a group of operators.",
         discussion: """
-            `inventory import` also creates one for yourself. Operators of one machine can share a ledger in a folder that root \
-            created for their group. Its files then belong to the group (0660), and users outside the group are refused.
+            `inventory import` also creates one for yourself. Operators of one machine can share a ledger in a folder \
+            that root created for their group. Its files then belong to the group (0660), and users outside the group
+            are refused.
             Example: lockflight ledger init --group ops --ledger /srv/lockflight/ledger.sqlite
             """)
 
@@ -29,7 +30,8 @@ struct LedgerInit: LockflightCommand {
         let ledger = try await Ledger.openMakingFolders(at: path)
         let whose = group.map { "for the group \($0)" } ?? "for you alone"
         return CommandResult(
-            lines: ["created a ledger at \(path), \(whose)"], document: Document(ledger: ledger.id, path: path, group: group),
+            lines: ["created a ledger at \(path), \(whose)"],
+            document: Document(ledger: ledger.id, path: path, group: group),
             next: [.importInventory(file: nil)])
     }
 

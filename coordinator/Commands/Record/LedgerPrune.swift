@@ -10,13 +10,14 @@ struct LedgerPrune: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune", abstract: "Delete the raw evidence of runs that have ended.",
         discussion: """
-            Only for runs that can not change any more. The events stay, with everything that was judged. The chain gets one
-            more event: who pruned, why and how much. The file does not shrink: the space is reused.
+            Only for runs that can not change any more. The events stay, with everything that was judged. The chain gets
+            one more event: who pruned, why and how much. The file does not shrink: the space is reused.
             Example: lockflight ledger prune r-7k3fq2 --reason 'older than a year'
             """)
 
     @OptionGroup var options: GlobalOptions
-    @Option(name: .long, help: "The reason; recorded in the run's chain. If you leave it out, you are asked.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded in the run's chain. If you leave it out, you are asked.")
+    var reason: String?
     @Argument(help: "The runs.") var runs: [String]
 
     func validate() throws {

@@ -14,10 +14,10 @@ struct LedgerQuarantine: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "quarantine", abstract: "Set aside a run whose record can not be read, and free its hosts.",
         discussion: """
-            For a run that has an unreadable event or a broken chain, and no usable backup. The run is kept unchanged for good. \
-            Each of its hosts is asked for the outcome of the run's operations there, and is freed once none is in progress. A \
-            host that can not be reached stays claimed by the run until it answers or you abandon it. Afterwards the record does \
-            not say what a host runs: compare it before the next plan.
+            For a run that has an unreadable event or a broken chain, and no usable backup. The run is kept unchanged \
+            for good. Each of its hosts is asked for the outcome of the run's operations there, and is freed once none \
+            is in progress. A host that can not be reached stays claimed by the run until it answers or you abandon \
+            it. Afterwards the record does not say what a host runs: compare it before the next plan.
             Example: lockflight ledger quarantine r-7k3fq2 --reason 'the disk lost event 57'
             """)
 
@@ -66,7 +66,8 @@ struct LedgerQuarantine: LockflightCommand {
         }
         guard verification.chains.contains(where: \.isBroken) else {
             throw CommandError(
-                .refused, "the record of \(run) is readable, so there is no reason to quarantine it", consequence: "Nothing was recorded.",
+                .refused, "the record of \(run) is readable, so there is no reason to quarantine it",
+                consequence: "Nothing was recorded.",
                 next: .status(run: run))
         }
         let builds = try await ledger.readableEvents(of: run).compactMap { event in
@@ -76,7 +77,8 @@ struct LedgerQuarantine: LockflightCommand {
         guard let newer else { return }
         throw CommandError(
             .refused, "\(run) was driven by Lockflight \(newer), and this is \(LockflightVersion.current)",
-            consequence: "Nothing was recorded. The newer build may be able to read the record.", next: .status(run: run))
+            consequence: "Nothing was recorded. The newer build may be able to read the record.",
+            next: .status(run: run))
     }
 
     /// The state of one host of the run, and why.
@@ -109,7 +111,8 @@ struct LedgerQuarantine: LockflightCommand {
         return Dictionary(zip(asked.map(\.name), found)) { first, _ in first }
     }
 
-    /// Frees a host once no operation of the run is in progress there. A host that answers and is busy is not abandoned.
+    /// Frees a host once no operation of the run is in progress there. A host that answers and is busy is not
+    /// abandoned.
     private func settle(
         _ host: HostName, _ answer: Result<FleetSettlement.Findings, ContactFailure>?, of run: RunID, _ why: String?,
         _ ledger: Ledger, _ context: Context

@@ -12,10 +12,10 @@ struct LedgerRebuild: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "rebuild", abstract: "Rebuild a lost ledger from the hosts' journals.",
         discussion: """
-            Use it if the database is gone and there is no backup: import the inventory into a new ledger, trust its keys,
-            then run this. The new ledger takes over the identity that the hosts follow, and continues above every epoch that
-            they have seen. The operations in their journals are kept and marked as reconstructed. Plans, approvals and
-            evidence are not on the hosts and stay lost.
+            Use it if the database is gone and there is no backup: import the inventory into a new ledger, trust its
+            keys, then run this. The new ledger takes over the identity that the hosts follow, and continues above every
+            epoch that they have seen. The operations in their journals are kept and marked as reconstructed. Plans,
+            approvals and evidence are not on the hosts and stay lost.
             Example: lockflight ledger rebuild --from-hosts
             """)
 
@@ -70,8 +70,9 @@ struct LedgerRebuild: LockflightCommand {
             next: [.listReconstructed])
     }
 
-    /// Epochs of a restored ledger start at the seconds since 1970, so no ledger issues much higher ones. To follow a host
-    /// that reports one would lock this ledger out of all other hosts, which limit how far an epoch may rise at once.
+    /// Epochs of a restored ledger start at the seconds since 1970, so no ledger issues much higher ones. To follow a
+    /// host that reports one would lock this ledger out of all other hosts, which limit how far an epoch may rise at
+    /// once.
     private func refuseEpochsWithoutReason(_ memories: [FleetJournals.Memory], at now: WallTime) throws(CommandError) {
         let highest = Epoch(clamping: UInt64(now.milliseconds / 1_000) + Epoch.largestRise / 4)
         let strange = memories.filter { $0.highestEpoch > highest }

@@ -12,9 +12,9 @@ struct LedgerWitness: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "witness", abstract: "Compare a run's record with the chain heads that its hosts keep.",
         discussion: """
-            Each operation, and each capture at a gate, sends the head of the run's chain to its host. Somebody who can write \
-            to the ledger can not change it there. A head that is not in the record shows that the record was rewritten, or is \
-            an older copy. The hosts' answers are stored, and `evidence export` includes them.
+            Each operation, and each capture at a gate, sends the head of the run's chain to its host. Somebody who \
+            can write to the ledger can not change it there. A head that is not in the record shows that the record \
+            was rewritten, or is an older copy. The hosts' answers are stored, and `evidence export` includes them.
             Example: lockflight ledger witness r-7k3fq2
             """)
 

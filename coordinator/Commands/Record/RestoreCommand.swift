@@ -9,8 +9,8 @@ struct RestoreCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore", abstract: "Restore a ledger from a backup; no ledger may exist at its path.",
         discussion: """
-            Records made after the backup are lost. Work done on hosts is not: it is in their journals, and a resumed run asks
-            for it. Epochs continue above every epoch that hosts have seen.
+            Records made after the backup are lost. Work done on hosts is not: it is in their journals, and a resumed
+            run asks for it. Epochs continue above every epoch that hosts have seen.
             Example: lockflight restore /var/backups/lockflight-2026-11-23.sqlite
             """)
 

@@ -8,11 +8,11 @@ struct RecoverRerun: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "rerun", abstract: "Run the failed step of a host again, or steps whose verification failed.",
         discussion: """
-            Without --from, the failed step runs again. If every step passed but the verification failed, the last step runs \
-            again. After a rerun that did not reach its last step, the remaining steps run.
+            Without --from, the failed step runs again. If every step passed but the verification failed, the last \
+            step runs again. After a rerun that did not reach its last step, the remaining steps run.
             With --from, that step and every step after it run again, one after the other.
-            The steps must be declared idempotent in the plan, or an owner must sign them off on the record. An owner must
-            approve the rerun in either case.
+            The steps must be declared idempotent in the plan, or an owner must sign them off on the record. An owner
+            must approve the rerun in either case.
             Example: lockflight recover rerun core-2 --sign-off ana --reason 'disk was full'
             """)
 
@@ -23,7 +23,8 @@ struct RecoverRerun: LockflightCommand {
     @Option(name: .customLong("as"), help: "An owner who approves it, if it is not approved yet.") var owner: String?
     @Option(name: .long, help: "The owner who signs off steps that are not declared idempotent.")
     var signOff: String?
-    @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason:
+        String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)

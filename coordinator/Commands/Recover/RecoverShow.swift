@@ -10,10 +10,11 @@ import UpgradeDomain
 
 struct RecoverShow: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show the boundary record: where the run stopped, why, what was touched, the options.",
+        commandName: "show",
+        abstract: "Show the boundary record: where the run stopped, why, what was touched, the options.",
         discussion: """
-            With --output it is written to a file that can be read without the ledger and without this program. The file has
-            the record, the evidence before and after, and the approvals.
+            With --output it is written to a file that can be read without the ledger and without this program. The file
+            has the record, the evidence before and after, and the approvals.
             Example: lockflight recover show r-7k3fq2 --output boundary.md
             """)
 

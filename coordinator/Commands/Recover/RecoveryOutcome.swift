@@ -3,8 +3,8 @@ import SafeText
 import UpgradeDomain
 
 extension RunControl.Outcome {
-    /// Whether a host that was rechecked, or whose step ran again, is recovered, and which failures are still open; nil if
-    /// the run is not held any more.
+    /// Whether a host that was rechecked, or whose step ran again, is recovered, and which failures are still open; nil
+    /// if the run is not held any more.
     init?(recoveryOf host: HostName, in state: RolloutState) {
         guard case .held = state.status else { return nil }
         guard state.isRecovered(host) else {

@@ -4,10 +4,11 @@ import UpgradeDomain
 
 struct RollbackCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rollback", abstract: "Roll back one host, one layer or everything touched, and verify the result.",
+        commandName: "rollback",
+        abstract: "Roll back one host, one layer or everything touched, and verify the result.",
         discussion: """
-            The top layer goes first, and every selected host of a layer is attempted. The next lower layer waits until this
-            one is verified or signed off. The result is compared with the state before the change.
+            The top layer goes first, and every selected host of a layer is attempted. The next lower layer waits until
+            this one is verified or signed off. The result is compared with the state before the change.
             Example: lockflight rollback r-7k3fq2 --host core-2
             """)
 
@@ -19,7 +20,8 @@ struct RollbackCommand: LockflightCommand {
     var owners: [String] = []
     @Option(name: .long, help: "The owner who overrides guardrails that refuse the rollback.")
     var breakGlass: String?
-    @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason:
+        String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let scope = chosen.scope

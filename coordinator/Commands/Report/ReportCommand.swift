@@ -14,7 +14,8 @@ struct ReportCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Write the change record of a run, for a change board.",
         discussion: """
-            The record has the approvals, the timeline, versions, differences from the baseline, failures and their answers.
+            The record has the approvals, the timeline, versions, differences from the baseline, failures and their
+            answers.
             Example: lockflight report r-7k3fq2 --format html --output r-7k3fq2.html
             """)
 

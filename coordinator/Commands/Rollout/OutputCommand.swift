@@ -13,9 +13,9 @@ struct OutputCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "output", abstract: "Print the whole output of an operation, read from its host.",
         discussion: """
-            With a host: its last step or rollback. Without a host: the operation that holds the run, else the last one that was \
-            started. A guardrail's output comes before that of its step. The host keeps the first 1 MiB and the last 15 MiB. The \
-            output goes to standard output, and the outcome of the operation to standard error.
+            With a host: its last step or rollback. Without a host: the operation that holds the run, else the last \
+            one that was started. A guardrail's output comes before that of its step. The host keeps the first 1 MiB \
+            and the last 15 MiB. The output goes to standard output, and the outcome of the operation to standard error.
             Example: lockflight output core-2 --follow
             """)
 
@@ -74,7 +74,8 @@ struct OutputCommand: LockflightCommand {
         let held = isOfHold ? candidates.first { $0.id == holding } : nil
         guard let intent = held ?? candidates.last else {
             throw CommandError(
-                .refused, "\(run) has not started an operation\(host.map { " on \($0)" } ?? "") yet", next: .status(run: run))
+                .refused, "\(run) has not started an operation\(host.map { " on \($0)" } ?? "") yet",
+                next: .status(run: run))
         }
         return intent
     }

@@ -11,8 +11,8 @@ struct RolloutCancel: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel", abstract: "End a run that has changed nothing, and free its hosts.",
         discussion: """
-            For a run that is held in preflight or at its baseline, or was aborted before any step ran. If a step may have run, \
-            roll back and finalize instead.
+            For a run that is held in preflight or at its baseline, or was aborted before any step ran. If a step may \
+            have run, roll back and finalize instead.
             Example: lockflight rollout cancel --reason 'another window'
             """)
 

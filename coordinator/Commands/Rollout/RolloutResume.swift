@@ -12,16 +12,17 @@ struct RolloutResume: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume", abstract: "Continue a run after a pause, a crash, or an answered failure.",
         discussion: """
-            Completed work is verified again instead of trusted. After a failed boundary this is refused until every failed
-            host is rechecked, rerun or rolled back; the message says what is missing.
-            A run that an older build started is checked against this build's rules for plans and hosts. If it breaks one, it
-            goes forward only with a --reason. It can always be rolled back.
+            Completed work is verified again instead of trusted. After a failed boundary this is refused until every
+            failed host is rechecked, rerun or rolled back; the message says what is missing.
+            A run that an older build started is checked against this build's rules for plans and hosts. If it breaks
+            one, it goes forward only with a --reason. It can always be rolled back.
             Example: lockflight rollout resume
             """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "Why it goes forward although it breaks this build's rules; recorded.") var reason: String?
+    @Option(name: .long, help: "Why it goes forward although it breaks this build's rules; recorded.") var reason:
+        String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)

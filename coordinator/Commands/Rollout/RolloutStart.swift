@@ -13,8 +13,8 @@ struct RolloutStart: LockflightCommand {
         commandName: "start", abstract: "Start a run of an approved plan and drive it in the foreground.",
         discussion: """
             Ctrl-C stops starting new work and lets operations in flight finish; `rollout resume` continues.
-            With --succeeds the run takes over from the run of a wrong plan. It inherits the baselines. Hosts that are already
-            at the target are verified and adopted instead of changed again.
+            With --succeeds the run takes over from the run of a wrong plan. It inherits the baselines. Hosts that are
+            already at the target are verified and adopted instead of changed again.
             Example: lockflight rollout start upgrade-1.5.0 --watch
             """)
 

@@ -44,7 +44,8 @@ struct RunControl {
         return state
     }
 
-    /// A summary of the run: from the ledger's stored overview, or from its events if the overview is missing or unreadable.
+    /// A summary of the run: from the ledger's stored overview, or from its events if the overview is missing or
+    /// unreadable.
     ///
     /// - Parameter limit: as in ``RunReport``.
     func report(placementsPerLayer limit: Int?) async throws -> RunReport {

@@ -78,7 +78,8 @@ extension StatusView {
             + "\(words.joined(separator: ", "))"
     }
 
-    /// Placements that failed or are in progress, one per line under their layers; if not all fit, how many more there are.
+    /// Placements that failed or are in progress, one per line under their layers; if not all fit, how many more there
+    /// are.
     private func pressingCells(
         of layers: [RunReport.Layer], within rows: Int
     ) -> [(layer: LayerName?, lines: [TerminalText])] {
