@@ -83,10 +83,10 @@ struct PlanSequence {
 
     private func reach(_ boundary: RollbackBoundary) -> String {
         switch boundary {
-        case .reversible: "possible until the run is finalized, and later by a plan of its own"
+        case .reversible: "possible until the run is finalized, and later with a separate plan"
         case .untilFinalize: "possible until the run is finalized, not afterwards"
-        case .untilNextLayer: "possible until the next layer moves"
-        case .oneWay: "never: one-way, nothing below it goes back either"
+        case .untilNextLayer: "possible until the next layer starts"
+        case .oneWay: "never: one-way; no layer below it can be rolled back either"
         }
     }
 

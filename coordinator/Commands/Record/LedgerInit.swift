@@ -28,7 +28,7 @@ struct LedgerInit: LockflightCommand {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         if let group { try requireShared(folder, with: group) }
         let ledger = try await Ledger.openMakingFolders(at: path)
-        let whose = group.map { "for the group \($0)" } ?? "for you alone"
+        let whose = group.map { "for the group \($0)" } ?? "for you only"
         return CommandResult(
             lines: ["created a ledger at \(path), \(whose)"],
             document: Document(ledger: ledger.id, path: path, group: group),

@@ -14,7 +14,7 @@ extension BoundaryDocument {
             row("ledger", "\(ledger), event \(sequence), chain head \(chainHead)"),
             row("written", WallTime(clamping: writtenAtMilliseconds).rfc3339),
             row("completed", completed ?? "nothing"), row("stopped", stopped), row("touched", names(touched)),
-            row("taken back", names(rolledBack)), row("untouched", names(untouched)), row("skipped", names(skipped)),
+            row("rolled back", names(rolledBack)), row("untouched", names(untouched)), row("skipped", names(skipped)),
             row("in flight", inFlight.isEmpty ? "none" : inFlight.map(\.rawValue).joined(separator: ", ")),
             row("in place", BoundaryDocument.inPlaceWords(safeToVerifyInPlace)),
             row("counts as failed", failedWhen.joined(separator: "; ")), "", "## Failures", "",
