@@ -1,4 +1,4 @@
-"""Hosts to measure against: real sshd processes on loopback addresses, all with one host key and one port."""
+"""Hosts for measurements: real sshd processes on loopback addresses, all with the same host key and port."""
 import os
 import pwd
 import shutil
@@ -33,7 +33,7 @@ class BenchError(Exception):
 
 
 def account():
-    """Who the hosts are logged into as: an account of its own as root, with a plain shell, else this user."""
+    """The account for logins: as root a separate account with a plain shell, else this user."""
     if os.getuid() != 0:
         return pwd.getpwuid(os.getuid()).pw_name
     try:
@@ -44,7 +44,7 @@ def account():
 
 
 def run(command, **options):
-    """Runs a command; raises BenchError with its words when it fails."""
+    """Runs a command; raises BenchError with its error output if it fails."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
     if done.returncode != 0:
         raise BenchError(f"{' '.join(map(str, command))} failed: {done.stderr.strip() or done.stdout.strip()}")
@@ -58,7 +58,7 @@ def free_port():
 
 
 class Fleet:
-    """`count` hosts; use it as a context. Each has a home of its own, or all share one, which takes fewer servers."""
+    """`count` hosts; use it as a context. Each has its own home, or all share one, which needs fewer servers."""
 
     def __init__(self, work, count, own_homes=False):
         self.work, self.count, self.own_homes = Path(work), count, own_homes

@@ -1,21 +1,21 @@
-"""What is asked: each goal once, with its limit in the whole bench and in the short one.
+"""The goals, each with its limit in the whole bench and in the short one.
 
-The short bench is small and runs where much else does, so it asks for no time: only for ratios of figures that were taken in the same
-run. Its limits leave room for a busy machine, and what makes Lockflight twice as slow beside the floor still misses them.
-The whole bench's limits are promises, the short one's only watch for regressions; that is why a few of these are stricter.
+The short bench is small and runs on busy machines, so it has no limits for times, only for ratios of figures of the same run. Its
+limits leave room for a busy machine, but a change that makes Lockflight twice as slow relative to the floor still misses them.
+The limits of the whole bench are promises. Those of the short one only detect regressions, so a few of them are stricter.
 """
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Goal:
-    words: str  # {limit} is the limit that applies; other names are the figure's, such as {peer}
-    whole: float | None  # the limit of the whole bench; None where it has no such goal
-    short: float | None  # that of the short one
+    words: str  # {limit} is the limit; other names belong to the figure, such as {peer}
+    whole: float | None  # the limit of the whole bench; None if it does not have this goal
+    short: float | None  # the limit of the short bench
     at_least: bool = False
 
     def judge(self, quick, value, **names):
-        """A list of the goal and whether the figure keeps it; an empty one where there is no such goal."""
+        """A list with the goal and whether the figure meets it; empty if this bench does not have the goal."""
         limit = self.short if quick else self.whole
         if limit is None:
             return []

@@ -1,4 +1,4 @@
-"""What is measured. Each item takes a `Bench` and returns a section: a title, rows of figures, and goals met or missed."""
+"""The measurements. Each item takes a `Bench` and returns a section: a title, rows of figures, and goals met or missed."""
 import os
 import random
 import signal
@@ -34,18 +34,18 @@ class Bench:
         return peers.WORK / "fleet"
 
     def judge(self, goal, value, **names):
-        """A list with the goal, or an empty one where this form of the bench has none."""
+        """A list with the goal; empty if this form of the bench does not have it."""
         return goal.judge(self.quick, value, **names)
 
 
 @dataclass
 class Series:
-    """The figures of one peer in one item, one element a round."""
+    """The figures of one peer in one item, one element per round."""
 
     wall: list = field(default_factory=list)  # seconds
     cpu: list = field(default_factory=list)  # milliseconds of client CPU per host
     memory: list = field(default_factory=list)  # MiB
-    wire: list = field(default_factory=list)  # MiB, both ways
+    wire: list = field(default_factory=list)  # MiB, both directions
 
     def add(self, cost, hosts):
         self.wall.append(cost.wall_seconds)
@@ -64,7 +64,7 @@ def median(series, what):
 
 
 def rows(all_series, versions):
-    """One row a peer; ratios are to the floor's medians."""
+    """One row per peer; ratios are relative to the floor's medians."""
     floor = all_series[FLOOR]
     return [
         {
@@ -78,7 +78,7 @@ def rows(all_series, versions):
 
 
 def run_peer(peer, fleet, width, remote, all_must_be_good=True):
-    """One run of a peer: its cost, and the hosts that it calls good."""
+    """One run of a peer: its cost, and the hosts that it reports as good."""
     results = fleet.work / "results"
     results.unlink(missing_ok=True)
     command, environment = peer.command(fleet, width, remote, results)
@@ -86,14 +86,14 @@ def run_peer(peer, fleet, width, remote, all_must_be_good=True):
     good = peer.good(results, cost.output)
     if all_must_be_good and len(good) != fleet.count:
         raise BenchError(
-            f"{peer.name} calls {len(good)} of {fleet.count} hosts good; its output is in {fleet.work}/measured.out, "
-            f"sshd's words in {fleet.log}")
+            f"{peer.name} reports {len(good)} of {fleet.count} hosts as good; its output is in {fleet.work}/measured.out, "
+            f"sshd's log in {fleet.log}")
     return cost, good
 
 
 def turns(contestants, number, close=2):
-    """Who runs in a round, in turn; the first `close`, whose ratio is near a goal, once more after each of the others, in either
-    order: who comes second meets what the first one left behind."""
+    """The order of a round. The first `close` contestants, whose ratio is near a goal, run once more after each of the others, in
+    alternating order, because the second one is affected by what the first one left behind."""
     close, first = contestants[:close], number % len(contestants)
     for peer in contestants[first:] + contestants[:first]:
         yield peer
@@ -103,8 +103,8 @@ def turns(contestants, number, close=2):
 
 
 def interleaved(contestants, fleet, width, remote, rounds, warm=None):
-    """Every contestant in every round, in an order that turns; name -> Series. Before that the first `warm` of them, or all, run once
-    without being counted."""
+    """Every contestant in every round, in a rotating order; returns name -> Series. Before that the first `warm` of them, or all,
+    run once without being counted."""
     found = {peer.name: Series() for peer in contestants}
     for peer in contestants[:warm]:
         run_peer(peer, fleet, width, remote)
@@ -117,12 +117,12 @@ def interleaved(contestants, fleet, width, remote, rounds, warm=None):
 
 
 def fan_out(bench):
-    """Item 1: `true` on every host, over connections that did not exist before."""
+    """Item 1: `true` on every host, over new connections."""
     sections = []
     for count in bench.fan_out_sizes:
         contestants = peers.fan_out_peers(bench.programs, pinned_too=not bench.quick)
         width, rounds = 32, bench.rounds if count < 1_000 and not bench.quick else max(1, bench.rounds // 2)
-        # The short form spares the others the run that does not count; they are slow, and no goal is near them.
+        # The short form skips the uncounted run of the other peers: they are slow, and no goal is near them.
         warm = 0 if count != bench.fan_out_sizes[0] else 2 if bench.quick else len(contestants)
         print(f"cold fan-out, {count} hosts", file=sys.stderr)
         with Fleet(bench.fleet_folder, count) as fleet:
@@ -189,9 +189,9 @@ HELLO = '{"id":1,"verb":"hello","body":{"protocols":[1],"ledger":"bench","takeOv
 
 
 def contact(bench):
-    """Item 4: one host, from the first packet to the agent's first line; of Ansible, the time of the whole process.
+    """Item 4: one host, from the first packet to the agent's first line; for Ansible, the time of the whole process.
 
-    The floor runs `true` in turns with it: what an SSH connection takes on this machine at this time.
+    The floor runs `true` in turns with it, as the cost of an SSH connection on this machine at that time.
     """
     floor, lockflight = peers.floor_and_lockflight(bench.programs)
     print("first contact", file=sys.stderr)
@@ -207,7 +207,7 @@ def contact(bench):
         for _ in range(bench.rounds):
             for peer, command, series in [(lockflight, remote, ours), (floor, "true", plain)] * 4:
                 cost, _ = run_peer(peer, fleet, 1, command)
-                # From the first packet on, as both say themselves: a program's own start is no contact.
+                # Measured from the first packet on, as both report it: the start of the program does not count.
                 cost.wall_seconds = int(cost.output.split()[2]) / 1_000
                 series.add(cost, 1)
             if version:
@@ -238,7 +238,7 @@ sleep 0.4
 
 
 class Killer(threading.Thread):
-    """Kills some sessions of a fleet's servers, each at a random moment of its life, until it is told to stop."""
+    """Kills some sessions of a fleet's servers, each at a random moment, until it is stopped."""
 
     SHARE = 0.3
     LONGEST_SECONDS = 0.8
@@ -268,7 +268,7 @@ class Killer(threading.Thread):
 
 
 def correctness(bench):
-    """Sessions are killed at random: hosts that a peer calls good although the command did not come to its end."""
+    """Sessions are killed at random: counts hosts that a peer reports as good although the command did not finish."""
     count, width = (60 if bench.quick else 200), 32
     contestants = peers.floor_and_lockflight(bench.programs) if bench.quick else peers.fan_out_peers(bench.programs)
     table = []
@@ -292,7 +292,7 @@ def correctness(bench):
                 "done": len(done), "wrong": len(good - done)})
     ours = next(row for row in table if row["peer"] == LOCKFLIGHT)
     if ours["killed"] == 0:
-        raise BenchError("no session of Lockflight's was killed, so that nothing was tried; run it again: bench/run.py correctness")
+        raise BenchError("no session of Lockflight was killed, so nothing was tested; run it again: bench/run.py correctness")
     return [{
         "title": f"Wrong successes: {count} hosts, {width} at a time, session processes of sshd killed at random",
         "text": "Called good: by the peer. Done: the command came to its end there, as the host's own file says.",

@@ -1,4 +1,4 @@
-"""Runs a program and says what it cost, with everything that it started.
+"""Runs a program and measures its cost, including everything that it started.
 
 As a program: measure.py RESULT OUTPUT COMMAND... writes the figures as JSON to RESULT and the program's output to OUTPUT.
 """
@@ -26,7 +26,7 @@ class Cost:
     wall_seconds: float
     cpu_seconds: float  # user and system, of the program and all that it started
     peak_mebibytes: float  # resident at a time, summed over them, sampled twenty times a second
-    wire_mebibytes: float  # sent over the loopback interface meanwhile, both ways, by whomever
+    wire_mebibytes: float  # sent over the loopback interface meanwhile, both directions, by any process
     output: str  # standard output and standard error
 
 
@@ -41,7 +41,7 @@ def measure(command, work, environment=None):
 
 
 def sent_bytes():
-    """What the loopback interface has carried since it came up."""
+    """The bytes that the loopback interface has sent since it came up."""
     with open("/sys/class/net/lo/statistics/tx_bytes") as file:
         return int(file.read())
 
@@ -69,7 +69,7 @@ def resident_bytes(process):
 
 
 class Watch(threading.Thread):
-    """Samples what the descendants of this process have resident."""
+    """Samples the resident memory of the descendants of this process."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -82,7 +82,7 @@ class Watch(threading.Thread):
 
 
 def end_orphans():
-    """Ends what the program left running in the background, such as the masters of ssh connections; their time counts."""
+    """Ends processes that the program left in the background, such as ssh control masters; their time counts."""
     for process in children(os.getpid()):
         try:
             os.kill(process, signal.SIGTERM)
@@ -103,7 +103,7 @@ def main():
         sent_before, begin = sent_bytes(), time.monotonic()
         program = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-            cwd=os.path.dirname(result))  # some leave logs where they are
+            cwd=os.path.dirname(result))  # some leave logs in their working directory
         watch.start()
         code = program.wait(LIMIT_SECONDS)
         wall = time.monotonic() - begin
@@ -112,7 +112,7 @@ def main():
     end_orphans()
     sent = sent_bytes() - sent_before
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # The kernel's own figure is for what was over before a sample; it includes this program's size at the fork.
+    # The kernel's figure is used if the program ended before a sample; it includes this program's size at the fork.
     peak = watch.peak_bytes or usage.ru_maxrss * 1_024
     figures = {
         "code": code, "wall_seconds": wall, "cpu_seconds": usage.ru_utime + usage.ru_stime,

@@ -1,4 +1,4 @@
-"""Who is measured: how each is installed, how it runs one command on every host, and what it says of each host."""
+"""The peers: how each is installed, how it runs one command on every host, and how its results are read."""
 import functools
 import json
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "bench" / ".work"
 VENV = WORK / "venv" / "bin"
 DEBIAN = ["pdsh", "clustershell", "pssh"]
-# The versions that the page of figures was made with, so that no new one changes what a regression is seen against.
+# The versions of the published figures, pinned so that a new version does not change the baseline for regressions.
 PYPI = {"parallel-ssh": "2.16.0.post1", "pyinfra": "3.10.0", "ansible-core": "2.19.14", "mitogen": "0.3.54"}
 
 
@@ -24,14 +24,14 @@ PYPI = {"parallel-ssh": "2.16.0.post1", "pyinfra": "3.10.0", "ansible-core": "2.
 class Peer:
     name: str
     version: str
-    # (fleet, width, remote command, results) -> the command line and what it adds to the environment; the addresses of the hosts
-    # that it calls good go to the file `results`, or are read from its output by `good`.
+    # (fleet, width, remote command, results) -> the command line and additions to the environment. The addresses of the good hosts
+    # are written to the file `results`, or `good` reads them from the output.
     command: Callable
     good: Callable
 
 
 def install():
-    """Brings the peers: PyPI's into bench/.work, Debian's as packages. What can not be had is left out; returns its names."""
+    """Installs the peers: those of PyPI into bench/.work, those of Debian as packages. Returns the names of those that are missing."""
     ensurepip = Path(sysconfig.get_path("stdlib"), "ensurepip")
     install_debian(DEBIAN + ([] if ensurepip.exists() else ["python3-venv"]))
     install_pypi()
@@ -44,7 +44,7 @@ def install_debian(packages):
     if not missing or os.getuid() != 0 or not shutil.which("apt-get"):
         return
     install = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *missing]
-    # Only what comes over the network has a deadline: apt may be killed there, but not while it installs.
+    # Only downloads have a deadline: apt may be killed while it downloads, but not while it installs.
     if attempt(["apt-get", "update", "-qq"], DOWNLOAD_SECONDS) and attempt([*install, "--download-only"], DOWNLOAD_SECONDS):
         attempt([*install, "--no-download"])
 
@@ -62,7 +62,7 @@ DOWNLOAD_SECONDS = 30
 
 
 def attempt(command, seconds=None):
-    """Whether a command ended well, in time."""
+    """Whether a command succeeded in time."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds,
@@ -83,7 +83,7 @@ def debian_version(package):
 
 @functools.cache
 def pypi_versions():
-    """The version of each package of PyPI's that is there; kept, because asking takes a second."""
+    """The version of each installed package of PyPI; cached, because asking takes a second."""
     if not (VENV / "pip").exists():
         return {}
     return {entry["name"]: entry["version"] for entry in json.loads(run([VENV / "pip", "list", "--format", "json"]))}
@@ -211,7 +211,7 @@ def floor_and_lockflight(programs):
 
 
 def fan_out_peers(programs, pinned_too=False):
-    """Everyone who runs a command on many hosts; `pinned_too` adds OpenSSH's clients with curve25519 as key exchange."""
+    """All peers that run a command on many hosts; `pinned_too` adds OpenSSH's clients with curve25519 as key exchange."""
     peers = floor_and_lockflight(programs)
     if version := pypi_version("parallel-ssh"):
         peers.append(Peer("parallel-ssh", version, parallel_ssh, lines))
@@ -230,7 +230,7 @@ def fan_out_peers(programs, pinned_too=False):
 @dataclass
 class Programs:
     floor: Path
-    fan_out: Path  # Lockflight's transport, run as the floor is
+    fan_out: Path  # Lockflight's transport, run like the floor
     scale: Path
     lockflight: Path
 
@@ -243,7 +243,7 @@ def build():
 
 
 def build_ours(product):
-    """A program of ours, as operators run it."""
+    """One of our programs, in its release build."""
     run(["make", "release", f"PRODUCT={product}"], cwd=ROOT)
     return ROOT / ".build" / "release" / product
 

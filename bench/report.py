@@ -20,7 +20,7 @@ def cell(figures, digits):
 
 
 def value_text(value):
-    """A figure in as many digits as say something."""
+    """A figure with its significant digits."""
     if isinstance(value, str):
         return value
     if isinstance(value, int):
@@ -83,7 +83,7 @@ def markdown(results):
 
 
 def summary(results):
-    """The end of what a person or a log sees: who was left out, each item's time, each goal."""
+    """The summary at the end of the output: peers that were left out, each item's time, each goal."""
     lines = [f"left out, because not installed: {package}" for package in results["leftOut"]]
     lines += [f"{seconds:6.1f} s  {name}" for name, seconds in results["seconds"].items()]
     for section in results["sections"]:

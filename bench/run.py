@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Measures Lockflight beside its peers, everything in one run.
+"""Measures Lockflight and its peers in one run.
 
 usage: bench/run.py [--quick] [--rounds N] [ITEM...] [--hosts N...]
 
-Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent; all unless given. Peers of PyPI come into bench/.work;
-those of Debian are installed as packages, by root (decision 24); who can not be had is named and left out. Prints what it found, each
-goal met or missed, and the time that each item took; when all was measured, writes it to bench/RESULTS.md, results.json and results.svg.
---quick is the short form, for every change: small numbers, goals of its own (bench/goals.py), within three minutes after its builds; it
-writes to bench/.work instead. Exit status 1 when a goal was missed.
+Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent; the default is all. Peers from PyPI are installed into
+bench/.work; those from Debian are installed as packages, by root (decision 24). Peers that can not be installed are listed and left
+out. Prints the figures, each goal met or missed, and the time of each item. If all items were measured, writes them to
+bench/RESULTS.md, results.json and results.svg. --quick is the short form for every change: small numbers, its own goals
+(bench/goals.py), within three minutes after the builds; it writes to bench/.work instead. The exit status is 1 if a goal was missed.
 """
 import argparse
 import datetime
@@ -26,12 +26,12 @@ from fleet import BenchError
 ITEMS = {**items.ALL, "upgrade": upgrade.upgrade, "engine": scale.engine, "ledger": scale.ledger, "agent": scale.agent,
          "json": scale.text}
 
-DESCRIPTORS = 16_384  # 1,000 connections, and what peers take for each of theirs
+DESCRIPTORS = 16_384  # 1,000 connections, and the descriptors that peers need for each
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small numbers and goals of their own, within three minutes")
+    parser.add_argument("--quick", action="store_true", help="small numbers with their own goals, within three minutes")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement; 5, or 3 with --quick")
     parser.add_argument("--hosts", type=int, nargs="+", help="sizes of the fan-out; 200 and 1000, or 25 with --quick")
     parser.add_argument("items", nargs="*", choices=[[], *ITEMS], metavar="ITEM", help=", ".join(ITEMS))

@@ -1,4 +1,4 @@
-"""Items 5 to 8: how engine and ledger grow with the fleet, what an agent takes of its host, and how fast JSON is read."""
+"""Items 5 to 8: how engine and ledger scale with the fleet, what an agent costs its host, and how fast JSON is read."""
 import gzip
 import http.server
 import json
@@ -20,7 +20,7 @@ from measure import measure
 
 
 def engine(bench):
-    """Item 5: whole runs through the engine alone, in turns, each in a process of its own."""
+    """Item 5: complete runs through only the engine, in turns, each in a separate process."""
     small, sizes = 1_000, [1_000, 10_000] if bench.quick else [1_000, 10_000, 100_000]
     program = bench.programs.scale
     found, cpu = {size: [] for size in sizes}, {size: [] for size in sizes}
@@ -113,7 +113,7 @@ def ledger(bench):
 
 
 def text(bench):
-    """Item 8: a recorded capture read and written beside Foundation, in turns within one process."""
+    """Item 8: a recorded capture, read and written by us and by Foundation, in turns within one process."""
     seconds = 3 if bench.quick else 6
     print("JSON", file=sys.stderr)
     found = [json.loads(run([bench.programs.scale, "json", seconds])) for _ in range(bench.rounds)]
@@ -175,7 +175,7 @@ class Agent:
         self.ask("hello", {"protocols": [1], "ledger": "bench", "takeOver": False}, "hello")
 
     def cpu_seconds(self):
-        """Of the agent and of the processes it has waited for, as the kernel counts them in hundredths."""
+        """CPU time of the agent and of the processes that it has waited for, in the kernel's hundredths of a second."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""Every goal can be missed, and the short bench's are missed by a Lockflight that is twice as bad as it was when they were set.
+"""Every goal can be missed, and those of the short bench are missed by a Lockflight that is twice as bad as when they were set.
 
 Run by `make bench-quick`, or: python3 -m unittest discover bench
 """

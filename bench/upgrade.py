@@ -1,8 +1,8 @@
-"""Item 2: the same upgrade of the same hosts, by a Lockflight run and by an Ansible playbook.
+"""Item 2: the same upgrade of the same hosts, with a Lockflight run and with an Ansible playbook.
 
 On each host: services and readiness, materialization, the guardrail, the redeploy, services and readiness, materialization, the
-representative path; in batches of 1, 25 % and all, 25 hosts in flight, stopped at the first failure. The scripts do next to nothing, so
-that what is measured is the tools; their own CPU is measured apart.
+representative path; in batches of 1, 25 % and all, 25 hosts in flight, stopped at the first failure. The scripts do almost nothing, so
+that the tools are measured; the CPU of the scripts is measured separately.
 """
 import json
 import os
@@ -85,7 +85,7 @@ def prepare(fleet, version):
 
 
 def expect(fleet, version):
-    """Every host is where the tool says it is."""
+    """Checks that every host has the version that the tool reported."""
     for address in fleet.addresses:
         found = json.loads((fleet.home_of(address) / "stack" / "version").read_text())["version"]
         if found != version:
@@ -93,7 +93,7 @@ def expect(fleet, version):
 
 
 def scripts_milliseconds(fleet):
-    """CPU of the scripts themselves per host."""
+    """CPU of the scripts per host."""
     stack = fleet.home_of(fleet.addresses[0]) / "stack"
     times = 20
     loop = "; ".join(f"sh ./{name}.sh 1.0.0 >/dev/null" for name in ORDER)
@@ -117,7 +117,7 @@ class LockflightRun:
                 '{core: {baseURL: "http://127.0.0.1:1"}}}\n' for number, address in enumerate(fleet.addresses)))
         self.call("inventory", "import", inventory)
         self.call("inventory", "trust", "--known-hosts", fleet.known_hosts)
-        self.call("inventory", "check")  # brings the agents
+        self.call("inventory", "check")  # uploads the agents
 
     def call(self, *words):
         return run([self.program, *words], env={**os.environ, **self.environment})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job as a story: a fleet of eight upgraded layer by layer, a second upgrade stopped at its first failed
-# boundary, one host rolled back and proved. Everything lives in one temporary folder and is gone at the end.
+# A demo of the main workflow: eight hosts are upgraded layer by layer, a second upgrade stops at its first failed
+# boundary, one host is rolled back and verified. Everything is in one temporary folder, which is removed at the end.
 #
 # usage: scripts/demo.sh LOCKFLIGHT
 set -euo pipefail
@@ -57,14 +57,14 @@ for layer in data core edge; do run 0 plan approve lab-1.6.0 --as "$layer-owner"
 run 0 lab break core-2 service-unhealthy --to 1.6.0 --folder "$lab"
 run 10 rollout start lab-1.6.0 --watch
 
-say "Held there. What changed on core-2, and proof that edge was never touched"
+say "Held. What changed on core-2, and proof that edge was never touched"
 run 0 evidence diff --host core-2
 run 0 lab status --folder "$lab"
 
-say "core-2 goes back, and is compared with what it was before"
+say "core-2 is rolled back and compared with its state before"
 run 11 rollback --host core-2 --reason 'its store can not be repaired in place'
 
-say "The fleet is mixed, and says so; the record proves itself"
+say "The status shows a mixed fleet; the record is verified"
 run 0 status
 run 0 ledger verify
 say "Done"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the pages for developers from the comments in the code, in .build/docs. Fails on a warning.
+# Builds the developer documentation from the comments in the code, in .build/docs. Fails on a warning.
 #
 # usage: scripts/docs.sh
 set -euo pipefail
@@ -13,7 +13,7 @@ graphs=$(mktemp -d)
 trap 'rm -rf "$graphs"' EXIT
 for module in $modules; do cp "$found/$module"*.symbols.json "$graphs"; done
 python3 - "$graphs" <<'END'
-"""Fails where a type has no comment that says what it is."""
+"""Fails if a type has no doc comment."""
 import json, pathlib, sys
 
 kinds = {"swift.struct", "swift.enum", "swift.class", "swift.protocol", "swift.actor"}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Fuzzes every place where bytes of others come in, with libFuzzer and AddressSanitizer: frames of hosts, plan files,
-# inventory files, answers of surfaces, texts on their way to a terminal, pages and command lines, exported evidence. Tests/Fuzz says what must hold
-# of each.
+# Fuzzes every place that reads untrusted bytes, with libFuzzer and AddressSanitizer: frames of hosts, plan files,
+# inventory files, answers of surfaces, texts for a terminal, pages and command lines, exported evidence. Tests/Fuzz
+# has the properties of each.
 #
 # usage: scripts/fuzz.sh SECONDS [ENTRY...]
 #
-# SECONDS are shared out evenly among the entries. Seeds, and inputs that once found something, are in
-# Tests/Fuzz/corpus; what a run learns stays in .build-fuzz/corpus. Fails on a finding, and says how to replay it.
+# SECONDS are divided evenly among the entries. Seeds, and inputs of earlier findings, are in Tests/Fuzz/corpus; new
+# inputs of a run stay in .build-fuzz/corpus. Fails on a finding, and prints how to replay it.
 set -euo pipefail
 
 input_timeout_seconds=10
@@ -23,7 +23,7 @@ entries=("$@")
 if [ $# -eq 0 ]; then entries=(frames plan inventory terminal answers pages bundles); fi
 cd "$(dirname "$0")/.."
 
-# lld, because gold breaks on the sanitizer's debug information.
+# Uses lld, because gold fails on the sanitizer's debug information.
 build=(swift build --configuration release --product lockflight-fuzz --scratch-path .build-fuzz
     -Xswiftc -sanitize=fuzzer,address -Xswiftc -use-ld=lld -Xcc -fsanitize=fuzzer-no-link,address)
 LOCKFLIGHT_FUZZ=1 "${build[@]}"

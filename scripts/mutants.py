@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Proves that the simulation sees: each known way to break a promise must be caught within a stated number of seeds.
+"""Tests the simulation: each known way to break a promise must be caught within a given number of seeds.
 
 usage: mutants.py FOLDER [--only NAME]...
 
-Puts every mutant of MUTANTS into copies of the targets concerned, in FOLDER, each behind its own switch; builds the simulator
-once with those in their targets' place, in the build folder of everything else that is optimised, as nothing but these
-targets and what imports them has to be compiled for it; and lives seeds with one mutant after the other switched on. Exit 1
-when one survives, 70 when the sources have moved away from under a mutant.
+Puts every mutant of MUTANTS into copies of its targets, in FOLDER, each behind its own switch. Builds the simulator once with
+these copies in place of the targets, in the build folder of the other optimised products, so that only these targets and their
+importers are compiled. Then runs seeds with one mutant after the other switched on. Exits with 1 if one survives, and with 70 if
+the source text of a mutant has changed.
 """
 import concurrent.futures
 import os
@@ -17,7 +17,7 @@ import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
-# name, seeds within which it must be caught, file, the text as it is, the text with the mutant; $ON is true while it is
+# name, seeds within which it must be caught, file, the original text, the text with the mutant; $ON is true while it is
 # switched on.
 MUTANTS = [
     ("a boundary stays open after a failure", 100, "Sources/RolloutEngine/RolloutState+Failures.swift",
@@ -87,12 +87,12 @@ let activeMutant = getenv("LOCKFLIGHT_MUTANT").flatMap { Int(String(cString: $0)
 
 
 def targets():
-    """The folders of the targets that have mutants: what comes before the file's own place in them."""
+    """The folders of the targets that have mutants."""
     return sorted({str(pathlib.Path(*pathlib.Path(file).parts[:2])) for _, _, file, _, _ in MUTANTS})
 
 
 def mutate(copy):
-    """Writes the targets with their mutants; a file that stays as it was keeps its time, so that it is not compiled again."""
+    """Writes the targets with their mutants. An unchanged file keeps its time, so that it is not compiled again."""
     texts = {}
     for target in targets():
         for path in (REPOSITORY / target).rglob("*.swift"):
@@ -114,16 +114,16 @@ def mutate(copy):
 
 
 def build(copy):
-    """The simulator with the mutants in it, out of the way of the next build of the real one."""
+    """The simulator with the mutants, copied so that the next build of the real one does not replace it."""
     environment = {**os.environ, "LOCKFLIGHT_MUTANTS": f"{copy.name}:{','.join(targets())}"}
-    flags = os.environ.get("SWIFT_RELEASE_FLAGS") or sys.exit("run this by `make mutants`, which knows how to build")
+    flags = os.environ.get("SWIFT_RELEASE_FLAGS") or sys.exit("run this with `make mutants`, which sets the build flags")
     command = ["swift", "build", *flags.split(), "--product", "lockflight-simulate"]
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
     return shutil.copy2(REPOSITORY / ".build" / "release" / "lockflight-simulate", copy / "lockflight-simulate")
 
 
 def caught(simulator, number, seeds):
-    """What the first seed says that notices a mutant; None when none does."""
+    """The output of the first seed that catches a mutant; None if none does."""
     run = subprocess.run(
         [simulator, "--seeds", str(seeds), "--no-shrink"], env={**os.environ, "LOCKFLIGHT_MUTANT": str(number)},
         capture_output=True, text=True)
@@ -139,7 +139,7 @@ def main():
     only = [sys.argv[i + 1] for i, word in enumerate(sys.argv) if word == "--only"]
     chosen = [(number, name, seeds) for number, (name, seeds, *_) in enumerate(MUTANTS) if not only or name in only]
     if not chosen:
-        sys.exit(f"there is no mutant of the name {', '.join(only)}")
+        sys.exit(f"there is no mutant with the name {', '.join(only)}")
     mutate(copy)
     simulator = build(copy)
     survivors = 0

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Everything that takes long, in one command with one summary: 100,000 seeds, all mutants, both sanitizers, every fuzzer, every reader of what is shown,
-# the end-to-end tests on a busy machine, rollouts in a row, the whole bench. Before a release it has to pass.
+# All long tests in one command with one summary: 100,000 seeds, all mutants, both sanitizers, every fuzzer, every
+# reader of the output, the end-to-end tests on a busy machine, rollouts in a row, the whole bench. It must pass before
+# a release.
 #
 # usage: scripts/nightly.sh      (most of a night on two cores; a phase that fails does not keep the others from running)
 set -euo pipefail

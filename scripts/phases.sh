@@ -1,12 +1,12 @@
-# The phases of a long run, each with its time and its share of a budget. Sourced by .ci/run and scripts/nightly.sh; standing
-# in the root of the repository, set -euo pipefail.
+# The phases of a long run, each with its time and its share of a budget. Sourced by .ci/run and scripts/nightly.sh in
+# the root of the repository, with set -euo pipefail.
 
 phases_failed=0
 phases_summary=()
 phases_output=$(mktemp)
 trap 'rm -f "$phases_output"' EXIT
 
-# Runs a command as a phase, with the minutes that it may take on two quiet cores; a phase that takes twice as long is warned of.
+# Runs a command as a phase, with the minutes that it may take on two idle cores; warns if it takes more than twice as long.
 phase() { # NAME MINUTES COMMAND...
     local name=$1 budget=$(($2 * 60)) started=$SECONDS status=0 seconds verdict
     shift 2
@@ -18,7 +18,7 @@ phase() { # NAME MINUTES COMMAND...
     if [ "$status" -ne 0 ]; then
         verdict="$verdict  FAILED"
         phases_failed=1
-        # Repeated here, because whoever reads the end of a long log would look for it above.
+        # Repeated here, so that it is at the end of a long log.
         grep -a '✘' "$phases_output" | cut -c 1-400 | tail -n 40 || true
     elif [ "$seconds" -gt $((2 * budget)) ]; then
         verdict="$verdict  WARNING: more than twice its share"
@@ -27,7 +27,7 @@ phase() { # NAME MINUTES COMMAND...
     echo "== $verdict"
 }
 
-# Prints every phase, and ends with 1 when one failed.
+# Prints every phase, and exits with 1 if one failed.
 end_of_phases() {
     local budget
     budget=$(printf '%s\n' "${phases_summary[@]}" | awk '{ sum += $5 } END { print sum }')

@@ -3,10 +3,9 @@
 #
 # usage: scripts/sanitize.sh [thread|address ...]
 #
-# Each has a build folder of its own, .build-thread and .build-address. Left out: EndToEndTests, whose commands hold real
-# stacks to deadlines of seconds and run the same code as the suites here; SSHTransportTests run alone, for the same
-# reason as in `make test`. Leaks are not looked for: an agent ends without tearing its thread pool down; `make soak`
-# looks at what grows.
+# Each has its own build folder, .build-thread and .build-address. Left out: EndToEndTests, which have deadlines of
+# seconds and run the same code as the suites here. SSHTransportTests run alone, for the same reason as in `make test`.
+# Leak detection is off, because an agent exits without tearing down its thread pool; `make soak` checks for growth.
 set -euo pipefail
 
 suppressions=Tests/Sanitizers/thread.suppressions
@@ -15,7 +14,7 @@ cd "$(dirname "$0")/.."
 sanitizers=("$@")
 if [ $# -eq 0 ]; then sanitizers=(thread address); fi
 
-# A report in a child process ends it with an exit code of its own; the report itself is looked for in the log as well.
+# A report in a child process ends it with a special exit code; the log is also searched for the report.
 export TSAN_OPTIONS="suppressions=$PWD/$suppressions exitcode=66"
 export ASAN_OPTIONS="detect_leaks=0 exitcode=66"
 

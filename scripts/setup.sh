@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Makes sure that this machine has what Lockflight's build, tests, lab and bench need.
+# Checks that this machine has everything that Lockflight's build, tests, lab and bench need.
 #
 # usage: scripts/setup.sh
 #
-# As root on a machine with apt it installs what is missing. As anyone else it changes nothing: it names what an
-# administrator should install and exits with 1. Prints one line when everything is there.
+# As root on a machine with apt it installs what is missing. As another user it changes nothing: it lists what an
+# administrator should install and exits with 1. Prints one line if nothing is missing.
 set -euo pipefail
 
 swift_minimum=6.2
 apt_attempts=3
-# Each line: a command, or a file (wildcards allowed), and the Debian package that brings it.
+# Each line: a command, or a file (wildcards allowed), and the Debian package that provides it.
 needs='
 /usr/include/libssh2.h        libssh2-1-dev
 /usr/include/sqlite3.h        libsqlite3-dev
@@ -37,7 +37,7 @@ die() {
     exit 1
 }
 
-# Prints the packages whose command or file is not there, each once.
+# Prints the packages whose command or file is missing, each once.
 missing_packages() {
     local witness package
     while read -r witness package; do
@@ -52,7 +52,7 @@ missing_packages() {
 
 install() { # PACKAGES
     command -v apt-get >/dev/null ||
-        die "this machine has no apt-get; install these Debian packages, or what your system calls them: $1"
+        die "this machine has no apt-get; install these Debian packages, or their equivalents: $1"
     [ "$(id -u)" = 0 ] || die "packages are missing; ask an administrator to run: apt-get install $1"
     echo "setup: installing $1" >&2
     local attempt log

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Gives every way out of the program hostile texts, and reads what it writes with the real reader at the other end.
+"""Sends hostile texts to every output of the program, and reads what it writes with the real reader of that format.
 
 usage: scripts/sinks.py PROGRAM SECONDS [SEED]
 
-PROGRAM is the built lockflight-sinks. SECONDS are for all readers together, and for what they are given: html5lib for HTML, cmark-gfm for Markdown (tables,
-lists, headings, code), bash for words of a shell, Python for JSON, pyte for a terminal, and Chromium once at the end for a whole
-page, where it is installed. Each has to read the text that was meant, and nothing but text. Fails with the text that was not.
+PROGRAM is the built lockflight-sinks. SECONDS are for all readers together: html5lib for HTML, cmark-gfm for Markdown (tables,
+lists, headings, code), bash for shell words, Python for JSON, pyte for a terminal, and, if it is installed, Chromium once at the
+end for a whole page. Each must read exactly the intended text, and only text. Fails with the first text that is read differently.
 """
 import json
 import os
@@ -46,7 +46,7 @@ FRAGMENTS = (
 
 
 class Misread(Exception):
-    """A reader that read something else, and what it was given."""
+    """A reader read something else than the intended text."""
 
 
 def texts(chance):

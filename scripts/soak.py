@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Many lab rollouts in a row with random faults, each recovered and brought to its end; then: does anything leak?
+"""Runs many lab rollouts in a row with random faults, recovers and finishes each, and checks for leaks.
 
 usage: scripts/soak.py LOCKFLIGHT ROLLOUTS SEED
 
-One lab of three real sshd hosts, one ledger. Each rollout goes from 1.4.0 to 1.5.0, meets the fault that the seed gives it
-(a broken host, a lost sshd, a coordinator killed with SIGKILL), is recovered, goes back to 1.4.0 as a whole and is
-finalized. After each one the machine is looked at: processes, connections, temporary files, descriptors and memory.
-Prints the figures, and exits 1 when something was left behind or has grown.
+One lab of three real sshd hosts, one ledger. Each rollout goes from 1.4.0 to 1.5.0, gets a fault from the seed (a broken
+host, a lost sshd, a coordinator killed with SIGKILL), is recovered, is rolled back completely to 1.4.0 and is finalized.
+After each one the script checks processes, connections, temporary files, descriptors and memory. It prints the figures,
+and exits with 1 if something was left behind or has grown.
 """
 
 import os
@@ -23,13 +23,13 @@ import time
 
 NETWORK = "127.78.9"
 SSH_PORT = 2222
-# How long the processes of a finished rollout may take to end.
+# How long the processes of a finished rollout may take to exit.
 SETTLE_SECONDS = 20
 COMMAND_SECONDS = 180
-# A killed coordinator lives at most this long: until somewhere in the rollout, or after its end.
+# A coordinator is killed within this time: during the rollout, or after its end.
 KILL_WITHIN_SECONDS = 12
-# What the last quarter may take more than the first: noise of allocators and of a database's cache, not one rollout's worth
-# for every rollout.
+# How much more memory the last quarter may use than the first: noise of allocators and database caches, but no growth with
+# every rollout.
 COORDINATOR_GROWTH_MEBIBYTES = 16
 LAB_GROWTH_MEBIBYTES = 16
 
@@ -61,7 +61,7 @@ class Soak:
                                 stdout=self.log, stderr=self.log)
 
     def reap(self, process):
-        """Waits for a command and takes its peak memory into account."""
+        """Waits for a command and records its peak memory."""
         deadline = time.monotonic() + COMMAND_SECONDS
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -106,7 +106,7 @@ class Soak:
     # One rollout
 
     def rollout(self):
-        """Starts a rollout, lets its fault bite, recovers it, and brings it to its end. Returns the fault."""
+        """Starts a rollout with a fault, recovers it, and finishes it. Returns the fault."""
         fault = self.chance.choice(["none", "killed", "killed", *BREAKING])
         host = self.chance.choice(self.hosts)
         if fault == "killed":
@@ -122,10 +122,10 @@ class Soak:
     def start_and_kill(self):
         process = self.spawn(["rollout", "start", "lab-1.5.0"])
         time.sleep(self.chance.uniform(0.2, KILL_WITHIN_SECONDS))
-        # Not Popen.kill(), which would first reap, unmeasured, a process that has ended by itself.
+        # Not Popen.kill(), which would reap a process that has already exited, without measuring it.
         os.kill(process.pid, signal.SIGKILL)
         self.reap(process)
-        # Killed before it had a run, it left nothing to resume.
+        # If it was killed before it had a run, there is nothing to resume.
         if self.run("rollout", "resume") == REFUSED:
             self.run("rollout", "start", "lab-1.5.0")
         self.expect([VERIFIED], "rollout", "resume")
@@ -136,7 +136,7 @@ class Soak:
         self.expect([VERIFIED], "lab", "mend", host, "--folder", self.lab)
         if code not in [HELD, REFUSED, UNREACHABLE]:
             self.fail(f"{fault} on {host}: exit code {code}, expected a hold")
-        # Narrowest first, as the hold prints them; what does not fit the fault is refused and changes nothing.
+        # Narrowest first, in the order of the hold; a recovery that does not match the fault is refused and changes nothing.
         for recovery in [["recover", "recheck", host], ["rollback", "--host", host, "--reason", "soak"],
                          ["recover", "recheck", host]]:
             self.run(*recovery)
@@ -144,10 +144,10 @@ class Soak:
                 return
         self.fail(f"{fault} on {host} was not recovered")
 
-    # What is there
+    # Measurements
 
     def processes(self):
-        """The processes that name our folder in their arguments or environment, ourselves left out."""
+        """The processes, except this one, that have our folder in their arguments or environment."""
         found = []
         for place in pathlib.Path("/proc").glob("[0-9]*"):
             try:
@@ -155,11 +155,11 @@ class Soak:
                 if self.folder.encode() in words and int(place.name) != os.getpid():
                     found.append(int(place.name))
             except OSError:
-                pass  # It ended while we looked, or is not ours to read.
+                pass  # It has exited meanwhile, or we may not read it.
         return found
 
     def connections(self):
-        """Connections to the hosts' sshd that somebody still holds."""
+        """Open connections to the hosts' sshd."""
         address = "".join(f"{int(part):02X}" for part in reversed(NETWORK.split(".")))
         held = 0
         for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -191,7 +191,7 @@ class Soak:
         self.peak_mebibytes = 0
 
     def verdicts(self):
-        """Prints first against last quarter, and returns what has grown."""
+        """Prints the first and the last quarter, and returns what has grown."""
         quarter = max(1, len(self.figures) // 4)
         allowed = {"coordinator's peak MiB": COORDINATOR_GROWTH_MEBIBYTES, "lab's descriptors": 0,
                    "lab's MiB": LAB_GROWTH_MEBIBYTES, "temporary files": 0}

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Runs the tests that are built, and says at the end what took longest.
+"""Runs the built tests, and prints at the end which ones took longest.
 
 usage: scripts/test.py [--quick | --filter REGEX | --loaded TIMES]
 
-First everything in memory or on files of its own, in two processes side by side, as those that block their threads would
-keep the others waiting; then the transport, which holds a real sshd to deadlines, so that nothing else may take the
-processors from it; then the end-to-end tests, several labs at once. --quick runs what is in memory, 200 seeds of the
-simulation and one story in a lab. --filter takes what `swift test --filter` takes. --loaded runs the end-to-end tests so
-many times in a row, beside a busy loop for each core. Exit status 1 when a test failed.
+First come all tests in memory or with their own files, in two parallel processes, because tests that block their threads would
+delay the others. Then the transport tests, alone, because they have deadlines with a real sshd. Then the end-to-end tests, in
+several labs at once. --quick runs the tests in memory, 200 seeds of the simulation and one scenario in a lab. --filter takes the
+argument of `swift test --filter`. --loaded runs the end-to-end tests TIMES times in a row, with a busy loop on each core. The
+exit status is 1 if a test failed.
 """
 import argparse
 import collections
@@ -28,14 +28,14 @@ STORY = ["--filter", "EndToEndTests.RolloutTests/aFailedHostIsRolledBackWithProo
 END_TO_END = ["--filter", "EndToEndTests"]
 QUICK_SEEDS = 200
 SLOWEST = 10
-# The runner's colours, which it writes into a pipe too.
+# The runner's colours, which it also writes into a pipe.
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
-# As a lab's fixture prints it: how long it was held, and by whom; waiting for a free place does not count.
+# Printed by a lab's fixture: how long a test held it; waiting for a free lab does not count.
 HELD = re.compile(r"^lab: ([0-9.]+) s held, [0-9.]+ s waited, (new|as found): (.*)$", re.MULTILINE)
 
 
 class Part:
-    """One process with some of the tests, and how long each of them took."""
+    """One process with a part of the tests, and how long each of them took."""
 
     def __init__(self, name, selection):
         self.name, self.selection = name, selection
@@ -63,7 +63,7 @@ class Part:
 
 
 def run_together(parts, products):
-    """Runs parts side by side, to the end of each."""
+    """Runs parts in parallel, and waits for all of them."""
     print(f"== tests: {', '.join(part.name for part in parts)}", flush=True)
     threads = [threading.Thread(target=part.run, args=(products,)) for part in parts]
     for thread in threads:
@@ -73,8 +73,8 @@ def run_together(parts, products):
 
 
 def outcomes(events, held):
-    """Seconds and name of each test that ran, of one that had labs the longest that it held one; and the names of those that
-    failed."""
+    """Seconds and name of each test that ran (for a test with labs, the longest time that it held one), and the names of failed
+    tests."""
     names, started, times, failed = {}, {}, [], set()
     for line in events:
         record = json.loads(line)
@@ -93,14 +93,14 @@ def outcomes(events, held):
 
 
 def short(test):
-    """A test's id without its place in a file."""
+    """A test's id without its source location."""
     return re.sub(r"/[^/]*$", "", test)
 
 
 def simulate(products):
     print(f"== simulation: {QUICK_SEEDS} seeds", flush=True)
     command = [f"{products}/lockflight-simulate", "--seeds", str(QUICK_SEEDS), "--jobs", str(os.cpu_count())]
-    # 2: nothing was violated, and so few seeds do not meet every situation.
+    # 2: no violation, but so few seeds do not reach every situation.
     return subprocess.run(command, cwd=REPOSITORY).returncode in (0, 2)
 
 

@@ -85,7 +85,7 @@ struct LogTests {
                     try LogWriter.file(folder + "/" + name, besides: folder + "/ledger.sqlite")
                 }
                 #expect(error?.status == .refused)
-                #expect(error?.consequence == "Nothing was begun.")
+                #expect(error?.consequence == "Nothing was started.")
             }
             #expect(try String(contentsOfFile: shared, encoding: .utf8) == "theirs")
         }
@@ -106,7 +106,7 @@ struct LogTests {
             writer.write("after")
             writer.flush()
             let lines = seen.withLock { $0 }
-            #expect(lines.contains("7 lines missing here, which came faster than they could be written"))
+            #expect(lines.contains("7 lines dropped here: they came faster than they could be written"))
             #expect(lines.count == LogWriter.waitingLimit + 2 && lines.last == "after")
         }
     }

@@ -118,7 +118,7 @@ struct OverviewTests {
             ).lines()
         }
         let (counts, rows) = (try await lines(1), try await lines(2))
-        let more: TerminalText = "     1 more; each is listed by"
+        let more: TerminalText = "     1 more; list each with"
         #expect(counts.contains("   !        1 failed") && counts.contains("   .        1 waiting"))
         #expect(counts.contains(more) && !rows.contains(more))
         #expect(counts.contains("       lockflight status r-abc123 --all"))

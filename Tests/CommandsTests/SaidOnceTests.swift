@@ -5,8 +5,8 @@ struct SaidOnceTests {
     @Test func identicalTextOfSeveralHostsIsPrintedOnce() {
         var said = SaidOnce()
         #expect(said.words("core-1 has no agent", of: "core-1") == "core-1 has no agent")
-        #expect(said.words("core-2 has no agent", of: "core-2") == "as core-1")
-        #expect(said.words("core-3 has no agent", of: "core-3/core") == "as core-1")
+        #expect(said.words("core-2 has no agent", of: "core-2") == "same as core-1")
+        #expect(said.words("core-3 has no agent", of: "core-3/core") == "same as core-1")
         #expect(said.words("core-3 has no disk", of: "core-3") == "core-3 has no disk")
     }
 

@@ -94,7 +94,8 @@ struct StatusViewTests {
         guard rows >= 9 else { return }
         let text = lines.joined(separator: "\n")
         #expect(text.contains("0/50  10 not verified, 40 waiting") && text.contains("held at preflight"), "\(text)")
-        #expect(rows < 14 || text.contains("more have failed or are under way") || text.contains("core-50"), "\(text)")
+        #expect(
+            rows < 14 || text.contains("more have failed or are in progress") || text.contains("core-50"), "\(text)")
         #expect(rows < 59 || (5...50).filter { $0 % 5 == 0 }.allSatisfy { text.contains("core-\($0) ") }, "\(text)")
         #expect(view.lines(within: 500) == view.lines())
     }
@@ -123,9 +124,9 @@ struct StatusViewTests {
             report: report, now: .init(clamping: 0), width: 120, style: .plain, commandLines: CommandLines()
         ).lines().map(\.written).joined(separator: "\n")
         #expect(text.contains("  printed    migrating\n             FATAL: \\u{1b}[2J42\n"), "\(text)")
-        #expect(text.contains("490 more, listed by: lockflight recover show r-abc123"), "\(text)")
+        #expect(text.contains("490 more; list them with: lockflight recover show r-abc123"), "\(text)")
         #expect(text.contains("core-10: ") && !text.contains("core-11: "))
-        #expect(text.contains("core-2: host-unreachable: as core-1"), "\(text)")
+        #expect(text.contains("core-2: host-unreachable: same as core-1"), "\(text)")
     }
 
     /// A missing answer is shown only for watched placements; a run without a driver shows that instead.
@@ -148,8 +149,8 @@ struct StatusViewTests {
         #expect(text(at: limit + 2).contains("core-1                         no answer for \(limit + 1) s"))
         let undriven = text(at: limit + 64, undriven: Int64(limit) * 1_000)
         #expect(!undriven.contains("no answer"), "\(undriven)")
-        #expect(undriven.contains("ago; go on with\n  lockflight rollout resume r-abc123"), "\(undriven)")
-        #expect(undriven.contains("not driven since 1970-01-01T00:0"))
+        #expect(undriven.contains("ago; continue with\n  lockflight rollout resume r-abc123"), "\(undriven)")
+        #expect(undriven.contains("no driver since 1970-01-01T00:0"))
         #expect(text(at: 70).contains("intended, age") && !text(at: 70, width: 80).contains("age"))
     }
 

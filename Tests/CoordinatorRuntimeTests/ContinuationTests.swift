@@ -26,6 +26,6 @@ struct ContinuationTests {
             try RunDriver.previousBuild(of: "r-1", events, continuedBy: own)
         }
         #expect(error == .protocolNotSupported("r-1", drivenBy: newer, build: own))
-        #expect(error?.description.contains("go on with 5.0.0") == true)
+        #expect(error?.description.contains("continue with 5.0.0") == true)
     }
 }

@@ -76,9 +76,9 @@ struct HostileAgentTests {
         ("an endless line", "tooLong", { _, _ in [UInt8](repeating: 0x61, count: 65_536) }),
         ("noise", "broke the protocol", { _, turn in [0xff, 0x00, 0x1b, UInt8(turn & 0x7f), 0x0a] }),
         ("deep JSON", "tooDeep", { _, _ in [UInt8](repeating: 0x5b, count: 1_000) + [0x0a] }),
-        ("a surface twice", "more than was asked for", { re, _ in line(re, surface("a", bytes: 1)) }),
-        ("a surface nobody asked for", "more than was asked for", { re, _ in line(re, surface("b", bytes: 1)) }),
-        ("a surface past its limit", "more than was asked for", { re, _ in line(re, surface("a", bytes: 400_000)) }),
+        ("a surface twice", "more than was requested", { re, _ in line(re, surface("a", bytes: 1)) }),
+        ("a surface nobody asked for", "more than was requested", { re, _ in line(re, surface("b", bytes: 1)) }),
+        ("a surface past its limit", "more than was requested", { re, _ in line(re, surface("a", bytes: 400_000)) }),
     ]
 
     /// Numbers that no event may contain, and the fields in which a host could send them.

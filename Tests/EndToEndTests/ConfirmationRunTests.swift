@@ -59,7 +59,7 @@ struct ConfirmationRunTests {
             #expect(outcome.code == FleetFixture.Exit.detached.rawValue)
             #expect(
                 outcome.errors.contains(
-                    "core-1 rolls back by itself unless it is confirmed within 600 s of the end of"),
+                    "core-1 rolls back automatically unless it is confirmed within 600 s of the end of"),
                 "\(outcome.errors)")
             for host in fleet.lab.hosts { try Data().write(to: URL(fileURLWithPath: host.root + "/go")) }
             try await fleet.expect(.verified, "rollout", "resume")

@@ -19,7 +19,7 @@ struct CopiedLedgerTests {
             #expect(stopped.code == FleetFixture.Exit.held.rawValue)
             let shown = try await fleet.run(["status", "--ledger", copy])
             #expect(shown.output.contains("ledger-copied"))
-            #expect(shown.output.contains("a lease that this ledger did not give out"), "\(shown.output)")
+            #expect(shown.output.contains("a lease that this ledger did not issue"), "\(shown.output)")
             for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }
 
             // An owner may decide that the copy is the valid ledger from now on.

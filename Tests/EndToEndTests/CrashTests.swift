@@ -93,7 +93,7 @@ struct CrashTests {
             else { throw CancellationError() }
             #expect(line.hasPrefix("lockflight rollout resume"))
             #expect(try await fleet.status().value(at: "/notDrivenSinceMilliseconds") != nil)
-            #expect(try await fleet.run(["status"]).output.contains("not driven since 20"))
+            #expect(try await fleet.run(["status"]).output.contains("no driver since 20"))
             let resumed = try await fleet.runVerbatim(line)
             #expect(resumed.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(resumed.output)\(resumed.errors)")
             #expect(try await fleet.status().value(at: "/notDrivenSinceMilliseconds") == nil)
@@ -152,7 +152,7 @@ struct CrashTests {
             #expect(outcome.errors.contains("did not end within 2 s"), "\(outcome)")
             try Data().write(to: URL(filePath: free))
             #expect(try await holder.terminationStatus.isSuccess)
-            #expect(try await fleet.expect(.verified, "lease", "show").output.contains("nobody drives it"))
+            #expect(try await fleet.expect(.verified, "lease", "show").output.contains("no driver;"))
             let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix("next: ") })
             let resumed = try await fleet.runVerbatim(String(line.dropFirst("next: ".count)))
             #expect(resumed.code == FleetFixture.Exit.verified.rawValue, "\(resumed.output)\(resumed.errors)")
@@ -193,9 +193,9 @@ struct CrashTests {
                 kill(process, SIGCONT)
             }
             #expect(outcome.code == FleetFixture.Exit.verified.rawValue, "\(outcome)")
-            #expect(outcome.output.contains("nobody looked at anything for "), "\(outcome)")
+            #expect(outcome.output.contains("nothing was watched for "), "\(outcome)")
             let events = try await fleet.expect(.verified, "events").output.split(separator: "\n").map(String.init)
-            let interrupted = try #require(events.firstIndex { $0.contains("nobody looked at anything for ") })
+            let interrupted = try #require(events.firstIndex { $0.contains("nothing was watched for ") })
             let soaked = try #require(events.firstIndex { $0.contains("core-1/core stayed healthy for its soak") })
             #expect(interrupted < soaked)
             for host in fleet.lab.hosts { #expect(try CrashTests.redeploys(fleet, host.name) == 1) }

@@ -34,7 +34,7 @@ struct DeliveryTests {
             let words = check.output.replacing(/\s+/, with: " ")
             #expect(
                 words.contains(
-                    "core-1 can take no part: there is no lockflight-agent build for its architecture riscv64"),
+                    "core-1 can not be used: there is no lockflight-agent build for its architecture riscv64"),
                 "\(check.output)")
             #expect(words.contains("make agent"), "\(check.output)")
         }

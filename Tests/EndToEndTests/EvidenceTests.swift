@@ -85,7 +85,7 @@ struct EvidenceTests {
                     toFile: forged, atomically: true, encoding: .utf8)
                 let refused = try await fleet.run(["evidence", "verify", forged])
                 #expect(refused.code == 70, "\(from) -> \(to) was not noticed")
-                #expect(refused.errors.contains("does not hold, at \(place)"), "\(refused.errors)")
+                #expect(refused.errors.contains("failed verification at \(place)"), "\(refused.errors)")
             }
         }
     }

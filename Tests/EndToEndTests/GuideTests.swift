@@ -77,7 +77,7 @@ struct GuideTests {
         try await FleetFixture.with(GuideTests.layout) { fleet in
             var guide = try reader(of: "docs/operator-guide.md", fleet)
             try await guide.read("import")
-            try await guide.read("scan", asking: "Only \"yes\" does:")
+            try await guide.read("scan", asking: "Type \"yes\" to confirm:")
             try await guide.read("trust")
             try await fleet.lab.inject(.sshdDown, on: "edge-3", target: "1.5.0")
             try await guide.read("check")

@@ -170,7 +170,8 @@ struct KeyTests {
             let certificate = "\(folder)/id_ed25519-cert.pub"
             try FileManager.default.copyItem(atPath: "\(folder)/id_ed25519.pub", toPath: certificate)
             let uncertified = try await fixture.runVerbatim(check)
-            let words = "Not tried: the certificate \(certificate), as libssh2 logs in with none. OpenSSH's own client"
+            let words =
+                "Not tried: the certificate \(certificate), because libssh2 does not support certificates. OpenSSH's own client"
             #expect(uncertified.output.contains(words), "\(uncertified.output)")
 
             try FileManager.default.copyItem(atPath: fixture.lab.identityPath, toPath: "\(folder)/id_ecdsa")

@@ -11,7 +11,7 @@ struct OlderRunTests {
         try await FleetFixture.with(.standard(hosts: 3)) { fleet in
             try await fleet.approvePlan(to: "1.5.0")
             try await startUnchecked(fleet) { plan in plan.layers[1].worksWith = ["data": ["1.4.0"]] }
-            let rule = "layer core meets data 1.5.0 on the way, and is not declared to work with it"
+            let rule = "layer core meets data 1.5.0 during the run, but is not declared to work with it"
 
             let first = try await fleet.expect(.held, "rollout", "resume")
             #expect(first.errors.contains("it breaks a rule of this build: \(rule)"), "\(first)")

@@ -50,7 +50,7 @@ struct OperatorSSHConfigTests {
             let path = try inventory(of: fixture)
             let imported = try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", path)
             #expect(
-                imported.errors.contains("ssh_config sets what is not honoured: Ciphers, for \(first.name);"),
+                imported.errors.contains("ssh_config sets options that are not honoured: Ciphers, for \(first.name);"),
                 "\(imported.errors)")
             let again = try await fixture.expect(.verified, "inventory", "import", "--allow-ssh-config", path)
             #expect(again.output == "nothing changed\n")
@@ -88,8 +88,8 @@ struct OperatorSSHConfigTests {
             #expect(
                 refused.errors.contains(
                     """
-                    fleet.yaml:\(line): ssh_config gives host \(first.name) the option ProxyCommand, and libssh2 runs no command \
-                    to get there; write 'transport: openssh' in its entry, or 'jump: HOST'
+                    fleet.yaml:\(line): ssh_config gives host \(first.name) the option ProxyCommand, and libssh2 can not run \
+                    a proxy command; write 'transport: openssh' in its entry, or 'jump: HOST'
                     """), "\(refused.errors)")
 
             // It leaves a mark, which shows how the login was made.
@@ -145,7 +145,7 @@ struct OperatorSSHConfigTests {
             let refused = try await fixture.expect(.refused, "inventory", "import", "--allow-ssh-config", path)
             #expect(
                 refused.errors.contains(
-                    "through gate.example, which is no host of this file; add a host entry for it, and write 'jump: NAME'"
+                    "through gate.example, which is not a host of this file; add a host entry for it, and write 'jump: NAME'"
                 ),
                 "\(refused.errors)")
         }

@@ -24,7 +24,7 @@ struct OutputTests {
             let started = try await fleet.withRunning("rollout", "start", "lab-1.5.0") { _ in
                 try await fleet.wait(for: "the redeploy to begin") { try fleet.journal(of: "core-1").count == 1 }
                 let early = try await fleet.expect(.refused, "output", "core-2")
-                #expect(early.errors.contains("begun no operation on core-2"))
+                #expect(early.errors.contains("not started an operation on core-2"))
                 async let followed = fleet.run(["output", "core-1", "--follow"])
                 async let watched = fleet.run(["rollout", "watch", "--host", "core-1"])
                 // The operation is still running, so the command ends because it does not wait.
@@ -34,7 +34,7 @@ struct OutputTests {
                     return sofar.output.contains("20000")
                 }
                 #expect(sofar.output.contains("\nbegins\nalso\n1\n2\n"))
-                #expect(sofar.errors.contains("it goes on"))
+                #expect(sofar.errors.contains("still running"))
                 try await fleet.lab.mend("core-1")
                 let whole = try await followed
                 #expect(whole.code == FleetFixture.Exit.verified.rawValue, "\(whole.errors)")
@@ -66,7 +66,7 @@ struct OutputTests {
             let unknown = try await fleet.expect(.refused, "output", "core-9")
             #expect(unknown.errors.contains("has no host 'core-9'") && unknown.errors.contains("next: "))
             let stranger = try await fleet.expect(.refused, "output", "--operation", "r-9.core-1.core.redeploy.1")
-            #expect(stranger.errors.contains("has begun no operation"))
+            #expect(stranger.errors.contains("has not started an operation"))
             try await fleet.lab.inject(.sshdDown, on: "core-1", target: "1.5.0")
             let away = try await fleet.expect(.unreachable, "output", "core-1")
             #expect(away.errors.contains("core-1 can not be asked"))

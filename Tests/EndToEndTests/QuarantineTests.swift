@@ -40,7 +40,7 @@ struct QuarantineTests {
 
             try await fleet.lab.inject(.sshdDown, on: "core-2", target: "1.5.0")
             let partly = try await fleet.expect(.unreachable, "ledger", "quarantine", run, "--reason", "a torn page")
-            #expect(partly.output.contains("core-1") && partly.errors.contains("still with \(run): core-2;"))
+            #expect(partly.output.contains("core-1") && partly.errors.contains("still claimed by \(run): core-2;"))
             let shown = try await fleet.expect(.verified, "status")
             #expect(shown.output.contains("quarantined") && shown.output.contains("a torn page"))
             #expect(shown.output.contains("still with the run: core-2"))
@@ -72,7 +72,7 @@ struct QuarantineTests {
             let words = ["ledger", "quarantine", run, "--reason", "torn", "--abandon", "core-1"]
             let busy = try await fleet.run(words)
             #expect(busy.code == FleetFixture.Exit.unreachable.rawValue, "\(busy.output)\(busy.errors)")
-            #expect(busy.output.contains("is still at \(run).core-1.core."), "\(busy.output)")
+            #expect(busy.output.contains("still runs \(run).core-1.core."), "\(busy.output)")
             #expect(try await fleet.run(["status"]).output.contains("still with the run: core-1"))
 
             for host in fleet.lab.hosts { try Data().write(to: URL(fileURLWithPath: host.root + "/go")) }

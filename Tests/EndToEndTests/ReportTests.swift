@@ -30,7 +30,7 @@ struct ReportTests {
             for part in [
                 "# lab-1.5.0: 1.4.0 to 1.5.0", "**rolled back: verified**", "core-owner", "held: evidence-regressed",
                 "core-1/core", "&lt;b>not&lt;/b> &#124; today", "services store: up -> down",
-                "none: every item is as it was before",
+                "none: every item is the same as before",
             ] {
                 #expect(report.contains(part), "not in the record: \(part)\n\(report)")
             }

@@ -22,7 +22,7 @@ struct RolloutTests {
             #expect(lines.contains { $0.contains(" debug committed purpose=") })
             for host in fleet.lab.hosts {
                 for what in [
-                    " info connected ", " debug effect began effect=start ",
+                    " info connected ", " debug effect started effect=start ",
                     " debug a phase of the connection began ", " debug logged in ",
                 ] {
                     #expect(

@@ -78,7 +78,8 @@ struct WayTests {
             let outcome = try await fleet.runVerbatim("ulimit -n 65; lockflight inventory check")
             #expect(outcome.code == FleetFixture.Exit.refused.rawValue)
             #expect(
-                outcome.errors.contains("connections to 2 hosts need 66 descriptors, and this process may have 65"),
+                outcome.errors.contains(
+                    "connections to 2 hosts need 66 file descriptors; the limit of this process is 65"),
                 "\(outcome.errors)")
             // Only the hard limit counts.
             let raised = try await fleet.runVerbatim("ulimit -S -n 65; lockflight inventory check")
@@ -92,7 +93,8 @@ struct WayTests {
             let many = try await fleet.runVerbatim("ulimit -n 1024; lockflight inventory check")
             #expect(many.code == FleetFixture.Exit.refused.rawValue)
             #expect(
-                many.errors.contains("connections to 1000 hosts need 1064 descriptors, and this process may have 1024"),
+                many.errors.contains(
+                    "connections to 1000 hosts need 1064 file descriptors; the limit of this process is 1024"),
                 "\(many.errors)")
             #expect(many.errors.contains("ulimit -n 1064"), "\(many.errors)")
         }
@@ -112,8 +114,8 @@ struct WayTests {
             let changed = try await fleet.run(scan)
             #expect(changed.code == FleetFixture.Exit.refused.rawValue)
             #expect(changed.output.contains("pinned is ssh-ed25519 SHA256:"), "\(changed.output)")
-            #expect(changed.output.contains("it shows ssh-ed25519 SHA256:"), "\(changed.output)")
-            let question = "Only \"yes\" does:"
+            #expect(changed.output.contains("the host shows ssh-ed25519 SHA256:"), "\(changed.output)")
+            let question = "Type \"yes\" to confirm:"
             let no = try await fleet.runOnTerminal(scan + ["--replace"], whenAsked: question, type: "y")
             #expect(no.code == FleetFixture.Exit.refused.rawValue, "\(no.output)")
             try await fleet.expect(.unreachable, "inventory", "check", "core-1")
@@ -123,7 +125,7 @@ struct WayTests {
             let late = try await fleet.runOnTerminal(
                 scan + ["--replace"], whenAsked: question, after: moved, type: "yes")
             #expect(late.code == FleetFixture.Exit.refused.rawValue, "\(late.output)")
-            #expect(late.output.contains("not pinned: its entry was changed meanwhile"), "\(late.output)")
+            #expect(late.output.contains("not pinned: its inventory entry was changed meanwhile"), "\(late.output)")
             try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
             let spare =
                 "  - {name: spare, address: 192.0.2.1, workingDirectory: /srv, layers: {core: {baseURL: \"http://127.0.0.1\"}}}\n"

@@ -58,7 +58,7 @@ struct WitnessTests {
             bytes.replaceSubrange(range.upperBound..<text.index(range.upperBound, offsetBy: 8), with: "00000000")
             try bytes.write(toFile: forged, atomically: true, encoding: .utf8)
             let refused = try await fleet.expect(.failure, "evidence", "verify", forged)
-            #expect(refused.errors.contains("does not hold, at the witness core-1"), "\(refused.errors)")
+            #expect(refused.errors.contains("failed verification at the witness core-1"), "\(refused.errors)")
 
             // No later operation reports the last outcome to its host, but the captures at later gates do.
             try await rewrite("operationEnded", #""durationMilliseconds":"#, #""durationMilliseconds":1"#, fleet)

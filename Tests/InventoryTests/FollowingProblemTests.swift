@@ -19,18 +19,18 @@ struct FollowingProblemTests {
 
     /// What is written instead, and the only problems that it causes.
     static let inventories: [(from: String, to: String, problems: [String])] = [
-        ("name: core-1,", "name: core_1,", ["'core_1' is no host name"]),
-        ("name: edge-1,", "name: edge_1,", ["'edge_1' is no host name"]),
+        ("name: core-1,", "name: core_1,", ["'core_1' is not a valid host name"]),
+        ("name: edge-1,", "name: edge_1,", ["'edge_1' is not a valid host name"]),
         ("name: core-1,", "nmae: core-1,", ["the file.hosts[1] has no key 'nmae'"]),
-        ("{name: core,", "{name: Co re,", ["'Co re' is no layer name"]),
-        ("owners: [ana]}, {", "owners: [\"a na\"]}, {", ["'a na' is no owner name"]),
+        ("{name: core,", "{name: Co re,", ["'Co re' is not a valid layer name"]),
+        ("owners: [ana]}, {", "owners: [\"a na\"]}, {", ["'a na' is not a valid owner name"]),
         ("owners: [ana]}, {", "owner: [ana]}, {", ["the file.layers[1] has no key 'owner'"]),
         ("layers: [core],", "layers: core,", ["the file.hosts[1].layers is not a list"]),
         ("layers: [core],", "layer: [core],", ["the file.hosts[1] has no key 'layer'"]),
         ("workingDirectory: /s", "workingDirectory: s", ["workingDirectory 's' is not absolute"]),
         ("workingDirectory: /s", "workingDirectry: /s", ["the file.defaults has no key 'workingDirectry'"]),
-        ("\"http://127.0.0.1:1\"", "127.0.0.1", ["baseURL '127.0.0.1' is not usable"]),
-        ("groups: {blue:", "groups: {Blue One:", ["'Blue One' is no group name"]),
+        ("\"http://127.0.0.1:1\"", "127.0.0.1", ["baseURL '127.0.0.1' is not valid"]),
+        ("groups: {blue:", "groups: {Blue One:", ["'Blue One' is not a valid group name"]),
         ("hosts:\n", "host:\n", ["the file has no key 'host'"]),
         ("group: blue", "group: green", ["host edge-1 is in an unknown group 'green'"]),
         ("group: blue", "groop: blue", ["the file.hosts[2] has no key 'groop'"]),
@@ -52,7 +52,7 @@ struct FollowingProblemTests {
     }
 
     static let plans: [(from: String, to: String, problems: [String])] = [
-        ("batches: [1, 25%, 100%]", "batches: [1, 0%, 100%]", ["'0%' is no batch size"]),
+        ("batches: [1, 25%, 100%]", "batches: [1, 0%, 100%]", ["'0%' is not a batch size"]),
         ("guardrails:", "guardrail:", ["the file has no key 'guardrail'"]),
         ("\nlayers:", "\nlayer:", ["the file has no key 'layer'"]),
         ("\nlayerDefaults:", "\nlayerDefault:", ["the file has no key 'layerDefault'"]),

@@ -11,9 +11,9 @@ struct HostileFileTests {
         .joined()
 
     static let refused: [(what: String, text: String, line: Int, says: String)] = [
-        ("an anchor that is hashed as a key", bomb + "? *a12\n: 1\n", 2, "anchors are not read"),
-        ("an anchor after a carriage return", "version: 1\r&a a: 1\r", 1, "anchors are not read"),
-        ("an anchor in a flow", "version: 1\nhosts: [1,&a b]\n", 2, "anchors are not read"),
+        ("an anchor that is hashed as a key", bomb + "? *a12\n: 1\n", 2, "anchors are not supported"),
+        ("an anchor after a carriage return", "version: 1\r&a a: 1\r", 1, "anchors are not supported"),
+        ("an anchor in a flow", "version: 1\nhosts: [1,&a b]\n", 2, "anchors are not supported"),
         (
             "keys within keys", "version: 1\n" + String(repeating: "? ", count: 900) + "x\n", 2,
             "keys that begin with '?'"

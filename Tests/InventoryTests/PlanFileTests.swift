@@ -87,11 +87,11 @@ struct PlanFileTests {
     /// A replacement in the example, where the problem is reported, and its text.
     static let refusals: [(from: String, to: String, at: String, message: String)] = [
         ("to: \"1.5.0\"\n", "to: latest\n", "to: latest", "version 'latest' is floating"),
-        ("      - name: api\n", "      - name: \"a|b\"\n", "- name: \"a|b", "is no component name"),
+        ("      - name: api\n", "      - name: \"a|b\"\n", "- name: \"a|b", "is not a valid component name"),
         ("to: \"1.5.0\"\n", "to: \"1.4.0\"\n", "to: \"1.4.0\"", "are both 1.4.0"),
         ("from: \"1.4.0\"  ", "frm: \"1.4.0\"  ", "frm:", "has no key 'frm'"),
-        ("changeClass: minor", "changeClass: huge", "changeClass: huge", "is not one of the words"),
-        ("    boundary: untilFinalize", "    # boundary", "rollback:", "has no 'boundary'"),
+        ("changeClass: minor", "changeClass: huge", "changeClass: huge", "is not a valid value"),
+        ("    boundary: untilFinalize", "    # boundary", "rollback:", "is missing the key 'boundary'"),
         (
             "    requires: [\"releases/${from}\"]", "    keeps: [../scripts]", "- name: data",
             "keeps '../scripts', which is not below the working directory"
@@ -109,17 +109,17 @@ struct PlanFileTests {
         ("batches: [1, 25%, 100%]", "batches: [1, 25%]", "batches:", "the last batch is 25%"),
         (
             "timestamp: {pointer: /generatedAt, maxAgeSeconds: 60}", "timestamp: {maxAgeSeconds: 60}", "timestamp:",
-            "has no 'pointer'"
+            "is missing the key 'pointer'"
         ),
-        ("scope: {fleet: data-1}", "scope: {}", "scope:", "names 0 scopes"),
-        ("scope: {fleet: data-1}", "scope: {fleet: data-1, layer: data-1}", "scope:", "names 2 scopes"),
+        ("scope: {fleet: data-1}", "scope: {}", "scope:", "has 0 scopes"),
+        ("scope: {fleet: data-1}", "scope: {fleet: data-1, layer: data-1}", "scope:", "has 2 scopes"),
         ("batches: [1, 25%, 100%]", "batches: [3, 2, 100%]", "batches:", "is not larger than 3"),
-        ("batches: [1, 25%, 100%]", "batches: [1, half]", "batches:", "'half' is no batch size"),
+        ("batches: [1, 25%, 100%]", "batches: [1, half]", "batches:", "'half' is not a batch size"),
         ("  failedWhen:\n", "  # failedWhen:\n", "", "is not YAML"),
         ("  - name: edge\n    maxInFlight", "  - name: rim\n    maxInFlight", "name: rim", "has no layer 'rim'"),
         ("      - name: api\n", "      - nam: api\n", "nam: api", "has no key 'nam'"),
         ("exclusions: []", "exclusions: [{host: nobody, reason: r}]", "exclusions:", "has no host 'nobody'"),
-        ("exclusions: []", "exclusions: [{host: data-1}]", "exclusions:", "has no 'reason'"),
+        ("exclusions: []", "exclusions: [{host: data-1}]", "exclusions:", "is missing the key 'reason'"),
         ("exclusions: []", "exclusions: [{host: data-1, reason: r}]", "- name: data", "layer data has no hosts left"),
         ("owner: ana\n    reason", "owner: bob\n    reason", "owner: bob", "'bob' owns no layer"),
         ("surface: services\n", "surface: servces\n", "servces", "no surface is named 'servces'"),
@@ -132,12 +132,12 @@ struct PlanFileTests {
             "${baseURL}/api/v1/orders", "${baseUrl}/api/v1/orders", "- name: data",
             "'${baseUrl}' has no value on host data-1"
         ),
-        ("shape: statusList ", "shape: list ", "shape: list", "is not one of the words"),
+        ("shape: statusList ", "shape: list ", "shape: list", "is not a valid value"),
         (
             "healthy: [healthy, up]", "healthy: [healthy, down]", "healthy: [healthy, down]",
-            "means both healthy and unhealthy"
+            "is listed as both healthy and unhealthy"
         ),
-        ("items: /checks", "items: checks", "items: checks", "is no JSON Pointer"),
+        ("items: /checks", "items: checks", "items: checks", "is not a JSON Pointer"),
         (
             "{fleet: data-1}", "{fleet: data-9}", "- name: replication",
             "is captured from data-9, which is not among the plan's hosts"
@@ -150,8 +150,8 @@ struct PlanFileTests {
             "exclusions: []", "exclusions: [{host: data-1, reason: r}]", "- name: replication",
             "is captured from data-1, which is not among the plan's hosts"
         ),
-        ("data: [\"1.4.0\", \"1.5.0\"]", "data: [\"1.5.0\"]", "- name: core", "meets data 1.4.0 on the way"),
-        ("data: [\"1.4.0\", \"1.5.0\"]", "edge: [\"1.4.0\"]", "- name: core", "which is no layer below it"),
+        ("data: [\"1.4.0\", \"1.5.0\"]", "data: [\"1.5.0\"]", "- name: core", "meets data 1.4.0 during the run"),
+        ("data: [\"1.4.0\", \"1.5.0\"]", "edge: [\"1.4.0\"]", "- name: core", "which is not a layer below it"),
         (
             "            \"1.5.0\": {manifest", "            \"1.6.0\": {manifest", "- name: core",
             "does not say what 1.5.0 is"
@@ -159,20 +159,23 @@ struct PlanFileTests {
         ("manifest: 486ea462", "manifest: 486ea46x", "\"1.4.0\": {manifest", "is not a SHA-256"),
         (
             "          unit: stack-api.service\n", "          container: {engine: lxd, name: api}\n", "container:",
-            "is not one of the words"
+            "is not a valid value"
         ),
         (
             "          unit: stack-api.service\n", "          container: {engine: docker, name: api}\n", "- name: core",
             "no image"
         ),
-        ("requires: [\"releases/${from}\"]  ", "requires: [{path: x}]  ", "requires:", "has no 'sha256'"),
+        ("requires: [\"releases/${from}\"]  ", "requires: [{path: x}]  ", "requires:", "is missing the key 'sha256'"),
         ("soakSeconds: 60", "soakSeconds: -1", "soakSeconds: -1", "is -1"),
         (
             "{surface: services, item: scheduler}", "{surface: servces, item: x}", "- name: core",
             "unknown surface 'servces'"
         ),
         ("{name: redeploy, run", "{name: deploy, run", "- name: data", "no step 'redeploy' that runs on every host"),
-        ("    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n", "", "rollback:", "has no 'run'"),
+        (
+            "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n", "", "rollback:",
+            "is missing the key 'run'"
+        ),
     ]
 
     @Test(arguments: refusals.indices)
@@ -205,7 +208,7 @@ struct PlanFileTests {
         let end = try #require(text.range(of: "  - name: core\n    components"))
         let without = text.replacingCharacters(in: start.lowerBound..<end.lowerBound, with: "")
         let problems = try Examples.problems(plan: without)
-        #expect(problems.contains { $0.message.contains("host data-1 stands in no layer of the plan") })
+        #expect(problems.contains { $0.message.contains("host data-1 is in no layer of the plan") })
         let named = without.replacingOccurrences(
             of: "exclusions: []", with: "exclusions: [{host: data-1, reason: later}]"
         ).replacing("{fleet: data-1}", with: "{fleet: core-1}")

@@ -180,11 +180,11 @@ struct SSHConfigTests {
         ("ssh://bo@192.0.2.2:22", "", "b", ""),
         ("[192.0.2.2]:22", "", "b", ""),
         ("c,b", ", jump: c", "b", ""),
-        ("c,b", "", nil, "through c and then b, but the way to b is direct"),
-        ("x,b", ", jump: c", nil, "through x and then b, but the way to b is through c"),
-        ("bo@192.0.2.2:2222", "", nil, "through bo@192.0.2.2:2222, which is no host of this file"),
-        ("eve@b", "", nil, "through eve@b, which is no host"),
-        ("nowhere", "", nil, "through nowhere, which is no host of this file"),
+        ("c,b", "", nil, "through c and then b, but the path to b is direct"),
+        ("x,b", ", jump: c", nil, "through x and then b, but the path to b is through c"),
+        ("bo@192.0.2.2:2222", "", nil, "through bo@192.0.2.2:2222, which is not a host of this file"),
+        ("eve@b", "", nil, "through eve@b, which is not a host"),
+        ("nowhere", "", nil, "through nowhere, which is not a host of this file"),
         ("a", "", nil, "behind itself"),
         ("b", ", jump: a", nil, "behind itself"),
     ]
@@ -211,7 +211,7 @@ struct SSHConfigTests {
     @Test func aHostThatOnlySSHConfigJumpsThroughNeedsNoLayer() throws {
         let text = SSHConfigTests.file().replacing("user: bo, layers: [core]", with: "user: bo, layers: []")
         let alone = Examples.problems(inventory: text, SSHConfigTests.answers([:]))
-        #expect(alone.map(\.message) == ["host b stands in no layer"])
+        #expect(alone.map(\.message) == ["host b is in no layer"])
         #expect(Examples.problems(inventory: text, SSHConfigTests.answers(["a": ["proxyjump b"]])).isEmpty)
     }
 

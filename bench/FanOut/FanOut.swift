@@ -2,8 +2,8 @@ import FoundationEssentials
 import Glibc
 import SSHTransport
 
-/// Runs a command on every host of a list, so many at a time, and prints what it cost in the same words as `floor.c`, which
-/// takes the same arguments.
+/// Runs a command on every host of a list, WIDTH at a time, and prints its cost in the format of `floor.c`, which takes
+/// the same arguments.
 @main
 struct FanOut {
     struct Usage: Error, CustomStringConvertible {
@@ -52,7 +52,7 @@ struct FanOut {
     private static func targets(_ arguments: [String]) throws -> [SSHTarget] {
         let identity = try SSHIdentity.load(path: arguments[3])
         guard let pinned = SSHHostKey(openSSH: try String(contentsOfFile: arguments[4], encoding: .utf8)) else {
-            throw Usage(description: "\(arguments[4]) holds no public key")
+            throw Usage(description: "\(arguments[4]) has no public key")
         }
         let patience = SSHDeadlines(
             connect: .seconds(55), handshake: .seconds(55), authentication: .seconds(55), exec: .seconds(55))

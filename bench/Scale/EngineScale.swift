@@ -2,12 +2,12 @@ import Glibc
 import RolloutEngine
 import UpgradeDomain
 
-/// One simulated run through the engine alone, to its end.
+/// One complete simulated run through only the engine.
 enum EngineScale {
-    /// As many answers as a driver takes in at a time, about.
+    /// About as many answers as a driver takes at a time.
     private static let answersAtOnce = 32
 
-    /// Runs it and says as JSON what that cost.
+    /// Runs it and returns its cost as JSON.
     static func run(hosts: Int) throws(BenchFailure) -> String {
         var run = ModelRun(Model.definition(hosts: hosts), startedWith: hash)
         run.take([record(.driverAttached(Driver(epoch: 1, user: "op", machine: "desk", processID: 1)), 2, run)])

@@ -2,18 +2,19 @@ import ContentDigest
 import Foundation
 import UpgradeDomain
 
-/// A recorded capture, read and written again and again in turn: by Foundation, by our reader through `Codable`, and directly.
+/// Reads and writes a recorded capture repeatedly, in turns: with Foundation, with our reader through `Codable`, and
+/// directly.
 enum JSONScale {
     private static let turnSeconds = 0.1
 
-    /// Each way's turns follow each other, so that a busy machine slows all of them.
+    /// The ways take turns, so that a busy machine slows all of them equally.
     static func run(seconds: Int) throws -> String {
         let event = JSONScale.event
         let text = try CanonicalJSON.encode(event)
         let (list, data) = ([0x5b] + text + [0x5d], Data(text))
         let (decoder, encoder) = (JSONDecoder(), JSONEncoder())
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // An element of an array is read through its Codable, a document of its own directly.
+        // An element of an array is read through its Codable, a separate document directly.
         let ways: [(name: String, once: () throws -> Bool)] = [
             ("foundationReads", { try decoder.decode(RunEvent.self, from: data) == event }),
             ("codableReads", { try CanonicalJSON.decode([RunEvent].self, from: list) == [event] }),
@@ -28,7 +29,7 @@ enum JSONScale {
             for (index, way) in ways.enumerated() {
                 let start = ContinuousClock.now
                 repeat {
-                    for _ in 0..<50 where try !way.once() { throw BenchFailure("\(way.name) gives something else") }
+                    for _ in 0..<50 where try !way.once() { throw BenchFailure("\(way.name) gives another result") }
                     counts[index] += 50
                 } while (ContinuousClock.now - start).seconds < turnSeconds
                 times[index] += (ContinuousClock.now - start).seconds
@@ -38,7 +39,7 @@ enum JSONScale {
         return "{\"bytes\": \(text.count), " + rates.joined(separator: ", ") + "}"
     }
 
-    /// Four surfaces of a host, as an ordinary stack answers them.
+    /// Four surfaces of a host, with the answers of an ordinary stack.
     private static var event: RunEvent {
         let digest = Digest.sha256(of: [1])
         let surfaces = ["version:api", "services", "readiness", "smoke"].enumerated().map { index, name in

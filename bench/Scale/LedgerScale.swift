@@ -6,11 +6,11 @@ import RolloutEngine
 import RunRecord
 import UpgradeDomain
 
-/// Ledgers as long runs leave them, and how fast events are appended.
+/// Ledgers like those of long runs, and how fast events are appended.
 enum LedgerScale {
     private static let user = "bench"
 
-    /// Makes a ledger with one run of so many hosts, driven to its end with a soak long enough for about so many events.
+    /// Creates a ledger with one complete run of `hosts` hosts, with a soak that is long enough for about `events` events.
     static func fill(_ path: String, hosts: Int, events: Int) async throws -> String {
         let samples = max(0, events / hosts - eventsPerHost)
         var session = try await Session(path, hosts: hosts, soakSeconds: samples * Model.sampleSeconds)
@@ -21,7 +21,7 @@ enum LedgerScale {
         return "{\"events\": \(session.run.state.sequence)}"
     }
 
-    /// Appends groups of captures, each group one durable transaction, for so many seconds.
+    /// Appends groups of captures, each group in one durable transaction, for a number of seconds.
     static func append(_ path: String, group: Int, seconds: Int) async throws -> String {
         var session = try await Session(path, hosts: 1, soakSeconds: 0)
         var capture: RunEvent?
@@ -29,7 +29,7 @@ enum LedgerScale {
             capture = events.first { if case .captured = $0 { true } else { false } }
             try await session.append(events)
         }
-        guard let capture else { throw BenchFailure("the run took no evidence") }
+        guard let capture else { throw BenchFailure("the run captured no evidence") }
         let events = Array(repeating: capture, count: group)
         let begin = ContinuousClock.now
         var groups = 0
@@ -41,7 +41,7 @@ enum LedgerScale {
         return "{\"group\": \(group), \"eventsPerSecond\": \(Double(groups * group) / took)}"
     }
 
-    /// What a host takes from preflight to the end without any soak.
+    /// The number of events of a host from preflight to the end, without a soak.
     private static let eventsPerHost = 10
     private static let answersAtOnce = 256
 
@@ -65,7 +65,7 @@ enum LedgerScale {
             try await append([.driverAttached(lease.driver)])
         }
 
-        /// Records what the run learnt, as a driver does, with the overview that `status` reads; and tells it so.
+        /// Records the results of the run, as a driver does, with the overview that `status` reads, and updates the run.
         mutating func append(_ events: [RunEvent]) async throws {
             let outcome = try await log.append(
                 run.state.judged(events, at: run.wall), with: [], to: run.state, at: run.wall, epoch: lease.epoch)

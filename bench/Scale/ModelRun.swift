@@ -1,11 +1,11 @@
 import RolloutEngine
 import UpgradeDomain
 
-/// A run over hosts that all do as they are told: what the engine asks for is answered, so many answers at a time.
+/// A run over hosts that never fail: every effect of the engine is answered, a limited number at a time.
 struct ModelRun {
     private(set) var state: RolloutState
     private(set) var decisions = 0
-    /// Time spent in the engine's two functions, and in nothing else.
+    /// Time spent only in the engine's two functions.
     private(set) var folding = Duration.zero
     private(set) var deciding = Duration.zero
     private(set) var wall = ModelRun.start
@@ -18,7 +18,7 @@ struct ModelRun {
         state = RolloutState(definition: definition, startedAt: ModelRun.start, hash: hash, at: .zero)
     }
 
-    /// What is learnt next; nil when the run is at rest.
+    /// The next events; nil when the run is at rest.
     mutating func next(atMost limit: Int) -> [RunEvent]? {
         while !state.isAtRest {
             let clock = ContinuousClock.now
@@ -95,7 +95,7 @@ enum Model {
     private static let command = ScriptCommand(arguments: ["bash", "./x.sh"], timeoutSeconds: 10)
     private static let layers: [LayerName] = ["core", "edge"]
 
-    /// Every tenth host stands in the layer `core`, the others in `edge`.
+    /// Every tenth host is in the layer `core`, the others are in `edge`.
     static func definition(hosts count: Int, soakSeconds: Int = 0) -> RunDefinition {
         let change = VersionChange(from: "1", to: "2")
         let plan = Plan(

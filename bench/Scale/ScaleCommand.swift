@@ -1,6 +1,6 @@
 import Glibc
 
-/// What `make bench` asks of the engine and the ledger, without any network; prints one line of JSON.
+/// The measurements of `make bench` for the engine and the ledger, without a network; prints one line of JSON.
 @main
 struct ScaleCommand {
     private static let usage = """

@@ -35,9 +35,9 @@ package struct Lockflight: AsyncParsableCommand {
 extension Lockflight {
     /// Parses the arguments of this process, runs the command and ends the process with its exit code.
     package static func runFromCommandLine() async {
-        // A file that may not grow any more is an error of write(2), to be reported, not the end of the process.
+        // If a file reaches its size limit, write(2) reports an error; the signal must not end the process.
         signal(SIGXFSZ, SIG_IGN)
-        // What is written of a fleet is for its operator alone, until that one says otherwise.
+        // Files about a fleet are private to its operator by default.
         umask(0o077)
         do {
             var command = try parseAsRoot()

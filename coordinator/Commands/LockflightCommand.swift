@@ -12,7 +12,7 @@ import RolloutEngine
 import SafeText
 import UpgradeDomain
 
-/// What every command takes.
+/// The options of every command.
 struct GlobalOptions: ParsableArguments {
     @Option(name: .long, help: "The ledger's database. (default: $LOCKFLIGHT_LEDGER, else .lockflight/ledger.sqlite)")
     var ledger: String?
@@ -20,17 +20,17 @@ struct GlobalOptions: ParsableArguments {
     @Flag(name: .long, help: "Print the result as JSON.")
     var json = false
 
-    @Flag(name: .long, help: "No colours; also chosen by NO_COLOR.")
+    @Flag(name: .long, help: "No colours. NO_COLOR does the same.")
     var noColor = false
 
-    @Flag(name: .shortAndLong, help: "Say which ledger is used.")
+    @Flag(name: .shortAndLong, help: "Print which ledger is used.")
     var verbose = false
 
     @Option(
         name: .long,
         help: ArgumentHelp(
             """
-            Log what the command does inside, at this level and above: trace, debug, info, notice, warning, error or critical. \
+            Log what the command does internally, at this level and above: trace, debug, info, notice, warning, error or critical. \
             (default: nothing; info with --log-file)
             """, valueName: "level"),
         completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: Logger.Level.named)
@@ -40,7 +40,7 @@ struct GlobalOptions: ParsableArguments {
         name: .long, help: "Append the log to this file instead of standard error.", completion: .file())
     var logFile: String?
 
-    /// Where the log goes; nil where none is asked for.
+    /// Where the log goes; nil if none was requested.
     func logWriter(_ context: Context) throws -> LogWriter? {
         if let logFile { return try .file(logFile, besides: context.ledgerPath) }
         return logLevel.map { _ in .standardError() }
@@ -89,7 +89,7 @@ extension LockflightCommand {
 }
 
 extension LockflightCommand {
-    /// What is said of a command comes after its log.
+    /// Runs the command and flushes its log before its result is printed.
     private static func logged(
         to log: LogWriter?, _ work: () async throws -> CommandResult
     ) async throws -> CommandResult {
@@ -99,7 +99,7 @@ extension LockflightCommand {
 }
 
 extension CommandError {
-    /// Any module's error in the words and with the exit code of the command line.
+    /// Turns any module's error into a message and an exit code.
     init(reporting error: any Error) {
         switch error {
         case let error as CommandError: self = error
@@ -132,13 +132,13 @@ extension LedgerError {
 }
 
 extension Context {
-    /// The ledger, made with its folder when it is absent.
+    /// The ledger; created with its folder if it does not exist.
     func ledgerForImport() async throws -> Ledger { await logged(try await Ledger.openMakingFolders(at: ledgerPath)) }
 
-    /// The ledger; absent is an error, so that a command in a wrong folder does not begin an empty one.
+    /// The ledger; throws if it does not exist, so that a command in the wrong folder does not create an empty one.
     func ledger() async throws -> Ledger { await logged(try await Ledger.openExisting(at: ledgerPath)) }
 
-    /// The ledger for reading; absent is an error that names the way to make one.
+    /// The ledger for reading; throws an error that says how to create one if it does not exist.
     func existingLedger() async throws -> Ledger { await logged(try await Ledger.openReadOnly(at: ledgerPath)) }
 
     private func logged(_ ledger: Ledger) async -> Ledger {
@@ -149,20 +149,20 @@ extension Context {
 
     func inventory(of ledger: Ledger) async throws -> FleetInventory {
         guard let inventory = try await ledger.currentInventory() else {
-            throw CommandError(.refused, "the ledger holds no inventory", next: .importInventory(file: nil))
+            throw CommandError(.refused, "the ledger has no inventory", next: .importInventory(file: nil))
         }
         return inventory
     }
 
     static var clock: RuntimeClock { RuntimeClock.system }
 
-    /// The way to hosts, which nobody has touched yet; asks for the passphrases of their keys on the terminal.
+    /// Prepares connections to hosts without opening them; asks for the passphrases of their keys on the terminal.
     func connection(to hosts: [UpgradeDomain.Host], of ledger: Ledger) async throws -> FleetConnection {
         try await FleetConnection.open(
             to: hosts, among: try await ledger.currentInventory(), environment: environment, logger: logger)
     }
 
-    /// - Parameter limitBytes: a larger file is refused before it is read.
+    /// - Parameter limitBytes: a larger file is refused.
     func readFile(_ path: String, limitBytes: Int = 16 << 20) throws -> String {
         guard let handle = FileHandle(forReadingAtPath: path),
             let data = try? handle.read(upToCount: limitBytes + 1) ?? Data()
@@ -171,7 +171,7 @@ extension Context {
         }
         guard data.count <= limitBytes else {
             throw CommandError(
-                .refused, "\(path) has more than the \(limitBytes) bytes that are read",
+                .refused, "\(path) is larger than the limit of \(limitBytes) bytes",
                 consequence: "Nothing was stored.")
         }
         guard let text = String(data: data, encoding: .utf8) else {

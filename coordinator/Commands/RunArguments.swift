@@ -3,12 +3,12 @@ import Ledger
 import OperatorCommands
 import UpgradeDomain
 
-/// The run a command is about; the last one started where it is left out.
+/// The run that a command is about; the last one started if it is left out.
 struct RunArgument: ParsableArguments {
     @Argument(help: "The run's id or its first characters. (default: the last one started)") var run: String?
 }
 
-/// The same where the argument is a host.
+/// The run as an option, for commands whose argument is a host.
 struct RunOption: ParsableArguments {
     @Option(name: .long, help: "The run's id or its first characters. (default: the last one started)") var run: String?
 }
@@ -26,7 +26,7 @@ extension Context {
         let ledger = readOnly ? try await existingLedger() : try await ledger()
         let chosen: String? = if let named { named } else { try await ledger.runs().first?.id.rawValue }
         guard let run = chosen else {
-            throw CommandError(.refused, "the ledger holds no run", next: .listPlans)
+            throw CommandError(.refused, "the ledger has no runs", next: .listPlans)
         }
         return try await RunControl(self, ledger, run: run)
     }

@@ -3,9 +3,9 @@ import RolloutEngine
 import UpgradeDomain
 
 extension AgentSession {
-    /// The raw answers of surfaces, taken one after the other on the host. All of them, or an error.
+    /// The raw answers of all surfaces, captured one after the other on the host, or an error.
     ///
-    /// - Parameter head: what the host is to keep as a witness; one whose agent can not keeps none.
+    /// - Parameter head: the head that the host keeps as a witness, if its agent supports that.
     func answers(
         to surfaces: [SurfaceOrder], in workingDirectory: String, hiding secretFiles: [String],
         leaving head: RunHead? = nil

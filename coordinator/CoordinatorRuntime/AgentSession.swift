@@ -4,10 +4,10 @@ import UpgradeDomain
 
 /// One conversation with an agent: many requests at once over one channel, each with its own replies and deadline.
 package actor AgentSession {
-    /// Replies that may wait for their reader; a peer that sends more than anyone asked for ends the session.
+    /// How many replies may wait for their reader. A peer that sends more than was requested ends the session.
     static let bufferedReplies = 512
 
-    /// Who waits for the replies to a request, and what may still come.
+    /// The receiver of the replies to a request, and which replies may still come.
     private struct Waiting {
         let continuation: AsyncThrowingStream<AgentReply, any Error>.Continuation
         var expected: ExpectedReplies
@@ -19,14 +19,14 @@ package actor AgentSession {
     private var nextID: UInt32 = 1
     private var waiting: [UInt32: Waiting] = [:]
     private var failure: ContactFailure?
-    /// What the agent agreed to; 1 until it has.
+    /// The negotiated protocol version; 1 until then.
     private(set) var protocolVersion = 1
     private var reader: Task<Void, Never>?
 
     /// - Parameters:
     ///   - channel: a connection over which nothing was sent yet.
-    ///   - clock: of its timeouts.
-    ///   - executor: the thread that the channel lives on, if it has one.
+    ///   - clock: the clock for timeouts.
+    ///   - executor: the thread of the channel, if it has one.
     package init(channel: any AgentChannel, clock: RuntimeClock, executor: (any TaskExecutor)? = nil) {
         self.channel = channel
         self.clock = clock
@@ -57,7 +57,7 @@ package actor AgentSession {
                             isTalking = true
                             guard await self?.deliver(frame) == true else { return }
                         } catch {
-                            // Before the first frame, rc files may print; afterwards it is a violation.
+                            // Output of rc files is allowed before the first frame; after it, it is a violation.
                             noise += 1
                             let isMeant = isTalking || AgentSession.isFrame(line)
                             if isMeant || noise > ProtocolLimits.linesBeforeHello { throw error }
@@ -68,14 +68,14 @@ package actor AgentSession {
             } catch let error as ContactFailure {
                 await self?.fail(error)
             } catch {
-                // Of what the agent itself said, no more is shown than says what is wrong.
+                // Show only as much of the agent's own text as is needed to see what is wrong.
                 let words = String(String.UnicodeScalarView("\(error)".unicodeScalars.prefix(500)))
                 await self?.fail(ContactFailure(.agentUnusable, "the agent broke the protocol: \(words)"))
             }
         }
     }
 
-    /// Says hello, the first time or again as somebody else.
+    /// Sends hello: for the first time, or again with another identity.
     func greet(_ hello: HelloRequest, timeout: Duration) async throws(ContactFailure) -> HelloReply {
         let reply = try await single(.hello(hello), timeout: timeout)
         guard case .hello(let answer) = reply else { throw unexpected(reply, to: "hello") }
@@ -99,12 +99,12 @@ package actor AgentSession {
         throw failure ?? ContactFailure(.hostUnreachable, "the agent gave no answer")
     }
 
-    /// Why a request is not sent at all; nil where the agent can read it.
+    /// Why a request is not sent; nil if the agent can read it.
     func refusal(of request: AgentRequest) -> ContactFailure? {
         guard request.protocolVersion > protocolVersion else { return nil }
         return ContactFailure(
             .agentUnusable,
-            "the agent speaks protocol \(protocolVersion) and would overlook what this asks for, which is of "
+            "the agent speaks protocol \(protocolVersion) and would ignore this request, which needs "
                 + "protocol \(request.protocolVersion)")
     }
 
@@ -147,20 +147,20 @@ package actor AgentSession {
 
     // MARK: Private
 
-    /// Whether a line is meant as a frame, if only by its form: no rc file prints such a thing.
+    /// Whether a line has the form of a frame, which no rc file prints.
     private static func isFrame(_ line: [UInt8]) -> Bool {
         guard line.first == UInt8(ascii: "{") else { return false }
         let document = try? CanonicalJSON.answer(from: line, nestingDepth: ProtocolLimits.nestingDepth)
         return document?.child("re") != nil && document?.child("kind") != nil
     }
 
-    /// Hands a reply to whoever waits for it; false when nothing more is to be read.
+    /// Delivers a reply to its request; false if reading must stop.
     private func deliver(_ frame: ReplyFrame) -> Bool {
         guard failure == nil else { return false }
         // The deadline of its request may have passed.
         guard let continuation = waiting[frame.re]?.continuation else { return true }
         guard waiting[frame.re]?.expected.take(frame.reply) == true else {
-            fail(ContactFailure(.agentUnusable, "the agent sent more than was asked for"))
+            fail(ContactFailure(.agentUnusable, "the agent sent more than was requested"))
             return false
         }
         if case .dropped = continuation.yield(frame.reply) {
@@ -186,10 +186,10 @@ package actor AgentSession {
     }
 }
 
-/// What an agent may still answer to one request: so much, and no other surface than those asked for.
+/// What an agent may still answer to one request: a limited amount, and only the requested surfaces.
 private struct ExpectedReplies {
     private var surfaces: Set<SurfaceName> = []
-    /// Where the next piece of an operation's output begins; nil where no output was asked for.
+    /// Where the next piece of an operation's output begins; nil if no output was requested.
     private var outputPosition: Int64?
     private var outputBytes: Int64 = 0
 
@@ -201,7 +201,7 @@ private struct ExpectedReplies {
         }
     }
 
-    /// Takes a reply into account; false when it is too large, or more than was asked for.
+    /// Counts a reply; false if it is too large, or was not requested.
     mutating func take(_ reply: AgentReply) -> Bool {
         switch reply {
         case .surface(let surface):
@@ -212,7 +212,7 @@ private struct ExpectedReplies {
         }
     }
 
-    /// Output comes in order, in pieces that hold something, with gaps that are named, and is no more than one attachment is sent.
+    /// Output must come in order, in non-empty pieces, with declared gaps, and within the limit of one attachment.
     private mutating func take(_ output: OutputReply) -> Bool {
         let count = Int64(output.bytes.elements.count)
         guard let position = outputPosition, (1...Int64(ProtocolLimits.outputSliceBytes)).contains(count),
@@ -225,7 +225,7 @@ private struct ExpectedReplies {
 }
 
 extension AgentReply {
-    /// Whether no other reply to the same request follows.
+    /// Whether it is the last reply to its request.
     var isLast: Bool {
         switch self {
         case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .confirmed, .journal, .refused:
@@ -237,11 +237,11 @@ extension AgentReply {
 
 func unexpected(_ reply: AgentReply, to request: String) -> ContactFailure {
     if case .refused(let refusal) = reply { return ContactFailure(refusal: refusal) }
-    return ContactFailure(.agentUnusable, "the agent answered \(request) with something else")
+    return ContactFailure(.agentUnusable, "the agent answered \(request) with an unexpected reply")
 }
 
 extension ContactFailure {
-    /// A refusal in the words of a hold.
+    /// A refusal as a contact failure with a hold code.
     init(refusal: Refusal) {
         switch refusal.code {
         case .ownedElsewhere: self.init(.hostOwnedElsewhere, refusal.message)

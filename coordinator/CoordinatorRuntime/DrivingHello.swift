@@ -2,7 +2,8 @@ import AgentProtocol
 import OperatorCommands
 package import UpgradeDomain
 
-/// How a coordinator begins to drive a host: it asks first who drove the host last, and goes on only if that was its own ledger.
+/// How a coordinator starts to drive a host: it first asks who drove the host last, and continues only if that was its
+/// own ledger.
 package struct DrivingHello: Sendable {
     private let ledger: LedgerID
     private let fence: Fence
@@ -16,14 +17,14 @@ package struct DrivingHello: Sendable {
 
     /// Opens a session that drives.
     ///
-    /// - Throws: `hostOwnedElsewhere` where another ledger drives the host, `ledgerCopied` where a copy of this one does.
+    /// - Throws: `hostOwnedElsewhere` if another ledger drives the host, `ledgerCopied` if a copy of this one does.
     func open(_ session: AgentSession, on host: HostName) async throws(ContactFailure) -> HelloReply {
         let seen = try await session.open(
             HelloRequest(ledger: ledger, epoch: nil), timeout: HostLinks.helloTimeout)
         return try await claim(session, seen: seen, on: host)
     }
 
-    /// Goes on from a hello that only read.
+    /// Claims the host after a hello that only read.
     func claim(
         _ session: AgentSession, seen: HelloReply, on host: HostName
     ) async throws(ContactFailure) -> HelloReply {
@@ -44,23 +45,24 @@ package struct DrivingHello: Sendable {
         do {
             isOurs = seen.isDriven(by: try await record.origin(of: seen.highestEpoch))
         } catch {
-            throw ContactFailure(.hostUnreachable, "whether it is this ledger's could not be looked up: \(error)")
+            throw ContactFailure(
+                .hostUnreachable, "the host's last epoch could not be looked up in the ledger: \(error)")
         }
         guard isOurs else {
             throw ContactFailure(
                 .ledgerCopied,
-                "\(host) was last driven with epoch \(seen.highestEpoch), by a lease that this ledger did not give out: another copy "
-                    + "of the ledger is at work; nothing was changed there. Find it, and go on with the newer of the two; if "
-                    + "this one is to go on, adopt the host", next: .adopt(host: host, owner: nil))
+                "\(host) was last driven with epoch \(seen.highestEpoch), by a lease that this ledger did not issue: another copy "
+                    + "of the ledger is in use; nothing was changed there. Find it, and continue with the newer of the two. To "
+                    + "continue with this one, adopt the host", next: .adopt(host: host, owner: nil))
         }
     }
 }
 
 extension HelloReply {
-    /// Whether the lease that drove the host last is the one that a ledger knows.
+    /// Whether the ledger knows the lease that drove the host last.
     func isDriven(by origin: EpochOrigin) -> Bool {
         switch origin {
-        // An agent of protocol 1 tells no token, so an epoch has to do.
+        // An agent of protocol 1 reports no token, so only the epoch is compared.
         case .given(let token): protocolVersion < 2 || token == self.token
         case .beforeRestore: true
         case .unknown: false

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 /// Turns an agent's raw answers into typed readings.
 enum EvidenceAssembly {
-    /// One reading per surface asked for; a surface without an answer is unknown, never left out.
+    /// One reading per requested surface; a surface without an answer is unknown, never left out.
     static func reading(
         _ order: SurfaceOrder, _ reply: SurfaceReply?, rawDigest: Digest?
     ) -> SurfaceReading {
@@ -24,7 +24,7 @@ enum EvidenceAssembly {
             name: order.surface.name, role: order.role, durationMilliseconds: reply.durationMilliseconds,
             resultCode: reply.resultCode, rawDigest: rawDigest, instrumentDigest: reply.instrumentDigest)
         let reader = order.surface.reader
-        // Of a body that nobody reads it does not matter what it is.
+        // The content of a body does not matter if the reader ignores it.
         let isBodyRead = reader.shape != .result
         let failure = reply.failure.flatMap { reason in
             isBodyRead || ![.wrongContentType, .unacceptedStatus].contains(reason.code) ? reason : nil
@@ -45,14 +45,14 @@ enum EvidenceAssembly {
         return reading
     }
 
-    /// What a command printed last, first on its output and then on its standard error, where its answer is not a good one.
+    /// The last lines of a command whose answer is not healthy: standard output first, then standard error.
     private static func printed(
         _ reading: SurfaceReading, _ order: SurfaceOrder, _ reply: SurfaceReply
     ) -> [String]? {
         guard order.surface.source.isCommand,
             reading.unknown != nil || reading.items.contains(where: { $0.health != .healthy })
         else { return nil }
-        // Of an output that is too long only the beginning is here.
+        // Only the beginning of a truncated output is available.
         let lines = [reply.truncated ? [] : reply.body.elements, reply.errors?.elements ?? []].flatMap { bytes in
             let end = bytes.suffix(ProtocolLimits.surfaceErrorBytes)
             return OperationRecord.lastLines(
@@ -61,11 +61,11 @@ enum EvidenceAssembly {
         return lines.isEmpty ? nil : lines
     }
 
-    /// The longest name and value that are kept of an item, in Unicode scalars.
+    /// The maximum length of an item's name and value, in Unicode scalars.
     static let maximumTextScalars = 200
 
-    /// An item as it is kept: what is longer is cut, and ends with the digest of the whole, so that two that differ behind the
-    /// cut still differ.
+    /// An item as it is stored: longer texts are cut and end with the digest of the whole text, so that texts that
+    /// differ only after the cut still differ.
     private static func kept(_ item: EvidenceItem) -> EvidenceItem {
         EvidenceItem(key: kept(item.key), value: kept(item.value), health: item.health)
     }
@@ -78,12 +78,13 @@ enum EvidenceAssembly {
         return "\(start)... (\(bytes) bytes, sha256 \(Digest.sha256(of: Array(text.utf8)).short))"
     }
 
-    /// The document that a body is, or why it is none, as where it says something twice: nobody knows which of the two counts.
+    /// The document in a body, or why it is not valid. Duplicate keys are not valid, as it is ambiguous which one
+    /// counts.
     static func document(_ bytes: [UInt8], _ format: BodyFormat) -> Result<Answer, UnknownReason> {
         // Some servers begin with a byte order mark, which a reader may skip (RFC 8259, 8.1).
         let bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
         guard bytes.contains(where: { $0 > 0x20 }) else {
-            // No lines are a list of nothing.
+            // No lines are an empty list.
             return format == .json ? .failure(UnknownReason(.unparsable, "the answer is empty")) : .success(.array([]))
         }
         let failure: JSONError
@@ -91,7 +92,7 @@ enum EvidenceAssembly {
             let whole = try CanonicalJSON.answer(from: bytes)
             if format == .json { return .success(whole) }
             if case .array = whole { return .success(whole) }
-            // One line is a document, too.
+            // One line is also a document.
             return .success(.array([whole]))
         } catch {
             failure = error

@@ -2,7 +2,7 @@ import AgentProtocol
 import RolloutEngine
 package import UpgradeDomain
 
-/// Takes a plan's evidence from one host once, outside of any run, claiming and changing nothing.
+/// Captures a plan's evidence from one host once, outside any run, without claiming or changing anything.
 package struct EvidenceTrial: Sendable {
     private let reader: FleetReader
 
@@ -10,7 +10,7 @@ package struct EvidenceTrial: Sendable {
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
-    /// One subject as it was taken.
+    /// The capture of one subject.
     package struct Taken: Sendable {
         package var capture: Capture
         /// The raw answers by surface, as text.
@@ -19,7 +19,7 @@ package struct EvidenceTrial: Sendable {
         package var problem: Problem?
     }
 
-    /// One result per subject that the host speaks for, in the order of the plan.
+    /// One result per subject that is captured from the host, in the order of the plan.
     /// - Throws: why the host could not be asked.
     package func take(_ plan: Plan, from host: Host) async throws(ContactFailure) -> [Taken] {
         let family = EvidenceFamily(plan: plan, run: "trial")

@@ -2,7 +2,7 @@ import AgentProtocol
 import RolloutEngine
 package import UpgradeDomain
 
-/// Connects to hosts and looks, without claiming or changing them.
+/// Connects to hosts and checks them, without claiming or changing them.
 package struct FleetCheck: Sendable {
     private let reader: FleetReader
 
@@ -14,13 +14,13 @@ package struct FleetCheck: Sendable {
     package struct Report: Codable, Hashable, Sendable {
         package var host: HostName
         package var agentVersion: String?
-        /// Of the machine that answered.
+        /// The identity of the machine that answered.
         package var agent: AgentIdentity?
         package var clockOffsetMilliseconds: Int64?
         package var freeDiskMebibytes: Int64?
-        /// What others than root and the agent's account may write of the plan's scripts, and who.
+        /// The plan's scripts that accounts other than root and the agent's can write, and which accounts.
         package var exposedPaths: [String]?
-        /// The word for what is wrong, and the sentence; nil when the host is fit.
+        /// The code and the description of what is wrong; nil if the host is fit.
         package var code: String?
         package var problem: String?
     }

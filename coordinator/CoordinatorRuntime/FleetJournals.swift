@@ -14,9 +14,9 @@ package struct FleetJournals: Sendable {
         package var host: HostName
         package var owner: LedgerID?
         package var highestEpoch: Epoch
-        /// The newest first; at most what the agent gives in one answer.
+        /// The newest first; limited to what the agent sends in one answer.
         package var entries: [JournalEntry]
-        /// The newest head of each of the last runs that came with a capture.
+        /// The newest head that came with a capture, for each of the last runs.
         package var heads: [RunHead]
     }
 

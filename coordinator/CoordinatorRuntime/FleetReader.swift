@@ -1,7 +1,7 @@
 import AgentProtocol
 import UpgradeDomain
 
-/// Sessions that begin by reading: they claim nothing.
+/// Opens sessions that start read-only: they claim nothing.
 struct FleetReader: Sendable {
     static let hostsAtOnce = 32
 
@@ -9,7 +9,7 @@ struct FleetReader: Sendable {
     let ledger: LedgerID
     let clock: RuntimeClock
 
-    /// Says hello without an epoch, asks, and closes the connection whatever came of it.
+    /// Sends hello without an epoch, asks, and closes the connection in any case.
     func read<Answer: Sendable>(
         _ host: Host, _ ask: (AgentSession, HelloReply) async throws(ContactFailure) -> Answer
     ) async throws(ContactFailure) -> Answer {

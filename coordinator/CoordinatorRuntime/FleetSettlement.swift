@@ -1,16 +1,17 @@
 package import AgentProtocol
 package import UpgradeDomain
 
-/// Asks hosts what became of the operations of one run whose record can not be followed. Nothing of that run can begin on a host
-/// that was asked: its lease deposes whoever drove it. A change that waits for a confirmation is confirmed, as its host was reached.
+/// Asks hosts for the outcome of the operations of a run whose record can not be read. No operation of that run can
+/// start on a host that was asked, because the new lease deposes the run's driver. A change that waits for a
+/// confirmation is confirmed, because its host was reached.
 package struct FleetSettlement: Sendable {
     private let reader: FleetReader
     private let hello: DrivingHello
     private let run: RunID
     private let identities: [HostName: AgentIdentity]
 
-    /// - Parameter identities: the agents that the run met. Where its record does not say, the machine must at least have been
-    ///   driven by this ledger: a new one under the old name knows nothing of what the old one is at.
+    /// - Parameter identities: the agents that the run met. If the record does not have one, the machine must at least
+    ///   have been driven by this ledger: a new machine under the old name does not know the operations of the old one.
     package init(
         of run: RunID, connector: any HostConnector, ledger: LedgerID, hello: DrivingHello,
         identities: [HostName: AgentIdentity], clock: RuntimeClock
@@ -21,11 +22,11 @@ package struct FleetSettlement: Sendable {
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
-    /// What one host's journal has of the run.
+    /// The entries of the run in one host's journal.
     package struct Findings: Sendable {
         package var entries: [JournalEntry]
         package var running: [OperationID] { entries.filter { $0.state == .running }.map(\.operation) }
-        /// Nothing of the run is under way there, and nothing of it can begin.
+        /// Whether no operation of the run is in progress there; no new one can start.
         package var isSettled: Bool { running.isEmpty }
     }
 
@@ -45,7 +46,7 @@ package struct FleetSettlement: Sendable {
                 guard case .ended = entry.state, let revert = try await revert(of: entry.operation, session),
                     !entries.contains(where: { $0.operation == revert })
                 else { continue }
-                // It had not begun when the journal was read.
+                // It started after the journal was read.
                 entries.append(JournalEntry(operation: revert, state: .running, planDigest: nil, chainHead: nil))
             }
             return Findings(entries: entries)
@@ -55,13 +56,13 @@ package struct FleetSettlement: Sendable {
     private func requireSameMachine(_ seen: HelloReply, _ host: HostName) throws(ContactFailure) {
         if let known = identities[host] {
             guard seen.identity != known else { return }
-            throw ContactFailure(.machineChanged, "another machine answers than the run met")
+            throw ContactFailure(.machineChanged, "the machine that answers is not the one that the run met")
         }
         guard seen.owner != reader.ledger else { return }
         throw ContactFailure(.machineChanged, "this ledger has never driven the machine that answers")
     }
 
-    /// The way back that a host has begun by itself, over by now or not; nil where it keeps its change.
+    /// The automatic rollback that a host has started, finished or not; nil if it keeps its change.
     private func revert(
         of operation: OperationID, _ session: AgentSession
     ) async throws(ContactFailure) -> OperationID? {

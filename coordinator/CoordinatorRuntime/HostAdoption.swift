@@ -1,7 +1,7 @@
 import AgentProtocol
 package import UpgradeDomain
 
-/// Takes a host over from another ledger, or from a copy of this one: an operator's decision, which nothing else makes.
+/// Takes over a host from another ledger, or from a copy of this one. Only an operator decides that.
 package struct HostAdoption: Sendable {
     private let reader: FleetReader
     private let record: any FenceRecord
@@ -13,7 +13,7 @@ package struct HostAdoption: Sendable {
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
-    /// Who drove a host last, as the host says.
+    /// Who drove a host last, as the host reports it.
     package struct Standing: Sendable {
         package var ledger: LedgerID
         package var epoch: Epoch
@@ -21,7 +21,7 @@ package struct HostAdoption: Sendable {
         package var isOurs: Bool
     }
 
-    /// - Returns: nil where no ledger has driven the host.
+    /// - Returns: nil if no ledger has driven the host.
     package func standing(of host: Host) async throws -> Standing? {
         let hello = try await reader.read(host) { _, hello throws(ContactFailure) in hello }
         guard let owner = hello.owner else { return nil }
@@ -30,7 +30,7 @@ package struct HostAdoption: Sendable {
             ledger: owner, epoch: hello.highestEpoch, isOurs: owner == reader.ledger && hello.isDriven(by: origin))
     }
 
-    /// Has the host follow this ledger from here on. Nothing else changes there, and what is under way goes on.
+    /// Makes the host follow this ledger from now on. Nothing else changes there, and operations in progress continue.
     package func take(_ host: Host, with fence: Fence) async throws(ContactFailure) {
         try await reader.read(host) { session, _ throws(ContactFailure) in
             _ = try await session.greet(

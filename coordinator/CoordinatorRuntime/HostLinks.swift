@@ -3,14 +3,14 @@ import Logging
 import RolloutEngine
 import UpgradeDomain
 
-/// One warm agent session per host, for as long as there is work for it.
+/// Keeps one open agent session per host as long as there is work for it.
 actor HostLinks {
-    /// How many connections may be made at once; servers drop more than ten unauthenticated ones by default, but
+    /// How many connections may be opened at once. Servers drop more than ten unauthenticated ones by default, but
     /// these go to different servers.
     static let connectsAtOnce = 32
     static let helloTimeout = Duration.seconds(15)
     static let retryPause = Duration.milliseconds(500)
-    /// A connection that stalls takes longer than anybody's patience; that alone says nothing of its host.
+    /// A stalled connection takes longer than the patience, which alone does not mean that its host is lost.
     static let fewestAttempts = 2
 
     private let connector: any HostConnector
@@ -26,7 +26,7 @@ actor HostLinks {
         let hello: HelloReply
     }
 
-    /// A connection, made or being made, and the address and keys that it is made with.
+    /// A connection, open or being opened, and the host entry that it uses.
     private struct Entry {
         let host: Host
         let task: Task<Link, any Error>
@@ -39,7 +39,8 @@ actor HostLinks {
         self.clock = clock
     }
 
-    /// The host's session, connecting if need be; a transient failure is retried once, and until `patience` has passed.
+    /// The host's session; connects if needed. A transient failure is retried at least once, and until `patience` has
+    /// passed.
     func link(to host: Host, patience: Duration) async throws(ContactFailure) -> Link {
         try await retrying(patience) { () throws(ContactFailure) in try await self.attempt(host) }
     }
@@ -82,7 +83,7 @@ actor HostLinks {
         }
     }
 
-    /// Forgets a connection that failed, or whose host is reached another way now.
+    /// Drops a connection that failed, or whose host entry has changed.
     private func drop(_ entry: Entry) async {
         if links[entry.host.name]?.task == entry.task { links[entry.host.name] = nil }
         if let link = try? await entry.task.value { await link.session.close() }
@@ -111,7 +112,7 @@ actor HostLinks {
         }
     }
 
-    /// A session over a connection that did not exist before; its caller closes it.
+    /// A session over a new connection; the caller closes it.
     func newLink(to host: Host, patience: Duration) async throws(ContactFailure) -> Link {
         try await retrying(patience) { () throws(ContactFailure) in try await self.connect(host) }
     }

@@ -4,20 +4,20 @@ import Failpoints
 import RolloutEngine
 import UpgradeDomain
 
-/// Carries out single effects on hosts and says what was learnt, as events. Decides nothing.
+/// Carries out single effects on hosts and reports the results as events. It decides nothing.
 struct HostWork: Sendable {
-    /// How long a host that does not answer is tried again before it counts as lost.
+    /// How long a host that does not answer is retried before it counts as lost.
     static let patience = Duration.seconds(3)
-    /// The same where an operation's fate hangs on it.
+    /// The same if the outcome of an operation depends on it.
     static let settlePatience = Duration.seconds(20)
     static let requestTimeout = Duration.seconds(30)
-    /// Preflight reads whole releases where the plan says what they must hold.
+    /// Preflight reads whole releases if the plan gives their digests.
     static func preflightTimeout(_ artifacts: [RollbackArtifact]) -> Duration {
         artifacts.contains { $0.sha256 != nil } ? .seconds(600) : requestTimeout
     }
-    /// The longest output of an operation that is kept with its run.
+    /// The maximum output of an operation that is stored with its run.
     static let keptOutputBytes = 1_048_576
-    /// What a script may take beyond its own timeout: guardrails, grace and the way back.
+    /// How much longer than its own timeout a script may take: guardrails, grace period and automatic rollback.
     static let supervisionSlack = Duration.seconds(60)
 
     let links: HostLinks
@@ -86,13 +86,13 @@ struct HostWork: Sendable {
         do {
             try await spacing.wait(for: surfaces.map(\.surface))
         } catch {
-            throw ContactFailure(.hostUnreachable, "the capture was given up before its turn")
+            throw ContactFailure(.hostUnreachable, "the capture was cancelled before its turn")
         }
     }
 
     // MARK: Operations
 
-    /// Sends an intent and follows it to its end. `dispatch` is asked right before sending; nil means that the
+    /// Sends an intent and follows it to its end. `dispatch` is called right before sending; nil means that the
     /// boundary has closed meanwhile.
     func start(
         _ intent: OperationIntent, _ host: Host, _ state: RolloutState,
@@ -126,17 +126,17 @@ struct HostWork: Sendable {
         }
     }
 
-    /// What a reply other than `started` says of an operation.
+    /// The event for a reply other than `started`.
     private func refusedStart(_ reply: AgentReply, _ intent: OperationIntent) -> RunEvent {
         guard case .refused(let refusal) = reply else {
-            return .startRefused(of: intent.id, "an answer that does not fit", provesNothingBegan: false)
+            return .startRefused(of: intent.id, "an unexpected reply", provesNothingBegan: false)
         }
         return .startRefused(
             of: intent.id, "\(refusal.code.rawValue): \(refusal.message)",
             provesNothingBegan: refusal.code.provesNothingBegan)
     }
 
-    /// Asks what became of an operation and follows it to its end.
+    /// Asks for the outcome of an operation and follows it to its end.
     func settle(
         _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([HostReport]) async -> Void
     ) async {
@@ -172,7 +172,7 @@ struct HostWork: Sendable {
         }
     }
 
-    /// How an operation ended, and its output where that came whole; a longer one stays on its host.
+    /// How an operation ended, and its output if it is complete; a longer output stays on its host.
     private struct Ending {
         var record: OperationRecord
         var output: [UInt8] = []
@@ -213,8 +213,8 @@ struct HostWork: Sendable {
 
     // MARK: Confirmations
 
-    /// Reaches a changed host over a connection of its own, so that it keeps its change; or learns that it has gone
-    /// back. Tried for as long as the host waits.
+    /// Confirms a change over a new connection, so that the host keeps it, or learns that the host has rolled back.
+    /// Retried as long as the host waits.
     func confirm(
         _ intent: OperationIntent, _ host: Host, _ state: RolloutState, post: @Sendable ([HostReport]) async -> Void
     ) async {
@@ -257,7 +257,7 @@ struct HostWork: Sendable {
         }
     }
 
-    /// Only a record of the very operation counts as its end; an agent that gives another is of no use.
+    /// Only the record of this operation counts as its end; an agent that sends another one is unusable.
     private func ended(_ ending: Ending, _ intent: OperationIntent) -> [HostReport] {
         guard ending.record.id != intent.id else {
             return [HostReport(.operationEnded(ending.record), evidence: ending.evidence)]
@@ -271,10 +271,10 @@ struct HostWork: Sendable {
 
     // MARK: Contact
 
-    /// Asks for something that changes nothing, once more over a new connection where the first was lost under way. A
-    /// host that does not answer in time is not asked again.
+    /// Sends a request that changes nothing. If the connection is lost meanwhile, it is sent once more over a new one.
+    /// A host that does not answer in time is not asked again.
     ///
-    /// - Parameter state: whose preflight the machine must be known from; nil before there was one.
+    /// - Parameter state: the run whose preflight must have met the machine; nil before preflight.
     private func asking<Answer>(
         _ host: Host, pinnedBy state: RolloutState?, _ ask: (HostLinks.Link) async throws(ContactFailure) -> Answer
     ) async throws(ContactFailure) -> (HostLinks.Link, Answer) {
@@ -288,7 +288,7 @@ struct HostWork: Sendable {
         }
     }
 
-    /// A session with the very machine that preflight met.
+    /// A session with exactly the machine that preflight met.
     private func trusted(
         _ host: Host, _ state: RolloutState?, patience: Duration
     ) async throws(ContactFailure) -> HostLinks.Link {
@@ -312,7 +312,7 @@ struct HostWork: Sendable {
 }
 
 extension CapturePurpose {
-    /// What is taken at a gate leaves the head of the record with its host.
+    /// Whether it is taken at a gate; such captures leave the head of the record with the host.
     fileprivate var isGate: Bool { if case .boundary = self { true } else { false } }
 }
 

@@ -3,10 +3,10 @@ import RolloutEngine
 package import UpgradeDomain
 
 extension Logger {
-    /// Says nothing, whatever happens.
+    /// Logs nothing.
     package static let silent = Logger(label: "lockflight") { _ in SwiftLogNoOpLogHandler() }
 
-    /// The same, naming a host in every message.
+    /// A logger that adds the host to every message.
     package func about(_ host: HostName) -> Logger {
         var logger = self
         logger[metadataKey: "host"] = "\(host)"
@@ -15,7 +15,7 @@ extension Logger {
 }
 
 extension Effect {
-    /// What it is and what it is about.
+    /// The effect and its subject.
     var metadata: Logger.Metadata {
         switch self {
         case .record(let event): ["effect": "record", "event": "\(event.kind)"]

@@ -3,18 +3,18 @@ package import UpgradeDomain
 
 /// Reads what an operation printed from the journal of its host. Claims and changes nothing there.
 package struct OperationOutput: Sendable {
-    /// What became of an operation, as its host says.
+    /// The state of an operation, as its host reports it.
     package enum Standing: Sendable {
         case ended(OperationRecord)
-        /// It goes on, and nobody waited for its end.
+        /// It is still running, and its end was not waited for.
         case running
         /// It never ran.
         case tombstoned
-        /// Its host has nothing of it, or no more.
+        /// Its host has no record of it, or not any more.
         case unknown
     }
 
-    /// Longer than any plan lets an operation run; its agent answers once it has ended or lost its supervisor.
+    /// Longer than any operation may run. The agent answers once the operation has ended or lost its supervisor.
     static let followTimeout = Duration.seconds(30 * 86_400)
 
     private let reader: FleetReader
@@ -23,9 +23,9 @@ package struct OperationOutput: Sendable {
         reader = FleetReader(connector: connector, ledger: ledger, clock: clock)
     }
 
-    /// Hands over what there is of an operation's output, piece by piece in order.
+    /// Delivers the output of an operation, piece by piece in order.
     ///
-    /// - Parameter follows: whether to wait for more until it has ended. Agents of protocols before 3 always do.
+    /// - Parameter follows: whether to wait for more until it has ended. Agents with protocols before 3 always wait.
     package func read(
         _ id: OperationID, on host: Host, follows: Bool, _ take: (OutputReply) async -> Void
     ) async throws(ContactFailure) -> Standing {

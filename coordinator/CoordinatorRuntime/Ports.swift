@@ -2,22 +2,22 @@ package import OperatorCommands
 package import RolloutEngine
 package import UpgradeDomain
 
-/// Which leases a ledger gave out, wherever it is kept.
+/// The leases that a ledger issued, independent of how it is stored.
 package protocol FenceRecord: Sendable {
     func origin(of epoch: Epoch) async throws -> EpochOrigin
 }
 
-/// The run's chain of events, wherever it is kept.
+/// The run's chain of events, independent of how it is stored.
 package protocol RunLog: FenceRecord {
     func events(of run: RunID, after sequence: UInt64) async throws -> [RecordedEvent]
-    /// Appends durably as one transaction, as of `wall`, what was decided from a state, and keeps the raw evidence that the events
-    /// name by its digest; `epoch` is nil for requests, which need no lease.
+    /// Durably appends, in one transaction with the time `wall`, events that were decided from a state, and stores the
+    /// raw evidence that the events name by digest. `epoch` is nil for requests, which need no lease.
     func append(
         _ events: [RunEvent], with evidence: [[UInt8]], to state: RolloutState, at wall: WallTime, epoch: Epoch?
     ) async throws -> AppendOutcome
 }
 
-/// What was learnt on a host: an event for the record, and the raw evidence behind it.
+/// A result from a host: an event for the record, and the raw evidence for it.
 struct HostReport: Sendable {
     var event: RunEvent
     /// Raw answers and outputs, in no order.
@@ -31,36 +31,36 @@ struct HostReport: Sendable {
 
 package enum AppendOutcome: Sendable {
     case appended([RecordedEvent])
-    /// Someone else appended first: read on and try again.
+    /// Somebody else appended first: read the new events and try again.
     case conflict
-    /// A newer driver holds the run: change nothing more.
+    /// A newer driver holds the run: make no further changes.
     case deposed
 }
 
-/// A way to a host's agent.
+/// Connects to the agents of hosts.
 package protocol HostConnector: Sendable {
-    /// The thread that the connections live on: what talks to a host runs there and spares the changes of threads, which cost
-    /// more than most of what is done between them. Nil where there is no such thread.
+    /// The thread of the connections. Code that talks to a host runs on it to avoid thread switches, which cost more
+    /// than most of the work between them. Nil if there is no such thread.
     var executor: (any TaskExecutor)? { get }
-    /// Connects, authenticates and starts the agent, bringing it there first when it is absent.
+    /// Connects, authenticates and starts the agent; uploads it first if it is missing.
     func connect(to host: Host) async throws(ContactFailure) -> any AgentChannel
 }
 
 /// A two-way stream of bytes with an agent at the other end.
 package protocol AgentChannel: Sendable {
-    /// Returns when the bytes are taken, which says nothing of whether they arrived.
+    /// Returns when the bytes are accepted for sending, not when they have arrived.
     func send(_ bytes: [UInt8]) async throws(ContactFailure)
     /// The next bytes; nil when the agent has closed its side.
     func receive() async throws(ContactFailure) -> [UInt8]?
-    /// Ends the connection; what runs on the host goes on.
+    /// Closes the connection; operations on the host continue.
     func close() async
 }
 
-/// Why a host could not be spoken to.
+/// Why a host could not be contacted.
 package struct ContactFailure: Error, Hashable, Sendable {
     package var code: HoldCode
     package var message: String
-    /// What to do next, where one command does it.
+    /// The next command, if there is one.
     package var next: OperatorCommand?
 
     package init(_ code: HoldCode, _ message: String, next: OperatorCommand? = nil) {
@@ -69,15 +69,15 @@ package struct ContactFailure: Error, Hashable, Sendable {
         self.next = next
     }
 
-    /// Whether trying again may help.
+    /// Whether a retry may help.
     var isTransient: Bool { code == .hostUnreachable }
 }
 
-/// Time, passed in so that tests move it.
+/// Time, passed in so that tests can control it.
 package struct RuntimeClock: Sendable {
     package var monotonic: @Sendable () -> MonotonicTime
     package var wall: @Sendable () -> WallTime
-    /// Suspends for a while of monotonic time.
+    /// Suspends for a duration of monotonic time.
     package var sleep: @Sendable (Duration) async throws(CancellationError) -> Void
 
     package init(

@@ -1,15 +1,15 @@
 import RolloutEngine
 import UpgradeDomain
 
-/// Spaces the requests of a whole fleet to a surface that all hosts share, so that taking evidence does not become load.
+/// Limits the rate at which a whole fleet sends requests to a shared surface, so that captures do not overload it.
 actor RequestSpacing {
     private let clock: RuntimeClock
     private var free: [SurfaceName: MonotonicTime] = [:]
 
     init(clock: RuntimeClock) { self.clock = clock }
 
-    /// Takes the next turn of each limited surface.
-    /// - Returns: when the last of them may be sent.
+    /// Reserves the next turn of each rate-limited surface.
+    /// - Returns: when the last request may be sent.
     func turn(for surfaces: [Surface]) -> MonotonicTime {
         let now = clock.monotonic()
         var last = now

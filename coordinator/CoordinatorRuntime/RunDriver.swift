@@ -3,21 +3,21 @@ package import Logging
 package import RolloutEngine
 package import UpgradeDomain
 
-/// Drives one run: folds its events, asks the engine what is next, carries it out, appends what was learnt.
+/// Drives one run: folds its events, asks the engine what is next, carries it out, and appends the results.
 ///
-/// Starting, going on after a crash and taking over are the same path. If the process dies at any instant, the
-/// ledger holds every intent that may have reached a host, and the next driver settles each before anything else.
+/// A start, a restart after a crash and a takeover are the same code path. If the process dies at any moment, the
+/// ledger has every intent that may have reached a host, and the next driver settles each before anything else.
 package actor RunDriver {
-    /// How often requests of other terminals are looked for.
+    /// How often the driver checks for requests from other terminals.
     static let requestPollInterval = Duration.milliseconds(250)
-    /// The longest that a turn may take, of which each is a quarter of a second, before it counts as time in which nobody looked: the
-    /// process was stopped, its machine slept, or its disk took that long.
+    /// The maximum duration of a turn. A turn is normally a quarter of a second. A longer one counts as time in which
+    /// nothing was watched: the process was stopped, its machine was suspended, or its disk blocked.
     static let longestTurn = Duration.seconds(5)
-    /// Attempts to append a group over the requests of others.
+    /// How often an append is retried when requests of others come first.
     static let appendAttempts = 100
-    /// How many reports of hosts are appended at once; their answers come with them.
+    /// How many reports of hosts are appended at once, with their answers.
     static let reportsPerAppend = 256
-    /// No further report is appended with those that have so many bytes of answers.
+    /// A group that has this many bytes of answers takes no further report.
     static let evidenceBytesPerAppend = 67_108_864
 
     private let run: RunID
@@ -32,7 +32,7 @@ package actor RunDriver {
 
     private var state: RolloutState
     private var inFlight: [Effect: Task<Void, Never>] = [:]
-    /// Operations that a task in flight has sent, or has asked about, and will report on.
+    /// Operations that a task in flight has sent or asked about, and will report on.
     private var followed: Set<OperationID> = []
     private var inbox: [HostReport] = []
     private var waiter: CheckedContinuation<Void, Never>?
@@ -46,18 +46,18 @@ package actor RunDriver {
     package enum End: Sendable {
         /// Nothing happens until a person acts.
         case atRest(RolloutState)
-        /// Stopped on request; `inFlight` go on by themselves on their hosts.
+        /// Stopped on request; the operations `inFlight` continue on their hosts.
         case detached(RolloutState, inFlight: [OperationID])
         /// A newer driver holds the run.
         case deposed(RolloutState)
     }
 
-    /// What drove the run last; nil where nobody did, or where it is not known.
+    /// The build that drove the run last; nil if there was none, or if it is unknown.
     package nonisolated let previousBuild: CoordinatorBuild?
 
-    /// What is logged names the run and the epoch where the logger does.
+    /// Log messages name the run and the epoch only if `logger` adds them.
     ///
-    /// - Throws: what the log throws; ``RuntimeError`` where the run does not exist or was driven by a build whose agents
+    /// - Throws: errors of the log; ``RuntimeError`` if the run does not exist, or was driven by a build whose agents
     ///   this one can not talk to.
     package init(
         run: RunID, ledger: LedgerID, driver: Driver, token: LeaseToken?, version: String, log: any RunLog,
@@ -82,7 +82,7 @@ package actor RunDriver {
         previousBuild = try RunDriver.previousBuild(of: run, events.map(\.event), continuedBy: build)
     }
 
-    /// The build that drove a run last, if another one may go on where it stopped.
+    /// The build that drove a run last; throws if this build can not continue its run.
     static func previousBuild(
         of run: RunID, _ events: [RunEvent], continuedBy own: CoordinatorBuild
     ) throws(RuntimeError) -> CoordinatorBuild? {
@@ -119,33 +119,33 @@ package actor RunDriver {
         return try await finish()
     }
 
-    /// Records that nobody looked for a while, before anything is decided by the time that has passed.
+    /// Records that nothing was watched for a while, before anything is decided based on the elapsed time.
     private func noteStandstill() async throws {
         let now = clock.monotonic()
         let gap = now - lastTurn
         lastTurn = now
         guard gap > RunDriver.longestTurn, state.isWatching, !isOver else { return }
-        logger.notice("nobody looked for a while", metadata: ["seconds": "\(gap.components.seconds)"])
+        logger.notice("nothing was watched for a while", metadata: ["seconds": "\(gap.components.seconds)"])
         try await append([
             .watchInterrupted(WatchInterruption(placement: nil, seconds: Int(gap.components.seconds)))
         ])
     }
 
-    /// Starts nothing new and lets what is in flight finish; asked twice, lets go at once.
+    /// Starts nothing new and lets work in flight finish; a second call detaches at once.
     package func requestStop() {
         stop = stop == .none ? .drain : .detach
         logger.info("asked to stop", metadata: ["detach": "\(stop == .detach)"])
         wake()
     }
 
-    /// Lets go at once: operations go on by themselves on their hosts.
+    /// Detaches at once: operations continue on their hosts.
     package func requestDetach() {
         logger.info("asked to stop", metadata: ["detach": "true"])
         stop = .detach
         wake()
     }
 
-    /// Nothing more can be appended: another one drives, or the run was closed.
+    /// Nothing more can be appended: another driver took over, or the run was closed.
     private var isOver: Bool { isDeposed || state.isClosed }
 
     // MARK: Effects
@@ -191,7 +191,7 @@ package actor RunDriver {
     }
 
     private func begin(_ effect: Effect, _ body: @escaping @Sendable (RunDriver) async -> Void) {
-        logger.debug("effect began", metadata: effect.metadata)
+        logger.debug("effect started", metadata: effect.metadata)
         inFlight[effect] = Task(executorPreference: executor) { [self] in
             await body(self)
             await ended(effect)
@@ -205,7 +205,7 @@ package actor RunDriver {
         wake()
     }
 
-    /// The last look before an intent is sent; nil when it may not be any more, or was decided on before the driver stood still.
+    /// The last check before an intent is sent; nil if it may not be sent any more, or was decided before a standstill.
     private func dispatch(_ intent: OperationIntent) -> StartRequest? {
         guard stop == .none, !isDeposed, clock.monotonic() - lastTurn <= RunDriver.longestTurn,
             state.maySend(intent.id), let host = state.hosts[intent.placement.host],
@@ -221,7 +221,7 @@ package actor RunDriver {
             }, secretFiles: secretFiles.isEmpty ? nil : secretFiles)
     }
 
-    /// Takes what an effect learnt; nothing from one that was given up, as it says more of us than of the host.
+    /// Takes the results of an effect. Those of a cancelled effect are ignored: they say nothing about the host.
     private func post(_ reports: [HostReport]) {
         if Task.isCancelled { return }
         inbox += reports
@@ -230,8 +230,8 @@ package actor RunDriver {
 
     // MARK: The log
 
-    /// Appends until nothing waits: what arrives during an append belongs before the next decision as well, or the
-    /// effect that reported it would be due again.
+    /// Appends until nothing waits. Reports that arrive during an append must also be appended before the next
+    /// decision, or the effect that reported them would be due again.
     private func drainInbox() async throws {
         while !inbox.isEmpty, !isOver {
             var bytes = 0
@@ -244,7 +244,7 @@ package actor RunDriver {
         }
     }
 
-    /// Appends facts, whatever was requested meanwhile: what has happened stays true.
+    /// Appends facts, which stay true even if a request was appended first.
     private func append(_ events: [RunEvent], with evidence: [[UInt8]] = []) async throws {
         for _ in 0..<RunDriver.appendAttempts where !isOver {
             if try await commit(events, with: evidence) { return }
@@ -252,8 +252,8 @@ package actor RunDriver {
         if !isOver { throw RuntimeError.appendStarved(run) }
     }
 
-    /// Appends at the sequence number that the state stands at, evidence as it is judged there. False when a request came
-    /// in between: a decision made before it is void, and the engine is asked again.
+    /// Appends at the sequence number of the state, with evidence judged against that state. False if a request came in
+    /// between: the decision is void then, and the engine is asked again.
     @discardableResult
     private func commit(_ events: [RunEvent], with evidence: [[UInt8]] = []) async throws -> Bool {
         let (wall, now) = (clock.wall(), clock.monotonic())
@@ -280,7 +280,7 @@ package actor RunDriver {
             logger.debug("recorded", metadata: ["event": "\(event.event.kind)", "sequence": "\(event.sequence)"])
             state.apply(event, at: now)
         }
-        // Whoever slept while another one drove may find nothing left to append.
+        // A driver that was suspended while another one drove may have nothing left to append.
         if let epoch = state.driver?.epoch, epoch > driver.epoch { isDeposed = true }
         observe(state)
     }
@@ -292,7 +292,7 @@ package actor RunDriver {
         let poll = RunDriver.requestPollInterval
         let pause = wakeAt.map { max(.milliseconds(1), min($0 - clock.monotonic(), poll)) } ?? poll
         let timer = Task { [clock] in
-            // A wait that was cut short must not wake the next one.
+            // A wait that was interrupted must not wake the next one.
             try await clock.sleep(pause)
             self.wake()
         }
@@ -318,7 +318,7 @@ package actor RunDriver {
         }
         try await drainInbox()
         if !isDeposed { try await append([.driverDetached(reason: "stopped by its operator")]) }
-        logger.info("let go", metadata: ["operations": "\(state.openOperations.count)"])
+        logger.info("detached", metadata: ["operations": "\(state.openOperations.count)"])
         return isDeposed ? .deposed(state) : .detached(state, inFlight: state.openOperations.sorted())
     }
 }

@@ -5,10 +5,10 @@ package import UpgradeDomain
 package enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case noSuchRun(RunID)
     case appendStarved(RunID)
-    /// Operations may be under way on hosts that this build could not ask about them.
+    /// Operations may be in progress on hosts that this build can not ask.
     case protocolNotSupported(RunID, drivenBy: CoordinatorBuild, build: CoordinatorBuild)
 
-    /// What to do next, where one command does it.
+    /// The next command, if there is one.
     package var next: OperatorCommand? {
         switch self {
         case .noSuchRun: .status(run: nil)
@@ -24,8 +24,8 @@ package enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
             "other processes kept writing to run \(run); nothing new was started"
         case .protocolNotSupported(let run, let before, let own):
             "run \(run) was driven by Lockflight \(before.version), which speaks protocol \(before.protocols) with agents; "
-                + "this is \(own.version) and speaks \(own.protocols). Nothing was changed; go on with \(before.version), or "
-                + "with one that speaks both"
+                + "this is \(own.version) and speaks \(own.protocols). Nothing was changed; continue with \(before.version), or "
+                + "with a version that speaks both"
         }
     }
 }

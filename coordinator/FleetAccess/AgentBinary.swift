@@ -4,7 +4,7 @@ import SafeText
 import Subprocess
 import UpgradeDomain
 
-/// The agent builds that this coordinator can bring to hosts, one per architecture.
+/// The agent builds that this coordinator can upload to hosts, one per architecture.
 struct AgentBinaries: Sendable {
     private static let prefix = "lockflight-agent-"
 
@@ -19,14 +19,14 @@ struct AgentBinaries: Sendable {
             folders: chosen + [beside.path, installed] + [checkout(around: beside)].compactMap(\.self))
     }
 
-    /// Where `make agent` puts its builds, if the executable lies in a checkout's `.build`.
+    /// Where `make agent` puts its builds, if the executable is in a checkout's `.build`.
     private static func checkout(around folder: URL) -> String? {
         let parts = folder.pathComponents
         guard let build = parts.lastIndex(of: ".build") else { return nil }
         return NSString.path(withComponents: parts.prefix(build) + [".build-agent", "out"])
     }
 
-    /// Every build, named `lockflight-agent-ARCHITECTURE`; where two folders have one, the first folder's.
+    /// Every build, named `lockflight-agent-ARCHITECTURE`; if two folders have one, the first folder's is used.
     func find() -> [AgentBinary] {
         var builds: [AgentBinary] = []
         for folder in folders {
@@ -46,9 +46,9 @@ struct AgentBinaries: Sendable {
     }
 }
 
-/// One agent executable, named on hosts by its digest.
+/// One agent executable. On hosts its digest is part of its name.
 struct AgentBinary: Sendable {
-    /// What an agent may take when it is sent.
+    /// The maximum size of an agent when it is sent.
     static let largestBytes = 256 * 1_024 * 1_024
 
     /// What `uname -m` prints on the hosts that it runs on.
@@ -56,8 +56,8 @@ struct AgentBinary: Sendable {
     let path: String
     let hexDigest: String
 
-    /// nil where the file can not be read or is empty. Its bytes are read again only for a host that does not have them, which proves
-    /// their digest.
+    /// Nil if the file can not be read or is empty. Its bytes are read again only for a host that does not have them;
+    /// that host verifies their digest.
     init?(architecture: String, path: String) {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         guard attributes?[.size] as? Int != 0, let digest = Digest.ofFile(path) else { return nil }
@@ -68,15 +68,15 @@ struct AgentBinary: Sendable {
 
     private static let architectureBytes = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_".utf8)
 
-    /// Whether a word may stand unquoted in a shell's `case`.
+    /// Whether a word is safe unquoted in a shell's `case`.
     static func isArchitecture(_ word: String) -> Bool {
         !word.isEmpty && word.utf8.allSatisfy(architectureBytes.contains)
     }
 
-    /// As they are sent to a host that has no `gzip`; nil where the file is gone.
+    /// The bytes for a host without `gzip`; nil if the file is gone.
     func bytes() -> [UInt8]? { FileManager.default.contents(atPath: path).map { [UInt8]($0) } }
 
-    /// As they are sent to a host that has `gzip`: packed with the build where that was done, else now; nil when this machine
+    /// The compressed bytes for a host with `gzip`: compressed together with the build, else now; nil if this machine
     /// has no `gzip`.
     func compressed() async -> [UInt8]? {
         if let packed = packedWithTheBuild() { return packed }
@@ -86,8 +86,8 @@ struct AgentBinary: Sendable {
         return record.standardOutput
     }
 
-    /// What lies beside the build as `NAME.gz`, as packing takes over a second of CPU; nil where that is older than the build, or
-    /// of another size when it is unpacked. The host proves the digest of what it gets.
+    /// The file `NAME.gz` next to the build, because compressing takes over a second of CPU; nil if it is older than
+    /// the build, or its uncompressed size differs. The host verifies the digest of what it receives.
     private func packedWithTheBuild() -> [UInt8]? {
         let packedPath = path + ".gz"
         guard let build = try? FileManager.default.attributesOfItem(atPath: path),

@@ -4,20 +4,20 @@ import SSHTransport
 import SafeText
 import UpgradeDomain
 
-/// Starts the agent on a host, after bringing it there if that very build is not there yet.
+/// Starts the agent on a host; uploads it first if that exact build is not there yet.
 ///
-/// One command finds out and starts it: a host that has the build costs no other round trip. What an interrupted upload left is
-/// continued by the next one, if its bytes are the beginning of the same.
+/// One command looks for the agent and starts it: a host that has the build needs no other round trip. An interrupted
+/// upload is continued by the next one, if its bytes are the beginning of the same file.
 actor AgentDelivery {
     static let uploadTimeout = Duration.seconds(60)
-    /// Bytes that rc files may print before the first word of ours.
+    /// How many bytes rc files may print before our first word.
     static let noiseBytes = 65_536
 
     private let binaries: AgentBinaries
     private let startTimeout: Duration
-    /// Every build, looked for at the first host.
+    /// Every build; searched for when the first host needs one.
     private lazy var builds = binaries.find()
-    /// What is sent of each build, read for the first host that needs it and shared by all.
+    /// The bytes of each build, read when the first host needs them and shared by all.
     private var contents: [Content: Task<[UInt8]?, Never>] = [:]
 
     private struct Content: Hashable {
@@ -36,7 +36,7 @@ actor AgentDelivery {
         let output: [UInt8]
     }
 
-    /// - Throws: `uploadFailed` when the host can have no agent.
+    /// - Throws: `uploadFailed` if the host can not get an agent.
     func start<Connection: RemoteConnection>(
         on host: HostName, in folder: AgentFolder, over connection: Connection
     ) async throws(SSHError) -> Started<Connection.Command> {
@@ -49,7 +49,8 @@ actor AgentDelivery {
         case .started(let started): return started
         case .absent:
             throw failure(
-                host, "the agent was stored, and is gone or has other bytes again; see what changes files in \(folder)")
+                host,
+                "the agent was stored, but is missing or was changed again; find out what changes files in \(folder)")
         }
     }
 
@@ -65,7 +66,7 @@ actor AgentDelivery {
     ) async throws(SSHError) -> Found<Connection.Command> {
         let script = AgentScript.startOrLook(builds, in: folder)
         let command = try await connection.execute(HostShell.line(for: script))
-        // Where no shell takes it, what the host says tells why.
+        // If no shell accepts it, the host's output says why.
         try? await command.write(Array(script.utf8))
         var heard: [UInt8] = []
         while heard.count <= AgentDelivery.noiseBytes, let bytes = try await command.read(timeout: startTimeout) {
@@ -76,8 +77,9 @@ actor AgentDelivery {
             case .exposed(let mode, let owner)?:
                 throw failure(
                     HostName(connection.target.host),
-                    "others than its account may write \(folder) (\(mode), owner \(owner)), and would choose what runs there; nothing "
-                        + "was started. On the host, let the account or root own it, and: chmod go-w \(folder.word)")
+                    "accounts other than its own can write \(folder) (\(mode), owner \(owner)) and could choose what runs there; nothing "
+                        + "was started. On the host, make the account or root its owner, and run: chmod go-w \(folder.word)"
+                )
             case nil: continue
             }
         }
@@ -99,8 +101,9 @@ actor AgentDelivery {
             let have = builds.isEmpty ? "none" : builds.map(\.architecture).joined(separator: ", ")
             throw failure(
                 host,
-                "there is no lockflight-agent build for its architecture \(absence.architecture) (there is: \(have); looked in "
-                    + "\(binaries.folders.joined(separator: ", "))). Build it there or for it with: make agent")
+                "there is no lockflight-agent build for its architecture \(absence.architecture) (available: \(have); searched "
+                    + "\(binaries.folders.joined(separator: ", "))). Build it on that architecture, or for it, with: make agent"
+            )
         }
         let packed = absence.hasGzip ? await content(of: build, isPacked: true) : nil
         var bytes = packed
@@ -109,19 +112,19 @@ actor AgentDelivery {
         let upload = AgentUpload(build: build, bytes: bytes, isPacked: packed != nil, folder: folder)
         let offset = upload.offset(after: absence)
         let end = try await send(upload, from: offset, over: connection)
-        // Somebody else took up what had been interrupted.
+        // Another upload has continued the interrupted one.
         let lastEnd = end.word == "lost" ? try await send(upload, from: 0, over: connection) : end
         switch lastEnd.word {
         case "published": return
         case "noexec":
             throw failure(
                 host,
-                "nothing may be executed in \(folder): its file system is mounted noexec. Name a folder elsewhere with "
+                "nothing can be executed in \(folder): its file system is mounted noexec. Set another folder with "
                     + "agentDirectory in the inventory's entry of \(host)")
         default:
             throw failure(
                 host,
-                "the agent could not be stored in \(folder), \(lastEnd.said). Look at its free space and permissions")
+                "the agent could not be stored in \(folder), \(lastEnd.said). Check its free space and permissions")
         }
     }
 
@@ -145,6 +148,6 @@ actor AgentDelivery {
     }
 
     private func failure(_ host: HostName, _ words: String) -> SSHError {
-        SSHError(code: .uploadFailed, host: host.rawValue, message: "\(host) can take no part: \(words)")
+        SSHError(code: .uploadFailed, host: host.rawValue, message: "\(host) can not be used: \(words)")
     }
 }

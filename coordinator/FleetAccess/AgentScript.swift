@@ -3,18 +3,18 @@ import Foundation
 import SafeText
 import UpgradeDomain
 
-/// How a host's /bin/sh gets a script, whatever the account's own shell is.
+/// How a script is passed to a host's /bin/sh, independent of the account's login shell.
 enum HostShell {
-    /// One line that bash, dash, ksh, zsh, fish, csh and tcsh read alike: the account's shell hands over to /bin/sh, which takes its
-    /// script from standard input, byte by byte, so that what follows the script there is left for it to read.
+    /// One line that bash, dash, ksh, zsh, fish, csh and tcsh parse the same way: the login shell executes /bin/sh,
+    /// which reads its script from standard input byte by byte, so that the bytes after the script stay unread.
     static func line(for script: String) -> String {
         "exec /bin/sh -c 'eval \"$(dd bs=1 count=\(script.utf8.count) 2>/dev/null)\"'"
     }
 
-    /// How many bytes of a host's own words are passed on.
+    /// How many bytes of a host's output are quoted.
     static let saidBytes = 300
 
-    /// What a host said instead of an answer, as a clause.
+    /// What a host printed instead of an answer, as a clause.
     static func said(_ output: [UInt8], _ errors: [UInt8]) -> String {
         let words = [output, errors].flatMap { String(decoding: $0.suffix(saidBytes), as: UTF8.self).lines }
             .map(\.trimmed).filter { !$0.isEmpty }
@@ -22,9 +22,9 @@ enum HostShell {
     }
 }
 
-/// Where agents are kept on a host.
+/// Where agents are stored on a host.
 package struct AgentFolder: CustomStringConvertible {
-    /// As a word of a script.
+    /// Quoted as a word of a script.
     let word: String
     /// For people.
     package let description: String
@@ -36,34 +36,34 @@ package struct AgentFolder: CustomStringConvertible {
     }
 }
 
-/// What a host's shell is asked about the agent, and its answers; for any POSIX shell.
+/// The script that looks for the agent on a host, and its answers; for any POSIX shell.
 enum AgentScript {
-    /// Begins the line that is ours among what rc files print.
+    /// Marks our line among the output of rc files.
     private static let mark = "lockflight-agent:"
 
     enum Answer: Equatable {
-        /// The agent runs from now on; what it has already said.
+        /// The agent is running; the bytes that it has already sent.
         case present([UInt8])
         case absent(Absence)
-        /// Others than the account may write the agents' folder, so nothing in it was looked at.
+        /// Other accounts can write the agents' folder, so nothing in it was read.
         case exposed(mode: String, owner: String)
     }
 
-    /// What a host says that has no fitting agent.
+    /// The answer of a host that does not have the right agent.
     struct Absence: Equatable {
         /// As `uname -m` prints it.
         var architecture: String
         var hasGzip: Bool
-        /// What an interrupted upload left, if anything.
+        /// The remains of an interrupted upload, if any.
         var partBytes = 0
         var partDigest = ""
     }
 
-    /// Starts the build that fits the host, or says what the host is.
+    /// Starts the build for the host's architecture, or reports what the host has.
     ///
-    /// Its bytes are digested before, unless nothing has touched the file, or the one that it links to, since they were last (inode,
-    /// size, change time, kept beside it as `.agent-DIGEST.proved`): a digest takes 165 ms of CPU, where `sha256sum` is not helped by the processor. What has another
-    /// digest counts as absent and is brought again.
+    /// Its digest is verified first, unless the file, or the one that it links to, is unchanged since the last time
+    /// (inode, size and change time, stored next to it as `.agent-DIGEST.proved`): a digest takes 165 ms of CPU if
+    /// `sha256sum` has no hardware support. A file with another digest counts as absent and is uploaded again.
     static func startOrLook(_ builds: [AgentBinary], in folder: AgentFolder) -> String {
         let cases = builds.map { "\($0.architecture)) n=agent-\($0.hexDigest);;" }.joined(separator: " ")
         return """
@@ -83,7 +83,7 @@ enum AgentScript {
             """
     }
 
-    /// The answer to that; nil while it is not complete.
+    /// The answer of that script; nil while it is incomplete.
     static func answer(in heard: [UInt8]) -> Answer? {
         var rest = heard[...]
         while let end = rest.firstIndex(of: 0x0a) {
@@ -103,20 +103,20 @@ enum AgentScript {
     }
 }
 
-/// The way of one build to a host: its bytes as they are sent, and what the host does with them.
+/// The upload of one build to a host: the bytes that are sent, and the script that stores them.
 struct AgentUpload {
     let build: AgentBinary
-    /// What is sent.
+    /// The bytes that are sent.
     let bytes: [UInt8]
-    /// Whether that is compressed.
+    /// Whether they are compressed.
     let isPacked: Bool
     var folder = AgentFolder(nil)
 
     private var name: String { "agent-\(build.hexDigest)" }
-    /// What an interrupted upload is kept as.
+    /// The file name of an interrupted upload.
     private var partName: String { "\(name).\(isPacked ? "gz" : "raw").part" }
 
-    /// How many bytes need not be sent again, because what is left there begins the same.
+    /// How many bytes need not be sent again, because the remains on the host have the same beginning.
     func offset(after absence: AgentScript.Absence) -> Int {
         guard absence.hasGzip == isPacked, absence.partBytes > 0, absence.partBytes <= bytes.count,
             Digest.sha256(of: Array(bytes[..<absence.partBytes])).hexDigits == absence.partDigest
@@ -124,11 +124,11 @@ struct AgentUpload {
         return absence.partBytes
     }
 
-    /// Takes the bytes from `offset` on under a name of its own, proves the digest of the whole, and renames, so that the final
-    /// name only ever holds the whole agent. Its last line is `published`, `lost` (what was left there is gone), `noexec` (nothing may
-    /// be executed there), or `failed`; the first one ends what an rc file may have printed.
+    /// Stores the bytes from `offset` on under a unique name, verifies the digest of the whole file, and renames it, so
+    /// that the final name only ever has the whole agent. Its last line is `published`, `lost` (the remains on the host
+    /// are gone), `noexec` (nothing can be executed there), or `failed`. Its first line ends the output of rc files.
     ///
-    /// When the connection ends early, what has come is kept for the next upload; what nobody takes up is removed after a day.
+    /// If the connection ends early, the received bytes are kept for the next upload, and removed after a day.
     func script(from offset: Int) -> String {
         let own = "\(name).\(UUID().uuidString).part"
         let takeUp = "mv \(partName) \(own) && [ $(wc -c < \(own)) -eq \(offset) ]"

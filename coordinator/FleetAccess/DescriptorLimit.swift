@@ -3,11 +3,11 @@ import OperatorCommands
 import SafeText
 import UpgradeDomain
 
-/// Whether this process may hold a connection to every host at once, known before the first one fails.
+/// Checks that this process may have a connection to every host at once, before the first one fails.
 struct DescriptorLimit {
-    /// What a process needs besides its connections: the ledger, the terminal, event loops, a few children.
+    /// Descriptors besides the connections: the ledger, the terminal, event loops, a few child processes.
     static let reserved = 64
-    /// A socket; or the three pipes of a child of OpenSSH's client, and what starting it takes.
+    /// One socket; or, for OpenSSH's client, three pipes and the descriptors that starting it takes.
     private static func needed(by host: Host) -> Int {
         switch host.transport ?? .libssh2 {
         case .libssh2: 1
@@ -15,9 +15,9 @@ struct DescriptorLimit {
         }
     }
 
-    /// Raises the soft limit to the hard one, which any process may.
+    /// Raises the soft limit up to the hard limit.
     ///
-    /// - Throws: when even that is too low for connections to all these hosts.
+    /// - Throws: if even the hard limit is too low for connections to all these hosts.
     static func provide(for hosts: [Host]) throws {
         let count = hosts.reduce(reserved) { $0 + needed(by: $1) }
         var limit = rlimit()
@@ -29,8 +29,8 @@ struct DescriptorLimit {
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         guard limit.rlim_cur < count else { return }
         throw FleetAccessError(
-            "connections to \(counted(hosts.count, "host")) need \(count) descriptors, and this process may have \(limit.rlim_cur)",
-            consequence: "No host was connected to. Root raises the limit, or LimitNOFILE= of the unit.",
+            "connections to \(counted(hosts.count, "host")) need \(count) file descriptors; the limit of this process is \(limit.rlim_cur)",
+            consequence: "No connection was made. Raise the limit as root, or with LimitNOFILE= in the systemd unit.",
             next: .program(words: ["ulimit", "-n", "\(count)"]), isRefusal: true)
     }
 }

@@ -1,12 +1,12 @@
 package import OperatorCommands
 
-/// What this machine lacks to reach hosts.
+/// What this machine is missing to reach hosts.
 package struct FleetAccessError: Error {
     /// What failed and where.
     package var message: String
     package var consequence: String?
     package var next: OperatorCommand?
-    /// Whether a setting of this machine is in the way, rather than something that it lacks.
+    /// Whether a setting of this machine prevents it, and not something that is missing.
     package var isRefusal: Bool
 
     init(_ message: String, consequence: String? = nil, next: OperatorCommand?, isRefusal: Bool = false) {

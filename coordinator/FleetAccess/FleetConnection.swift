@@ -4,16 +4,16 @@ package import Logging
 import SSHTransport
 package import UpgradeDomain
 
-/// The SSH client of this process, the keys that it logs in with, and the connector over both.
+/// The SSH client of this process, the keys that it logs in with, and the connector that uses both.
 package struct FleetConnection {
     package let connector: SSHConnector
     private let client: SSHClient
     private let keys: KeyRing
 
-    /// Makes the way to hosts ready, without touching them; asks for the passphrases of their keys on the terminal.
+    /// Prepares connections to hosts without opening them; asks for the passphrases of their keys on the terminal.
     ///
-    /// - Parameter inventory: has the hosts that they are behind.
-    /// - Throws: when this process may not hold so many connections.
+    /// - Parameter inventory: contains their jump hosts.
+    /// - Throws: if this process may not have that many connections.
     package static func open(
         to hosts: [UpgradeDomain.Host], among inventory: FleetInventory?, environment: [String: String],
         logger: Logger
@@ -36,7 +36,7 @@ package struct FleetConnection {
             binaries: .standard(environment: environment, executable: executable), logger: logger)
     }
 
-    /// Ends the connections and the helpers behind them.
+    /// Closes the connections and stops the helper processes.
     package func close() async {
         await connector.close()
         await client.shutdown()

@@ -3,7 +3,7 @@ package import UpgradeDomain
 
 /// Asks hosts for their keys.
 package struct HostKeyScan {
-    /// Hosts that are asked at once.
+    /// How many hosts are asked at once.
     static let width = 32
 
     private let connector: SSHConnector

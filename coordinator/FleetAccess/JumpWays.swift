@@ -1,7 +1,7 @@
 import SSHTransport
 import UpgradeDomain
 
-/// Which hosts of an inventory stand before which.
+/// Which jump hosts lead to which hosts of an inventory.
 struct JumpWays: Sendable {
     private let hosts: [HostName: UpgradeDomain.Host]
 
@@ -9,9 +9,9 @@ struct JumpWays: Sendable {
         self.hosts = Dictionary(hosts.map { ($0.name, $0) }) { first, _ in first }
     }
 
-    /// The hosts to go through, the first one first.
+    /// The jump hosts in the order in which they are passed.
     ///
-    /// - Throws: `unreachable` when the inventory has lost one of them since a run stored the host.
+    /// - Throws: `unreachable` if one of them was removed from the inventory since a run stored the host.
     func way(to host: UpgradeDomain.Host) throws(SSHError) -> [UpgradeDomain.Host] {
         var way: [UpgradeDomain.Host] = []
         var next = host.jump

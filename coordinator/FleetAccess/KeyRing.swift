@@ -6,15 +6,15 @@ import UpgradeDomain
 
 /// The keys that this process logs in with, each found once.
 ///
-/// What this process cannot read itself is left to OpenSSH: keys with a passphrase, and keys of which only the public half
-/// is here, are used through the ssh-agent of `SSH_AUTH_SOCK` where that holds them, and so are its other keys for hosts that
-/// name none. For other keys with a passphrase there is an agent of this process alone.
+/// OpenSSH handles the keys that this process can not read itself. Keys with a passphrase, and keys of which only the
+/// public half is here, are used through the ssh-agent of `SSH_AUTH_SOCK` if it has them. Its other keys are used for
+/// hosts that name no key. Other keys with a passphrase are held by a private ssh-agent of this process.
 package actor KeyRing {
-    /// Used, as far as they are there, for hosts that name no key: OpenSSH's own names, best first; those that a security key
-    /// signs for come last, as only OpenSSH's client uses them.
+    /// OpenSSH's standard key files, best first; used, if they exist, for hosts that name no key. Keys of a hardware
+    /// token come last, because only OpenSSH's client uses them.
     package static let standardFiles = ["ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk"].map { "~/.ssh/id_\($0)" }
 
-    /// What there is to log into a host with.
+    /// The keys to log into a host with.
     struct Choice {
         /// At least one, best first.
         var identities: [SSHIdentity] = []
@@ -26,11 +26,11 @@ package actor KeyRing {
     private let userAgent: SSHAgent?
     private var ownAgent: (process: PassphraseAgent, agent: SSHAgent)?
     private var found: [String: SSHIdentity] = [:]
-    /// What `userAgent` answered when it was asked what it holds; it is asked once, as an agent that hangs takes its time.
+    /// The keys that `userAgent` listed, or its error; it is asked once, because an agent that hangs takes a long time.
     private var held: Result<[SSHIdentity], SSHError>?
-    /// Keys that only the agent of this process holds.
+    /// Keys that only the private agent of this process holds.
     private var unlocked: Set<String> = []
-    /// Why a passphrase was not had when it was asked for.
+    /// Why a passphrase could not be obtained.
     private var problems: [String: SSHError] = [:]
 
     init(client: SSHClient, environment: [String: String]) {
@@ -41,7 +41,7 @@ package actor KeyRing {
 
     /// The keys that a host is logged into with.
     ///
-    /// - Throws: why none can be used.
+    /// - Throws: why no key can be used.
     func choice(for host: UpgradeDomain.Host) async throws(SSHError) -> Choice {
         var choice = Choice()
         let paths = paths(for: host)
@@ -64,9 +64,9 @@ package actor KeyRing {
         return choice
     }
 
-    /// Asks for the passphrases that the keys of hosts need, one after the other, and the agent for what it holds, once for all.
+    /// Asks for the passphrases of the hosts' keys, one after the other, and lists the keys of the user's agent once.
     ///
-    /// To be called before a live view is drawn: later nobody is asked. What is wrong with a key is reported when it is needed.
+    /// Call it before a live view is drawn: nothing is asked later. Problems of a key are reported when it is needed.
     func unlock(for hosts: [UpgradeDomain.Host]) async {
         for path in Set(hosts.flatMap(paths)).sorted() {
             do {
@@ -78,20 +78,20 @@ package actor KeyRing {
         if hosts.contains(where: \.identityFiles.isEmpty) { _ = try? await heldKeys() }
     }
 
-    /// What OpenSSH's own client is to log into a host with, where ssh_config is not to say it; it finds its own agent.
+    /// The keys that OpenSSH's own client must use, unless ssh_config names them; it finds the user's agent by itself.
     func files(for host: UpgradeDomain.Host) -> (paths: [String], agentSocket: String?) {
         let paths = paths(for: host)
         let findsThemItself = host.identityFile == nil || host.ssh?.identityFiles.isEmpty == false
         return (findsThemItself ? [] : paths, unlocked.isDisjoint(with: paths) ? nil : ownAgent?.process.socketPath)
     }
 
-    /// Ends the agent of this process, and with it every key that it unlocked.
+    /// Stops the private agent of this process; its unlocked keys are gone then.
     func close() {
         ownAgent?.process.stop()
         ownAgent = nil
     }
 
-    /// The named key files; else the standard ones, or their public halves where only these are there.
+    /// The named key files; else the standard ones, or their public halves if only these exist.
     private func paths(for host: UpgradeDomain.Host) -> [String] {
         let named = host.identityFiles
         if !named.isEmpty { return named.map { ($0 as NSString).expandingTildeInPath } }
@@ -101,13 +101,13 @@ package actor KeyRing {
         }
     }
 
-    /// OpenSSH logs in with a certificate that lies beside a key, unasked.
+    /// OpenSSH automatically uses a certificate next to a key.
     private static func certificateProblem(_ path: String) -> SSHError? {
         let certificate = "\(path.rest(before: ".pub") ?? path[...])-cert.pub"
         guard FileManager.default.fileExists(atPath: certificate) else { return nil }
         return SSHError(
             code: .keyTypeUnsupported, host: certificate,
-            message: "the certificate \(certificate), as libssh2 logs in with none")
+            message: "the certificate \(certificate), because libssh2 does not support certificates")
     }
 
     private func noKey(_ host: UpgradeDomain.Host) -> SSHError {
@@ -121,7 +121,7 @@ package actor KeyRing {
                 """)
     }
 
-    /// The keys of the user's agent; none where there is no agent.
+    /// The keys of the user's agent; empty without an agent.
     private func heldKeys() async throws(SSHError) -> [SSHIdentity] {
         guard let userAgent else { return [] }
         if let held { return try held.get() }

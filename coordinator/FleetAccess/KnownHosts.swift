@@ -5,29 +5,29 @@ import SafeText
 import Subprocess
 package import UpgradeDomain
 
-/// OpenSSH's own matcher over a known_hosts file.
+/// Matches hosts against a known_hosts file with OpenSSH's own matcher.
 package struct KnownHosts {
     static let outputBytes = 1_048_576
-    /// What libssh2 proves; OpenSSH's own client knows RSA host keys as well.
+    /// The key types that libssh2 verifies; OpenSSH's own client also supports RSA host keys.
     static let usableTypes = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]
 
     private let path: String
 
     package init(path: String) { self.path = path }
 
-    /// What a file of known hosts has for one host.
+    /// The entries of a known_hosts file for one host.
     package struct Match: Hashable {
         package internal(set) var keys: [HostKey] = []
-        /// Lines that match but give no key to pin, and why.
+        /// Why matching lines give no key to pin.
         package internal(set) var remarks: [String] = []
         /// Keys that the file marks `@revoked`; never among ``keys``.
         package internal(set) var revoked: [HostKey] = []
-        /// Whether the file revokes a key for it that can not be read.
+        /// Whether the file revokes a key of the host that can not be read.
         package internal(set) var isUnsure = false
     }
 
-    /// What `ssh-keygen -F` finds for a host, hashed names and ports included; under its HostKeyAlias where it has one, without
-    /// a port, as `ssh` does.
+    /// What `ssh-keygen -F` finds for a host, including hashed names and ports. A HostKeyAlias is looked up without a
+    /// port, as `ssh` does.
     package func match(for host: UpgradeDomain.Host) async throws -> Match {
         let name = host.ssh?.hostKeyAlias ?? (host.port == 22 ? host.address : "[\(host.address)]:\(host.port)")
         do {
@@ -44,7 +44,7 @@ package struct KnownHosts {
         }
     }
 
-    /// Reads the lines that `ssh-keygen -F` prints, which end as those of the file do.
+    /// Reads the output of `ssh-keygen -F`, which has the line endings of the file.
     static func read(_ output: String, types: [String] = usableTypes) -> Match {
         var match = Match()
         for line in output.lines where !line.begins(with: "#") {
@@ -58,7 +58,7 @@ package struct KnownHosts {
             guard !columns.isEmpty else { continue }
             guard columns.count >= 3, let key = HostKey(type: columns.dropFirst().first, columns.dropFirst(2).first)
             else {
-                match.remarks.append("a \(isRevoked ? "@revoked line" : "line") for it holds no key that can be read")
+                match.remarks.append("a \(isRevoked ? "@revoked line" : "line") for it has no readable key")
                 if isRevoked { match.isUnsure = true }
                 continue
             }
@@ -71,15 +71,15 @@ package struct KnownHosts {
             }
         }
         match.keys.removeAll(where: match.revoked.contains)
-        // Nobody knows which of them was revoked.
+        // It is unknown which of them was revoked.
         if match.isUnsure { match.keys = [] }
         return match
     }
 }
 
 extension HostKey {
-    /// nil where the base64 can not be decoded to a key of that type. It is kept in its one spelling, so that a key is found
-    /// again that somebody wrote with other padding.
+    /// Nil if the base64 can not be decoded to a key of that type. The base64 is normalized, so that keys compare equal
+    /// even if they were written with other padding.
     fileprivate init?(type: Substring?, _ base64: Substring?) {
         guard let type, let base64, let blob = Data(base64Encoded: String(base64)),
             let key = SSHHostKey(blob: [UInt8](blob)), key.type == String(type)

@@ -6,15 +6,15 @@ import SafeText
 import Subprocess
 import SystemPackage
 
-/// An ssh-agent of this process alone, which holds the keys that have a passphrase.
+/// A private ssh-agent of this process that holds the keys that have a passphrase.
 ///
-/// OpenSSH itself reads the key and asks for the passphrase on the terminal: neither ever passes through this process, an
-/// argument or the environment. The agent lives as long as this process, even when that is killed: it hangs on a socket
-/// whose other end only this process has. Its own socket stands in a folder that nobody else may enter.
+/// OpenSSH itself reads the key and asks for the passphrase on the terminal: neither passes through this process, an
+/// argument or the environment. The agent ends with this process, even if this process is killed: it waits on a socket
+/// whose other end only this process has. Its own socket is in a folder that no other account can enter.
 struct PassphraseAgent: Sendable {
     static let startMilliseconds = 5_000
     static let stopMilliseconds: Int32 = 2_000
-    /// Tells that the agent listens, waits until its parent lets go, and takes everything away.
+    /// Reports that the agent listens, waits until its parent closes the socket, and removes everything.
     private static let script = """
         ssh-agent -a "$1/agent" /bin/sh -c 'echo ready >&3; cat <&3 >/dev/null; kill "$SSH_AGENT_PID"'
         rm -rf "$1"
@@ -69,11 +69,12 @@ struct PassphraseAgent: Sendable {
     private static func failed(_ words: String) -> SSHError {
         SSHError(
             code: .agentFailed, host: "ssh-agent",
-            message: "no ssh-agent could be started to hold keys with a passphrase: \(words); they cannot be used. "
+            message:
+                "no ssh-agent could be started to hold keys with a passphrase: \(words); these keys can not be used. "
                 + "Try: apt-get install openssh-client")
     }
 
-    /// The terminal on which the passphrase of a key can be asked for.
+    /// The terminal on which to ask for the passphrase of a key.
     static func terminal(toAskFor path: String) throws(SSHError) -> FileDescriptor {
         do {
             return try FileDescriptor.open("/dev/tty", .readWrite)
@@ -87,7 +88,7 @@ struct PassphraseAgent: Sendable {
         }
     }
 
-    /// Has `ssh-add` ask for the passphrase of a key and hand the key to this agent.
+    /// Lets `ssh-add` ask for the passphrase of a key and add the key to this agent.
     func add(_ path: String, askingOn terminal: FileDescriptor) async throws(SSHError) {
         let added = try? await Subprocess.run(
             .name("ssh-add"), arguments: ["-q", path],
@@ -105,7 +106,7 @@ struct PassphraseAgent: Sendable {
         }
     }
 
-    /// Ends the agent, and with it the last copy of its keys.
+    /// Stops the agent, which has the only copy of its unlocked keys.
     func stop() {
         close(lifeline)
         var status: Int32 = 0

@@ -5,16 +5,16 @@ import SafeText
 import Subprocess
 import UpgradeDomain
 
-/// ssh_config as OpenSSH itself resolves it, host by host.
+/// Resolves ssh_config with OpenSSH itself, host by host.
 package enum SSHConfig {
-    /// Hosts that are asked about at once; each is a process of about 10 ms.
+    /// How many hosts are resolved at once; each takes a process of about 10 ms.
     static let width = 16
     /// ssh_config may run commands (`Match exec`) and resolve names (CanonicalizeHostname).
     static let timeoutSeconds = 30
     static let outputBytes = 1_048_576
 
-    /// What `ssh -G` answers about the hosts of a draft.
-    /// - Parameter folder: what a relative path of `sshConfig` starts from.
+    /// The answers of `ssh -G` for the hosts of a draft.
+    /// - Parameter folder: the base of a relative `sshConfig` path.
     package static func answers(for draft: InventoryDraft, folder: URL) async throws -> SSHConfigAnswers {
         let file = draft.sshConfig.map { path(of: $0, folder: folder) }
         guard case .success(let defaults) = try await ask(SSHConfigAnswer.defaultsArguments) else {
@@ -39,7 +39,7 @@ package enum SSHConfig {
         return answers
     }
 
-    /// The ssh_config that a draft names, where it is not in the ssh folder of whoever imports it; nil where none is named.
+    /// The ssh_config that a draft names, if it is outside the importing user's ssh folder; else nil.
     package static func foreignFile(of draft: InventoryDraft, folder: URL) -> String? {
         guard let named = draft.sshConfig, named != "none" else { return nil }
         let file = path(of: named, folder: folder)
@@ -47,7 +47,7 @@ package enum SSHConfig {
         return (file as NSString).resolvingSymlinksInPath.begins(with: own) ? nil : file
     }
 
-    /// Absolute, so that it means the same wherever a later command runs.
+    /// Absolute, so that it does not depend on the folder that a later command runs in.
     private static func path(of text: String, folder: URL) -> String {
         guard text != "none" else { return text }
         let expanded = (text as NSString).expandingTildeInPath
@@ -59,7 +59,7 @@ package enum SSHConfig {
         var words: String
     }
 
-    /// Runs `ssh`; `timeout` ends what ssh_config made it run with it.
+    /// Runs `ssh` under `timeout`, which also ends commands that ssh_config starts.
     private static func ask(_ arguments: [String]) async throws -> Result<String, Complaint> {
         do {
             let record = try await Subprocess.run(
@@ -70,7 +70,7 @@ package enum SSHConfig {
             case .exited(0): return .success(record.standardOutput)
             case .exited(124), .exited(137), .signaled:
                 return .failure(Complaint(words: "it took longer than \(timeoutSeconds) s"))
-            case .exited(127): throw notInstalled("there is no ssh")
+            case .exited(127): throw notInstalled("ssh is not installed")
             case .exited:
                 let lines = record.standardError.fields(separatedBy: "\r\n")
                 return .failure(Complaint(words: lines.joined(separator: ": ")))

@@ -6,7 +6,7 @@ package import SSHTransport
 import Synchronization
 package import UpgradeDomain
 
-/// Reaches agents over SSH: pinned host key, login, the agent brought there by digest when it is absent.
+/// Reaches agents over SSH: checks the pinned host key, logs in, and uploads the agent if it is missing.
 package final class SSHConnector: HostConnector {
     private let client: SSHClient
     package var executor: (any TaskExecutor)? { client.executor }
@@ -15,7 +15,7 @@ package final class SSHConnector: HostConnector {
     private let delivery: AgentDelivery
     private let deadlines: SSHDeadlines
     private let logger: Logger
-    /// Made for the first host that asks for it.
+    /// Created for the first host that needs it.
     private let openSSHClient = Mutex<OpenSSHClient?>(nil)
 
     init(
@@ -61,7 +61,7 @@ package final class SSHConnector: HostConnector {
         }
     }
 
-    /// The key that a host shows before anybody logs in.
+    /// The key that a host shows before a login.
     func hostKey(of host: UpgradeDomain.Host) async throws(SSHError) -> SSHHostKey {
         switch host.transport ?? .libssh2 {
         case .libssh2: try await client.hostKey(of: try await target(host, []))
@@ -118,17 +118,17 @@ package final class SSHConnector: HostConnector {
             configFile: host.ssh?.configFile)
     }
 
-    /// Ends the connections that OpenSSH's client keeps in the background.
+    /// Closes the connections that OpenSSH's client keeps in the background.
     func close() async {
         await openSSHClient.withLock({ $0 })?.close()
     }
 
     // MARK: Places
 
-    /// What an older ledger holds may not be allowed any more, and a run of it has to find its way back; so only what could be an
-    /// option or a command to whoever it is handed to is kept from them.
+    /// Values of an older ledger may not be allowed any more, but its runs must still be able to roll back. So only
+    /// values that a program could take as an option or a command are rejected here.
     ///
-    /// - Throws: `unreachable`, and nothing was handed to anybody.
+    /// - Throws: `unreachable`; nothing was passed to another program then.
     private func place(_ host: UpgradeDomain.Host, _ identities: [SSHIdentity]) throws(SSHError) -> SSHTarget {
         let alias = host.transport == .openssh ? host.ssh?.alias : nil
         let names: [(String?, String, Bool)] = [
@@ -140,8 +140,8 @@ package final class SSHConnector: HostConnector {
             throw SSHError(
                 code: .unreachable, host: host.name.rawValue,
                 message:
-                    "'\(name)' is no \(kind), so no connection to \(host.name) was made; correct it in the inventory, then take "
-                    + "it into a live run with rollout rebind")
+                    "'\(name)' is not a valid \(kind), so no connection to \(host.name) was made; correct it in the inventory, then "
+                    + "update a live run with rollout rebind")
         }
         var deadlines = deadlines
         if let seconds = host.silenceSeconds { deadlines.silence = .seconds(seconds) }
@@ -163,7 +163,7 @@ extension SSHHostKey {
 final class SSHAgentChannel<Connection: RemoteConnection>: AgentChannel {
     private let connection: Connection
     private let command: Connection.Command
-    /// What the agent said while it was being started.
+    /// The bytes that the agent sent while it was being started.
     private let heard: Mutex<[UInt8]>
 
     init(connection: Connection, command: Connection.Command, heard: [UInt8]) {
@@ -199,7 +199,7 @@ final class SSHAgentChannel<Connection: RemoteConnection>: AgentChannel {
 }
 
 extension ContactFailure {
-    /// A transport error in the words of a hold.
+    /// A transport error as a contact failure with a hold code.
     init(ssh error: SSHError) {
         let code: HoldCode =
             switch error.code {
@@ -222,13 +222,13 @@ extension ContactFailure {
 }
 
 extension SSHError {
-    /// What our own commands can do about it; empty where there is nothing.
+    /// What to do about it, as a sentence; empty if there is nothing.
     fileprivate var remedy: String {
         if code == .hostKeyUnknown || code == .hostKeyChanged {
-            return ". Once the fingerprint of \(failedHost) is known to be right, pin it in the inventory"
+            return ". Once you have verified the fingerprint of \(failedHost), pin it in the inventory"
         }
         if code == .noCommonAlgorithm || code == .handshakeGivenUp {
-            // A host's own transport goes for its jump hosts too.
+            // A host's transport is also used for its jump hosts.
             return ". OpenSSH's own client may reach it: write 'transport: openssh' in the inventory's entry of \(host)"
         }
         if code == .keyTypeUnsupported {

@@ -28,7 +28,7 @@ package struct LedgerRunLog: RunLog {
             return .appended(recorded)
         } catch {
             switch error.code {
-            // Whoever closed it, by a cancel, appended first.
+            // A cancel that closed the run was appended first.
             case .conflict, .runClosed: return .conflict
             case .deposed: return .deposed
             case .absent, .cannotOpen, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .busy,

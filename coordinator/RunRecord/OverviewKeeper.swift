@@ -5,10 +5,10 @@ import RunViews
 import Synchronization
 package import UpgradeDomain
 
-/// Keeps the overview of a run as new as its events.
+/// Keeps the stored overview of a run up to date with its events.
 package struct OverviewKeeper: RunFollower {
-    /// Who can read what is kept: another build, or another shape of it, makes it again from the events.
-    package static let format = "\(LockflightVersion.current), shape 5"
+    /// Identifies the format of a stored overview. Another build, or another shape, rebuilds it from the events.
+    package static let format = "\(LockflightVersion.current), shape 6"
     package var build: String { OverviewKeeper.format }
     private var state: RolloutState?
     private let memory: OverviewMemory
@@ -17,7 +17,7 @@ package struct OverviewKeeper: RunFollower {
 
     /// - Parameters:
     ///   - state: the run at its head; nil before its first event.
-    ///   - memory: of whoever appends to the run again and again.
+    ///   - memory: kept by the caller between appends to the same run.
     package init(at state: RolloutState?, remembering memory: OverviewMemory = OverviewMemory()) {
         self.state = state
         self.memory = memory
@@ -25,7 +25,7 @@ package struct OverviewKeeper: RunFollower {
     }
 
     package mutating func take(_ event: RecordedEvent) {
-        // What is kept shows wall times only.
+        // The stored overview has only wall times.
         if state == nil { state = RolloutState.fold([event], at: .zero) } else { state?.apply(event, at: .zero) }
         changed.formUnion(state?.placements.changed ?? [])
     }
@@ -42,13 +42,13 @@ package struct OverviewKeeper: RunFollower {
     }
 }
 
-/// The newest overview of a run, so that the next append need not make it again to see what has changed.
+/// The newest overview of a run, so that the next append need not build it again to see what has changed.
 package final class OverviewMemory: Sendable {
     private let newest = Mutex<(head: Digest, overview: RunOverview)?>(nil)
 
     package init() {}
 
-    /// - Parameter head: of the run's chain of events, which says them all.
+    /// - Parameter head: the head of the run's chain of events, which identifies all of them.
     func overview(at head: Digest) -> RunOverview? {
         newest.withLock { $0?.head == head ? $0?.overview : nil }
     }

@@ -3,18 +3,18 @@ package import Ledger
 import RolloutEngine
 package import UpgradeDomain
 
-/// What was said for a plan over the hosts that an inventory has for it, and how that stands now.
+/// The approvals of a plan for its hosts in an inventory, and their current status.
 package struct PlanApprovals: Sendable {
     package var standing: ApprovalStanding
-    /// What a run starts with; complete where the standing is.
+    /// The approvals that a run starts with; complete if the standing is.
     package var usable: [Approval]
-    /// The runs of the plan by which this was judged, each with its last event's number.
+    /// The runs of the plan that this is based on, each with the number of its last event.
     package var judgedBy: [RunID: UInt64]
 }
 
 extension Ledger {
-    /// How a plan's approvals stand over an inventory. Those of an earlier content of the plan, which has another digest and the same
-    /// name, are void; which runs used one is what their events say.
+    /// The status of a plan's approvals for an inventory. Approvals of an earlier version of the plan (same name,
+    /// another digest) are void. The events of the runs say which approvals were used.
     package func approvals(
         of stored: StoredPlan, over inventory: FleetInventory, at now: WallTime
     ) async throws -> PlanApprovals {
@@ -22,7 +22,7 @@ extension Ledger {
         var used: [Approval: [RunID]] = [:]
         let given = try approvals(ofPlansNamed: stored.plan.name)
         for run in try runs().reversed() where run.planDigest == stored.digest {
-            // What became of a record that can not be followed is not known: it counts as used.
+            // It is unknown whether a run with an unreadable record used its approvals: they count as used.
             let using =
                 run.standing == .quarantined
                 ? given.filter { $0.planDigest == stored.digest && $0.approvedAt <= run.startedAt }

@@ -2,7 +2,7 @@ package import OperatorCommands
 package import RolloutEngine
 package import UpgradeDomain
 
-/// A boundary record with everything that a decision needs, readable without the ledger: as JSON, and as a page.
+/// A boundary record with everything that a decision needs, readable without the ledger, as JSON and as a page.
 package struct BoundaryDocument: Encodable {
     /// One failure: where, what, and how it was answered.
     package struct FailureDocument: Encodable {
@@ -12,14 +12,14 @@ package struct BoundaryDocument: Encodable {
         package var failureClass: String
         package var detail: String
         package var divergent: ItemDelta?
-        /// The last lines that the script behind it printed; nil where none did.
+        /// The last lines of output of the failed script; nil if there are none.
         package var output: [String]?
         package var atMilliseconds: Int64
         package var answered: String?
-        /// What the last recheck found; nil where there was none.
+        /// The result of the last recheck; nil if there was none.
         package var recheck: String?
     }
-    /// What was seen of one placement, before and after.
+    /// The evidence of one placement, before and after.
     package struct Evidence: Encodable {
         package var placement: Placement
         package var before: Capture?
@@ -48,17 +48,17 @@ package struct BoundaryDocument: Encodable {
     package var evidence: [Evidence]
     package var approvals: [Approval]
     package var recoveryApprovals: [RecoveryApproval]
-    /// Narrowest first; nil in what is proved, as they are advice that depends on the time and the build.
+    /// Narrowest first; nil in proved conclusions, because they are advice that depends on the time and the build.
     package var options: [NextCommandDocument]?
 
-    /// Whether evidence can be taken where the fleet stands, without moving anything.
+    /// Whether evidence can be captured now, without changing anything.
     package static func inPlaceWords(_ isSafe: Bool) -> String {
         isSafe
-            ? "every host can be looked at as it is"
-            : "not to be looked at yet: an operation is open, or a host is lost"
+            ? "every host can be checked as it is"
+            : "hosts can not be checked yet: an operation is open, or a host is lost"
     }
 
-    /// - Parameter lines: writes the commands that can be given; nil leaves them out.
+    /// - Parameter lines: formats the next commands; nil leaves them out.
     package init(_ record: BoundaryRecord, of state: RolloutState, at now: WallTime, _ lines: CommandLines?) {
         run = state.definition.run
         plan = state.plan.name

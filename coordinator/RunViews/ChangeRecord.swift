@@ -2,11 +2,11 @@ import RolloutEngine
 import SafeText
 package import UpgradeDomain
 
-/// What a change board asks for: what changed, by whose approval, what was seen before and after, what went wrong.
+/// The record for a change board: what changed, who approved it, the evidence before and after, what went wrong.
 package struct ChangeRecord {
-    /// A stretch of the run under one status.
+    /// A period of the run with one status.
     package struct Stretch {
-        /// Which way the run went, if it went.
+        /// The direction in which the run moved, if it moved.
         package enum Kind: String { case forward, held, back, rest }
         package var words: String
         package var kind: Kind
@@ -18,7 +18,7 @@ package struct ChangeRecord {
         package var title: String
         package var headers: [String]
         package var rows: [[String]]
-        /// What stands where there are no rows.
+        /// The text that is shown if there are no rows.
         package var empty: String
     }
 
@@ -29,7 +29,7 @@ package struct ChangeRecord {
     package var stretches: [Stretch] = []
     package var tables: [Table] = []
 
-    /// Nil where the events define no run.
+    /// Nil if the events define no run.
     package init?(_ events: [RecordedEvent]) {
         guard var state = RolloutState.fold(Array(events.prefix(1)), at: .zero) else { return nil }
         var requests: [[String]] = []
@@ -69,7 +69,7 @@ package struct ChangeRecord {
         ]
         tables = ChangeRecord.approvalTables(state) + ChangeRecord.evidenceTables(state)
         tables.append(
-            Table(title: "Asked for", headers: ["at", "by", "what", "reason"], rows: requests, empty: "nothing"))
+            Table(title: "Requests", headers: ["at", "by", "what", "reason"], rows: requests, empty: "nothing"))
     }
 
     private static func approvalTables(_ state: RolloutState) -> [Table] {
@@ -87,10 +87,10 @@ package struct ChangeRecord {
                     ]
                 }, empty: "nobody"),
             Table(
-                title: "Read and agreed before", headers: ["review", "reference"],
+                title: "Reviews", headers: ["review", "reference"],
                 rows: plan.reviews.map { [$0.title, $0.reference] }, empty: "nothing"),
             Table(
-                title: "Left out or accepted", headers: ["what", "by", "reason"],
+                title: "Exclusions and waivers", headers: ["what", "by", "reason"],
                 rows: plan.exclusions.map { ["host \($0.host)", "the plan", $0.reason] }
                     + plan.waivers.map { ["\($0.surface) \($0.item)", "\($0.owner)", $0.reason] }, empty: "nothing"),
         ]
@@ -105,10 +105,10 @@ package struct ChangeRecord {
                 title: "Differences from the baseline",
                 headers: ["placement", "surface", "item", "before", "after", "verdict"],
                 rows: state.orderedPlacements.flatMap { ChangeRecord.differences(of: $0, state) },
-                empty: "none: every item is as it was before"),
+                empty: "none: every item is the same as before"),
             Table(
                 title: "Failed boundaries",
-                headers: ["at", "boundary", "whom", "code", "class", "detail", "recheck", "answered"],
+                headers: ["at", "boundary", "subject", "code", "class", "detail", "recheck", "answered"],
                 rows: state.failures.map { failure in
                     [
                         failure.at.rfc3339, failure.boundary.description, failure.whom,
@@ -117,7 +117,7 @@ package struct ChangeRecord {
                     ]
                 }, empty: "none"),
             Table(
-                title: "What failed scripts printed last", headers: ["at", "whom", "line"],
+                title: "Last output of failed scripts", headers: ["at", "subject", "line"],
                 rows: state.failures.flatMap { ChangeRecord.output(of: $0, state) }, empty: "nothing"),
         ]
     }
@@ -148,7 +148,7 @@ package struct ChangeRecord {
 
     private static func differences(of placement: Placement, _ state: RolloutState) -> [[String]] {
         guard let comparison = state.comparison(of: placement) else { return [] }
-        // With nothing before, everything is new: what does not pass is listed.
+        // Without a baseline everything is new, so only items that do not pass are listed.
         return comparison.items.filter { $0.isDivergent || (comparison.before != nil && $0.verdict != .same) }
             .map { ["\(placement)"] + $0.cells }
     }

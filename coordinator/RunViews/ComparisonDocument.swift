@@ -1,7 +1,7 @@
 package import RolloutEngine
 package import UpgradeDomain
 
-/// What a placement's last capture shows beside what it is judged by, as `--json` and bundles have it.
+/// The comparison of a placement's last capture with its baseline, for `--json` and bundles.
 package struct ComparisonDocument: Encodable {
     package var placement: Placement
     package var beforeTakenAtMilliseconds: Int64?

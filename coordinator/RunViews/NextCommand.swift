@@ -1,7 +1,7 @@
 package import OperatorCommands
 import UpgradeDomain
 
-/// A command that can be given now, and what it is for.
+/// A command that can be run now, and its purpose.
 package struct NextCommand: Codable, Hashable {
     package var command: OperatorCommand
     package var why: String
@@ -11,15 +11,15 @@ package struct NextCommand: Codable, Hashable {
         self.why = why
     }
 
-    /// What it is for, and what it will ask.
+    /// Its purpose, and whether it asks for a reason.
     package var sentence: String { command.asksForReason ? "\(why); asks for the reason" : why }
 }
 
-/// The same as `--json` and pages show it.
+/// A next command for `--json` and pages.
 package struct NextCommandDocument: Encodable {
     package var command: String
     package var why: String
-    /// What it asks a person for, and takes as an option of that name where nobody can be asked.
+    /// What it asks for; without a terminal, give it with the option of that name.
     package var asks: [String]?
 
     package init(_ next: NextCommand, _ lines: CommandLines) {

@@ -3,12 +3,12 @@ package import RolloutEngine
 package import UpgradeDomain
 
 extension RecoveryOption {
-    /// The command that takes it, and what it is for.
+    /// The command for this option, and its purpose.
     ///
     /// - Parameters:
-    ///   - owner: who may decide what takes an owner's decision.
-    ///   - approvers: owners whose approval is still open.
-    ///   - narrowest: the first option of the record; a person says why a wider one is taken.
+    ///   - owner: an owner who may decide, if the option needs a decision.
+    ///   - approvers: owners whose approval is missing.
+    ///   - narrowest: the first option of the record; a wider option needs a reason.
     package func command(run: RunID, owner: Owner?, approvers: [Owner], narrowest: RecoveryOption) -> NextCommand {
         let reason: OperatorCommand.ReasonNeed = width > narrowest.width ? .asked : .none
         switch self {
@@ -27,19 +27,19 @@ extension RecoveryOption {
                 .rollback(scope: scope, run: run, approvedBy: approvers, reason: reason), scope.purpose)
         case .signOff(let hosts):
             return NextCommand(
-                .signOff(hosts: hosts, run: run, owner: owner), "let the lower layers go past these hosts")
+                .signOff(hosts: hosts, run: run, owner: owner), "let the lower layers continue without these hosts")
         case .resume:
-            return NextCommand(.resume(run: run), "no host waits for a repair: check again what failed, and go on")
+            return NextCommand(.resume(run: run), "no host needs a repair: check what failed again, and continue")
         case .retire(let host):
-            return NextCommand(.retire(host: host, run: run, owner: owner), "take the host out of the run")
+            return NextCommand(.retire(host: host, run: run, owner: owner), "remove the host from the run")
         case .cancel:
-            return NextCommand(.cancel(run: run), "nothing was changed: end the run, which frees its hosts")
+            return NextCommand(.cancel(run: run), "nothing was changed: end the run and free its hosts")
         }
     }
 }
 
 extension OperatorCommand {
-    /// Has the agent of a host take an identity of its own, where it stands in a copy of another machine's disk.
+    /// Gives the agent of a host a new identity, for a machine that was cloned from another one.
     package static func renewIdentity(of host: Host) -> OperatorCommand {
         let folder = host.user == "root" ? "/var/lib/lockflight-agent" : ".local/state/lockflight-agent"
         return .program(words: [
@@ -51,9 +51,9 @@ extension OperatorCommand {
 extension RollbackScope {
     fileprivate var purpose: String {
         switch self {
-        case .host: "take this host back"
-        case .layer: "take the layer back"
-        case .all: "take every touched host back, top layer first"
+        case .host: "roll back this host"
+        case .layer: "roll back the layer"
+        case .all: "roll back every touched host, top layer first"
         }
     }
 }
@@ -61,15 +61,15 @@ extension RollbackScope {
 extension RolloutState {
     /// The next commands, narrowest first; none that would be refused.
     ///
-    /// - Parameter wall: decides whose approvals still hold.
+    /// - Parameter wall: decides which approvals are still valid.
     package func nextCommands(at wall: WallTime) -> [NextCommand] { nextCommands(at: wall, from: boundaryRecord) }
 
-    /// - Parameter record: of the boundary at which the run is held; nil where it is not.
+    /// - Parameter record: the record of the boundary at which the run is held; nil if it is not held.
     func nextCommands(at wall: WallTime, from record: BoundaryRecord?) -> [NextCommand] {
         waysOn(at: wall, from: record).filter { takes($0.command) }
     }
 
-    /// What to do instead of a request that was refused: what would make it possible, or the narrowest way on.
+    /// The next command after a refused request: one that makes the request possible, or the narrowest option.
     package func nextCommand(
         after refusal: RequestRefusal, of action: RequestedAction, at wall: WallTime
     ) -> OperatorCommand {
@@ -78,7 +78,7 @@ extension RolloutState {
             ways += rollbacks(insteadOf: scope, at: wall)
         }
         ways += nextCommands(at: wall).map(\.command)
-        // Who wants to go back is not led to where nothing goes back any more.
+        // After a refused rollback, do not suggest to end the rollback window.
         if case .rollback = action { ways.removeAll { $0 == .finalize(run: definition.run) } }
         return ways.first { takes($0) } ?? .status(run: definition.run)
     }
@@ -102,7 +102,7 @@ extension RolloutState {
                 NextCommand(.resume(run: run), "give every host a new attempt"),
             ]
         }
-        if !isAtRest { return [NextCommand(.resume(run: run), "drive it on from here")] }
+        if !isAtRest { return [NextCommand(.resume(run: run), "continue the run from here")] }
         if let options = record?.options, let narrowest = options.first {
             let ways = options.map { option in
                 option.command(
@@ -117,34 +117,35 @@ extension RolloutState {
         case .verified, .verifiedExcept:
             return [
                 NextCommand(.finalize(run: run), "end the rollback window"),
-                NextCommand(takeBack, "take the whole run back"),
+                NextCommand(takeBack, "roll back the whole run"),
             ]
-        case .paused: return [NextCommand(.resume(run: run), "go on")]
+        case .paused: return [NextCommand(.resume(run: run), "continue")]
         case .aborted:
             if refusal(of: .cancel) == nil {
-                return [NextCommand(.cancel(run: run), "nothing was changed: end the run, which frees its hosts")]
+                return [NextCommand(.cancel(run: run), "nothing was changed: end the run and free its hosts")]
             }
             if refusal(of: .finalize) == nil {
-                return [NextCommand(.finalize(run: run), "everything went back: close the run, which frees its hosts")]
+                return [NextCommand(.finalize(run: run), "everything is rolled back: close the run and free its hosts")]
             }
             return refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil
-                ? [NextCommand(takeBack, "take every touched host back")]
-                : [NextCommand(.start(plan: nil, succeeds: run), "go on with another plan from here")]
+                ? [NextCommand(takeBack, "roll back every touched host")]
+                : [NextCommand(.start(plan: nil, succeeds: run), "continue with another plan from here")]
         case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
-            return [NextCommand(.resume(run: run), "drive it on from here")]
+            return [NextCommand(.resume(run: run), "continue the run from here")]
         case .finalized, .cancelled, .superseded: return []
         }
     }
 
-    /// Where all of what the failed script printed is; behind the ways on, as it changes nothing.
+    /// The command that shows the failed script's whole output; listed after the options, because it changes nothing.
     private var outputCommands: [NextCommand] {
         guard let failure = holdingFailure, failure.ranLast != nil, !output(of: failure).isEmpty,
             let host = failure.host
         else { return [] }
-        return [NextCommand(.showOutput(host: host, run: definition.run), "read all that was printed there")]
+        return [NextCommand(.showOutput(host: host, run: definition.run), "show the whole output of that host")]
     }
 
-    /// What makes hosts known that were taken for others; behind the ways on, as it is no recovery by itself.
+    /// Commands that fix the keys and identities of hosts; listed after the options, because they do not recover a
+    /// host.
     private var identityCommands: [NextCommand] {
         func failed(_ codes: HoldCode...) -> [HostName] {
             var seen: Set<HostName> = []
@@ -154,26 +155,26 @@ extension RolloutState {
         var commands: [NextCommand] = []
         let strangers = failed(.hostKeyUnknown, .hostKeyChanged)
         if let first = strangers.first {
-            // The key may be that of a jump host before them: then all are asked.
+            // The key may be that of a jump host in front of them: then all hosts are asked.
             let isDirect = strangers.count <= RunOverview.namesShown && strangers.allSatisfy { hosts[$0]?.jump == nil }
             let others = strangers.count > 1 ? "; the same for \(strangers.count - 1) more" : ""
             commands = [
                 NextCommand(
                     .replaceKeys(hosts: isDirect ? strangers : []),
-                    "pin a key, once its fingerprint is known to be right"),
+                    "pin a key, once you have verified its fingerprint"),
                 NextCommand(
-                    .rebind(host: first, run: definition.run), "let this run use the key that is pinned now\(others)"),
+                    .rebind(host: first, run: definition.run), "let this run use the newly pinned key\(others)"),
             ]
         }
         if let copy = failed(.machineDuplicated).first, let host = hosts[copy] {
             commands.append(
                 NextCommand(
-                    .renewIdentity(of: host), "only if \(copy) is a machine of its own that was made from a copy"))
+                    .renewIdentity(of: host), "only if \(copy) is a separate machine that was cloned from another"))
         }
         return commands
     }
 
-    /// One owner of each layer that has not agreed yet.
+    /// One owner of each layer whose approval is missing.
     private func approvers(of option: RecoveryOption, at wall: WallTime) -> [Owner] {
         let action: RequestedAction? =
             switch option {
@@ -184,7 +185,7 @@ extension RolloutState {
         return action.map { firstOwners(of: layersWithoutApproval(for: $0, at: wall)) } ?? []
     }
 
-    /// An owner who may decide an option that needs one.
+    /// An owner who may decide an option that needs a decision.
     private func decider(of option: RecoveryOption) -> Owner? {
         switch option {
         case .rerun(let host, _, _): rerunner(of: host)

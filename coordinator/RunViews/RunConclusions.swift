@@ -3,11 +3,11 @@ import Ledger
 import RolloutEngine
 package import UpgradeDomain
 
-/// What the events of a run say, for people and programs that have nothing but them.
+/// What follows from the events of a run alone, for people and programs that have nothing else.
 package struct RunConclusions: Encodable {
     package var run: RunDocument
     package var comparisons: [ComparisonDocument]
-    /// Every boundary at which the run was held, as it stood then.
+    /// Every boundary at which the run was held, as it was at that time.
     package var boundaries: [BoundaryDocument]
 
     package init?(_ events: [RecordedEvent]) {
@@ -24,7 +24,8 @@ package struct RunConclusions: Encodable {
         comparisons = state.orderedPlacements.compactMap(state.comparison).map(ComparisonDocument.init)
     }
 
-    /// Whether a bundle of a format states what its events lead to, as far as the build that wrote it concluded the same.
+    /// Whether the conclusions of a bundle follow from its events, as far as the build that wrote it drew the same
+    /// ones.
     package static func agree(_ stated: JSONValue, with events: [RecordedEvent], format: String) -> Bool {
         var (stated, found) = (stated, json(events))
         if format == EvidenceBundle.formatWithAdvice { stated = stated.withoutAdvice }
@@ -35,7 +36,7 @@ package struct RunConclusions: Encodable {
         return found == stated
     }
 
-    /// The conclusions as a JSON value; null where the events define no run.
+    /// The conclusions as a JSON value; null if the events define no run.
     package static func json(_ events: [RecordedEvent]) -> JSONValue {
         guard let conclusions = RunConclusions(events), let bytes = try? CanonicalJSON.encode(conclusions),
             let value = try? CanonicalJSON.decode(JSONValue.self, from: bytes)
@@ -45,19 +46,19 @@ package struct RunConclusions: Encodable {
 }
 
 extension JSONValue {
-    /// Conclusions without which placements are repaired by hand: earlier builds named more.
+    /// Without the placements that are repaired by hand: earlier builds listed more of them.
     fileprivate var withoutRepairs: JSONValue { removing("run", "placements", "*", "repairedByHand") }
 
-    /// Conclusions without the commands that could be given next: builds up to 0.1.0 wrote them among the conclusions, and they
-    /// depend on the build and on the time.
+    /// Without the next commands: builds up to 0.1.0 wrote them into the conclusions, and they depend on the build and
+    /// on the time.
     fileprivate var withoutAdvice: JSONValue { removing("run", "next").removing("boundaries", "*", "options") }
 
-    /// Conclusions without evidence beside evidence: earlier builds showed other rows than those that were judged.
+    /// Without compared evidence: earlier builds showed other rows than those that were judged.
     fileprivate var withoutComparisons: JSONValue {
         removing("comparisons").removing("boundaries", "*", "evidence")
     }
 
-    /// Conclusions without what scripts printed and rechecks found, which earlier builds left among the events.
+    /// Without the output of scripts and the results of rechecks, which earlier builds left in the events.
     fileprivate var withoutOutput: JSONValue {
         removing("run", "hold", "output").removing("boundaries", "*", "failures", "*", "output")
             .removing("run", "hold", "recheck").removing("boundaries", "*", "failures", "*", "recheck")

@@ -3,10 +3,10 @@ package import OperatorCommands
 package import RolloutEngine
 package import UpgradeDomain
 
-/// A run as `--json` shows it.
+/// A run, for `--json`.
 package struct RunDocument: Encodable {
-    /// One host in one layer. `intended` is the version that it is to have, `recorded` the one that the run last proved,
-    /// `observed` what its components answered last.
+    /// One host in one layer. `intended` is the target version, `recorded` the version that the run last proved,
+    /// `observed` the versions that its components reported last.
     package struct PlacementDocument: Encodable {
         package var host: HostName
         package var layer: LayerName
@@ -23,7 +23,7 @@ package struct RunDocument: Encodable {
         package var repairedByHand: Bool
         package var adopted: Bool
     }
-    /// Why the run stopped, and what was touched by then.
+    /// Why the run stopped, and what it had touched by then.
     package struct HoldDocument: Encodable {
         package var code: String
         package var failureClass: String
@@ -33,9 +33,9 @@ package struct RunDocument: Encodable {
         package var layer: LayerName?
         package var detail: String
         package var divergent: ItemDelta?
-        /// The last lines that the script behind it printed; nil where none did.
+        /// The last lines of output of the failed script; nil if there are none.
         package var output: [String]?
-        /// What the last recheck found; nil where there was none.
+        /// The result of the last recheck; nil if there was none.
         package var recheck: String?
         package var touched: [Placement]
         package var rolledBack: [Placement]
@@ -49,22 +49,22 @@ package struct RunDocument: Encodable {
     package var plan: String
     package var planDigest: Digest
     package var status: String
-    /// When the run last moved, where it is not at rest and nobody drives it.
+    /// When the run last moved, if it is not at rest and has no driver.
     package var notDrivenSinceMilliseconds: Int64?
     package var boundary: String
     package var sequence: UInt64
     package var chainHead: Digest
     package var placements: [PlacementDocument]
     package var hold: HoldDocument?
-    /// Narrowest first; nil in what is proved, as they are advice that depends on the time and the build.
+    /// Narrowest first; nil in proved conclusions, because they are advice that depends on the time and the build.
     package var next: [String]?
-    /// Those of ``next`` that ask a person for a reason, and take it as `--reason` where nobody can be asked.
+    /// The commands of ``next`` that ask for a reason; without a terminal, give it with `--reason`.
     package var nextAsksReason: [String]?
 
     /// - Parameters:
-    ///   - report: lists every placement.
-    ///   - now: decides whose approvals still hold.
-    ///   - lines: writes the commands that can be given; nil leaves them out.
+    ///   - report: a report that lists every placement.
+    ///   - now: decides which approvals are still valid.
+    ///   - lines: formats the next commands; nil leaves them out.
     package init(_ report: RunReport, at now: WallTime, _ lines: CommandLines?) {
         let overview = report.overview
         run = overview.run
@@ -117,7 +117,7 @@ extension RunDocument.HoldDocument {
 }
 
 extension PlacementOverview {
-    /// The version that the recorded facts put on it; "between" where they put it on none.
+    /// The version according to the recorded facts; "between" if they do not give one.
     package func recordedVersion(of version: VersionChange) -> String {
         switch RecordedVersion(rawValue: recorded) {
         case .source: version.from.rawValue

@@ -1,10 +1,10 @@
 package import RolloutEngine
 package import UpgradeDomain
 
-/// What `status` shows of a run beside its placements. Follows from the run's events alone, so that the ledger can keep
-/// it beside them.
+/// What `status` shows of a run besides its placements. It follows from the run's events alone, so that the ledger can
+/// store it next to them.
 package struct RunOverview: Codable, Hashable {
-    /// The longest list of placements that is kept and shown.
+    /// The maximum length of a list of placements that is stored and shown.
     package static let namesShown = 20
     package static let furtherFailuresShown = 10
 
@@ -12,11 +12,11 @@ package struct RunOverview: Codable, Hashable {
     package struct Layer: Codable, Hashable {
         package var name: LayerName
         package var version: VersionChange
-        /// Within which a placement that is watched answers, unless something is wrong.
+        /// Within how many seconds a watched placement answers, unless something is wrong.
         package var answersWithinSeconds: Int?
     }
 
-    /// How good the news is.
+    /// Whether the status is good or bad news.
     package enum Tone: String, Codable {
         case good, bad, attention, working
     }
@@ -37,12 +37,12 @@ package struct RunOverview: Codable, Hashable {
         package var host: HostName?
         package var layer: LayerName?
         package var detail: String
-        /// How it was answered, for people.
+        /// How the failure was answered, for people.
         package var answer: String?
-        /// What the last recheck found, for people; nil where there was none.
+        /// The result of the last recheck, for people; nil if there was none.
         package var recheck: String?
         package var divergent: ItemDelta?
-        /// The last lines that the script behind it printed; nil where none did.
+        /// The last lines of output of the failed script; nil if there are none.
         package var output: [String]?
         package var touched: Shortlist<Placement>
         package var rolledBack: Shortlist<Placement>
@@ -52,7 +52,7 @@ package struct RunOverview: Codable, Hashable {
         package var further: Shortlist<Further>
     }
 
-    /// What can be done next, narrowest first, until a time: approvals run out.
+    /// The next commands, narrowest first, that are valid until a time, because approvals expire.
     package struct WaysOn: Codable, Hashable {
         package var until: WallTime?
         package var commands: [NextCommand]
@@ -69,10 +69,10 @@ package struct RunOverview: Codable, Hashable {
     package var boundary: String
     package var isAtRest: Bool
     package var isHeld: Bool
-    /// Whether placements that have changed are looked at again and again; nil where they are not.
+    /// Whether changed placements are sampled repeatedly; nil if they are not.
     package var isSampling: Bool?
     package var hold: Hold?
-    /// In the order of their times; the last has none.
+    /// Ordered by time; the last one has none.
     package var waysOn: [WaysOn]
 
     package init(_ state: RolloutState) {
@@ -97,7 +97,7 @@ package struct RunOverview: Codable, Hashable {
         waysOn = RunOverview.waysOn(from: state, record)
     }
 
-    /// The next commands at a time that is not before the last event.
+    /// The next commands at a time that is not earlier than the last event.
     package func next(at wall: WallTime) -> [NextCommand] {
         waysOn.first { ways in ways.until.map { wall < $0 } ?? true }?.commands ?? []
     }
@@ -133,7 +133,7 @@ extension RunOverview.Hold {
             further: RunOverview.Hold.further(in: state, atMost: RunOverview.furtherFailuresShown))
     }
 
-    /// What else is wrong and not answered yet.
+    /// The other failures that are not answered yet.
     package static func further(in state: RolloutState, atMost limit: Int) -> Shortlist<Further> {
         let holding = state.holdingFailure
         return Shortlist(state.unresolvedFailures.filter { $0 != holding }, atMost: limit) {
@@ -143,7 +143,7 @@ extension RunOverview.Hold {
 }
 
 extension [String] {
-    /// Nil where there is none, so that what is written of it has no member for it.
+    /// Nil if empty, so that the encoded document leaves the member out.
     package var nonEmpty: [String]? { isEmpty ? nil : self }
 }
 
@@ -159,7 +159,7 @@ extension RunOverview.Tone {
 }
 
 extension Recheck {
-    /// When it was, and what it found.
+    /// When the recheck was, and its result.
     package var words: String {
         problem.map { "at \(at.rfc3339): still wrong: \($0.detail)" } ?? "at \(at.rfc3339): passed"
     }

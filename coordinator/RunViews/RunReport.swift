@@ -3,20 +3,21 @@ package import Ledger
 package import RolloutEngine
 package import UpgradeDomain
 
-/// A run as `status` shows it: from the overview that the ledger keeps, or from the state that the events fold into.
+/// A run, for `status`: from the overview that the ledger stores, or from the state that the events fold into.
 package struct RunReport: Hashable {
-    /// Of a layer with more placements only those are listed that failed or are under way, and at most so many.
+    /// In a layer with more placements than this, only those that failed or are in progress are listed, up to this
+    /// number.
     package static let placementsPerLayer = 50
 
-    /// A layer with its placements, counted and in part listed.
+    /// A layer with its placements: all are counted, some are listed.
     package struct Layer: Hashable {
         package var name: LayerName
         package var version: VersionChange
-        /// Within which a placement that is watched answers, unless something is wrong; nil where that was not kept.
+        /// Within how many seconds a watched placement answers, unless something is wrong; nil if not stored.
         package var answersWithinSeconds: Int?
-        /// How many placements are alike.
+        /// Counts of placements in the same state.
         package var tallies: [PlacementTally]
-        /// Those that are listed.
+        /// The listed placements.
         package var placements: [PlacementOverview]
         package var count: Int { tallies.reduce(0) { $0 + $1.count } }
     }
@@ -26,7 +27,7 @@ package struct RunReport: Hashable {
     package var chainHead: Digest
     package var layers: [Layer]
 
-    /// - Parameter limit: of the placements that are listed in a layer; nil lists all.
+    /// - Parameter limit: how many placements of a layer are listed; nil lists all.
     package init(_ state: RolloutState, placementsPerLayer limit: Int? = nil) {
         let layers = state.batches.map { batches in
             batches.flatMap(\.placements).compactMap { PlacementOverview($0, in: state) }
@@ -40,7 +41,7 @@ package struct RunReport: Hashable {
             })
     }
 
-    /// - Throws: where the document is not what this build writes.
+    /// - Throws: if the document is not in this build's format.
     package init(_ stored: StoredOverview) throws {
         self.init(
             try CanonicalJSON.stored(RunOverview.self, from: stored.document), sequence: stored.headSequence,
@@ -81,7 +82,7 @@ extension [PlacementOverview] {
 }
 
 extension PlacementTally {
-    /// The way of a placement through a run, then what tells tallies of one phase apart.
+    /// Sorts by the order of phases, then by what distinguishes tallies of one phase.
     fileprivate var order: (Int, String, String) {
         let phase = PlacementPhase(word: phase).flatMap(PlacementPhase.all.firstIndex) ?? PlacementPhase.all.count
         return (phase, failureClass ?? "", observed.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined())

@@ -3,7 +3,7 @@ import SafeText
 package import UpgradeDomain
 
 extension RunEvent {
-    /// The event for people.
+    /// The event, for people.
     package var sentence: String {
         switch self {
         case .runStarted(let definition):
@@ -15,11 +15,11 @@ extension RunEvent {
                 + (driver.build.map { ", Lockflight \($0.version)" } ?? "")
         case .driverDetached(let reason): "driver detached: \(reason)"
         case .requested(let request):
-            "\(request.by) asked for \(request.action.sentence)" + (request.reason.map { ": \($0)" } ?? "")
+            "\(request.by) requested \(request.action.sentence)" + (request.reason.map { ": \($0)" } ?? "")
         case .preflightRecorded(let record):
             "preflight of \(record.host): "
                 + (record.problems.isEmpty ? "ok" : record.problems.map(\.detail).joined(separator: "; "))
-                + (record.exposedPaths.map { "; others may write \($0.joined(separator: ", "))" } ?? "")
+                + (record.exposedPaths.map { "; other accounts can write \($0.joined(separator: ", "))" } ?? "")
         case .captured(let record): "captured \(record.capture.subject) for \(record.purpose.sentence)"
         case .operationIntended(let intent): "intended \(intent.id)"
         case .operationWithdrawn(let id, let reason): "withdrew \(id): \(reason)"
@@ -27,8 +27,9 @@ extension RunEvent {
         case .operationUncertain(let id, let detail): "uncertain \(id): \(detail)"
         case .operationEnded(let record):
             "ended \(record.id): \(record.outcome.sentence)"
-                + (record.scriptReplaced == true ? "; its script was replaced or touched while it was started" : "")
-                + (record.copyVanished == true ? "; the kept copy that it ran from was removed meanwhile" : "")
+                + (record.scriptReplaced == true
+                    ? "; its script was replaced or modified while it was being started" : "")
+                + (record.copyVanished == true ? "; the preserved copy that it ran from was removed meanwhile" : "")
         case .operationConfirmed(let id): "confirmed \(id) over a new connection"
         case .operationReverted(let id, let record):
             "reverted \(id) by its host, unconfirmed: \(record.outcome.sentence)"
@@ -46,7 +47,7 @@ extension RunEvent {
 }
 
 extension Approval {
-    /// How many runs it serves, and until when.
+    /// How many runs it serves, and until when a run must start its first change.
     package var service: String {
         let count = runs.map { counted($0, "run") } ?? "any number of runs"
         return count + (until.map { ", changing before \($0.rfc3339)" } ?? "")
@@ -67,17 +68,17 @@ extension OperationIntent {
 
 extension WatchInterruption {
     package var sentence: String {
-        placement.map { "nobody looked at \($0) for \(seconds) s: its soak or its deadline begins again" }
-            ?? "nobody looked at anything for \(seconds) s, as the driver was stopped or blocked: soaks and deadlines begin again"
+        placement.map { "\($0) was not watched for \(seconds) s: its soak or its deadline starts again" }
+            ?? "nothing was watched for \(seconds) s, because the driver was stopped or blocked: soaks and deadlines start again"
     }
 }
 
 extension PlacementPhase {
-    /// The phase as people read it, everywhere the same.
+    /// The phase, for people; the same in every view.
     ///
     /// - Parameters:
-    ///   - failureClass: what kind of failure it stands in, where it does.
-    ///   - isHeld: whether the run goes nowhere, so that nothing warms up either.
+    ///   - failureClass: the class of the failure, if the placement failed.
+    ///   - isHeld: whether the run is held, so that nothing warms up.
     package func words(_ failureClass: FailureClass?, isHeld: Bool) -> String {
         switch self {
         case .waiting: "waiting"
@@ -100,14 +101,14 @@ extension PlacementPhase {
 }
 
 extension PlacementState {
-    /// Its phase as people read it.
+    /// Its phase, for people.
     package func phaseWords(isHeld: Bool) -> String {
         phase.words(phase == .failed ? problem?.code.failureClass : nil, isHeld: isHeld)
     }
 }
 
 extension DeadlineRecord.Kind {
-    /// What was to happen by then.
+    /// What had to happen before the deadline.
     fileprivate var words: String {
         switch self {
         case .healthy: "being healthy"
@@ -122,21 +123,21 @@ extension RequestedAction {
     package var sentence: String {
         switch self {
         case .pause: "a pause"
-        case .resume: "going on"
+        case .resume: "a resume"
         case .abort: "an abort"
         case .rollback(let scope, let owner):
-            "a rollback of \(scope.description)" + (owner.map { ", past its guardrails by \($0)" } ?? "")
+            "a rollback of \(scope.description)" + (owner.map { ", with its guardrails overridden by \($0)" } ?? "")
         case .recheck(let host): "a recheck of \(host)"
         case .rerun(let host, let owner, let step):
             "a rerun on \(host)" + (step.map { " from step \($0)" } ?? "")
                 + (owner.map { ", signed off by \($0)" } ?? "")
         case .signOff(let hosts, let owner):
-            "going past \(hosts.map(\.rawValue).joined(separator: ", ")), signed off by \(owner)"
-        case .rebind(let host, let address, let port, _): "reaching \(host) at \(address):\(port)"
-        case .retire(let host, let owner): "retiring \(host), decided by \(owner)"
+            "a sign-off of \(hosts.map(\.rawValue).joined(separator: ", ")) by \(owner)"
+        case .rebind(let host, let address, let port, _): "a rebind of \(host) to \(address):\(port)"
+        case .retire(let host, let owner): "the retirement of \(host), decided by \(owner)"
         case .finalize: "the end of the rollback window"
-        case .cancel: "the end of a run that changed nothing"
-        case .supersede(let run): "being superseded by \(run)"
+        case .cancel: "a cancel of the run, which changed nothing"
+        case .supersede(let run): "a takeover by the run \(run)"
         case .approveRecovery(let approval): "\(approval.sentence) (unsigned)"
         }
     }
@@ -167,7 +168,7 @@ extension CapturePurpose {
 }
 
 extension FailureClass {
-    /// As people read it.
+    /// The class, for people.
     package var words: String {
         switch self {
         case .timedOut: "timed out"
@@ -177,7 +178,7 @@ extension FailureClass {
 }
 
 extension SurfaceReading {
-    /// How it answered, in a line.
+    /// Its answer, in one line.
     package var sentence: String {
         let code = resultCode.map { "  result \($0)" } ?? ""
         let why = unknown.map { "  unknown: \($0.code.rawValue): \($0.detail)" } ?? ""
@@ -193,9 +194,9 @@ extension ComparedItem {
 
     private var words: String {
         guard isDivergent else {
-            // It would not pass, but for a waiver.
+            // It passes only because of a waiver.
             if verdict == .stillUnhealthy { return "\(verdict.rawValue), waived" }
-            // Such as a process, which is another one after each start.
+            // For example a process, which is a new one after each start.
             return verdict == .same && before != after ? "holds" : verdict.rawValue
         }
         let wanted = expected.flatMap { $0 == after ? nil : ", expected \($0)" } ?? ""

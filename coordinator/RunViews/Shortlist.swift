@@ -1,4 +1,4 @@
-/// The first of many, with how many there are: a list that is cut says so.
+/// The first elements of a list, with the total count, so that a shortened list says so.
 package struct Shortlist<Element: Codable & Hashable & Sendable>: Codable, Hashable, Sendable {
     package var count: Int
     package var first: [Element]

@@ -1,7 +1,7 @@
-/// Something wrong in a file, where, and what to write instead.
+/// A problem in a file: its line, and what to write instead.
 package struct FileProblem: Hashable, Sendable, CustomStringConvertible {
     package var file: String
-    /// From 1.
+    /// The line number, from 1.
     package var line: Int
     /// What is wrong.
     package var message: String
@@ -18,10 +18,10 @@ package struct FileProblem: Hashable, Sendable, CustomStringConvertible {
     package var description: String { "\(file):\(line): \(message); \(remedy)" }
 }
 
-/// Everything wrong in a file, in the order of its lines.
+/// All problems of a file, in the order of its lines.
 package struct FileProblems: Error, Hashable, Sendable, CustomStringConvertible {
     package var problems: [FileProblem]
-    /// How many more there are.
+    /// How many more problems there are.
     package var unlisted: Int
 
     init(_ problems: [FileProblem], unlisted: Int = 0) {

@@ -3,21 +3,21 @@ import Yams
 
 /// Reads a YAML document into values, collecting every problem with its line instead of stopping at the first.
 final class FileReader {
-    /// The largest file that is read.
+    /// The maximum size of a file.
     static let fileBytes = 1_048_576
-    /// The most problems that are reported of one file.
+    /// The maximum number of problems that are reported for one file.
     static let problemCount = 100
 
     let file: String
     private(set) var problems: [FileProblem]
-    /// How many there are beside those.
+    /// How many more problems there are.
     private(set) var unlisted: Int
-    /// How often something was refused.
+    /// How many problems were found, including repeated ones.
     private var refusals = 0
 
     /// - Parameters:
-    ///   - problems: what is known to be wrong with the file.
-    ///   - unlisted: how many problems are known beside those.
+    ///   - problems: the problems of the file that are already known.
+    ///   - unlisted: how many more problems are known.
     init(file: String, problems: [FileProblem] = [], unlisted: Int = 0) {
         self.file = file
         self.problems = problems
@@ -27,7 +27,7 @@ final class FileReader {
     /// The root mapping of a text, or nil with a problem recorded.
     func root(of text: String) -> Field? {
         guard text.utf8.count <= FileReader.fileBytes else {
-            report(1, "the file has more than \(FileReader.fileBytes) bytes", "split the fleet")
+            report(1, "the file is larger than \(FileReader.fileBytes) bytes", "split the fleet")
             return nil
         }
         if let refused = YAMLSubset.refusal(of: text) {
@@ -61,10 +61,11 @@ final class FileReader {
         }
     }
 
-    /// - Parameter remedy: put together only for what is reported: a file may hold a hundred thousand wrong keys.
+    /// - Parameter remedy: evaluated only for problems that are reported: a file may have a hundred thousand wrong
+    ///   keys.
     func report(_ line: Int, _ message: String, _ remedy: @autoclosure () -> String) {
         refusals += 1
-        // A fault in lines that several entries share is reported once.
+        // A problem in lines that several entries share is reported once.
         guard !problems.contains(where: { $0.line == line && $0.message == message }) else { return }
         if isFull {
             unlisted += 1
@@ -73,18 +74,18 @@ final class FileReader {
         problems.append(FileProblem(file: file, line: line, message: message, remedy: remedy()))
     }
 
-    /// Whether further problems are only counted.
+    /// Whether further problems are counted but not listed.
     var isFull: Bool { problems.count >= FileReader.problemCount }
 
-    /// What `read` finds, and whether it has refused nothing. A refused entry still counts as present, so nothing is reported as
-    /// missing beside one.
+    /// The result of `read`, and whether it found no problems. A refused entry counts as present, so that nothing is
+    /// also reported as missing.
     func whole<Value>(_ read: () -> Value) -> (value: Value, isWhole: Bool) {
         let before = refusals
         let value = read()
         return (value, refusals == before)
     }
 
-    /// A text with each `${name}` replaced; nil with a problem recorded where one has no value.
+    /// A text with each `${name}` replaced; nil, with a problem recorded, if one has no value.
     func filled(_ text: String, _ line: Int, of host: HostName, _ values: PlaceholderValues) -> String? {
         guard let unknown = values.unknownNames(in: text).first else { return values.expand(text) }
         report(
@@ -94,33 +95,33 @@ final class FileReader {
         return nil
     }
 
-    /// A text that is the URL of a service, or nil with a problem recorded.
+    /// A text that is the URL of a service; nil, with a problem recorded, if it is not.
     func baseURL(_ text: String, _ line: Int) -> String? {
         let schemes = ["http://", "https://"].filter { text.utf8.starts(with: $0.utf8) }
         let rest = text.utf8.dropFirst(schemes.first?.utf8.count ?? text.utf8.count)
         guard !rest.isEmpty, rest.last != 0x2f, rest.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
             report(
-                line, "baseURL '\(text)' is not usable",
+                line, "baseURL '\(text)' is not valid",
                 "write scheme, host and port without a final slash, such as http://127.0.0.1:8080")
             return nil
         }
         return text
     }
 
-    /// A text that is a name, or nil with a problem recorded.
+    /// A text that is a valid name; nil, with a problem recorded, if it is not.
     func name(_ text: String, _ line: Int, _ kind: String, _ grammar: NameGrammar) -> String? {
         if grammar.accepts(text) { return text }
-        report(line, "'\(text)' is no \(kind) name", grammar.words)
+        report(line, "'\(text)' is not a valid \(kind) name", grammar.words)
         return nil
     }
 
-    /// Throws what was collected, if anything was.
+    /// Throws the collected problems, if any.
     func finish() throws(FileProblems) {
         if !problems.isEmpty { throw FileProblems(problems, unlisted: unlisted) }
     }
 }
 
-/// A value of the file, with the name and the line it is reported under.
+/// A value of the file, with the name and the line under which it is reported.
 struct Field {
     let name: String
     let node: Node
@@ -135,21 +136,21 @@ struct Field {
     }
 }
 
-/// The keys of one mapping; whoever is done asks ``finish()`` for the unknown ones.
+/// The keys of one mapping; unknown keys are reported when it is created.
 struct Section {
     let reader: FileReader
     let name: String
     let line: Int
     private var fields: [String: Field] = [:]
-    /// Keys for which unknown ones may have been meant.
+    /// Known keys of which an unknown key may be a misspelling.
     private var meant: Set<String> = []
-    /// Whether every key that was written is known.
+    /// Whether every key in the file is known.
     private(set) var hasKnownKeys = true
     private let known: [String]
 
-    /// The `name` of what the mapping describes, within a grammar.
+    /// The `name` key of the mapping, if it follows a grammar.
     func requiredName(_ kind: String, _ grammar: NameGrammar) -> String? {
-        requiredText("name", "name the \(kind)").flatMap { reader.name($0, line(of: "name"), kind, grammar) }
+        requiredText("name", "give the \(kind) a name").flatMap { reader.name($0, line(of: "name"), kind, grammar) }
     }
 
     /// - Parameter known: every key this mapping may have; any other is refused.
@@ -179,7 +180,7 @@ struct Section {
         }
     }
 
-    /// The key that was probably meant; nil where none is near.
+    /// The key that was probably meant; nil if none is similar.
     private static func nearest(to text: String, among known: [String]) -> String? {
         guard text.utf8.count <= 100, let near = known.min(by: { distance($0, text) < distance($1, text) }) else {
             return nil
@@ -204,22 +205,22 @@ struct Section {
 
     func field(_ key: String) -> Field? { fields[key].flatMap { $0.node.isNull ? nil : $0 } }
 
-    /// Whether an unknown key was refused that may have been meant for this one.
+    /// Whether an unknown key was refused that may be a misspelling of this one.
     func isMisspelled(_ key: String) -> Bool { field(key) == nil && meant.contains(key) }
 
-    /// Reports that what belongs under a key is missing; nothing where it was written and refused, or misspelled.
+    /// Reports that the value of a key is missing, unless it was written and refused, or misspelled.
     ///
-    /// - Parameter isWhole: whether all that was written under it was taken.
+    /// - Parameter isWhole: whether everything under the key was valid.
     func reportMissing(_ key: String, _ message: String, _ remedy: String, ifWhole isWhole: Bool) {
         if isWhole, !isMisspelled(key) { reader.report(line(of: key), message, remedy) }
     }
 
-    /// The line of a key, or of the mapping where the key is absent.
+    /// The line of a key, or of the mapping if the key is absent.
     func line(of key: String) -> Int { fields[key]?.line ?? line }
 
     func required(_ key: String, _ remedy: String) -> Field? {
         if let field = field(key) { return field }
-        if !isMisspelled(key) { reader.report(line(of: key), "\(name) has no '\(key)'", remedy) }
+        if !isMisspelled(key) { reader.report(line(of: key), "\(name) is missing the key '\(key)'", remedy) }
         return nil
     }
 
@@ -259,7 +260,7 @@ struct Section {
 
     // MARK: Collections
 
-    /// The elements of a list; none where the key is absent.
+    /// The elements of a list; empty if the key is absent.
     func list(_ key: String) -> [Field] { field(key).map(reader.list) ?? [] }
 
     func texts(_ key: String) -> [String]? { field(key).map { reader.list($0).compactMap(reader.text) } }
@@ -329,7 +330,7 @@ extension Node {
 }
 
 extension Field {
-    /// The same mapping with the keys of another one that it has not.
+    /// The mapping, completed with the keys of another one that it does not have.
     ///
     /// - Parameter replaced: for a key of its own the keys that are not taken beside it, as they belong to another value of it.
     func completed(from other: Field, without replaced: [String: [String]]) -> Field {

@@ -1,6 +1,6 @@
 import UpgradeDomain
 
-/// What hosts must be to each other once it is known where each of them is and what stands before it.
+/// Rules between hosts, checked once the address and the jump host of each are known.
 struct HostRules {
     typealias Placed = (host: Host, line: Int, hasWholeLayers: Bool)
 
@@ -32,10 +32,10 @@ struct HostRules {
             if jumpCount(before: host.name) > FleetInventory.jumpDepth {
                 reader.report(
                     line, "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts, or behind itself",
-                    "break the circle of jumps, or shorten the way")
+                    "remove the loop of jump hosts, or shorten the path")
             }
             if host.placements.isEmpty, hasWholeLayers, !bastions.contains(host.name) {
-                reader.report(line, "host \(host.name) stands in no layer", "name its layers, or remove it")
+                reader.report(line, "host \(host.name) is in no layer", "list its layers, or remove it")
             }
         }
     }
@@ -45,7 +45,7 @@ struct HostRules {
         var port: Int
     }
 
-    /// How many hosts stand before one; in a circle, one more than is allowed.
+    /// How many jump hosts are in front of a host; in a loop, one more than is allowed.
     private func jumpCount(before host: HostName) -> Int {
         var count = 0
         var next = jumps[host]

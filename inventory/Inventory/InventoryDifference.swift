@@ -1,9 +1,9 @@
 import SafeText
 package import UpgradeDomain
 
-/// What an import changes.
+/// The changes of an import.
 package struct InventoryDifference: Hashable, Sendable {
-    /// One sentence a change, in the order of the file.
+    /// One line per change, in the order of the file.
     package var changes: [String]
 
     package init(from old: FleetInventory?, to new: FleetInventory) {
@@ -35,7 +35,7 @@ package struct InventoryDifference: Hashable, Sendable {
         self.changes = changes
     }
 
-    /// What ssh_config says, under the names that it has there.
+    /// The settings from ssh_config, under their names there.
     private static func compareSSH(
         _ old: SSHSettings, _ new: SSHSettings, _ compare: (String, String, String) -> Void
     ) {
@@ -80,7 +80,7 @@ package struct InventoryDifference: Hashable, Sendable {
 }
 
 extension FleetInventory {
-    /// This inventory with the pins of an earlier one kept for every host that is still at the same place.
+    /// This inventory, with the pins of an earlier one for every host whose address did not change.
     package func keepingPins(of old: FleetInventory?) -> FleetInventory {
         guard let old else { return self }
         let earlier = Dictionary(old.hosts.map { ($0.name, $0) }) { first, _ in first }

@@ -2,8 +2,8 @@ import SafeText
 package import UpgradeDomain
 
 extension InventoryDraft {
-    /// The inventory with everything that its entries leave open filled in, as OpenSSH would.
-    /// - Throws: every problem at once, those of the text too.
+    /// The inventory, with the settings that its entries leave out filled in as OpenSSH would.
+    /// - Throws: all problems at once, including those of the text.
     package func resolved(by answers: SSHConfigAnswers) throws(FileProblems) -> FleetInventory {
         let reader = FileReader(file: file, problems: problems, unlisted: unlistedProblems)
         let hosts = SSHResolution(entries: entries, answers: answers, reader: reader).hosts()
@@ -14,7 +14,7 @@ extension InventoryDraft {
     }
 }
 
-/// Fills in what entries leave open.
+/// Fills in the settings that entries leave out.
 private struct SSHResolution {
     let entries: [InventoryDraft.Entry]
     let answers: SSHConfigAnswers
@@ -37,7 +37,7 @@ private struct SSHResolution {
         return hosts
     }
 
-    /// A broken ssh_config fails for every host with the same words, which are reported once.
+    /// A broken ssh_config fails for every host with the same message, which is reported once.
     private func reportFailures() {
         var told: Set<String> = []
         for entry in entries {
@@ -46,7 +46,7 @@ private struct SSHResolution {
             let also = others > 0 ? ", and for \(others) more" : ""
             reader.report(
                 entry.line, "ssh -G gives no answer for host \(entry.host.name)\(also): \(words)",
-                "correct ssh_config, or read none of it: 'sshConfig: none'")
+                "correct ssh_config, or do not use it: 'sshConfig: none'")
         }
     }
 
@@ -59,8 +59,8 @@ private struct SSHResolution {
         let name = answers.hosts[host.name] == nil ? nil : answer.first("HostName")
         if let name, !name.isSpelled(host.address), HostAddress(name) == nil {
             reader.report(
-                entry.line, "ssh_config gives host \(host.name) the HostName '\(name)', which is no address",
-                "correct ssh_config, or read none of it: 'sshConfig: none'")
+                entry.line, "ssh_config gives host \(host.name) the HostName '\(name)', which is not a valid address",
+                "correct ssh_config, or do not use it: 'sshConfig: none'")
         } else if let name, HostAddress(name) != HostAddress(host.address) {
             ssh.alias = host.address
             host.address = name
@@ -69,7 +69,7 @@ private struct SSHResolution {
         {
             reader.report(
                 entry.line,
-                "'\(host.address)' of host \(host.name) is no address, and ssh_config has no HostName for it",
+                "'\(host.address)' of host \(host.name) is not a valid address, and ssh_config has no HostName for it",
                 HostAddress.remedy(for: host.address))
         }
         host.port = entry.said.port ?? answer.first("Port").flatMap { Int($0) } ?? host.port
@@ -93,7 +93,8 @@ private struct SSHResolution {
         return filled(host, entry.line)
     }
 
-    /// The host with the placeholders in its directory, key file and URLs replaced. Variables and labels are values, and stay.
+    /// The host with the placeholders in its directories, key file and URLs replaced. Variables and labels are not
+    /// changed.
     private func filled(_ host: Host, _ line: Int) -> Host {
         var host = host
         func fill(_ text: String, _ values: PlaceholderValues) -> String {
@@ -107,7 +108,7 @@ private struct SSHResolution {
             ("workingDirectory", host.workingDirectory), ("agentDirectory", host.agentDirectory ?? ""),
         ]
         where !folder.isEmpty && folder.utf8.first != 0x2f {
-            reader.report(line, "\(key) '\(folder)' of host \(host.name) is not absolute", "begin it with '/'")
+            reader.report(line, "\(key) '\(folder)' of host \(host.name) is not absolute", "start it with '/'")
         }
         for index in host.placements.indices {
             let values = PlaceholderValues(
@@ -119,7 +120,7 @@ private struct SSHResolution {
         return host
     }
 
-    /// The options that are set and not followed; reports those without which there is no way.
+    /// The options that are set but not honoured; reports those without which the host can not be reached.
     private func notHonoured(of entry: InventoryDraft.Entry, _ answer: SSHConfigAnswer) -> [String] {
         let host = entry.host
         var names: [String] = []
@@ -143,7 +144,7 @@ private struct SSHResolution {
         return names
     }
 
-    /// What an entry says instead of an option of ssh_config, and whether it does.
+    /// The inventory key that replaces an option of ssh_config, and whether the entry has it.
     private func own(
         insteadOf option: SSHOption, _ entry: InventoryDraft.Entry
     ) -> (key: String, isSaid: Bool)? {
@@ -164,14 +165,15 @@ private struct SSHResolution {
             if let path = expanded(file, tokens) { return path }
             if host.transport != .openssh {
                 reader.report(
-                    line, "ssh_config's IdentityFile \(file) of host \(host.name) holds what is not expanded here",
+                    line,
+                    "ssh_config's IdentityFile \(file) of host \(host.name) has a token or variable that is not supported here",
                     "write 'identityFile: PATH' in its entry, or 'transport: openssh'")
             }
             return nil
         }
     }
 
-    /// A path with its tokens replaced (ssh_config(5), TOKENS); nil where one is not known, or a variable stands in it.
+    /// A path with its tokens replaced (ssh_config(5), TOKENS); nil if a token is unknown, or the path has a variable.
     private func expanded(_ path: String, _ tokens: [Unicode.Scalar: String]) -> String? {
         if path.holds("${") { return nil }
         var text = String.UnicodeScalarView()
@@ -190,21 +192,21 @@ private struct SSHResolution {
 
     // MARK: The ways between hosts
 
-    /// The host of the inventory that ProxyJump names last: the one right before.
+    /// The host of the inventory that ProxyJump names last: the one directly in front.
     private func jump(of host: Host, over way: [SSHJumpWays.Hop], _ line: Int) -> HostName? {
         guard let last = way.last else { return nil }
         if last.matches.count == 1 { return last.matches[0] }
         let names = last.matches.map(\.rawValue).joined(separator: ", ")
         reader.report(
             line,
-            "ssh_config lets host \(host.name) be reached through \(last.text), which "
-                + (last.matches.isEmpty ? "is no host of this file" : "may be any of \(names)"),
+            "ssh_config reaches host \(host.name) through \(last.text), which "
+                + (last.matches.isEmpty ? "is not a host of this file" : "may be any of \(names)"),
             (last.matches.isEmpty ? "add a host entry for it, and " : "")
                 + "write 'jump: NAME' in the entry of \(host.name)")
         return nil
     }
 
-    /// The hosts that ProxyJump names first must be the way to the last, because a host has one way.
+    /// The earlier hosts of ProxyJump must be the jump hosts of the last one, because a host has only one path.
     private func checkFirstHops(
         of host: Host, _ way: [SSHJumpWays.Hop], _ jumps: [HostName: HostName?], _ line: Int
     ) {
@@ -214,7 +216,7 @@ private struct SSHResolution {
             guard let jump, hop.matches.contains(jump) else {
                 reader.report(
                     line,
-                    "ssh_config lets host \(host.name) be reached through \(hop.text) and then \(behind), but the way to "
+                    "ssh_config reaches host \(host.name) through \(hop.text) and then \(behind), but the path to "
                         + "\(behind) is \(jump.map { "through \($0)" } ?? "direct")",
                     "write 'jump: NAME' in the entry of \(behind), with the host that \(hop.text) is")
                 return

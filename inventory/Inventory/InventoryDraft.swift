@@ -1,14 +1,14 @@
 package import UpgradeDomain
 
-/// An inventory file as it stands, before ssh_config fills in what it leaves open.
+/// An inventory file as written, before ssh_config fills in the settings that it leaves out.
 package struct InventoryDraft: Sendable {
-    /// The name that problems are reported under.
+    /// The file name in problem reports.
     package let file: String
     /// The ssh_config to read, as written; `none` for none, nil for OpenSSH's own files.
     package internal(set) var sshConfig: String?
-    /// What is wrong with the text.
+    /// The problems of the text.
     package internal(set) var problems: [FileProblem] = []
-    /// How many problems there are beside those.
+    /// How many more problems there are.
     var unlistedProblems = 0
     var layers: [InventoryLayer] = []
     var entries: [Entry] = []
@@ -17,10 +17,10 @@ package struct InventoryDraft: Sendable {
 
     /// A host's entry.
     struct Entry: Sendable {
-        /// With OpenSSH's default port, and without a user, where the entry says nothing.
+        /// With OpenSSH's default port, and without a user, if the entry does not set them.
         var host: Host
         var said: Said
-        /// From 1.
+        /// The line number, from 1.
         var line: Int
         /// Whether none of its layers was refused.
         var hasWholeLayers: Bool
@@ -50,7 +50,7 @@ package struct InventoryDraft: Sendable {
         return order.map { ($0, hosts[$0] ?? []) }
     }
 
-    /// What an entry, or the defaults, say themselves. It wins over ssh_config.
+    /// What the entry, or the defaults, set explicitly. It has precedence over ssh_config.
     struct Said: Sendable {
         var port: Int?
         var user: String?
@@ -58,13 +58,13 @@ package struct InventoryDraft: Sendable {
         var jump: HostName?
     }
 
-    /// A host that `ssh -G` is to be asked about, and with which arguments.
+    /// A host to resolve with `ssh -G`, and the arguments.
     package struct Question: Hashable, Sendable {
         package var host: HostName
         package var arguments: [String]
     }
 
-    /// One question for each host with an address; none where no ssh_config is to be read.
+    /// One question for each host with an address; none if ssh_config is not used.
     /// - Parameter configFile: the path of ``sshConfig``.
     package func questions(configFile: String?) -> [Question] {
         guard configFile != "none" else { return [] }

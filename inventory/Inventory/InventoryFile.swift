@@ -15,14 +15,14 @@ package enum InventoryFile {
         "labels",
         "workingDirectory", "agentDirectory", "baseURL", "variables", "layers",
     ]
-    /// Shorter than the first, and a busy host would be lost; longer than the second, and nobody would wait for it.
+    /// Below the minimum a busy host would count as lost; above the maximum a hanging host would block an operator.
     static let silenceSeconds = 3...600
 
-    /// The inventory that a text describes, as far as it says it, with every problem of the text.
+    /// The inventory that a text describes, as far as it is readable, with all problems of the text.
     ///
     /// - Parameters:
     ///   - text: YAML.
-    ///   - file: the name that problems are reported under.
+    ///   - file: the file name in problem reports.
     package static func read(text: String, file: String) -> InventoryDraft {
         let reader = FileReader(file: file)
         var draft = InventoryDraft(file: file)
@@ -42,7 +42,7 @@ private struct InventoryReading {
     let section: Section
     var reader: FileReader { section.reader }
 
-    /// What hosts have unless they say otherwise.
+    /// The settings of hosts that do not set their own.
     struct Defaults {
         var user: String?
         var port: Int?
@@ -55,7 +55,7 @@ private struct InventoryReading {
         var baseURL: String?
         var variables: [String: String] = [:]
         var labels: [String: String] = [:]
-        /// Whether everything that was written here was taken.
+        /// Whether everything that was written here was valid.
         var isWhole = true
 
         /// What is said here, and what is said there where this is silent.
@@ -92,7 +92,7 @@ private struct InventoryReading {
         }
     }
 
-    /// The names that hosts may use, and whether all that were written were taken.
+    /// The names that hosts may use, and whether all of them were valid.
     private struct Named<Value> {
         var values: [String: Value]
         var isWhole: Bool
@@ -178,9 +178,9 @@ private struct InventoryReading {
 
     private typealias Placed<Value> = (value: Value, line: Int)
 
-    /// The layers, and whether none of them was refused.
+    /// The layers, and whether all of them are valid.
     private func readLayers() -> (value: [Placed<InventoryLayer>], isWhole: Bool) {
-        guard let field = section.required("layers", "list the layers in the order in which they move") else {
+        guard let field = section.required("layers", "list the layers in the order in which they are upgraded") else {
             return ([], false)
         }
         let (elements, isList) = reader.whole { reader.list(field) }
@@ -214,7 +214,7 @@ private struct InventoryReading {
         return layers
     }
 
-    /// The hosts, and whether none of them, and of their layers, was refused.
+    /// The hosts, and whether all of them and their layers are valid.
     private func readHosts(
         _ defaults: Defaults, _ groups: Named<Defaults>, _ layers: Named<Void>
     ) -> (value: [InventoryDraft.Entry], isWhole: Bool) {
@@ -240,7 +240,8 @@ private struct InventoryReading {
         // A name of ssh_config may be more than an address; what it stands for is looked at once that is known.
         let isName = HostAddress.isHarmless(address) && !HostAddress.isOvercomplete(address)
         if !address.isEmpty, HostAddress(address) == nil, !isName {
-            reader.report(own.line(of: "address"), "'\(address)' is no address", HostAddress.remedy(for: address))
+            reader.report(
+                own.line(of: "address"), "'\(address)' is not a valid address", HostAddress.remedy(for: address))
         }
         let variables = defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 }
         let said = InventoryDraft.Said(
@@ -297,9 +298,9 @@ private struct InventoryReading {
         }
     }
 
-    /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` where the layers answer at different places.
+    /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` if the layers have different URLs.
     ///
-    /// - Parameter isSaid: whether there may be a URL for all of them that was refused.
+    /// - Parameter isSaid: whether a URL for all of them may have been written but refused.
     private func placements(
         _ own: Section, _ host: String, _ baseURL: String?, isSaid: Bool, _ layers: Named<Void>
     ) -> [HostPlacement] {
@@ -325,22 +326,22 @@ private struct InventoryReading {
             if layers.values[entry.name] == nil {
                 guard layers.isWhole else { continue }
                 reader.report(
-                    entry.line, "host \(host) stands in an unknown layer '\(layer)'",
+                    entry.line, "host \(host) is in an unknown layer '\(layer)'",
                     "use one of: \(layers.values.keys.sorted().joined(separator: ", "))")
             } else if placements.contains(where: { $0.layer == layer }) {
-                reader.report(entry.line, "host \(host) names layer \(layer) twice", "name it once")
+                reader.report(entry.line, "layer \(layer) of host \(host) is listed twice", "list it once")
             } else if let url = entry.url {
                 placements.append(HostPlacement(layer: layer, baseURL: url))
             } else if !entry.isSaid {
                 reader.report(
                     entry.line, "host \(host) has no baseURL in layer \(layer)",
-                    "write where its platform API answers, such as http://127.0.0.1:8080")
+                    "write the URL of its platform API, such as http://127.0.0.1:8080")
             }
         }
         return placements
     }
 
-    /// - Parameter isWhole: whether no host, and none of their layers, was refused.
+    /// - Parameter isWhole: whether all hosts and their layers are valid.
     private func checkNames(
         _ entries: [InventoryDraft.Entry], _ layers: [Placed<InventoryLayer>], isWhole: Bool
     ) {
@@ -351,13 +352,13 @@ private struct InventoryReading {
             if let first = seen[host.name] {
                 reader.report(
                     entry.line, "host \(host.name) is listed twice",
-                    "rename it, or remove it: the first is in line \(first)")
+                    "rename it, or remove it: the first entry is in line \(first)")
             }
             seen[host.name] = seen[host.name] ?? entry.line
             if let jump = host.jump, isWhole, !names.contains(jump) {
                 reader.report(
                     entry.line, "host \(host.name) jumps through an unknown host '\(jump)'",
-                    "name a host of this file")
+                    "use a host of this file")
             }
         }
         for (layer, line) in layers
@@ -368,7 +369,7 @@ private struct InventoryReading {
 
     // MARK: Forms
 
-    /// Filled before ssh_config is asked, which wants to know it.
+    /// The user with its placeholders replaced, before ssh_config is resolved, because the result depends on the user.
     private func user(
         _ text: String?, of host: HostName, _ address: String, _ variables: [String: String], _ line: Int
     ) -> String? {
@@ -385,14 +386,14 @@ private struct InventoryReading {
         guard let word = own.text("transport") else { return nil }
         if let transport = HostTransport(rawValue: word) { return transport }
         let words = HostTransport.allCases.map(\.rawValue).joined(separator: " or ")
-        reader.report(own.line(of: "transport"), "'\(word)' is no transport", "write \(words)")
+        reader.report(own.line(of: "transport"), "'\(word)' is not a transport", "write \(words)")
         return nil
     }
 
     private func directory(_ key: String, of own: Section) -> String? {
         guard let text = own.text(key) else { return nil }
         if text.utf8.first == 0x2f || isFilledLater(text) { return text }
-        reader.report(own.line(of: key), "\(key) '\(text)' is not absolute", "begin it with '/'")
+        reader.report(own.line(of: key), "\(key) '\(text)' is not absolute", "start it with '/'")
         return nil
     }
 
@@ -400,6 +401,6 @@ private struct InventoryReading {
         isFilledLater(text) ? text : reader.baseURL(text, line)
     }
 
-    /// Texts with placeholders are checked once it is known what these stand for.
+    /// Texts with placeholders are checked once their values are known.
     private func isFilledLater(_ text: String) -> Bool { !Placeholder.names(in: text).isEmpty }
 }

@@ -19,7 +19,7 @@ extension PlanFile {
     static let referenceKeys = ["surface", "item"]
 }
 
-/// The surfaces of a plan, as far as they could be read.
+/// The valid surfaces of a plan.
 struct EvidenceReading {
     /// Those of the plan as a whole.
     var shared: [Surface]
@@ -29,7 +29,7 @@ struct EvidenceReading {
     var isWhole: Bool
     var surfaces: [Surface] { shared + own }
 
-    /// Reports a name that no surface has, unless it may be that of one that was refused.
+    /// Reports a name that no surface has, unless it may belong to a refused one.
     func require(_ name: SurfaceName, _ line: Int, _ reader: FileReader) {
         guard isWhole, !surfaces.contains(where: { $0.name == name }) else { return }
         reader.report(
@@ -67,15 +67,15 @@ extension PlanReading {
         guard field.isMapping else {
             if reader.text(field) != "host" {
                 reader.report(
-                    field.line, "this is no scope",
-                    "write 'host', '{layer: HOST}' or '{fleet: HOST}', naming who captures it")
+                    field.line, "this is not a scope",
+                    "write 'host', '{layer: HOST}' or '{fleet: HOST}', where HOST captures it")
             }
             return .host
         }
         let pairs = reader.pairs(field)
         guard let (key, value) = pairs.first, pairs.count == 1 else {
             reader.report(
-                field.line, "\(field.name) names \(counted(pairs.count, "scope"))",
+                field.line, "\(field.name) has \(counted(pairs.count, "scope")), not one",
                 "write 'host', '{layer: HOST}' or '{fleet: HOST}'")
             return .host
         }
@@ -84,18 +84,18 @@ extension PlanReading {
         case "layer": return .layer(vantage: HostName(host))
         case "fleet": return .fleet(vantage: HostName(host))
         default:
-            reader.report(value.line, "'\(key)' is no scope", "write layer or fleet")
+            reader.report(value.line, "'\(key)' is not a scope", "write layer or fleet")
             return .host
         }
     }
 
-    /// Two items of the family that must tell the same.
+    /// Two items of the evidence family that must have the same value.
     func readAgreement(_ field: Field, _ evidence: EvidenceReading) -> Agreement? {
         let (references, isWhole) = reader.whole { reader.list(field).compactMap(readReference) }
         guard references.count == 2 else {
             if isWhole {
                 reader.report(
-                    field.line, "\(field.name) does not name two items",
+                    field.line, "\(field.name) does not list two items",
                     "write [{surface: A, item: X}, {surface: B, item: X}]")
             }
             return nil
@@ -179,10 +179,12 @@ extension PlanReading {
         result.measures = measures
         let both = Set(result.healthy.map { $0.lowercased() }).intersection(result.unhealthy.map { $0.lowercased() })
         if let word = both.sorted().first {
-            reader.report(own.line(of: "healthy"), "'\(word)' means both healthy and unhealthy", "keep it on one side")
+            reader.report(
+                own.line(of: "healthy"), "'\(word)' is listed as both healthy and unhealthy",
+                "remove it from one of the lists")
         }
         if shape == .measures, measures.isEmpty, hasWholeMeasures, !own.isMisspelled("measures") {
-            reader.report(own.line, "\(field.name) measures nothing", "list at least one of 'measures'")
+            reader.report(own.line, "\(field.name) has no measures", "list at least one under 'measures'")
         }
         result.timestamp = own.field("timestamp").flatMap(readTimestamp)
         return result
@@ -195,8 +197,8 @@ extension PlanReading {
 
     private func readMeasure(_ field: Field) -> Measure? {
         guard let own = Section(field, known: PlanFile.measureKeys, reader),
-            let name = own.requiredText("name", "name the number"),
-            own.required("pointer", "say where it stands, such as /queue/depth") != nil,
+            let name = own.requiredText("name", "give the number a name"),
+            own.required("pointer", "write where the number is, such as /queue/depth") != nil,
             let pointer = pointer(own, "pointer")
         else { return nil }
         let (measure, isWhole) = reader.whole {
@@ -207,10 +209,11 @@ extension PlanReading {
         if isWhole, own.hasKnownKeys, measure.atLeast == nil, measure.atMost == nil, measure.rise == nil,
             measure.fall == nil
         {
-            reader.report(field.line, "\(field.name) bounds nothing", "write atLeast, atMost, rise or fall")
+            reader.report(field.line, "\(field.name) has no limit", "write atLeast, atMost, rise or fall")
         }
         if let least = measure.atLeast, let most = measure.atMost, least > most {
-            reader.report(field.line, "\(field.name) can never hold: \(least) is more than \(most)", "swap them")
+            reader.report(
+                field.line, "\(field.name) can never be met: atLeast \(least) is more than atMost \(most)", "swap them")
         }
         return measure
     }
@@ -222,16 +225,17 @@ extension PlanReading {
         }
         let bounds = [tolerance.absolute, tolerance.percent].compactMap { $0 }
         if (isWhole && own.hasKnownKeys && bounds.isEmpty) || bounds.contains(where: { $0 < 0 }) {
-            reader.report(field.line, "\(field.name) is no distance", "write absolute, percent or both, 0 or more")
+            reader.report(
+                field.line, "\(field.name) is not a valid tolerance", "write absolute, percent or both, 0 or more")
         }
         return tolerance
     }
 
     private func readTimestamp(_ field: Field) -> TimestampRule? {
         guard let own = Section(field, known: PlanFile.timestampKeys, reader),
-            own.required("pointer", "say where the time stands, such as /generatedAt") != nil,
+            own.required("pointer", "write where the time is, such as /generatedAt") != nil,
             let pointer = pointer(own, "pointer"),
-            let age = own.requiredInteger("maxAgeSeconds", in: 1...86_400, "say how old it may be")
+            let age = own.requiredInteger("maxAgeSeconds", in: 1...86_400, "write how old it may be")
         else { return nil }
         return TimestampRule(pointer: pointer, maxAgeSeconds: age, perItem: own.flag("perItem") ?? false)
     }
@@ -244,6 +248,6 @@ extension PlanReading {
 
     private func checkPointer(_ text: String, _ line: Int) {
         if text.isEmpty || text.begins(with: "/") { return }
-        reader.report(line, "'\(text)' is no JSON Pointer", "write it as /data/services")
+        reader.report(line, "'\(text)' is not a JSON Pointer", "write it as /data/services")
     }
 }

@@ -22,7 +22,7 @@ extension PlanReading {
         if source.links.isEmpty {
             reader.report(
                 field.line, "\(field.name) proves nothing",
-                "name at least one of manifest, checkout, pidFile, ports, container, unit")
+                "set at least one of manifest, checkout, pidFile, ports, container, unit")
         }
         var approved: [Version: ApprovedRelease] = [:]
         for entry in own.field("approved").map({ reader.pairs($0) }) ?? [] {
@@ -42,7 +42,7 @@ extension PlanReading {
         return ContainerReference(engine: engine, name: name)
     }
 
-    /// A path, `{path, sha256}`, or `{manifest, sha256}` for a manifest and all that it lists.
+    /// A path, `{path, sha256}`, or `{manifest, sha256}` for a manifest and every file that it lists.
     func readArtifact(_ field: Field) -> RollbackArtifact? {
         guard field.isMapping else { return reader.text(field).map { RollbackArtifact(path: $0) } }
         guard let own = Section(field, known: PlanFile.artifactKeys, reader) else { return nil }
@@ -51,7 +51,7 @@ extension PlanReading {
             reader.report(own.line, "\(own.name) needs one path", "write either 'path:' or 'manifest:'")
             return nil
         }
-        let digest = own.requiredText("sha256", "write the SHA-256 that it must have").map { readSHA256($0, own) }
+        let digest = own.requiredText("sha256", "write its expected SHA-256").map { readSHA256($0, own) }
         return RollbackArtifact(path: path, sha256: digest, isManifest: manifest != nil)
     }
 
@@ -70,7 +70,7 @@ extension PlanReading {
         }
         if let image = release.image, !image.holds("sha256:") {
             reader.report(
-                own.line(of: "image"), "image '\(image)' floats",
+                own.line(of: "image"), "image '\(image)' is floating",
                 "write its id or name@sha256:..., as the engine shows it")
         }
         return release
@@ -86,7 +86,7 @@ extension PlanReading {
 }
 
 extension PlanRules {
-    /// What a link is compared with has to stand in the plan, for the version before and the version after.
+    /// The expected value of each link must be in the plan, for the version before and the version after.
     static func runtimeProblems(_ plan: Plan) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         for (index, layer) in plan.layers.enumerated() {

@@ -1,7 +1,7 @@
 import SafeText
 package import UpgradeDomain
 
-/// Reads plan files, against the inventory they are for.
+/// Reads plan files and checks them against their inventory.
 package enum PlanFile {
     static let rootKeys = [
         "version", "name", "from", "to", "changeClass", "reviews", "evidence", "materialization", "guardrails",
@@ -23,8 +23,8 @@ package enum PlanFile {
     ///
     /// - Parameters:
     ///   - text: YAML.
-    ///   - file: the name that problems are reported under.
-    ///   - inventory: the hosts and layers that it is about.
+    ///   - file: the file name in problem reports.
+    ///   - inventory: the hosts and layers of the plan.
     ///   - now: decides whether waivers have expired.
     ///   - versions: for a file that leaves them out, so that it serves for one upgrade after the other.
     /// - Throws: every problem of the file at once; where it has none, those that show only against the inventory.
@@ -42,7 +42,7 @@ package enum PlanFile {
         guard let plan else {
             throw FileProblems([
                 FileProblem(
-                    file: file, line: 1, message: "there is no plan", remedy: "start from the commented example")
+                    file: file, line: 1, message: "the file has no plan", remedy: "start from the commented example")
             ])
         }
         return plan
@@ -78,14 +78,15 @@ struct PlanReading {
         let (reviews, hasWholeReviews) = reader.whole { section.list("reviews").compactMap(readReview) }
         if reviews.isEmpty {
             section.reportMissing(
-                "reviews", "the plan names no review", "list what was read: release notes, compatibility, tickets",
+                "reviews", "the plan has no reviews", "list what was reviewed: release notes, compatibility, tickets",
                 ifWhole: hasWholeReviews)
         }
         let materialization = section.required(
-            "materialization", "give the command that compares repo truth with runtime truth"
+            "materialization", "write the command that compares the repository state with the runtime state"
         ).flatMap { readCommand($0) }
-        let path = section.required("representativePath", "give one path that a user or operator really takes").flatMap(
-            readSurface)
+        let path = section.required("representativePath", "write one request that users or operators really make")
+            .flatMap(
+                readSurface)
         let name = planName(version)
         let changeClass = section.requiredText(
             "changeClass", "write one of: \(ChangeClass.allCases.map(\.rawValue).joined(separator: ", "))"
@@ -100,7 +101,7 @@ struct PlanReading {
             materialization: materialization, guardrails: guardrails, rollbackGuardrails: rollbackGuardrails,
             representativePath: path, layers: layers,
             exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk)
-        // What the plan lacks shows only where all of it was taken.
+        // Rules for the whole plan are checked only if all its parts are valid.
         guard reader.problems.isEmpty else { return plan }
         for problem in PlanRules.problems(of: plan, over: inventory, at: now) {
             reader.report(line(of: problem.place), problem.message, problem.remedy)
@@ -123,7 +124,7 @@ struct PlanReading {
         }
     }
 
-    /// Whether what layers share was written so that it could be taken, or not at all.
+    /// Whether `layerDefaults` is valid or absent.
     var hasDefaults: Bool {
         guard let field = section.field("layerDefaults") else { return !section.isMisspelled("layerDefaults") }
         return field.isMapping
@@ -172,7 +173,7 @@ struct PlanReading {
     /// - Parameter isWholePlan: judges what is not said here, too; else that was judged where it was said.
     func versionChange(_ own: Section, fallback: VersionChange?, isWholePlan: Bool = false) -> VersionChange? {
         let (said, isTaken) = reader.whole { (own.text("from"), own.text("to")) }
-        // What the layers lack may have been meant for the whole plan.
+        // A misspelled key of the plan may have been meant as the default for its layers.
         let isWhole = isTaken && own.hasKnownKeys && section.hasKnownKeys
         let from = said.0.map { Version($0) } ?? fallback?.from
         let to = said.1.map { Version($0) } ?? fallback?.to
@@ -202,14 +203,14 @@ struct PlanReading {
     ) -> Choice? where Choice.RawValue == String {
         if let value = Choice(rawValue: text) { return value }
         reader.report(
-            line, "'\(text)' is not one of the words here",
+            line, "'\(text)' is not a valid value",
             "write one of: \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         return nil
     }
 
     private func readReview(_ field: Field) -> Review? {
         guard let own = Section(field, known: ["title", "reference"], reader),
-            let title = own.requiredText("title", "say what was reviewed"),
+            let title = own.requiredText("title", "write what was reviewed"),
             let reference = own.requiredText("reference", "write its URL, ticket or commit")
         else { return nil }
         return Review(title: title, reference: reference)
@@ -219,7 +220,7 @@ struct PlanReading {
         section.list("exclusions").compactMap { field in
             guard let own = Section(field, known: ["host", "reason"], reader),
                 let host = own.requiredText("host", "name the host"),
-                let reason = own.requiredText("reason", "say why it is left out")
+                let reason = own.requiredText("reason", "write why it is excluded")
             else { return nil }
             if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
                 reader.report(
@@ -234,8 +235,8 @@ struct PlanReading {
         guard let own = Section(field, known: ["surface", "item", "host", "owner", "reason", "expires"], reader),
             let surface = own.requiredText("surface", "name the surface"),
             let item = own.requiredText("item", "name the item"),
-            let owner = own.requiredText("owner", "name who accepts the fault"),
-            let reason = own.requiredText("reason", "say why it is accepted"),
+            let owner = own.requiredText("owner", "name the owner who accepts the fault"),
+            let reason = own.requiredText("reason", "write why it is accepted"),
             let expires = own.requiredText("expires", "write a time such as 2026-12-31T00:00:00Z")
         else { return nil }
         evidence.require(SurfaceName(surface), own.line(of: "surface"), reader)
@@ -267,7 +268,7 @@ struct PlanReading {
             return nil
         }
         for argument in arguments where argument.ends(with: ":latest") || argument == "latest" {
-            reader.report(run.line, "argument '\(argument)' floats", "name one exact version")
+            reader.report(run.line, "argument '\(argument)' is floating", "write one exact version")
         }
         let timeout = own.integer("timeoutSeconds", in: 1...86_400)
         return ScriptCommand(
@@ -297,13 +298,13 @@ struct PlanReading {
         for host in inventory.hosts where !excluded.contains(host.name) && !host.placements.isEmpty {
             if !host.placements.contains(where: { layers.contains($0.layer) }) {
                 reader.report(
-                    section.line(of: "layers"), "host \(host.name) stands in no layer of the plan",
-                    "add its layer, or name it under exclusions with a reason")
+                    section.line(of: "layers"), "host \(host.name) is in no layer of the plan",
+                    "add its layer, or list it under exclusions with a reason")
             }
         }
     }
 
-    /// One layer, where what it does not say comes from `layerDefaults`.
+    /// One layer; keys that it does not have come from `layerDefaults`.
     private struct LayerReading {
         let own: Section
         let defaults: Section?
@@ -323,11 +324,11 @@ struct PlanReading {
             if listed.isEmpty {
                 own.reportMissing(
                     "components", "layer \(name) has no components",
-                    "list what has a version, and how the running process reports it", ifWhole: isList)
+                    "list each part that has a version, and how the running process reports it", ifWhole: isList)
             }
             let steps = entries("steps").compactMap(readStep)
             let rollback = readRollback()
-            let soak = number("soakSeconds", 0...86_400, "say how long it must stay healthy; 0 is allowed")
+            let soak = number("soakSeconds", 0...86_400, "write how long it must stay healthy; 0 is allowed")
             let progress =
                 integer("progressDeadlineSeconds", in: 1...86_400)
                 ?? PlanDefaults.progressDeadlineSeconds(steps: steps, guardrails: guardrails)
@@ -346,7 +347,7 @@ struct PlanReading {
                 worksWith: readWorksWith())
         }
 
-        /// Lower layer -> the versions of it that this layer works with.
+        /// For each lower layer, the versions of it that this layer works with.
         private func readWorksWith() -> [LayerName: [Version]] {
             var versions: [LayerName: [Version]] = [:]
             for entry in own.field("worksWith").map({ reader.pairs($0) }) ?? [] {
@@ -409,7 +410,7 @@ struct PlanReading {
                 rebootWithinSeconds: section.integer("rebootWithinSeconds", in: 1...86_400))
         }
 
-        /// A step or a rollback carries its command's keys itself.
+        /// A step or a rollback has the keys of its command directly.
         private func commandField(_ section: Section, _ field: Field) -> Field { field.keeping(PlanFile.commandKeys) }
 
         private func readRollback() -> RollbackPosture? {
@@ -424,7 +425,7 @@ struct PlanReading {
             }
             let place = section(having: "rollback")
             guard plan.hasDefaults || place.field("rollback") != nil,
-                let own = place.required("rollback", "say how layer \(name) goes back, and how far")
+                let own = place.required("rollback", "write how layer \(name) is rolled back, and how far")
             else { return nil }
             let field =
                 defaults?.field("rollback").map { own.completed(from: $0, without: LayerReading.replaced) } ?? own
@@ -461,13 +462,14 @@ struct PlanReading {
         private func readBatches() -> [BatchSize] {
             let section = section(having: "batches")
             guard plan.hasDefaults || section.field("batches") != nil,
-                let field = section.required("batches", "write how it widens: batches: [1, 25%, 100%]")
+                let field = section.required("batches", "write how the batches grow: batches: [1, 25%, 100%]")
             else { return [] }
             let sizes = reader.list(field).compactMap { element -> BatchSize? in
                 guard let text = reader.text(element) else { return nil }
                 if let size = BatchSize(text) { return size }
                 reader.report(
-                    element.line, "'\(text)' is no batch size", "write a number of hosts or a percentage such as 25%")
+                    element.line, "'\(text)' is not a batch size", "write a number of hosts or a percentage such as 25%"
+                )
                 return nil
             }
             if let last = sizes.last, last != .percent(100) {
@@ -476,12 +478,13 @@ struct PlanReading {
             for (earlier, later) in zip(sizes, sizes.dropFirst()) where !isAscending(earlier, later) {
                 reader.report(
                     field.line, "batch \(later) is not larger than \(earlier)",
-                    "sizes are cumulative: write them ascending")
+                    "sizes are cumulative: write them in ascending order")
             }
             return sizes
         }
 
-        /// A count and a percentage can not be compared without the hosts; sizes that add nothing are dropped then.
+        /// A count and a percentage can only be compared once the hosts are known; sizes that add no host are dropped
+        /// then.
         private func isAscending(_ earlier: BatchSize, _ later: BatchSize) -> Bool {
             switch (earlier, later) {
             case (.count(let a), .count(let b)), (.percent(let a), .percent(let b)): a < b

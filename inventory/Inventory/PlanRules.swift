@@ -1,7 +1,7 @@
 import SafeText
 package import UpgradeDomain
 
-/// What a plan must hold beyond its form, alone and over an inventory. Pure.
+/// The rules for a plan beyond its form, alone and with an inventory. Pure.
 enum PlanRules {
     /// Where a problem is reported.
     enum Place: Hashable {
@@ -21,19 +21,19 @@ enum PlanRules {
         fleetProblems(of: plan, over: inventory) + problems(of: plan, at: now)
     }
 
-    /// Those that the hosts and layers of an inventory make.
+    /// Problems that depend on the hosts and layers of an inventory.
     static func fleetProblems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + placeholderProblems(plan, inventory) + scopeProblems(plan, inventory)
             + passageProblems(plan, inventory)
     }
 
-    /// Those that no inventory can answer.
+    /// Problems that do not depend on an inventory.
     static func problems(of plan: Plan, at now: WallTime) -> [PlanProblem] {
         duplicateProblems(plan) + expectationProblems(plan) + runtimeProblems(plan) + revertProblems(plan)
             + keepProblems(plan) + waiverProblems(plan, now)
     }
 
-    /// Nobody stands for a fault any more whose time is over: the run would stop at it.
+    /// Nobody accepts a fault any more whose waiver has expired: the run would stop at it.
     private static func waiverProblems(_ plan: Plan, _ now: WallTime) -> [PlanProblem] {
         plan.waivers.enumerated().filter { $1.expiresAtMilliseconds <= now.milliseconds }.map { index, waiver in
             PlanProblem(
@@ -44,7 +44,7 @@ enum PlanRules {
         }
     }
 
-    /// What a rollback runs must be known, so that it can be kept from the change.
+    /// What a rollback runs must be known, so that it can be preserved before the change.
     private static func keepProblems(_ plan: Plan) -> [PlanProblem] {
         plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
             let keeps = layer.rollback.keeps ?? []
@@ -58,7 +58,7 @@ enum PlanRules {
             if goesBack, layer.rollback.command == nil {
                 problems.append(
                     PlanProblem(
-                        place: .layer(index), message: "layer \(layer.name) does not say how it goes back",
+                        place: .layer(index), message: "layer \(layer.name) does not say how it is rolled back",
                         remedy: "write its command in rollback as 'run: [bash, ./scripts/x.sh]', or 'boundary: oneWay'")
                 )
             }
@@ -67,7 +67,7 @@ enum PlanRules {
                     PlanProblem(
                         place: .layer(index),
                         message:
-                            "what the rollback of layer \(layer.name) runs is not known, so it can not be kept from the change",
+                            "what the rollback of layer \(layer.name) runs is not known, so it can not be preserved before the change",
                         remedy: "name its script with 'script: ./PATH', or what it needs with 'keeps: [PATH]'"))
             }
             return problems
@@ -79,7 +79,7 @@ enum PlanRules {
         return parts.isEmpty || path.begins(with: "/") || parts.contains { $0.isSpelled("..") }
     }
 
-    /// Where a host is to go back by itself it must be able to.
+    /// A host that must roll back automatically must be able to.
     private static func revertProblems(_ plan: Plan) -> [PlanProblem] {
         plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
             guard layer.confirmWithinSeconds != nil else { return [] }
@@ -89,13 +89,13 @@ enum PlanRules {
                     PlanProblem(
                         place: .layer(index),
                         message: "layer \(layer.name) has confirmWithinSeconds, but its rollback is declared oneWay",
-                        remedy: "leave confirmWithinSeconds out: a host must not go back where nothing may")
+                        remedy: "remove confirmWithinSeconds: a one-way layer must not be rolled back automatically")
                 ] : []
             let rebooting = layer.steps.filter { $0.rebootWithinSeconds != nil }.map { step in
                 PlanProblem(
                     place: .layer(index),
                     message: "step \(step.name) reboots its host, which then can not wait for a confirmation",
-                    remedy: "leave out either rebootWithinSeconds or the layer's confirmWithinSeconds")
+                    remedy: "remove either rebootWithinSeconds or the layer's confirmWithinSeconds")
             }
             return oneWay + rebooting
         }
@@ -113,15 +113,16 @@ enum PlanRules {
         }
     }
 
-    /// Every state that the fleet passes through: while a layer is mixed, those above it meet both of its versions,
-    /// at their own old version and, going back, at their new one.
+    /// Every state that the fleet passes through: while a layer is mixed, the layers above it meet both of its
+    /// versions, with their own old version and, in a rollback, with their new one.
     private static func passageProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
             let lower = plan.layers[..<index]
             let below = Set(inventory.layers.map(\.name).prefix { $0 != layer.name })
             let strangers = layer.worksWith.keys.filter { !below.contains($0) }.sorted().map {
                 PlanProblem(
-                    place: .layer(index), message: "layer \(layer.name) works with '\($0)', which is no layer below it",
+                    place: .layer(index),
+                    message: "layer \(layer.name) works with '\($0)', which is not a layer below it",
                     remedy: "name lower layers: \(below.sorted().map(\.rawValue).joined(separator: ", "))")
             }
             let gaps = lower.flatMap { moving -> [PlanProblem] in
@@ -130,8 +131,8 @@ enum PlanRules {
                     PlanProblem(
                         place: .layer(index),
                         message:
-                            "layer \(layer.name) meets \(moving.name) \(version) on the way, and is not declared to work "
-                            + "with it", remedy: "add it to worksWith if it does; else this order can not be taken")
+                            "layer \(layer.name) meets \(moving.name) \(version) during the run, but is not declared to work "
+                            + "with it", remedy: "add it to worksWith if it does; otherwise this order is not possible")
                 }
             }
             let ranges = layer.components.flatMap { component -> [PlanProblem] in
@@ -139,7 +140,8 @@ enum PlanRules {
                 return [component.version.from, component.version.to].filter { !component.allowed.contains($0) }.map {
                     PlanProblem(
                         place: .layer(index),
-                        message: "component \(component.name) passes \($0), outside of its allowed versions",
+                        message:
+                            "component \(component.name) passes through \($0), which is not in its allowed versions",
                         remedy: "allow it, or choose another version")
                 }
             }
@@ -184,7 +186,7 @@ enum PlanRules {
         }
         if plan.layers.isEmpty {
             problems.append(
-                .init(place: .root("layers"), message: "the plan moves no layer", remedy: "list at least one"))
+                .init(place: .root("layers"), message: "the plan has no layers", remedy: "list at least one"))
         }
         return problems
     }
@@ -256,7 +258,7 @@ enum PlanRules {
         return problems
     }
 
-    /// One host speaks for a layer, and one for the fleet; of a host that takes no part nothing would ever be captured.
+    /// One host captures for a layer, and one for the fleet; it must be part of the plan, or nothing would be captured.
     private static func scopeProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var fleet: Set<HostName> = []
         var layers: [LayerName: Set<HostName>] = [:]
@@ -286,11 +288,13 @@ enum PlanRules {
         }
         if fleet.count > 1 {
             problems.append(
-                .init(place: .root("evidence"), message: "several hosts capture for the fleet", remedy: "name one"))
+                .init(place: .root("evidence"), message: "several hosts capture for the fleet", remedy: "use one host"))
         }
         for (layer, hosts) in layers.sorted(by: { $0.key < $1.key }) where hosts.count > 1 {
             problems.append(
-                .init(place: .root("evidence"), message: "several hosts capture for layer \(layer)", remedy: "name one")
+                .init(
+                    place: .root("evidence"), message: "several hosts capture for layer \(layer)",
+                    remedy: "use one host")
             )
         }
         return problems
@@ -313,18 +317,19 @@ enum PlanRules {
 }
 
 extension Plan {
-    /// Why a stored plan can not be approved or started over an inventory: the rules by which its file is read, as an older build
-    /// stored it, or the inventory has changed since.
+    /// Why a stored plan can not be approved or started with an inventory. The rules for plan files are checked again,
+    /// because an older build may have stored it, or the inventory may have changed since.
     package func startProblems(over inventory: FleetInventory, at now: WallTime) -> [String] {
         nameProblems(over: selectedHosts(of: inventory))
             + PlanRules.problems(of: self, over: inventory, at: now).map { "\($0.message); \($0.remedy)" }
     }
 
-    /// What today's rules find in a plan over the hosts that its run has frozen, as an older build may have started it. The rules of
-    /// the plan's form are left out: they can not be answered any more, and nothing is judged wrongly for them.
+    /// The problems of a run's plan with its frozen hosts under this build's rules, because an older build may have
+    /// started it. The rules for the plan's form are left out: the plan can not be changed any more, and they do not
+    /// affect verdicts.
     package func resumeProblems(over definition: RunDefinition) -> [String] {
         let moving = layers.map(\.name)
-        // Layers that the plan leaves out: a run keeps their names and not their order, so that each counts as a lower one.
+        // Layers that are not in the plan: a run stores their names without order, so each counts as a lower one.
         let others = Set(definition.owners.keys).union(layers.flatMap(\.worksWith.keys)).subtracting(moving).sorted()
         let frozen = FleetInventory(
             layers: (others + moving).map { InventoryLayer(name: $0, owners: definition.owners[$0] ?? []) },

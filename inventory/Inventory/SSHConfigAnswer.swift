@@ -1,15 +1,15 @@
 package import UpgradeDomain
 
-/// What `ssh -G` prints for one host: every option that holds for it, with its value, a line each.
+/// The output of `ssh -G` for one host: every option that applies to it, with its value, one per line.
 ///
-/// OpenSSH has read ssh_config itself then, with Include, Match and all its defaults, so no file is parsed here.
+/// OpenSSH itself reads ssh_config, with Include, Match and all defaults, so no file is parsed here.
 package struct SSHConfigAnswer: Hashable, Sendable {
-    /// `-T`, because without a terminal `ssh` would remark that it allocates none.
+    /// `-T`, because without a terminal `ssh` would warn that it does not allocate one.
     static let arguments = ["-T", "-G"]
     /// Asks for OpenSSH's own defaults.
     package static let defaultsArguments = arguments + ["-F", "none", "--", "defaults.invalid"]
 
-    /// By the option's name in lower case, as it is printed; several values where an option stands several times.
+    /// By the option's name in lower case, as printed; several values if an option is printed several times.
     private var values: [String: [String]] = [:]
 
     package init(_ output: String) {
@@ -27,15 +27,15 @@ package struct SSHConfigAnswer: Hashable, Sendable {
     func first(_ option: String) -> String? { all(option).first }
 }
 
-/// What OpenSSH answers about an inventory's hosts.
+/// OpenSSH's answers for the hosts of an inventory.
 package struct SSHConfigAnswers: Sendable {
     /// The ssh_config that was read; `none` for none, nil for OpenSSH's own files.
     package var configFile: String?
-    /// What holds without any ssh_config.
+    /// The options without any ssh_config.
     package var defaults: SSHConfigAnswer
     /// A host without an answer has the defaults.
     package var hosts: [HostName: SSHConfigAnswer]
-    /// Hosts that OpenSSH gives no answer for, and its words.
+    /// Hosts for which OpenSSH gives no answer, and its message.
     package var failures: [HostName: String]
 
     package init(

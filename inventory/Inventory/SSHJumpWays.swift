@@ -7,17 +7,17 @@ final class SSHJumpWays {
     struct Hop {
         /// As written.
         var text: String
-        /// The hosts that it may be: by name, else by address.
+        /// The hosts that it may refer to: by name, else by address.
         var matches: [HostName]
     }
 
     private let hosts: [Host]
-    /// Most hosts of a fleet share their way.
+    /// Most hosts of a fleet share their path.
     private var known: [String: [Hop]] = [:]
 
     init(among hosts: [Host]) { self.hosts = hosts }
 
-    /// The hosts to go through, the first one first.
+    /// The jump hosts in the order in which they are passed.
     /// - Parameter text: `[user@]host[:port]` or `ssh://[user@]host[:port]`, several with commas between.
     func way(_ text: String) -> [Hop] {
         if let way = known[text] { return way }
@@ -53,7 +53,7 @@ struct SSHPlace: Hashable {
         }
     }
 
-    /// The hosts that this may be: by name, else by address, and with the same user and port where it says any.
+    /// The hosts that this may refer to: by name, else by address, and with the same user and port if it has them.
     func matches(among hosts: [Host]) -> [HostName] {
         let fitting = hosts.filter { (user == nil || user == $0.user) && (port == nil || port == $0.port) }
         let named = fitting.filter { $0.name.rawValue == host }

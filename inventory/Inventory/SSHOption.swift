@@ -1,14 +1,14 @@
 /// An option of ssh_config that Lockflight does not follow, by its name in ssh_config(5).
 ///
-/// What does not matter to a session without a terminal, or is Lockflight's own affair (keepalives, deadlines, forwarding), is
-/// none of them.
+/// Options that do not matter to a session without a terminal, or that Lockflight controls itself (keepalives,
+/// deadlines, forwarding), are not listed.
 struct SSHOption {
     enum Effect {
-        /// Without it libssh2 does not get to the host, or not in.
+        /// Without it libssh2 can not reach the host or log in.
         case needed(why: String)
-        /// libssh2 goes on without it, and the person reads so.
+        /// libssh2 connects without it, and the operator is informed.
         case missed
-        /// Lockflight insists on something else with either transport, and the person reads so.
+        /// Lockflight replaces it with either transport, and the operator is informed.
         case replaced
     }
 
@@ -16,9 +16,9 @@ struct SSHOption {
     var effect: Effect
 
     static let all: [SSHOption] = [
-        SSHOption(name: "ProxyCommand", effect: .needed(why: "libssh2 runs no command to get there")),
-        SSHOption(name: "CertificateFile", effect: .needed(why: "libssh2 logs in with no certificate")),
-        SSHOption(name: "PKCS11Provider", effect: .needed(why: "libssh2 uses no key that a device holds")),
+        SSHOption(name: "ProxyCommand", effect: .needed(why: "libssh2 can not run a proxy command")),
+        SSHOption(name: "CertificateFile", effect: .needed(why: "libssh2 does not support certificates")),
+        SSHOption(name: "PKCS11Provider", effect: .needed(why: "libssh2 does not support keys on a device")),
         SSHOption(name: "SecurityKeyProvider", effect: .missed),
         SSHOption(name: "IdentityAgent", effect: .missed),
         SSHOption(name: "PubkeyAuthentication", effect: .missed),

@@ -1,15 +1,15 @@
-/// What of YAML a file may not use, looked for before it is parsed.
+/// YAML features that a file may not use, checked before it is parsed.
 ///
-/// An anchor lets a few lines stand for millions of values. A key that is a collection is hashed with all that it holds,
-/// once more at each level around it. Either makes a small file take minutes and gigabytes, and no inventory or plan needs
-/// them. The parser offers no limits of its own for them, so this reads the text as such: a word inside a quoted text that
+/// With anchors a few lines can expand to millions of values. A key that is a collection is hashed with its whole
+/// content, once more at each level around it. Either lets a small file take minutes and gigabytes, and no inventory or
+/// plan needs them. The parser has no limits for them, so this scans the raw text: a word inside a quoted text that
 /// only looks like an anchor is refused as well, and the remedy says how to write it.
 enum YAMLSubset {
-    /// The most `[` and `{` that may be open within one line. A key that is a collection stands within one line, so no
+    /// How many `[` and `{` may be open within one line. A key that is a collection is always within one line, so no
     /// key is hashed more often than this.
     static let nestingInLine = 16
 
-    /// The first thing that is refused, and the line, from 1, that it is on.
+    /// The first refused feature and its line, from 1.
     static func refusal(of text: String) -> (line: Int, message: String, remedy: String)? {
         var line = 1
         var depth = 0
@@ -30,10 +30,10 @@ enum YAMLSubset {
             case "]", "}":
                 depth = max(0, depth - 1)
             case "&" where mayStartToken && next.map(isOfAnchor) == true:
-                return (line, "anchors are not read", "write the value out; in a text, put a space after '&'")
+                return (line, "anchors are not supported", "write the value out; in a text, put a space after '&'")
             case "?" where mayStartToken:
                 return (
-                    line, "keys that begin with '?' are not read",
+                    line, "keys that begin with '?' are not supported",
                     "write 'key: value'; in a text, put no space before '?'"
                 )
             default: break
@@ -43,7 +43,7 @@ enum YAMLSubset {
         return nil
     }
 
-    /// What libyaml lets stand before an indicator: blanks, breaks, a byte order mark, and other indicators.
+    /// What libyaml allows before an indicator: spaces, line breaks, a byte order mark, and other indicators.
     private static func isBeforeToken(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar {
         case "[", "{", ",", ":", "?", "-", "\u{feff}": true

@@ -8,7 +8,7 @@ import UpgradeDomain
 
 struct EvidenceDiff: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "diff", abstract: "A host's last capture beside what it is judged by, item by item.",
+        commandName: "diff", abstract: "Compare a host's last capture with its baseline, item by item.",
         discussion: "Example: lockflight evidence diff --host core-2")
 
     @OptionGroup var options: GlobalOptions

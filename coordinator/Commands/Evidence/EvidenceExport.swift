@@ -11,10 +11,10 @@ import UpgradeDomain
 
 struct EvidenceExport: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Write everything recorded of a run into one file that proves itself.",
+        commandName: "export", abstract: "Export the whole record of a run to one file that can be verified.",
         discussion: """
-            Plan, hosts, approvals, every event with its hash chain, raw answers and outputs, deltas and boundary records.
-            `evidence verify` checks it anywhere, without the ledger.
+            The file has the plan, hosts, approvals, every event with its hash chain, raw answers and outputs, deltas
+            and boundary records. `evidence verify` checks it anywhere, without the ledger.
             Example: lockflight evidence export r-7k3fq2 --output r-7k3fq2.json
             """)
 
@@ -30,8 +30,8 @@ struct EvidenceExport: LockflightCommand {
         guard bytes.count <= EvidenceBundle.maximumBytes else {
             throw CommandError(
                 .refused,
-                "the evidence of \(control.run) takes \(counted(bytes.count, "byte")), more than \(EvidenceBundle.maximumBytes)",
-                consequence: "Nothing was written: no build would read it.")
+                "the evidence of \(control.run) has \(counted(bytes.count, "byte")); the limit is \(EvidenceBundle.maximumBytes)",
+                consequence: "Nothing was written: Lockflight could not read a file of this size.")
         }
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)

@@ -8,13 +8,13 @@ import UpgradeDomain
 
 struct EvidenceShow: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "The last capture of a host, surface by surface.",
+        commandName: "show", abstract: "Show the last capture of a host, surface by surface.",
         discussion: "Example: lockflight evidence show --host core-2")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
     @Option(name: .long, help: "The host.") var host: String
-    @Flag(name: .long, help: "Print the raw answers too.") var raw = false
+    @Flag(name: .long, help: "Also print the raw answers.") var raw = false
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target, readOnly: true)
@@ -34,7 +34,7 @@ struct EvidenceShow: LockflightCommand {
                 }
             }
         }
-        if captures.isEmpty { lines = ["no evidence of \(host) yet"] }
+        if captures.isEmpty { lines = ["no evidence from \(host) yet"] }
         return CommandResult(lines: lines, document: captures)
     }
 }

@@ -11,14 +11,14 @@ import UpgradeDomain
 
 struct EvidenceTry: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "try", abstract: "Take a plan file's evidence from one host and show how each item is read.",
+        commandName: "try", abstract: "Capture a plan file's evidence from one host and show how each item is read.",
         discussion: """
-            For writing a plan against the real stack: nothing is stored, claimed or changed. Where a surface can not be
-            read, the beginning of its answer is shown.
+            Use it to write a plan against the real stack. Nothing is stored, claimed or changed. If a surface can not
+            be read, the beginning of its answer is shown.
             Example: lockflight evidence try upgrade.yaml --host core-2
             """)
 
-    /// How much of an unreadable answer is shown.
+    /// How many characters of an unreadable answer are shown.
     static let shownCharacters = 400
 
     @OptionGroup var options: GlobalOptions

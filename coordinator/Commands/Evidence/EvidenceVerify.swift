@@ -10,32 +10,33 @@ import UpgradeDomain
 
 struct EvidenceVerify: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Prove an exported file, or name the first thing that does not hold.",
+        commandName: "verify", abstract: "Verify an exported file, or name the first thing in it that is wrong.",
         discussion: """
-            Needs no ledger: recomputes the hash chain, the digests of plan, hosts and evidence, and draws every
-            conclusion again from the events.
+            It needs no ledger. It recomputes the hash chain and the digests of plan, hosts and evidence, and derives
+            every conclusion again from the events.
             Example: lockflight evidence verify r-7k3fq2.json
             """)
 
-    /// What an earlier build concluded otherwise, so that it is not proved; nil where there is nothing such.
+    /// What an earlier build concluded differently and so can not be proved; nil if there is nothing.
     private static func olderRemark(_ format: String) -> TerminalText? {
         switch format {
         case EvidenceBundle.formatWithAdvice:
-            "It was written by an earlier build: the commands that it names as the next ones, repairs by hand and how it compares the evidence are not proved."
+            "An earlier build wrote this file. Not verified: its next commands, its repairs by hand, and how it compares evidence."
         case EvidenceBundle.formatWithLastingRepairs:
-            "It was written by an earlier build: which hosts count as repaired by hand, and how it compares the evidence, are not proved."
+            "An earlier build wrote this file. Not verified: which hosts it counts as repaired by hand, and how it compares evidence."
         default: nil
         }
     }
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The exported file.", completion: .file()) var file: String
-    @Option(name: .long, help: "A head that somebody else kept: sha256: and 64 digits, or at least 12 of them.")
+    @Option(name: .long, help: "A head that was kept elsewhere: sha256: and 64 digits, or at least the first 12.")
     var head: String?
 
     func validate() throws {
         guard let head, head.wholeMatch(of: /(sha256:)?[0-9a-fA-F]{12,64}/) == nil else { return }
-        throw ValidationError("'\(head)' is no head: say sha256: and 64 hexadecimal digits, or at least 12 of them")
+        throw ValidationError(
+            "'\(head)' is not a valid head: give sha256: and 64 hexadecimal digits, or at least the first 12")
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -46,17 +47,18 @@ struct EvidenceVerify: LockflightCommand {
         } catch let error as CommandError {
             throw error
         } catch {
-            throw CommandError(.refused, "\(file) is no evidence bundle: \(error)", consequence: "Nothing was proved.")
+            throw CommandError(
+                .refused, "\(file) is not an evidence bundle: \(error)", consequence: "Nothing was verified.")
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
             guard RunConclusions.agree(bundle.conclusions, with: events, format: bundle.format) else {
-                throw EvidenceBundle.Fault("the conclusions", "they are not those that the events lead to")
+                throw EvidenceBundle.Fault("the conclusions", "they do not follow from the events")
             }
         } catch {
             throw CommandError(
-                .failure, "\(file) does not hold, at \(error.place): \(error.message)",
-                consequence: "Nothing from there on is proved.")
+                .failure, "\(file) failed verification at \(error.place): \(error.message)",
+                consequence: "Nothing from that point on is verified.")
         }
         let kept = try head.map { try requireHead($0, in: bundle) }
         let head = bundle.events.last?.hash.short ?? "none"
@@ -69,16 +71,16 @@ struct EvidenceVerify: LockflightCommand {
                 + [EvidenceVerify.olderRemark(bundle.format)].compactMap { $0 })
     }
 
-    /// Where the chain has the head that somebody kept.
+    /// Says where the chain has the head that was kept elsewhere.
     private func requireHead(_ head: String, in bundle: EvidenceBundle) throws -> TerminalText {
         let digits = head.cut(at: ":")?.after ?? head[...]
         let whole = "sha256:\(digits)".lowercased()
         guard let event = bundle.events.last(where: { $0.hash.rawValue.begins(with: whole) }) else {
             throw CommandError(
                 .failure, "\(file) does not have the head \(digits)",
-                consequence: "It is not the record that the head was taken from, or ends before it.")
+                consequence: "It is not the record that the head came from, or it ends before that head.")
         }
-        return "the head that was kept is that of event \(event.sequence) of \(bundle.events.count)"
+        return "the head that was kept belongs to event \(event.sequence) of \(bundle.events.count)"
     }
 
     private func witnessed(_ bundle: EvidenceBundle) -> [TerminalText] {

@@ -7,12 +7,12 @@ import SafeText
 import UpgradeDomain
 
 extension RolloutState {
-    /// The placements of a host, or an error that names the hosts there are.
+    /// The placements of a host, or an error that says the host is not part of the run.
     func known(_ host: String) throws -> [Placement] {
         let found = placements(of: HostName(host))
         guard !found.isEmpty else {
             throw CommandError(
-                .refused, "\(host) takes no part in \(definition.run)", next: .status(run: definition.run))
+                .refused, "\(host) is not part of \(definition.run)", next: .status(run: definition.run))
         }
         return found
     }

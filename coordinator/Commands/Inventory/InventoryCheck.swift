@@ -9,18 +9,18 @@ import UpgradeDomain
 
 struct InventoryCheck: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Connect to every host and look, without changing anything.",
+        commandName: "check", abstract: "Connect to every host and check it, without changing anything.",
         discussion: """
-            Checks the host key, the login, the agent, the plan's scripts (with --plan), free disk space and the clock. A host in no
-            layer is checked as the way to those behind it.
+            Checks the host key, the login, the agent, the plan's scripts (with --plan), free disk space and the clock.
+            A host that is in no layer is checked only as the jump host of others.
             Example: lockflight inventory check --plan upgrade-1.5.0
             """)
 
-    /// A clock that is further off is worth a remark.
+    /// A clock that is off by more than this is highlighted.
     static let toleratedClockOffsetMilliseconds: Int64 = 5_000
 
     @OptionGroup var options: GlobalOptions
-    @Option(name: .long, help: "Look for the scripts of this plan as well.") var plan: String?
+    @Option(name: .long, help: "Also check the scripts of this plan.") var plan: String?
     @Argument(help: "Only these hosts.") var hosts: [String] = []
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -31,7 +31,7 @@ struct InventoryCheck: LockflightCommand {
             !host.placements.isEmpty && (hosts.isEmpty || hosts.contains(host.name.rawValue))
         }
         guard !selected.isEmpty else {
-            throw CommandError(.refused, "no host of a layer to check", next: .listInventory)
+            throw CommandError(.refused, "there is no host in a layer to check", next: .listInventory)
         }
         let connection = try await context.connection(to: selected, of: ledger)
         let check = FleetCheck(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
@@ -60,7 +60,7 @@ struct InventoryCheck: LockflightCommand {
             status: failed ? .unreachable : .verified,
             remarks: reports.compactMap { report in
                 report.exposedPaths.map {
-                    "on \(report.host) others than root and its account choose what runs: they may write \($0.joined(separator: ", "))"
+                    "on \(report.host) accounts other than root and its own can choose what runs: they can write \($0.joined(separator: ", "))"
                 }
             },
             next: strangers.isEmpty ? [] : [.replaceKeys(hosts: isDirect ? strangers : [])])
@@ -68,7 +68,7 @@ struct InventoryCheck: LockflightCommand {
 }
 
 extension [FleetCheck.Report] {
-    /// Marks hosts that answer with one agent identity.
+    /// Marks hosts that answer with the same agent identity.
     fileprivate mutating func nameTwins(among hosts: [Host], _ lines: CommandLines) {
         let known = Dictionary(hosts.map { ($0.name, $0) }) { first, _ in first }
         var first: [AgentIdentity: HostName] = [:]
@@ -80,8 +80,8 @@ extension [FleetCheck.Report] {
             }
             self[index].code = HoldCode.machineDuplicated.rawValue
             self[index].problem =
-                "\(host.name) and \(twin) have one agent identity: they are one machine, or one was made from a copy of the other; "
-                + "then renew it there: \(lines.line(.renewIdentity(of: host)))"
+                "\(host.name) and \(twin) have the same agent identity: they are one machine, or one was cloned from the other; "
+                + "if it was cloned, renew the identity there: \(lines.line(.renewIdentity(of: host)))"
         }
     }
 }

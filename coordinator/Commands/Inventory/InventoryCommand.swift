@@ -2,7 +2,7 @@ import ArgumentParser
 
 struct InventoryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inventory", abstract: "The fleet: hosts, layers, owners, host keys.",
+        commandName: "inventory", abstract: "Manage the fleet: hosts, layers, owners, host keys.",
         discussion: "Example: lockflight inventory import fleet.yaml",
         subcommands: [
             InventoryImport.self, InventoryList.self, InventoryShow.self, InventoryTrust.self, InventoryCheck.self,

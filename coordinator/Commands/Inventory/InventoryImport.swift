@@ -12,17 +12,17 @@ struct InventoryImport: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Validate an inventory file and store it.",
         discussion: """
-            What the file leaves open (user, port, identityFile, jump) comes from ssh_config, as ssh -G resolves it. Reports every
-            error at once. Pinned host keys are kept for hosts that stay at their address.
+            Settings that the file leaves out (user, port, identityFile, jump) come from ssh_config, as ssh -G resolves
+            it. All errors are reported at once. Hosts whose address does not change keep their pinned keys.
             Example: lockflight inventory import fleet.yaml
             """)
 
-    /// The most hosts that one remark names.
+    /// How many hosts one remark names at most.
     static let namedHosts = 3
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The inventory file.", completion: .file()) var file: String
-    @Flag(name: .long, help: "Read the ssh_config that the file names, though it is not in your own ssh folder.")
+    @Flag(name: .long, help: "Read the ssh_config that the file names, even outside your own ssh folder.")
     var allowSSHConfig = false
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -32,7 +32,7 @@ struct InventoryImport: LockflightCommand {
             throw CommandError(
                 .refused,
                 "\(file) names the ssh_config \(named), which may run commands as you (Match exec, ProxyCommand)",
-                consequence: "Nothing was read from it or stored. If you trust it, say --allow-ssh-config.",
+                consequence: "It was not read, and nothing was stored. If you trust it, add --allow-ssh-config.",
                 next: .importTrustingSSHConfig(file: file))
         }
         let read = try draft.resolved(by: try await SSHConfig.answers(for: draft, folder: folder))
@@ -55,7 +55,7 @@ struct InventoryImport: LockflightCommand {
             remarks: remarks, next: unpinned > 0 ? [.trustKeys(hosts: [])] : [])
     }
 
-    /// Options of ssh_config that are not followed, hosts with the same ones together.
+    /// Options of ssh_config that are not honoured, grouped by hosts with the same options.
     static func remarks(on inventory: FleetInventory) -> [TerminalText] {
         var order: [[String]] = []
         var names: [[String]: [HostName]] = [:]
@@ -65,7 +65,7 @@ struct InventoryImport: LockflightCommand {
             names[options, default: []].append(host.name)
         }
         return order.map { options -> TerminalText in
-            "ssh_config sets what is not honoured: \(options.joined(separator: ", ")), for "
+            "ssh_config sets options that are not honoured: \(options.joined(separator: ", ")), for "
                 + "\(list(names[options] ?? [])); inventory show HOST lists them"
         }
     }

@@ -6,7 +6,7 @@ import UpgradeDomain
 
 struct InventoryShow: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show everything known of one host.",
+        commandName: "show", abstract: "Show everything that is known about one host.",
         discussion: "Example: lockflight inventory show core-1")
 
     @OptionGroup var options: GlobalOptions
@@ -35,12 +35,12 @@ struct InventoryShow: LockflightCommand {
         rows += found.labels.sorted { $0.key < $1.key }.map { ["label \($0)", $1] }
         rows += found.variables.sorted { $0.key < $1.key }.map { ["variable \($0)", $1] }
         rows += found.hostKeys.map { ["host key", "\($0.type) \($0.base64)"] }
-        if found.hostKeys.isEmpty { rows.append(["host key", "none pinned: no connection is made"]) }
+        if found.hostKeys.isEmpty { rows.append(["host key", "none pinned: no connection is allowed"]) }
         let table = TextTable(headers: ["FIELD", "VALUE"], rows: rows.map { $0.map(TerminalText.init(escaping:)) })
         return CommandResult(lines: table.lines(width: context.width, style: context.style), document: found)
     }
 
-    /// What ssh_config says beyond the fields that are used, as far as it says something.
+    /// The settings of ssh_config that are shown besides the other fields, if any.
     private static func rows(of ssh: SSHSettings?) -> [[String]] {
         guard let ssh else { return [] }
         let notHonoured = ssh.notHonoured.isEmpty ? nil : ssh.notHonoured.joined(separator: ", ")

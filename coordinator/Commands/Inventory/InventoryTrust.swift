@@ -12,9 +12,9 @@ struct InventoryTrust: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "trust", abstract: "Pin host keys from a known_hosts file, or from the hosts themselves.",
         discussion: """
-            Matching is OpenSSH's own (ssh-keygen -F), so hashed names and ports work. With --scan each host is asked for its
-            key, through its jump hosts, and the fingerprints are shown for you to confirm; nobody logs in. A pinned key is
-            never replaced silently: a different one is refused unless --replace is given.
+            Entries are matched by OpenSSH itself (ssh-keygen -F), so hashed names and ports work. With --scan each host
+            is asked for its key, through its jump hosts, and you confirm the fingerprints. No login happens. A pinned
+            key is never replaced silently: a different key is refused unless you give --replace.
             Example: lockflight inventory trust --known-hosts ~/.ssh/known_hosts
             Example: lockflight inventory trust --scan core-1
             """)
@@ -29,8 +29,8 @@ struct InventoryTrust: LockflightCommand {
     @Argument(help: "Only these hosts.") var hosts: [String] = []
 
     func validate() throws {
-        if scan, knownHosts != nil { throw ValidationError("--scan and --known-hosts exclude each other") }
-        if !scan, !accept.isEmpty { throw ValidationError("--accept goes with --scan") }
+        if scan, knownHosts != nil { throw ValidationError("--scan and --known-hosts can not be used together") }
+        if !scan, !accept.isEmpty { throw ValidationError("--accept requires --scan") }
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -41,7 +41,7 @@ struct InventoryTrust: LockflightCommand {
         }
         let chosen = inventory.hosts.filter { hosts.isEmpty || hosts.contains($0.name.rawValue) }
         let decided = scan ? try await scanned(chosen, ledger, context) : try await known(chosen)
-        // Others may have changed the inventory while hosts were asked and a person compared.
+        // Somebody else may have changed the inventory while hosts were asked and fingerprints were compared.
         let change = try await ledger.changeInventory(by: context.user, at: Context.clock.wall()) { current in
             decided.reduce(current ?? inventory) { $1.pinned(in: $0) }
         }
@@ -54,26 +54,26 @@ struct InventoryTrust: LockflightCommand {
             status: rows.allSatisfy(\.ok) ? .verified : .refused)
     }
 
-    /// What became of one host's pins.
+    /// The result for one host's pins.
     private struct Row: Encodable {
         var host: HostName
         var result: String
         var ok: Bool
-        /// Nil where they stay as they are.
+        /// Nil if they do not change.
         var pins: [HostKey]?
-        /// The host's entry for which that was decided.
+        /// The host's entry that the decision was based on.
         var entry: UpgradeDomain.Host
 
         private enum CodingKeys: CodingKey { case host, result, ok }
 
         /// - Parameters:
-        ///   - entry: the host's entry for which it was decided.
-        ///   - pins: nil where they stay as they are.
+        ///   - entry: the host's entry that the decision was based on.
+        ///   - pins: nil if they do not change.
         init(_ entry: UpgradeDomain.Host, _ result: String, ok: Bool, pins: [HostKey]? = nil) {
             (host, self.result, self.ok, self.pins, self.entry) = (entry.name, result, ok, pins, entry)
         }
 
-        /// Where the host is in an inventory, if it is reached there, and pinned, as when that was decided.
+        /// The host's index in an inventory; nil if its address, way or pins are not those of the decision any more.
         private func place(in inventory: FleetInventory) -> Int? {
             inventory.hosts.firstIndex { host in
                 host.name == entry.name && host.isAtPlace(of: entry) && host.jump == entry.jump && host.ssh == entry.ssh
@@ -88,10 +88,12 @@ struct InventoryTrust: LockflightCommand {
             return changed
         }
 
-        /// What became of it in the inventory that was there then.
+        /// The result, given the inventory that was current when it was written.
         func asFound(in inventory: FleetInventory) -> Row {
             if pins == nil || place(in: inventory) != nil { return self }
-            return Row(entry, "not pinned: its entry was changed meanwhile; look at it, then try again", ok: false)
+            return Row(
+                entry, "not pinned: its inventory entry was changed meanwhile; check the entry, then try again",
+                ok: false)
         }
     }
 
@@ -125,11 +127,11 @@ struct InventoryTrust: LockflightCommand {
             if host.hostKeys.contains(key.pin) { return Row(host, "unchanged: \(shown)", ok: true) }
             guard mayBePinned(key, on: host) else {
                 let result =
-                    "refused: pinned is \(fingerprints(of: host.hostKeys)), it shows \(shown); --replace accepts it deliberately"
+                    "refused: pinned is \(fingerprints(of: host.hostKeys)), the host shows \(shown); --replace accepts the new key"
                 return Row(host, result, ok: false)
             }
             guard confirmed.contains(host.name) else {
-                let result = "not pinned: nobody confirmed \(shown); --accept \(key.fingerprint) does"
+                let result = "not pinned: \(shown) was not confirmed; confirm it with --accept \(key.fingerprint)"
                 return Row(host, result, ok: false)
             }
             return Row(host, "pinned \(shown)", ok: true, pins: [key.pin])
@@ -157,7 +159,7 @@ struct InventoryTrust: LockflightCommand {
         return rows
     }
 
-    /// What becomes of a host's pins; nil where they stay as they are.
+    /// Decides the pins of a host; nil if they do not change.
     private func decide(_ host: UpgradeDomain.Host, _ match: KnownHosts.Match) -> (
         text: String, ok: Bool, pins: [HostKey]?
     ) {
@@ -168,11 +170,12 @@ struct InventoryTrust: LockflightCommand {
         }
         if match.isUnsure, !host.hostKeys.isEmpty {
             return (
-                "withdrawn: the file revokes a key for it that can not be read; correct that line\(remarks)", false, []
+                "withdrawn: the file revokes a key of this host that can not be read; correct that line\(remarks)",
+                false, []
             )
         }
         if stillGood.count < host.hostKeys.count {
-            let way = match.keys.isEmpty ? "give the host a new key" : "--replace pins its other key"
+            let way = match.keys.isEmpty ? "give the host a new key" : "pin its other key with --replace"
             return ("withdrawn: a pinned key is revoked in the file; \(way)\(remarks)", false, stillGood)
         }
         if match.keys.isEmpty {
@@ -183,13 +186,13 @@ struct InventoryTrust: LockflightCommand {
         if !host.hostKeys.isEmpty {
             let difference =
                 "pinned is \(fingerprints(of: host.hostKeys)), the file has \(fingerprints(of: match.keys))"
-            return ("refused: \(difference); --replace accepts it deliberately", false, nil)
+            return ("refused: \(difference); --replace accepts the new key", false, nil)
         }
         return ("pinned \(match.keys.map(\.type).joined(separator: ", "))\(remarks)", true, match.keys)
     }
 }
 
 extension SSHHostKey {
-    /// As an inventory keeps it.
+    /// The form that an inventory stores.
     var pin: HostKey { HostKey(type: type, base64: Data(blob).base64EncodedString()) }
 }

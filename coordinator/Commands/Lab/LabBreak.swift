@@ -5,7 +5,7 @@ import UpgradeDomain
 
 struct LabBreak: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "break", abstract: "Break a lab host.",
+        commandName: "break", abstract: "Inject a fault into a lab host.",
         discussion: """
             Faults: \(LabFault.allCases.map(\.rawValue).joined(separator: ", "))
             Example: lockflight lab break core-2 service-unhealthy --to 1.6.0
@@ -15,13 +15,13 @@ struct LabBreak: LockflightCommand {
     @OptionGroup var lab: LabOptions
     @Argument(help: "The host.") var host: String
     @Argument(help: "The fault.") var fault: String
-    @Option(name: .customLong("to"), help: "The version whose upgrade is to meet the fault.") var target = "1.5.0"
-    @Option(name: .long, help: "The layer; default: the host's first.") var layer: String?
+    @Option(name: .customLong("to"), help: "The version whose upgrade will hit the fault.") var target = "1.5.0"
+    @Option(name: .long, help: "The layer. (default: the host's first)") var layer: String?
 
     func validate() throws {
         guard LabFault(rawValue: fault) != nil else {
             throw ValidationError(
-                "'\(fault)' is no fault; use one of: \(LabFault.allCases.map(\.rawValue).joined(separator: ", "))")
+                "'\(fault)' is not a fault; use one of: \(LabFault.allCases.map(\.rawValue).joined(separator: ", "))")
         }
     }
 

@@ -5,7 +5,7 @@ import UpgradeDomain
 
 struct LabMend: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "mend", abstract: "Undo every fault of a lab host.",
+        commandName: "mend", abstract: "Remove every fault of a lab host.",
         discussion: "Example: lockflight lab mend core-2")
 
     @OptionGroup var options: GlobalOptions
@@ -14,6 +14,6 @@ struct LabMend: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         try await Lab.open(at: lab.folder).mend(HostName(host))
-        return CommandResult(lines: ["\(host) is mended"], document: ["host": host])
+        return CommandResult(lines: ["\(host) has no faults any more"], document: ["host": host])
     }
 }

@@ -5,7 +5,8 @@ import UpgradeDomain
 
 struct LabStatusCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "What runs on each lab host now.", discussion: "Example: lockflight lab status"
+        commandName: "status", abstract: "Show what runs on each lab host now.",
+        discussion: "Example: lockflight lab status"
     )
 
     @OptionGroup var options: GlobalOptions

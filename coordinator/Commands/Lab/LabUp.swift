@@ -11,8 +11,9 @@ struct LabUp: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var lab: LabOptions
-    @Option(name: .long, help: "How many hosts, spread over the layers data, core and edge.") var hosts = 8
-    @Option(name: .long, help: "The first three octets of the hosts' addresses, below 127.") var network = "127.77.0"
+    @Option(name: .long, help: "How many hosts, distributed over the layers data, core and edge.") var hosts = 8
+    @Option(name: .long, help: "The first three octets of the hosts' addresses, in 127.0.0.0/8.") var network =
+        "127.77.0"
     @Option(name: .long, help: "The port of every sshd.") var port = 2_222
 
     func validate() throws {

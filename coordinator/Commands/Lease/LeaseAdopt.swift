@@ -9,17 +9,17 @@ import UpgradeDomain
 
 struct LeaseAdopt: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "adopt", abstract: "Take a host from another ledger, or from a copy of this one.",
+        commandName: "adopt", abstract: "Take over a host from another ledger, or from a copy of this one.",
         discussion: """
-            For a host that is held with `host-owned-elsewhere` or `ledger-copied`, once the other ledger is retired. From then on \
-            the host refuses whoever drives it from there. What is under way on the host goes on.
+            For a host that is held with `host-owned-elsewhere` or `ledger-copied`, once the other ledger is retired. \
+            After that the host refuses every driver of the other ledger. Operations in progress on the host continue.
             Example: lockflight lease adopt core-1 --as ana --reason 'the old workstation is gone'
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The host.") var host: String
-    @Option(name: .customLong("as"), help: "The owner of a layer of the host who decides it.") var owner: String
-    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
+    @Option(name: .customLong("as"), help: "The deciding owner: one who owns a layer of the host.") var owner: String
+    @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
@@ -32,7 +32,8 @@ struct LeaseAdopt: LockflightCommand {
         guard owners.contains(Owner(owner)) else {
             throw CommandError(
                 .refused, "\(owner) owns no layer of \(target.name)",
-                consequence: "Nothing was recorded. Decide it as \(owners.map(\.rawValue).joined(separator: " or ")).",
+                consequence:
+                    "Nothing was recorded. Owners who can decide: \(owners.map(\.rawValue).joined(separator: ", ")).",
                 next: .adopt(host: target.name, owner: owners.first))
         }
         let connection = try await context.connection(to: [target], of: ledger)
@@ -56,7 +57,7 @@ struct LeaseAdopt: LockflightCommand {
         guard let standing, !standing.isOurs else {
             throw CommandError(
                 .refused,
-                standing == nil ? "no ledger drives \(target.name) yet" : "\(target.name) follows this ledger already",
+                standing == nil ? "no ledger drives \(target.name) yet" : "\(target.name) already follows this ledger",
                 consequence: "Nothing was recorded; there is nothing to adopt.", next: .showHost(host: target.name))
         }
         let fence = try await ledger.adopt(
@@ -69,7 +70,7 @@ struct LeaseAdopt: LockflightCommand {
             ? "a copy of this ledger (epoch \(standing.epoch))"
             : "the ledger \(standing.ledger) (epoch \(standing.epoch))"
         return CommandResult(
-            lines: ["\(target.name) follows this ledger from epoch \(fence.epoch) on, and \(former) no more"],
+            lines: ["\(target.name) follows this ledger from epoch \(fence.epoch) on, and no longer \(former)"],
             document: Document(
                 host: target.name, ledger: ledger.id, epoch: fence.epoch, formerLedger: standing.ledger,
                 formerEpoch: standing.epoch), next: [.status(run: nil)])

@@ -11,22 +11,23 @@ import UpgradeDomain
 
 struct LeaseBreak: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "break", abstract: "Depose a driver that holds a run and does not answer.",
+        commandName: "break", abstract: "Depose a driver that holds a run and does not respond.",
         discussion: """
-            For a process that was suspended, or a machine that hangs. When it wakes up it can change nothing more: the
-            ledger and every host that has met a newer driver refuse it. Nobody drives the run until `rollout resume`.
+            For a driver process that is suspended, or whose machine hangs. When it wakes up, it can not change
+            anything: the ledger and every host that has seen a newer driver refuse it. The run has no driver until
+            `rollout resume`.
             Example: lockflight lease break r-7k3fq2 --reason 'its machine hangs'
             """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)
         guard let held = try await control.ledger.currentDriver(of: control.run) else {
             throw CommandError(
-                .refused, "nobody drives \(control.run), so there is no lease to break",
+                .refused, "\(control.run) has no driver, so there is no lease to break",
                 consequence: "Nothing was recorded.",
                 next: try await control.state().nextCommands(at: Context.clock.wall()).first?.command
                     ?? .status(run: control.run))
@@ -46,7 +47,7 @@ struct LeaseBreak: LockflightCommand {
         do {
             try await record(words, control, lease)
         } catch let error as LedgerError where error.code == .damaged {
-            result.remarks = ["\(error.description)", "so the reason is not in its record"]
+            result.remarks = ["\(error.description)", "so the reason is not in the run's record"]
             result.next = [.verifyLedger(file: nil)]
         }
         return result
@@ -63,7 +64,7 @@ struct LeaseBreak: LockflightCommand {
             case .conflict: continue
             case .deposed:
                 throw CommandError(
-                    .refused, "another driver took \(control.run) over meanwhile",
+                    .refused, "another driver took over \(control.run) meanwhile",
                     next: .showLease(run: control.run))
             }
         }

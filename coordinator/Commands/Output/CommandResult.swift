@@ -7,20 +7,20 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-/// What a command found or did; the renderer alone decides how it looks.
+/// What a command found or did. Only the renderer decides how it looks.
 struct CommandResult {
-    /// For people, one element a line.
+    /// For people, one element per line.
     var lines: [TerminalText]
     /// For programs: the shape of `--json`.
     var document: any Encodable & Sendable
     var status: ExitStatus = .verified
-    /// Remarks that are no result; they go to standard error.
+    /// Remarks that are not part of the result; they go to standard error.
     var remarks: [TerminalText] = []
-    /// What can be done next, after the remarks.
+    /// Commands that can be run next; printed after the remarks.
     var next: [OperatorCommand] = []
 }
 
-/// Something a person has to know: what failed and where, what follows, the next command.
+/// An error for a person: what failed and where, the consequence, the next command.
 struct CommandError: Error, CustomStringConvertible {
     var status: ExitStatus
     var message: String
@@ -38,7 +38,7 @@ struct CommandError: Error, CustomStringConvertible {
 }
 
 extension CommandError {
-    /// A refused request, with what would make it possible and the narrowest command that can be given now.
+    /// A refused request, with what would make it possible and the narrowest command that can be run now.
     init(
         _ refusal: RequestRefusal, of action: RequestedAction, in state: RolloutState, at wall: WallTime,
         consequence: String
@@ -49,20 +49,20 @@ extension CommandError {
     }
 }
 
-/// Where and how a command works.
+/// The environment of a command: ledger, output and user.
 struct Context: Sendable {
-    /// Writes what to do next.
+    /// Formats the commands to run next.
     var commandLines: CommandLines
     var ledgerPath: String
     var isJSON: Bool
     var style: Style
-    /// Columns to use for people; very wide in a pipe, so that nothing is cut.
+    /// Columns of the output for people; very wide in a pipe, so that nothing is cut.
     var width: Int
-    /// Whether a live view can be drawn: on a terminal, and where nothing else is written to it meanwhile.
+    /// Whether a live view can be drawn: on a terminal to which nothing else is written meanwhile.
     var isTerminal: Bool
     var environment: [String: String]
     var logger = Logger.silent
 
-    /// The operating-system user, who claims approvals and requests.
+    /// The operating-system user, to whom approvals and requests are attributed.
     var user: String { NSUserName() }
 }

@@ -8,21 +8,21 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     /// The run stopped at a boundary and waits for a person.
     case held = 10
     case rolledBackVerified = 11
-    /// Rolled back, but not proved to be what it was: unverified or failed.
+    /// Rolled back, but not proved to match the state before: unverified or failed.
     case rolledBackNotVerified = 12
-    /// A precondition, a validation or a lease says no; nothing changed.
+    /// Refused by a precondition, a validation or a lease; nothing changed.
     case refused = 13
     /// A host could not be reached, or what happened is not known.
     case unreachable = 14
-    /// A host was rechecked, or its step ran again, and it is still not what it should be.
+    /// A host was rechecked, or its step ran again, and it is still wrong.
     case notRecovered = 15
-    /// Stopped on request before the end; `rollout resume` goes on.
+    /// Stopped on request before the end; `rollout resume` continues.
     case detached = 20
     case usage = 64
-    /// A fault of the machine or of Lockflight itself.
+    /// An error of the machine or of Lockflight itself.
     case failure = 70
 
-    /// Its line in a table.
+    /// Its row in the table of exit codes.
     var row: String { "  \(rawValue < 10 ? " " : "")\(rawValue)  \(meaning)" }
 
     var meaning: String {
@@ -32,17 +32,17 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .rolledBackVerified: "rolled back, verified against the state before"
         case .rolledBackNotVerified: "rolled back, not verified"
         case .refused: "refused; nothing changed"
-        case .unreachable: "a host is unreachable, or an outcome unknown"
+        case .unreachable: "a host is unreachable, or an outcome is unknown"
         case .notRecovered: "rechecked or rerun, and still wrong"
-        case .detached: "stopped on request; `rollout resume` goes on"
+        case .detached: "stopped on request; `rollout resume` continues"
         case .usage: "usage error"
-        case .failure: "a fault of the machine or of Lockflight"
+        case .failure: "an error of the machine or of Lockflight"
         }
     }
 }
 
 extension RolloutState {
-    /// The exit code that says what the run is.
+    /// The exit code for the status of the run.
     var exitStatus: ExitStatus {
         switch status {
         case .verified, .verifiedExcept, .finalized, .superseded: .verified

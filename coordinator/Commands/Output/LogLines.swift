@@ -10,21 +10,21 @@ import Synchronization
 import SystemPackage
 
 extension Logger.Level {
-    /// - Throws: `ValidationError` with the words that there are.
+    /// - Throws: `ValidationError` that lists the levels.
     static func named(_ word: String) throws -> Logger.Level {
         guard let level = Logger.Level(rawValue: word) else {
             let levels = allCases.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("the log has no level '\(word)'; use one of \(levels)")
+            throw ValidationError("'\(word)' is not a log level; use one of: \(levels)")
         }
         return level
     }
 }
 
-/// Writes lines one after the other, in the background: a paused terminal or a slow disk keeps nobody else waiting.
+/// Writes lines one after the other in the background, so that a paused terminal or a slow disk blocks nothing else.
 final class LogWriter: Sendable {
-    /// So many lines wait to be written; those above are left out and counted.
+    /// How many lines may wait to be written; further ones are dropped and counted.
     static let waitingLimit = 10_000
-    /// How long the end of a command waits for them.
+    /// How long the end of a command waits for these lines.
     static let patience = DispatchTimeInterval.seconds(2)
 
     private struct Backlog {
@@ -61,7 +61,7 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Waits until what was logged is written, or its patience is at an end.
+    /// Waits until all logged lines are written, or ``patience`` has passed.
     func flush() {
         let missing = backlog.withLock { $0.takeLost() }
         let written = DispatchSemaphore(value: 0)
@@ -73,7 +73,7 @@ final class LogWriter: Sendable {
     }
 
     private func putMissing(_ count: Int) {
-        if count > 0 { put("\(counted(count, "line")) missing here, which came faster than they could be written") }
+        if count > 0 { put("\(counted(count, "line")) dropped here: they came faster than they could be written") }
     }
 
     /// - Parameter level: nil for `info`.
@@ -86,14 +86,15 @@ extension LogWriter {
     /// To standard error.
     static func standardError() -> LogWriter { LogWriter { Renderer.remark($0) } }
 
-    /// To the end of a file of the caller's alone, made if there is none. What the disk can not take is left out.
+    /// Appends to a file that only the caller can write, and creates it if needed. Lines that the disk rejects are
+    /// dropped.
     ///
     /// - Parameter ledger: the path of the ledger, whose files are never written to.
-    /// - Throws: ``CommandError`` for anything else, such as a link, a pipe, or a file that others can write.
+    /// - Throws: ``CommandError`` for any other file, such as a link, a pipe, or a file that others can write.
     static func file(_ path: String, besides ledger: String) throws -> LogWriter {
         let descriptor: FileDescriptor
         do {
-            // Neither a pipe without a reader nor a link that somebody else has put there is waited for or followed.
+            // Does not wait for the reader of a pipe, and does not follow a link that somebody else has put there.
             descriptor = try FileDescriptor.open(
                 FilePath(path), .writeOnly, options: [.append, .create, .closeOnExec, .noFollow, .nonBlocking],
                 permissions: [.ownerReadWrite])
@@ -127,12 +128,12 @@ extension LogWriter {
 
     private static func refusal(of path: String, _ reason: String) -> CommandError {
         CommandError(
-            .refused, "the log \(path) \(reason)", consequence: "Nothing was begun.",
+            .refused, "the log \(path) \(reason)", consequence: "Nothing was started.",
             next: .program(words: ["ls", "-ld", "--", URL(filePath: path).deletingLastPathComponent().path, path]))
     }
 }
 
-/// One line for each message: when, how grave, what, and what it is about, in the order of the keys.
+/// One line for each message: time, level, message, and metadata sorted by key.
 struct LineLogHandler: LogHandler {
     let writer: LogWriter
     var logLevel: Logger.Level
@@ -154,7 +155,7 @@ struct LineLogHandler: LogHandler {
         writer.write("\(words.joined(separator: " "))")
     }
 
-    /// As it is where it is one word, else in quotes.
+    /// Unchanged if it is one word, else in quotes.
     private static func shown(_ value: String) -> String {
         let isWord = !value.isEmpty && !value.utf8.contains { $0 <= 0x20 || $0 == 0x22 || $0 == 0x5c || $0 == 0x3d }
         if isWord { return value }

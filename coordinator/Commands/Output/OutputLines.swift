@@ -1,7 +1,7 @@
 import AgentProtocol
 import SafeText
 
-/// Makes lines of an operation's output, which comes in pieces of bytes.
+/// Splits an operation's output, which arrives in pieces of bytes, into lines.
 struct OutputLines {
     /// A longer line is shown in parts.
     static let lineBytes = 65_536
@@ -13,7 +13,7 @@ struct OutputLines {
         var lines: [TerminalText] = []
         if let dropped = piece.droppedBytes {
             lines += end()
-            lines.append("... \(counted(dropped, "byte")) that the host did not keep ...")
+            lines.append("... \(counted(dropped, "byte")) not kept by the host ...")
         }
         rest += piece.bytes.elements
         while let end = rest.firstIndex(of: 0x0a) {
@@ -27,7 +27,7 @@ struct OutputLines {
         return lines
     }
 
-    /// What is left without the end of a line.
+    /// The rest that has no line end.
     mutating func end() -> [TerminalText] {
         defer { rest = [] }
         return rest.isEmpty ? [] : [OutputLines.line(rest[...])]

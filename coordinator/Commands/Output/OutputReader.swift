@@ -7,7 +7,7 @@ import UpgradeDomain
 
 /// Reads operations' outputs from hosts, as lines.
 struct OutputReader {
-    /// What an operation printed, and what became of it.
+    /// What an operation printed, and its state.
     struct Found {
         var standing: OperationOutput.Standing
         var text = ""
@@ -31,7 +31,7 @@ struct OutputReader {
         keepsText = context.isJSON
     }
 
-    /// - Parameter show: gets whole lines as they come.
+    /// - Parameter show: receives whole lines as they arrive.
     func read(
         _ id: OperationID, on host: UpgradeDomain.Host, follows: Bool, _ show: ([TerminalText]) -> Void
     ) async throws(ContactFailure) -> Found {

@@ -12,9 +12,9 @@ enum Renderer {
     /// The longest answer that is read.
     static let answerBytes = 1_000
 
-    /// How wide the terminal of standard output is; 0 where it is none.
+    /// How wide the terminal of standard output is; 0 if it is not a terminal.
     static var terminalColumns: Int { Int(lockflight_terminal_columns(STDOUT_FILENO)) }
-    /// The terminal of standard output, as it is now; 80 x 24 where it is not known.
+    /// The current size of standard output's terminal; 80 x 24 if it is unknown.
     static var terminalSize: TerminalSize {
         let rows = Int(lockflight_terminal_rows(STDOUT_FILENO))
         return TerminalSize(columns: terminalColumns > 0 ? terminalColumns : 80, rows: rows > 0 ? rows : 24)
@@ -36,10 +36,10 @@ enum Renderer {
         writeError(lines(of: error, context.style, context.commandLines))
     }
 
-    /// What is said beside a result, before it is there.
+    /// Prints a remark before the result is available.
     static func remark(_ text: TerminalText) { writeError([text]) }
 
-    /// Help, or what is wrong with the words of a command line, which may come from anywhere.
+    /// Help, or the usage error of a command line, which may contain any text.
     static func deliver(_ message: String, isHelp: Bool) {
         if isHelp {
             write(message.isEmpty || message.ends(with: "\n") ? message : message + "\n", to: STDOUT_FILENO)
@@ -48,7 +48,7 @@ enum Renderer {
         }
     }
 
-    /// A message of several lines has those after the first under its words: no text of a host or a file begins a line of ours.
+    /// Indents every line of a message after the first, so that text from a host or a file can not pass for ours.
     static func lines(of error: CommandError, _ style: Style, _ commands: CommandLines) -> [TerminalText] {
         let message = error.message.lines.map { TerminalText(escaping: String($0)) }
         var lines = [style.red("error:") + " " + (message.first ?? "")] + message.dropFirst().map { "       \($0)" }
@@ -66,7 +66,7 @@ enum Renderer {
         return JSONText.shown(String(decoding: data, as: UTF8.self))
     }
 
-    /// One element a line, whatever is in it.
+    /// One element per line, whatever it contains.
     static func writeOutput(_ lines: [TerminalText]) { write(shown(lines), to: STDOUT_FILENO) }
     static func writeError(_ lines: [TerminalText]) { write(shown(lines), to: STDERR_FILENO) }
     static func write(_ region: inout LiveRegion, _ lines: [TerminalText], in size: TerminalSize) {
@@ -75,9 +75,9 @@ enum Renderer {
 
     private static func shown(_ lines: [TerminalText]) -> String { lines.map { $0.written + "\n" }.joined() }
 
-    /// Asks the person at the terminal, wherever standard input and output lead.
+    /// Asks the person at the terminal, even if standard input and output are redirected.
     ///
-    /// - Returns: What was typed in a line, without space around it; nil where there is no terminal.
+    /// - Returns: the typed line without surrounding space; nil without a terminal.
     static func ask(_ lines: [TerminalText], _ question: TerminalText) throws -> String? {
         guard let terminal = try? FileDescriptor.open("/dev/tty", .readWrite) else { return nil }
         return try terminal.closeAfter {
@@ -93,7 +93,7 @@ enum Renderer {
         }
     }
 
-    /// Writes all of it; a reader that has gone away ends the writing quietly.
+    /// Writes the whole text; stops silently if the reader is gone.
     private static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
@@ -113,24 +113,24 @@ enum Renderer {
         }
     }
 
-    /// Waits until a descriptor that does not block takes more.
+    /// Waits until a non-blocking descriptor accepts more bytes.
     private static func wait(for descriptor: Int32) {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         poll(&waiting, 1, -1)
     }
 
-    /// The first error with which standard output was not written.
+    /// The first error of writing to standard output.
     private static let outputFault = Mutex<Int32?>(nil)
 
-    /// What follows where standard output took not all that was written; nil where it did, or its reader went away.
+    /// The error if standard output could not be written completely; nil if it was, or if its reader is gone.
     static func outputProblem(instead status: ExitStatus) -> CommandError? {
         guard let fault = outputFault.withLock({ $0 }) else { return nil }
         return CommandError(
             .failure, "standard output could not be written: \(Errno(rawValue: fault))",
-            consequence: "What the command did stands; it would have ended with \(status.rawValue).")
+            consequence: "The command took effect; its exit code would have been \(status.rawValue).")
     }
 
-    /// Says something on the way out of a process that hangs: never waits for whoever reads it.
+    /// Prints lines while a hanging process exits; never waits for the reader.
     static func lastWords(_ lines: [TerminalText]) {
         var ready = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
         if poll(&ready, 1, 0) == 1 { writeError(lines) }

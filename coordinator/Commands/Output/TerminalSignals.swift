@@ -4,21 +4,21 @@ import Glibc
 import SafeText
 import Synchronization
 
-/// What the operator's terminal tells us.
+/// A signal from the operator's terminal.
 enum TerminalSignal: Int32, CaseIterable, Sendable {
     case interrupt = 2
     case hangUp = 1
     case terminate = 15
     case resized = 28
 
-    /// How long after a second interrupt the process may take to end by itself.
+    /// How long the process may take to exit by itself after a second interrupt.
     static let patience = Duration.seconds(2)
 
-    /// Signals as they come, from now until the process ends.
+    /// Signals as they arrive, until the process exits.
     ///
-    /// A second interrupt ends the process whatever hangs: the thread that sees to it needs nothing of the rest.
+    /// A second interrupt ends the process even if other threads hang: it is handled by a thread of its own.
     ///
-    /// - Parameter lastWords: what is said then.
+    /// - Parameter lastWords: the lines that are printed then.
     static func stream(lastWords: [TerminalText]) -> AsyncStream<TerminalSignal> {
         let numbers = allCases.map(\.rawValue)
         let descriptor = lockflight_signal_pipe(numbers, Int32(numbers.count))
@@ -45,13 +45,14 @@ enum TerminalSignal: Int32, CaseIterable, Sendable {
 
     private static let isRestored = Atomic(false)
 
-    /// From here on an interrupt ends the process as it ends any other.
+    /// Restores the default action: an interrupt ends the process.
     static func restore() {
         isRestored.store(true, ordering: .sequentiallyConsistent)
         signal(TerminalSignal.interrupt.rawValue, SIG_DFL)
     }
 
-    /// Lets the process end by itself for a while, then ends it as a crash would: what a driver had begun is settled by the next.
+    /// Gives the process time to exit by itself, then ends it as a crash would. The next driver settles what was in
+    /// flight.
     private static func endInTime(_ lastWords: [TerminalText]) {
         Thread.sleep(forTimeInterval: patience / .seconds(1))
         if isRestored.load(ordering: .sequentiallyConsistent) { return }

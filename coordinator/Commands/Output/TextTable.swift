@@ -1,6 +1,6 @@
 import SafeText
 
-/// Rows in aligned columns; where they do not fit the width, the last column is wrapped.
+/// Rows in aligned columns. If they do not fit the width, the last column is wrapped.
 struct TextTable {
     static let gap = 2
     static let narrowestLastColumn = 16

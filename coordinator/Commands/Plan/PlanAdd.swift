@@ -8,10 +8,10 @@ import UpgradeDomain
 
 struct PlanAdd: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Validate a plan file and store it; prints its digest.",
+        commandName: "add", abstract: "Validate a plan file, store it and print its digest.",
         discussion: """
-            The digest is SHA-256 over the plan's canonical form: key order and comments do not change it.
-            A file that leaves 'from' and 'to' out is a plan for each pair of versions; its name may have ${to} in it.
+            The digest is the SHA-256 of the plan's canonical form. Key order and comments do not change it.
+            A file without 'from' and 'to' serves for each pair of versions. Its name may contain ${to}.
             Example: lockflight plan add upgrade.yaml
             Example: lockflight plan add upgrade.yaml --from 1.4.0 --to 1.5.0
             """)

@@ -11,29 +11,29 @@ import UpgradeDomain
 
 struct PlanApprove: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "approve", abstract: "Approve exactly this plan over exactly these hosts.",
+        commandName: "approve", abstract: "Approve exactly this plan for exactly these hosts.",
         discussion: """
-            Bound to the digests of the plan and of the selected hosts: any change to either voids it. Unsigned for now:
-            a claim of the operating-system user. It serves one run, which uses it with its first change and has to begin
-            that in time; a run that changed nothing gives it back. For a time it also covers going back to the declared
-            boundary, so that nobody is locked out at night.
+            The approval is bound to the digests of the plan and of the selected hosts: a change to either voids it. It
+            is not signed: it is a claim of the operating-system user. It serves one run. The run uses it with its first
+            change, which must start in time; a run that changes nothing does not use it up. For a limited time it also
+            covers a rollback to the declared boundary, so that nobody has to be woken up to approve one.
             Example: lockflight plan approve upgrade-1.5.0 --as ana
             Example: lockflight plan approve upgrade-1.5.0 --as ana --runs 3 --valid-hours 24
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
-    @Option(name: .customLong("as"), help: "The owner who approves; repeat it for several owners.")
+    @Option(name: .customLong("as"), help: "The owner who approves; repeat for several.")
     var owners: [String]
-    @Option(name: .long, help: "For how many hours from now a rollback needs no further approval; 0 for none.")
+    @Option(name: .long, help: "For how many hours from now it also covers a rollback; 0 for none.")
     var rollbackHours = 72
     @Option(name: .long, help: "How many runs it serves.")
     var runs = 1
-    @Option(name: .long, help: "Within how many hours from now a run has to begin its first change.")
+    @Option(name: .long, help: "Within how many hours from now a run must start its first change.")
     var validHours = 168
 
     func validate() throws {
-        guard !owners.isEmpty else { throw ValidationError("say who approves: --as OWNER") }
+        guard !owners.isEmpty else { throw ValidationError("name the owner who approves: --as OWNER") }
         guard (0...8_760).contains(rollbackHours) else { throw ValidationError("--rollback-hours takes 0 to 8760") }
         guard (1...1_000).contains(runs) else { throw ValidationError("--runs takes 1 to 1000") }
         guard (1...8_760).contains(validHours) else { throw ValidationError("--valid-hours takes 1 to 8760") }
@@ -73,16 +73,17 @@ struct PlanApprove: LockflightCommand {
                 "\(stored.plan.name) \(stored.digest.short) over \(counted(hosts.count, "host")): approved by "
                     + "\(approvals.map(\.owner.rawValue).joined(separator: ", "))"
                     + " (unsigned, claimed by OS user \(context.user))",
-                "it serves \(counted(runs, "run")), with a first change before \(until.rfc3339)",
-                rollbackUntil.map { "going back is approved with it until \($0.rfc3339)" as TerminalText }
-                    ?? "going back will need an approval of its own",
+                "it serves \(counted(runs, "run")) whose first change starts before \(until.rfc3339)",
+                rollbackUntil.map { "it covers a rollback until \($0.rfc3339)" as TerminalText }
+                    ?? "it does not cover a rollback, which needs its own approval",
             ], document: approvals.count == 1 ? approvals[0] : approvals,
             next: [stored.nextCommand(standing, over: inventory)])
     }
 }
 
 extension StoredPlan {
-    /// What brings it nearer to its run: a correction where it can not start, an approval that is still open, else the start.
+    /// The next command toward a run: a correction if it can not start, else an approval that is missing, else the
+    /// start.
     func nextCommand(_ standing: ApprovalStanding, over inventory: FleetInventory) -> OperatorCommand {
         guard plan.startProblems(over: inventory, at: Context.clock.wall()).isEmpty else { return correction }
         let open = standing.layers.first { !$0.verdict.isApproved }
@@ -90,19 +91,19 @@ extension StoredPlan {
         return .approvePlan(plan: digest.short, owner: open.owners.first)
     }
 
-    /// Refuses what an older build stored, or an inventory has changed too much for since: it can be shown and rolled back, and no
-    /// new run of it begins.
+    /// Refuses a plan that breaks today's rules, because an older build stored it or the inventory has changed since.
+    /// It can still be shown and rolled back, but no new run of it starts.
     func requireStartable(over inventory: FleetInventory, consequence: String) throws(CommandError) {
         let problems = plan.startProblems(over: inventory, at: Context.clock.wall())
         guard let first = problems.first else { return }
         let more = problems.count > 1 ? ", and \(problems.count - 1) more" : ""
         throw CommandError(
-            .refused, "the plan \(digest.short) can not be run over this inventory: \(first)\(more)",
+            .refused, "the plan \(digest.short) can not run on this inventory: \(first)\(more)",
             consequence: consequence,
             next: correction)
     }
 
-    /// What is to be imported for it to start: another plan where it is at fault by itself, else another inventory.
+    /// What must be imported so that it can start: another plan if the plan itself is wrong, else another inventory.
     private var correction: OperatorCommand {
         plan.isStartableOverAnother(at: Context.clock.wall()) ? .importInventory(file: nil) : .addPlan(file: nil)
     }

@@ -1,7 +1,7 @@
 import SafeText
 import UpgradeDomain
 
-/// A plan drawn as the sequence it will run in.
+/// A plan, drawn as the sequence in which it will run.
 struct PlanSequence {
     let plan: Plan
     let inventory: FleetInventory
@@ -16,13 +16,14 @@ struct PlanSequence {
             "digest  \(digest)", "hosts   \(hosts.count) of \(inventory.hosts.count)",
         ]
         lines += plan.reviews.map { "review  \($0.title): \($0.reference)" }
-        lines += plan.exclusions.map { style.yellow("left out") + "  \($0.host): \($0.reason)" }
+        lines += plan.exclusions.map { style.yellow("excluded") + "  \($0.host): \($0.reason)" }
         lines += [
-            "", "preflight  every host reachable, scripts and rollback prerequisites there, at its source version",
+            "",
+            "preflight  every host is reachable, has its scripts and rollback prerequisites, and is at its source version",
             "baseline   \(family) on every placement",
         ]
         for (index, layer) in plan.layers.enumerated() { lines += draw(layer, index, hosts, style) }
-        lines += ["", "end        the whole fleet is proved again; `rollout finalize` then ends the rollback window"]
+        lines += ["", "end        the whole fleet is verified again; `rollout finalize` then ends the rollback window"]
         return lines.flatMap { $0.wrapped(to: context.width, indent: 13) }
     }
 
@@ -77,16 +78,16 @@ struct PlanSequence {
             lines.append(
                 "  confirm    a host that is not reached again within \(seconds) s of a step rolls back by itself")
         }
-        lines.append("  " + style.dim("boundary   every placement touched so far is proved again"))
+        lines.append("  " + style.dim("boundary   every placement touched so far is verified again"))
         return lines
     }
 
     private func reach(_ boundary: RollbackBoundary) -> String {
         switch boundary {
-        case .reversible: "possible until the run is finalized, and later by a plan of its own"
+        case .reversible: "possible until the run is finalized, and later with a separate plan"
         case .untilFinalize: "possible until the run is finalized, not afterwards"
-        case .untilNextLayer: "possible until the next layer moves"
-        case .oneWay: "never: one-way, nothing below it goes back either"
+        case .untilNextLayer: "possible until the next layer starts"
+        case .oneWay: "never: one-way; no layer below it can be rolled back either"
         }
     }
 

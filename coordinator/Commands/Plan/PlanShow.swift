@@ -10,9 +10,10 @@ import UpgradeDomain
 
 struct PlanShow: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Draw the sequence of a stored plan.",
+        commandName: "show", abstract: "Show the sequence of a stored plan.",
         discussion: """
-            Layers, batches with their hosts, boundaries, what fails them, how far rollback reaches, who approved.
+            Shows layers, batches with their hosts, boundaries, what fails them, how far rollback reaches, and who
+            approved.
             Example: lockflight plan show upgrade-1.5.0
             """)
 

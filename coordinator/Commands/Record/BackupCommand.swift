@@ -7,7 +7,7 @@ import UpgradeDomain
 
 struct BackupCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backup", abstract: "Copy the ledger as it is at one moment, also while a run is going.",
+        commandName: "backup", abstract: "Write a consistent copy of the ledger, even while a run is in progress.",
         discussion: "Example: lockflight backup /var/backups/lockflight-2026-11-23.sqlite")
 
     @OptionGroup var options: GlobalOptions

@@ -9,7 +9,7 @@ import UpgradeDomain
 
 struct EventsCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "events", abstract: "The facts of a run, in order.",
+        commandName: "events", abstract: "List the recorded events of a run, in order.",
         discussion: "Example: lockflight events r-7k3fq2")
 
     @OptionGroup var options: GlobalOptions

@@ -8,15 +8,16 @@ import UpgradeDomain
 
 struct LedgerPrune: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "prune", abstract: "Delete the raw evidence of runs that never change again.",
+        commandName: "prune", abstract: "Delete the raw evidence of runs that have ended.",
         discussion: """
-            Only runs that ended. The events stay, with everything that was judged, and the chain goes on
-            with one that says who pruned, why and how much. The file does not shrink: the room is used again.
+            Only for runs that can not change any more. The events stay, with everything that was judged. The chain gets
+            one more event: who pruned, why and how much. The file does not shrink: the space is reused.
             Example: lockflight ledger prune r-7k3fq2 --reason 'older than a year'
             """)
 
     @OptionGroup var options: GlobalOptions
-    @Option(name: .long, help: "Why; recorded in the run's chain. Asked for where it is left out.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded in the run's chain. If you leave it out, you are asked.")
+    var reason: String?
     @Argument(help: "The runs.") var runs: [String]
 
     func validate() throws {

@@ -12,19 +12,19 @@ import UpgradeDomain
 
 struct LedgerQuarantine: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "quarantine", abstract: "Set a run aside whose record can not be followed; free its hosts.",
+        commandName: "quarantine", abstract: "Set aside a run whose record can not be read, and free its hosts.",
         discussion: """
-            For a run with an event that can not be read, or whose chain is broken, where no backup is better. The run is kept as \
-            it is and never changes again. Each of its hosts is asked what became of the run's operations there, and is free once \
-            none is under way. A host that can not be asked stays with the run until it answers or is abandoned. What a host \
-            runs is not known afterwards: compare it before the next plan.
+            For a run that has an unreadable event or a broken chain, and no usable backup. The run is kept unchanged \
+            for good. Each of its hosts is asked for the outcome of the run's operations there, and is freed once none \
+            is in progress. A host that can not be reached stays claimed by the run until it answers or you abandon \
+            it. Afterwards the record does not say what a host runs: compare it before the next plan.
             Example: lockflight ledger quarantine r-7k3fq2 --reason 'the disk lost event 57'
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The run.") var run: String
-    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
-    @Option(name: .long, help: "A host to free without an answer, such as one that is gone; repeat for several.")
+    @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
+    @Option(name: .long, help: "A host to free without an answer, for example because it is gone; repeat for several.")
     var abandon: [String] = []
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -66,7 +66,8 @@ struct LedgerQuarantine: LockflightCommand {
         }
         guard verification.chains.contains(where: \.isBroken) else {
             throw CommandError(
-                .refused, "the record of \(run) can be followed", consequence: "Nothing was recorded.",
+                .refused, "the record of \(run) is readable, so there is no reason to quarantine it",
+                consequence: "Nothing was recorded.",
                 next: .status(run: run))
         }
         let builds = try await ledger.readableEvents(of: run).compactMap { event in
@@ -76,10 +77,11 @@ struct LedgerQuarantine: LockflightCommand {
         guard let newer else { return }
         throw CommandError(
             .refused, "\(run) was driven by Lockflight \(newer), and this is \(LockflightVersion.current)",
-            consequence: "Nothing was recorded. What this build can not read, that one may.", next: .status(run: run))
+            consequence: "Nothing was recorded. The newer build may be able to read the record.",
+            next: .status(run: run))
     }
 
-    /// What a host of the run is now, and why.
+    /// The state of one host of the run, and why.
     private struct Found: Encodable {
         enum Standing: String, Encodable { case free, abandoned, claimed }
         var host: HostName
@@ -87,7 +89,7 @@ struct LedgerQuarantine: LockflightCommand {
         var detail: String
     }
 
-    /// What each host says, of those that can be asked: as the run had them, where its record says so.
+    /// The answers of the hosts that can be asked, at the addresses of the run's record if it has them.
     private func answers(
         of claimed: [HostName], _ run: RunID, _ fence: Fence, _ ledger: Ledger, _ context: Context
     ) async throws -> [HostName: Result<FleetSettlement.Findings, ContactFailure>] {
@@ -109,7 +111,8 @@ struct LedgerQuarantine: LockflightCommand {
         return Dictionary(zip(asked.map(\.name), found)) { first, _ in first }
     }
 
-    /// Frees a host once nothing of the run is under way there. One that answers and is at work is not abandoned either.
+    /// Frees a host once no operation of the run is in progress there. A host that answers and is busy is not
+    /// abandoned.
     private func settle(
         _ host: HostName, _ answer: Result<FleetSettlement.Findings, ContactFailure>?, of run: RunID, _ why: String?,
         _ ledger: Ledger, _ context: Context
@@ -119,7 +122,7 @@ struct LedgerQuarantine: LockflightCommand {
         case .success(let findings)?:
             guard findings.isSettled else {
                 let names = findings.running.map(\.rawValue).joined(separator: ", ")
-                return Found(host: host, standing: .claimed, detail: "is still at \(names)")
+                return Found(host: host, standing: .claimed, detail: "still runs \(names)")
             }
             let operations = findings.entries.map { $0.reconstructed(on: host) }
             try await ledger.free(
@@ -128,9 +131,9 @@ struct LedgerQuarantine: LockflightCommand {
             let ends = operations.map { "\($0.operation): \($0.state.sentence)" }
             return Found(
                 host: host, standing: .free,
-                detail: ends.isEmpty ? "has nothing of this run" : ends.joined(separator: "; "))
+                detail: ends.isEmpty ? "has no operation of this run" : ends.joined(separator: "; "))
         case .failure(let failure)?: silence = failure.message
-        case nil: silence = "is not in the inventory any more: import it again to have it asked, or abandon it"
+        case nil: silence = "is not in the inventory any more: import it again so that it can be asked, or abandon it"
         }
         guard abandon.contains(host.rawValue) else { return Found(host: host, standing: .claimed, detail: silence) }
         try await ledger.free(
@@ -141,7 +144,7 @@ struct LedgerQuarantine: LockflightCommand {
     private func result(
         _ run: RunID, _ found: [Found], _ ledger: Ledger, _ context: Context
     ) throws -> CommandResult {
-        var lines: [TerminalText] = ["\(run) is quarantined: it is kept as it is, and never changes again"]
+        var lines: [TerminalText] = ["\(run) is quarantined: it is kept unchanged for good"]
         let rows = found.map { found -> [TerminalText] in
             let standing: TerminalText =
                 switch found.standing {
@@ -152,7 +155,7 @@ struct LedgerQuarantine: LockflightCommand {
             return ["\(found.host)", standing, "\(found.detail)"]
         }
         if !rows.isEmpty {
-            lines += TextTable(headers: ["HOST", "NOW", "WHAT IT SAYS"], rows: rows)
+            lines += TextTable(headers: ["HOST", "NOW", "DETAIL"], rows: rows)
                 .lines(width: context.width, style: context.style)
         }
         let left = found.filter { $0.standing == .claimed }.map(\.host.rawValue)
@@ -162,8 +165,8 @@ struct LedgerQuarantine: LockflightCommand {
         return CommandResult(
             lines: lines, document: found, status: .unreachable,
             remarks: [
-                "still with \(run): \(left.joined(separator: ", ")); repeat the command once they answer, or abandon those that "
-                    + "are gone for good"
+                "still claimed by \(run): \(left.joined(separator: ", ")); repeat the command once they answer, or abandon those "
+                    + "that are gone for good"
             ], next: [.quarantine(run: run, abandoned: [])])
     }
 }

@@ -10,22 +10,22 @@ import UpgradeDomain
 
 struct LedgerRebuild: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rebuild", abstract: "Take the place of a lost ledger with what the hosts remember.",
+        commandName: "rebuild", abstract: "Rebuild a lost ledger from the hosts' journals.",
         discussion: """
-            For when the database is gone and there is no backup: import the inventory into a new ledger, trust its keys,
-            then run this. The new ledger takes over the identity that the hosts follow and goes on above all epochs that
-            they have seen. What their journals say of operations is kept and marked as reconstructed; plans, approvals
-            and evidence are not on the hosts and stay lost.
+            Use it if the database is gone and there is no backup: import the inventory into a new ledger, trust its
+            keys, then run this. The new ledger takes over the identity that the hosts follow, and continues above every
+            epoch that they have seen. The operations in their journals are kept and marked as reconstructed. Plans,
+            approvals and evidence are not on the hosts and stay lost.
             Example: lockflight ledger rebuild --from-hosts
             """)
 
     @OptionGroup var options: GlobalOptions
-    @Flag(name: .long, help: "Ask the agents' journals; the only source there is.") var fromHosts = false
-    @Option(name: .long, help: "A host that can not be asked, such as one that is gone; repeat for several.")
+    @Flag(name: .long, help: "Read the agents' journals. Required: it is the only source.") var fromHosts = false
+    @Option(name: .long, help: "A host to leave out, for example because it is gone; repeat for several.")
     var without: [String] = []
 
     func validate() throws {
-        guard fromHosts else { throw ValidationError("say --from-hosts: that is where it is rebuilt from") }
+        guard fromHosts else { throw ValidationError("--from-hosts is required: the hosts are the only source") }
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -37,7 +37,7 @@ struct LedgerRebuild: LockflightCommand {
         let asked = inventory.hosts.filter { !without.contains($0.name.rawValue) }
         guard !asked.isEmpty else {
             throw CommandError(
-                .refused, "every host is left out, so there is nobody to ask", consequence: "Nothing was recorded.",
+                .refused, "every host is left out, so there is no host to ask", consequence: "Nothing was recorded.",
                 next: .listInventory)
         }
         let memories = try await memories(of: asked, ledger, context)
@@ -53,7 +53,7 @@ struct LedgerRebuild: LockflightCommand {
             }
             throw CommandError(
                 .refused, "the hosts follow \(counted(owners.count, "ledger")): \(words.joined(separator: "; "))",
-                consequence: "Nothing was recorded. Leave out those of the wrong one.",
+                consequence: "Nothing was recorded. Leave out the hosts of the wrong ledger.",
                 next: .rebuildLedger(without: nil))
         }
         try refuseEpochsWithoutReason(memories, at: Context.clock.wall())
@@ -62,7 +62,7 @@ struct LedgerRebuild: LockflightCommand {
             of: lost, above: memories.map(\.highestEpoch).max() ?? 0, remembering: operations, by: context.user,
             at: Context.clock.wall())
         var remarks: [TerminalText] = [
-            "this ledger is \(lost) from now on; reconstructed: \(counted(operations.count, "operation"))"
+            "this ledger is now \(lost); reconstructed: \(counted(operations.count, "operation"))"
         ]
         if !without.isEmpty { remarks.append("not asked: \(without.joined(separator: ", "))") }
         return CommandResult(
@@ -70,16 +70,17 @@ struct LedgerRebuild: LockflightCommand {
             next: [.listReconstructed])
     }
 
-    /// No ledger gives out epochs far beyond the seconds since 1970, where a restored one begins. Following a host that says
-    /// so would shut this ledger out of all the others, which let an epoch rise only so far at once.
+    /// Epochs of a restored ledger start at the seconds since 1970, so no ledger issues much higher ones. To follow a
+    /// host that reports one would lock this ledger out of all other hosts, which limit how far an epoch may rise at
+    /// once.
     private func refuseEpochsWithoutReason(_ memories: [FleetJournals.Memory], at now: WallTime) throws(CommandError) {
         let highest = Epoch(clamping: UInt64(now.milliseconds / 1_000) + Epoch.largestRise / 4)
         let strange = memories.filter { $0.highestEpoch > highest }
         guard let first = strange.first else { return }
         throw CommandError(
             .refused,
-            "\(first.host) says that it was driven with the epoch \(first.highestEpoch), which no ledger gives out",
-            consequence: "Nothing was recorded. Find out who wrote that, or leave the host out.",
+            "\(first.host) reports the epoch \(first.highestEpoch), which is higher than any ledger issues",
+            consequence: "Nothing was recorded. Find out who wrote it, or leave the host out.",
             next: .rebuildLedger(without: strange.map(\.host)))
     }
 
@@ -98,7 +99,7 @@ struct LedgerRebuild: LockflightCommand {
                 .unreachable,
                 "not every host could be asked: \(silent.map { "\($0.host): \($0.why)" }.joined(separator: "; "))",
                 consequence:
-                    "Nothing was recorded. Repeat the command once they answer; --without leaves out one that is gone for good.",
+                    "Nothing was recorded. Repeat the command once they answer. Leave out a host that is gone for good with --without.",
                 next: .rebuildLedger(without: without.map { HostName($0) }))
         }
         return try answers.map { try $0.get() }

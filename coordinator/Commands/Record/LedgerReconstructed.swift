@@ -8,7 +8,7 @@ import UpgradeDomain
 
 struct LedgerReconstructed: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "reconstructed", abstract: "What was reconstructed from the hosts' journals.",
+        commandName: "reconstructed", abstract: "List what was reconstructed from the hosts' journals.",
         discussion: "Example: lockflight ledger reconstructed --json")
 
     @OptionGroup var options: GlobalOptions

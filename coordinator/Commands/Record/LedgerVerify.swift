@@ -8,11 +8,11 @@ import UpgradeDomain
 
 struct LedgerVerify: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Prove the hash chains, or name the first broken event.",
+        commandName: "verify", abstract: "Verify the hash chains, or name the first broken event.",
         discussion: "Example: lockflight ledger verify")
 
     private static let wayOut: TerminalText =
-        "a good backup is better than any repair (restore); an open run whose events are broken can be set aside for good"
+        "if you have a good backup, restore it; otherwise quarantine each open run whose events are broken"
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "Only this run.") var run: String?

@@ -10,11 +10,11 @@ import UpgradeDomain
 
 struct LedgerWitness: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "witness", abstract: "Compare a run's record with the heads that its hosts keep.",
+        commandName: "witness", abstract: "Compare a run's record with the chain heads that its hosts keep.",
         discussion: """
-            Each operation, and each capture at a gate, brings the head of the run's chain to its host, where nobody who writes to the ledger can change it. A \
-            head that the record does not have shows that it was rewritten, or is an older copy. What the hosts say is kept, and \
-            goes with `evidence export`.
+            Each operation, and each capture at a gate, sends the head of the run's chain to its host. Somebody who \
+            can write to the ledger can not change it there. A head that is not in the record shows that the record \
+            was rewritten, or is an older copy. The hosts' answers are stored, and `evidence export` includes them.
             Example: lockflight ledger witness r-7k3fq2
             """)
 
@@ -27,7 +27,7 @@ struct LedgerWitness: LockflightCommand {
         let hosts = RunHosts(try await ledger.readableEvents(of: run)).hosts.values.sorted { $0.name < $1.name }
         guard !hosts.isEmpty else {
             throw CommandError(
-                .refused, "the record of \(run) does not say which hosts it had", next: .verifyLedger(file: nil))
+                .refused, "the record of \(run) does not list its hosts", next: .verifyLedger(file: nil))
         }
         let connection = try await context.connection(to: hosts, of: ledger)
         let answers = await FleetJournals(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
@@ -39,7 +39,7 @@ struct LedgerWitness: LockflightCommand {
         return result(run, found, context)
     }
 
-    /// What one host witnesses.
+    /// The heads that one host keeps.
     private struct Found: Encodable {
         enum Verdict: String, Encodable { case agrees, contradicts, silent, unreachable }
         var host: HostName
@@ -93,10 +93,10 @@ struct LedgerWitness: LockflightCommand {
         let remark: TerminalText =
             switch status {
             case .failure:
-                "this record is not the one that was made: it was rewritten, or is an older copy; find the right one"
+                "this record is not the original: it was rewritten, or is an older copy; find the right one"
             case .unreachable: "not every host could be asked; repeat the command once they answer"
             default:
-                "heads come with operations and at gates: what followed the last one is witnessed by nobody but who keeps a bundle"
+                "heads are sent with operations and at gates; only an exported bundle can witness events after the last head"
             }
         return CommandResult(
             lines: TextTable(headers: ["HOST", "RECORD", "WHAT IT KEEPS"], rows: rows)

@@ -7,10 +7,10 @@ import UpgradeDomain
 
 struct RestoreCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "restore", abstract: "Make a ledger of a backup, where there is none.",
+        commandName: "restore", abstract: "Restore a ledger from a backup; no ledger may exist at its path.",
         discussion: """
-            What was recorded after the backup is lost, what was done on hosts is not: their journals have it, and a run
-            that goes on asks them. Epochs go on above all that hosts have seen.
+            Records made after the backup are lost. Work done on hosts is not: it is in their journals, and a resumed
+            run asks for it. Epochs continue above every epoch that hosts have seen.
             Example: lockflight restore /var/backups/lockflight-2026-11-23.sqlite
             """)
 

@@ -14,7 +14,7 @@ extension BoundaryDocument {
             row("ledger", "\(ledger), event \(sequence), chain head \(chainHead)"),
             row("written", WallTime(clamping: writtenAtMilliseconds).rfc3339),
             row("completed", completed ?? "nothing"), row("stopped", stopped), row("touched", names(touched)),
-            row("taken back", names(rolledBack)), row("untouched", names(untouched)), row("skipped", names(skipped)),
+            row("rolled back", names(rolledBack)), row("untouched", names(untouched)), row("skipped", names(skipped)),
             row("in flight", inFlight.isEmpty ? "none" : inFlight.map(\.rawValue).joined(separator: ", ")),
             row("in place", BoundaryDocument.inPlaceWords(safeToVerifyInPlace)),
             row("counts as failed", failedWhen.joined(separator: "; ")), "", "## Failures", "",
@@ -30,7 +30,7 @@ extension BoundaryDocument {
         for failure in failures {
             guard let output = failure.output else { continue }
             lines +=
-                ["", "What \(failure.subject) printed last:", "", "| line |", "|---|"] + output.map { cells([$0]) }
+                ["", "Last output of \(failure.subject):", "", "| line |", "|---|"] + output.map { cells([$0]) }
         }
         for piece in evidence {
             lines += ["", "## Evidence of \(piece.placement)", ""]
@@ -55,7 +55,7 @@ extension BoundaryDocument {
         }
         lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \($0.sentence)" as MarkdownText }
         if let options {
-            lines += ["", "## Ways on, narrowest first", ""]
+            lines += ["", "## Options, narrowest first", ""]
             lines += options.map { option in
                 let asks = option.asks == nil ? "" : "; asks for the reason"
                 return "- \(MarkdownText(code: option.command)): \(option.why + asks)"

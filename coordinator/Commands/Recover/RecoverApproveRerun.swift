@@ -7,15 +7,15 @@ import UpgradeDomain
 
 struct RecoverApproveRerun: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rerun", abstract: "Approve running a host's failed step again.",
+        commandName: "rerun", abstract: "Approve a rerun of a host's failed step.",
         discussion: "Example: lockflight recover approve rerun core-2 --as ana")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @Argument(help: "The host.") var host: String
-    @Option(name: .long, help: "The first of the steps that may run again.") var from: String?
+    @Option(name: .long, help: "The first step that may run again.") var from: String?
     @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
-    @Option(name: .long, help: "Why; recorded.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         try await context.control(target).approve(

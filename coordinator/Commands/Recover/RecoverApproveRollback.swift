@@ -13,7 +13,7 @@ struct RecoverApproveRollback: LockflightCommand {
     @OptionGroup var target: RunOption
     @OptionGroup var chosen: RollbackScopeOptions
     @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
-    @Option(name: .long, help: "Why; recorded.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         try await context.control(target).approve(

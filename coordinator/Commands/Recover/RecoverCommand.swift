@@ -6,9 +6,9 @@ import UpgradeDomain
 
 struct RecoverCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "recover", abstract: "Read the boundary record of a held run, and answer it.",
+        commandName: "recover", abstract: "Show the boundary record of a held run, and recover the run.",
         discussion: """
-            The options are printed narrowest first; a wider one than the narrowest needs a --reason, which is recorded.
+            The options are printed narrowest first. Any other than the narrowest needs a --reason, which is recorded.
             Example: lockflight recover
             """,
         subcommands: [

@@ -6,7 +6,7 @@ import UpgradeDomain
 
 struct RecoverRecheck: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "recheck", abstract: "Someone repaired a host: capture and compare its full family again.",
+        commandName: "recheck", abstract: "After a repair by hand: capture and compare all evidence of a host again.",
         discussion: "Example: lockflight recover recheck core-2")
 
     @OptionGroup var options: GlobalOptions

@@ -8,22 +8,23 @@ struct RecoverRerun: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "rerun", abstract: "Run the failed step of a host again, or steps whose verification failed.",
         discussion: """
-            Without --from the failed step runs again; where every step has passed and its verification has not, the last one. \
-            After a rerun that did not get to its last step, every step that it left.
-            With --from every step from that one on runs again, one after the other.
-            Only for steps that the plan declares idempotent, or with an owner's recorded sign-off; an owner approves it
-            either way.
+            Without --from, the failed step runs again. If every step passed but the verification failed, the last \
+            step runs again. After a rerun that did not reach its last step, the remaining steps run.
+            With --from, that step and every step after it run again, one after the other.
+            The steps must be declared idempotent in the plan, or an owner must sign them off on the record. An owner
+            must approve the rerun in either case.
             Example: lockflight recover rerun core-2 --sign-off ana --reason 'disk was full'
             """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @Argument(help: "The host.") var host: String
-    @Option(name: .long, help: "The first step to run again; all that follow it run as well.") var from: String?
-    @Option(name: .customLong("as"), help: "An owner who approves it, where nobody has yet.") var owner: String?
-    @Option(name: .long, help: "The owner who signs it off: approves steps that are not declared idempotent.")
+    @Option(name: .long, help: "The first step to run again; all later steps run as well.") var from: String?
+    @Option(name: .customLong("as"), help: "An owner who approves it, if it is not approved yet.") var owner: String?
+    @Option(name: .long, help: "The owner who signs off steps that are not declared idempotent.")
     var signOff: String?
-    @Option(name: .long, help: "Why; recorded. Asked for where it is needed and left out.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason:
+        String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)
@@ -32,7 +33,7 @@ struct RecoverRerun: LockflightCommand {
         return try await control.requestAndFollow(
             action, reason: reason,
             needsReason: signOff.map { owner in
-                "to sign off \(from.map { "every step from \($0) on" } ?? "what runs again") of \(host) as \(owner)"
+                "to sign off \(from.map { "every step from \($0) on" } ?? "the steps that run again") of \(host) as \(owner)"
             },
             approvedBy: [owner].compactMap { $0.map { Owner($0) } },
             outcome: { RunControl.Outcome(recoveryOf: HostName(host), in: $0) })

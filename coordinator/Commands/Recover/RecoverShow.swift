@@ -10,10 +10,11 @@ import UpgradeDomain
 
 struct RecoverShow: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "The boundary record: where it stopped, why, who was touched, the ways on.",
+        commandName: "show",
+        abstract: "Show the boundary record: where the run stopped, why, what was touched, the options.",
         discussion: """
-            With --output it is written to a file that needs neither the ledger nor this program to be read: the record,
-            the evidence before and after, and the approvals.
+            With --output it is written to a file that can be read without the ledger and without this program. The file
+            has the record, the evidence before and after, and the approvals.
             Example: lockflight recover show r-7k3fq2 --output boundary.md
             """)
 

@@ -7,14 +7,14 @@ import UpgradeDomain
 
 struct RecoverSignOff: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sign-off", abstract: "Let a rollback's lower layers go past hosts that are not verified.",
+        commandName: "sign-off", abstract: "Let a rollback continue to lower layers although hosts are not verified.",
         discussion: "Example: lockflight recover sign-off core-2 --as ana --reason 'machine is lost'")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @Argument(help: "Hosts that the rollback left unverified.") var hosts: [String]
     @Option(name: .customLong("as"), help: "The owner who signs off.") var owner: String
-    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let action = RequestedAction.signOff(hosts: hosts.map { HostName($0) }, owner: Owner(owner))

@@ -3,8 +3,8 @@ import SafeText
 import UpgradeDomain
 
 extension RunControl.Outcome {
-    /// Whether a host that was rechecked, or whose step ran again, is what it should be, and what is open besides; nil where the run is
-    /// not held any more, which says it itself.
+    /// Whether a host that was rechecked, or whose step ran again, is recovered, and which failures are still open; nil
+    /// if the run is not held any more.
     init?(recoveryOf host: HostName, in state: RolloutState) {
         guard case .held = state.status else { return nil }
         guard state.isRecovered(host) else {
@@ -22,7 +22,7 @@ extension RunControl.Outcome {
             status: mayGoOn ? .verified : .held,
             remarks: [
                 mayGoOn
-                    ? "\(host) passed; the run may go on"
+                    ? "\(host) passed; the run may continue"
                     : "\(host) passed; still open: \(open.joined(separator: ", "))"
             ])
     }

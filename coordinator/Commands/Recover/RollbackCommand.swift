@@ -4,10 +4,11 @@ import UpgradeDomain
 
 struct RollbackCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rollback", abstract: "Take one host, one layer or everything touched back, and prove it.",
+        commandName: "rollback",
+        abstract: "Roll back one host, one layer or everything touched, and verify the result.",
         discussion: """
-            Top layer first; every selected host of a layer is attempted; the next lower layer waits until this one is
-            verified or signed off. The result is compared with the state before the change.
+            The top layer goes first, and every selected host of a layer is attempted. The next lower layer waits until
+            this one is verified or signed off. The result is compared with the state before the change.
             Example: lockflight rollback r-7k3fq2 --host core-2
             """)
 
@@ -15,11 +16,12 @@ struct RollbackCommand: LockflightCommand {
     @OptionGroup var target: RunArgument
     @OptionGroup var chosen: RollbackScopeOptions
     @Option(
-        name: .customLong("as"), help: "An owner who approves it, where no approval covers it yet; repeat for more.")
+        name: .customLong("as"), help: "An owner who approves it, if no approval covers it yet; repeat for several.")
     var owners: [String] = []
-    @Option(name: .long, help: "The owner who lets it go past guardrails that refuse it.")
+    @Option(name: .long, help: "The owner who overrides guardrails that refuse the rollback.")
     var breakGlass: String?
-    @Option(name: .long, help: "Why; recorded. Asked for where it is needed and left out.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason:
+        String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let scope = chosen.scope
@@ -30,7 +32,7 @@ struct RollbackCommand: LockflightCommand {
             approvedBy: owners.map { Owner($0) }, outcome: outcome)
     }
 
-    /// What became of the placements that were asked for, whatever the rest of the run is.
+    /// The outcome of the requested placements, independent of the rest of the run.
     private func outcome(_ state: RolloutState) -> RunControl.Outcome? {
         let members = state.campaign?.layers.joined().map { $0 } ?? []
         guard !members.isEmpty else { return nil }

@@ -4,7 +4,7 @@ import UpgradeDomain
 
 /// One host, one layer or everything.
 struct RollbackScopeOptions: ParsableArguments {
-    @Option(name: .long, help: "Only this host, all its layers.") var host: String?
+    @Option(name: .long, help: "Only this host, in all its layers.") var host: String?
     @Option(name: .long, help: "Only this layer.") var layer: String?
     @Flag(name: .long, help: "Everything this run touched.") var all = false
 

@@ -27,7 +27,7 @@ extension ChangeRecord {
 
     // MARK: HTML
 
-    /// One page without anything from elsewhere, for screens wide and narrow, light and dark, and for paper.
+    /// One self-contained page for wide and narrow screens, light and dark mode, and print.
     var html: HTMLText {
         let sections = tables.map { table -> HTMLText in
             let body: HTMLText =
@@ -60,7 +60,7 @@ extension ChangeRecord {
             """
     }
 
-    /// The stretches as bars on one line, as wide as they took long.
+    /// The stretches as bars in one row, with widths proportional to their duration.
     private var drawing: HTMLText {
         let total = max(1, stretches.reduce(0) { $0 + $1.width })
         var left = 0
@@ -90,7 +90,7 @@ extension ChangeRecord {
         "<tr>" + values.map { "<\(tag)>\($0)</\(tag)>" as HTMLText }.joined() + "</tr>"
     }
 
-    /// Whatever a value might smuggle in, nothing is loaded, run or sent; the one style is known by its hash (CSP Level 3).
+    /// Whatever a value contains, nothing is loaded, run or sent. The only style is allowed by its hash (CSP Level 3).
     private static let policy: HTMLText =
         "default-src 'none'; style-src 'sha256-\(base64(of: Digest.sha256(of: Array(style.written.utf8))))'; "
         + "base-uri 'none'; form-action 'none'"
@@ -132,14 +132,14 @@ extension ChangeRecord {
 }
 
 extension ChangeRecord.Stretch {
-    /// `0.4 s`, `73 s`: tenths of a second where a second says little.
+    /// `0.4 s`, `73 s`: tenths of a second for short durations.
     var duration: String {
         let milliseconds = max(0, until.milliseconds(since: from))
         return milliseconds < 10_000
             ? "\(milliseconds / 1_000).\(milliseconds % 1_000 / 100) s" : "\(milliseconds / 1_000) s"
     }
 
-    /// Its share of the drawing; the shortest still shows.
+    /// Its share of the drawing; the shortest stays visible.
     fileprivate var width: Int { Int(clamping: max(200, until.milliseconds(since: from))) }
 }
 

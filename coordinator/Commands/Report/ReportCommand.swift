@@ -12,9 +12,10 @@ struct ReportCommand: LockflightCommand {
     enum Format: String, ExpressibleByArgument, CaseIterable { case markdown, html }
 
     static let configuration = CommandConfiguration(
-        commandName: "report", abstract: "The change record of a run, for a change board.",
+        commandName: "report", abstract: "Write the change record of a run, for a change board.",
         discussion: """
-            Who approved what, the timeline of boundaries, versions, what differs from before, failures and answers.
+            The record has the approvals, the timeline, versions, differences from the baseline, failures and their
+            answers.
             Example: lockflight report r-7k3fq2 --format html --output r-7k3fq2.html
             """)
 

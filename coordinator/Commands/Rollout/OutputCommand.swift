@@ -11,16 +11,16 @@ import UpgradeDomain
 
 struct OutputCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "output", abstract: "All that an operation printed, read from its host.",
+        commandName: "output", abstract: "Print the whole output of an operation, read from its host.",
         discussion: """
-            Of a host the last step or rollback; without one what the run is held by, else what was begun last. A guardrail's \
-            output stands before that of its step. The host keeps the first 1 MiB and the last 15. The output goes to standard \
-            output, what became of the operation to standard error.
+            With a host: its last step or rollback. Without a host: the operation that holds the run, else the last \
+            one that was started. A guardrail's output comes before that of its step. The host keeps the first 1 MiB \
+            and the last 15 MiB. The output goes to standard output, and the outcome of the operation to standard error.
             Example: lockflight output core-2 --follow
             """)
 
     @OptionGroup var options: GlobalOptions
-    @Argument(help: "The host. (default: that of the operation)") var host: String?
+    @Argument(help: "The host. (default: the operation's host)") var host: String?
     @OptionGroup var target: RunOption
     @Option(name: .long, help: "The operation's id, as `events` shows it.") var operation: String?
     @Flag(name: .long, help: "Wait for more until the operation has ended.") var follow = false
@@ -64,7 +64,7 @@ struct OutputCommand: LockflightCommand {
         if let operation {
             guard let intent = candidates.first(where: { $0.id.rawValue == operation }) else {
                 throw CommandError(
-                    .refused, "\(run) has begun no operation '\(operation)'\(host.map { " on \($0)" } ?? "")",
+                    .refused, "\(run) has not started an operation '\(operation)'\(host.map { " on \($0)" } ?? "")",
                     next: .showEvents(run: run))
             }
             return intent
@@ -74,7 +74,8 @@ struct OutputCommand: LockflightCommand {
         let held = isOfHold ? candidates.first { $0.id == holding } : nil
         guard let intent = held ?? candidates.last else {
             throw CommandError(
-                .refused, "\(run) has begun no operation\(host.map { " on \($0)" } ?? "") yet", next: .status(run: run))
+                .refused, "\(run) has not started an operation\(host.map { " on \($0)" } ?? "") yet",
+                next: .status(run: run))
         }
         return intent
     }
@@ -92,12 +93,12 @@ struct OutputCommand: LockflightCommand {
         case .ended(let record):
             result.remarks = ["\(words): \(record.outcome.sentence); \(counted(record.outputBytes, "byte"))"]
         case .running:
-            result.remarks = ["\(words): it goes on; --follow waits for its end"]
+            result.remarks = ["\(words): still running; --follow waits for its end"]
         case .tombstoned: result.remarks = ["\(words): it never ran"]
         case .unknown:
             throw CommandError(
-                .refused, "\(intent.placement.host) has nothing of \(intent.id) in its journal",
-                consequence: "It was not begun there yet, or the journal was cleaned since.",
+                .refused, "\(intent.placement.host) has no entry for \(intent.id) in its journal",
+                consequence: "It was not started there yet, or the journal was cleaned since.",
                 next: .showEvents(run: run))
         }
         return result
@@ -107,9 +108,9 @@ struct OutputCommand: LockflightCommand {
         var operation: OperationID
         var placement: Placement
         var output: String
-        /// What the host did not keep of the middle.
+        /// How many bytes in the middle the host did not keep.
         var droppedBytes: Int64
-        /// Nil while it goes on.
+        /// Nil while it runs.
         var record: OperationRecord?
     }
 }

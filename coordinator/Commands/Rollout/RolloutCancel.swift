@@ -9,16 +9,16 @@ import UpgradeDomain
 
 struct RolloutCancel: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cancel", abstract: "End a run that has changed nothing; frees its hosts.",
+        commandName: "cancel", abstract: "End a run that has changed nothing, and free its hosts.",
         discussion: """
-            For a run that is held in preflight or at its baseline, or was aborted before any step ran. Once a step may have run, \
-            roll back and finalize instead.
+            For a run that is held in preflight or at its baseline, or was aborted before any step ran. If a step may \
+            have run, roll back and finalize instead.
             Example: lockflight rollout cancel --reason 'another window'
             """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "Why; recorded.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)

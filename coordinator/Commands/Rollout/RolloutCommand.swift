@@ -2,7 +2,7 @@ import ArgumentParser
 
 struct RolloutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rollout", abstract: "Run a plan, watch it, stop it, recover it.",
+        commandName: "rollout", abstract: "Start, watch, pause, resume and end runs.",
         discussion: "Example: lockflight rollout start upgrade-1.5.0 --watch",
         subcommands: [
             RolloutStart.self, RolloutWatch.self, RolloutPause.self, RolloutResume.self, RolloutAbort.self,

@@ -8,7 +8,7 @@ import UpgradeDomain
 
 struct RolloutFinalize: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "finalize", abstract: "End the rollback window of a verified or wholly rolled back run.",
+        commandName: "finalize", abstract: "End the rollback window of a verified or completely rolled back run.",
         discussion: "Example: lockflight rollout finalize r-7k3fq2")
 
     @OptionGroup var options: GlobalOptions
@@ -19,7 +19,7 @@ struct RolloutFinalize: LockflightCommand {
         let state = try await control.request(.finalize)
         let final = state.plan.layers.filter { $0.rollback.boundary == .untilFinalize }.map(\.name.rawValue)
         var lines: [TerminalText] = ["\(control.run) is finalized"]
-        if !final.isEmpty { lines.append("no way back: \(final.joined(separator: ", "))") }
+        if !final.isEmpty { lines.append("rollback is not possible any more: \(final.joined(separator: ", "))") }
         return CommandResult(lines: lines, document: RunDocument(state, at: Context.clock.wall(), context.commandLines))
     }
 }

@@ -9,7 +9,7 @@ import UpgradeDomain
 
 struct RolloutPause: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pause", abstract: "Start nothing new; keep sampling what has changed.",
+        commandName: "pause", abstract: "Pause a run: start nothing new, and keep sampling changed hosts.",
         discussion: "Example: lockflight rollout pause")
 
     @OptionGroup var options: GlobalOptions

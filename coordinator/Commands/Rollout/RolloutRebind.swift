@@ -9,13 +9,13 @@ import UpgradeDomain
 
 struct RolloutRebind: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rebind", abstract: "Take a host's new address and key from the inventory into a live run.",
+        commandName: "rebind", abstract: "Update a host's address and key in a live run from the inventory.",
         discussion: "Example: lockflight rollout rebind r-7k3fq2 --host core-2 --reason 'new network card'")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
     @Option(name: .long, help: "The host.") var host: String
-    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
+    @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)
@@ -26,7 +26,7 @@ struct RolloutRebind: LockflightCommand {
         let action = RequestedAction.rebind(
             host: entry.name, address: entry.address, port: entry.port, hostKeys: entry.hostKeys)
         let state = try await control.request(
-            action, reason: reason, needsReason: "to reach \(host) in another way")
+            action, reason: reason, needsReason: "to change how \(host) is reached")
         return CommandResult(
             lines: ["\(host) is now reached at \(entry.address):\(entry.port) in \(control.run)"],
             document: RunDocument(state, at: Context.clock.wall(), context.commandLines),

@@ -10,18 +10,19 @@ import UpgradeDomain
 
 struct RolloutResume: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Go on: after a pause, a crash, or an answered failure.",
+        commandName: "resume", abstract: "Continue a run after a pause, a crash, or an answered failure.",
         discussion: """
-            What was done is proved again instead of trusted. After a failed boundary this is refused until every failed
-            host is rechecked, rerun or rolled back, and says what is missing.
-            A run that an older build started is checked by today's rules for plans and hosts. Where it breaks one, it goes
-            forward only with a --reason; it can be rolled back as ever.
+            Completed work is verified again instead of trusted. After a failed boundary this is refused until every
+            failed host is rechecked, rerun or rolled back; the message says what is missing.
+            A run that an older build started is checked against this build's rules for plans and hosts. If it breaks
+            one, it goes forward only with a --reason. It can always be rolled back.
             Example: lockflight rollout resume
             """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
-    @Option(name: .long, help: "Why it goes forward although it breaks today's rules; recorded.") var reason: String?
+    @Option(name: .long, help: "Why it goes forward although it breaks this build's rules; recorded.") var reason:
+        String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)
@@ -31,11 +32,11 @@ struct RolloutResume: LockflightCommand {
         switch state.resumption(isDriven: driver != nil) {
         case .closed: throw CommandError(.refused, "\(control.run) is \(state.status)", next: .status(run: control.run))
         case .decision:
-            // What else is in the way is said first.
+            // Other reasons for a refusal are reported first.
             if !broken.isEmpty, reason?.isEmpty != false, state.refusal(of: .resume) == nil {
                 throw CommandError(
                     .refused, "\(control.run) breaks rules of this build: \(broken.joined(separator: "; "))",
-                    consequence: "Nothing was recorded. With --reason it goes forward all the same.",
+                    consequence: "Nothing was recorded. With --reason it goes forward anyway.",
                     next: .status(run: control.run))
             }
             var result = try await control.requestAndFollow(.resume, reason: reason)
@@ -47,7 +48,7 @@ struct RolloutResume: LockflightCommand {
                 consequence: "Nothing was recorded.",
                 next: .watch(run: control.run))
         case .driver:
-            // What was begun is seen to its end, and nothing new is started.
+            // Operations in flight are followed to their end, and nothing new is started.
             let isStopped = !broken.isEmpty && state.refusal(of: .pause) == nil
             if isStopped { _ = try await control.request(.pause, reason: "it breaks rules of this build") }
             if isStopped, let reason, !reason.isEmpty { _ = try await control.request(.resume, reason: reason) }

@@ -8,14 +8,14 @@ import UpgradeDomain
 
 struct RolloutRetire: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "retire", abstract: "Take a host out of a run; its end then reads 'verified except'.",
+        commandName: "retire", abstract: "Remove a host from a run; the run then ends as 'verified except'.",
         discussion: "Example: lockflight rollout retire r-7k3fq2 --host edge-3 --as ana --reason 'machine is gone'")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
     @Option(name: .long, help: "The host.") var host: String
-    @Option(name: .customLong("as"), help: "The owner who decides it.") var owner: String
-    @Option(name: .long, help: "Why; recorded. Asked for where it is left out.") var reason: String?
+    @Option(name: .customLong("as"), help: "The deciding owner.") var owner: String
+    @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)

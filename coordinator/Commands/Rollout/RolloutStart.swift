@@ -12,15 +12,15 @@ struct RolloutStart: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "start", abstract: "Start a run of an approved plan and drive it in the foreground.",
         discussion: """
-            Ctrl-C stops starting new work and lets operations in flight finish; `rollout resume` goes on.
-            With --succeeds the run takes over from a wrong plan's run: it inherits its baselines, and hosts that are
-            already at the target are proved and adopted instead of changed again.
+            Ctrl-C stops starting new work and lets operations in flight finish; `rollout resume` continues.
+            With --succeeds the run takes over from the run of a wrong plan. It inherits the baselines. Hosts that are
+            already at the target are verified and adopted instead of changed again.
             Example: lockflight rollout start upgrade-1.5.0 --watch
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
-    @Flag(name: .long, help: "Show the live view; the default on a terminal.") var watch = false
+    @Flag(name: .long, help: "Show the live view. This is the default on a terminal.") var watch = false
     @Option(name: .long, help: "The run that this one supersedes.") var succeeds: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
@@ -91,7 +91,7 @@ struct RolloutStart: LockflightCommand {
 }
 
 extension RunID {
-    /// A short id from the system's randomness.
+    /// A short random id.
     static func random() -> RunID {
         let letters = Array("abcdefghjkmnpqrstuvwxyz23456789")
         return RunID("r-" + String((0..<6).map { _ in letters.randomElement() ?? "a" }))
@@ -99,7 +99,7 @@ extension RunID {
 }
 
 extension RolloutState {
-    /// What a run that supersedes this one inherits.
+    /// The state that a superseding run inherits from this one.
     var succession: Succession {
         Succession(
             predecessor: definition.run, baselines: baselines,

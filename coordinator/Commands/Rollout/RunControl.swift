@@ -12,7 +12,7 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-/// What the commands do with one run: look at it, ask for something, drive it.
+/// What commands do with one run: read it, send it requests, drive it.
 struct RunControl {
     static let requestAttempts = 100
 
@@ -34,7 +34,7 @@ struct RunControl {
     func state() async throws -> RolloutState {
         if try await ledger.quarantine(of: run) != nil {
             throw CommandError(
-                .refused, "\(run) is quarantined: its record can not be followed", consequence: "It is kept as it is.",
+                .refused, "\(run) is quarantined: its record can not be read", consequence: "It is kept unchanged.",
                 next: .status(run: run))
         }
         let events = try await log.events(of: run, after: 0)
@@ -44,7 +44,8 @@ struct RunControl {
         return state
     }
 
-    /// The run at a glance: as the ledger keeps it, else, and where that can not be read, as its events say.
+    /// A summary of the run: from the ledger's stored overview, or from its events if the overview is missing or
+    /// unreadable.
     ///
     /// - Parameter limit: as in ``RunReport``.
     func report(placementsPerLayer limit: Int?) async throws -> RunReport {
@@ -56,7 +57,7 @@ struct RunControl {
         return RunReport(try await state(), placementsPerLayer: limit)
     }
 
-    /// What the run has had its hosts do, in the order of the record.
+    /// The operations that the run intended, in the order of the record.
     func intents() async throws -> [OperationIntent] {
         try await log.events(of: run, after: 0).compactMap { recorded in
             if case .operationIntended(let intent) = recorded.event { intent } else { nil }
@@ -65,17 +66,17 @@ struct RunControl {
 
     /// Who drives, as a sentence.
     func driverSentence() async throws -> String {
-        guard let driver = try await ledger.currentDriver(of: run) else { return "no process drives it" }
+        guard let driver = try await ledger.currentDriver(of: run) else { return "it has no driver" }
         return "driven by \(driver.user)@\(driver.machine), process \(driver.processID)"
     }
 
     // MARK: Requests
 
-    /// Appends a request, after asking the engine whether it can be taken at that very point of the chain.
+    /// Appends a request, if the engine accepts it at exactly that point of the chain.
     ///
     /// - Parameters:
-    ///   - act: what it needs a reason for, whatever the engine says; see ``Context/reason(_:for:)``.
-    ///   - owners: those who approve it with the same command. Their approvals are recorded with it, or not at all.
+    ///   - act: what it always needs a reason for; see ``Context/reason(_:for:)``.
+    ///   - owners: owners who approve it in the same command. Their approvals are recorded with it, or not at all.
     func request(
         _ action: RequestedAction, reason given: String? = nil, needsReason act: String? = nil,
         approvedBy owners: [Owner] = []
@@ -105,7 +106,7 @@ struct RunControl {
         throw RuntimeError.appendStarved(run)
     }
 
-    /// The approvals that owners give with a request, and the run as it is with them.
+    /// The approvals that owners give with a request, and the state of the run with them.
     private func approvals(
         of action: RequestedAction, by owners: [Owner], _ reason: String?, _ state: RolloutState
     ) throws -> (approved: RolloutState, events: [RunEvent]) {
@@ -127,12 +128,12 @@ struct RunControl {
         return (approved, events)
     }
 
-    /// Records an owner's word for a recovery, and leaves it to others.
+    /// Records an owner's approval of a recovery, without running it.
     func approve(_ action: RequestedAction, by owner: Owner, reason: String?) async throws -> CommandResult {
         let state = try await state()
         if let refusal = state.refusal(of: action) { throw refused(refusal, of: action, state) }
         guard let approval = state.recoveryApproval(of: action, by: owner) else {
-            throw CommandError(.refused, "this needs no approval", next: .showBoundary(run: run))
+            throw CommandError(.refused, "this action needs no approval", next: .showBoundary(run: run))
         }
         let after = try await request(.approveRecovery(approval), reason: reason)
         return CommandResult(
@@ -146,9 +147,9 @@ struct RunControl {
         CommandError(refusal, of: action, in: state, at: Context.clock.wall(), consequence: "Nothing was recorded")
     }
 
-    /// Asks for something and sees it through: by driving where nobody does, else by watching who does.
+    /// Sends a request and follows it to its end: drives the run if it has no driver, else watches it.
     ///
-    /// - Parameter outcome: what became of that, once the run is at rest; nil where the run as a whole says it.
+    /// - Parameter outcome: the outcome of the request once the run is at rest; nil to use the status of the run.
     func requestAndFollow(
         _ action: RequestedAction, reason: String? = nil, needsReason act: String? = nil,
         approvedBy owners: [Owner] = [], outcome: (RolloutState) -> Outcome? = { _ in nil }
@@ -158,7 +159,7 @@ struct RunControl {
         return try await drive(outcome)
     }
 
-    /// What became of what was asked for.
+    /// The outcome of a request.
     struct Outcome {
         var status: ExitStatus
         var remarks: [TerminalText] = []
@@ -166,7 +167,7 @@ struct RunControl {
 
     // MARK: Driving
 
-    /// Drives the run in this process until it is at rest or the operator lets go.
+    /// Drives the run in this process until it is at rest or the operator detaches.
     func drive(_ outcome: (RolloutState) -> Outcome? = { _ in nil }) async throws -> CommandResult {
         let lease = try await ledger.acquireLease(
             on: run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
@@ -188,7 +189,7 @@ struct RunControl {
             )
         }
         let lastWords: [TerminalText] = [
-            "this process did not end within 2 s, so it lets go at once; what runs on hosts goes on by itself",
+            "this process did not exit within 2 s, so it exits now; operations on hosts continue",
             "next: \(context.commandLines.line(.resume(run: run)))",
         ]
         let signals = Task {
@@ -196,7 +197,7 @@ struct RunControl {
                 switch signal {
                 case .interrupt:
                     view.remark(
-                        "stopping: nothing new starts; operations in flight finish (Ctrl-C again lets go at once)")
+                        "stopping: nothing new starts; operations in flight finish (Ctrl-C again exits at once)")
                     await driver.requestStop()
                 case .hangUp, .terminate: await driver.requestDetach()
                 case .resized: view.redraw()
@@ -237,7 +238,7 @@ struct RunControl {
             return result
         case .deposed(let state):
             var result = view.finish(state, status: .refused)
-            result.remarks = ["deposed: a newer driver holds the run; this process changed nothing more"]
+            result.remarks = ["deposed: a newer driver holds the run; this process made no further changes"]
             return result
         }
     }
@@ -253,13 +254,13 @@ struct RunControl {
 
     // MARK: Watching
 
-    /// Follows a run that another process drives, until it is at rest or nobody drives any more.
+    /// Follows a run that another process drives, until it is at rest or has no driver any more.
     func watch(_ outcome: (RolloutState) -> Outcome? = { _ in nil }) async throws -> CommandResult {
         let view = RunView(context, driver: nil)
         return try await watch(view, outcome) { view.show($0) }
     }
 
-    /// Follows one host of such a run: what becomes of it, and what its operations print as they print it.
+    /// Follows one host of such a run: its phases and the live output of its operations.
     func watch(host name: HostName) async throws -> CommandResult {
         let state = try await state()
         guard let host = state.hosts[name] else {
@@ -269,7 +270,7 @@ struct RunControl {
         plain.isTerminal = false
         let view = RunView(plain, driver: nil, host: name)
         let reader = try await OutputReader(context, ledger, hosts: [host])
-        // What ended before was not watched; `output` shows it.
+        // Output of operations that ended earlier is not shown; `output` shows it.
         var shown = Set(state.operations.keys).subtracting(state.openOperations)
         let result: CommandResult
         do {
@@ -296,7 +297,7 @@ struct RunControl {
         var token: ChangeToken?
         var state = try await state()
         while true {
-            // Asked before the events are read: what a driver recorded last is there once it is gone.
+            // Read before the events: once a driver is gone, everything that it recorded can be read.
             let isDriven = try await ledger.currentDriver(of: run) != nil
             let now = try await ledger.changeToken()
             if now != token {
@@ -317,9 +318,9 @@ extension PendingRevert {
     fileprivate var sentence: String {
         guard let endedAt else {
             return
-                "\(placement.host) rolls back by itself unless it is confirmed within \(withinSeconds) s of the end of \(operation)"
+                "\(placement.host) rolls back automatically unless it is confirmed within \(withinSeconds) s of the end of \(operation)"
         }
         let due = endedAt.advanced(bySeconds: withinSeconds)
-        return "\(placement.host) rolls back by itself at \(due.rfc3339) unless the run is resumed before"
+        return "\(placement.host) rolls back automatically at \(due.rfc3339) unless the run is resumed before then"
     }
 }

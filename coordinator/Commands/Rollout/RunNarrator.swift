@@ -3,13 +3,13 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-/// Tells a run in plain lines, for pipes and logs: one line whenever something moved.
+/// Reports a run in plain lines, for pipes and logs: one line for each change.
 struct RunNarrator {
     private var last: RolloutState?
     private var said = SaidOnce()
     private let host: HostName?
 
-    /// - Parameter host: the only one that is spoken of, beside the run as a whole; nil for every host.
+    /// - Parameter host: the only host that is reported, besides the run as a whole; nil for every host.
     init(of host: HostName? = nil) { self.host = host }
 
     mutating func lines(for state: RolloutState) -> [TerminalText] {
@@ -29,14 +29,14 @@ struct RunNarrator {
         where last != nil && last?.preflight[host] != record && isMeant(host) {
             guard let exposed = record.exposedPaths else { continue }
             lines.append(
-                "\(time) \(host): others than root and its account may write \(exposed.joined(separator: ", "))")
+                "\(time) \(host): accounts other than root and its own can write \(exposed.joined(separator: ", "))")
         }
-        // What failed before this command is in the status; here only what happens now.
+        // Earlier failures are in the status; only new ones are reported here.
         for failure in state.failures.dropFirst(last?.failures.count ?? state.failures.count)
         where isMeant(failure.host) {
             let detail = said.words(failure.problem.detail, of: failure.whom)
             lines.append("\(time) \(failure.whom) FAILED \(failure.problem.code.rawValue): \(detail)")
-            // Of one host, all that its operations print is shown as it comes.
+            // When one host is followed, its output is already shown live.
             if self.host != nil, failure.ranLast != nil { continue }
             lines += state.output(of: failure).map { "    | \($0)" }
         }

@@ -5,7 +5,7 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-/// Shows a run while it goes: in place on a terminal, as plain lines in a pipe, not at all for `--json`.
+/// Shows a run in progress: in place on a terminal, as plain lines in a pipe, not at all for `--json`.
 final class RunView: @unchecked Sendable {
     private let context: Context
     private let driver: String?
@@ -15,7 +15,7 @@ final class RunView: @unchecked Sendable {
     private var last: RolloutState?
     private let begun = Context.clock.wall()
 
-    /// - Parameter host: the only one that is spoken of in plain lines; nil for every host.
+    /// - Parameter host: the only host that is reported in plain lines; nil for every host.
     init(_ context: Context, driver: String?, host: HostName? = nil) {
         self.context = context
         self.driver = driver
@@ -31,7 +31,7 @@ final class RunView: @unchecked Sendable {
 
     func redraw() { lock.withLock { draw() } }
 
-    /// Keeps the times in the view moving.
+    /// Keeps the times in the view current.
     func tick() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
@@ -46,7 +46,7 @@ final class RunView: @unchecked Sendable {
         }
     }
 
-    /// Shows what an operation prints until it has ended.
+    /// Shows the output of an operation until it has ended.
     func follow(_ intent: OperationIntent, on host: UpgradeDomain.Host, with reader: OutputReader) async {
         guard !context.isJSON else { return }
         Renderer.writeOutput(["\(Context.clock.wall().rfc3339) \(intent.sentence)"])
@@ -59,7 +59,7 @@ final class RunView: @unchecked Sendable {
                 "\(Context.clock.wall().rfc3339) \(intent.sentence): \(record.outcome.sentence)"
             ])
         } catch {
-            remark("what it prints can not be followed: \(error.message)")
+            remark("the output can not be followed: \(error.message)")
         }
     }
 
@@ -68,7 +68,7 @@ final class RunView: @unchecked Sendable {
         if context.isTerminal {
             var size = Renderer.terminalSize
             var lines = lines(of: state, in: size)
-            // What was made for another size would be broken into more lines than are drawn over later.
+            // Lines that were laid out for another size would wrap into more rows than are redrawn later.
             while case let now = Renderer.terminalSize, now != size {
                 size = now
                 lines = self.lines(of: state, in: size)
@@ -90,7 +90,7 @@ final class RunView: @unchecked Sendable {
             drivenSince: self.driver == nil ? nil : begun)
     }
 
-    /// The last view; on a terminal it takes the place of the live one.
+    /// The final view; on a terminal it replaces the live one.
     func finish(_ state: RolloutState, status: ExitStatus) -> CommandResult {
         lock.withLock {
             last = nil

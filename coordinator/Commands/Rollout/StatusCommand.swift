@@ -8,19 +8,19 @@ import UpgradeDomain
 
 struct StatusCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Where a run stands: intended, recorded and observed, the hold, the way on.",
+        commandName: "status", abstract: "Show the state of a run: versions, the hold, and the next commands.",
         discussion: "Example: lockflight status")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
-    @Flag(name: .long, help: "List every host, of large layers as well.") var all = false
+    @Flag(name: .long, help: "List every host, even in large layers.") var all = false
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target, readOnly: true)
         if let quarantine = try await control.ledger.quarantine(of: control.run) {
             return quarantined(quarantine, context)
         }
-        // Asked before the events are read: what a driver recorded last is there once it is gone.
+        // Read before the events: once a driver is gone, everything that it recorded can be read.
         let lease = try await control.ledger.lease(of: control.run)
         let isDriven = lease?.isHeld == true
         let report = try await control.report(
@@ -43,7 +43,7 @@ struct StatusCommand: LockflightCommand {
         let run = quarantine.run
         var lines: [TerminalText] = [
             "\(run)  \(context.style.yellow("quarantined")) by \(quarantine.by) at \(quarantine.at.rfc3339): \(quarantine.reason)",
-            "its record can not be followed and is kept as it is; what its hosts run is not known from it",
+            "its record can not be read and is kept unchanged; it does not say what its hosts run",
         ]
         let groups = [
             ("still with the run", quarantine.claimed), ("free, asked", quarantine.settled),
@@ -59,7 +59,7 @@ struct StatusCommand: LockflightCommand {
     }
 }
 
-/// A quarantined run, where a program looks for a run.
+/// A quarantined run in JSON, in place of the run document.
 struct QuarantineDocument: Encodable {
     var status = "quarantined"
     var quarantine: Quarantine

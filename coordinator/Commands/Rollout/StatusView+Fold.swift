@@ -4,12 +4,12 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-/// A run in the lines that are available: failed and active placements come first, and the rest is counted.
+/// A run in the lines that are available: failed and active placements are listed first, the rest is counted.
 extension StatusView {
-    /// With fewer lines, less of the head is shown.
+    /// With fewer rows than this, less of the header is shown.
     private static let tightRows = 14
 
-    /// The view, folded where it would have more lines than `rows`.
+    /// The view, folded if it would have more lines than `rows`.
     func lines(within rows: Int) -> [TerminalText] {
         let whole = lines()
         guard whole.count > rows else { return whole }
@@ -17,7 +17,7 @@ extension StatusView {
         let head = Array(header.prefix(isTight ? min(rows, 3) : rows))
         var left = rows - head.count
         let hold = holdLines
-        // Where and why come before any placement.
+        // Where and why the run is held comes before any placement.
         let firstHold = Array(hold.prefix(min(left, isTight ? 3 : 5)))
         left -= firstHold.count
         let layers = foldedLayers(within: left)
@@ -37,7 +37,7 @@ extension StatusView {
         return lines
     }
 
-    /// A line of layers: one layer, or several that have not begun or are done.
+    /// A line for one layer, or for several that have not started or are done.
     private struct LayerLine {
         var layer: RunReport.Layer?
         var text: TerminalText
@@ -53,7 +53,7 @@ extension StatusView {
         return Array(shown) + [LayerLine(layer: nil, text: style.dim(rest))]
     }
 
-    /// Whether something of a layer is under way or wrong.
+    /// Whether a layer has placements that failed or are in progress.
     private func isBusy(_ layer: RunReport.Layer) -> Bool {
         layer.tallies.contains(where: isPressing)
     }
@@ -78,12 +78,13 @@ extension StatusView {
             + "\(words.joined(separator: ", "))"
     }
 
-    /// Placements that failed or are under way, one a line under their layers; where not all have room, how many more there are.
+    /// Placements that failed or are in progress, one per line under their layers; if not all fit, how many more there
+    /// are.
     private func pressingCells(
         of layers: [RunReport.Layer], within rows: Int
     ) -> [(layer: LayerName?, lines: [TerminalText])] {
         let pressing = layers.map { layer in (layer, layer.placements.filter(\.isPressing)) }
-        // A report lists only so many of a layer; its tallies count all.
+        // A report lists a limited number of placements per layer; its tallies count all of them.
         let count = layers.flatMap(\.tallies).reduce(0) { $0 + (isPressing($1) ? $1.count : 0) }
         guard rows > 0, count > 0 else { return [] }
         var left = count > rows ? rows - 1 : rows
@@ -97,7 +98,7 @@ extension StatusView {
             left -= shown.count
             cells.append((layer.name, shown.map { cell($0, layer, names, phases) }))
         }
-        if unshown > 0 { cells.append((nil, [style.dim("     \(unshown) more have failed or are under way")])) }
+        if unshown > 0 { cells.append((nil, [style.dim("     \(unshown) more have failed or are in progress")])) }
         return cells
     }
 }

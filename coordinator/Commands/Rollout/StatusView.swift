@@ -5,26 +5,26 @@ import RunViews
 import SafeText
 import UpgradeDomain
 
-/// A run as a person reads it: layers top to bottom, a line per placement, the hold and the way on. A layer of thousands
-/// is shown in counts, with a line for what failed or is under way.
+/// A run for people: layers from top to bottom, one line per placement, the hold and the next commands. A layer with
+/// thousands of placements is shown in counts, with lines only for those that failed or are in progress.
 struct StatusView {
     let report: RunReport
     let now: WallTime
     let width: Int
     let style: Style
     let commandLines: CommandLines
-    /// Who drives, or that nobody does; nil where that is not known.
+    /// Who drives the run, or that it has no driver; nil if unknown.
     var driver: String?
-    /// When the run last moved, where it is not at rest and nobody drives it.
+    /// When the run last moved, if it is not at rest and has no driver.
     var undrivenSince: WallTime?
-    /// Since when whoever drives it does; nil where that is not known.
+    /// Since when the current driver drives it; nil if unknown.
     var drivenSince: WallTime?
 
     var overview: RunOverview { report.overview }
 
-    /// What every line takes beside the host's name and its phase.
+    /// The columns that every line uses besides the host's name and its phase.
     var fixedColumns: Int { 15 + 3 * versionColumn }
-    /// Each version has its age beside it where there is room.
+    /// Whether there is room for the age of each version.
     private var hasAges: Bool { width >= 100 }
     private var versionColumn: Int { hasAges ? 14 : 8 }
 
@@ -35,7 +35,7 @@ struct StatusView {
         return overview.isAtRest || driver == nil ? lines + nextLines : lines
     }
 
-    /// The boundary record and the ways on, alone.
+    /// Only the boundary record and the next commands.
     var recoveryLines: [TerminalText] { holdLines + nextLines }
 
     private var everyHost: String { commandLines.line(.statusOfEveryHost(run: overview.run)) }
@@ -62,7 +62,7 @@ struct StatusView {
         ]
         if let undrivenSince {
             let since: TerminalText =
-                "not driven since \(undrivenSince.rfc3339), \(age(since: undrivenSince)) ago; go on with"
+                "no driver since \(undrivenSince.rfc3339), \(age(since: undrivenSince)) ago; continue with"
             lines += [style.yellow(since), "  " + style.cyan("\(commandLines.line(.resume(run: overview.run)))")]
         }
         if let driver { lines += ("\(driver)" as TerminalText).wrapped(to: width).map(style.dim) }
@@ -79,7 +79,7 @@ struct StatusView {
         }
     }
 
-    /// What the fleet was last seen running: one version, or how it is mixed.
+    /// What the fleet was last seen running: one version, or the mix of versions.
     private var fleetVersion: TerminalText {
         var counts: [String: Int] = [:]
         for tally in report.layers.flatMap(\.tallies) { counts[word(for: tally.observed), default: 0] += tally.count }
@@ -111,13 +111,13 @@ struct StatusView {
         }
         if unlisted > 0 {
             let more: TerminalText =
-                layer.placements.isEmpty ? "each is listed by" : "\(unlisted) more; each is listed by"
+                layer.placements.isEmpty ? "list each with" : "\(unlisted) more; list each with"
             lines += [style.dim("     \(more)"), "       " + style.cyan("\(everyHost)")]
         }
         return lines
     }
 
-    /// How many placements are in which phase, in the order of a placement's way through a run.
+    /// How many placements are in each phase, in the order of the phases of a run.
     private func tallyLines(_ layer: RunReport.Layer) -> [TerminalText] {
         var lines: [(tally: PlacementTally, count: Int)] = []
         for tally in layer.tallies {
@@ -170,7 +170,7 @@ struct StatusView {
             + (own.isRepairedByHand ? " (by hand)" : own.isAdopted ? " (adopted)" : "")
     }
 
-    /// For how long nothing was heard of a placement that is watched, where that is longer than a look may take.
+    /// For how long a watched placement has not answered, if that is longer than a check may take.
     private func silence(of own: PlacementOverview, _ phase: PlacementPhase?, _ layer: RunReport.Layer) -> String? {
         guard let limit = layer.answersWithinSeconds, let drivenSince, phase?.isWatched == true,
             overview.isSampling == true || phase == .provingRollback
@@ -180,7 +180,7 @@ struct StatusView {
         return seconds > Int64(limit) ? "no answer for \(seconds) s" : nil
     }
 
-    /// - Parameter word: what the ledger calls the phase, where this build has no name for it.
+    /// - Parameter word: the ledger's word for the phase, for a phase that this build does not know.
     func phaseWord(_ phase: PlacementPhase?, _ word: String, _ failureClass: String?) -> String {
         phase?.words(failureClass.flatMap(FailureClass.init), isHeld: overview.isHeld) ?? word
     }
@@ -253,7 +253,7 @@ struct StatusView {
         if hold.further.rest > 0 {
             lines += wrap(
                 "  also       ",
-                "\(hold.further.rest) more, listed by: \(commandLines.line(.showBoundary(run: overview.run)))")
+                "\(hold.further.rest) more; list them with: \(commandLines.line(.showBoundary(run: overview.run)))")
         }
         return lines
     }
