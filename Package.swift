@@ -158,7 +158,7 @@ let package = Package(
         library(
             "Inventory", in: "inventory",
             ["SafeText", "UpgradeDomain", .product(name: "Yams", package: "Yams")],
-            resources: ["inventory.yaml", "plan.yaml"].map { .embedInCode("Starter/\($0)") }),
+            resources: ["fleet.yaml", "upgrade.yaml"].map { .embedInCode("Starter/\($0)") }),
 
         // Tests/Simulator: whole runs in virtual time; built in release by `make simulate`.
         .executableTarget(

@@ -217,7 +217,7 @@ struct InventoryFileTests {
         #expect(hosts.map(\.jump) == [nil, "outer.example.net", "inner", nil])
         #expect(hosts.map(\.placements.isEmpty) == [true, true, false, false])
         let stray = InventoryFileTests.short + "\n  - {name: stray.example.net, jump: none}"
-        #expect(Examples.problems(inventory: stray).map(\.message) == ["host stray.example.net stands in no layer"])
+        #expect(Examples.problems(inventory: stray).map(\.message) == ["host stray.example.net is in no layer"])
         let misspelled = InventoryFileTests.short.replacing("address: 192.0.2.2", with: "adress: 192.0.2.2")
         #expect(Examples.problems(inventory: misspelled).map(\.message) == ["the file.hosts[2] has no key 'adress'"])
     }

@@ -316,10 +316,10 @@ struct PlanFileTests {
             messages(PlanFileTests.small, from: "1.4.0", to: nil).first?.contains("no explicit source and target")
                 == true)
         #expect(
-            messages(PlanFileTests.small, from: nil, to: nil).first?.contains("no explicit source and target") == true)
+            messages(PlanFileTests.small, from: nil, to: nil) == ["the file has no explicit source and target version"])
         #expect(messages(PlanFileTests.small, from: "1.4.0", to: "latest") == ["version 'latest' is floating"])
         let bad = PlanFileTests.small.replacing("app-${to}", with: "app ${to}")
-        #expect(messages(bad, from: "1.4.0", to: "1.5.0") == ["'app 1.5.0' is no plan name"])
+        #expect(messages(bad, from: "1.4.0", to: "1.5.0") == ["'app 1.5.0' is not a valid plan name"])
     }
 
     // MARK: Evidence of a layer

@@ -170,7 +170,8 @@ struct PlanReading {
         return reader.name(name, section.line(of: "name"), "plan", .word)
     }
 
-    /// - Parameter isWholePlan: judges what is not said here, too; else that was judged where it was said.
+    /// - Parameter isWholePlan: whether this is the plan itself. Layers and components have its versions unless they say
+    ///   otherwise, so only what they say themselves is reported of them.
     func versionChange(_ own: Section, fallback: VersionChange?, isWholePlan: Bool = false) -> VersionChange? {
         let (said, isTaken) = reader.whole { (own.text("from"), own.text("to")) }
         // A misspelled key of the plan may have been meant as the default for its layers.
@@ -178,9 +179,10 @@ struct PlanReading {
         let from = said.0.map { Version($0) } ?? fallback?.from
         let to = said.1.map { Version($0) } ?? fallback?.to
         guard let from, let to else {
-            if isWhole {
+            if isWhole, isWholePlan {
                 reader.report(
-                    own.line, "\(own.name) has no explicit source and target version", "write 'from: X' and 'to: Y'")
+                    own.line, "\(own.name) has no explicit source and target version",
+                    "write 'from: X' and 'to: Y', or give --from X and --to Y")
             }
             return nil
         }
