@@ -90,7 +90,7 @@ struct ConnectionFaultTests {
             }
             try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
             try await fleet.expect(.verified, "inventory", "trust", "--known-hosts", fleet.lab.knownHostsPath)
-            try await fleet.approvePlan(to: "1.5.0") { change(CrashTests.counting($0)) }
+            try await fleet.approvePlan(to: "1.5.0", runs: 10) { change(CrashTests.counting($0)) }
             try await body(fleet)
         }
     }

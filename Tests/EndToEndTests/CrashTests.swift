@@ -149,7 +149,7 @@ struct CrashTests {
                 kill(process, SIGINT)
             }
             #expect(outcome.code == FleetFixture.Exit.detached.rawValue, "\(outcome)")
-            #expect(outcome.errors.contains("did not end within 2 s"), "\(outcome)")
+            #expect(outcome.errors.contains("did not exit within 2 s"), "\(outcome)")
             try Data().write(to: URL(filePath: free))
             #expect(try await holder.terminationStatus.isSuccess)
             #expect(try await fleet.expect(.verified, "lease", "show").output.contains("no driver;"))

@@ -155,7 +155,8 @@ struct FleetFixture: Sendable {
     /// Stores the lab's plan for a version (optionally changed) and approves it for every layer. Services get more time
     /// than in the lab's own plan, because other tests use the processors too.
     func approvePlan(
-        to version: Version, change: (String) -> String = { $0 }, sourceLocation: SourceLocation = #_sourceLocation
+        to version: Version, runs: Int = 1, change: (String) -> String = { $0 },
+        sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let text = try String(contentsOfFile: lab.planPath(to: version), encoding: .utf8)
         let path = "\(folder)/plan.yaml"
@@ -165,7 +166,7 @@ struct FleetFixture: Sendable {
         let added = try await expect(.verified, "plan", "add", path, "--json", sourceLocation: sourceLocation)
         let digest = try #require(try added.document().value(at: "/digest")?.scalarText)
         let owners = lab.layout.layers.flatMap { ["--as", "\($0)-owner"] }
-        let approved = try await run(["plan", "approve", digest] + owners)
+        let approved = try await run(["plan", "approve", digest, "--runs", "\(runs)"] + owners)
         try #require(approved.code == Exit.verified.rawValue, "\(approved)", sourceLocation: sourceLocation)
     }
 

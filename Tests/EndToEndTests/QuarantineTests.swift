@@ -25,7 +25,7 @@ struct QuarantineTests {
 
     @Test func aDamagedRunIsSetAsideAndItsHostsAreFreedOnceTheyAnswer() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            try await fleet.approvePlan(to: "1.5.0", change: CrashTests.counting)
+            try await fleet.approvePlan(to: "1.5.0", runs: 3, change: CrashTests.counting)
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
             let run = try #require(try await fleet.status().value(at: "/run")?.scalarText)
             // An undamaged run is not set aside.

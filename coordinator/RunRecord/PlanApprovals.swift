@@ -22,11 +22,10 @@ extension Ledger {
         var used: [Approval: [RunID]] = [:]
         let given = try approvals(ofPlansNamed: stored.plan.name)
         for run in try runs().reversed() where run.planDigest == stored.digest {
-            // It is unknown whether a run with an unreadable record used its approvals: they count as used.
+            // What a run did whose record cannot be read is not known: it counts as having used them.
             let using =
-                run.standing == .quarantined
-                ? given.filter { $0.planDigest == stored.digest && $0.approvedAt <= run.startedAt }
-                : try approvalsUsed(by: run.id)
+                try approvalsUsed(by: run)
+                ?? given.filter { $0.planDigest == stored.digest && $0.approvedAt <= run.startedAt }
             for approval in using { used[approval, default: []].append(run.id) }
         }
         let hosts = try Digest.canonical(of: stored.plan.selectedHosts(of: inventory))
@@ -38,8 +37,17 @@ extension Ledger {
             usable: approvals.usable(plan: stored.digest, hosts: hosts, at: now), judgedBy: judgedBy)
     }
 
-    private func approvalsUsed(by run: RunID) throws -> [Approval] {
-        guard let state = RolloutState.fold(try allEvents(of: run), at: .zero), state.usesApprovals else { return [] }
-        return state.definition.approvals
+    /// Nil where the record of the run cannot be read.
+    private func approvalsUsed(by run: RunSummary) throws -> [Approval]? {
+        guard run.standing != .quarantined else { return nil }
+        let events: [RecordedEvent]
+        do throws(LedgerError) {
+            events = try allEvents(of: run.id)
+        } catch {
+            guard error.code == .damaged || error.code == .newerSchema else { throw error }
+            return nil
+        }
+        guard let state = RolloutState.fold(events, at: .zero) else { return nil }
+        return state.usesApprovals ? state.definition.approvals : []
     }
 }

@@ -63,7 +63,7 @@ struct PlanReading {
             section.list("guardrails").compactMap { readCommand($0) }
         }
         let (layers, hasWholeLayers) = reader.whole { readLayers(version, guardrails) }
-        let mayStand = hasWholeLayers && hasWholeExclusions && section.hasKnownKeys
+        let mayStand = version != nil && hasWholeLayers && hasWholeExclusions && section.hasKnownKeys
         let evidence = readEvidence(beside: layers, hasWholeLayers: hasWholeLayers)
         let waivers = section.list("waivers").compactMap { readWaiver($0, evidence) }
         let agreements = section.list("agreements").compactMap { readAgreement($0, evidence) }
