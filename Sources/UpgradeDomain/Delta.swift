@@ -31,7 +31,7 @@ package enum EvidenceComparison {
     ///   - before: the capture to compare with, such as the baseline.
     ///   - after: the later capture.
     ///   - expects: items that are expected to change; from ``PlanLayer/expects``.
-    ///   - measures: how far numbers may move; from ``Plan/measures``.
+    ///   - measures: how far numbers may move; from ``Plan/measures(in:)``.
     package static func deltas(
         before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:]
     ) -> [ItemDelta] {
