@@ -25,7 +25,8 @@ package enum AgentRequest: Hashable, Sendable {
     /// The first protocol version with everything that this request depends on. An older agent would ignore it.
     package var protocolVersion: Int {
         switch self {
-        case .capture(let capture): capture.secretFiles == nil ? 1 : 2
+        case .capture(let capture):
+            capture.surfaces.contains { $0.source.isTCP } ? 3 : capture.secretFiles == nil ? 1 : 2
         case .start(let start): start.secretFiles == nil ? 1 : 2
         case .preflight(let preflight): preflight.keeps == nil ? 1 : preflight.run == nil ? 3 : 2
         case .attach(let attach): attach.follows == nil ? 1 : 3

@@ -14,7 +14,7 @@ package struct SurfaceOrder: Hashable, Sendable {
     package var acceptedCodes: [Int] {
         switch surface.source {
         case .http(let http): http.acceptedStatuses
-        case .command, .runtime: [0]
+        case .command, .runtime, .tcp: [0]
         }
     }
 }
@@ -119,6 +119,10 @@ package struct EvidenceFamily: Sendable {
                 expanded.surface.source = .http(http)
             case .command(let command):
                 expanded.surface.source = .command(values.expand(command))
+            case .tcp(var tcp):
+                tcp.address = values.expand(tcp.address)
+                tcp.banner = tcp.banner.map(values.expand)
+                expanded.surface.source = .tcp(tcp)
             case .runtime(let runtime):
                 expanded.surface.source = .runtime(runtime.mapTexts(values.expand))
             }

@@ -29,6 +29,7 @@ package enum SurfaceSource: Codable, Hashable, Sendable {
     case command(ScriptCommand)
     /// The agent inspects files, processes and sockets itself and answers with items.
     case runtime(RuntimeSource)
+    case tcp(TCPSource)
 
     /// How many requests per second the whole fleet may send for it; nil for no limit.
     package var fleetRequestsPerSecond: Int? {
@@ -38,13 +39,38 @@ package enum SurfaceSource: Codable, Hashable, Sendable {
     /// Whether a program on the host answers, with its output and exit code.
     package var isCommand: Bool { if case .command = self { true } else { false } }
 
+    package var isTCP: Bool { if case .tcp = self { true } else { false } }
+
     /// For the whole answer.
     package var timeoutSeconds: Int {
         switch self {
         case .http(let http): http.timeoutSeconds
         case .command(let command): command.timeoutSeconds
         case .runtime(let runtime): runtime.timeoutSeconds
+        case .tcp(let tcp): tcp.timeoutSeconds
         }
+    }
+}
+
+/// A connection to a TCP port from the host itself, for services without HTTP such as databases and caches.
+///
+/// It answers with code 0 if the port accepts and begins with ``banner``, and with 1 if it begins with something else. The
+/// body is the first line that the service sends, if a banner is asked for.
+package struct TCPSource: Codable, Hashable, Sendable {
+    /// An address, not a name: the agent has no resolver. May hold placeholders.
+    package var address: String
+    package var port: Int
+    /// How what the service sends first must begin, such as `SSH-2.0-`; nil if the service does not speak first.
+    package var banner: String?
+    /// For the connection and the banner together.
+    package var timeoutSeconds: Int
+
+    /// - Parameter address: the host itself unless given.
+    package init(address: String = "127.0.0.1", port: Int, banner: String? = nil, timeoutSeconds: Int) {
+        self.address = address
+        self.port = port
+        self.banner = banner
+        self.timeoutSeconds = timeoutSeconds
     }
 }
 

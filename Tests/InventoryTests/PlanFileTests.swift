@@ -231,6 +231,7 @@ struct PlanFileTests {
         #expect(try keys("plan", "command") == Set(PlanFile.commandKeys))
         #expect(try keys("plan", "surface") == Set(PlanFile.surfaceKeys))
         #expect(try keys("plan", "http") == Set(PlanFile.httpKeys))
+        #expect(try keys("plan", "tcp") == Set(PlanFile.tcpKeys))
         #expect(try keys("plan", "read") == Set(PlanFile.readerKeys))
         #expect(try keys("plan", "runtime") == Set(PlanFile.runtimeKeys))
         #expect(try keys("plan", "layerDefaults") == Set(PlanFile.layerDefaultKeys))
@@ -360,5 +361,22 @@ struct PlanFileTests {
         #expect(plan.family(of: plan.layers[1]).map(\.source.isCommand) == [false])
         let lines = StarterFile.allCases.map { $0.text.split(separator: "\n").count { !$0.hasPrefix("#") } }
         #expect(lines[0] <= 30 && lines[1] <= 35)
+    }
+
+    @Test func aPortIsEvidence() throws {
+        let evidence = "evidence: [{name: ready, http: {url: \"${baseURL}/ready\"}}"
+        let text = PlanFileTests.small.replacing(
+            evidence, with: evidence + ", {name: ssh, tcp: {port: 22, address: \"${address}\", banner: SSH-2.0-}}")
+        let plan = try small(text)
+        #expect(
+            plan.evidence[1].source
+                == .tcp(TCPSource(address: "${address}", port: 22, banner: "SSH-2.0-", timeoutSeconds: 10)))
+        func messages(_ tcp: String) -> [String] {
+            let wrong = text.replacing("{port: 22, address: \"${address}\", banner: SSH-2.0-}", with: tcp)
+            return (#expect(throws: FileProblems.self) { try small(wrong) })?.problems.map(\.message) ?? []
+        }
+        #expect(messages("{banner: x}").first?.contains("is missing the key 'port'") == true)
+        #expect(messages("{port: 70000}").first?.contains("is 70000") == true)
+        #expect(messages("{port: 22}, http: {url: \"http://a\"}").first?.contains("needs one source") == true)
     }
 }

@@ -68,6 +68,13 @@ enum RequestCheck {
             guard runtime.container?.name.begins(with: "-") != true, runtime.unit?.begins(with: "-") != true else {
                 throw Refusal(.malformed, "a name begins with '-'")
             }
+        case .tcp(let tcp):
+            try timeout(tcp.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
+            try text([tcp.address, tcp.banner ?? ""])
+            guard (1...65_535).contains(tcp.port) else { throw Refusal(.malformed, "\(tcp.port) is not a port") }
+            guard (tcp.banner?.utf8.count ?? 0) <= TCPCapture.bannerBytes else {
+                throw Refusal(.limitExceeded, "the banner is longer than \(TCPCapture.bannerBytes) bytes")
+            }
         case .http(let http):
             try timeout(http.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
             try count(http.headers.count + http.secretHeaders.count, "headers")

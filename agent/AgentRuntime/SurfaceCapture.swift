@@ -51,6 +51,12 @@ enum SurfaceCapture {
                 reply.failure = reply.failure ?? UnknownReason(.notRun, "the command was ended by signal \(signal)")
             case nil: break
             }
+        case .tcp(let source):
+            let answer = TCPCapture.run(source)
+            let redactor = Redactor(secrets.lines)
+            reply.resultCode = answer.resultCode
+            reply.body = Bytes(redactor.redacted(answer.line, isCut: false))
+            reply.failure = answer.failure
         case .runtime(let source):
             let items = RuntimeCapture(source, workingDirectory: workingDirectory, isWanted: isWanted).items()
             do {

@@ -2,7 +2,10 @@ import SafeText
 import UpgradeDomain
 
 extension PlanFile {
-    static let surfaceKeys = ["name", "scope", "http", "command", "read"]
+    static let surfaceKeys = ["name", "scope", "http", "command", "tcp", "read"]
+    static let tcpKeys = ["address", "port", "banner", "timeoutSeconds"]
+    /// As much as an agent reads.
+    static let bannerBytes = 512
     static let httpKeys = [
         "url", "headers", "secretHeaders", "acceptedStatuses", "timeoutSeconds", "retriesWhenLimited",
         "fleetRequestsPerSecond", "tls",
@@ -114,17 +117,35 @@ extension PlanReading {
 
     // MARK: Sources
 
-    /// Either `http` or `command`, never both.
+    /// One of `http`, `command` and `tcp`.
     func readSource(_ own: Section) -> SurfaceSource? {
-        switch (own.field("http"), own.field("command")) {
-        case (let http?, nil): return readHTTP(http).map(SurfaceSource.http)
-        case (nil, let command?): return readCommand(command).map(SurfaceSource.command)
-        case (nil, nil), (_?, _?):
-            if !own.isMisspelled("http"), !own.isMisspelled("command") {
-                reader.report(own.line, "\(own.name) needs one source", "write either 'http:' or 'command:'")
+        let kinds = ["http", "command", "tcp"]
+        let written = kinds.compactMap { own.field($0) }
+        guard let field = written.first, written.count == 1 else {
+            if !kinds.contains(where: own.isMisspelled) {
+                reader.report(own.line, "\(own.name) needs one source", "write one of 'http:', 'command:' and 'tcp:'")
             }
             return nil
         }
+        if own.field("http") != nil { return readHTTP(field).map(SurfaceSource.http) }
+        if own.field("command") != nil { return readCommand(field).map(SurfaceSource.command) }
+        return readTCP(field).map(SurfaceSource.tcp)
+    }
+
+    private func readTCP(_ field: Field) -> TCPSource? {
+        guard let own = Section(field, known: PlanFile.tcpKeys, reader),
+            let port = own.requiredInteger("port", in: 1...65_535, "write the port that the service listens on")
+        else { return nil }
+        if let banner = own.text("banner"), banner.isEmpty || banner.utf8.count > PlanFile.bannerBytes {
+            reader.report(
+                own.line(of: "banner"), "the banner has \(counted(banner.utf8.count, "byte"))",
+                "write 1 to \(PlanFile.bannerBytes) bytes, or leave it out")
+        }
+        var source = TCPSource(
+            port: port, banner: own.text("banner"),
+            timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? PlanDefaults.requestTimeoutSeconds)
+        source.address = own.text("address") ?? source.address
+        return source
     }
 
     private func readHTTP(_ field: Field) -> HTTPSource? {

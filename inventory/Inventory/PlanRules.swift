@@ -312,6 +312,7 @@ enum PlanRules {
         case .http(let http): [http.url] + http.headers.values.sorted() + http.secretHeaders.values.map(\.file).sorted()
         case .command(let command): texts(command)
         case .runtime(let runtime): runtime.texts
+        case .tcp(let tcp): [tcp.address, tcp.banner].compactMap { $0 }
         }
     }
 }

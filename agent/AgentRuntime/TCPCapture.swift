@@ -1,0 +1,111 @@
+import NIOCore
+import NIOPosix
+import UpgradeDomain
+
+/// Whether a TCP port accepts, and what its service sends first.
+struct TCPAnswer: Sendable {
+    /// 0 if it is as asked for, 1 if it begins with something else; nil where there is no answer.
+    var resultCode: Int?
+    /// The first line that the service sent, without its end; empty if no banner was asked for.
+    var line: [UInt8] = []
+    var failure: UnknownReason?
+
+    static func failed(_ code: UnknownReason.Code, _ detail: String) -> TCPAnswer {
+        TCPAnswer(failure: UnknownReason(code, detail))
+    }
+}
+
+/// One connection from the host itself. Nothing is sent.
+enum TCPCapture {
+    /// The longest banner that can be asked for, and the longest line that is read.
+    static let bannerBytes = 512
+
+    private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    static func run(_ source: TCPSource) -> TCPAnswer {
+        // A socket address, not a name: a static executable must not call the resolver.
+        guard let socket = try? SocketAddress(ipAddress: source.address, port: source.port) else {
+            return .failed(.notRun, "'\(source.address)' is not an address")
+        }
+        let place = "\(source.address) port \(source.port)"
+        let loop = loops.next()
+        let answer = loop.makePromise(of: TCPAnswer.self)
+        let timeout = TimeAmount.seconds(Int64(source.timeoutSeconds))
+        let deadline = loop.scheduleTask(in: timeout) {
+            let missing = source.banner == nil ? "did not accept" : "sent no banner"
+            answer.succeed(.failed(.timedOut, "\(place) \(missing) within \(source.timeoutSeconds) s"))
+        }
+        let banner = source.banner.map { Array($0.utf8) }
+        let connection = ClientBootstrap(group: loop)
+            .connectTimeout(timeout)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(BannerHandler(banner, place, answer: answer))
+                }
+            }
+            .connect(to: socket)
+        connection.whenFailure { error in
+            let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
+            answer.succeed(.failed(.unreachable, "\(place): \(reason)"))
+        }
+        answer.futureResult.whenComplete { _ in
+            deadline.cancel()
+            connection.whenSuccess { $0.close(promise: nil) }
+        }
+        do {
+            return try answer.futureResult.wait()
+        } catch {
+            return .failed(.unreachable, "\(error)")
+        }
+    }
+}
+
+/// Reads what a service sends first, as far as that is asked for.
+private final class BannerHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private static let patience = TimeAmount.milliseconds(200)
+
+    private let banner: [UInt8]?
+    private let place: String
+    private let answer: EventLoopPromise<TCPAnswer>
+    private var received: [UInt8] = []
+
+    init(_ banner: [UInt8]?, _ place: String, answer: EventLoopPromise<TCPAnswer>) {
+        self.banner = banner
+        self.place = place
+        self.answer = answer
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if banner == nil { answer.succeed(TCPAnswer(resultCode: 0)) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        received += unwrapInboundIn(data).readableBytesView.prefix(TCPCapture.bannerBytes - received.count)
+        if received.contains(0x0a) || received.count == TCPCapture.bannerBytes {
+            conclude()
+        } else if received.count >= banner?.count ?? 0 {
+            // Some services send no end of line: what follows at once still belongs to it.
+            context.eventLoop.assumeIsolated().scheduleTask(in: BannerHandler.patience) { self.conclude() }
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if received.isEmpty {
+            answer.succeed(.failed(.unreachable, "\(place) closed the connection and sent nothing"))
+        } else {
+            conclude()
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        answer.succeed(.failed(.unreachable, "\(place): \(error)"))
+        context.close(promise: nil)
+    }
+
+    private func conclude() {
+        let line = received.prefix { $0 != 0x0a && $0 != 0x0d }
+        answer.succeed(TCPAnswer(resultCode: line.starts(with: banner ?? []) ? 0 : 1, line: Array(line)))
+    }
+}
