@@ -104,4 +104,28 @@ struct EvidenceTests {
             try await fleet.expect(.unreachable, "evidence", "try", plan, "--host", "core-1")
         }
     }
+
+    /// A database has no page of services: its layer is compared by a port instead, under the same name.
+    @Test func aLayerIsComparedByItsOwnEvidenceAndTheOthersByThePlans() async throws {
+        try await FleetFixture.with(.standard(hosts: 3)) { fleet in
+            let port = try fleet.lab.host("data-1").sshPort
+            try await fleet.approvePlan(to: "1.5.0") { plan in
+                plan.replacing(
+                    "  - name: data\n",
+                    with: """
+                          - name: data
+                            evidence:
+                              - name: services
+                                tcp: {port: \(port), address: "${address}", banner: SSH-2.0-}
+                                read: {shape: value}
+
+                        """)
+            }
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            let data = try await fleet.expect(.verified, "evidence", "show", "--host", "data-1").output
+            #expect(data.contains("SSH-2.0-OpenSSH") && !data.contains("ingest"), "\(data)")
+            let core = try await fleet.expect(.verified, "evidence", "show", "--host", "core-1").output
+            #expect(!core.contains("SSH-2.0-OpenSSH") && core.contains("ingest"), "\(core)")
+        }
+    }
 }
