@@ -96,6 +96,11 @@ extension RolloutState {
                 remedy: "let it be recorded, then decide",
                 next: .resume(run: definition.run))
         }
+        if case .rerun = action, !usesApprovals, let ended = definition.endedApproval(at: wall) {
+            return RequestRefusal(
+                "the approval by \(ended.owner) ended before anything was changed",
+                remedy: "approve the plan again, and start another run", next: .cancel(run: definition.run))
+        }
         let open = layersWithoutApproval(for: action, at: wall)
         guard let layer = open.first else { return nil }
         let owners = (definition.owners[layer] ?? []).map(\.rawValue).joined(separator: " or ")

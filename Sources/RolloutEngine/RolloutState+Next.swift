@@ -16,7 +16,7 @@ extension RolloutState {
         recover(driver, now, &decision)
         guard !isAborted, campaign == nil else { return decision }
         if isHeld {
-            hearEveryHost(&decision)
+            askRemainingHosts(&decision)
             return decision
         }
         if isPaused {
@@ -29,7 +29,7 @@ extension RolloutState {
             return decision
         }
         switch stage {
-        case .preflight: for host in unheardHosts { decision.effects.append(.preflight(host: host)) }
+        case .preflight: for host in hostsNotAnswered { decision.effects.append(.preflight(host: host)) }
         case .baseline: for subject in pending.prefix(Decision.readsAtOnce) { order(subject, .baseline, &decision) }
         case .batch(let layer, let index): change(batches[layer][index], driver, now, wall, &decision)
         case .batchBoundary, .layerBoundary, .end:
@@ -45,10 +45,10 @@ extension RolloutState {
 
     /// Preflight and baseline change nothing, so a failed host does not stop the others from being checked. The
     /// operator learns of every failure at once.
-    private func hearEveryHost(_ decision: inout Decision) {
+    private func askRemainingHosts(_ decision: inout Decision) {
         switch stage {
-        case .preflight: for host in unheardHosts { decision.effects.append(.preflight(host: host)) }
-        case .baseline: for subject in unheardSubjects { order(subject, .baseline, &decision) }
+        case .preflight: for host in hostsNotAnswered { decision.effects.append(.preflight(host: host)) }
+        case .baseline: for subject in subjectsNotCaptured { order(subject, .baseline, &decision) }
         case .batch, .batchBoundary, .layerBoundary, .end, .complete: break
         }
     }

@@ -163,26 +163,26 @@ package struct RolloutState: Hashable, Sendable {
     package var touchedPlacements: [Placement] { orderedPlacements.filter { placements[$0]?.touched == true } }
 
     /// The hosts that preflight has no result for yet, in plan order; at most as many as are read at once.
-    var unheardHosts: [HostName] {
+    var hostsNotAnswered: [HostName] {
         let failed = Set(unresolvedFailures.compactMap(\.host))
         var seen: Set<HostName> = []
-        var unheard: [HostName] = []
+        var missing: [HostName] = []
         for host in pending.placements.lazy.map(\.host) where !failed.contains(host) {
-            if seen.insert(host).inserted { unheard.append(host) }
-            if unheard.count == Decision.readsAtOnce { break }
+            if seen.insert(host).inserted { missing.append(host) }
+            if missing.count == Decision.readsAtOnce { break }
         }
-        return unheard
+        return missing
     }
 
     /// The subjects without a baseline or a failure; at most as many as are read at once.
-    var unheardSubjects: [EvidenceSubject] {
+    var subjectsNotCaptured: [EvidenceSubject] {
         let failed = Set(unresolvedFailures.compactMap(\.subject))
         let lost = Set(unresolvedFailures.filter { $0.subject == nil }.compactMap(\.host))
-        let unheard = pending.lazy.filter { subject in
+        let missing = pending.lazy.filter { subject in
             guard let host = captureOrder(subject, .baseline)?.host else { return false }
             return !lost.contains(host) && !failed.contains(subject)
         }
-        return Array(unheard.prefix(Decision.readsAtOnce))
+        return Array(missing.prefix(Decision.readsAtOnce))
     }
 
     /// Placements whose permitted rerun passed and whose evidence is still missing, held or not.

@@ -100,8 +100,8 @@ extension RolloutState {
         }
         if campaignLayer != nil || isProvingWholeRollback || !rerunsWarmingUp.isEmpty { return false }
         if isHeld, !isAborted {
-            if stage == .preflight && !unheardHosts.isEmpty { return false }
-            if stage == .baseline && !unheardSubjects.isEmpty { return false }
+            if stage == .preflight && !hostsNotAnswered.isEmpty { return false }
+            if stage == .baseline && !subjectsNotCaptured.isEmpty { return false }
         }
         switch status {
         case .paused: return !activePlacements.contains { isSampled($0) }

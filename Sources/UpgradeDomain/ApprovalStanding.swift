@@ -15,14 +15,12 @@ package struct GivenApproval: Hashable, Sendable {
 
 extension [GivenApproval] {
     /// The approvals that a run of exactly this plan over exactly these hosts could start with now. For each owner this
-    /// is the latest approval that has not expired and is not used up.
+    /// is the latest approval, if it has not expired and is not used up: a later one replaces an earlier one.
     package func usable(plan: Digest, hosts: Digest, at now: WallTime) -> [Approval] {
-        var chosen: [Owner: Approval] = [:]
-        for given in self
-        where given.approval.isFor(plan: plan, hosts: hosts) && !given.isUsedUp && !given.approval.hasEnded(at: now) {
-            chosen[given.approval.owner] = given.approval
-        }
-        return chosen.values.sorted { $0.owner < $1.owner }
+        var latest: [Owner: GivenApproval] = [:]
+        for given in self where given.approval.isFor(plan: plan, hosts: hosts) { latest[given.approval.owner] = given }
+        return latest.values.filter { !$0.isUsedUp && !$0.approval.hasEnded(at: now) }.map(\.approval)
+            .sorted { $0.owner < $1.owner }
     }
 }
 

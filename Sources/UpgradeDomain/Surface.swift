@@ -65,7 +65,6 @@ package struct TCPSource: Codable, Hashable, Sendable {
     /// For the connection and the banner together.
     package var timeoutSeconds: Int
 
-    /// - Parameter address: the host itself unless given.
     package init(address: String = "127.0.0.1", port: Int, banner: String? = nil, timeoutSeconds: Int) {
         self.address = address
         self.port = port

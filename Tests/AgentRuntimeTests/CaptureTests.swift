@@ -162,10 +162,10 @@ import UpgradeDomain
         }
         let secrets = try HostSecrets(["Authorization": SecretReference(file: host.folder.path + "/token", prefix: "")])
         for form in forms {
-            let told = String(decoding: secrets.redactor.redacted(Array("<\(form)>".utf8)), as: UTF8.self)
-            #expect(told.contains("***"), "\(form) is shown as \(told)")
+            let shown = String(decoding: secrets.redactor.redacted(Array("<\(form)>".utf8)), as: UTF8.self)
+            #expect(shown.contains("***"), "\(form) is shown as \(shown)")
             // At most the letters that share bits with their neighbours remain.
-            #expect(told.count <= "<***>".count + 14, "\(form) is shown as \(told)")
+            #expect(shown.count <= "<***>".count + 14, "\(form) is shown as \(shown)")
         }
         for harmless in ["ordinary text", "\\u0041 %41 &#65; + QUJD", String(secret.dropLast()), ""] {
             #expect(secrets.redactor.redacted(harmless) == harmless)
@@ -196,8 +196,8 @@ import UpgradeDomain
         let flood = try CannedServer(["HTTP/1.1 200 OK\r\nContent-Length: \(many.utf8.count)\r\n\r\n" + many])
         var asked = HTTPSource(url: "http://127.0.0.1:\(flood.port)/", timeoutSeconds: 20)
         asked.secretHeaders = ["Authorization": SecretReference(file: host.folder.path + "/token")]
-        let told = try take(SurfaceRequest(name: "web", source: .http(asked)), from: host)
-        #expect(told.truncated && Set(told.body.elements) == [UInt8(ascii: "*")])
+        let shown = try take(SurfaceRequest(name: "web", source: .http(asked)), from: host)
+        #expect(shown.truncated && Set(shown.body.elements) == [UInt8(ascii: "*")])
         let server = try CannedServer([
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/?token=\(secret)\r\nContent-Length: 0\r\n\r\n"
         ])

@@ -70,9 +70,9 @@ import UpgradeDomain
                 "op", ScriptCommand(arguments: ["sh", "-c", script], timeoutSeconds: 20),
                 secretFiles: [host.folder.path + "/token"]))
         #expect(record.outcome == .exited(code: 3))
-        let told = output.lowercased()
-        #expect(told.contains("***") && !told.contains("s3cret") && !told.contains("second"), "\(output)")
-        #expect(!told.contains("733363726574".prefix(8)), "\(output)")
+        let shown = output.lowercased()
+        #expect(shown.contains("***") && !shown.contains("s3cret") && !shown.contains("second"), "\(output)")
+        #expect(!shown.contains("733363726574".prefix(8)), "\(output)")
     }
 
     @Test func anOutputWhoseSecretsCanNotBeMaskedIsWithheld() throws {

@@ -67,6 +67,17 @@ struct PlanDifferenceTests {
         #expect(added.contains("layer data, step migrate: nothing -> added"))
         #expect(added.contains("layer data, step migrate, run: nothing -> ./m.sh"))
         #expect(try changes { $0.layers[0].steps = [] } == ["layer data, step redeploy: removed -> nothing"])
+        // The second of a name is compared with the second, and a variable may be called as a part of a plan is.
+        let twice = plan {
+            $0.reviews = [Review(title: "T", reference: "1"), Review(title: "T", reference: "2")]
+            $0.guardrails[0].environment = ["source": "a"]
+        }
+        var other = twice
+        other.reviews[1].reference = "3"
+        other.guardrails[0].environment = ["source": "b"]
+        #expect(
+            try PlanDifference(from: twice, to: other).changes.map(\.place)
+                == ["review T (2), reference", "guardrail 1, environment, source"])
         #expect(try changes { $0.layers.swapAt(0, 1) } == ["layers, order: data, core -> core, data"])
     }
 }

@@ -150,7 +150,7 @@ struct StatusViewTests {
         let undriven = text(at: limit + 64, undriven: Int64(limit) * 1_000)
         #expect(!undriven.contains("no answer"), "\(undriven)")
         #expect(undriven.contains("ago; continue with\n  lockflight rollout resume r-abc123"), "\(undriven)")
-        #expect(undriven.contains("no driver since 1970-01-01T00:0"))
+        #expect(undriven.contains("not driven since 1970-01-01T00:0"))
         #expect(text(at: 70).contains("intended, age") && !text(at: 70, width: 80).contains("age"))
     }
 

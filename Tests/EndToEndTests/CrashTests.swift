@@ -93,7 +93,7 @@ struct CrashTests {
             else { throw CancellationError() }
             #expect(line.hasPrefix("lockflight rollout resume"))
             #expect(try await fleet.status().value(at: "/notDrivenSinceMilliseconds") != nil)
-            #expect(try await fleet.run(["status"]).output.contains("no driver since 20"))
+            #expect(try await fleet.run(["status"]).output.contains("not driven since 20"))
             let resumed = try await fleet.runVerbatim(line)
             #expect(resumed.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(resumed.output)\(resumed.errors)")
             #expect(try await fleet.status().value(at: "/notDrivenSinceMilliseconds") == nil)

@@ -103,6 +103,26 @@ struct DocumentedSession {
         self.unmarked = unmarked
     }
 
+    /// Puts what was printed in place of an example. What the page left out is to be left out again by hand.
+    func rewrite(_ example: Example, as printed: String) throws {
+        let file = "\(FleetFixture.repository)/\(path)"
+        var lines = try String(contentsOfFile: file, encoding: .utf8).components(separatedBy: "\n")
+        let marker = try #require(
+            lines.firstIndex { line in
+                let bare = line.trimmed
+                return ["<!-- shown: \(example.name) -->", "<!-- shown: \(example.name):"].contains {
+                    bare.hasPrefix($0)
+                }
+            })
+        let begin = lines[marker...].index(after: try #require(lines[marker...].firstIndex { $0.trimmed == "```" }))
+        let end = try #require(lines[begin...].firstIndex { $0.trimmed == "```" })
+        let indent = String(lines[begin - 1].prefix { $0 == " " })
+        var output = printed.components(separatedBy: "\n")
+        while output.last == "" { output.removeLast() }
+        lines.replaceSubrange(begin..<end, with: output.map { $0.isEmpty ? "" : indent + $0 })
+        try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+    }
+
     func example(_ name: String) throws -> Example {
         try #require(examples.first { $0.name == name }, "\(path): \(name)")
     }

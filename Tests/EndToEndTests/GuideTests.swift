@@ -42,6 +42,9 @@ struct GuideTests {
         ) async throws {
             shown.insert(example.name)
             let difference = example.difference(from: printed)
+            if difference != nil, ProcessInfo.processInfo.environment["LOCKFLIGHT_WRITE_DOCS"] != nil {
+                try session.rewrite(example, as: printed)
+            }
             #expect(
                 difference == nil,
                 "\(session.path) shows '\(difference ?? "")' in '\(example.name)', and the program prints:\n\(printed)",

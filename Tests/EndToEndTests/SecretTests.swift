@@ -94,11 +94,11 @@ struct SecretTests {
                               read: {shape: items, items: /items}
                             """)
                 })
-            var told: [FleetFixture.Outcome] = []
+            var reported: [FleetFixture.Outcome] = []
             func tell(_ words: String...) async throws {
                 let outcome = try await fleet.run(words)
                 #expect([0, 11].contains(outcome.code), "\(words): \(outcome.code) \(outcome.output)\(outcome.errors)")
-                told.append(outcome)
+                reported.append(outcome)
             }
             let log = fleet.folder + "/run.log"
             try await tell("rollout", "start", "lab-1.5.0", "--log-level", "trace", "--log-file", log)
@@ -113,9 +113,9 @@ struct SecretTests {
             #expect(server.lines(of: "asked").count > 3 && server.lines(of: "asked").allSatisfy { $0 == "True" })
             #expect(server.lines(of: "seen").isEmpty, "the secret was in \(server.lines(of: "seen"))")
 
-            for (index, outcome) in told.enumerated() {
+            for (index, outcome) in reported.enumerated() {
                 try Data((outcome.output + outcome.errors).utf8).write(
-                    to: URL(filePath: "\(fleet.folder)/told-\(index)"))
+                    to: URL(filePath: "\(fleet.folder)/reported-\(index)"))
             }
             try FileManager.default.removeItem(atPath: secret)
             let found = try await whereverItIs(below: [fleet.folder, fleet.lab.folder])

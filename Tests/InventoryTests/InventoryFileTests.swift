@@ -222,6 +222,15 @@ struct InventoryFileTests {
         #expect(Examples.problems(inventory: misspelled).map(\.message) == ["the file.hosts[2] has no key 'adress'"])
     }
 
+    /// What the inventory says has precedence over `ProxyJump` of ssh_config.
+    @Test func aHostThatIsReachedDirectlyTakesNoJumpHostFromSSHConfig() throws {
+        let names: [HostName] = ["outer.example.net", "inner", "core-1.example.net", "core-2.example.net"]
+        let answers = SSHConfigTests.answers(
+            Dictionary(uniqueKeysWithValues: names.map { ($0, ["proxyjump outer.example.net"]) }))
+        let hosts = try InventoryFile.read(text: InventoryFileTests.short, file: "f").resolved(by: answers).hosts
+        #expect(hosts.map(\.jump) == [nil, "outer.example.net", "inner", nil])
+    }
+
     @Test func aLaterGroupOverrulesAnEarlierOneAndTheImportNamesWhere() throws {
         let hosts = try Examples.inventory(InventoryFileTests.short).hosts
         #expect(hosts.map(\.port) == [22, 22, 2202, 2201])

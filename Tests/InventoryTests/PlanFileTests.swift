@@ -291,7 +291,7 @@ struct PlanFileTests {
         #expect(plan.layers[1].components[0].version == VersionChange(from: "7", to: "8"))
         #expect(plan.layers[1].components[0].observe == data.components[0].observe)
         // Another command has no script of the one before, and another way to look no pointer into its answer.
-        #expect(plan.layers[2].steps[0].command.script == nil && plan.layers[2].steps[0].idempotent)
+        #expect(plan.layers[2].steps[0].command.script == nil && !plan.layers[2].steps[0].idempotent)
         #expect(plan.layers[2].components[0].pointer == "" && plan.layers[2].components[0].observe.isCommand)
     }
 
@@ -377,6 +377,23 @@ struct PlanFileTests {
         }
         #expect(messages("{banner: x}").first?.contains("is missing the key 'port'") == true)
         #expect(messages("{port: 70000}").first?.contains("is 70000") == true)
+        #expect(messages("{port: 22, banner: \"SSH\\n\"}") == ["the banner has an end of line"])
         #expect(messages("{port: 22}, http: {url: \"http://a\"}").first?.contains("needs one source") == true)
+    }
+
+    /// How the answer of one source is read says nothing of another.
+    @Test func anotherSourceIsNotReadAsTheOneOfTheDefaults() throws {
+        let shared = "evidence: [{name: health, http: {url: \"http://a/h\"}, read: {shape: statusMap}}]"
+        let text = PlanFileTests.small.replacing("  batches: [1, 100%]", with: "  \(shared)\n  batches: [1, 100%]")
+            .replacing(
+                "{name: data, oneWay: true,",
+                with: "{name: data, oneWay: true, evidence: [{name: health, tcp: {port: 1}}],"
+            )
+            .replacing("{name: core,", with: "{name: core, evidence: [{name: health, http: {url: \"http://b/h\"}}],")
+        let plan = try small(text)
+        #expect(plan.layers.map { $0.evidence?.first?.reader.shape } == [.result, .statusMap, .statusMap])
+        let versionless = PlanFileTests.small.replacing("command: {run: [./version.sh]}", with: "tcp: {port: 1}")
+        let error = #expect(throws: FileProblems.self) { try small(versionless) }
+        #expect(error?.problems.map(\.message) == ["component app reads no version from its port"])
     }
 }

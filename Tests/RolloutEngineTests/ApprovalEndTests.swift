@@ -50,4 +50,19 @@ struct ApprovalEndTests {
         #expect(harness.state.status == .rolledBack(.verified))
         #expect(harness.state.usesApprovals)
     }
+
+    /// A rerun would be the first change.
+    @Test func aRerunIsNoWayAroundTheEndOfAnApproval() {
+        var definition = Model.run()
+        for index in definition.approvals.indices { definition.approvals[index].until = .beforeExpiry }
+        var harness = EngineHarness(definition)
+        harness.machines[Placement(host: "d1", layer: "data"), default: .init()].script =
+            .ends(.guardrailRefused(guardrail: "g", code: 3))
+        harness.run()
+        #expect(harness.state.status == .held(.guardrailRefused))
+        let rerun = Request(action: .rerun(host: "d1", signedOffBy: "own-data"), by: "op", reason: "mended")
+        #expect(harness.state.refusal(of: rerun, at: harness.wall) == nil)
+        let late = WallTime.beforeExpiry.advanced(bySeconds: 1)
+        #expect(harness.state.refusal(of: rerun, at: late)?.message.contains("the approval by own-data ended") == true)
+    }
 }

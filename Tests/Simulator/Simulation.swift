@@ -43,8 +43,8 @@ struct Simulation {
     ///
     /// - Parameters:
     ///   - shrinks: whether to remove faults that the failure does not need.
-    ///   - tellsSpeed: whether to print the seeds per second and the situations that never occurred.
-    func run(seeds: UInt64, from: UInt64, shrinks: Bool, tellsSpeed: Bool) -> Int32 {
+    ///   - printsSpeed: whether to print the seeds per second and the situations that never occurred.
+    func run(seeds: UInt64, from: UInt64, shrinks: Bool, printsSpeed: Bool) -> Int32 {
         let started = ContinuousClock.now
         var met: Set<Sometimes> = []
         for seed in from..<(from + seeds) {
@@ -62,7 +62,7 @@ struct Simulation {
             }
         }
         print("met \(met.map(\.rawValue).sorted().joined(separator: " "))")
-        if !tellsSpeed { return 0 }
+        if !printsSpeed { return 0 }
         print(Simulation.speed(of: seeds, from: from, since: started))
         return Simulation.report(missing: met)
     }

@@ -45,7 +45,7 @@ struct SimulationCommand: ParsableCommand {
         if let seed { return simulation.replay(seed, only: faults(of: seed), traced: trace) }
         let seeds = seeds ?? 0
         if jobs > 1 { return try spread(seeds) }
-        return simulation.run(seeds: seeds, from: from, shrinks: !noShrink, tellsSpeed: !summary)
+        return simulation.run(seeds: seeds, from: from, shrinks: !noShrink, printsSpeed: !summary)
     }
 
     /// The faults that were selected by number; nil for all.

@@ -1,7 +1,6 @@
 import AgentProtocol
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import UpgradeDomain
 
 /// The answer of an HTTP server, or why there is none.
@@ -43,17 +42,17 @@ struct HTTPAnswer: Sendable {
     }
 
     /// What may leave the host: with secrets masked, and no larger than the limit.
-    func told(by redactor: Redactor, accepting statuses: [Int]) -> HTTPAnswer {
-        var told = self
+    func masked(by redactor: Redactor, accepting statuses: [Int]) -> HTTPAnswer {
+        var masked = self
         let body = redactor.redacted(body, isCut: isTruncated)
-        told.body = Array(body.prefix(ProtocolLimits.surfaceBytes))
-        told.isTruncated = isTruncated || body.count > ProtocolLimits.surfaceBytes
-        told.contentTypes = contentTypes.map(redactor.redacted)
-        told.failure = (failure ?? misfit(accepting: statuses)).map { reason in
+        masked.body = Array(body.prefix(ProtocolLimits.surfaceBytes))
+        masked.isTruncated = isTruncated || body.count > ProtocolLimits.surfaceBytes
+        masked.contentTypes = contentTypes.map(redactor.redacted)
+        masked.failure = (failure ?? misfit(accepting: statuses)).map { reason in
             UnknownReason(
                 reason.code, String(redactor.redacted(reason.detail).prefix(AgentLimits.detailCharacters)))
         }
-        return told
+        return masked
     }
 
     static func failed(_ code: UnknownReason.Code, _ detail: String) -> HTTPAnswer {
@@ -63,8 +62,6 @@ struct HTTPAnswer: Sendable {
 
 /// One GET from the host itself, retried only if a 429 asks for it. A redirect is returned as the answer, not followed.
 enum HTTPCapture {
-    private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-
     /// Gets an answer within the source's timeout, from the first attempt's connect to the body's last byte.
     static func run(
         _ source: HTTPSource, workingDirectory: String, hiding others: [[UInt8]] = [], isWanted: () -> Bool
@@ -87,7 +84,7 @@ enum HTTPCapture {
             guard answer.status == 429, retries < source.retriesWhenLimited, left >= 1,
                 wait(seconds: pause, isWanted: isWanted)
             else {
-                return answer.told(by: secrets.redactor, accepting: source.acceptedStatuses)
+                return answer.masked(by: secrets.redactor, accepting: source.acceptedStatuses)
             }
             retries += 1
             attempt.timeoutSeconds = left
@@ -123,13 +120,6 @@ enum HTTPCapture {
     private static func get(
         _ source: HTTPSource, _ target: HTTPTarget, address: String, port: Int, limitBytes: Int
     ) -> HTTPAnswer {
-        // A socket address, not a name: a static executable must not call the resolver.
-        guard let socket = try? SocketAddress(ipAddress: address, port: port) else {
-            return .failed(.notRun, "'\(address)' is not an address")
-        }
-        let loop = loops.next()
-        let answer = loop.makePromise(of: HTTPAnswer.self)
-        let timeout = TimeAmount.seconds(Int64(source.timeoutSeconds))
         var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target.path)
         head.headers.add(name: "Host", value: target.authority)
         head.headers.add(name: "Accept", value: "*/*")
@@ -137,32 +127,15 @@ enum HTTPCapture {
         head.headers.add(name: "Connection", value: "close")
         for (name, value) in source.headers { head.headers.replaceOrAdd(name: name, value: value) }
         let request = head
-        let deadline = loop.scheduleTask(in: timeout) {
-            answer.succeed(.failed(.timedOut, "no complete answer within \(source.timeoutSeconds) s"))
-        }
-        let connection = ClientBootstrap(group: loop)
-            .connectTimeout(timeout)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    try channel.pipeline.syncOperations.addHandler(
-                        HTTPAnswerHandler(request: request, limitBytes: limitBytes, answer: answer))
-                }
-            }
-            .connect(to: socket)
-        connection.whenFailure { error in
-            let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
-            answer.succeed(.failed(.unreachable, "\(address) port \(port): \(reason)"))
-        }
-        answer.futureResult.whenComplete { _ in
-            deadline.cancel()
-            connection.whenSuccess { $0.close(promise: nil) }
-        }
-        do {
-            return try answer.futureResult.wait()
-        } catch {
-            return .failed(.unreachable, "\(error)")
-        }
+        return OneConnection.answer(
+            from: address, port: port, withinSeconds: source.timeoutSeconds,
+            late: .failed(.timedOut, "no complete answer within \(source.timeoutSeconds) s"),
+            failed: { HTTPAnswer(failure: $0) },
+            prepare: { channel, answer in
+                try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                try channel.pipeline.syncOperations.addHandler(
+                    HTTPAnswerHandler(request: request, limitBytes: limitBytes, answer: answer))
+            })
     }
 }
 

@@ -96,7 +96,7 @@ struct KeptFiles: Sendable {
     }
 
     /// Nothing of the run has begun on this host, so the present state is still the state before the change.
-    func startAnew() { folder.discard() }
+    func startAgain() { folder.discard() }
 
     /// The argument of a command that is its script, and its path without `..`: the first whose path is accepted.
     private static func script(

@@ -18,7 +18,7 @@ extension HostAgent {
             _ = try session.driver()
             let kept = KeptFiles(state: state, run: run)
             missing += try state.exclusively { () throws(Refusal) -> [String] in
-                if try !journal.hasBegun(run) { kept.startAnew() }
+                if try !journal.hasBegun(run) { kept.startAgain() }
                 return try kept.keep(request.keeps ?? [], in: request.workingDirectory)
             }
             for path in request.preserve {

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 import UpgradeDomain
 
 /// Whether a TCP port accepts, and what its service sends first.
@@ -20,43 +19,17 @@ enum TCPCapture {
     /// The longest banner that can be asked for, and the longest line that is read.
     static let bannerBytes = 512
 
-    private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-
     static func run(_ source: TCPSource) -> TCPAnswer {
-        // A socket address, not a name: a static executable must not call the resolver.
-        guard let socket = try? SocketAddress(ipAddress: source.address, port: source.port) else {
-            return .failed(.notRun, "'\(source.address)' is not an address")
-        }
         let place = "\(source.address) port \(source.port)"
-        let loop = loops.next()
-        let answer = loop.makePromise(of: TCPAnswer.self)
-        let timeout = TimeAmount.seconds(Int64(source.timeoutSeconds))
-        let deadline = loop.scheduleTask(in: timeout) {
-            let missing = source.banner == nil ? "did not accept" : "sent no banner"
-            answer.succeed(.failed(.timedOut, "\(place) \(missing) within \(source.timeoutSeconds) s"))
-        }
+        let missing = source.banner == nil ? "did not accept" : "sent no banner"
         let banner = source.banner.map { Array($0.utf8) }
-        let connection = ClientBootstrap(group: loop)
-            .connectTimeout(timeout)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(BannerHandler(banner, place, answer: answer))
-                }
-            }
-            .connect(to: socket)
-        connection.whenFailure { error in
-            let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
-            answer.succeed(.failed(.unreachable, "\(place): \(reason)"))
-        }
-        answer.futureResult.whenComplete { _ in
-            deadline.cancel()
-            connection.whenSuccess { $0.close(promise: nil) }
-        }
-        do {
-            return try answer.futureResult.wait()
-        } catch {
-            return .failed(.unreachable, "\(error)")
-        }
+        return OneConnection.answer(
+            from: source.address, port: source.port, withinSeconds: source.timeoutSeconds,
+            late: .failed(.timedOut, "\(place) \(missing) within \(source.timeoutSeconds) s"),
+            failed: { TCPAnswer(failure: $0) },
+            prepare: { channel, answer in
+                try channel.pipeline.syncOperations.addHandler(BannerHandler(banner, place, answer: answer))
+            })
     }
 }
 
@@ -85,8 +58,8 @@ private final class BannerHandler: ChannelInboundHandler {
         received += unwrapInboundIn(data).readableBytesView.prefix(TCPCapture.bannerBytes - received.count)
         if received.contains(0x0a) || received.count == TCPCapture.bannerBytes {
             conclude()
-        } else if received.count >= banner?.count ?? 0 {
-            // Some services send no end of line: what follows at once still belongs to it.
+        } else if let banner, received.count >= banner.count || !banner.starts(with: received) {
+            // It is decided, though some services send no end of line: what follows at once still belongs to it.
             context.eventLoop.assumeIsolated().scheduleTask(in: BannerHandler.patience) { self.conclude() }
         }
     }

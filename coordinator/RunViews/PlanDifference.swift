@@ -38,7 +38,7 @@ package struct PlanDifference: Sendable {
         case (.object, .object), (.object, nil), (nil, .object):
             let (before, after) = (members(old), members(new))
             for name in PlanDifference.ordered(Set(before.keys).union(after.keys)) {
-                compare(before[name], after[name], at: place + PlanDifference.part(name), key: name)
+                compare(before[name], after[name], at: place + PlanDifference.part(name, of: key), key: name)
             }
         case (.array(let before), .array(let after)) where isListOfEntries(before + after):
             compareEntries(before, after, at: place, key: key)
@@ -50,7 +50,13 @@ package struct PlanDifference: Sendable {
 
     private mutating func compareEntries(_ old: [JSONValue], _ new: [JSONValue], at place: [String], key: String) {
         func named(_ entries: [JSONValue]) -> [(name: String, entry: JSONValue)] {
-            entries.enumerated().map { (PlanDifference.name(of: $1, in: key) ?? "\($0 + 1)", $1) }
+            var seen: [String: Int] = [:]
+            return entries.enumerated().map { position, entry in
+                let name = PlanDifference.name(of: entry, in: key) ?? "\(position + 1)"
+                seen[name, default: 0] += 1
+                let count = seen[name] ?? 1
+                return (count > 1 ? "\(name) (\(count))" : name, entry)
+            }
         }
         let (before, after) = (named(old), named(new))
         let around = place.dropLast()
@@ -91,8 +97,12 @@ package struct PlanDifference: Sendable {
     private static func place(of member: String) -> Int { order.firstIndex(of: member) ?? order.count }
 
     /// How a member is called in a plan file; nothing for what the file does not write.
-    private static func part(_ member: String) -> [String] {
-        switch member {
+    private static func part(_ member: String, of key: String) -> [String] {
+        // These have keys of the plan's author.
+        if ["environment", "headers", "secretHeaders", "worksWith", "approved", "require"].contains(key) {
+            return [member]
+        }
+        return switch member {
         case "_0", "source", "observe", "command": []
         case "arguments": ["run"]
         case "reader": ["read"]

@@ -111,6 +111,15 @@ extension RolloutState {
             }
             return ways + identityCommands + outputCommands
         }
+        if record != nil, holdingFailure?.problem.code == .approvalEnded {
+            // It goes on from a run that changed hosts, so it is not cancelled: another one takes over from it.
+            let plan = definition.planDigest.short
+            let owner = definition.endedApproval(at: wall)?.owner
+            return [
+                NextCommand(.approvePlan(plan: plan, owner: owner), "approve the plan again"),
+                NextCommand(.start(plan: plan, succeeds: run), "continue with a run that succeeds this one"),
+            ]
+        }
         let takeBack = OperatorCommand.rollback(
             scope: .all, run: run, approvedBy: approvers(of: .rollback(scope: .all), at: wall), reason: .none)
         switch status {

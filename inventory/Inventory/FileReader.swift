@@ -342,6 +342,10 @@ extension Field {
         return Field(name: name, node: .mapping(mapping), line: line)
     }
 
+    func has(_ key: String) -> Bool {
+        if case .mapping(let mapping) = node { mapping[Node(key)] != nil } else { false }
+    }
+
     /// What an entry of a list is called; nil where it has no name.
     var entryName: String? {
         guard case .mapping(let mapping) = node else { return nil }

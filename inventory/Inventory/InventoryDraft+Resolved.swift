@@ -39,9 +39,9 @@ private struct SSHResolution {
 
     /// A broken ssh_config fails for every host with the same message, which is reported once.
     private func reportFailures() {
-        var told: Set<String> = []
+        var reported: Set<String> = []
         for entry in entries {
-            guard let words = answers.failures[entry.host.name], told.insert(words).inserted else { continue }
+            guard let words = answers.failures[entry.host.name], reported.insert(words).inserted else { continue }
             let others = answers.failures.values.count { $0 == words } - 1
             let also = others > 0 ? ", and for \(others) more" : ""
             reader.report(
@@ -81,7 +81,7 @@ private struct SSHResolution {
             }
         }
         ssh.hostKeyAlias = answer.first("HostKeyAlias")
-        if entry.said.jump == nil { ssh.proxyJump = answer.first("ProxyJump") }
+        if entry.said.jump == nil, !entry.said.isDirect { ssh.proxyJump = answer.first("ProxyJump") }
         ssh.notHonoured = notHonoured(of: entry, answer)
         let files = answer.all("IdentityFile")
         if entry.said.identityFile == nil, files != answers.defaults.all("IdentityFile") {
@@ -149,7 +149,7 @@ private struct SSHResolution {
         insteadOf option: SSHOption, _ entry: InventoryDraft.Entry
     ) -> (key: String, isSaid: Bool)? {
         switch option.name {
-        case "ProxyCommand": ("jump: HOST", entry.said.jump != nil)
+        case "ProxyCommand": ("jump: HOST", entry.said.jump != nil || entry.said.isDirect)
         case "CertificateFile", "PKCS11Provider": ("identityFile: PATH", entry.said.identityFile != nil)
         default: nil
         }

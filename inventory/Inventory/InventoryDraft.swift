@@ -56,6 +56,8 @@ package struct InventoryDraft: Sendable {
         var user: String?
         var identityFile: String?
         var jump: HostName?
+        /// Whether it is reached without a jump host, whatever ssh_config says.
+        var isDirect = false
     }
 
     /// A host to resolve with `ssh -G`, and the arguments.

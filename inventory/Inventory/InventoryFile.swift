@@ -248,7 +248,7 @@ private struct InventoryReading {
             port: own.integer("port", in: 1...65_535) ?? defaults.port,
             user: user(login(own) ?? defaults.user, of: HostName(name), address, variables, own.line),
             identityFile: own.text("identityFile") ?? defaults.identityFile,
-            jump: jump(own.text("jump") ?? defaults.jump))
+            jump: jump(own.text("jump") ?? defaults.jump), isDirect: (own.text("jump") ?? defaults.jump) == "none")
         let folder = directory("workingDirectory", of: own) ?? defaults.workingDirectory
         let base = reader.whole { own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } }
         let baseURL = base.value ?? defaults.baseURL
@@ -293,7 +293,7 @@ private struct InventoryReading {
             }
             guard next == entry.host.name else { return entry }
             var direct = entry
-            (direct.said.jump, direct.host.jump) = (nil, nil)
+            (direct.said.jump, direct.host.jump, direct.said.isDirect) = (nil, nil, true)
             return direct
         }
     }

@@ -15,7 +15,7 @@ enum PlanDefaults {
 
     /// In which a batch of a layer has to get further: longer than its longest step may take, with the guardrails before it.
     static func progressDeadlineSeconds(steps: [Step], guardrails: [ScriptCommand]) -> Int {
-        let longest = steps.map(\.command.timeoutSeconds).max() ?? 0
+        let longest = steps.map { $0.command.timeoutSeconds + ($0.rebootWithinSeconds ?? 0) }.max() ?? 0
         let before = guardrails.reduce(0) { $0 + $1.timeoutSeconds }
         return max(progressDeadlineSeconds, min(longest + before + checkTimeoutSeconds, 86_400))
     }

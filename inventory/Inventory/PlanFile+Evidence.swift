@@ -47,7 +47,8 @@ extension PlanReading {
     func readEvidence(beside layers: [PlanLayer], hasWholeLayers: Bool) -> EvidenceReading {
         let (surfaces, isWhole) = reader.whole { section.list("evidence").compactMap(readSurface) }
         let bare = layers.first { $0.evidence == nil }
-        if surfaces.isEmpty, bare != nil || layers.isEmpty {
+        let areLayersKnown = hasWholeLayers || section.field("layers") == nil
+        if surfaces.isEmpty, areLayersKnown, bare != nil || layers.isEmpty {
             section.reportMissing(
                 "evidence", bare.map { "layer \($0.name) has no evidence" } ?? "the plan has no evidence",
                 "list the surfaces to compare before and after, for all layers or in each", ifWhole: isWhole)
@@ -136,6 +137,11 @@ extension PlanReading {
         guard let own = Section(field, known: PlanFile.tcpKeys, reader),
             let port = own.requiredInteger("port", in: 1...65_535, "write the port that the service listens on")
         else { return nil }
+        if own.text("banner")?.utf8.contains(where: { $0 == 0x0a || $0 == 0x0d }) == true {
+            reader.report(
+                own.line(of: "banner"), "the banner has an end of line",
+                "write how the first line begins, without its end")
+        }
         if let banner = own.text("banner"), banner.isEmpty || banner.utf8.count > PlanFile.bannerBytes {
             reader.report(
                 own.line(of: "banner"), "the banner has \(counted(banner.utf8.count, "byte"))",

@@ -54,10 +54,12 @@ extension PlanReading {
             return versions
         }
 
-        /// What belongs to a command, or to one way to look, is not taken beside another.
-        private static let replaced = [
-            "run": ["script"], "http": ["command", "tcp"], "command": ["http", "tcp", "pointer"],
-            "tcp": ["http", "command", "pointer"],
+        /// The ways to look at something; an entry has one of them.
+        private static let sources = ["http", "command", "tcp"]
+
+        /// What says something of a step's command is not taken for another command.
+        private static let ofCommand = [
+            "script", "environment", "workingDirectory", "idempotent", "once", "rebootWithinSeconds",
         ]
 
         private func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
@@ -72,8 +74,19 @@ extension PlanReading {
                 guard let name = entry.entryName, let same = shared.first(where: { $0.entryName == name }) else {
                     return entry
                 }
-                return entry.completed(from: same, without: LayerReading.replaced)
+                return entry.completed(from: same, without: LayerReading.replaced(in: same, by: entry))
             }
+        }
+
+        /// For each key of the entry's own what is not taken from the defaults: what describes another command, and another source
+        /// with how its answer is read.
+        private static func replaced(in same: Field, by entry: Field) -> [String: [String]] {
+            var replaced = ["run": ofCommand]
+            for source in sources {
+                let isOfOtherKind = !same.has(source)
+                replaced[source] = sources.filter { $0 != source } + (isOfOtherKind ? ["pointer", "read"] : [])
+            }
+            return replaced
         }
 
         private func number(_ key: String, _ range: ClosedRange<Int>, _ remedy: String) -> Int? {
@@ -90,6 +103,11 @@ extension PlanReading {
                 let source = plan.readSource(section),
                 let change = plan.versionChange(section, fallback: version)
             else { return nil }
+            if case .tcp(let tcp) = source, tcp.banner == nil {
+                reader.report(
+                    section.line(of: "tcp"), "component \(name) reads no version from its port",
+                    "write how the line with the version begins: 'banner: TEXT'")
+            }
             return Component(
                 name: ComponentName(name), version: change,
                 allowed: section.texts("allowed")?.map { Version($0) } ?? [], observe: source,
@@ -129,7 +147,7 @@ extension PlanReading {
                 let own = place.required("rollback", "write how layer \(name) is rolled back, and how far")
             else { return nil }
             let field =
-                defaults?.field("rollback").map { own.completed(from: $0, without: LayerReading.replaced) } ?? own
+                defaults?.field("rollback").map { own.completed(from: $0, without: ["run": ["script"]]) } ?? own
             guard
                 let section = Section(field, known: ["boundary", "requires", "keeps"] + PlanFile.commandKeys, reader),
                 let word = section.requiredText(

@@ -16,14 +16,16 @@ struct OutputLines {
             lines.append("... \(counted(dropped, "byte")) not kept by the host ...")
         }
         rest += piece.bytes.elements
-        while let end = rest.firstIndex(of: 0x0a) {
-            lines.append(OutputLines.line(rest[..<end]))
-            rest.removeSubrange(...end)
+        var start = rest.startIndex
+        while let end = rest[start...].firstIndex(of: 0x0a) {
+            lines.append(OutputLines.line(rest[start..<end]))
+            start = end + 1
         }
-        while rest.count > OutputLines.lineBytes {
-            lines.append(OutputLines.line(rest.prefix(OutputLines.lineBytes)))
-            rest.removeFirst(OutputLines.lineBytes)
+        while rest.endIndex - start > OutputLines.lineBytes {
+            lines.append(OutputLines.line(rest[start..<start + OutputLines.lineBytes]))
+            start += OutputLines.lineBytes
         }
+        rest.removeSubrange(..<start)
         return lines
     }
 

@@ -31,20 +31,27 @@ struct OutputReader {
         keepsText = context.isJSON
     }
 
-    /// - Parameter show: receives whole lines as they arrive.
+    /// - Parameters:
+    ///   - position: the first byte that is wanted; afterwards the first that was not read, also where it throws.
+    ///   - show: receives whole lines as they arrive.
     func read(
-        _ id: OperationID, on host: UpgradeDomain.Host, follows: Bool, _ show: ([TerminalText]) -> Void
+        _ id: OperationID, on host: UpgradeDomain.Host, from position: inout Int64, follows: Bool,
+        _ show: ([TerminalText]) -> Void
     ) async throws(ContactFailure) -> Found {
         var lines = OutputLines()
         var bytes: [UInt8] = []
         var dropped: Int64 = 0
-        let standing = try await output.read(id, on: host, follows: follows) { piece in
+        let attachment = output.attach(to: id, on: host, fromByte: position, follows: follows)
+        for await piece in attachment.pieces {
             show(lines.lines(completedBy: piece))
             if keepsText { bytes += piece.bytes.elements }
             dropped += piece.droppedBytes ?? 0
+            position = piece.fromByte + Int64(piece.bytes.elements.count)
         }
         show(lines.end())
-        return Found(standing: standing, text: String(decoding: bytes, as: UTF8.self), droppedBytes: dropped)
+        return Found(
+            standing: try await attachment.standing(), text: String(decoding: bytes, as: UTF8.self),
+            droppedBytes: dropped)
     }
 
     func close() async { await connection.close() }

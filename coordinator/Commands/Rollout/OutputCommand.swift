@@ -38,7 +38,8 @@ struct OutputCommand: LockflightCommand {
         let isShownAtOnce = follow && !context.isJSON
         let found: OutputReader.Found
         do throws(ContactFailure) {
-            found = try await reader.read(intent.id, on: host, follows: follow) { lines in
+            var position: Int64 = 0
+            found = try await reader.read(intent.id, on: host, from: &position, follows: follow) { lines in
                 if isShownAtOnce { Renderer.writeOutput(lines) } else { shown += lines }
             }
         } catch {
@@ -72,7 +73,9 @@ struct OutputCommand: LockflightCommand {
         let holding = state.holdingFailure.flatMap { $0.ranLast ?? $0.operation }
         let isOfHold = host == nil && state.boundaryRecord != nil
         let held = isOfHold ? candidates.first { $0.id == holding } : nil
-        guard let intent = held ?? candidates.last else {
+        // What never began printed nothing.
+        let begun = candidates.last { state.operations[$0.id]?.hasOutput == true }
+        guard let intent = held ?? begun ?? candidates.last else {
             throw CommandError(
                 .refused, "\(run) has not started an operation\(host.map { " on \($0)" } ?? "") yet",
                 next: .status(run: run))

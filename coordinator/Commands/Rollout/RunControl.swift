@@ -272,14 +272,20 @@ struct RunControl {
         let reader = try await OutputReader(context, ledger, hosts: [host])
         // Output of operations that ended earlier is not shown; `output` shows it.
         var shown = Set(state.operations.keys).subtracting(state.openOperations)
+        var positions: [OperationID: Int64] = [:]
         let result: CommandResult
         do {
             result = try await watch(view) { state in
                 view.show(state)
                 for intent in try await intents() where intent.placement.host == name && !shown.contains(intent.id) {
                     guard state.operations[intent.id]?.hasOutput == true else { continue }
-                    shown.insert(intent.id)
-                    await view.follow(intent, on: host, with: reader)
+                    let isNew = positions[intent.id] == nil
+                    var position = positions[intent.id] ?? 0
+                    if await view.follow(intent, on: host, from: &position, with: reader) { shown.insert(intent.id) }
+                    positions[intent.id] = position
+                    if isNew, !shown.contains(intent.id) {
+                        view.remark("\(name) can not be reached; its output continues here once it can")
+                    }
                 }
             }
         } catch {

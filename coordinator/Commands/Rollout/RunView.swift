@@ -46,20 +46,25 @@ final class RunView: @unchecked Sendable {
         }
     }
 
-    /// Shows the output of an operation until it has ended.
-    func follow(_ intent: OperationIntent, on host: UpgradeDomain.Host, with reader: OutputReader) async {
-        guard !context.isJSON else { return }
-        Renderer.writeOutput(["\(Context.clock.wall().rfc3339) \(intent.sentence)"])
+    /// Shows the output of an operation until it has ended, from a position on.
+    ///
+    /// - Returns: whether all of it was shown; where its host could not be reached any more, the position is behind what was.
+    func follow(
+        _ intent: OperationIntent, on host: UpgradeDomain.Host, from position: inout Int64, with reader: OutputReader
+    ) async -> Bool {
+        guard !context.isJSON else { return true }
+        if position == 0 { Renderer.writeOutput(["\(Context.clock.wall().rfc3339) \(intent.sentence)"]) }
         do throws(ContactFailure) {
-            let found = try await reader.read(intent.id, on: host, follows: true) { lines in
+            let found = try await reader.read(intent.id, on: host, from: &position, follows: true) { lines in
                 Renderer.writeOutput(lines.map { "    | " + $0 })
             }
-            guard let record = found.record else { return }
+            guard let record = found.record else { return true }
             Renderer.writeOutput([
                 "\(Context.clock.wall().rfc3339) \(intent.sentence): \(record.outcome.sentence)"
             ])
+            return true
         } catch {
-            remark("the output can not be followed: \(error.message)")
+            return false
         }
     }
 

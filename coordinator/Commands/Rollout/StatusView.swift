@@ -62,7 +62,7 @@ struct StatusView {
         ]
         if let undrivenSince {
             let since: TerminalText =
-                "no driver since \(undrivenSince.rfc3339), \(age(since: undrivenSince)) ago; continue with"
+                "not driven since \(undrivenSince.rfc3339), \(age(since: undrivenSince)) ago; continue with"
             lines += [style.yellow(since), "  " + style.cyan("\(commandLines.line(.resume(run: overview.run)))")]
         }
         if let driver { lines += ("\(driver)" as TerminalText).wrapped(to: width).map(style.dim) }
