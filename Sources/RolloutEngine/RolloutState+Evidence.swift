@@ -134,7 +134,7 @@ extension RolloutState {
         switch verdict {
         case .fail(let problem), .inconclusive(let problem): fail(placement: placement, problem, moment)
         case .adopt:
-            // The previous run already brought it to the target: proved and adopted, never redeployed.
+            // The previous run already moved it to the target: proved and adopted, never redeployed.
             placements[placement]?.adopted = true
             placements[placement]?.touched = true
             placements[placement]?.record(.target, moment)

@@ -37,7 +37,7 @@ extension RolloutState {
             let narrowest = boundaryRecord?.options.first, width > narrowest.width
         else { return nil }
         return RequestRefusal(
-            "a narrower way is open: \(narrowest.words)", remedy: "take that one, or say why with --reason",
+            "a narrower option is open: \(narrowest.words)", remedy: "take that one, or give a reason with --reason",
             isForWantOfReason: true)
     }
 
@@ -87,13 +87,13 @@ extension RolloutState {
     private var look: OperatorCommand { .status(run: definition.run) }
 
     func unknown(_ host: HostName) -> RequestRefusal {
-        RequestRefusal("\(host) takes no part in this run", remedy: "name one of its hosts", next: look)
+        RequestRefusal("\(host) is not part of this run", remedy: "name one of its hosts", next: look)
     }
 
     private var pauseRefusal: RequestRefusal? {
         if isPaused { return RequestRefusal("the run is paused already", remedy: "resume it to go on", next: resume) }
         if isHeld || isAborted || stage == .complete {
-            return RequestRefusal("nothing is going forward", remedy: "look at where it stands", next: look)
+            return RequestRefusal("nothing is going forward", remedy: "look at its status", next: look)
         }
         return nil
     }
@@ -214,7 +214,7 @@ extension RolloutState {
 
     private func recheckRefusal(_ host: HostName) -> RequestRefusal? {
         guard hosts[host] != nil else { return unknown(host) }
-        return isHeld ? nil : RequestRefusal("the run is not held", remedy: "look at where it stands", next: look)
+        return isHeld ? nil : RequestRefusal("the run is not held", remedy: "look at its status", next: look)
     }
 
     /// Why an owner may not decide for layers; nil if they own one of them.
@@ -228,7 +228,7 @@ extension RolloutState {
 
     private func signOffRefusal(_ hosts: [HostName], _ owner: Owner) -> RequestRefusal? {
         guard let campaign, !campaignIsDone(verified: true) else {
-            return RequestRefusal("no rollback waits for a sign-off", remedy: "look at where it stands", next: look)
+            return RequestRefusal("no rollback waits for a sign-off", remedy: "look at its status", next: look)
         }
         let waiting = placementsAwaitingSignOff
         if let stranger = hosts.first(where: { host in !waiting.contains { $0.host == host } }) {
@@ -276,8 +276,8 @@ extension RolloutState {
         case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
             .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .cancelled, .superseded:
             RequestRefusal(
-                "the run is \(status.description); only a verified or a wholly rolled back run can be finalized, and an aborted one that changed nothing",
-                remedy: "look at where it stands", next: look)
+                "the run is \(status.description); only a verified or a completely rolled back run can be finalized, and an aborted one that changed nothing",
+                remedy: "look at its status", next: look)
         }
     }
 

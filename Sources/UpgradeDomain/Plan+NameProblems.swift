@@ -18,10 +18,11 @@ extension Plan {
             if !host.user.isEmpty { check(host.user, "user", .login) }
             if HostAddress(host.address) == nil {
                 problems.append(
-                    "'\(host.address)' of host \(host.name) is no address; \(HostAddress.remedy(for: host.address))")
+                    "'\(host.address)' of host \(host.name) is not a valid address; \(HostAddress.remedy(for: host.address))"
+                )
             }
             if let alias = host.ssh?.alias, !HostAddress.isHarmless(alias) {
-                problems.append("'\(alias)' of host \(host.name) is no name of ssh_config")
+                problems.append("'\(alias)' of host \(host.name) is not a valid name of ssh_config")
             }
         }
         return problems

@@ -165,12 +165,12 @@ extension Reader {
             for (index, element) in elements.enumerated() {
                 guard let key = element.member("key")?.text, let value = element.member("value")?.text,
                     let word = element.member("health")?.text, let health = Health(rawValue: word)
-                else { throw ReadingFailure(.unparsable, "element \(index) is no {key, value, health}") }
+                else { throw ReadingFailure(.unparsable, "element \(index) is not {key, value, health}") }
                 result.append(EvidenceItem(key: key, value: value, health: health))
             }
         case (.value, _):
             guard let text = found.text else {
-                throw ReadingFailure(.unparsable, "'\(items)' is no single value")
+                throw ReadingFailure(.unparsable, "'\(items)' is not a single value")
             }
             result = [EvidenceItem(key: name(joining: key), value: text, health: .healthy)]
         case (.statusList, _), (.statusMap, _), (.statusObjects, _), (.measures, _), (.items, _), (.result, _):

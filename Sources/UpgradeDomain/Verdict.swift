@@ -16,7 +16,7 @@ package struct Problem: Codable, Hashable, Sendable {
 package enum Verdict: Hashable, Sendable {
     /// It is as it should be.
     case pass
-    /// The previous run already brought it to the target; nothing is changed there.
+    /// The previous run already moved it to the target; nothing is changed there.
     case adopt
     case fail(Problem)
     /// The result cannot be determined. Never a pass.

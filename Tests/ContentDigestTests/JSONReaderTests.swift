@@ -212,7 +212,7 @@ struct JSONReaderTests {
         #expect(message(#"[{},{"x":{"surface":"s","item":7}}]"#) == "Index 1 x item mismatches")
         #expect(message(#"[{"x":{"item":"i","surface":null}}]"#) == "Index 0 x surface is null")
         #expect(message(#"{"x":1}"#) == " mismatches")
-        #expect(message(#"[{"x":1,"x":2}]"#) == "not JSON: a name stands in an object twice at byte 8")
+        #expect(message(#"[{"x":1,"x":2}]"#) == "not JSON: an object has the same name twice at byte 8")
     }
 
     // MARK: Compared with Foundation's decoder

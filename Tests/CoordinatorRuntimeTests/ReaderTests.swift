@@ -161,10 +161,10 @@ struct ReaderTests {
         #expect(document(#"{"a":1,"b":2}"#) == .success(.object(["a": .number("1"), "b": .number("2")])))
         #expect(
             document(#"{"status":"down","status":"up"}"#)
-                == unparsable("the answer is not JSON: a name stands in an object twice at byte 17"))
+                == unparsable("the answer is not JSON: an object has the same name twice at byte 17"))
         #expect(
             document("{\"a\":1}\n{\"a\":1,\"a\":2}\n", .jsonLines)
-                == unparsable("line 2 of the answer is not JSON: a name stands in an object twice at byte 7"))
+                == unparsable("line 2 of the answer is not JSON: an object has the same name twice at byte 7"))
         #expect(document(" \n") == unparsable("the answer is empty"))
         // Some servers begin with a byte order mark.
         #expect(document("\u{feff}{\"a\":1}") == .success(.object(["a": .number("1")])))

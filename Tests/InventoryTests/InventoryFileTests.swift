@@ -213,7 +213,7 @@ struct InventoryFileTests {
     @Test func anAddressIsTheNameAndJumpHostsNeedNoLayersOrWayOfTheirOwn() throws {
         let hosts = try Examples.inventory(InventoryFileTests.short).hosts
         #expect(hosts.map(\.address) == ["outer.example.net", "192.0.2.2", "core-1.example.net", "core-2.example.net"])
-        // Whoever is on the way to the jump host of all does not go through it.
+        // A host on the way to the common jump host does not go through it.
         #expect(hosts.map(\.jump) == [nil, "outer.example.net", "inner", nil])
         #expect(hosts.map(\.placements.isEmpty) == [true, true, false, false])
         let stray = InventoryFileTests.short + "\n  - {name: stray.example.net, jump: none}"

@@ -15,7 +15,7 @@ struct SimulationCommand: ParsableCommand {
     @Option(name: .long, help: "The first of them.") var from: UInt64 = 1
     @Option(name: .long, help: "Processes that share them.") var jobs: UInt64 = 1
     @Flag(name: .long, help: "Report a seed that fails with all of its faults.") var noShrink = false
-    @Flag(name: .long, help: "Print what was met only, for whoever sums up.") var summary = false
+    @Flag(name: .long, help: "Print only the situations that occurred, for a summary.") var summary = false
 
     @Option(name: .long, help: "Live this one seed.") var seed: UInt64?
     @Option(name: .long, help: "With --seed: only this of its faults, by number; repeatable.") var fault: [Int] = []
