@@ -52,7 +52,7 @@ enum RuntimeFinding: Hashable {
 
     private init(begun text: String, notBefore: WallTime?) {
         guard let begun = WallTime(rfc3339: text) else {
-            self = .unknown("'\(text)' is no time")
+            self = .unknown("'\(text)' is not a valid time")
             return
         }
         let slack = RuntimeFinding.clockSlackMilliseconds
