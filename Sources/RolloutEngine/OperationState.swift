@@ -30,8 +30,8 @@ package struct OperationState: Hashable, Sendable {
     /// Known to have started on its host, which keeps its output.
     package var hasOutput: Bool {
         switch fate {
-        case .running, .uncertain, .unconfirmed, .ended: true
-        case .intended, .withdrawn, .tombstoned: false
+        case .running, .unconfirmed, .ended: true
+        case .intended, .uncertain, .withdrawn, .tombstoned: false
         }
     }
 
