@@ -21,11 +21,14 @@ package struct CaptureOrder: Hashable, Sendable {
     package var purpose: CapturePurpose
     /// The host that takes the capture.
     package var host: HostName
+    /// The surfaces of the subject that are not captured this time; empty for a gate, which takes all of them.
+    package var omits: [SurfaceName]
 
-    package init(subject: EvidenceSubject, purpose: CapturePurpose, host: HostName) {
+    package init(subject: EvidenceSubject, purpose: CapturePurpose, host: HostName, omits: [SurfaceName] = []) {
         self.subject = subject
         self.purpose = purpose
         self.host = host
+        self.omits = omits
     }
 }
 

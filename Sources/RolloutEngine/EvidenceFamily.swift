@@ -20,6 +20,13 @@ package struct SurfaceOrder: Hashable, Sendable {
 }
 
 extension Plan {
+    /// The surfaces of a placement in a layer that are not captured with every sample, and how often they are.
+    func intervals(in layer: PlanLayer) -> [(name: SurfaceName, seconds: Int)] {
+        (family(of: layer) + [representativePath]).compactMap { surface in
+            surface.everySeconds.map { (surface.name, $0) }
+        }
+    }
+
     /// All sources that a capture of a placement in a layer reads.
     func sources(in layer: PlanLayer) -> [SurfaceSource] {
         layer.components.map(\.observe) + layer.components.compactMap { $0.runtime.map { .runtime($0.source) } }
@@ -140,14 +147,17 @@ extension RolloutState {
     /// The surfaces that an order requests from its host; none if the host takes no part.
     package func surfaces(for order: CaptureOrder) -> [SurfaceOrder] {
         guard let host = hosts[order.host] else { return [] }
-        return EvidenceFamily(plan: plan, run: definition.run).surfaces(of: order.subject, from: host)
+        let all = EvidenceFamily(plan: plan, run: definition.run).surfaces(of: order.subject, from: host)
+        return order.omits.isEmpty ? all : all.filter { !order.omits.contains($0.surface.name) }
     }
 
     /// The capture order for a subject; nil if there is nothing to capture.
-    func captureOrder(_ subject: EvidenceSubject, _ purpose: CapturePurpose) -> CaptureOrder? {
+    func captureOrder(
+        _ subject: EvidenceSubject, _ purpose: CapturePurpose, omitting omits: [SurfaceName] = []
+    ) -> CaptureOrder? {
         switch subject {
         case .placement(let placement):
-            return CaptureOrder(subject: subject, purpose: purpose, host: placement.host)
+            return CaptureOrder(subject: subject, purpose: purpose, host: placement.host, omits: omits)
         case .layer(let layer):
             return frozen.vantages[layer].map { CaptureOrder(subject: subject, purpose: purpose, host: $0) }
         case .fleet:

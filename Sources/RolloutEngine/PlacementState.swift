@@ -89,6 +89,8 @@ package struct PlacementState: Hashable, Sendable {
     var interruptions = 0
     /// The last capture of it in this phase, or since the clocks restarted.
     var lastLook: Look?
+    /// When each surface that has an interval of its own was last captured in this phase.
+    var captured: [SurfaceName: MonotonicTime] = [:]
 
     init(attempt: Int, since start: Moment) {
         self.attempt = attempt
@@ -124,6 +126,7 @@ package struct PlacementState: Hashable, Sendable {
         phaseMark = moment.monotonic
         phaseSequence = moment.sequence
         lastLook = nil
+        captured = [:]
         problem = nil
     }
 }
@@ -141,6 +144,8 @@ struct Look: Hashable, Sendable {
     var began: MonotonicTime
     /// When its capture was recorded.
     var ended: MonotonicTime
+    /// Whether it captured all surfaces. Another one ends no soak.
+    var isWhole: Bool
     /// How long the placement had been unobserved when the capture ended: since the capture before it, or since the
     /// phase began.
     var unwatched: Duration
@@ -151,6 +156,7 @@ struct Look: Hashable, Sendable {
         let milliseconds = max(0, moment.wall.milliseconds - capture.takenAt.milliseconds)
         began = moment.monotonic + .milliseconds(-milliseconds)
         ended = moment.monotonic
+        isWhole = capture.isWhole
         unwatched = moment.monotonic - (state.lastLook?.ended ?? state.phaseMark)
     }
 }

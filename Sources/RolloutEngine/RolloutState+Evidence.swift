@@ -75,6 +75,7 @@ extension RolloutState {
     private func isAwaited(_ record: CaptureRecord) -> Bool {
         let subject = record.capture.subject
         guard record.orderedAfter >= evidenceBegins(record.purpose, subject) else { return false }
+        guard record.capture.isWhole || isSoakSample(record) else { return false }
         switch (record.purpose, subject) {
         case (.baseline, _): return stage == .baseline && pending.contains(subject)
         case (.boundary(let boundary), _):
@@ -97,6 +98,14 @@ extension RolloutState {
             (.rollbackVerification, _):
             return false
         }
+    }
+
+    /// Whether it is a sample of a placement that soaks, the only evidence that may lack surfaces.
+    private func isSoakSample(_ record: CaptureRecord) -> Bool {
+        guard case (.verification, .placement(let placement)) = (record.purpose, record.capture.subject) else {
+            return false
+        }
+        return placements[placement]?.phase == .soaking
     }
 
     /// The event from which evidence for a purpose counts. Older evidence never decides.
@@ -170,8 +179,11 @@ extension RolloutState {
     }
 
     private mutating func note(_ capture: Capture, of placement: Placement, _ moment: Moment) {
-        guard let state = placements[placement] else { return }
+        guard let state = placements[placement], let layer = plan.layer(placement.layer) else { return }
         placements[placement]?.lastLook = Look(capture, recordedAt: moment, after: state)
+        for (name, _) in plan.intervals(in: layer) where capture.surface(name) != nil {
+            placements[placement]?.captured[name] = moment.monotonic
+        }
     }
 
     private mutating func takeBoundary(_ verdict: Verdict, _ capture: Capture, _ moment: Moment) {

@@ -87,6 +87,7 @@ extension RolloutState {
         case .warmingUp, .provingRollback, .changing:
             placements[placement]?.phaseMark = moment.monotonic
             placements[placement]?.lastLook = nil
+            placements[placement]?.captured = [:]
         case .waiting, .soaked, .failed, .rollbackPending, .rollingBack, .rolledBack, .retired, nil: break
         }
     }

@@ -39,8 +39,11 @@ extension RolloutState {
         return decision
     }
 
-    private func order(_ subject: EvidenceSubject, _ purpose: CapturePurpose, _ decision: inout Decision) {
-        if let order = captureOrder(subject, purpose) { decision.effects.append(.capture(order)) }
+    private func order(
+        _ subject: EvidenceSubject, _ purpose: CapturePurpose, omitting omits: [SurfaceName] = [],
+        _ decision: inout Decision
+    ) {
+        if let order = captureOrder(subject, purpose, omitting: omits) { decision.effects.append(.capture(order)) }
     }
 
     /// Preflight and baseline change nothing, so a failed host does not stop the others from being checked. The
@@ -213,7 +216,7 @@ extension RolloutState {
         _ decision: inout Decision
     ) {
         let ends = state.phaseMark + .seconds(layer.soakSeconds)
-        let isSeen = state.lastLook.map { $0.began >= ends } ?? false
+        let isSeen = state.lastLook.map { $0.began >= ends && $0.isWhole } ?? false
         if let look = unwatched(placement, state) {
             interrupt(.progress, placement, state, look, now, &decision)
         } else if now >= ends, isSeen || layer.soakSeconds == 0 {
@@ -266,7 +269,20 @@ extension RolloutState {
         _ now: MonotonicTime, _ decision: inout Decision
     ) {
         let due = state.lastLook.map { $0.ended + .seconds(layer.sampleSeconds) } ?? now
-        if now >= due { order(.placement(placement), purpose, &decision) } else { decision.wake(at: due) }
+        guard now >= due else {
+            decision.wake(at: due)
+            return
+        }
+        order(.placement(placement), purpose, omitting: omitted(state, layer, now), &decision)
+    }
+
+    /// The surfaces that a sample need not take, as they were captured a short time ago. A placement that does not soak yet
+    /// needs all of them, because each sample may be the one that lets it go on; so does one that was last seen wrong.
+    private func omitted(_ state: PlacementState, _ layer: PlanLayer, _ now: MonotonicTime) -> [SurfaceName] {
+        guard state.phase == .soaking, state.problem == nil else { return [] }
+        return plan.intervals(in: layer).filter { name, seconds in
+            state.captured[name].map { now < $0 + .seconds(seconds) } ?? false
+        }.map(\.name)
     }
 
     private func sampleWhilePaused(_ now: MonotonicTime, _ decision: inout Decision) {

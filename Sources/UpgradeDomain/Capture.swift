@@ -6,12 +6,19 @@ package struct Capture: Codable, Hashable, Sendable {
     /// The coordinator's wall clock when the capture began.
     package var takenAt: WallTime
     package var surfaces: [SurfaceReading]
+    /// The surfaces of the subject that were not asked for, because they were not due; nil if all were. They are not compared.
+    package var omits: [SurfaceName]?
 
-    package init(subject: EvidenceSubject, takenAt: WallTime, surfaces: [SurfaceReading]) {
+    package init(
+        subject: EvidenceSubject, takenAt: WallTime, surfaces: [SurfaceReading], omits: [SurfaceName]? = nil
+    ) {
         self.subject = subject
         self.takenAt = takenAt
         self.surfaces = surfaces
+        self.omits = omits
     }
+
+    package var isWhole: Bool { omits?.isEmpty != false }
 
     package func surface(_ name: SurfaceName) -> SurfaceReading? { surfaces.first { $0.name == name } }
 

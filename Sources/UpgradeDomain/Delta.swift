@@ -41,6 +41,7 @@ package enum EvidenceComparison {
         }
         let left = before.surfaces.filter { reading in
             (reading.role == .family || reading.role == .path) && after.surface(reading.name) == nil
+                && after.omits?.contains(reading.name) != true
         }
         return taken
             + left.map {

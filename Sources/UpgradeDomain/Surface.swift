@@ -4,12 +4,18 @@ package struct Surface: Codable, Hashable, Sendable {
     package var scope: SurfaceScope
     package var source: SurfaceSource
     package var reader: Reader
+    /// How often it is captured while a host soaks, at most; nil for with every sample. Everything that opens or closes a
+    /// boundary captures it in any case.
+    package var everySeconds: Int?
 
-    package init(name: SurfaceName, scope: SurfaceScope = .host, source: SurfaceSource, reader: Reader) {
+    package init(
+        name: SurfaceName, scope: SurfaceScope = .host, source: SurfaceSource, reader: Reader, everySeconds: Int? = nil
+    ) {
         self.name = name
         self.scope = scope
         self.source = source
         self.reader = reader
+        self.everySeconds = everySeconds
     }
 }
 

@@ -205,7 +205,10 @@ struct EngineHarness {
         let readings = isMute ? [] : state.surfaces(for: order).map { surface in read(surface, order) }
         return .captured(
             CaptureRecord(
-                purpose: order.purpose, capture: Capture(subject: order.subject, takenAt: wall, surfaces: readings),
+                purpose: order.purpose,
+                capture: Capture(
+                    subject: order.subject, takenAt: wall, surfaces: readings,
+                    omits: order.omits.isEmpty ? nil : order.omits),
                 orderedAfter: state.sequence))
     }
 

@@ -26,7 +26,7 @@ struct SimulatedFleet {
             reader: Reader(shape: .statusMap))
         let path = Surface(
             name: "smoke", source: .http(HTTPSource(url: "${baseURL}/smoke", timeoutSeconds: 5)),
-            reader: Reader(shape: .result))
+            reader: Reader(shape: .result), everySeconds: generator.pick(from: [nil, nil, 6, 30]))
         let plan = Plan(
             name: "simulated", version: VersionChange(from: "1", to: "2"), changeClass: .minor,
             reviews: [Review(title: "notes", reference: "url")], evidence: [services],

@@ -72,7 +72,9 @@ struct HostWork: Sendable {
                 let raw = reply.flatMap { $0.body.elements.isEmpty ? nil : $0.body.elements }
                 return EvidenceAssembly.reading(surface, reply, rawDigest: raw.map { Digest.sha256(of: $0) })
             }
-            let capture = Capture(subject: order.subject, takenAt: begun, surfaces: readings)
+            let capture = Capture(
+                subject: order.subject, takenAt: begun, surfaces: readings,
+                omits: order.omits.isEmpty ? nil : order.omits)
             let record = CaptureRecord(purpose: order.purpose, capture: capture, orderedAfter: state.sequence)
             return [
                 HostReport(.captured(record), evidence: replies.values.map(\.body.elements).filter { !$0.isEmpty })

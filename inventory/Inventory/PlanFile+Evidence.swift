@@ -2,7 +2,7 @@ import SafeText
 import UpgradeDomain
 
 extension PlanFile {
-    static let surfaceKeys = ["name", "scope", "http", "command", "tcp", "read"]
+    static let surfaceKeys = ["name", "scope", "http", "command", "tcp", "read", "everySeconds"]
     static let tcpKeys = ["address", "port", "banner", "timeoutSeconds"]
     /// As much as an agent reads.
     static let bannerBytes = 512
@@ -63,7 +63,15 @@ extension PlanReading {
             let name = own.requiredName("surface", .word), let source = readSource(own)
         else { return nil }
         let read = own.field("read").flatMap(readReader) ?? Reader(shape: .result)
-        return Surface(name: SurfaceName(name), scope: readScope(own), source: source, reader: read)
+        let surface = Surface(
+            name: SurfaceName(name), scope: readScope(own), source: source, reader: read,
+            everySeconds: own.integer("everySeconds", in: 1...86_400))
+        if surface.everySeconds != nil, surface.scope != .host {
+            reader.report(
+                own.line(of: "everySeconds"), "surface '\(name)' has an interval and is not captured while hosts soak",
+                "remove 'everySeconds': evidence with a scope is captured only at boundaries")
+        }
+        return surface
     }
 
     private func readScope(_ own: Section) -> SurfaceScope {
