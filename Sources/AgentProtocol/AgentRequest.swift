@@ -28,7 +28,8 @@ package enum AgentRequest: Hashable, Sendable {
         case .capture(let capture):
             capture.surfaces.contains { $0.source.isTCP } ? 3 : capture.secretFiles == nil ? 1 : 2
         case .start(let start): start.secretFiles == nil ? 1 : 2
-        case .preflight(let preflight): preflight.keeps == nil ? 1 : preflight.run == nil ? 3 : 2
+        case .preflight(let preflight):
+            preflight.continues != nil ? 3 : preflight.keeps == nil ? 1 : preflight.run == nil ? 3 : 2
         case .attach(let attach): attach.follows == nil ? 1 : 3
         case .hello, .settle, .confirm, .journal: 1
         }
@@ -83,10 +84,13 @@ package struct PreflightRequest: Codable, Hashable, Sendable {
     package var preserve: [String]
     /// What must be kept for the rollback commands, or only tried if there is no run; nil for nothing.
     package var keeps: [KeepOrder]?
+    /// Whether this preflight of the host has asked about another working directory before, whose kept files stay; nil for
+    /// no.
+    package var continues: Bool?
 
     package init(
         run: RunID?, workingDirectory: String, commands: [ScriptCommand], requires: [RollbackArtifact],
-        preserve: [String], keeps: [KeepOrder]? = nil
+        preserve: [String], keeps: [KeepOrder]? = nil, continues: Bool? = nil
     ) {
         self.run = run
         self.workingDirectory = workingDirectory
@@ -94,6 +98,7 @@ package struct PreflightRequest: Codable, Hashable, Sendable {
         self.requires = requires
         self.preserve = preserve
         self.keeps = keeps
+        self.continues = continues
     }
 }
 

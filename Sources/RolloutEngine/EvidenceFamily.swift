@@ -84,6 +84,15 @@ package struct EvidenceFamily: Sendable {
         }
     }
 
+    /// Where the commands of a subject run on the host that captures it.
+    package static func workingDirectory(of subject: EvidenceSubject, on host: Host) -> String {
+        switch subject {
+        case .placement(let placement): host.workingDirectory(in: placement.layer)
+        case .layer(let layer): host.workingDirectory(in: layer)
+        case .fleet: host.placements.first?.workingDirectory ?? host.workingDirectory
+        }
+    }
+
     /// The files on a host that hold secrets of the plan, each once. Some may be missing on the host.
     package func secretFiles(on host: Host) -> [String] {
         let orders = subjects(from: host).flatMap { surfaces(of: $0, from: host) }

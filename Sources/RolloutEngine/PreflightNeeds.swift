@@ -1,8 +1,9 @@
 import SafeText
 package import UpgradeDomain
 
-/// What a run needs from a host before it starts.
+/// What a run needs in one working directory of a host before it starts.
 package struct PreflightNeeds: Hashable, Sendable {
+    package var workingDirectory: String
     /// Commands whose executable and script must exist, placeholders replaced.
     package var commands: [ScriptCommand]
     /// What a rollback needs.
@@ -10,15 +11,34 @@ package struct PreflightNeeds: Hashable, Sendable {
     /// What to keep for the rollback, because the change may replace it.
     package var keeps: [KeepOrder]
 
-    init() { (commands, requires, keeps) = ([], [], []) }
+    private init(in workingDirectory: String) {
+        self.workingDirectory = workingDirectory
+        (commands, requires, keeps) = ([], [], [])
+    }
 
+    /// One for each working directory of the host, in the order of the layers; never empty.
+    ///
     /// - Parameters:
     ///   - layers: the plan's layers that the host belongs to.
     ///   - steps: those of a layer that run on the host.
-    package init(
-        of host: Host, _ plan: Plan, _ layers: [PlanLayer], run: RunID, steps: (PlanLayer) -> [Step] = { $0.steps }
+    package static func all(
+        of host: Host, _ plan: Plan?, _ layers: [PlanLayer], run: RunID, steps: (PlanLayer) -> [Step] = { $0.steps }
+    ) -> [PreflightNeeds] {
+        var places: [String] = []
+        for layer in layers where !places.contains(host.workingDirectory(in: layer.name)) {
+            places.append(host.workingDirectory(in: layer.name))
+        }
+        guard let plan, !places.isEmpty else { return host.ownDirectories.map(PreflightNeeds.init(in:)) }
+        return places.map { place in
+            var needs = PreflightNeeds(in: place)
+            needs.add(host, plan, layers.filter { host.workingDirectory(in: $0.name) == place }, run, steps)
+            return needs
+        }
+    }
+
+    private mutating func add(
+        _ host: Host, _ plan: Plan, _ layers: [PlanLayer], _ run: RunID, _ steps: (PlanLayer) -> [Step]
     ) {
-        self.init()
         for layer in layers {
             let values = PlaceholderValues(host: host, layer: layer, run: run)
             commands += steps(layer).map { values.expand($0.command) } + [values.expand(plan.materialization)]
@@ -106,10 +126,31 @@ package struct PreflightFacts: Hashable, Sendable {
     }
 }
 
+extension PreflightFacts {
+    /// What was found in another working directory of the same host as well, each thing once.
+    package mutating func add(_ other: PreflightFacts) {
+        func together(_ one: [String], _ two: [String]) -> [String] { one + two.filter { !one.contains($0) } }
+        freeDiskMebibytes = min(freeDiskMebibytes, other.freeDiskMebibytes)
+        missingScripts = together(missingScripts, other.missingScripts)
+        missingPaths = together(missingPaths, other.missingPaths)
+        differingPaths = together(differingPaths, other.differingPaths)
+        exposedPaths = together(exposedPaths, other.exposedPaths)
+    }
+}
+
+extension Host {
+    /// The working directories of the host and its placements, each once.
+    fileprivate var ownDirectories: [String] {
+        let all = [workingDirectory].filter { !$0.isEmpty } + placements.compactMap(\.workingDirectory)
+        return all.enumerated().filter { index, place in !all[..<index].contains(place) }.map(\.element)
+    }
+}
+
 extension RolloutState {
-    package func preflightNeeds(of host: HostName) -> PreflightNeeds {
-        guard let target = hosts[host] else { return PreflightNeeds() }
-        return PreflightNeeds(
+    /// One for each working directory of a host; empty if the host takes no part.
+    package func preflightNeeds(of host: HostName) -> [PreflightNeeds] {
+        guard let target = hosts[host] else { return [] }
+        return PreflightNeeds.all(
             of: target, plan, placements(of: host).compactMap { plan.layer($0.layer) }, run: definition.run
         ) { steps(of: $0, for: host) }
     }

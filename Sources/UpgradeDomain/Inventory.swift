@@ -47,7 +47,7 @@ package struct Host: Codable, Hashable, Sendable {
     /// How long its connection may stay silent, keepalives included, before it counts as lost; nil means 30 s.
     package var silenceSeconds: Int?
     package var labels: [String: String]
-    /// Absolute path of the deployment checkout on the host; commands run there.
+    /// Absolute path of the deployment checkout on the host; commands run there. Empty if each placement has its own.
     package var workingDirectory: String
     /// Absolute path of the folder on the host where agents are kept; nil means `.local/lib/lockflight` in the login
     /// account's home.
@@ -96,9 +96,20 @@ package struct Host: Codable, Hashable, Sendable {
             || (HostAddress(address) != nil && HostAddress(address) == HostAddress(other.address))
     }
 
+    /// Its membership in a layer; nil if it does not belong to it.
+    package func placement(in layer: LayerName) -> HostPlacement? { placements.first { $0.layer == layer } }
+
     /// Base URL of the host's platform API for a layer, as seen from the host itself.
-    package func baseURL(in layer: LayerName) -> String? {
-        placements.first { $0.layer == layer }?.baseURL
+    package func baseURL(in layer: LayerName) -> String? { placement(in: layer)?.baseURL }
+
+    /// Where the commands of a layer run.
+    package func workingDirectory(in layer: LayerName) -> String {
+        placement(in: layer)?.workingDirectory ?? workingDirectory
+    }
+
+    /// The values of `${var.NAME}` for a layer: its own before those of the host.
+    package func variables(in layer: LayerName) -> [String: String] {
+        variables.merging(placement(in: layer)?.variables ?? [:]) { _, own in own }
     }
 }
 
@@ -109,15 +120,24 @@ package enum HostTransport: String, Codable, Hashable, Sendable, CaseIterable {
     case openssh
 }
 
-/// A host's membership in one layer.
+/// A host's membership in one layer, and what that layer's stack has of its own there.
 package struct HostPlacement: Codable, Hashable, Sendable {
     package var layer: LayerName
-    /// Scheme, host and port of the platform API as the host itself reaches it, without a trailing slash.
-    package var baseURL: String
+    /// Scheme, host and port of the platform API as the host itself reaches it, without a trailing slash; nil if nothing is
+    /// asked over HTTP.
+    package var baseURL: String?
+    /// Absolute path of the layer's deployment checkout; nil means the host's.
+    package var workingDirectory: String?
+    /// Variables that the layer has besides those of the host, or instead of them; nil means none.
+    package var variables: [String: String]?
 
-    package init(layer: LayerName, baseURL: String) {
+    package init(
+        layer: LayerName, baseURL: String? = nil, workingDirectory: String? = nil, variables: [String: String]? = nil
+    ) {
         self.layer = layer
         self.baseURL = baseURL
+        self.workingDirectory = workingDirectory
+        self.variables = variables
     }
 }
 

@@ -78,11 +78,11 @@ package struct PlaceholderValues: Hashable, Sendable {
         var values = [
             "host": host.name.rawValue, "address": host.address, "layer": layer.name.rawValue, "run": run.rawValue,
             "from": layer.version.from.rawValue, "to": layer.version.to.rawValue,
-            "workingDirectory": host.workingDirectory,
+            "workingDirectory": host.workingDirectory(in: layer.name),
         ]
         values["baseURL"] = host.baseURL(in: layer.name)
         values["authority"] = values["baseURL"].flatMap(PlaceholderValues.authority)
-        for (name, value) in host.variables { values["var.\(name)"] = value }
+        for (name, value) in host.variables(in: layer.name) { values["var.\(name)"] = value }
         self.values = values
     }
 

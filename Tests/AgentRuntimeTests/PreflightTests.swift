@@ -137,6 +137,41 @@ import UpgradeDomain
         #expect(plain.record.outcome != .exited(code: 0))
     }
 
+    /// A host with several stacks is asked about each working directory in turn.
+    @Test func whatIsKeptOfOneDirectoryStaysWhileAnotherIsAskedAbout() throws {
+        let host = try HostUnderTest()
+        let session = try host.session()
+        func ask(_ place: String, continues: Bool?) throws {
+            let request = PreflightRequest(
+                run: "r-1", workingDirectory: host.folder.path + place, commands: [], requires: [], preserve: [],
+                keeps: [KeepOrder(command: rollback)], continues: continues)
+            guard case .preflight(let reply) = try session.ask(.preflight(request)), reply.missingScripts == [] else {
+                throw Surprise("no preflight of \(place)")
+            }
+        }
+        for place in ["shop", "wiki"] {
+            try FileManager.default.createDirectory(
+                at: host.folder.appending(path: place), withIntermediateDirectories: true)
+            try host.write("\(place)/rollback.sh", "echo old \(place)\n")
+        }
+        try ask("/shop", continues: nil)
+        try ask("/wiki", continues: true)
+        for place in ["shop", "wiki"] { try host.write("\(place)/rollback.sh", "echo new\n") }
+        for place in ["shop", "wiki"] {
+            var request = host.start(OperationID("r-1.\(place)"), rollback, usesPreservedScript: true)
+            request.workingDirectory = host.folder.path + "/" + place
+            let output = try session.run(request).output
+            #expect(output.hasSuffix("old \(place)\n"), "\(output)")
+        }
+    }
+
+    /// An agent of an older protocol would lose what it kept of the directory before.
+    @Test func anotherDirectoryIsNotAskedOfAnAgentThatForgetsTheFirst() {
+        let request = PreflightRequest(
+            run: "r-1", workingDirectory: "/srv", commands: [], requires: [], preserve: [], keeps: [], continues: true)
+        #expect(AgentRequest.preflight(request).protocolVersion == 3)
+    }
+
     @Test func aDamagedCopyIsNotRun() throws {
         let host = try HostUnderTest()
         let session = try host.session()

@@ -100,6 +100,35 @@ struct RolloutTests {
         }
     }
 
+    /// Each layer of the host has a checkout of its own, without what belongs to the other.
+    @Test func twoStacksOnOneHostAreUpgradedAndRolledBackInOneRun() async throws {
+        let layout = LabLayout(layers: ["core", "edge"], members: [.init("both-1", layers: ["core", "edge"])])
+        try await FleetFixture.with(layout) { fleet in
+            let host = try fleet.lab.host("both-1")
+            let (first, second) = (host.workingDirectory, "\(host.root)/second")
+            let split = try await fleet.runVerbatim(
+                """
+                set -e; cp -a '\(first)' '\(second)'; cd '\(second)'
+                bash scripts/redeploy-host-stack.sh --layer edge --to 1.4.0
+                rm -r '\(first)/layers/edge' layers/core
+                sed -i "s|edge: {|edge: {workingDirectory: '\(second)', |" '\(fleet.lab.inventoryPath)'
+                """)
+            try #require(split.code == 0, "\(split)")
+            try await fleet.expect(.verified, "inventory", "import", fleet.lab.inventoryPath)
+            try await fleet.expect(.verified, "inventory", "check")
+            try await fleet.approvePlan(to: "1.5.0")
+            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            for layer in host.layers { #expect(try await fleet.version("both-1", layer) == "1.5.0") }
+            // What a rollback needs was kept in both places.
+            for place in [first, second] {
+                try "exit 9\n".write(
+                    toFile: "\(place)/scripts/rollback-host-stack.sh", atomically: true, encoding: .utf8)
+            }
+            try await fleet.expect(.rolledBackVerified, "rollback", "--all", "--reason", "a test")
+            for layer in host.layers { #expect(try await fleet.version("both-1", layer) == "1.4.0") }
+        }
+    }
+
     @Test func aSourceVersionThatIsNotThePlansIsRefused() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.approvePlan(to: "1.6.0")

@@ -18,7 +18,8 @@ extension HostAgent {
             _ = try session.driver()
             let kept = KeptFiles(state: state, run: run)
             missing += try state.exclusively { () throws(Refusal) -> [String] in
-                if try !journal.hasBegun(run) { kept.startAgain() }
+                let hasBegun = try journal.hasBegun(run)
+                if request.continues != true, !hasBegun { kept.startAgain() }
                 return try kept.keep(request.keeps ?? [], in: request.workingDirectory)
             }
             for path in request.preserve {

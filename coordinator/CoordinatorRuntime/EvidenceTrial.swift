@@ -28,7 +28,8 @@ package struct EvidenceTrial: Sendable {
             for subject in family.subjects(from: host) {
                 let surfaces = family.surfaces(of: subject, from: host)
                 let replies = try await session.answers(
-                    to: surfaces, in: host.workingDirectory, hiding: family.secretFiles(on: host))
+                    to: surfaces, in: EvidenceFamily.workingDirectory(of: subject, on: host),
+                    hiding: family.secretFiles(on: host))
                 let readings = surfaces.map {
                     EvidenceAssembly.reading($0, replies[$0.surface.name], rawDigest: nil)
                 }

@@ -51,23 +51,34 @@ package struct FleetCheck: Sendable {
         if let owner = hello.owner, owner != reader.ledger {
             throw ContactFailure(.hostOwnedElsewhere, "\(host.name) is driven by the ledger \(owner)")
         }
-        let layers = (plan?.layers ?? []).filter { host.baseURL(in: $0.name) != nil }
-        let needs = plan.map { PreflightNeeds(of: host, $0, layers, run: "check") }
-        let triesKeeping = await session.protocolVersion >= 3
-        let reply = try await session.single(
-            .preflight(
-                PreflightRequest(
-                    run: nil, workingDirectory: host.workingDirectory, commands: needs?.commands ?? [],
-                    requires: [RollbackArtifact(path: host.workingDirectory)] + (needs?.requires ?? []), preserve: [],
-                    keeps: triesKeeping ? needs?.keeps : nil)),
-            timeout: HostWork.preflightTimeout(needs?.requires ?? []))
-        guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-        let facts = PreflightFacts(found, of: hello, at: reader.clock.wall())
+        let layers = (plan?.layers ?? []).filter { host.placement(in: $0.name) != nil }
+        var all: PreflightFacts?
+        for needs in PreflightNeeds.all(of: host, plan, layers, run: "check") {
+            let found = try await look(needs, plan, session, hello)
+            all?.add(found)
+            all = all ?? found
+        }
+        guard let facts = all else { return }
         report.clockOffsetMilliseconds = facts.clockOffsetMilliseconds
         report.freeDiskMebibytes = facts.freeDiskMebibytes
-        report.exposedPaths = found.exposedPaths
+        report.exposedPaths = facts.exposedPaths.isEmpty ? nil : facts.exposedPaths
         if let problem = facts.problems(minimumFreeDiskMebibytes: plan?.minimumFreeDiskMebibytes ?? 0).first {
             throw ContactFailure(problem.code, problem.detail)
         }
+    }
+
+    private func look(
+        _ needs: PreflightNeeds, _ plan: Plan?, _ session: AgentSession, _ hello: HelloReply
+    ) async throws(ContactFailure) -> PreflightFacts {
+        let triesKeeping = await session.protocolVersion >= 3 && plan != nil
+        let reply = try await session.single(
+            .preflight(
+                PreflightRequest(
+                    run: nil, workingDirectory: needs.workingDirectory, commands: needs.commands,
+                    requires: [RollbackArtifact(path: needs.workingDirectory)] + needs.requires, preserve: [],
+                    keeps: triesKeeping ? needs.keeps : nil)),
+            timeout: HostWork.preflightTimeout(needs.requires))
+        guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
+        return PreflightFacts(found, of: hello, at: reader.clock.wall())
     }
 }

@@ -34,22 +34,34 @@ struct HostWork: Sendable {
 
     func preflight(_ host: Host, _ state: RolloutState) async -> [HostReport] {
         do throws(ContactFailure) {
-            let needs = state.preflightNeeds(of: host.name)
-            let (link, reply) = try await asking(host, pinnedBy: nil) { link throws(ContactFailure) in
-                let keepsFolders = await link.session.protocolVersion >= 2
-                let request = PreflightRequest(
-                    run: state.definition.run, workingDirectory: host.workingDirectory, commands: needs.commands,
-                    requires: needs.requires, preserve: keepsFolders ? [] : needs.keeps.map(\.command.scriptPath),
-                    keeps: keepsFolders ? needs.keeps : nil)
-                return try await link.session.single(
-                    .preflight(request), timeout: HostWork.preflightTimeout(needs.requires))
+            var facts: PreflightFacts?
+            for needs in state.preflightNeeds(of: host.name) {
+                let found = try await preflight(host, needs, run: state.definition.run, continues: facts != nil)
+                facts?.add(found)
+                facts = facts ?? found
             }
-            guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-            let facts = PreflightFacts(found, of: link.hello, at: clock.wall())
+            guard let facts else { return [] }
             return [HostReport(.preflightRecorded(state.preflightRecord(of: host.name, facts)))]
         } catch {
             return [lost(host.name, error)]
         }
+    }
+
+    /// - Parameter continues: whether another working directory of the host was asked about before.
+    private func preflight(
+        _ host: Host, _ needs: PreflightNeeds, run: RunID, continues: Bool
+    ) async throws(ContactFailure) -> PreflightFacts {
+        let (link, reply) = try await asking(host, pinnedBy: nil) { link throws(ContactFailure) in
+            let keepsFolders = await link.session.protocolVersion >= 2
+            let request = PreflightRequest(
+                run: run, workingDirectory: needs.workingDirectory, commands: needs.commands,
+                requires: needs.requires, preserve: keepsFolders ? [] : needs.keeps.map(\.command.scriptPath),
+                keeps: keepsFolders ? needs.keeps : nil, continues: continues ? true : nil)
+            return try await link.session.single(
+                .preflight(request), timeout: HostWork.preflightTimeout(needs.requires))
+        }
+        guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
+        return PreflightFacts(found, of: link.hello, at: clock.wall())
     }
 
     // MARK: Evidence
@@ -62,7 +74,8 @@ struct HostWork: Sendable {
                 return (
                     clock.wall(),
                     try await link.session.answers(
-                        to: surfaces, in: host.workingDirectory, hiding: state.secretFiles(on: host),
+                        to: surfaces, in: EvidenceFamily.workingDirectory(of: order.subject, on: host),
+                        hiding: state.secretFiles(on: host),
                         leaving: order.purpose.isGate
                             ? RunHead(run: state.definition.run, chainHead: state.chainHead) : nil)
                 )

@@ -214,7 +214,8 @@ package actor RunDriver {
         followed.insert(intent.id)
         let secretFiles = state.secretFiles(on: host)
         return StartRequest(
-            intent: intent, run: run, chainHead: state.chainHead, workingDirectory: host.workingDirectory,
+            intent: intent, run: run, chainHead: state.chainHead,
+            workingDirectory: host.workingDirectory(in: intent.placement.layer),
             guardrails: script.guardrails, command: script.command, usesPreservedScript: script.usesPreserved,
             revert: state.revertScript(of: intent).map {
                 RevertScript(guardrails: $0.guardrails, command: $0.command)

@@ -72,8 +72,15 @@ package struct InventoryDifference: Hashable, Sendable {
         compare("agentDirectory", old.agentDirectory ?? "default", new.agentDirectory ?? "default")
         compare("labels", list(old.labels), list(new.labels))
         compare("variables", list(old.variables), list(new.variables))
-        let places = { (host: Host) in host.placements.map { "\($0.layer)=\($0.baseURL)" }.joined(separator: " ") }
-        compare("layers", places(old), places(new))
+        let places = { (host: Host) in host.placements.map { "\($0.layer)=\($0.baseURL ?? "none")" } }
+        compare("layers", places(old).joined(separator: " "), places(new).joined(separator: " "))
+        for placement in new.placements {
+            guard let before = old.placement(in: placement.layer) else { continue }
+            compare(
+                "\(placement.layer) workingDirectory", before.workingDirectory ?? "the host's",
+                placement.workingDirectory ?? "the host's")
+            compare("\(placement.layer) variables", list(before.variables ?? [:]), list(placement.variables ?? [:]))
+        }
         compare("host keys", "\(old.hostKeys.count) pinned", "\(new.hostKeys.count) pinned")
         return changes
     }

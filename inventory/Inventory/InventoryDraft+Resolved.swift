@@ -104,20 +104,27 @@ private struct SSHResolution {
         host.identityFile = host.identityFile.map { fill($0, values) }
         host.workingDirectory = fill(host.workingDirectory, values)
         host.agentDirectory = host.agentDirectory.map { fill($0, values) }
-        for (key, folder) in [
-            ("workingDirectory", host.workingDirectory), ("agentDirectory", host.agentDirectory ?? ""),
-        ]
-        where !folder.isEmpty && folder.utf8.first != 0x2f {
-            reader.report(line, "\(key) '\(folder)' of host \(host.name) is not absolute", "start it with '/'")
-        }
+        checkAbsolute(host.workingDirectory, "workingDirectory", "host \(host.name)", line)
+        checkAbsolute(host.agentDirectory ?? "", "agentDirectory", "host \(host.name)", line)
         for index in host.placements.indices {
+            let layer = host.placements[index].layer
             let values = PlaceholderValues(
-                host: host.name, address: host.address, variables: host.variables, layer: host.placements[index].layer)
-            let url = fill(host.placements[index].baseURL, values)
-            if url != host.placements[index].baseURL { _ = reader.baseURL(url, line) }
-            host.placements[index].baseURL = url
+                host: host.name, address: host.address, variables: host.variables(in: layer), layer: layer)
+            if let written = host.placements[index].baseURL {
+                let url = fill(written, values)
+                if url != written { _ = reader.baseURL(url, line) }
+                host.placements[index].baseURL = url
+            }
+            guard let folder = host.placements[index].workingDirectory.map({ fill($0, values) }) else { continue }
+            checkAbsolute(folder, "workingDirectory", "layer \(layer) of host \(host.name)", line)
+            host.placements[index].workingDirectory = folder
         }
         return host
+    }
+
+    private func checkAbsolute(_ folder: String, _ key: String, _ whose: String, _ line: Int) {
+        if folder.isEmpty || folder.utf8.first == 0x2f { return }
+        reader.report(line, "\(key) '\(folder)' of \(whose) is not absolute", "start it with '/'")
     }
 
     /// The options that are set but not honoured; reports those without which the host can not be reached.

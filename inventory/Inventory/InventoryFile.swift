@@ -15,6 +15,8 @@ package enum InventoryFile {
         "labels",
         "workingDirectory", "agentDirectory", "baseURL", "variables", "layers",
     ]
+    /// What a host has for one of its layers alone.
+    static let placementKeys = ["baseURL", "workingDirectory", "variables"]
     /// Below the minimum a busy host would count as lost; above the maximum a hanging host would block an operator.
     static let silenceSeconds = 3...600
 
@@ -250,16 +252,11 @@ private struct InventoryReading {
             identityFile: own.text("identityFile") ?? defaults.identityFile,
             jump: jump(own.text("jump") ?? defaults.jump), isDirect: (own.text("jump") ?? defaults.jump) == "none")
         let folder = directory("workingDirectory", of: own) ?? defaults.workingDirectory
-        let base = reader.whole { own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } }
-        let baseURL = base.value ?? defaults.baseURL
-        let mayHaveURL = baseURL != nil || !base.isWhole || !defaults.isWhole || own.isMisspelled("baseURL")
-        let (placements, isWhole) = reader.whole {
-            self.placements(own, name, baseURL, isSaid: mayHaveURL, layers)
-        }
-        let hasWholeLayers =
-            isWhole && layers.isWhole && !own.isMisspelled("layers") && !(baseURL == nil && mayHaveURL)
+        let baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? defaults.baseURL
+        let (placements, isWhole) = reader.whole { self.placements(own, name, baseURL, layers) }
+        let hasWholeLayers = isWhole && layers.isWhole && !own.isMisspelled("layers")
         if folder == nil, own.field("workingDirectory") == nil, !own.isMisspelled("workingDirectory"), defaults.isWhole,
-            !placements.isEmpty
+            isWhole, placements.contains(where: { $0.workingDirectory == nil })
         {
             reader.report(
                 own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
@@ -298,47 +295,44 @@ private struct InventoryReading {
         }
     }
 
-    /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` if the layers have different URLs.
-    ///
-    /// - Parameter isSaid: whether a URL for all of them may have been written but refused.
+    /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` where a layer has something of its own on the host.
     private func placements(
-        _ own: Section, _ host: String, _ baseURL: String?, isSaid: Bool, _ layers: Named<Void>
+        _ own: Section, _ host: String, _ baseURL: String?, _ layers: Named<Void>
     ) -> [HostPlacement] {
         guard let field = own.field("layers") else { return [] }
-        var entries: [(name: String, url: String?, isSaid: Bool, line: Int)] = []
-        if field.isMapping {
-            for (layer, value) in reader.pairs(field) {
-                guard let section = Section(value, known: ["baseURL"], reader) else { continue }
-                let (own, isWhole) = reader.whole {
-                    section.text("baseURL").flatMap { url($0, section.line(of: "baseURL")) }
-                }
-                let isAbsent = isWhole && !section.isMisspelled("baseURL")
-                entries.append((layer, own ?? baseURL, isSaid || !isAbsent, value.line))
+        let entries =
+            field.isMapping
+            ? reader.pairs(field).compactMap { layer, value in
+                placement(of: layer, value, baseURL).map { (placement: $0, line: value.line) }
             }
-        } else {
-            entries = reader.list(field).compactMap { element in
-                reader.text(element).map { ($0, baseURL, isSaid, element.line) }
+            : reader.list(field).compactMap { element in
+                reader.text(element).map { (HostPlacement(layer: LayerName($0), baseURL: baseURL), element.line) }
             }
-        }
         var placements: [HostPlacement] = []
-        for entry in entries {
-            let layer = LayerName(entry.name)
-            if layers.values[entry.name] == nil {
+        for (placement, line) in entries {
+            let layer = placement.layer
+            if layers.values[layer.rawValue] == nil {
                 guard layers.isWhole else { continue }
                 reader.report(
-                    entry.line, "host \(host) is in an unknown layer '\(layer)'",
+                    line, "host \(host) is in an unknown layer '\(layer)'",
                     "use one of: \(layers.values.keys.sorted().joined(separator: ", "))")
             } else if placements.contains(where: { $0.layer == layer }) {
-                reader.report(entry.line, "layer \(layer) of host \(host) is listed twice", "list it once")
-            } else if let url = entry.url {
-                placements.append(HostPlacement(layer: layer, baseURL: url))
-            } else if !entry.isSaid {
-                reader.report(
-                    entry.line, "host \(host) has no baseURL in layer \(layer)",
-                    "write the URL of its platform API, such as http://127.0.0.1:8080")
+                reader.report(line, "layer \(layer) of host \(host) is listed twice", "list it once")
+            } else {
+                placements.append(placement)
             }
         }
         return placements
+    }
+
+    private func placement(of layer: String, _ field: Field, _ baseURL: String?) -> HostPlacement? {
+        guard !field.node.isNull else { return HostPlacement(layer: LayerName(layer), baseURL: baseURL) }
+        guard let own = Section(field, known: InventoryFile.placementKeys, reader) else { return nil }
+        let variables = own.textMap("variables") ?? [:]
+        return HostPlacement(
+            layer: LayerName(layer),
+            baseURL: own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? baseURL,
+            workingDirectory: directory("workingDirectory", of: own), variables: variables.isEmpty ? nil : variables)
     }
 
     /// - Parameter isWhole: whether all hosts and their layers are valid.
@@ -362,7 +356,7 @@ private struct InventoryReading {
             }
         }
         for (layer, line) in layers
-        where isWhole && !entries.contains(where: { $0.host.baseURL(in: layer.name) != nil }) {
+        where isWhole && !entries.contains(where: { $0.host.placement(in: layer.name) != nil }) {
             reader.report(line, "layer \(layer.name) has no host", "put a host in it, or remove it")
         }
     }

@@ -27,17 +27,26 @@ struct InventoryShow: LockflightCommand {
                     ? "\(KeyRing.standardFiles.joined(separator: ", ")) (default)"
                     : found.identityFiles.joined(separator: ", "),
             ],
-            ["jump", found.jump?.rawValue ?? "none"], ["workingDirectory", found.workingDirectory],
+            ["jump", found.jump?.rawValue ?? "none"],
+            ["workingDirectory", found.workingDirectory.isEmpty ? "one for each layer" : found.workingDirectory],
             ["agentDirectory", found.agentDirectory ?? "\(AgentFolder(nil)) (default)"],
         ]
         rows += InventoryShow.rows(of: found.ssh)
-        rows += found.placements.map { ["layer \($0.layer)", $0.baseURL] }
+        rows += found.placements.flatMap(InventoryShow.rows)
         rows += found.labels.sorted { $0.key < $1.key }.map { ["label \($0)", $1] }
         rows += found.variables.sorted { $0.key < $1.key }.map { ["variable \($0)", $1] }
         rows += found.hostKeys.map { ["host key", "\($0.type) \($0.base64)"] }
         if found.hostKeys.isEmpty { rows.append(["host key", "none pinned: no connection is allowed"]) }
         let table = TextTable(headers: ["FIELD", "VALUE"], rows: rows.map { $0.map(TerminalText.init(escaping:)) })
         return CommandResult(lines: table.lines(width: context.width, style: context.style), document: found)
+    }
+
+    private static func rows(of placement: HostPlacement) -> [[String]] {
+        let name = "layer \(placement.layer)"
+        var rows = [[name, placement.baseURL ?? "no baseURL"]]
+        rows += placement.workingDirectory.map { [["\(name), workingDirectory", $0]] } ?? []
+        rows += (placement.variables ?? [:]).sorted { $0.key < $1.key }.map { ["\(name), variable \($0)", $1] }
+        return rows
     }
 
     /// The settings of ssh_config that are shown besides the other fields, if any.
