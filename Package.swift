@@ -145,7 +145,8 @@ let package = Package(
             [
                 "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "FleetAccess", "RunRecord", "RunViews", "Failpoints",
+                "LabFleet", "FileReading", "Inventory", "PlanFiles", "CoordinatorRuntime", "FleetAccess", "RunRecord",
+                "RunViews", "Failpoints",
                 "SafeText",
                 "CLinux", logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -156,8 +157,10 @@ let package = Package(
 
         // inventory/: files -> validated domain values.
         library(
-            "Inventory", in: "inventory",
-            ["SafeText", "UpgradeDomain", .product(name: "Yams", package: "Yams")],
+            "FileReading", in: "inventory", ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
+        library("PlanFiles", in: "inventory", ["FileReading", "SafeText", "UpgradeDomain"]),
+        library(
+            "Inventory", in: "inventory", ["FileReading", "SafeText", "UpgradeDomain"],
             resources: ["fleet.yaml", "upgrade.yaml"].map { .embedInCode("Starter/\($0)") }),
 
         // Tests/Simulator: whole runs in virtual time; built in release by `make simulate`.
@@ -217,10 +220,10 @@ let package = Package(
         tests("FleetAccessTests", ["FleetAccess", "UpgradeDomain", subprocess, system]),
         tests(
             "CoordinatorRuntimeTests",
-            ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "UpgradeDomain"],
+            ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "PlanFiles", "UpgradeDomain"],
             exclude: ["Bodies"]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
-        tests("InventoryTests", ["Inventory", "UpgradeDomain", "ContentDigest"]),
+        tests("InventoryTests", ["FileReading", "Inventory", "PlanFiles", "UpgradeDomain", "ContentDigest"]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
         tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),
         // Tests/CFaultVFS: a SQLite VFS whose calls fail when they are told to.
@@ -239,8 +242,8 @@ if Context.environment["LOCKFLIGHT_FUZZ"] != nil {
         .executableTarget(
             name: "lockflight-fuzz",
             dependencies: [
-                "AgentProtocol", "CLibFuzzer", "ContentDigest", "Inventory", "Ledger", "RolloutEngine", "SafeText",
-                "UpgradeDomain",
+                "AgentProtocol", "CLibFuzzer", "ContentDigest", "FileReading", "Inventory", "Ledger", "PlanFiles",
+                "RolloutEngine", "SafeText", "UpgradeDomain",
             ],
             path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus"], swiftSettings: strict),
     ]

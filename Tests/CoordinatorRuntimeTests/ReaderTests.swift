@@ -1,6 +1,7 @@
 import AgentProtocol
 import Foundation
 import Inventory
+import PlanFiles
 import RolloutEngine
 import Testing
 import UpgradeDomain

@@ -1,5 +1,7 @@
+import FileReading
 import Foundation
 import Inventory
+import PlanFiles
 import UpgradeDomain
 
 /// A file gives a value, or problems that each say where it is, what is wrong, and what to write instead.

@@ -1,5 +1,7 @@
+import FileReading
 import Foundation
 import Inventory
+import PlanFiles
 import UpgradeDomain
 
 /// The commented examples, which double as valid files to break.

@@ -1,5 +1,7 @@
+import FileReading
 import Foundation
 import Inventory
+import PlanFiles
 import Testing
 import UpgradeDomain
 

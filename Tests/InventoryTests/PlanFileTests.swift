@@ -1,9 +1,11 @@
 import ContentDigest
+import FileReading
 import Foundation
 import Testing
 import UpgradeDomain
 
 @testable import Inventory
+@testable import PlanFiles
 
 struct PlanFileTests {
     @Test func theExampleIsReadWithItsLayerDefaults() throws {

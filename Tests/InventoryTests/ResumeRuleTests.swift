@@ -1,4 +1,5 @@
 import ContentDigest
+import PlanFiles
 import Testing
 import UpgradeDomain
 

@@ -19,7 +19,9 @@ enum ImportRules {
             ["SafeText", "UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux"]
         ),
         ("agent/lockflight-agent", ["AgentRuntime"]),
-        ("inventory/Inventory", ["SafeText", "UpgradeDomain"]),
+        ("inventory/FileReading", ["UpgradeDomain"]),
+        ("inventory/Inventory", ["FileReading", "SafeText", "UpgradeDomain"]),
+        ("inventory/PlanFiles", ["FileReading", "SafeText", "UpgradeDomain"]),
         (
             "coordinator/CoordinatorRuntime",
             ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]
@@ -47,8 +49,8 @@ enum ImportRules {
             [
                 "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "Inventory", "CoordinatorRuntime", "FleetAccess", "RunRecord", "RunViews", "Failpoints",
-                "SafeText", "CLinux",
+                "LabFleet", "FileReading", "Inventory", "PlanFiles", "CoordinatorRuntime", "FleetAccess", "RunRecord",
+                "RunViews", "Failpoints", "SafeText", "CLinux",
             ]
         ),
         ("coordinator/lockflight", ["Commands"]),
@@ -63,7 +65,7 @@ enum ImportRules {
     static let confined: [(module: String, folder: String)] = [
         ("GRDB", "Sources/Ledger"),
         ("CLibSSH2", "Sources/SSHTransport"),
-        ("Yams", "inventory/Inventory"),
+        ("Yams", "inventory/FileReading"),
         ("ArgumentParser", "coordinator/Commands"),
         ("BitCollections", "Sources/RolloutEngine"),
         ("Logging", "Sources/Ledger"),

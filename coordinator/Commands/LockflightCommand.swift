@@ -1,9 +1,9 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FileReading
 import FleetAccess
 import Foundation
 import Glibc
-import Inventory
 import LabFleet
 import Ledger
 import Logging

@@ -1,3 +1,4 @@
+import FileReading
 import UpgradeDomain
 
 /// Rules between hosts, checked once the address and the jump host of each are known.

@@ -1,3 +1,4 @@
+package import FileReading
 import SafeText
 package import UpgradeDomain
 

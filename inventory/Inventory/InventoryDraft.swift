@@ -1,3 +1,4 @@
+package import FileReading
 package import UpgradeDomain
 
 /// An inventory file as written, before ssh_config fills in the settings that it leaves out.

@@ -1,3 +1,4 @@
+import FileReading
 import UpgradeDomain
 
 /// Reads inventory files.

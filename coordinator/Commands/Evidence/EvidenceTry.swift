@@ -1,9 +1,9 @@
 import ArgumentParser
 import CoordinatorRuntime
 import FleetAccess
-import Inventory
 import Ledger
 import OperatorCommands
+import PlanFiles
 import RolloutEngine
 import RunViews
 import SafeText

@@ -1,8 +1,8 @@
 import ArgumentParser
 import CoordinatorRuntime
-import Inventory
 import Ledger
 import OperatorCommands
+import PlanFiles
 import SafeText
 import UpgradeDomain
 

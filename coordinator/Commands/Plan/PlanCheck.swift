@@ -1,7 +1,7 @@
 import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
-import Inventory
+import PlanFiles
 import SafeText
 import UpgradeDomain
 

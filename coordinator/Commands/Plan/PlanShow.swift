@@ -1,9 +1,9 @@
 import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
-import Inventory
 import Ledger
 import OperatorCommands
+import PlanFiles
 import RunRecord
 import RunViews
 import UpgradeDomain

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Inventory
+import PlanFiles
 import UpgradeDomain
 
 /// The versions of a plan whose file leaves them out.

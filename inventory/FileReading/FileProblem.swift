@@ -24,7 +24,7 @@ package struct FileProblems: Error, Hashable, Sendable, CustomStringConvertible 
     /// How many more problems there are.
     package var unlisted: Int
 
-    init(_ problems: [FileProblem], unlisted: Int = 0) {
+    package init(_ problems: [FileProblem], unlisted: Int = 0) {
         self.problems = problems.sorted { $0.line < $1.line }
         self.unlisted = unlisted
     }

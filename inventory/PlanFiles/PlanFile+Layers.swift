@@ -1,3 +1,4 @@
+import FileReading
 import UpgradeDomain
 
 /// The layers of a plan.

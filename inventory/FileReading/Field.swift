@@ -1,0 +1,50 @@
+import Yams
+
+/// A value of the file, with the name and the line under which it is reported.
+package struct Field {
+    package let name: String
+    let node: Node
+    package let line: Int
+
+    package var isList: Bool {
+        if case .sequence = node { true } else { false }
+    }
+
+    package var isMapping: Bool {
+        if case .mapping = node { true } else { false }
+    }
+}
+
+extension Node {
+    var isNull: Bool { scalar.map { $0.style == .plain && ["", "~", "null"].contains($0.string) } ?? false }
+}
+
+extension Field {
+    /// The mapping, completed with the keys of another one that it does not have. `replaced` lists, for a key of its own,
+    /// the keys that are not taken beside it, as they belong to another value of it.
+    package func completed(from other: Field, without replaced: [String: [String]]) -> Field {
+        guard case .mapping(var mapping) = node, case .mapping(let more) = other.node else { return self }
+        let left = replaced.filter { mapping[Node($0.key)] != nil }.flatMap(\.value)
+        for (name, value) in more where mapping[name] == nil && !left.contains(name.scalar?.string ?? "") {
+            mapping[name] = value
+        }
+        return Field(name: name, node: .mapping(mapping), line: line)
+    }
+
+    package func has(_ key: String) -> Bool {
+        if case .mapping(let mapping) = node { mapping[Node(key)] != nil } else { false }
+    }
+
+    /// What an entry of a list is called; nil where it has no name.
+    package var entryName: String? {
+        guard case .mapping(let mapping) = node else { return nil }
+        return mapping[Node("name")]?.scalar?.string
+    }
+
+    /// The same mapping with only some of its keys.
+    package func keeping(_ keys: [String]) -> Field {
+        guard case .mapping(var mapping) = node else { return self }
+        for key in mapping.keys where !keys.contains(key.scalar?.string ?? "") { mapping[key] = nil }
+        return Field(name: name, node: .mapping(mapping), line: line)
+    }
+}
