@@ -158,7 +158,7 @@ let package = Package(
         // inventory/: files -> validated domain values.
         library(
             "FileReading", in: "inventory", ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
-        library("PlanFiles", in: "inventory", ["FileReading", "SafeText", "UpgradeDomain"]),
+        library("PlanFiles", in: "inventory", ["ContentDigest", "FileReading", "SafeText", "UpgradeDomain"]),
         library(
             "Inventory", in: "inventory", ["FileReading", "SafeText", "UpgradeDomain"],
             resources: ["fleet.yaml", "upgrade.yaml"].map { .embedInCode("Starter/\($0)") }),

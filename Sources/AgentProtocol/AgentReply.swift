@@ -4,6 +4,8 @@ package import UpgradeDomain
 package enum AgentReply: Hashable, Sendable {
     case hello(HelloReply)
     case preflight(PreflightReply)
+    /// The files are on the host.
+    case carried
     case surface(SurfaceReply)
     /// The end of a capture.
     case captured
@@ -217,7 +219,8 @@ package struct Refusal: Codable, Hashable, Sendable, Error {
 extension ReplyFrame: Codable {
     private enum Key: String, CodingKey { case re, kind, body }
     private enum Kind: String, Codable {
-        case hello, preflight, surface, captured, started, running, output, ended, tombstoned, confirmed, journal,
+        case hello, preflight, carried, surface, captured, started, running, output, ended, tombstoned, confirmed,
+            journal,
             refused
     }
 
@@ -229,6 +232,7 @@ extension ReplyFrame: Codable {
         case .hello: reply = .hello(try body(HelloReply.self))
         case .preflight: reply = .preflight(try body(PreflightReply.self))
         case .surface: reply = .surface(try body(SurfaceReply.self))
+        case .carried: reply = .carried
         case .captured: reply = .captured
         case .started: reply = .started(id: try body(OperationID.self))
         case .running: reply = .running(id: try body(OperationID.self))
@@ -252,6 +256,7 @@ extension ReplyFrame: Codable {
         case .hello(let body): try encode(.hello, body)
         case .preflight(let body): try encode(.preflight, body)
         case .surface(let body): try encode(.surface, body)
+        case .carried: try encode(.carried, OperationID?.none)
         case .captured: try encode(.captured, OperationID?.none)
         case .started(let body): try encode(.started, body)
         case .running(let body): try encode(.running, body)

@@ -5,6 +5,8 @@ package enum AgentRequest: Hashable, Sendable {
     /// Always first: agrees on a protocol version and, with an epoch, claims the right to change the host.
     case hello(HelloRequest)
     case preflight(PreflightRequest)
+    /// Brings files of the plan, which later commands of any session may name. Answers `carried`.
+    case carry(CarryRequest)
     /// Captures surfaces one after the other. Answers a `surface` for each, then `captured`.
     case capture(CaptureRequest)
     /// Records the intent durably, answers `started`, and runs the operation detached from this session.
@@ -31,6 +33,7 @@ package enum AgentRequest: Hashable, Sendable {
         case .preflight(let preflight):
             preflight.continues != nil ? 3 : preflight.keeps == nil ? 1 : preflight.run == nil ? 3 : 2
         case .attach(let attach): attach.follows == nil ? 1 : 3
+        case .carry: 3
         case .hello, .settle, .confirm, .journal: 1
         }
     }
@@ -100,6 +103,25 @@ package struct PreflightRequest: Codable, Hashable, Sendable {
         self.keeps = keeps
         self.continues = continues
     }
+}
+
+/// Brings files of a plan to the host, where they are kept by their digests.
+package struct CarryRequest: Codable, Hashable, Sendable {
+    /// One file. Its body is what has the digest.
+    package struct File: Codable, Hashable, Sendable {
+        package var name: String
+        package var sha256: Digest
+        package var body: Bytes
+
+        package init(name: String, sha256: Digest, body: Bytes) {
+            self.name = name
+            self.sha256 = sha256
+            self.body = body
+        }
+    }
+    package var files: [File]
+
+    package init(files: [File]) { self.files = files }
 }
 
 /// Asks for the answers of surfaces, in order.
@@ -222,7 +244,7 @@ package struct ConfirmRequest: Codable, Hashable, Sendable {
 extension RequestFrame: Codable {
     private enum Key: String, CodingKey { case id, verb, body }
     private enum Verb: String, Codable, CaseIterable {
-        case hello, preflight, capture, start, attach, settle, confirm, journal
+        case hello, preflight, carry, capture, start, attach, settle, confirm, journal
     }
 
     /// The closed list of verbs.
@@ -234,6 +256,7 @@ extension RequestFrame: Codable {
         switch try container.decode(Verb.self, forKey: .verb) {
         case .hello: request = .hello(try container.decode(HelloRequest.self, forKey: .body))
         case .preflight: request = .preflight(try container.decode(PreflightRequest.self, forKey: .body))
+        case .carry: request = .carry(try container.decode(CarryRequest.self, forKey: .body))
         case .capture: request = .capture(try container.decode(CaptureRequest.self, forKey: .body))
         case .start: request = .start(try container.decode(StartRequest.self, forKey: .body))
         case .attach: request = .attach(try container.decode(AttachRequest.self, forKey: .body))
@@ -253,6 +276,7 @@ extension RequestFrame: Codable {
         switch request {
         case .hello(let body): try encode(.hello, body)
         case .preflight(let body): try encode(.preflight, body)
+        case .carry(let body): try encode(.carry, body)
         case .capture(let body): try encode(.capture, body)
         case .start(let body): try encode(.start, body)
         case .attach(let body): try encode(.attach, body)

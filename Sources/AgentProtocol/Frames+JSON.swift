@@ -82,7 +82,7 @@ extension ReplyFrame: DirectJSON {
             try record.write(to: json.member("body"))
             json.member("kind").put("ended")
             try json.member("re").put(re)
-        case .hello, .preflight, .started, .running, .output, .tombstoned, .confirmed, .journal, .refused:
+        case .hello, .preflight, .carried, .started, .running, .output, .tombstoned, .confirmed, .journal, .refused:
             try json.put(value: self)
         }
     }

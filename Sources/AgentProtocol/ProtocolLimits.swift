@@ -2,7 +2,7 @@
 package enum ProtocolLimits {
     /// The protocol versions this build speaks, best first. In 2, a `capture` and a `start` may have `secretFiles`, and
     /// a `capture` a `head`. In 3, an `output` may have `droppedBytes`, a `surface` `errors`, an `attach` `follows`, a surface's source may be `tcp`,
-    /// and a `preflight` without a run `keeps`.
+    /// a `preflight` without a run may have `keeps` and any `continues`, and files are brought with `carry`.
     package static let versions = [3, 2, 1]
     /// The best version that this build and a peer both speak; nil for none.
     package static func version(sharedWith peer: [Int]) -> Int? { versions.first(where: peer.contains) }
@@ -12,6 +12,8 @@ package enum ProtocolLimits {
     package static let nestingDepth = 32
     /// The longest raw answer of a surface; a longer one is cut and marked *truncated*.
     package static let surfaceBytes = 262_144
+    /// The most bytes of the files in one `carry`.
+    package static let carriedBytes = 262_144
     /// How much of the end of a command surface's standard error is returned.
     package static let surfaceErrorBytes = 2_048
     /// The largest slice of operation output in one reply.

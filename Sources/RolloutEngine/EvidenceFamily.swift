@@ -122,7 +122,7 @@ package struct EvidenceFamily: Sendable {
     private static func order(_ surface: Surface) -> SurfaceOrder { SurfaceOrder(surface: surface, role: .family) }
 
     private func expanded(_ orders: [SurfaceOrder], _ layer: PlanLayer, _ host: Host) -> [SurfaceOrder] {
-        let values = PlaceholderValues(host: host, layer: layer, run: run)
+        let values = PlaceholderValues(host: host, layer: layer, of: plan, run: run)
         return orders.map { order in
             var expanded = order
             switch order.surface.source {

@@ -40,7 +40,7 @@ package struct PreflightNeeds: Hashable, Sendable {
         _ host: Host, _ plan: Plan, _ layers: [PlanLayer], _ run: RunID, _ steps: (PlanLayer) -> [Step]
     ) {
         for layer in layers {
-            let values = PlaceholderValues(host: host, layer: layer, run: run)
+            let values = PlaceholderValues(host: host, layer: layer, of: plan, run: run)
             commands += steps(layer).map { values.expand($0.command) } + [values.expand(plan.materialization)]
             commands += (plan.guardrails + (plan.rollbackGuardrails ?? [])).map(values.expand)
             requires += layer.rollback.requires.map {
@@ -170,7 +170,7 @@ extension RolloutState {
         guard let host = hosts[intent.placement.host], let layer = plan.layer(intent.placement.layer) else {
             return nil
         }
-        let values = PlaceholderValues(host: host, layer: layer, run: definition.run)
+        let values = PlaceholderValues(host: host, layer: layer, of: plan, run: definition.run)
         switch intent.action {
         case .rollback:
             var script = rollbackScript(of: layer, values)
@@ -190,7 +190,7 @@ extension RolloutState {
         guard intent.revert != nil, let host = hosts[intent.placement.host],
             let layer = plan.layer(intent.placement.layer)
         else { return nil }
-        return rollbackScript(of: layer, PlaceholderValues(host: host, layer: layer, run: definition.run))
+        return rollbackScript(of: layer, PlaceholderValues(host: host, layer: layer, of: plan, run: definition.run))
     }
 
     private func rollbackScript(of layer: PlanLayer, _ values: PlaceholderValues) -> OperationScript? {

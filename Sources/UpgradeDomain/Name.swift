@@ -108,6 +108,12 @@ package struct Digest: Name {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
 
+    /// Whether it is a SHA-256 as this project writes it.
+    package var isSHA256: Bool {
+        guard let digits = rawValue.rest(after: "sha256:")?.utf8 else { return false }
+        return digits.count == 64 && digits.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
     /// The first 12 hexadecimal digits, for display.
     package var short: String { String(rawValue.cut(at: ":")?.after.prefix(12) ?? "") }
 }

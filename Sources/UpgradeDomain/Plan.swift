@@ -29,6 +29,8 @@ package struct Plan: Codable, Hashable, Sendable {
     package var agreements: [Agreement]
     /// Free space required in the working directory of every host before anything starts.
     package var minimumFreeDiskMebibytes: Int
+    /// Files that are carried to the hosts for what judges; nil for none.
+    package var files: [CarriedFile]?
 
     package static let currentSchemaVersion = 1
 
@@ -38,7 +40,7 @@ package struct Plan: Codable, Hashable, Sendable {
         guardrails: [ScriptCommand], rollbackGuardrails: [ScriptCommand]? = nil,
         representativePath: Surface, layers: [PlanLayer],
         exclusions: [Exclusion] = [], waivers: [Waiver] = [], agreements: [Agreement] = [],
-        minimumFreeDiskMebibytes: Int = 64
+        minimumFreeDiskMebibytes: Int = 64, files: [CarriedFile]? = nil
     ) {
         self.schemaVersion = schemaVersion
         self.name = name
@@ -55,6 +57,7 @@ package struct Plan: Codable, Hashable, Sendable {
         self.waivers = waivers
         self.agreements = agreements
         self.minimumFreeDiskMebibytes = minimumFreeDiskMebibytes
+        self.files = files
     }
 
     /// What each placement of a layer is compared by: the plan's surfaces of a host, those of the layer in place of the ones of their

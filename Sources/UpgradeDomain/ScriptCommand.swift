@@ -74,7 +74,8 @@ package struct KeepOrder: Codable, Hashable, Sendable {
 package struct PlaceholderValues: Hashable, Sendable {
     private let values: [String: String]
 
-    package init(host: Host, layer: PlanLayer, run: RunID) {
+    /// - Parameter plan: the plan of the layer, whose carried files commands may name.
+    package init(host: Host, layer: PlanLayer, of plan: Plan, run: RunID) {
         var values = [
             "host": host.name.rawValue, "address": host.address, "layer": layer.name.rawValue, "run": run.rawValue,
             "from": layer.version.from.rawValue, "to": layer.version.to.rawValue,
@@ -83,6 +84,7 @@ package struct PlaceholderValues: Hashable, Sendable {
         values["baseURL"] = host.baseURL(in: layer.name)
         values["authority"] = values["baseURL"].flatMap(PlaceholderValues.authority)
         for (name, value) in host.variables(in: layer.name) { values["var.\(name)"] = value }
+        for file in plan.files ?? [] { values["file.\(file.name)"] = file.mark }
         self.values = values
     }
 
@@ -116,12 +118,19 @@ package struct PlaceholderValues: Hashable, Sendable {
 
     /// The command with every placeholder replaced.
     package func expand(_ command: ScriptCommand) -> ScriptCommand {
-        var expanded = command
-        expanded.arguments = command.arguments.map(expand)
-        expanded.environment = command.environment.mapValues(expand)
-        expanded.workingDirectory = command.workingDirectory.map(expand)
-        expanded.script = command.script.map(expand)
-        return expanded
+        command.mapTexts(expand)
+    }
+}
+
+extension ScriptCommand {
+    /// The command with another text for each of its own.
+    package func mapTexts(_ change: (String) -> String) -> ScriptCommand {
+        var command = self
+        command.arguments = arguments.map(change)
+        command.environment = environment.mapValues(change)
+        command.workingDirectory = workingDirectory.map(change)
+        command.script = script.map(change)
+        return command
     }
 }
 

@@ -18,6 +18,7 @@ import UpgradeDomain
             .preflight(
                 PreflightRequest(
                     run: "r", workingDirectory: "/w", commands: [command], requires: ["p"], preserve: ["s"])),
+            .carry(CarryRequest(files: [.init(name: "check.sh", sha256: digest, body: Bytes([0x61]))])),
             .capture(
                 CaptureRequest(
                     workingDirectory: "/w",
@@ -54,7 +55,7 @@ import UpgradeDomain
                     name: "s", durationMilliseconds: 1, hostTime: WallTime(clamping: 5), resultCode: nil,
                     body: Bytes([0, 255, 10]), truncated: true, instrumentDigest: digest,
                     failure: UnknownReason(.timedOut, "late"))),
-            .captured, .started(id: "op"), .running(id: "op"),
+            .carried, .captured, .started(id: "op"), .running(id: "op"),
             .output(OutputReply(operation: "op", fromByte: 3, bytes: Bytes(Array("é\n".utf8)))),
             .tombstoned(id: "op"),
             .journal(
@@ -126,6 +127,7 @@ import UpgradeDomain
         switch request {
         case .hello: "hello"
         case .preflight: "preflight"
+        case .carry: "carry"
         case .capture: "capture"
         case .start: "start"
         case .attach: "attach"

@@ -33,6 +33,36 @@ struct EvidenceTests {
             .replacing(#""repairedByHand":false"#, with: #""repairedByHand":true"#)
     }
 
+    /// The release brings another check with it, and nobody asks that one.
+    @Test func aScriptThatComesWithThePlanJudgesWhateverTheCheckoutSays() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            let script = "\(fleet.folder)/judge.sh"
+            try """
+            [ -e verdict ] && { cat verdict; exit 1; }
+            echo fine
+            """.write(toFile: script, atomically: true, encoding: .utf8)
+            try await fleet.approvePlan(to: "1.5.0") { plan in
+                plan.replacing(
+                    "evidence:\n",
+                    with:
+                        "files: [judge.sh]\nevidence:\n  - {name: judge, command: {run: [sh, \"${file.judge.sh}\"]}}\n",
+                    maxReplacements: 1)
+            }
+            #expect(try await fleet.run(["plan", "show", "lab-1.5.0"]).output.contains("carries  judge.sh  "))
+            // It is stored with the plan.
+            try FileManager.default.removeItem(atPath: script)
+            try await fleet.expect(.verified, "inventory", "check")
+            let place = try fleet.lab.host("core-1").workingDirectory
+            try "spoiled\n".write(toFile: "\(place)/verdict", atomically: true, encoding: .utf8)
+            try await fleet.expect(.held, "rollout", "start", "lab-1.5.0")
+            #expect(try await fleet.holdCode() == "baseline-unhealthy")
+            let shown = try await fleet.run(["evidence", "show", "--host", "core-1"]).output
+            #expect(shown.contains("spoiled"), "\(shown)")
+            try FileManager.default.removeItem(atPath: "\(place)/verdict")
+            try await fleet.expect(.verified, "rollout", "resume")
+        }
+    }
+
     @Test func theOutputOfAFailedCheckIsShownWithTheHold() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
             let check = "run: [python3, ./scripts/verify_runtime_materialization.py, --check, --layer, \"${layer}\"]"

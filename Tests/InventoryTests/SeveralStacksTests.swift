@@ -1,5 +1,7 @@
 import ContentDigest
+import FileReading
 import Inventory
+import PlanFiles
 import Testing
 import UpgradeDomain
 

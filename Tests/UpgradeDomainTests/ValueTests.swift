@@ -311,6 +311,13 @@ struct OperationIDTests {
                 command: ScriptCommand(arguments: ["x"], timeoutSeconds: 1), boundary: .untilFinalize),
             batches: [], soakSeconds: 0, sampleSeconds: 1, healthyWithinSeconds: 1, progressDeadlineSeconds: 1,
             failedWhen: [])
-        #expect(PlaceholderValues(host: host, layer: layer, run: "r").expand(text) == expected)
+        let surface = Surface(
+            name: "s", source: .command(ScriptCommand(arguments: ["x"], timeoutSeconds: 1)),
+            reader: Reader(shape: .result))
+        let plan = Plan(
+            name: "p", version: version, changeClass: .minor, reviews: [], evidence: [surface],
+            materialization: ScriptCommand(arguments: ["x"], timeoutSeconds: 1), guardrails: [],
+            representativePath: surface, layers: [layer])
+        #expect(PlaceholderValues(host: host, layer: layer, of: plan, run: "r").expand(text) == expected)
     }
 }

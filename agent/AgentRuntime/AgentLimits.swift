@@ -31,6 +31,8 @@ enum AgentLimits {
     /// How much is kept for the rollback of one run.
     static let keptFiles = 2_000
     static let keptBytes = 33_554_432
+    /// The number of files of plans that are kept. A run brings its own with each connection.
+    static let keptCarriedFiles = 256
     /// The number of runs whose scripts are kept.
     static let keptPreservedRuns = 20
     /// The number of runs whose newest head is kept.

@@ -33,7 +33,7 @@ package struct Conversation: Sendable {
         }
         do throws(Refusal) {
             try RequestCheck.check(frame.request)
-            return (frame.id, try answer(frame.request))
+            return (frame.id, try answer(CarriedFiles(state: agent.state).resolving(frame.request)))
         } catch {
             return (frame.id, .reply(.refused(error)))
         }
@@ -45,6 +45,9 @@ package struct Conversation: Sendable {
         switch request {
         case .hello: throw Refusal(.internalFailure, "hello was answered before")
         case .preflight(let preflight): return .preflight(preflight, session)
+        case .carry(let carry):
+            try agent.state.exclusively { () throws(Refusal) in try CarriedFiles(state: agent.state).keep(carry.files) }
+            return .reply(.carried)
         case .start(let start):
             let reply = AgentReply.started(id: start.intent.id)
             guard let pid = try agent.start(start, session: session) else { return .reply(reply) }

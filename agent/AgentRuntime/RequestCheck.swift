@@ -26,6 +26,14 @@ enum RequestCheck {
             guard preflight.preserve.isEmpty || preflight.run != nil else {
                 throw Refusal(.malformed, "scripts can only be preserved for a run")
             }
+        case .carry(let carry):
+            try count(carry.files.count, "files")
+            guard carry.files.reduce(0, { $0 + $1.body.elements.count }) <= ProtocolLimits.carriedBytes else {
+                throw Refusal(.limitExceeded, "the files have more than \(ProtocolLimits.carriedBytes) bytes")
+            }
+            guard carry.files.allSatisfy({ NameGrammar.word.accepts($0.name) && $0.sha256.isSHA256 }) else {
+                throw Refusal(.malformed, "a file's name or digest is not valid")
+            }
         case .capture(let capture):
             try count(capture.surfaces.count, "surfaces")
             try count(capture.secretFiles?.count ?? 0, "secrets")

@@ -18,6 +18,7 @@ import UpgradeDomain
 /// tombstones/ID       an id that may never run
 /// heads/RUN           the newest head of the run's chain that came with a capture
 /// preserved/RUN/      scripts as they were before the run changed anything
+/// files/DIGEST/NAME   files of plans that a coordinator has brought
 /// ```
 package struct StateFolder: Sendable {
     package let folder: Folder
@@ -42,6 +43,7 @@ package struct StateFolder: Sendable {
     var operations: Folder { folder.subfolder("operations") }
     var tombstones: Folder { folder.subfolder("tombstones") }
     var heads: Folder { folder.subfolder("heads") }
+    var files: Folder { folder.subfolder("files") }
     var preserved: Folder { folder.subfolder("preserved") }
     var mutationLockPath: String { folder.path(of: "mutation.lock") }
 

@@ -3,6 +3,15 @@ import RolloutEngine
 import UpgradeDomain
 
 extension AgentSession {
+    /// Brings the plan's files to the host, which keeps them. Nothing is sent if there are none.
+    func carry(_ files: [CarriedFile]) async throws(ContactFailure) {
+        guard !files.isEmpty else { return }
+        let request = CarryRequest(
+            files: files.map { .init(name: $0.name, sha256: $0.sha256, body: Bytes(Array($0.text.utf8))) })
+        let reply = try await single(.carry(request), timeout: HostWork.requestTimeout)
+        guard case .carried = reply else { throw unexpected(reply, to: "carry") }
+    }
+
     /// The raw answers of all surfaces, captured one after the other on the host, or an error.
     ///
     /// - Parameter head: the head that the host keeps as a witness, if its agent supports that.
@@ -24,7 +33,8 @@ extension AgentSession {
                 switch reply {
                 case .surface(let surface): answers[surface.name] = surface
                 case .captured: isComplete = true
-                case .hello, .preflight, .started, .running, .output, .ended, .tombstoned, .confirmed, .journal,
+                case .hello, .preflight, .carried, .started, .running, .output, .ended, .tombstoned, .confirmed,
+                    .journal,
                     .refused:
                     throw unexpected(reply, to: "capture")
                 }

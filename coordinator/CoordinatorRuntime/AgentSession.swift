@@ -197,7 +197,7 @@ private struct ExpectedReplies {
         switch request {
         case .capture(let capture): surfaces = Set(capture.surfaces.map(\.name))
         case .attach(let attach): outputPosition = attach.fromByte
-        case .hello, .preflight, .start, .settle, .confirm, .journal: break
+        case .hello, .preflight, .carry, .start, .settle, .confirm, .journal: break
         }
     }
 
@@ -208,7 +208,8 @@ private struct ExpectedReplies {
             surfaces.remove(surface.name) != nil && surface.body.elements.count <= ProtocolLimits.surfaceBytes
         case .output(let output): take(output)
         case .ended(let record): record.outputTail.utf8.count <= OperationRecord.maximumDecodedTailBytes
-        case .hello, .preflight, .captured, .started, .running, .tombstoned, .confirmed, .journal, .refused: true
+        case .hello, .preflight, .carried, .captured, .started, .running, .tombstoned, .confirmed, .journal, .refused:
+            true
         }
     }
 
@@ -228,7 +229,8 @@ extension AgentReply {
     /// Whether it is the last reply to its request.
     var isLast: Bool {
         switch self {
-        case .hello, .preflight, .captured, .started, .running, .ended, .tombstoned, .confirmed, .journal, .refused:
+        case .hello, .preflight, .carried, .captured, .started, .running, .ended, .tombstoned, .confirmed, .journal,
+            .refused:
             true
         case .surface, .output: false
         }

@@ -24,6 +24,7 @@ package struct EvidenceTrial: Sendable {
     package func take(_ plan: Plan, from host: Host) async throws(ContactFailure) -> [Taken] {
         let family = EvidenceFamily(plan: plan, run: "trial")
         return try await reader.read(host) { session, _ throws(ContactFailure) in
+            try await session.carry(plan.files ?? [])
             var taken: [Taken] = []
             for subject in family.subjects(from: host) {
                 let surfaces = family.surfaces(of: subject, from: host)

@@ -51,6 +51,7 @@ package struct FleetCheck: Sendable {
         if let owner = hello.owner, owner != reader.ledger {
             throw ContactFailure(.hostOwnedElsewhere, "\(host.name) is driven by the ledger \(owner)")
         }
+        try await session.carry(plan?.files ?? [])
         let layers = (plan?.layers ?? []).filter { host.placement(in: $0.name) != nil }
         var all: PreflightFacts?
         for needs in PreflightNeeds.all(of: host, plan, layers, run: "check") {

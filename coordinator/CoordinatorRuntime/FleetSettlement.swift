@@ -71,7 +71,7 @@ package struct FleetSettlement: Sendable {
         switch reply {
         case .confirmed, .tombstoned, .ended: return nil
         case .running(let revert): return revert
-        case .hello, .preflight, .surface, .captured, .started, .output, .journal, .refused:
+        case .hello, .preflight, .carried, .surface, .captured, .started, .output, .journal, .refused:
             throw unexpected(reply, to: "confirm")
         }
     }

@@ -17,6 +17,8 @@ actor HostLinks {
     private let hello: DrivingHello
     private let clock: RuntimeClock
     private let logger: Logger
+    /// The plan's files, which each connection brings first.
+    private let files: [CarriedFile]
     private var links: [HostName: Entry] = [:]
     private var connecting = 0
     private var queue: [CheckedContinuation<Void, Never>] = []
@@ -32,7 +34,11 @@ actor HostLinks {
         let task: Task<Link, any Error>
     }
 
-    init(connector: any HostConnector, hello: DrivingHello, clock: RuntimeClock, logger: Logger) {
+    init(
+        connector: any HostConnector, hello: DrivingHello, carrying files: [CarriedFile], clock: RuntimeClock,
+        logger: Logger
+    ) {
+        self.files = files
         self.logger = logger
         self.connector = connector
         self.hello = hello
@@ -99,6 +105,7 @@ actor HostLinks {
                 channel: try await connector.connect(to: host), clock: clock, executor: connector.executor)
             do throws(ContactFailure) {
                 let link = Link(session: session, hello: try await hello.open(session, on: host.name))
+                try await session.carry(files)
                 logger.info("connected", metadata: ["agent": "\(link.hello.agentVersion)"])
                 return link
             } catch {

@@ -166,7 +166,7 @@ struct HostWork: Sendable {
             case .running:
                 await post([HostReport(.operationStarted(id: intent.id))])
                 await follow(intent, link.session, state, post: post)
-            case .hello, .preflight, .surface, .captured, .started, .output, .confirmed, .journal, .refused:
+            case .hello, .preflight, .carried, .surface, .captured, .started, .output, .confirmed, .journal, .refused:
                 throw unexpected(reply, to: "settle")
             }
         } catch {
@@ -213,7 +213,8 @@ struct HostWork: Sendable {
                 case .ended(let record):
                     let isWhole = Int64(output.count) == record.outputBytes
                     return Ending(record: record, output: isWhole ? output : [])
-                case .hello, .preflight, .surface, .captured, .started, .running, .tombstoned, .confirmed, .journal,
+                case .hello, .preflight, .carried, .surface, .captured, .started, .running, .tombstoned, .confirmed,
+                    .journal,
                     .refused:
                     throw unexpected(reply, to: "attach")
                 }
@@ -266,7 +267,8 @@ struct HostWork: Sendable {
             }
             return HostReport(
                 .operationReverted(id: intent.id, record: ending.record), evidence: ending.evidence)
-        case .hello, .preflight, .surface, .captured, .started, .running, .output, .ended, .tombstoned, .confirmed,
+        case .hello, .preflight, .carried, .surface, .captured, .started, .running, .output, .ended, .tombstoned,
+            .confirmed,
             .journal, .refused:
             throw unexpected(reply, to: "confirm")
         }

@@ -76,7 +76,7 @@ package struct OperationOutput: Sendable {
                     case .running: return .running
                     case .tombstoned: return .tombstoned
                     case .refused(let refusal) where refusal.code == .unknownOperation: return .unknown
-                    case .hello, .preflight, .surface, .captured, .started, .confirmed, .journal, .refused:
+                    case .hello, .preflight, .carried, .surface, .captured, .started, .confirmed, .journal, .refused:
                         throw unexpected(reply, to: "attach")
                     }
                 }

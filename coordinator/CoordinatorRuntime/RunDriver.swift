@@ -74,10 +74,11 @@ package actor RunDriver {
         self.logger = logger
         executor = connector.executor
         let hello = DrivingHello(ledger: ledger, fence: Fence(driver.epoch, token), record: log)
-        links = HostLinks(connector: connector, hello: hello, clock: clock, logger: logger)
-        work = HostWork(links: links, clock: clock)
         let events = try await log.events(of: run, after: 0)
         guard let state = RolloutState.fold(events, at: clock.monotonic()) else { throw RuntimeError.noSuchRun(run) }
+        links = HostLinks(
+            connector: connector, hello: hello, carrying: state.plan.files ?? [], clock: clock, logger: logger)
+        work = HostWork(links: links, clock: clock)
         self.state = state
         previousBuild = try RunDriver.previousBuild(of: run, events.map(\.event), continuedBy: build)
     }

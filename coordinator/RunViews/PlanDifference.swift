@@ -24,7 +24,10 @@ package struct PlanDifference: Sendable {
     }
 
     private static func document(_ plan: Plan) throws -> JSONValue {
-        try CanonicalJSON.decode(JSONValue.self, from: try CanonicalJSON.encode(plan))
+        var plan = plan
+        // Their digests say whether they differ.
+        plan.files = plan.files?.map { CarriedFile(name: $0.name, sha256: $0.sha256, text: "") }
+        return try CanonicalJSON.decode(JSONValue.self, from: try CanonicalJSON.encode(plan))
     }
 
     private mutating func compare(_ old: JSONValue?, _ new: JSONValue?, at place: [String], key: String) {
@@ -86,7 +89,7 @@ package struct PlanDifference: Sendable {
 
     private static let order = [
         "name", "version", "changeClass", "reviews", "evidence", "materialization", "guardrails", "rollbackGuardrails",
-        "representativePath", "exclusions", "waivers", "agreements", "minimumFreeDiskMebibytes", "layers",
+        "files", "representativePath", "exclusions", "waivers", "agreements", "minimumFreeDiskMebibytes", "layers",
     ]
 
     private static func ordered(_ names: Set<String>) -> [String] {

@@ -10,6 +10,9 @@ package struct Field {
         if case .sequence = node { true } else { false }
     }
 
+    /// Whether nothing is written behind its key.
+    package var isEmpty: Bool { node.isNull }
+
     package var isMapping: Bool {
         if case .mapping = node { true } else { false }
     }

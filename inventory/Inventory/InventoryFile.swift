@@ -327,7 +327,7 @@ private struct InventoryReading {
     }
 
     private func placement(of layer: String, _ field: Field, _ baseURL: String?) -> HostPlacement? {
-        guard !field.node.isNull else { return HostPlacement(layer: LayerName(layer), baseURL: baseURL) }
+        guard !field.isEmpty else { return HostPlacement(layer: LayerName(layer), baseURL: baseURL) }
         guard let own = Section(field, known: InventoryFile.placementKeys, reader) else { return nil }
         let variables = own.textMap("variables") ?? [:]
         return HostPlacement(

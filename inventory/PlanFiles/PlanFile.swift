@@ -6,7 +6,7 @@ package import UpgradeDomain
 package enum PlanFile {
     static let rootKeys = [
         "version", "name", "from", "to", "changeClass", "reviews", "evidence", "materialization", "guardrails",
-        "rollbackGuardrails",
+        "rollbackGuardrails", "files",
         "representativePath", "minimumFreeDiskMebibytes", "layerDefaults", "layers", "exclusions", "waivers",
         "agreements",
     ]
@@ -28,16 +28,18 @@ package enum PlanFile {
     ///   - inventory: the hosts and layers of the plan.
     ///   - now: decides whether waivers have expired.
     ///   - versions: for a file that leaves them out, so that it serves for one upgrade after the other.
+    ///   - load: the text of a file that the plan carries, by its path from the plan's folder; its error is reported.
     /// - Throws: every problem of the file at once; where it has none, those that show only against the inventory.
     package static func read(
         text: String, file: String, inventory: FleetInventory, at now: WallTime,
-        versions: VersionArguments = VersionArguments()
+        versions: VersionArguments = VersionArguments(),
+        loading load: @escaping (String) throws -> String = { throw NoFiles(path: $0) }
     ) throws(FileProblems) -> Plan {
         let reader = FileReader(file: file)
         var plan: Plan?
         if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {
             _ = section.requiredInteger("version", in: 1...1, "write 'version: 1'")
-            plan = PlanReading(section: section, inventory: inventory, arguments: versions).plan(at: now)
+            plan = PlanReading(section: section, inventory: inventory, arguments: versions, load: load).plan(at: now)
         }
         try reader.finish()
         guard let plan else {
@@ -50,11 +52,18 @@ package enum PlanFile {
     }
 }
 
+/// A plan is read where there are no files beside it.
+private struct NoFiles: Error, CustomStringConvertible {
+    var path: String
+    var description: String { "\(path) can not be read: only the plan's text is given" }
+}
+
 /// One reading of a plan's root mapping.
 struct PlanReading {
     let section: Section
     let inventory: FleetInventory
     let arguments: VersionArguments
+    let load: (String) throws -> String
     var reader: FileReader { section.reader }
 
     func plan(at now: WallTime) -> Plan? {
@@ -101,7 +110,8 @@ struct PlanReading {
             name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence.shared,
             materialization: materialization, guardrails: guardrails, rollbackGuardrails: rollbackGuardrails,
             representativePath: path, layers: layers,
-            exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk)
+            exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk,
+            files: readFiles())
         // Rules for the whole plan are checked only if all its parts are valid.
         guard reader.problems.isEmpty else { return plan }
         for problem in PlanRules.problems(of: plan, over: inventory, at: now) {

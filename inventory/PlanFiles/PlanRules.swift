@@ -30,7 +30,7 @@ enum PlanRules {
     /// Problems that do not depend on an inventory.
     static func problems(of plan: Plan, at now: WallTime) -> [PlanProblem] {
         duplicateProblems(plan) + expectationProblems(plan) + runtimeProblems(plan) + revertProblems(plan)
-            + keepProblems(plan) + waiverProblems(plan, now)
+            + keepProblems(plan) + fileProblems(plan) + waiverProblems(plan, now)
     }
 
     /// Nobody accepts a fault any more whose waiver has expired: the run would stop at it.
@@ -244,13 +244,13 @@ enum PlanRules {
             own += layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
             own += layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
             for host in inventory.hosts(in: layer.name) where !excluded.contains(host.name) {
-                let values = PlaceholderValues(host: host, layer: layer, run: "r")
+                let values = PlaceholderValues(host: host, layer: layer, of: plan, run: "r")
                 for name in Set((shared + own).flatMap(values.unknownNames)).sorted() {
                     problems.append(
                         .init(
                             place: .layer(index), message: "'${\(name)}' has no value on host \(host.name)",
                             remedy:
-                                "write '$${\(name)}' for a literal one, or use host, address, layer, run, from, to, baseURL, authority, workingDirectory, or var.NAME with a variable of the host"
+                                "write '$${\(name)}' for a literal one, or use host, address, layer, run, from, to, baseURL, authority, workingDirectory, file.NAME with one of the plan's files, or var.NAME with a variable of the host"
                         ))
                 }
             }
@@ -300,14 +300,14 @@ enum PlanRules {
         return problems
     }
 
-    private static func texts(_ command: ScriptCommand) -> [String] {
+    static func texts(_ command: ScriptCommand) -> [String] {
         command.arguments + command.environment.values.sorted()
             + [command.workingDirectory, command.script].compactMap { $0 }
     }
 
-    private static func texts(_ surface: Surface) -> [String] { texts(surface.source) }
+    static func texts(_ surface: Surface) -> [String] { texts(surface.source) }
 
-    private static func texts(_ source: SurfaceSource) -> [String] {
+    static func texts(_ source: SurfaceSource) -> [String] {
         switch source {
         case .http(let http): [http.url] + http.headers.values.sorted() + http.secretHeaders.values.map(\.file).sorted()
         case .command(let command): texts(command)

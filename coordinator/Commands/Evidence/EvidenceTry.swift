@@ -3,7 +3,6 @@ import CoordinatorRuntime
 import FleetAccess
 import Ledger
 import OperatorCommands
-import PlanFiles
 import RolloutEngine
 import RunViews
 import SafeText
@@ -29,9 +28,7 @@ struct EvidenceTry: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
-        let plan = try PlanFile.read(
-            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall(),
-            versions: versions.arguments)
+        let plan = try context.plan(in: file, over: inventory, versions)
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }

@@ -2,7 +2,6 @@ import ArgumentParser
 import CoordinatorRuntime
 import Ledger
 import OperatorCommands
-import PlanFiles
 import SafeText
 import UpgradeDomain
 
@@ -23,9 +22,7 @@ struct PlanAdd: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
-        let plan = try PlanFile.read(
-            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall(),
-            versions: versions.arguments)
+        let plan = try context.plan(in: file, over: inventory, versions)
         let digest = try await ledger.addPlan(plan, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),

@@ -1,7 +1,6 @@
 import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
-import PlanFiles
 import SafeText
 import UpgradeDomain
 
@@ -16,9 +15,7 @@ struct PlanCheck: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let inventory = try await context.inventory(of: try context.existingLedger())
-        let plan = try PlanFile.read(
-            text: try context.readFile(file), file: file, inventory: inventory, at: Context.clock.wall(),
-            versions: versions.arguments)
+        let plan = try context.plan(in: file, over: inventory, versions)
         let digest = try Digest.canonical(of: plan)
         let sequence = PlanSequence(plan: plan, inventory: inventory, digest: digest, standing: nil)
         return CommandResult(

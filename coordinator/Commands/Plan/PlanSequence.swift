@@ -17,6 +17,7 @@ struct PlanSequence {
         ]
         lines += plan.reviews.map { "review  \($0.title): \($0.reference)" }
         lines += plan.exclusions.map { style.yellow("excluded") + "  \($0.host): \($0.reason)" }
+        lines += (plan.files ?? []).map { "carries  \($0.name)  \($0.sha256.short)" }
         lines += [
             "",
             "preflight  every host is reachable, has its scripts and rollback prerequisites, and is at its source version",
