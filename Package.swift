@@ -157,7 +157,7 @@ let package = Package(
 
         // inventory/: files -> validated domain values.
         library(
-            "FileReading", in: "inventory", ["UpgradeDomain", .product(name: "Yams", package: "Yams")]),
+            "FileReading", in: "inventory", ["SafeText", "UpgradeDomain", .product(name: "Yams", package: "Yams")]),
         library("PlanFiles", in: "inventory", ["ContentDigest", "FileReading", "SafeText", "UpgradeDomain"]),
         library(
             "Inventory", in: "inventory", ["FileReading", "SafeText", "UpgradeDomain"],

@@ -217,29 +217,6 @@ struct PlanFileTests {
         #expect(try Examples.problems(plan: named).isEmpty)
     }
 
-    @Test func theSchemasKnowExactlyTheKeysThatTheReadersKnow() throws {
-        func keys(_ file: String, _ definition: String?) throws -> Set<String> {
-            let document = try JSONDecoder().decode(
-                JSONValue.self, from: Data(try Examples.text("schema/\(file).schema.json").utf8))
-            let pointer = definition.map { "/$defs/\($0)/properties" } ?? "/properties"
-            guard case .object(let members)? = document.value(at: pointer) else { return [] }
-            return Set(members.keys)
-        }
-        #expect(try keys("inventory", nil) == Set(InventoryFile.rootKeys))
-        #expect(try keys("inventory", "defaults") == Set(InventoryFile.defaultKeys))
-        #expect(try keys("inventory", "layer") == Set(InventoryFile.layerKeys))
-        #expect(try keys("inventory", "host") == Set(InventoryFile.hostKeys))
-        #expect(try keys("plan", nil) == Set(PlanFile.rootKeys))
-        #expect(try keys("plan", "command") == Set(PlanFile.commandKeys))
-        #expect(try keys("plan", "surface") == Set(PlanFile.surfaceKeys))
-        #expect(try keys("plan", "http") == Set(PlanFile.httpKeys))
-        #expect(try keys("plan", "tcp") == Set(PlanFile.tcpKeys))
-        #expect(try keys("plan", "read") == Set(PlanFile.readerKeys))
-        #expect(try keys("plan", "runtime") == Set(PlanFile.runtimeKeys))
-        #expect(try keys("plan", "layerDefaults") == Set(PlanFile.layerDefaultKeys))
-        #expect(try keys("plan", "layer") == Set(PlanFile.layerKeys))
-    }
-
     // MARK: Small plans
 
     private static let small = """

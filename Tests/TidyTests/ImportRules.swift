@@ -19,9 +19,9 @@ enum ImportRules {
             ["SafeText", "UpgradeDomain", "ContentDigest", "AgentProtocol", "Failpoints", "CLinux"]
         ),
         ("agent/lockflight-agent", ["AgentRuntime"]),
-        ("inventory/FileReading", ["UpgradeDomain"]),
+        ("inventory/FileReading", ["SafeText", "UpgradeDomain"]),
         ("inventory/Inventory", ["FileReading", "SafeText", "UpgradeDomain"]),
-        ("inventory/PlanFiles", ["FileReading", "SafeText", "UpgradeDomain"]),
+        ("inventory/PlanFiles", ["ContentDigest", "FileReading", "SafeText", "UpgradeDomain"]),
         (
             "coordinator/CoordinatorRuntime",
             ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]

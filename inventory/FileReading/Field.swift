@@ -3,6 +3,8 @@ import Yams
 /// A value of the file, with the name and the line under which it is reported.
 package struct Field {
     package let name: String
+    /// The key under which it is, or under which its list is.
+    package let key: String
     let node: Node
     package let line: Int
 
@@ -31,23 +33,30 @@ extension Field {
         for (name, value) in more where mapping[name] == nil && !left.contains(name.scalar?.string ?? "") {
             mapping[name] = value
         }
-        return Field(name: name, node: .mapping(mapping), line: line)
+        return Field(name: name, key: key, node: .mapping(mapping), line: line)
     }
 
     package func has(_ key: String) -> Bool {
         if case .mapping(let mapping) = node { mapping[Node(key)] != nil } else { false }
     }
 
-    /// What an entry of a list is called; nil where it has no name.
-    package var entryName: String? {
-        guard case .mapping(let mapping) = node else { return nil }
-        return mapping[Node("name")]?.scalar?.string
+    /// The list, each entry completed from the one of that name in another list. `replaced` says what is not taken from there.
+    package func withEntriesCompleted(
+        from other: Field, without replaced: (_ same: Field, _ entry: Field) -> [String: [String]]
+    ) -> Field {
+        guard case .sequence(var entries) = node, case .sequence(let more) = other.node else { return self }
+        let shared = more.map { Field(name: other.name, key: key, node: $0, line: other.line) }
+        for index in entries.indices {
+            let entry = Field(name: name, key: key, node: entries[index], line: line)
+            guard let name = entry.entryName, let same = shared.first(where: { $0.entryName == name }) else { continue }
+            entries[index] = entry.completed(from: same, without: replaced(same, entry)).node
+        }
+        return Field(name: name, key: key, node: .sequence(entries), line: line)
     }
 
-    /// The same mapping with only some of its keys.
-    package func keeping(_ keys: [String]) -> Field {
-        guard case .mapping(var mapping) = node else { return self }
-        for key in mapping.keys where !keys.contains(key.scalar?.string ?? "") { mapping[key] = nil }
-        return Field(name: name, node: .mapping(mapping), line: line)
+    /// What an entry of a list is called; nil where it has no name.
+    private var entryName: String? {
+        guard case .mapping(let mapping) = node else { return nil }
+        return mapping[Node("name")]?.scalar?.string
     }
 }

@@ -40,7 +40,7 @@ package final class FileReader {
                 report(1, "the file is empty", "start from the commented example")
                 return nil
             }
-            return Field(name: "the file", node: node, line: node.mark?.line ?? 1)
+            return Field(name: "the file", key: "", node: node, line: node.mark?.line ?? 1)
         } catch let error as YamlError {
             let (line, words) = FileReader.place(of: error)
             report(line, "this is not YAML: \(words)", "correct the syntax there")
@@ -136,7 +136,7 @@ extension FileReader {
             return []
         }
         return sequence.enumerated().map { index, node in
-            Field(name: "\(field.name)[\(index + 1)]", node: node, line: node.mark?.line ?? field.line)
+            Field(name: "\(field.name)[\(index + 1)]", key: field.key, node: node, line: node.mark?.line ?? field.line)
         }
     }
 
@@ -147,7 +147,9 @@ extension FileReader {
         }
         return mapping.map { key, node in
             let text = key.scalar?.string ?? "?"
-            return (text, Field(name: "\(field.name).\(text)", node: node, line: key.mark?.line ?? field.line))
+            return (
+                text, Field(name: "\(field.name).\(text)", key: text, node: node, line: key.mark?.line ?? field.line)
+            )
         }
     }
 }

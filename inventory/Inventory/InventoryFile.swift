@@ -3,23 +3,7 @@ import UpgradeDomain
 
 /// Reads inventory files.
 package enum InventoryFile {
-    static let rootKeys = ["version", "sshConfig", "defaults", "groups", "layers", "hosts"]
-    static let defaultKeys = [
-        "user", "port", "jump", "identityFile", "transport", "silenceSeconds", "workingDirectory", "agentDirectory",
-        "baseURL",
-        "variables",
-        "labels",
-    ]
-    static let layerKeys = ["name", "owners"]
-    static let hostKeys = [
-        "name", "group", "groups", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds",
-        "labels",
-        "workingDirectory", "agentDirectory", "baseURL", "variables", "layers",
-    ]
-    /// What a host has for one of its layers alone.
-    static let placementKeys = ["baseURL", "workingDirectory", "variables"]
-    /// Below the minimum a busy host would count as lost; above the maximum a hanging host would block an operator.
-    static let silenceSeconds = 3...600
+    private static let mapping = Mapping(InventoryKeys())
 
     /// The inventory that a text describes, as far as it is readable, with all problems of the text.
     ///
@@ -29,10 +13,10 @@ package enum InventoryFile {
     package static func read(text: String, file: String) -> InventoryDraft {
         let reader = FileReader(file: file)
         var draft = InventoryDraft(file: file)
-        if let root = reader.root(of: text), let section = Section(root, known: rootKeys, reader) {
-            if let version = section.requiredInteger("version", in: 1...1, "write 'version: 1'") { _ = version }
+        if let root = reader.root(of: text), let section = Section(root, mapping, reader) {
+            _ = section.value(\.version)
             let reading = InventoryReading(section: section)
-            draft.sshConfig = section.text("sshConfig")
+            draft.sshConfig = section.value(\.sshConfig)
             (draft.layers, draft.entries) = reading.layersAndEntries()
         }
         (draft.problems, draft.unlistedProblems) = (reader.problems, reader.unlisted)
@@ -42,7 +26,7 @@ package enum InventoryFile {
 
 /// One reading of an inventory's root mapping.
 private struct InventoryReading {
-    let section: Section
+    let section: Section<InventoryKeys>
     var reader: FileReader { section.reader }
 
     /// The settings of hosts that do not set their own.
@@ -74,7 +58,7 @@ private struct InventoryReading {
         }
 
         /// What is said both here and by another, and not the same: each key as the file has it.
-        func differences(from other: Defaults) -> [String] {
+        func differences(from other: Defaults, _ keys: HostSettingKeys) -> [String] {
             func differs<Value: Equatable>(_ one: Value?, _ two: Value?) -> Bool {
                 one != nil && two != nil && one != two
             }
@@ -82,16 +66,17 @@ private struct InventoryReading {
                 one.keys.filter { differs(one[$0], two[$0]) }.sorted().map { "\(key).\($0)" }
             }
             let single = [
-                ("user", differs(user, other.user)), ("port", differs(port, other.port)),
-                ("jump", differs(jump, other.jump)), ("identityFile", differs(identityFile, other.identityFile)),
-                ("transport", differs(transport, other.transport)),
-                ("silenceSeconds", differs(silenceSeconds, other.silenceSeconds)),
-                ("workingDirectory", differs(workingDirectory, other.workingDirectory)),
-                ("agentDirectory", differs(agentDirectory, other.agentDirectory)),
-                ("baseURL", differs(baseURL, other.baseURL)),
+                (keys.user.name, differs(user, other.user)), (keys.port.name, differs(port, other.port)),
+                (keys.jump.name, differs(jump, other.jump)),
+                (keys.identityFile.name, differs(identityFile, other.identityFile)),
+                (keys.transport.name, differs(transport, other.transport)),
+                (keys.silenceSeconds.name, differs(silenceSeconds, other.silenceSeconds)),
+                (keys.workingDirectory.name, differs(workingDirectory, other.workingDirectory)),
+                (keys.agentDirectory.name, differs(agentDirectory, other.agentDirectory)),
+                (keys.baseURL.name, differs(baseURL, other.baseURL)),
             ]
-            return single.filter(\.1).map(\.0) + names("variables", variables, other.variables)
-                + names("labels", labels, other.labels)
+            return single.filter(\.1).map(\.0) + names(keys.variables.name, variables, other.variables)
+                + names(keys.labels.name, labels, other.labels)
         }
     }
 
@@ -103,55 +88,52 @@ private struct InventoryReading {
 
     func layersAndEntries() -> ([InventoryLayer], [InventoryDraft.Entry]) {
         let defaults =
-            section.field("defaults").map(readDefaults) ?? Defaults(isWhole: !section.isMisspelled("defaults"))
+            section.field(\.defaults) == nil
+            ? Defaults(isWhole: !section.isMisspelled(\.defaults)) : readDefaults { section.value(\.defaults) }
         let groups = reader.whole { readGroups() }
         let layers = readLayers()
         let known = Named(
             values: Dictionary(layers.value.map { ($0.value.name.rawValue, ()) }) { first, _ in first },
             isWhole: layers.isWhole)
         let entries = readHosts(
-            defaults, Named(values: groups.value, isWhole: groups.isWhole && !section.isMisspelled("groups")), known)
+            defaults, Named(values: groups.value, isWhole: groups.isWhole && !section.isMisspelled(\.groups)), known)
         let reached = withDirectWays(entries.value)
         checkNames(reached, layers.value, isWhole: entries.isWhole)
         return (layers.value.map(\.value), reached)
     }
 
-    private func readDefaults(_ field: Field) -> Defaults {
-        var (defaults, isWhole) = reader.whole { takeDefaults(field) }
+    private func readDefaults(_ read: () -> Section<DefaultsKeys>?) -> Defaults {
+        var (defaults, isWhole) = reader.whole { read().map { settings($0.part(\.settings)) } ?? Defaults() }
         defaults.isWhole = isWhole
         return defaults
     }
 
-    private func takeDefaults(_ field: Field) -> Defaults {
-        guard let own = Section(field, known: InventoryFile.defaultKeys, reader) else { return Defaults() }
-        return Defaults(
-            user: login(own), port: own.integer("port", in: 1...65_535), jump: own.text("jump"),
-            identityFile: own.text("identityFile"), transport: transport(own),
-            silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds),
-            workingDirectory: directory("workingDirectory", of: own),
-            agentDirectory: directory("agentDirectory", of: own),
-            baseURL: own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) },
-            variables: own.textMap("variables") ?? [:], labels: own.textMap("labels") ?? [:])
+    private func settings(_ own: Section<HostSettingKeys>) -> Defaults {
+        Defaults(
+            user: own.value(\.user), port: own.value(\.port), jump: own.value(\.jump),
+            identityFile: own.value(\.identityFile), transport: own.value(\.transport),
+            silenceSeconds: own.value(\.silenceSeconds), workingDirectory: own.value(\.workingDirectory),
+            agentDirectory: own.value(\.agentDirectory), baseURL: own.value(\.baseURL),
+            variables: own.value(\.variables), labels: own.value(\.labels))
     }
 
     private func readGroups() -> [String: Defaults] {
-        guard let field = section.field("groups") else { return [:] }
         var groups: [String: Defaults] = [:]
-        for (name, value) in reader.pairs(field) where reader.name(name, value.line, "group", .machine) != nil {
-            groups[name] = readDefaults(value)
+        for entry in section.value(\.groups) where reader.name(entry.key, entry.line, "group", .machine) != nil {
+            groups[entry.key] = readDefaults { entry.value }
         }
         return groups
     }
 
     /// What a host has unless it says otherwise: of its groups, a later one before an earlier one, and then of all.
     private func inherited(
-        by own: Section, _ host: String, _ defaults: Defaults, _ groups: Named<Defaults>
+        by own: Section<HostKeys>, _ host: String, _ defaults: Defaults, _ groups: Named<Defaults>
     ) -> (values: Defaults, overruled: [InventoryDraft.Overruled]) {
-        let (names, isTaken) = reader.whole { own.text("group").map { [$0] } ?? own.texts("groups") ?? [] }
-        if own.field("group") != nil, own.field("groups") != nil {
-            reader.report(own.line(of: "groups"), "host \(host) has 'group' and 'groups'", "write all under 'groups'")
+        let (names, isTaken) = reader.whole { own.value(\.group).map { [$0] } ?? own.value(\.groups) ?? [] }
+        if own.field(\.group) != nil, own.field(\.groups) != nil {
+            reader.report(own.line(of: \.groups), "host \(host) has 'group' and 'groups'", "write all under 'groups'")
         }
-        var said = Defaults(isWhole: isTaken && !own.isMisspelled("group") && !own.isMisspelled("groups"))
+        var said = Defaults(isWhole: isTaken && !own.isMisspelled(\.group) && !own.isMisspelled(\.groups))
         var overruled: [InventoryDraft.Overruled] = []
         for (index, name) in names.enumerated() {
             guard let group = groups.values[name] else {
@@ -161,7 +143,7 @@ private struct InventoryReading {
                 continue
             }
             for earlier in names[..<index] {
-                for key in groups.values[earlier].map(group.differences) ?? [] {
+                for key in groups.values[earlier].map({ group.differences(from: $0, own.keys.settings) }) ?? [] {
                     overruled.append(.init(key: key, group: earlier, by: name))
                 }
             }
@@ -170,9 +152,10 @@ private struct InventoryReading {
         return (said.completed(from: defaults), overruled)
     }
 
-    private func reportUnknown(_ group: String, of host: String, _ own: Section, _ groups: [String: Defaults]) {
+    private func reportUnknown(_ group: String, of host: String, _ own: Section<HostKeys>, _ groups: [String: Defaults])
+    {
         reader.report(
-            own.line(of: own.field("group") == nil ? "groups" : "group"),
+            own.field(\.group) == nil ? own.line(of: \.groups) : own.line(of: \.group),
             "host \(host) is in an unknown group '\(group)'",
             groups.isEmpty
                 ? "write the group: 'groups: {\(group): {...}}'"
@@ -183,34 +166,25 @@ private struct InventoryReading {
 
     /// The layers, and whether all of them are valid.
     private func readLayers() -> (value: [Placed<InventoryLayer>], isWhole: Bool) {
-        guard let field = section.required("layers", "list the layers in the order in which they are upgraded") else {
-            return ([], false)
-        }
+        guard let field = section.required(\.layers) else { return ([], false) }
         let (elements, isList) = reader.whole { reader.list(field) }
         if elements.isEmpty, isList {
             reader.report(field.line, "there are no layers", "list at least one layer with its owners")
         }
-        let layers = readLayers(elements)
+        let layers = readLayers(section.value(\.layers) ?? [])
         return (layers, isList && !elements.isEmpty && layers.count == elements.count)
     }
 
-    private func readLayers(_ elements: [Field]) -> [Placed<InventoryLayer>] {
+    private func readLayers(_ sections: [Section<InventoryLayerKeys>]) -> [Placed<InventoryLayer>] {
         var layers: [Placed<InventoryLayer>] = []
-        for element in elements {
-            guard let own = Section(element, known: InventoryFile.layerKeys, reader),
-                let name = own.requiredName("layer", .machine)
-            else { continue }
-            let (owners, isWhole) = reader.whole {
-                (own.texts("owners") ?? []).compactMap { reader.name($0, own.line(of: "owners"), "owner", .word) }
-            }
+        for own in sections {
+            guard let name = own.value(\.name) else { continue }
+            let (owners, isWhole) = reader.whole { own.value(\.owners) }
             if owners.isEmpty {
-                own.reportMissing(
-                    "owners", "layer \(name) has no owner",
-                    "write 'owners: [NAME]': someone must approve changes to it",
-                    ifWhole: isWhole)
+                own.reportMissing(\.owners, "layer \(name) has no owner", ifWhole: isWhole)
             }
             if layers.contains(where: { $0.value.name.rawValue == name }) {
-                reader.report(own.line(of: "name"), "layer \(name) is listed twice", "give each layer its own name")
+                reader.report(own.line(of: \.name), "layer \(name) is listed twice", "give each layer its own name")
             }
             layers.append((InventoryLayer(name: LayerName(name), owners: owners.map { Owner($0) }), own.line))
         }
@@ -221,10 +195,10 @@ private struct InventoryReading {
     private func readHosts(
         _ defaults: Defaults, _ groups: Named<Defaults>, _ layers: Named<Void>
     ) -> (value: [InventoryDraft.Entry], isWhole: Bool) {
-        guard let field = section.required("hosts", "list the hosts") else { return ([], false) }
+        guard let field = section.required(\.hosts) else { return ([], false) }
         let (elements, isList) = reader.whole { reader.list(field) }
         if elements.isEmpty, isList { reader.report(field.line, "there are no hosts", "list at least one host") }
-        let entries = elements.compactMap { readHost($0, defaults, groups, layers) }
+        let entries = (section.value(\.hosts) ?? []).compactMap { readHost($0, defaults, groups, layers) }
         return (
             entries,
             isList && !entries.isEmpty && entries.count == elements.count && entries.allSatisfy(\.hasWholeLayers)
@@ -232,47 +206,47 @@ private struct InventoryReading {
     }
 
     private func readHost(
-        _ field: Field, _ shared: Defaults, _ groups: Named<Defaults>, _ layers: Named<Void>
+        _ own: Section<HostKeys>, _ shared: Defaults, _ groups: Named<Defaults>, _ layers: Named<Void>
     ) -> InventoryDraft.Entry? {
-        guard let own = Section(field, known: InventoryFile.hostKeys, reader),
-            let name = own.requiredName("host", .machine)
-        else { return nil }
+        guard let name = own.value(\.name) else { return nil }
         let (defaults, overruled) = inherited(by: own, name, shared, groups)
         // Where nothing is said it is a DNS name, or an alias of ssh_config.
-        let address = own.field("address") == nil && !own.isMisspelled("address") ? name : own.text("address") ?? ""
+        let address = own.field(\.address) == nil && !own.isMisspelled(\.address) ? name : own.value(\.address) ?? ""
         // A name of ssh_config may be more than an address; what it stands for is looked at once that is known.
         let isName = HostAddress.isHarmless(address) && !HostAddress.isOvercomplete(address)
         if !address.isEmpty, HostAddress(address) == nil, !isName {
             reader.report(
-                own.line(of: "address"), "'\(address)' is not a valid address", HostAddress.remedy(for: address))
+                own.line(of: \.address), "'\(address)' is not a valid address", HostAddress.remedy(for: address))
         }
-        let variables = defaults.variables.merging(own.textMap("variables") ?? [:]) { $1 }
+        let variables = defaults.variables.merging(own.value(\.settings.variables)) { $1 }
         let said = InventoryDraft.Said(
-            port: own.integer("port", in: 1...65_535) ?? defaults.port,
-            user: user(login(own) ?? defaults.user, of: HostName(name), address, variables, own.line),
-            identityFile: own.text("identityFile") ?? defaults.identityFile,
-            jump: jump(own.text("jump") ?? defaults.jump), isDirect: (own.text("jump") ?? defaults.jump) == "none")
-        let folder = directory("workingDirectory", of: own) ?? defaults.workingDirectory
-        let baseURL = own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? defaults.baseURL
+            port: own.value(\.settings.port) ?? defaults.port,
+            user: user(own.value(\.settings.user) ?? defaults.user, of: HostName(name), address, variables, own.line),
+            identityFile: own.value(\.settings.identityFile) ?? defaults.identityFile,
+            jump: jump(own.value(\.settings.jump) ?? defaults.jump),
+            isDirect: (own.value(\.settings.jump) ?? defaults.jump) == "none")
+        let folder = own.value(\.settings.workingDirectory) ?? defaults.workingDirectory
+        let baseURL = own.value(\.settings.baseURL) ?? defaults.baseURL
         let (placements, isWhole) = reader.whole { self.placements(own, name, baseURL, layers) }
-        let hasWholeLayers = isWhole && layers.isWhole && !own.isMisspelled("layers")
-        if folder == nil, own.field("workingDirectory") == nil, !own.isMisspelled("workingDirectory"), defaults.isWhole,
-            isWhole, placements.contains(where: { $0.workingDirectory == nil })
+        let hasWholeLayers = isWhole && layers.isWhole && !own.isMisspelled(\.layers)
+        if folder == nil, own.field(\.settings.workingDirectory) == nil, !own.isMisspelled(\.settings.workingDirectory),
+            defaults.isWhole, isWhole, placements.contains(where: { $0.workingDirectory == nil })
         {
             reader.report(
                 own.line, "host \(name) has no workingDirectory", "write the absolute path of its deployment checkout")
         }
         let host = Host(
-            name: HostName(name), address: address, port: said.port ?? 22, user: said.user ?? "", jump: said.jump,
-            identityFile: said.identityFile, transport: transport(own) ?? defaults.transport,
-            silenceSeconds: own.integer("silenceSeconds", in: InventoryFile.silenceSeconds) ?? defaults.silenceSeconds,
-            labels: defaults.labels.merging(own.textMap("labels") ?? [:]) { $1 },
+            name: HostName(name), address: address, port: said.port ?? HostSettingKeys.usualPort, user: said.user ?? "",
+            jump: said.jump,
+            identityFile: said.identityFile, transport: own.value(\.settings.transport) ?? defaults.transport,
+            silenceSeconds: own.value(\.settings.silenceSeconds) ?? defaults.silenceSeconds,
+            labels: defaults.labels.merging(own.value(\.settings.labels)) { $1 },
             workingDirectory: folder ?? "",
-            agentDirectory: directory("agentDirectory", of: own) ?? defaults.agentDirectory, variables: variables,
+            agentDirectory: own.value(\.settings.agentDirectory) ?? defaults.agentDirectory, variables: variables,
             placements: placements)
         return InventoryDraft.Entry(
             host: host, said: said, line: own.line, hasWholeLayers: hasWholeLayers,
-            inheritsJump: own.field("jump") == nil && defaults.jump != nil, overruled: overruled)
+            inheritsJump: own.field(\.settings.jump) == nil && defaults.jump != nil, overruled: overruled)
     }
 
     private func jump(_ text: String?) -> HostName? { text.flatMap { $0 == "none" ? nil : HostName($0) } }
@@ -296,19 +270,18 @@ private struct InventoryReading {
         }
     }
 
-    /// `layers: [data, core]`, or `layers: {data: {baseURL: ...}}` where a layer has something of its own on the host.
+    /// The layers of a host, each with what it has of its own there.
     private func placements(
-        _ own: Section, _ host: String, _ baseURL: String?, _ layers: Named<Void>
+        _ own: Section<HostKeys>, _ host: String, _ baseURL: String?, _ layers: Named<Void>
     ) -> [HostPlacement] {
-        guard let field = own.field("layers") else { return [] }
-        let entries =
-            field.isMapping
-            ? reader.pairs(field).compactMap { layer, value in
-                placement(of: layer, value, baseURL).map { (placement: $0, line: value.line) }
-            }
-            : reader.list(field).compactMap { element in
-                reader.text(element).map { (HostPlacement(layer: LayerName($0), baseURL: baseURL), element.line) }
-            }
+        let entries = (own.value(\.layers) ?? []).map { layer in
+            let variables = layer.own?.value(\.variables) ?? [:]
+            let placement = HostPlacement(
+                layer: LayerName(layer.name), baseURL: layer.own?.value(\.baseURL) ?? baseURL,
+                workingDirectory: layer.own?.value(\.workingDirectory),
+                variables: variables.isEmpty ? nil : variables)
+            return (placement: placement, line: layer.line)
+        }
         var placements: [HostPlacement] = []
         for (placement, line) in entries {
             let layer = placement.layer
@@ -324,16 +297,6 @@ private struct InventoryReading {
             }
         }
         return placements
-    }
-
-    private func placement(of layer: String, _ field: Field, _ baseURL: String?) -> HostPlacement? {
-        guard !field.isEmpty else { return HostPlacement(layer: LayerName(layer), baseURL: baseURL) }
-        guard let own = Section(field, known: InventoryFile.placementKeys, reader) else { return nil }
-        let variables = own.textMap("variables") ?? [:]
-        return HostPlacement(
-            layer: LayerName(layer),
-            baseURL: own.text("baseURL").flatMap { url($0, own.line(of: "baseURL")) } ?? baseURL,
-            workingDirectory: directory("workingDirectory", of: own), variables: variables.isEmpty ? nil : variables)
     }
 
     /// - Parameter isWhole: whether all hosts and their layers are valid.
@@ -368,34 +331,8 @@ private struct InventoryReading {
     private func user(
         _ text: String?, of host: HostName, _ address: String, _ variables: [String: String], _ line: Int
     ) -> String? {
-        guard let text, isFilledLater(text) else { return text }
+        guard let text, !Placeholder.names(in: text).isEmpty else { return text }
         let values = PlaceholderValues(host: host, address: address, variables: variables)
         return reader.filled(text, line, of: host, values).flatMap { reader.name($0, line, "user", .login) }
     }
-
-    private func login(_ own: Section) -> String? {
-        own.text("user").flatMap { isFilledLater($0) ? $0 : reader.name($0, own.line(of: "user"), "user", .login) }
-    }
-
-    private func transport(_ own: Section) -> HostTransport? {
-        guard let word = own.text("transport") else { return nil }
-        if let transport = HostTransport(rawValue: word) { return transport }
-        let words = HostTransport.allCases.map(\.rawValue).joined(separator: " or ")
-        reader.report(own.line(of: "transport"), "'\(word)' is not a transport", "write \(words)")
-        return nil
-    }
-
-    private func directory(_ key: String, of own: Section) -> String? {
-        guard let text = own.text(key) else { return nil }
-        if text.utf8.first == 0x2f || isFilledLater(text) { return text }
-        reader.report(own.line(of: key), "\(key) '\(text)' is not absolute", "start it with '/'")
-        return nil
-    }
-
-    private func url(_ text: String, _ line: Int) -> String? {
-        isFilledLater(text) ? text : reader.baseURL(text, line)
-    }
-
-    /// Texts with placeholders are checked once their values are known.
-    private func isFilledLater(_ text: String) -> Bool { !Placeholder.names(in: text).isEmpty }
 }

@@ -8,7 +8,7 @@ extension PlanReading {
     /// Nil where the plan has none.
     func readFiles() -> [CarriedFile]? {
         var files: [CarriedFile] = []
-        for field in section.list("files") {
+        for field in section.field(\.files).map(reader.list) ?? [] {
             guard let path = reader.text(field) else { continue }
             let last = path.cut(atLast: "/").map { String($0.after) } ?? path
             guard let name = reader.name(last, field.line, "file", .word) else { continue }
@@ -27,7 +27,7 @@ extension PlanReading {
         let bytes = files.reduce(0) { $0 + $1.text.utf8.count }
         if bytes > CarriedFile.totalBytes {
             reader.report(
-                section.line(of: "files"), "the files have \(bytes) bytes together",
+                section.line(of: \.files), "the files have \(bytes) bytes together",
                 "carry at most \(CarriedFile.totalBytes): these are the scripts that judge, not what they judge")
         }
         return files.isEmpty ? nil : files

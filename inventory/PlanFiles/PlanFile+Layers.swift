@@ -5,137 +5,107 @@ import UpgradeDomain
 extension PlanReading {
     /// One layer; keys that it does not have come from `layerDefaults`.
     struct LayerReading {
-        let own: Section
-        let defaults: Section?
+        let own: Section<LayerKeys>
+        /// What `layerDefaults` says.
+        let defaults: Section<LayerSettingKeys>?
         let name: String
         let plan: PlanReading
         let guardrails: [ScriptCommand]
         var reader: FileReader { own.reader }
 
-        private func section(having key: String) -> Section {
-            own.field(key) != nil || own.isMisspelled(key) ? own : defaults ?? own
+        private typealias SettingPath<Value> = KeyPath<LayerSettingKeys, Key<Value>>
+
+        /// The layer's own settings if they have a key, otherwise those of the defaults.
+        private func section<Value>(having path: SettingPath<Value>) -> Section<LayerSettingKeys> {
+            let settings = own.part(\.settings)
+            return settings.field(path) != nil || settings.isMisspelled(path) ? settings : defaults ?? settings
         }
 
+        private func value<Value>(_ path: SettingPath<Value>) -> Value { section(having: path).value(path) }
+
         func layer(_ fallback: VersionChange?) -> PlanLayer? {
-            let version = plan.versionChange(own, fallback: fallback)
-            let (listed, isList) = reader.whole { entries("components") }
+            let version = plan.versionChange(own.part(\.versions), fallback: fallback)
+            let (listed, isList) = reader.whole { entries(\.components) }
             let components = listed.compactMap { readComponent($0, version) }
             if listed.isEmpty {
-                own.reportMissing(
-                    "components", "layer \(name) has no components",
-                    "list each part that has a version, and how the running process reports it", ifWhole: isList)
+                own.reportMissing(\.settings.components, "layer \(name) has no components", ifWhole: isList)
             }
-            let steps = entries("steps").compactMap(readStep)
+            let steps = entries(\.steps).compactMap(readStep)
             let rollback = readRollback()
-            let soak = number("soakSeconds", 0...86_400, "write how long it must stay healthy; 0 is allowed")
             let progress =
-                integer("progressDeadlineSeconds", in: 1...86_400)
+                value(\.progressDeadlineSeconds)
                 ?? PlanDefaults.progressDeadlineSeconds(steps: steps, guardrails: guardrails)
-            guard let version, let rollback, let soak else { return nil }
+            guard let version, let rollback, let soak = needed(\.soakSeconds) else { return nil }
             return PlanLayer(
                 name: LayerName(name), version: version, components: components, steps: steps, rollback: rollback,
-                batches: readBatches(),
-                maxInFlight: integer("maxInFlight", in: 1...1_000) ?? 1, soakSeconds: soak,
-                sampleSeconds: integer("sampleSeconds", in: 1...3_600) ?? PlanDefaults.sampleSeconds,
-                healthyWithinSeconds: integer("healthyWithinSeconds", in: 1...86_400)
-                    ?? PlanDefaults.healthyWithinSeconds,
-                progressDeadlineSeconds: progress,
-                confirmWithinSeconds: integer("confirmWithinSeconds", in: 5...86_400), evidence: readEvidence(),
-                failedWhen: section(having: "failedWhen").texts("failedWhen") ?? [],
-                expects: section(having: "expects").list("expects").compactMap(readExpectation),
-                worksWith: readWorksWith())
+                batches: readBatches(), maxInFlight: value(\.maxInFlight), soakSeconds: soak,
+                sampleSeconds: value(\.sampleSeconds), healthyWithinSeconds: value(\.healthyWithinSeconds),
+                progressDeadlineSeconds: progress, confirmWithinSeconds: value(\.confirmWithinSeconds),
+                evidence: readEvidence(), failedWhen: value(\.failedWhen),
+                expects: value(\.expects).compactMap(plan.readReference), worksWith: readWorksWith())
         }
 
         /// For each lower layer, the versions of it that this layer works with.
         private func readWorksWith() -> [LayerName: [Version]] {
-            var versions: [LayerName: [Version]] = [:]
-            for entry in own.field("worksWith").map({ reader.pairs($0) }) ?? [] {
-                versions[LayerName(entry.key)] = reader.list(entry.value).compactMap(reader.text).map { Version($0) }
-            }
-            return versions
+            let versions = own.value(\.worksWith).map { (LayerName($0.key), $0.value ?? []) }
+            return Dictionary(versions) { $1 }
         }
 
-        /// The ways to look at something; an entry has one of them.
-        private static let sources = ["http", "command", "tcp"]
-
-        /// What says something of a step's command is not taken for another command.
-        private static let ofCommand = [
-            "script", "environment", "workingDirectory", "idempotent", "once", "rebootWithinSeconds",
-        ]
-
-        private func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
-            section(having: key).integer(key, in: range)
+        /// A value that the layer or the defaults must have; nil, with a problem recorded, if neither has it.
+        private func needed<Written>(_ path: SettingPath<Written?>) -> Written? {
+            let section = section(having: path)
+            guard plan.hasDefaults || section.field(path) != nil else { return nil }
+            return section.requiredValue(path)
         }
 
         /// The layer's own list, each entry completed key by key from the one of that name in the defaults; else the defaults' list.
-        private func entries(_ key: String) -> [Field] {
-            let shared = defaults.map { $0.list(key) } ?? []
-            guard own.field(key) != nil || own.isMisspelled(key) else { return shared }
-            return own.list(key).map { entry in
-                guard let name = entry.entryName, let same = shared.first(where: { $0.entryName == name }) else {
-                    return entry
-                }
-                return entry.completed(from: same, without: LayerReading.replaced(in: same, by: entry))
+        private func entries<Keys>(_ path: SettingPath<[Section<Keys>]>) -> [Section<Keys>] {
+            let section = section(having: path)
+            guard let field = own.part(\.settings).field(path), let shared = defaults?.field(path) else {
+                return section.value(path)
             }
+            return section.value(path, of: field.withEntriesCompleted(from: shared, without: LayerReading.replaced))
         }
 
         /// For each key of the entry's own what is not taken from the defaults: what describes another command, and another source
         /// with how its answer is read.
         private static func replaced(in same: Field, by entry: Field) -> [String: [String]] {
-            var replaced = ["run": ofCommand]
+            let (step, component, surface) = (StepKeys(), ComponentKeys(), LayerSurfaceKeys())
+            let sources = surface.source.names
+            var replaced = [step.command.run.name: step.ofCommand]
             for source in sources {
-                let isOfOtherKind = !same.has(source)
-                replaced[source] = sources.filter { $0 != source } + (isOfOtherKind ? ["pointer", "read"] : [])
+                let reading = same.has(source) ? [] : [component.pointer.name, surface.read.name]
+                replaced[source] = sources.filter { $0 != source } + reading
             }
             return replaced
         }
 
-        private func number(_ key: String, _ range: ClosedRange<Int>, _ remedy: String) -> Int? {
-            let section = section(having: key)
-            guard plan.hasDefaults || section.field(key) != nil else { return nil }
-            return section.requiredInteger(key, in: range, remedy)
-        }
-
-        private func readComponent(_ field: Field, _ version: VersionChange?) -> Component? {
-            guard
-                let section = Section(
-                    field, known: PlanFile.componentKeys, reader),
-                let name = section.requiredName("component", .word),
-                let source = plan.readSource(section),
-                let change = plan.versionChange(section, fallback: version)
+        private func readComponent(_ section: Section<ComponentKeys>, _ version: VersionChange?) -> Component? {
+            guard let name = section.value(\.name), let source = plan.readSource(section.part(\.source)),
+                let change = plan.versionChange(section.part(\.versions), fallback: version)
             else { return nil }
             if case .tcp(let tcp) = source, tcp.banner == nil {
                 reader.report(
-                    section.line(of: "tcp"), "component \(name) reads no version from its port",
+                    section.line(of: \.source.tcp), "component \(name) reads no version from its port",
                     "write how the line with the version begins: 'banner: TEXT'")
             }
             return Component(
-                name: ComponentName(name), version: change,
-                allowed: section.texts("allowed")?.map { Version($0) } ?? [], observe: source,
-                pointer: plan.pointer(section, "pointer") ?? "",
-                runtime: section.field("runtime").flatMap(plan.readRuntime))
+                name: ComponentName(name), version: change, allowed: section.value(\.allowed), observe: source,
+                pointer: section.value(\.pointer), runtime: section.value(\.runtime).map(plan.readRuntime))
         }
 
-        private func readStep(_ field: Field) -> Step? {
-            guard
-                let section = Section(
-                    field, known: PlanFile.stepKeys, reader),
-                let name = section.requiredName("step", .word),
-                let command = plan.readCommand(
-                    commandField(section, field), orWithin: PlanDefaults.stepTimeoutSeconds)
-            else { return nil }
+        private func readStep(_ section: Section<StepKeys>) -> Step? {
+            guard let name = section.value(\.name), let command = plan.readCommand(section.part(\.command)) else {
+                return nil
+            }
             return Step(
-                name: StepName(name), command: command, idempotent: section.flag("idempotent") ?? false,
-                once: section.flag("once") ?? false,
-                rebootWithinSeconds: section.integer("rebootWithinSeconds", in: 1...86_400))
+                name: StepName(name), command: command, idempotent: section.value(\.idempotent),
+                once: section.value(\.once), rebootWithinSeconds: section.value(\.rebootWithinSeconds))
         }
-
-        /// A step or a rollback has the keys of its command directly.
-        private func commandField(_ section: Section, _ field: Field) -> Field { field.keeping(PlanFile.commandKeys) }
 
         private func readRollback() -> RollbackPosture? {
-            if own.flag("oneWay") == true {
-                guard let rollback = own.field("rollback") else {
+            if own.value(\.oneWay) {
+                guard let rollback = own.field(\.settings.rollback) else {
                     return RollbackPosture(command: nil, boundary: .oneWay)
                 }
                 reader.report(
@@ -143,36 +113,35 @@ extension PlanReading {
                     "remove one of 'oneWay' and 'rollback'")
                 return nil
             }
-            let place = section(having: "rollback")
-            guard plan.hasDefaults || place.field("rollback") != nil,
-                let own = place.required("rollback", "write how layer \(name) is rolled back, and how far")
-            else { return nil }
-            let field =
-                defaults?.field("rollback").map { own.completed(from: $0, without: ["run": ["script"]]) } ?? own
-            guard
-                let section = Section(field, known: ["boundary", "requires", "keeps"] + PlanFile.commandKeys, reader),
-                let word = section.requiredText(
-                    "boundary", "write one of: \(RollbackBoundary.allCases.map(\.rawValue).joined(separator: ", "))"),
-                let boundary = plan.choice(word, RollbackBoundary.self, section.line(of: "boundary"))
+            let place = section(having: \.rollback)
+            guard plan.hasDefaults || place.field(\.rollback) != nil, let written = place.required(\.rollback),
+                let section = place.value(\.rollback, of: completed(written)),
+                let boundary = section.requiredValue(\.boundary)
             else { return nil }
             var command: ScriptCommand?
-            if boundary != .oneWay || section.field("run") != nil {
-                command = plan.readCommand(
-                    commandField(section, field), orWithin: PlanDefaults.stepTimeoutSeconds)
+            if boundary != .oneWay || section.field(\.command.run) != nil {
+                command = plan.readCommand(section.part(\.command))
                 if command == nil { return nil }
             }
             return RollbackPosture(
-                command: command, boundary: boundary, requires: section.list("requires").compactMap(plan.readArtifact),
-                keeps: section.texts("keeps"))
+                command: command, boundary: boundary, requires: section.value(\.requires),
+                keeps: section.value(\.keeps))
+        }
+
+        /// A rollback, completed from that of the defaults: another command is not that script.
+        private func completed(_ rollback: Field) -> Field {
+            guard let shared = defaults?.field(\.rollback) else { return rollback }
+            let command = RollbackKeys().command
+            return rollback.completed(from: shared, without: [command.run.name: [command.script.name]])
         }
 
         /// Nil where the layer has none of its own.
         private func readEvidence() -> [Surface]? {
-            let surfaces = entries("evidence").compactMap { field -> Surface? in
-                guard let surface = plan.readSurface(field) else { return nil }
+            let surfaces = entries(\.evidence).compactMap { section -> Surface? in
+                guard let surface = plan.readSurface(section) else { return nil }
                 if surface.scope == .host { return surface }
                 reader.report(
-                    field.line, "surface '\(surface.name)' of layer \(name) has a scope",
+                    section.line, "surface '\(surface.name)' of layer \(name) has a scope",
                     "evidence of a layer is taken on each of its hosts; write others under the plan's 'evidence'")
                 return nil
             }
@@ -180,24 +149,15 @@ extension PlanReading {
         }
 
         private func readBatches() -> [BatchSize] {
-            let section = section(having: "batches")
-            guard plan.hasDefaults || section.field("batches") != nil,
-                let field = section.required("batches", "write how the batches grow: batches: [1, 25%, 100%]")
-            else { return [] }
-            let sizes = reader.list(field).compactMap { element -> BatchSize? in
-                guard let text = reader.text(element) else { return nil }
-                if let size = BatchSize(text) { return size }
-                reader.report(
-                    element.line, "'\(text)' is not a batch size", "write a number of hosts or a percentage such as 25%"
-                )
-                return nil
-            }
+            let section = section(having: \.batches)
+            guard let sizes = needed(\.batches) else { return [] }
+            let line = section.line(of: \.batches)
             if let last = sizes.last, last != .percent(100) {
-                reader.report(field.line, "the last batch is \(last)", "end the list with 100%")
+                reader.report(line, "the last batch is \(last)", "end the list with 100%")
             }
             for (earlier, later) in zip(sizes, sizes.dropFirst()) where !isAscending(earlier, later) {
                 reader.report(
-                    field.line, "batch \(later) is not larger than \(earlier)",
+                    line, "batch \(later) is not larger than \(earlier)",
                     "sizes are cumulative: write them in ascending order")
             }
             return sizes
@@ -211,7 +171,5 @@ extension PlanReading {
             case (.count, .percent), (.percent, .count): true
             }
         }
-
-        private func readExpectation(_ field: Field) -> ItemReference? { plan.readReference(field) }
     }
 }

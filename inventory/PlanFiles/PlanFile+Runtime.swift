@@ -2,87 +2,34 @@ import FileReading
 import SafeText
 import UpgradeDomain
 
-extension PlanFile {
-    static let runtimeKeys = [
-        "manifest", "checkout", "pidFile", "ports", "container", "unit", "restarts", "timeoutSeconds", "approved",
-    ]
-    static let containerKeys = ["engine", "name"]
-    static let artifactKeys = ["path", "manifest", "sha256"]
-    static let approvedKeys = ["manifest", "commit", "image"]
-}
-
 /// Runtime proofs of components.
 extension PlanReading {
-    func readRuntime(_ field: Field) -> RuntimeProof? {
-        guard let own = Section(field, known: PlanFile.runtimeKeys, reader) else { return nil }
-        let container = own.field("container").flatMap(readContainer)
+    func readRuntime(_ own: Section<RuntimeKeys>) -> RuntimeProof {
         let source = RuntimeSource(
-            manifest: own.text("manifest"), checkout: own.text("checkout"), pidFile: own.text("pidFile"),
-            ports: own.texts("ports") ?? [], container: container, unit: own.text("unit"),
-            timeoutSeconds: own.integer("timeoutSeconds", in: 1...600) ?? 30)
+            manifest: own.value(\.manifest), checkout: own.value(\.checkout), pidFile: own.value(\.pidFile),
+            ports: own.value(\.ports), container: own.value(\.container).flatMap(readContainer),
+            unit: own.value(\.unit), timeoutSeconds: own.value(\.timeoutSeconds))
         if source.links.isEmpty {
+            let links = [
+                own.keys.manifest.name, own.keys.checkout.name, own.keys.pidFile.name, own.keys.ports.name,
+                own.keys.container.name, own.keys.unit.name,
+            ]
             reader.report(
-                field.line, "\(field.name) proves nothing",
-                "set at least one of manifest, checkout, pidFile, ports, container, unit")
+                own.line, "\(own.name) proves nothing", "set at least one of \(links.joined(separator: ", "))")
         }
         var approved: [Version: ApprovedRelease] = [:]
-        for entry in own.field("approved").map({ reader.pairs($0) }) ?? [] {
-            approved[Version(entry.key)] = readApproved(entry.value)
+        for entry in own.value(\.approved) {
+            approved[Version(entry.key)] = entry.value.map { release in
+                ApprovedRelease(
+                    manifest: release.value(\.manifest), commit: release.value(\.commit), image: release.value(\.image))
+            }
         }
-        return RuntimeProof(source: source, approved: approved, restarts: own.flag("restarts") ?? true)
+        return RuntimeProof(source: source, approved: approved, restarts: own.value(\.restarts))
     }
 
-    private func readContainer(_ field: Field) -> ContainerReference? {
-        guard let own = Section(field, known: PlanFile.containerKeys, reader),
-            let word = own.requiredText(
-                "engine",
-                "write one of: \(ContainerReference.Engine.allCases.map(\.rawValue).joined(separator: ", "))"),
-            let engine = choice(word, ContainerReference.Engine.self, own.line(of: "engine")),
-            let name = own.requiredText("name", "name the container")
-        else { return nil }
+    private func readContainer(_ own: Section<ContainerKeys>) -> ContainerReference? {
+        guard let engine = own.value(\.engine), let name = own.value(\.name) else { return nil }
         return ContainerReference(engine: engine, name: name)
-    }
-
-    /// A path, `{path, sha256}`, or `{manifest, sha256}` for a manifest and every file that it lists.
-    func readArtifact(_ field: Field) -> RollbackArtifact? {
-        guard field.isMapping else { return reader.text(field).map { RollbackArtifact(path: $0) } }
-        guard let own = Section(field, known: PlanFile.artifactKeys, reader) else { return nil }
-        let manifest = own.text("manifest")
-        guard let path = manifest ?? own.text("path"), manifest == nil || own.text("path") == nil else {
-            reader.report(own.line, "\(own.name) needs one path", "write either 'path:' or 'manifest:'")
-            return nil
-        }
-        let digest = own.requiredText("sha256", "write its expected SHA-256").map { readSHA256($0, own) }
-        return RollbackArtifact(path: path, sha256: digest, isManifest: manifest != nil)
-    }
-
-    private func readSHA256(_ text: String, _ own: Section) -> Digest {
-        let digits = text.rest(after: "sha256:").map { String($0) } ?? text
-        checkHexadecimal(digits, [64], own.line, "a SHA-256")
-        return Digest("sha256:\(digits)")
-    }
-
-    private func readApproved(_ field: Field) -> ApprovedRelease? {
-        guard let own = Section(field, known: PlanFile.approvedKeys, reader) else { return nil }
-        var release = ApprovedRelease(commit: own.text("commit"), image: own.text("image"))
-        release.manifest = own.text("manifest").map { readSHA256($0, own) }
-        if let commit = release.commit {
-            checkHexadecimal(commit, [40, 64], own.line(of: "commit"), "a full commit id")
-        }
-        if let image = release.image, !image.holds("sha256:") {
-            reader.report(
-                own.line(of: "image"), "image '\(image)' is floating",
-                "write its id or name@sha256:..., as the engine shows it")
-        }
-        return release
-    }
-
-    private func checkHexadecimal(_ text: String, _ lengths: [Int], _ line: Int, _ what: String) {
-        let isHexadecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
-        if lengths.contains(text.utf8.count), isHexadecimal { return }
-        reader.report(
-            line, "'\(text)' is not \(what)",
-            "write \(lengths.map(String.init).joined(separator: " or ")) lower-case hexadecimal digits")
     }
 }
 
