@@ -225,7 +225,7 @@ let package = Package(
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["FileReading", "Inventory", "PlanFiles", "UpgradeDomain", "ContentDigest"]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
-        tests("RolloutEngineTests", ["RolloutEngine", "UpgradeDomain"]),
+        tests("RolloutEngineTests", ["OperatorCommands", "RolloutEngine", "UpgradeDomain"]),
         // Tests/CFaultVFS: a SQLite VFS whose calls fail when they are told to.
         .target(
             name: "CFaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],

@@ -84,7 +84,10 @@ extension RolloutState {
     }
 
     /// Why a recovery cannot begin yet, although the request itself is valid.
-    func prematureRefusal(of action: RequestedAction, at wall: WallTime) -> RequestRefusal? {
+    /// - Parameter needsReason: whether it needs a reason as well, which is said with what else it needs.
+    func prematureRefusal(
+        of action: RequestedAction, at wall: WallTime, needsReason: Bool = false
+    ) -> RequestRefusal? {
         switch action {
         case .recheck, .rerun, .rollback: break
         case .pause, .resume, .abort, .signOff, .rebind, .retire, .finalize, .cancel, .supersede, .approveRecovery:
@@ -106,8 +109,9 @@ extension RolloutState {
         let owners = (definition.owners[layer] ?? []).map(\.rawValue).joined(separator: " or ")
         return RequestRefusal(
             "no owner of \(open.map(\.rawValue).joined(separator: ", ")) has approved it",
-            remedy: "let \(owners) agree: --as with this command, or recover approve beforehand",
-            next: approvedCommand(for: action, by: open))
+            remedy: "let \(owners) agree: --as with this command, or recover approve beforehand"
+                + (needsReason ? "; a narrower option is open, so give a reason with --reason as well" : ""),
+            next: approvedCommand(for: action, by: open, needsReason: needsReason))
     }
 
     /// The first owner who may approve for a layer.
@@ -120,13 +124,16 @@ extension RolloutState {
     }
 
     /// The command that approves an action, with an owner of each layer that has not approved it yet.
-    private func approvedCommand(for action: RequestedAction, by layers: [LayerName]) -> OperatorCommand? {
+    private func approvedCommand(
+        for action: RequestedAction, by layers: [LayerName], needsReason: Bool
+    ) -> OperatorCommand? {
         let owners = firstOwners(of: layers)
+        let reason: OperatorCommand.ReasonNeed = needsReason ? .asked : .none
         switch action {
         case .rollback(let scope, nil):
-            return .rollback(scope: scope, run: definition.run, approvedBy: owners, reason: .none)
+            return .rollback(scope: scope, run: definition.run, approvedBy: owners, reason: reason)
         case .rerun(let host, nil, let step):
-            return .rerun(host: host, run: definition.run, from: step, approvedBy: owners, reason: .none)
+            return .rerun(host: host, run: definition.run, from: step, approvedBy: owners, reason: reason)
         case .rollback, .rerun, .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel,
             .supersede,
             .approveRecovery:

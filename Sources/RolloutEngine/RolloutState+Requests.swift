@@ -30,15 +30,24 @@ extension RolloutState {
     ///
     /// - Parameter wall: decides whether approvals are still valid.
     package func refusal(of request: Request, at wall: WallTime) -> RequestRefusal? {
-        if let refusal = refusal(of: request.action) ?? prematureRefusal(of: request.action, at: wall) {
+        if let refusal = refusal(of: request.action) { return refusal }
+        let narrower = narrowerOption(than: request)
+        if let refusal = prematureRefusal(of: request.action, at: wall, needsReason: narrower != nil) {
             return refusal
         }
+        return narrower.map { option in
+            RequestRefusal(
+                "a narrower option is open: \(option.words)", remedy: "take that one, or give a reason with --reason",
+                isForWantOfReason: true)
+        }
+    }
+
+    /// The narrowest way out of a held run, if a request without a reason takes a wider one.
+    private func narrowerOption(than request: Request) -> RecoveryOption? {
         guard request.reason?.isEmpty != false, let width = width(of: request.action), isHeld,
             let narrowest = boundaryRecord?.options.first, width > narrowest.width
         else { return nil }
-        return RequestRefusal(
-            "a narrower option is open: \(narrowest.words)", remedy: "take that one, or give a reason with --reason",
-            isForWantOfReason: true)
+        return narrowest
     }
 
     /// The scope of an action, as in ``RecoveryOption/width``; nil for actions that recover nothing.
@@ -157,18 +166,20 @@ extension RolloutState {
         let moved = plan.layers.filter { layer in
             orderedPlacements.contains { $0.layer == layer.name && isTouchedOrOpen($0) }
         }
+        // What nobody can take back is said before what could be.
+        for layer in moved where layer.rollback.boundary == .oneWay {
+            let isBelow = targets.contains { target in
+                (layerIndex(of: target.layer) ?? 0) <= (layerIndex(of: layer.name) ?? 0)
+            }
+            guard isBelow else { continue }
+            return RequestRefusal(
+                "layer \(layer.name) is declared one-way and has moved", remedy: "repair forward: recheck or rerun")
+        }
         for layer in moved {
             let affected = targets.contains { $0.layer == layer.name }
             if affected, let refusal = compatibilityRefusal(layer, moved, targets) { return refusal }
-            let below = targets.contains { target in
-                (layerIndex(of: target.layer) ?? 0) <= (layerIndex(of: layer.name) ?? 0)
-            }
             switch layer.rollback.boundary {
-            case .reversible, .untilFinalize: break
-            case .oneWay where below:
-                return RequestRefusal(
-                    "layer \(layer.name) is declared one-way and has moved", remedy: "repair forward: recheck or rerun")
-            case .oneWay: break
+            case .reversible, .untilFinalize, .oneWay: break
             case .untilNextLayer:
                 let higherMoved = moved.contains {
                     (layerIndex(of: $0.name) ?? 0) > (layerIndex(of: layer.name) ?? 0)

@@ -173,7 +173,7 @@ struct PlanFileTests {
             "{surface: services, item: scheduler}", "{surface: servces, item: x}", "- name: core",
             "unknown surface 'servces'"
         ),
-        ("{name: redeploy, run", "{name: deploy, run", "- name: data", "no step 'redeploy' that runs on every host"),
+        ("{name: redeploy, run", "{name: redeploy, once: true, run", "- name: data", "no step that runs on every host"),
         (
             "    run: [bash, ./scripts/redeploy-host-stack.sh, --to, \"${from}\"]\n", "", "rollback:",
             "is missing the key 'run'"
@@ -257,6 +257,12 @@ struct PlanFileTests {
         #expect(core.healthyWithinSeconds == 120 && core.sampleSeconds == 5 && core.failedWhen == [])
         // Longer than the longest step and the guardrails before it.
         #expect(plan.layers.map(\.progressDeadlineSeconds) == [2_160, 1_560, 1_560])
+    }
+
+    @Test func worksWithNamesTheVersionsOfThePlan() throws {
+        let text = PlanFileTests.small.replacing(
+            "- {name: core,", with: "- {name: core, worksWith: {data: [\"${from}\", \"${to}\", \"0.9\"]},")
+        #expect(try small(text).layer("core")?.worksWith == ["data": ["1.4.0", "1.5.0", "0.9"]])
     }
 
     @Test func stepsAndComponentsAreCompletedByNameFromTheDefaults() throws {

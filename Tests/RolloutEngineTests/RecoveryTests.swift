@@ -1,3 +1,4 @@
+import OperatorCommands
 import RolloutEngine
 import Testing
 import UpgradeDomain
@@ -219,6 +220,37 @@ struct RecoveryTests {
         #expect(refusal(harness.state, .rerun(host: "c2", signedOffBy: "own-core"), at: .beforeExpiry) == nil)
         harness.request(.approveRecovery(try #require(harness.state.recoveryApproval(of: rerun, by: "own-core"))))
         #expect(refusal(harness.state, rerun, at: .beforeExpiry) == nil)
+    }
+
+    /// Two refusals one after the other would cost somebody two tries.
+    @Test func aRecoveryThatNeedsAnOwnerAndAReasonSaysBothAtOnce() throws {
+        let layer = Model.layer("core") { $0.steps[0].idempotent = true }
+        var harness = EngineHarness(Model.run([layer], hosts: [("c1", ["core"]), ("c2", ["core"])]))
+        harness.machines[RecoveryTests.c2]?.script = .ends(.exited(code: 1))
+        harness.run()
+        let rerun = RequestedAction.rerun(host: "c2", signedOffBy: nil)
+        func refused(_ reason: String) throws -> RequestRefusal {
+            let request = Request(action: rerun, by: "op", reason: reason)
+            return try #require(harness.state.refusal(of: request, at: .beforeExpiry))
+        }
+        let both = try refused("")
+        #expect(both.message == "no owner of core has approved it")
+        #expect(both.remedy.hasSuffix("a narrower option is open, so give a reason with --reason as well"))
+        #expect(
+            both.next
+                == .rerun(host: "c2", run: "r-1", from: nil, approvedBy: ["own-core"], reason: .asked))
+        #expect(try !refused("disk was full").remedy.contains("--reason"))
+    }
+
+    @Test func whatIsDeclaredOneWayIsSaidBeforeTheLayersThatStandAboveIt() {
+        let layers = [Model.layer("data") { $0.rollback.boundary = .oneWay }, Model.layer("core")]
+        var harness = EngineHarness(Model.run(layers, hosts: [("d1", ["data"]), ("c1", ["core"])]))
+        harness.run()
+        for scope in [RollbackScope.layer(name: "data"), .host(name: "d1"), .all] {
+            let refusal = harness.state.refusal(of: .rollback(scope: scope, breakGlass: nil))
+            #expect(refusal?.message == "layer data is declared one-way and has moved")
+            #expect(refusal?.isForLayersAbove == false)
+        }
     }
 
     @Test func evidenceOfTheFailureComesBeforeAnyRecovery() {

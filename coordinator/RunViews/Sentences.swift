@@ -103,7 +103,8 @@ extension PlacementPhase {
 extension PlacementState {
     /// Its phase, for people.
     package func phaseWords(isHeld: Bool) -> String {
-        phase.words(phase == .failed ? problem?.code.failureClass : nil, isHeld: isHeld)
+        // What runs again in a held run does warm up.
+        phase.words(phase == .failed ? problem?.code.failureClass : nil, isHeld: isHeld && rerun == nil)
     }
 }
 

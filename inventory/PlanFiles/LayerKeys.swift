@@ -12,8 +12,8 @@ struct LayerSettingKeys: KeyGroup {
         example: "[{name: api, http: {url: \"${baseURL}/version\"}, pointer: /version}]")
     let steps = Key(
         "steps", .list(.mapping(StepKeys()), count: 1...Int.max),
-        presence: .inherited("add a step 'redeploy': it is the minimum"), default: [],
-        "What changes a host, in order. One step named `redeploy` runs on every host.",
+        presence: .inherited("add a step that runs on every host"), default: [],
+        "What changes a host, in order. At least one of them runs on every host.",
         example: "[{name: redeploy, run: [./scripts/redeploy.sh, \"${to}\"]}]")
     let rollback = Key(
         "rollback", .mapping(RollbackKeys()), presence: .inherited("write how the layer is rolled back, and how far"),
@@ -79,8 +79,8 @@ struct LayerKeys: KeyTable {
     let versions = VersionKeys(otherwise: "the plan's")
     let worksWith = Key(
         "worksWith", .map(TextRule("layer name", grammar: .machine), .list(.version, count: 1...Int.max)), default: [],
-        "For each lower layer, its versions that this one works with, with its own old and new version. A plan in which they would meet another one is refused.",
-        example: "{data: [\"1.4.0\", \"1.5.0\"]}")
+        "For each lower layer, its versions that this one works with, with its own old and new version. `${from}` and `${to}` are the plan's. A plan in which they would meet another one is refused.",
+        example: "{data: [\"${from}\", \"${to}\"]}")
     let oneWay = Key(
         "oneWay", .flag, default: false, "There is no way back from this layer: instead of `rollback`.",
         example: "true")

@@ -42,13 +42,21 @@ extension PlanReading {
                 sampleSeconds: value(\.sampleSeconds), healthyWithinSeconds: value(\.healthyWithinSeconds),
                 progressDeadlineSeconds: progress, confirmWithinSeconds: value(\.confirmWithinSeconds),
                 evidence: readEvidence(), failedWhen: value(\.failedWhen),
-                expects: value(\.expects).compactMap(plan.readReference), worksWith: readWorksWith())
+                expects: value(\.expects).compactMap(plan.readReference), worksWith: readWorksWith(fallback))
         }
 
         /// For each lower layer, the versions of it that this layer works with.
-        private func readWorksWith() -> [LayerName: [Version]] {
-            let versions = own.value(\.worksWith).map { (LayerName($0.key), $0.value ?? []) }
-            return Dictionary(versions) { $1 }
+        ///
+        /// - Parameter versions: the plan's, so that one file serves for every upgrade.
+        private func readWorksWith(_ versions: VersionChange?) -> [LayerName: [Version]] {
+            func exact(_ version: Version) -> Version {
+                guard let versions else { return version }
+                return Version(
+                    version.rawValue.replacing("${from}", with: versions.from.rawValue)
+                        .replacing("${to}", with: versions.to.rawValue))
+            }
+            let named = own.value(\.worksWith).map { (LayerName($0.key), ($0.value ?? []).map(exact)) }
+            return Dictionary(named) { $1 }
         }
 
         /// A value that the layer or the defaults must have; nil, with a problem recorded, if neither has it.

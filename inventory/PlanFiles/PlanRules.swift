@@ -176,12 +176,12 @@ enum PlanRules {
                         place: .layer(index), message: "layer \(layer.name) has no hosts left",
                         remedy: "remove the layer or an exclusion"))
             }
-            if !layer.steps.contains(where: { $0.name == "redeploy" && !$0.once }) {
+            if !layer.steps.contains(where: { !$0.once }) {
                 problems.append(
                     .init(
                         place: .layer(index),
-                        message: "layer \(layer.name) has no step 'redeploy' that runs on every host",
-                        remedy: "add it: redeploy is the minimum"))
+                        message: "layer \(layer.name) has no step that runs on every host",
+                        remedy: "add one: what changes a host from its old version to the new one"))
             }
         }
         if plan.layers.isEmpty {
