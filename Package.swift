@@ -145,7 +145,8 @@ let package = Package(
             [
                 "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "FileReading", "Inventory", "PlanFiles", "CoordinatorRuntime", "FleetAccess", "RunRecord",
+                "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "CoordinatorRuntime",
+                "FleetAccess", "RunRecord",
                 "RunViews", "Failpoints",
                 "SafeText",
                 "CLinux", logging, system,
@@ -162,6 +163,10 @@ let package = Package(
         library(
             "Inventory", in: "inventory", ["FileReading", "SafeText", "UpgradeDomain"],
             resources: ["fleet.yaml", "upgrade.yaml"].map { .embedInCode("Starter/\($0)") }),
+
+        library(
+            "InventoryImport", in: "inventory",
+            ["SafeText", "UpgradeDomain", "ContentDigest", "FileReading", "Inventory"]),
 
         // Tests/Simulator: whole runs in virtual time; built in release by `make simulate`.
         .executableTarget(
@@ -224,6 +229,12 @@ let package = Package(
             exclude: ["Bodies"]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["FileReading", "Inventory", "PlanFiles", "UpgradeDomain", "ContentDigest"]),
+        tests(
+            "InventoryImportTests",
+            [
+                "InventoryImport", "FileReading", "Inventory", "FleetAccess", "UpgradeDomain", "ContentDigest",
+                subprocess, system,
+            ]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
         tests("RolloutEngineTests", ["OperatorCommands", "RolloutEngine", "UpgradeDomain"]),
         // Tests/CFaultVFS: a SQLite VFS whose calls fail when they are told to.

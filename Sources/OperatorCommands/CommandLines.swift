@@ -33,7 +33,7 @@ extension OperatorCommand {
     /// The subcommand.
     fileprivate var path: [String] {
         switch self {
-        case .importInventory, .importTrustingSSHConfig: ["inventory", "import"]
+        case .importInventory, .importTrustingSSHConfig, .initMap, .importMapped: ["inventory", "import"]
         case .listInventory: ["inventory", "list"]
         case .showHost: ["inventory", "show"]
         case .trustKeys, .trustKnownHosts, .replaceKeys: ["inventory", "trust"]
@@ -74,7 +74,9 @@ extension OperatorCommand {
     fileprivate var operands: [String] {
         switch self {
         case .importInventory(let file), .addPlan(let file): [file ?? "FILE"]
-        case .verifyEvidence(let file), .importTrustingSSHConfig(let file): [file]
+        case .verifyEvidence(let file), .importTrustingSSHConfig(let file), .initMap(let file, _),
+            .importMapped(let file, _, _):
+            [file]
         case .showPlan(let plan), .approvePlan(let plan, _): [plan]
         case .start(let plan, _): [plan ?? "PLAN"]
         case .showHost(let host), .showOutput(let host, _), .adopt(let host, _), .recheck(let host, _),
@@ -100,6 +102,8 @@ extension OperatorCommand {
         switch self {
         case .trustKnownHosts(let file): [("known-hosts", file)]
         case .importTrustingSSHConfig: [("allow-ssh-config", nil)]
+        case .initMap(_, let format): (format.map { [("from", $0)] } ?? []) + [("init-map", "map.yaml")]
+        case .importMapped(_, let format, let map): (format.map { [("from", $0)] } ?? []) + [("map", map)]
         case .replaceKeys: [("scan", nil), ("replace", nil)]
         case .approvePlan(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
         case .adopt(_, let owner): [("as", owner?.rawValue ?? "OWNER")]

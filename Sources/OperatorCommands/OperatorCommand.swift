@@ -9,6 +9,9 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     case importInventory(file: String?)
     /// With the ssh_config that the file names.
     case importTrustingSSHConfig(file: String)
+    /// Writes a mapping file for an inventory from elsewhere.
+    case initMap(file: String, format: String?)
+    case importMapped(file: String, format: String?, map: String)
     case listInventory
     case showHost(host: HostName)
     case trustKeys(hosts: [HostName])
@@ -82,7 +85,8 @@ extension OperatorCommand {
         switch self {
         case .rebind, .retire, .signOff, .rerunSignedOff, .quarantine, .adopt: true
         case .rerun(_, _, _, _, let reason), .rollback(_, _, _, let reason): reason == .asked
-        case .importInventory, .importTrustingSSHConfig, .listInventory, .showHost, .trustKeys, .trustKnownHosts,
+        case .importInventory, .importTrustingSSHConfig, .initMap, .importMapped, .listInventory, .showHost, .trustKeys,
+            .trustKnownHosts,
             .replaceKeys, .addPlan,
             .listPlans,
             .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .cancel, .status, .statusOfEveryHost,

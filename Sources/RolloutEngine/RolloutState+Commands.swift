@@ -31,7 +31,8 @@ extension RolloutState {
         case .signOff(let hosts, _, let owner):
             guard let owner = owner ?? passer(of: hosts) else { return false }
             return refusal(of: .signOff(hosts: hosts, owner: owner)) == nil
-        case .importInventory, .importTrustingSSHConfig, .listInventory, .showHost, .trustKeys, .trustKnownHosts,
+        case .importInventory, .importTrustingSSHConfig, .initMap, .importMapped, .listInventory, .showHost, .trustKeys,
+            .trustKnownHosts,
             .replaceKeys, .addPlan, .listPlans, .showPlan, .approvePlan, .watch, .status, .statusOfEveryHost,
             .showEvents, .showOutput, .showLease, .adopt, .verifyLedger, .quarantine, .rebuildLedger,
             .listReconstructed, .verifyEvidence,

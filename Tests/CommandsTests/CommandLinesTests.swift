@@ -18,7 +18,8 @@ struct CommandLinesTests {
         let (host, owner, run) = (HostName(name), Owner(name), RunID(name))
         let scopes: [RollbackScope] = [.host(name: host), .layer(name: LayerName(name)), .all]
         return [
-            .importInventory(file: name), .importTrustingSSHConfig(file: name), .importInventory(file: nil),
+            .importInventory(file: name), .importTrustingSSHConfig(file: name), .initMap(file: name, format: "ansible"),
+            .importMapped(file: name, format: nil, map: name), .importInventory(file: nil),
             .listInventory, .showHost(host: host),
             .trustKeys(hosts: [host, "b"]), .trustKnownHosts(file: name), .replaceKeys(hosts: [host]),
             .addPlan(file: name),

@@ -174,7 +174,7 @@ struct InventoryFileTests {
     }
 
     @Test func aFileThatIsTooLargeIsNotRead() {
-        let problems = Examples.problems(inventory: "# " + String(repeating: "x", count: 1_100_000))
+        let problems = Examples.problems(inventory: "# " + String(repeating: "x", count: 8_400_000))
         #expect(problems.count == 1)
         #expect(problems.first?.message.contains("bytes") == true)
     }

@@ -22,6 +22,7 @@ enum ImportRules {
         ("inventory/FileReading", ["SafeText", "UpgradeDomain"]),
         ("inventory/Inventory", ["FileReading", "SafeText", "UpgradeDomain"]),
         ("inventory/PlanFiles", ["ContentDigest", "FileReading", "SafeText", "UpgradeDomain"]),
+        ("inventory/InventoryImport", ["SafeText", "UpgradeDomain", "ContentDigest", "FileReading", "Inventory"]),
         (
             "coordinator/CoordinatorRuntime",
             ["OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Failpoints"]
@@ -49,7 +50,8 @@ enum ImportRules {
             [
                 "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "FileReading", "Inventory", "PlanFiles", "CoordinatorRuntime", "FleetAccess", "RunRecord",
+                "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "CoordinatorRuntime",
+                "FleetAccess", "RunRecord",
                 "RunViews", "Failpoints", "SafeText", "CLinux",
             ]
         ),

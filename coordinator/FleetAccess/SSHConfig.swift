@@ -14,15 +14,22 @@ package enum SSHConfig {
     static let outputBytes = 1_048_576
 
     /// The answers of `ssh -G` for the hosts of a draft.
-    /// - Parameter folder: the base of a relative `sshConfig` path.
-    package static func answers(for draft: InventoryDraft, folder: URL) async throws -> SSHConfigAnswers {
+    /// - Parameters:
+    ///   - folder: the base of a relative `sshConfig` path.
+    ///   - known: answers of before, which are not asked for again.
+    package static func answers(
+        for draft: InventoryDraft, folder: URL, known: SSHConfigAnswers? = nil
+    ) async throws -> SSHConfigAnswers {
         let file = draft.sshConfig.map { path(of: $0, folder: folder) }
-        guard case .success(let defaults) = try await ask(SSHConfigAnswer.defaultsArguments) else {
-            throw FleetAccessError(
-                "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
-                next: .program(words: ["ssh", "-F", "none", "-G", "localhost"]))
+        var answers: SSHConfigAnswers
+        if let known {
+            answers = known
+        } else {
+            answers = SSHConfigAnswers(configFile: file, defaults: try await defaults())
         }
-        var answers = SSHConfigAnswers(configFile: file, defaults: SSHConfigAnswer(defaults))
+        let questions = draft.questions(configFile: file).filter {
+            answers.hosts[$0.host] == nil && answers.failures[$0.host] == nil
+        }
         try await withThrowingTaskGroup(of: (HostName, Result<String, Complaint>).self) { group in
             func take(_ answer: (host: HostName, output: Result<String, Complaint>)) {
                 switch answer.output {
@@ -30,13 +37,23 @@ package enum SSHConfig {
                 case .failure(let complaint): answers.failures[answer.host] = complaint.words
                 }
             }
-            for (index, question) in draft.questions(configFile: file).enumerated() {
+            for (index, question) in questions.enumerated() {
                 if index >= width, let answer = try await group.next() { take(answer) }
                 group.addTask { (question.host, try await ask(question.arguments)) }
             }
             for try await answer in group { take(answer) }
         }
         return answers
+    }
+
+    /// OpenSSH's own defaults.
+    private static func defaults() async throws -> SSHConfigAnswer {
+        guard case .success(let defaults) = try await ask(SSHConfigAnswer.defaultsArguments) else {
+            throw FleetAccessError(
+                "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
+                next: .program(words: ["ssh", "-F", "none", "-G", "localhost"]))
+        }
+        return SSHConfigAnswer(defaults)
     }
 
     /// The ssh_config that a draft names, if it is outside the importing user's ssh folder; else nil.

@@ -1,7 +1,7 @@
 /// A problem in a file: its line, and what to write instead.
 package struct FileProblem: Hashable, Sendable, CustomStringConvertible {
     package var file: String
-    /// The line number, from 1.
+    /// The line number, from 1; 0 if the file has no lines that mean something, as JSON.
     package var line: Int
     /// What is wrong.
     package var message: String
@@ -15,7 +15,9 @@ package struct FileProblem: Hashable, Sendable, CustomStringConvertible {
         self.remedy = remedy
     }
 
-    package var description: String { "\(file):\(line): \(message); \(remedy)" }
+    package var description: String {
+        line > 0 ? "\(file):\(line): \(message); \(remedy)" : "\(file): \(message); \(remedy)"
+    }
 }
 
 /// All problems of a file, in the order of its lines.

@@ -4,7 +4,7 @@ import Yams
 /// Reads a YAML document into values, collecting every problem with its line instead of stopping at the first.
 package final class FileReader {
     /// The maximum size of a file.
-    package static let fileBytes = 1_048_576
+    package static let fileBytes = 8 << 20
     /// The maximum number of problems that are reported for one file.
     package static let problemCount = 100
 

@@ -20,6 +20,9 @@ package struct SSHConfigAnswer: Hashable, Sendable {
         }
     }
 
+    /// The jump hosts, in the order in which they are passed, with commas between.
+    package var proxyJump: String? { first("ProxyJump") }
+
     /// Every value of an option, by its name in ssh_config(5).
     func all(_ option: String) -> [String] { values[option.lowercased()] ?? [] }
 

@@ -30,12 +30,12 @@ final class SSHJumpWays {
 }
 
 /// A host as OpenSSH's options name it.
-struct SSHPlace: Hashable {
-    var user: String?
-    var host: String
-    var port: Int?
+package struct SSHPlace: Hashable {
+    package var user: String?
+    package var host: String
+    package var port: Int?
 
-    init(_ text: String) {
+    package init(_ text: String) {
         var place = text.rest(after: "ssh://") ?? text[...]
         place = place.rest(before: "/") ?? place
         if let halves = place.cut(atLast: "@") {

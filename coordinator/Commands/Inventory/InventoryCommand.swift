@@ -5,6 +5,7 @@ struct InventoryCommand: ParsableCommand {
         commandName: "inventory", abstract: "Manage the fleet: hosts, layers, owners, host keys.",
         discussion: "Example: lockflight inventory import fleet.yaml",
         subcommands: [
-            InventoryImport.self, InventoryList.self, InventoryShow.self, InventoryTrust.self, InventoryCheck.self,
+            InventoryImport.self, InventoryExport.self, InventoryList.self, InventoryShow.self, InventoryTrust.self,
+            InventoryCheck.self,
         ])
 }

@@ -1,0 +1,145 @@
+import FileReading
+import Inventory
+import InventoryImport
+import Testing
+import UpgradeDomain
+
+/// Tables and ssh_config files.
+struct HostTableTests {
+    private func problems(_ text: String) -> [String] {
+        do {
+            _ = try HostTable.read(text: text, file: "t.csv", mapping: nil)
+            return []
+        } catch { return error.problems.map { "\($0)" } }
+    }
+
+    private static let map = """
+        version: 1
+        sshConfig: none
+        columns: {Rechner: name, Rolle: group}
+        defaults: {workingDirectory: "/srv/${var.team}", baseURL: "http://127.0.0.1:80"}
+        layers:
+          - {name: data, owners: [ana], groups: ["db*"]}
+          - {name: web, owners: [ana], groups: [web]}
+        variables: [team]
+        """
+
+    @Test(arguments: [",", ";", "\t"]) func aTableOfAnotherProgramIsReadWithAMapping(_ mark: String) throws {
+        let rows = [
+            "Rechner,IP,Rolle,team,rack", "DB 1,192.0.2.1,dbs,x,r1", "\"w1\",192.0.2.2,\"web|dbs\",\"y\"", "",
+            "old,192.0.2.3,,z,",
+        ]
+        let text = "\u{feff}" + rows.map { $0.replacing(",", with: mark) + "\r\n" }.joined()
+        let mapping = try InventoryMapping.read(text: HostTableTests.map, file: "m.yaml")
+        let mapped = MappedInventory(of: try HostTable.read(text: text, file: "t.csv", mapping: mapping), with: mapping)
+        let inventory = try mapped.resolved(by: GeneratedFleetTests.answers)
+        #expect(inventory.hosts.map(\.name) == ["db-1", "w1"])
+        #expect(inventory.hosts[0].workingDirectory == "/srv/x" && inventory.hosts[0].address == "192.0.2.1")
+        #expect(inventory.hosts[1].placements.map(\.layer) == ["data", "web"])
+        #expect(mapped.dropped == ["rack": 1])
+        #expect(mapped.remarks.contains("1 host in no layer, left out: old"))
+    }
+
+    @Test func aProblemIsReportedAtItsRowOrInTheMapping() throws {
+        let mapping = try InventoryMapping.read(text: HostTableTests.map, file: "m.yaml")
+        let text = "name,address,port,group,team\na,192.0.2.1,0,dbs,x\nb,-x,22,web,y\nc,192.0.2.3,22,web\n"
+        let mapped = MappedInventory(of: try HostTable.read(text: text, file: "t.csv", mapping: mapping), with: mapping)
+        do {
+            _ = try mapped.resolved(by: GeneratedFleetTests.answers)
+            Issue.record("it was accepted")
+        } catch {
+            let places = error.problems.map { "\($0.file):\($0.line)" }
+            #expect(places.sorted() == ["t.csv:2", "t.csv:3", "t.csv:4"], "\(error)")
+        }
+        let wrong = try InventoryMapping.read(text: HostTableTests.map.replacing("[ana]", with: "[]"), file: "m.yaml")
+        do {
+            _ = try MappedInventory(
+                of: try HostTable.read(text: "name,group\na,web\nb,dbs\n", file: "t.csv", mapping: wrong), with: wrong
+            )
+            .resolved(by: GeneratedFleetTests.answers)
+            Issue.record("it was accepted")
+        } catch {
+            #expect(
+                error.problems.contains {
+                    $0.file == "m.yaml" && $0.line == 6 && $0.message == "layer data has no owner"
+                }, "\(error)")
+        }
+    }
+
+    @Test func aTableThatCanNotBeReadIsRefusedWithItsRows() {
+        #expect(problems("") == ["t.csv:1: the table is empty; begin with a row of column names"])
+        #expect(
+            problems("a,b\n1,2\n").first?.hasPrefix("t.csv:1: no column is the name of a host; name one 'name'") == true
+        )
+        #expect(
+            problems("name,x\n,1\na,1,2\nb,\"c\n") == [
+                "t.csv:2: the row names no host; name it, or remove the row",
+                "t.csv:3: the row has more cells than there are columns; put quotation marks around cells with separators",
+                "t.csv:4: a quotation mark is not closed; close it",
+            ])
+    }
+
+    @Test func aMappingsOwnMistakesAreReportedAtOnce() {
+        let text =
+            "version: 1\nlayer: []\nlayers:\n  - {name: a, owners: [o], group: [x]}\n  - {name: b, owners: [o], groups: x}\nnames: [a]\n"
+        do {
+            _ = try InventoryMapping.read(text: text, file: "m")
+            Issue.record("it was accepted")
+        } catch {
+            #expect(
+                error.problems.map { "\($0.line) \($0.message)" } == [
+                    "2 the mapping has no key 'layer'", "4 a layer has no key 'group'",
+                    "5 groups is not a list of names", "6 names is not a mapping",
+                ])
+        }
+    }
+
+    @Test func aGroupThatIsNotThereIsReported() throws {
+        let mapping = try InventoryMapping.read(
+            text: HostTableTests.map + "\ngroups: {nil: {user: x}}\n", file: "m.yaml")
+        let table = try HostTable.read(text: "name,group,team\na,dbs,x\n", file: "t.csv", mapping: mapping)
+        let error = #expect(throws: FileProblems.self) {
+            try MappedInventory(of: table, with: mapping).resolved(by: GeneratedFleetTests.answers)
+        }
+        let messages = error?.problems.filter { $0.file == "m.yaml" }.map { "\($0.line) \($0.message)" }
+        #expect(messages == ["7 t.csv has no group 'web'", "7 layer web has no host", "9 t.csv has no group 'nil'"])
+    }
+
+    @Test func hostsOfAnSSHConfigAreThoseWithoutAPattern() {
+        let files = ["one": "Host \"b 1\" c # x\nHost !d *.e\n", "two": "host=f\nInclude one\n"]
+        let config = "Include=two\nHost *\n  User x\n\tHost a g*\nMatch host z\nHost a\n"
+        let inventory = SSHConfigList.read(text: config, file: "config") { word in
+            files[word].map { [(word, $0)] } ?? []
+        }
+        #expect(inventory.hosts.map(\.name) == ["f", "b 1", "c", "a"])
+        #expect(inventory.hosts.map(\.line) == [0, 0, 0, 4])
+        #expect(
+            inventory.hosts.map(\.groups) == [["two", "all"], ["one", "all"], ["one", "all"], ["config", "all"]])
+        let endless = SSHConfigList.read(text: "Include x\nHost a\n", file: "x") { [($0, "Include x\nHost a\n")] }
+        #expect(endless.hosts.map(\.name) == ["a"])
+    }
+}
+
+extension HostTableTests {
+    @Test func theJumpHostsOfSSHConfigGetEntries() throws {
+        let config = "Host db-1\n  ProxyJump ops@edge:2200,gate\nHost gate\n  HostName 192.0.2.8\n"
+        let mapping = try InventoryMapping.read(
+            text: """
+                version: 1
+                layers: [{name: data, owners: [ana], hosts: [db-*]}]
+                defaults: {workingDirectory: /srv, baseURL: "http://127.0.0.1:1"}
+                """, file: "m")
+        let mapped = MappedInventory(of: SSHConfigList.read(text: config, file: "config") { _ in [] }, with: mapping)
+        #expect(mapped.following(GeneratedFleetTests.answers).map(\.remarks) == nil)
+        var answers = GeneratedFleetTests.answers
+        answers.hosts = ["db-1": SSHConfigAnswer("user me\nproxyjump ops@edge:2200,gate\n")]
+        let led = try #require(mapped.following(answers))
+        answers.hosts["gate"] = SSHConfigAnswer("user me\nhostname 192.0.2.8\n")
+        let inventory = try led.resolved(by: answers)
+        #expect(inventory.hosts.map(\.name) == ["db-1", "gate", "edge"])
+        #expect(inventory.hosts.map(\.jump) == ["gate", "edge", nil])
+        #expect(
+            inventory.hosts[1].address == "192.0.2.8" && inventory.hosts[2].user == "ops"
+                && inventory.hosts[2].port == 2200)
+    }
+}

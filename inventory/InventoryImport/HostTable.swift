@@ -1,0 +1,158 @@
+package import FileReading
+import SafeText
+import UpgradeDomain
+
+/// A table of hosts, one a row. Its columns are keys of a host's entry, `group`, `var:NAME`, `label:NAME`, and
+/// `layer:NAME:OWNER OWNER` with the base URL of the hosts in that layer, or `yes`; what a host has for one layer alone is in
+/// `workingDirectory:LAYER` and `var:NAME@LAYER`. `sshConfig:PATH` is a title alone. Any other column is a variable.
+package enum HostTable {
+    static let keys = [
+        "name", "address", "port", "user", "jump", "identityFile", "transport", "silenceSeconds", "workingDirectory",
+        "agentDirectory", "baseURL",
+    ]
+    /// In the column of a layer: the host is in it, and is asked nothing over HTTP.
+    static let member = "yes"
+    /// What other tables call these columns.
+    private static let usual: [String: [String]] = [
+        "name": ["host", "hostname", "fqdn", "server", "server_name", "host_name"],
+        "address": ["ip", "ip_address", "ipaddress", "ip address", "addr", "private_ip", "primary_ip"],
+        "port": ["ssh_port"], "user": ["ssh_user", "login"], "jump": ["bastion", "jump_host", "jumphost"],
+        "group": ["groups", "role", "roles", "tier", "service", "layer"],
+    ]
+
+    /// What a column says of a host.
+    private enum Column {
+        case key(String)
+        case group
+        case layer(String)
+        /// A key of the layer's own, or one of its variables.
+        case ofLayer(String, key: String)
+        case ofLayerVariable(String, String)
+        case member(of: String, String)
+        case variable(String)
+        /// It says something of all hosts.
+        case none
+    }
+
+    /// - Parameter mapping: it says what columns are.
+    package static func read(
+        text: String, file: String, mapping: InventoryMapping?
+    ) throws(FileProblems) -> ForeignInventory {
+        let table = CSVTable(text)
+        var inventory = ForeignInventory(file: file)
+        guard let header = table.rows.first else {
+            throw FileProblems([
+                FileProblem(
+                    file: file, line: 1, message: "the table is empty", remedy: "begin with a row of column names")
+            ])
+        }
+        if let line = table.openMark { inventory.report(line, "a quotation mark is not closed", "close it") }
+        let columns = header.cells.map { column($0.text, mapping) }
+        inventory.layers = header.cells.compactMap { layer($0.text) }
+        inventory.sshConfig = header.cells.lazy.compactMap { $0.text.rest(after: "sshConfig:").map(String.init) }.first
+        if !columns.contains(where: { if case .key("name") = $0 { true } else { false } }) {
+            inventory.report(
+                header.line, "no column is the name of a host",
+                "name one 'name', or write 'columns: {COLUMN: name}' in the mapping file")
+            throw FileProblems(inventory.problems)
+        }
+        for row in table.rows.dropFirst() {
+            guard row.cells.count <= columns.count else {
+                inventory.report(
+                    row.line, "the row has more cells than there are columns",
+                    "put quotation marks around cells with separators")
+                continue
+            }
+            if let host = host(row, columns) {
+                inventory.hosts.append(host)
+            } else {
+                inventory.report(row.line, "the row names no host", "name it, or remove the row")
+            }
+        }
+        inventory.groups = groups(of: inventory.hosts)
+        if !inventory.problems.isEmpty { throw FileProblems(inventory.problems) }
+        return inventory
+    }
+
+    private static func column(_ title: String, _ mapping: InventoryMapping?) -> Column {
+        let name = mapping?.columns[title] ?? title
+        if keys.contains(name) { return .key(name) }
+        if name == "group" { return .group }
+        if name.begins(with: "sshConfig:") { return .none }
+        let words = name.pieces(separatedBy: ":").map(String.init)
+        if words.count == 3, words[0] == "layer" { return .layer(words[1]) }
+        if words.count == 2, words[0] == "workingDirectory" { return .ofLayer(words[1], key: words[0]) }
+        if let own = name.rest(after: "var:"), let halves = String(own).cut(atLast: "@") {
+            return .ofLayerVariable(String(halves.after), String(halves.before))
+        }
+        if let variable = name.rest(after: "var:") { return .member(of: "variables", String(variable)) }
+        if let label = name.rest(after: "label:") { return .member(of: "labels", String(label)) }
+        guard mapping?.columns[title] == nil else { return .variable(name) }
+        let usual = usual.first { $0.value.contains(title.lowercasedASCII) }?.key
+        return usual.map { $0 == "group" ? .group : .key($0) } ?? .variable(name)
+    }
+
+    private static func layer(_ title: String) -> FileTree? {
+        let words = title.pieces(separatedBy: ":").map(String.init)
+        guard words.count == 3, words[0] == "layer" else { return nil }
+        let owners = words[2].fields(separatedBy: " ").map { FileTree(.text(String($0)), line: 0) }
+        return FileTree(
+            .mapping([
+                .init("name", FileTree(.text(words[1]), line: 0), line: 0),
+                .init("owners", FileTree(.list(owners), line: 0), line: 0),
+            ]), line: 0)
+    }
+
+    private static func host(_ row: CSVTable.Row, _ columns: [Column]) -> ForeignHost? {
+        var name: String?
+        var host = ForeignHost(name: "", line: row.line)
+        var members: [String: [FileTree.Member]] = [:]
+        var layers: [(name: String, own: [FileTree.Member])] = []
+        var layerVariables: [String: [FileTree.Member]] = [:]
+        func add(_ member: FileTree.Member?, to layer: String) {
+            let index = layers.firstIndex { $0.name == layer } ?? layers.endIndex
+            if index == layers.endIndex { layers.append((layer, [])) }
+            if let member { layers[index].own.append(member) }
+        }
+        for (column, cell) in zip(columns, row.cells) {
+            guard let value = cell.value else { continue }
+            switch column {
+            case .key("name"): name = value
+            case .key(let key): host.entry[key] = .text(value)
+            case .group: host.groups += value.fields(separatedBy: ",; |").map(String.init)
+            case .layer(let layer):
+                add(value == member ? nil : .init("baseURL", FileTree(.text(value), line: 0), line: 0), to: layer)
+            case .ofLayer(let layer, let key): add(.init(key, FileTree(.text(value), line: 0), line: 0), to: layer)
+            case .ofLayerVariable(let layer, let name):
+                layerVariables[layer, default: []].append(.init(name, FileTree(.text(value), line: 0), line: 0))
+            case .member(let key, let name):
+                members[key, default: []].append(.init(name, FileTree(.text(value), line: 0), line: 0))
+            case .variable(let name): host.variables[name] = .some(value)
+            case .none: continue
+            }
+        }
+        guard let name, !name.isEmpty else { return nil }
+        host.name = name
+        host.groups.append("all")
+        for (layer, variables) in layerVariables {
+            add(.init("variables", FileTree(.mapping(variables), line: 0), line: 0), to: layer)
+        }
+        members["layers"] =
+            layers.isEmpty ? nil : layers.map { .init($0.name, FileTree(.mapping($0.own), line: 0), line: 0) }
+        for (key, members) in members { host.entry[key] = .mapping(members) }
+        return host
+    }
+
+    private static func groups(of hosts: [ForeignHost]) -> [ForeignGroup] {
+        var order: [String] = []
+        var members: [String: [String]] = [:]
+        for host in hosts {
+            for group in host.groups where group != "all" {
+                if members[group] == nil { order.append(group) }
+                members[group, default: []].append(host.name)
+            }
+        }
+        return [ForeignGroup(name: "all", children: order)]
+            + order.map { ForeignGroup(name: $0, hosts: members[$0] ?? []) }
+    }
+}

@@ -1,0 +1,255 @@
+import FileReading
+import Inventory
+import SafeText
+import UpgradeDomain
+
+/// Writes the entries of an inventory file from an inventory elsewhere and its mapping.
+struct MappedEntries {
+    private let foreign: ForeignInventory
+    private let mapping: InventoryMapping?
+    /// Our names of its hosts, in their order.
+    private let names: [String]
+    private var ways: MappedWays
+    private(set) var problems: [FileProblem] = []
+    private(set) var dropped: [String: Int]
+    private var leftOut: [String] = []
+
+    init(of foreign: ForeignInventory, with mapping: InventoryMapping?) {
+        self.foreign = foreign
+        self.mapping = mapping
+        dropped = foreign.dropped
+        names = foreign.hosts.map { HostNames.name(of: $0, mapping) }
+        ways = MappedWays(among: foreign.hosts, names: names)
+    }
+
+    /// The whole file.
+    mutating func tree() -> FileTree {
+        checkNames()
+        checkGroups()
+        let layered = foreign.hosts.indices.map(layers)
+        // An inventory that says all by itself lists no hosts but its own.
+        var isNeeded = layered.map { $0 != nil || mapping == nil }
+        for index in foreign.hosts.indices where isNeeded[index] && !hasJump(index) { ways.follow(index) }
+        var jumps = Array(ways.passed) + jumpsOfMapping.compactMap { ways.index(named: $0) }
+        jumps += foreign.hosts.indices.filter { isNeeded[$0] }.compactMap(ownJump)
+        while let index = jumps.popLast() {
+            guard !isNeeded[index] else { continue }
+            isNeeded[index] = true
+            jumps += ownJump(of: index).map { [$0] } ?? []
+        }
+        var hosts: [FileTree] = []
+        for index in foreign.hosts.indices {
+            if isNeeded[index] {
+                hosts.append(entry(index, layered[index]))
+            } else {
+                leftOut.append(foreign.hosts[index].name)
+            }
+        }
+        problems += ways.problems(in: foreign.file)
+        hosts += ways.made { name in mapping?.entry(of: name, or: name)?.members ?? [] }
+        var members = [FileTree.Member("version", FileTree(.integer(1), line: 0), line: 0)]
+        for key in ["sshConfig", "defaults"] { members += mapping?.root.members.filter { $0.key == key } ?? [] }
+        if let config = foreign.sshConfig, mapping?.sshConfig == nil {
+            members.append(.init("sshConfig", FileTree(.text(config), line: 0), line: 0))
+        }
+        if !groups.isEmpty { members.append(.init("groups", FileTree(.mapping(groups), line: 0), line: 0)) }
+        members.append(.init("layers", FileTree(.list(layerTrees), line: 0), line: 0))
+        members.append(.init("hosts", FileTree(.list(hosts), line: 0), line: 0))
+        return FileTree(.mapping(members), line: 0)
+    }
+
+    private var layerTrees: [FileTree] {
+        mapping.map { $0.layers.isEmpty ? foreign.layers : $0.layers.map(\.tree) } ?? foreign.layers
+    }
+
+    /// The settings of groups, under names that our files may have.
+    private var groups: [FileTree.Member] {
+        (mapping?.root.value(of: "groups")?.members ?? []).map {
+            .init(HostNames.valid($0.key), $0.value, line: $0.line)
+        }
+    }
+
+    // MARK: What can not be written
+
+    private mutating func checkNames() {
+        var seen: [String: String] = [:]
+        for (host, name) in zip(foreign.hosts, names) {
+            guard let twin = seen.updateValue(host.name, forKey: name) else { continue }
+            if twin == host.name {
+                report(host.line, "host \(name) is listed twice", "list it once")
+            } else {
+                report(
+                    host.line, "hosts \(twin) and \(host.name) would both be named \(name)",
+                    "name one of them under 'names' in the mapping file")
+            }
+        }
+    }
+
+    /// A group that is not there is a misspelled one, or one that has another name by now.
+    private mutating func checkGroups() {
+        guard let mapping, !foreign.groups.isEmpty else { return }
+        let known = Set(foreign.groups.map(\.name)).union(["all"])
+        for member in mapping.root.value(of: "groups")?.members ?? [] where !known.contains(member.key) {
+            reportUnknown(member.key, member.line, mapping)
+        }
+        for layer in mapping.layers {
+            for group in layer.groups where group.isPlain && !known.contains(group.text) {
+                reportUnknown(group.text, layer.tree.line, mapping)
+            }
+        }
+    }
+
+    private mutating func reportUnknown(_ group: String, _ line: Int, _ mapping: InventoryMapping) {
+        problems.append(
+            FileProblem(
+                file: mapping.file, line: line, message: "\(foreign.file) has no group '\(group)'",
+                remedy: "correct the name, or remove it"))
+    }
+
+    private mutating func report(_ line: Int, _ message: String, _ remedy: String) {
+        problems.append(FileProblem(file: foreign.file, line: line, message: message, remedy: remedy))
+    }
+
+    // MARK: One host
+
+    /// The layers of a host as its entry has them; nil if it is in none.
+    private func layers(_ index: Int) -> FileTree.Content? {
+        let host = foreign.hosts[index]
+        if mapping?.leavesOut(host) == true { return nil }
+        if let own = mapping?.entry(of: host.name, or: names[index])?.value(of: "layers") { return own.content }
+        let line = MappedLines.firstHost + index
+        let chosen = (mapping?.layers ?? []).filter { $0.has(host) }
+        guard chosen.isEmpty else {
+            return .mapping(
+                chosen.map { .init($0.name, FileTree(.mapping($0.own), line: line), line: line) })
+        }
+        guard case .mapping(let members)? = host.entry["layers"] else { return host.entry["layers"] }
+        let order = layerTrees.compactMap { $0.value(of: "name")?.text }
+        return .mapping(
+            members.sorted { (order.firstIndex(of: $0.key) ?? 0) < (order.firstIndex(of: $1.key) ?? 0) })
+    }
+
+    /// What the mapping says overrules what is said elsewhere; its defaults do not.
+    private mutating func entry(_ index: Int, _ layers: FileTree.Content?) -> FileTree {
+        let host = foreign.hosts[index]
+        let line = MappedLines.firstHost + index
+        var settings = host.entry
+        settings["layers"] = layers
+        settings["address"] = settings["address"] ?? .text(host.name)
+        if host.proxyCommand != nil, settings["transport"] == nil { settings["transport"] = .text("openssh") }
+        if let jump = ownJump(of: index).map({ names[$0] }) ?? (settings["jump"] == nil ? ways.jump(of: index) : nil) {
+            settings["jump"] = .text(jump)
+        }
+        takeVariables(of: host, into: &settings)
+        let own = mapping?.entry(of: host.name, or: names[index])?.members ?? []
+        let groups = (mapping?.root.value(of: "groups")?.members ?? []).filter { host.groupNames.contains($0.key) }
+        let merged = ["variables", "labels"]
+        for key in groups.flatMap(\.value.members).map(\.key) + own.map(\.key) where !merged.contains(key) {
+            settings[key] = nil
+        }
+        var members = [FileTree.Member("name", FileTree(.text(names[index]), line: line), line: line)]
+        for (key, content) in settings.sorted(by: { $0.key < $1.key }) {
+            let more = merged.contains(key) ? own.filter { $0.key == key }.flatMap(\.value.members) : []
+            members.append(.init(key, FileTree(content.completed(by: more), line: line), line: line))
+        }
+        if !groups.isEmpty {
+            let names = groups.map { FileTree(.text(HostNames.valid($0.key)), line: line) }
+            members.append(.init("groups", FileTree(.list(names), line: line), line: line))
+        }
+        let written = Set(members.map(\.key))
+        members += own.filter { $0.key != "layers" && !written.contains($0.key) }
+        return FileTree(.mapping(members), line: line)
+    }
+
+    private mutating func takeVariables(of host: ForeignHost, into settings: inout [String: FileTree.Content]) {
+        var taken: [FileTree.Member] = []
+        for (name, value) in host.variables {
+            if let value, mapping?.takesVariable(name) == true {
+                taken.append(.init(name, FileTree(.text(value), line: 0), line: 0))
+            } else {
+                dropped[name, default: 0] += 1
+            }
+        }
+        guard !taken.isEmpty else { return }
+        taken.sort { $0.key < $1.key }
+        settings["variables"] = FileTree.Content.mapping(taken).completed(
+            by: FileTree(settings["variables"] ?? .null, line: 0).members)
+    }
+
+    /// The host that its entry elsewhere names as its jump host.
+    private func ownJump(of index: Int) -> Int? {
+        guard case .text(let name)? = foreign.hosts[index].entry["jump"] else { return nil }
+        return ways.index(named: name)
+    }
+
+    /// Whether its entry elsewhere or the mapping says which host it is reached through.
+    private func hasJump(_ index: Int) -> Bool {
+        let host = foreign.hosts[index]
+        if host.entry["jump"] != nil { return true }
+        let groups = (mapping?.root.value(of: "groups")?.members ?? []).filter { host.groupNames.contains($0.key) }
+        let own = mapping?.entry(of: host.name, or: names[index])
+        return (groups.map(\.value) + [own].compactMap { $0 }).contains { $0.value(of: "jump") != nil }
+    }
+
+    /// Hosts that others are reached through because the mapping says so.
+    private var jumpsOfMapping: [String] {
+        guard let mapping else { return [] }
+        let groups = mapping.root.value(of: "groups")?.members.map(\.value) ?? []
+        return ([mapping.root.value(of: "defaults")] + groups + Array(mapping.hosts.values)).compactMap {
+            $0?.value(of: "jump")?.text
+        }
+    }
+}
+
+extension MappedEntries {
+    /// What an operator should know, a sentence each.
+    var remarks: [String] {
+        var remarks: [String] = []
+        if !leftOut.isEmpty {
+            remarks.append("\(counted(leftOut.count, "host")) in no layer, left out: \(MappedEntries.list(leftOut))")
+        }
+        for (why, hosts) in foreign.unreachable.sorted(by: { $0.key < $1.key }) {
+            remarks.append("\(counted(hosts.count, "host")) with \(why), left out: \(MappedEntries.list(hosts))")
+        }
+        let renamed = zip(foreign.hosts, names).filter { $0.name != $1 && mapping?.names[$0.name] == nil }
+        if !renamed.isEmpty {
+            let pairs = renamed.map { "\($0.name) -> \($1)" }
+            remarks.append("\(counted(renamed.count, "host")) with another name here: \(MappedEntries.list(pairs))")
+        }
+        if !ways.madeNames.isEmpty {
+            remarks.append(
+                "\(counted(ways.madeNames.count, "entry")) made for jump hosts: \(MappedEntries.list(ways.madeNames))")
+        }
+        let commands = Dictionary(grouping: foreign.hosts.filter { $0.proxyCommand != nil }) { $0.proxyCommand ?? "" }
+        for (command, hosts) in commands.sorted(by: { $0.key < $1.key }) {
+            remarks.append(
+                "\(counted(hosts.count, "host")) with transport: openssh (\(MappedEntries.list(hosts.map(\.name)))): "
+                    + "ssh_config has to say their ProxyCommand: \(command)")
+        }
+        if !dropped.isEmpty {
+            let all = dropped.sorted { $0.key < $1.key }.map { "\($0) (\($1))" }
+            remarks.append("not taken, with the number of hosts: \(all.joined(separator: ", "))")
+        }
+        return remarks
+    }
+
+    private static let listed = 3
+
+    private static func list(_ names: [String]) -> String {
+        names.prefix(listed).joined(separator: ", ") + (names.count > listed ? " and \(names.count - listed) more" : "")
+    }
+}
+
+extension FileTree.Content {
+    /// A mapping with more members, which replace those of the same key.
+    fileprivate func completed(by more: [FileTree.Member]) -> FileTree.Content {
+        guard !more.isEmpty, case .mapping(let own) = self else { return self }
+        let keys = Set(more.map(\.key))
+        return .mapping(own.filter { !keys.contains($0.key) } + more)
+    }
+}
+
+extension InventoryMapping {
+    /// The keys of a host's entry, under its own name or ours.
+    fileprivate func entry(of name: String, or ours: String) -> FileTree? { hosts[name] ?? hosts[ours] }
+}
