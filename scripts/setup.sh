@@ -16,6 +16,7 @@ needs='
 /usr/include/stdio.h          libc6-dev
 /usr/lib/gcc/*/*/libstdc++.a  g++
 /usr/sbin/sshd                openssh-server
+openssl                       openssl
 /usr/share/zoneinfo/UTC       tzdata
 cmp                           diffutils
 curl                          curl

@@ -28,13 +28,23 @@ package enum AgentRequest: Hashable, Sendable {
     package var protocolVersion: Int {
         switch self {
         case .capture(let capture):
-            capture.surfaces.contains { $0.source.isTCP } ? 3 : capture.secretFiles == nil ? 1 : 2
+            max(capture.surfaces.map(\.source.protocolVersion).max() ?? 1, capture.secretFiles == nil ? 1 : 2)
         case .start(let start): start.secretFiles == nil ? 1 : 2
         case .preflight(let preflight):
             preflight.continues != nil ? 3 : preflight.keeps == nil ? 1 : preflight.run == nil ? 3 : 2
         case .attach(let attach): attach.follows == nil ? 1 : 3
         case .carry: 3
         case .hello, .settle, .confirm, .journal: 1
+        }
+    }
+}
+
+extension SurfaceSource {
+    /// The first protocol version whose agents read it.
+    var protocolVersion: Int {
+        switch self {
+        case .http, .command, .runtime: 1
+        case .tcp, .unit, .container: 3
         }
     }
 }

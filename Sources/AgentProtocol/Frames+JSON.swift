@@ -50,7 +50,7 @@ extension SurfaceRequest: DirectJSON {
         switch self.source {
         case .http(let http): try http.write(to: source.member("http").member("_0"))
         case .command(let command): try command.write(to: source.member("command").member("_0"))
-        case .runtime, .tcp: try source.put(value: self.source)
+        case .runtime, .tcp, .unit, .container: try source.put(value: self.source)
         }
     }
 }

@@ -1,8 +1,9 @@
 /// The limits that both sides enforce on each other.
 package enum ProtocolLimits {
     /// The protocol versions this build speaks, best first. In 2, a `capture` and a `start` may have `secretFiles`, and
-    /// a `capture` a `head`. In 3, an `output` may have `droppedBytes`, a `surface` `errors`, an `attach` `follows`, a surface's source may be `tcp`,
-    /// a `preflight` without a run may have `keeps` and any `continues`, and files are brought with `carry`.
+    /// a `capture` a `head`. In 3, an `output` may have `droppedBytes`, a `surface` `errors`, an `attach` `follows`, a
+    /// surface's source may be `tcp`, `unit` or `container`, a `preflight` without a run may have `keeps` and any
+    /// `continues`, and files are brought with `carry`.
     package static let versions = [3, 2, 1]
     /// The best version that this build and a peer both speak; nil for none.
     package static func version(sharedWith peer: [Int]) -> Int? { versions.first(where: peer.contains) }

@@ -14,7 +14,7 @@ package struct SurfaceOrder: Hashable, Sendable {
     package var acceptedCodes: [Int] {
         switch surface.source {
         case .http(let http): http.acceptedStatuses
-        case .command, .runtime, .tcp: [0]
+        case .command, .runtime, .tcp, .unit, .container: [0]
         }
     }
 }
@@ -125,23 +125,7 @@ package struct EvidenceFamily: Sendable {
         let values = PlaceholderValues(host: host, layer: layer, of: plan, run: run)
         return orders.map { order in
             var expanded = order
-            switch order.surface.source {
-            case .http(var http):
-                http.url = values.expand(http.url)
-                http.headers = http.headers.mapValues(values.expand)
-                http.secretHeaders = http.secretHeaders.mapValues { secret in
-                    SecretReference(file: values.expand(secret.file), prefix: secret.prefix)
-                }
-                expanded.surface.source = .http(http)
-            case .command(let command):
-                expanded.surface.source = .command(values.expand(command))
-            case .tcp(var tcp):
-                tcp.address = values.expand(tcp.address)
-                tcp.banner = tcp.banner.map(values.expand)
-                expanded.surface.source = .tcp(tcp)
-            case .runtime(let runtime):
-                expanded.surface.source = .runtime(runtime.mapTexts(values.expand))
-            }
+            expanded.surface.source = order.surface.source.mapTexts(values.expand)
             return expanded
         }
     }

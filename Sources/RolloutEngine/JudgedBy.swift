@@ -8,6 +8,8 @@ struct JudgedBy: Hashable, Sendable {
     var expects: Judgement.Expectation
     var expected: [ItemReference] = []
     var changedAt: WallTime?
+    /// The values of the first look after the change, of measures that are compared with it.
+    var firstLook: [ItemReference: String] = [:]
     /// When it was recorded; decides which waivers were valid.
     var wall: WallTime
 }

@@ -63,7 +63,7 @@ extension RolloutState {
         }
         return judge.findings(
             capture, with: reference, expects: judgedBy.expects, expected: judgedBy.expected,
-            changedAt: judgedBy.changedAt)
+            changedAt: judgedBy.changedAt, firstLook: judgedBy.firstLook)
     }
 
     /// What a capture recorded now is judged by. The rules choose it from the capture's purpose.
@@ -73,7 +73,7 @@ extension RolloutState {
             JudgedBy(
                 reference: reference(for: placement), expects: .target,
                 expected: expectedChanges(at: placement, including: true), changedAt: placements[placement]?.changedAt,
-                wall: wall)
+                firstLook: record.purpose == .recheck ? [:] : placements[placement]?.firstLook ?? [:], wall: wall)
         }
         var source: JudgedBy {
             JudgedBy(

@@ -67,6 +67,9 @@ package struct PlacementState: Hashable, Sendable {
     package internal(set) var beforeChange: Capture?
     /// The host's time when the first operation that may have changed it began; nil while it is unchanged.
     package internal(set) var changedAt: WallTime?
+    /// What the first look after the change showed, of the measures that later looks are compared with it by. Empty again
+    /// once something changes the host, or a person has repaired it.
+    private(set) var firstLook: [ItemReference: String] = [:]
     package internal(set) var beforeRollback: Capture?
     /// What the last judgement found, if it was not a pass.
     package internal(set) var problem: Problem?
@@ -111,6 +114,19 @@ package struct PlacementState: Hashable, Sendable {
         }
         return versions
     }
+
+    /// Keeps the values that a look after the change is the first to show.
+    ///
+    /// - Parameter measures: of the placement; others than those since the change do not count.
+    mutating func noteFirst(_ look: Capture, _ measures: [ItemReference: Measure]) {
+        for (reference, measure) in measures where measure.since == .change && firstLook[reference] == nil {
+            guard let item = look.item(reference), item.health != .unknown else { continue }
+            firstLook[reference] = item.value
+        }
+    }
+
+    /// The next look is a first one again.
+    mutating func forgetFirstLook() { firstLook = [:] }
 
     /// A move that is not in ``PlacementPhase/transitions`` is ignored.
     mutating func enter(_ next: PlacementPhase, _ moment: Moment) {

@@ -160,6 +160,8 @@ extension RolloutState {
         _ verdict: Verdict, _ capture: Capture, _ placement: Placement, _ moment: Moment
     ) {
         guard let state = placements[placement] else { return }
+        let measures = plan.measures(in: plan.layer(placement.layer))
+        placements[placement]?.noteFirst(capture, measures)
         if state.phase == .warmingUp {
             if let problem = verdict.problem {
                 placements[placement]?.problem = problem
@@ -247,6 +249,7 @@ extension RolloutState {
         placements[placement]?.repairedByHand = true
         let stepCount = plan.layer(placement.layer).map { steps(of: $0, for: placement.host).count } ?? 0
         placements[placement]?.stepsDone = stepCount
+        placements[placement]?.forgetFirstLook()
         placements[placement]?.record(.target, moment)
         placements[placement]?.enter(.warmingUp, moment)
     }

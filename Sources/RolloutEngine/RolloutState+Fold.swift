@@ -232,6 +232,7 @@ extension RolloutState {
 
     private mutating func noteChange(_ intent: OperationIntent, _ record: OperationRecord, _ moment: Moment) {
         placements[intent.placement]?.repairedByHand = false
+        placements[intent.placement]?.forgetFirstLook()
         touch(intent, moment)
         if case .step = intent.action, placements[intent.placement]?.changedAt == nil {
             placements[intent.placement]?.changedAt = record.startedAt

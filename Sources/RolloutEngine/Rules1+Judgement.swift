@@ -45,14 +45,17 @@ struct Judgement {
 
     /// Whether a changed (or rolled back) placement is as it should be, compared with the earlier capture.
     ///
-    /// - Parameter changedAt: the host's time when its change began. Processes that the change replaces must have
-    ///   started later.
+    /// - Parameters:
+    ///   - changedAt: the host's time when its change began. Processes that the change replaces must have started later.
+    ///   - firstLook: the values of the first look after the change, of measures that are compared with it.
     func compare(
         _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ItemReference],
-        changedAt: WallTime? = nil
+        changedAt: WallTime? = nil, firstLook: [ItemReference: String] = [:]
     ) -> Verdict {
         verdict(
-            findings(capture, with: reference, expects: expects, expected: expected, changedAt: changedAt), of: capture)
+            findings(
+                capture, with: reference, expects: expects, expected: expected, changedAt: changedAt,
+                firstLook: firstLook), of: capture)
     }
 
     /// The first finding that does not pass decides.
@@ -96,10 +99,11 @@ struct Judgement {
 
     func findings(
         _ capture: Capture, with reference: Capture, expects: Expectation, expected: [ItemReference],
-        changedAt: WallTime?
+        changedAt: WallTime?, firstLook: [ItemReference: String] = [:]
     ) -> [Finding] {
         let deltas = EvidenceComparison.deltas(
-            before: reference, after: capture, expects: expected, measures: plan.measures(in: layer))
+            before: reference, after: capture, expects: expected, measures: plan.measures(in: layer),
+            firstLook: firstLook)
         return unknownSurfaces(capture, as: .evidenceUnknown, roles: [.version, .runtime, .materialization])
             + instrumentFindings(capture, reference: reference, expected: expected)
             + versionFindings(capture, reference, expects: expects, mismatch: .versionMismatch)

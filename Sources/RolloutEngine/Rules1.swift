@@ -16,9 +16,10 @@ extension RolloutState {
             let isInherited = definition.succession?.baselines[subject] != nil
             return judgement(of: subject, at: wall).baseline(capture, allowsTarget: isInherited)
         case (.drift, .placement(let placement)): return driftVerdict(capture, placement, wall)
-        case (.verification, .placement(let placement)): return targetVerdict(capture, placement, wall)
+        case (.verification, .placement(let placement)):
+            return targetVerdict(capture, placement, wall, firstLook: placements[placement]?.firstLook ?? [:])
         case (.boundary, .placement(let placement)), (.reproof, .placement(let placement)):
-            return standingVerdict(capture, placement, wall)
+            return standingVerdict(capture, placement, wall, firstLook: placements[placement]?.firstLook ?? [:])
         case (.boundary, .layer), (.boundary, .fleet):
             guard let reference = accepted[subject] else { return .noBaseline }
             return judgement(of: subject, at: wall)
@@ -53,12 +54,14 @@ extension RolloutState {
     }
 
     /// A changed placement, compared with its baseline, at the target.
-    private func targetVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+    private func targetVerdict(
+        _ capture: Capture, _ placement: Placement, _ wall: WallTime, firstLook: [ItemReference: String] = [:]
+    ) -> Verdict {
         guard let reference = reference(for: placement) else { return .noBaseline }
         return judgement(of: .placement(placement), at: wall)
             .compare(
                 capture, with: reference, expects: .target, expected: expectedChanges(at: placement, including: true),
-                changedAt: placements[placement]?.changedAt)
+                changedAt: placements[placement]?.changedAt, firstLook: firstLook)
     }
 
     /// An untouched placement, compared with its last accepted capture, at the source.
@@ -69,9 +72,11 @@ extension RolloutState {
     }
 
     /// A placement in its present state, changed or not.
-    private func standingVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {
+    private func standingVerdict(
+        _ capture: Capture, _ placement: Placement, _ wall: WallTime, firstLook: [ItemReference: String] = [:]
+    ) -> Verdict {
         placements[placement]?.touched == true
-            ? targetVerdict(capture, placement, wall) : sourceVerdict(capture, placement, wall)
+            ? targetVerdict(capture, placement, wall, firstLook: firstLook) : sourceVerdict(capture, placement, wall)
     }
 
     private func rollbackVerdict(_ capture: Capture, _ placement: Placement, _ wall: WallTime) -> Verdict {

@@ -32,12 +32,16 @@ package enum EvidenceComparison {
     ///   - after: the later capture.
     ///   - expects: items that are expected to change; from ``PlanLayer/expects``.
     ///   - measures: how far numbers may move; from ``Plan/measures(in:)``.
+    ///   - firstLook: the values of the first look after the change, for measures that are compared with it. A measure
+    ///     without one may move as far as it likes.
     package static func deltas(
-        before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:]
+        before: Capture, after: Capture, expects: [ItemReference], measures: [ItemReference: Measure] = [:],
+        firstLook: [ItemReference: String] = [:]
     ) -> [ItemDelta] {
         let taken = after.surfaces.filter { $0.role == .family || $0.role == .path }.flatMap { reading in
             surfaceDeltas(
-                before: before.surface(reading.name), after: reading, expects: Set(expects), measures: measures)
+                before: before.surface(reading.name), after: reading, expects: Set(expects), measures: measures,
+                firstLook: firstLook)
         }
         let left = before.surfaces.filter { reading in
             (reading.role == .family || reading.role == .path) && after.surface(reading.name) == nil
@@ -51,7 +55,7 @@ package enum EvidenceComparison {
 
     private static func surfaceDeltas(
         before: SurfaceReading?, after: SurfaceReading, expects: Set<ItemReference>,
-        measures: [ItemReference: Measure]
+        measures: [ItemReference: Measure], firstLook: [ItemReference: String]
     ) -> [ItemDelta] {
         let surface = after.name
         func unknown(before: String? = nil, after: String? = nil) -> [ItemDelta] {
@@ -65,11 +69,15 @@ package enum EvidenceComparison {
         let later = Set(after.items.map(\.key))
         let present = after.items.map { item in
             let reference = ItemReference(surface: after.name, item: item.key)
+            var before = earlier[item.key]
+            var measure = measures[reference]
+            if measure?.since == .change {
+                if let first = firstLook[reference] { before?.value = first } else { measure = measure?.withoutMotion }
+            }
             return ItemDelta(
-                surface: after.name, item: item.key, before: earlier[item.key]?.value, after: item.value,
+                surface: after.name, item: item.key, before: before?.value, after: item.value,
                 verdict: verdict(
-                    before: earlier[item.key], after: item, expected: expects.contains(reference),
-                    measure: measures[reference]))
+                    before: before, after: item, expected: expects.contains(reference), measure: measure))
         }
         let gone = before.items.filter { !later.contains($0.key) }.map { item in
             let expected = expects.contains(ItemReference(surface: after.name, item: item.key))

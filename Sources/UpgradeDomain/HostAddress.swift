@@ -26,6 +26,14 @@ package enum HostAddress: Hashable, Sendable {
         }
     }
 
+    /// Whether it is an address, not a name.
+    package var isNumeric: Bool {
+        switch self {
+        case .v4, .v6: true
+        case .name: false
+        }
+    }
+
     // MARK: Numbers
 
     /// Four decimal numbers without leading zeros (inet_pton(3)).

@@ -91,13 +91,15 @@ package struct Measure: Codable, Hashable, Sendable {
     /// Outside this range it is unhealthy, whatever it was before.
     package var atLeast: Double?
     package var atMost: Double?
-    /// How far it may rise or fall relative to the baseline; nil for any distance.
+    /// How far it may rise or fall relative to ``since``; nil for any distance.
     package var rise: Tolerance?
     package var fall: Tolerance?
+    /// Nil for the baseline.
+    package var since: MeasuredSince?
 
     package init(
         name: String, pointer: String, atLeast: Double? = nil, atMost: Double? = nil, rise: Tolerance? = nil,
-        fall: Tolerance? = nil
+        fall: Tolerance? = nil, since: MeasuredSince? = nil
     ) {
         self.name = name
         self.pointer = pointer
@@ -105,6 +107,14 @@ package struct Measure: Codable, Hashable, Sendable {
         self.atMost = atMost
         self.rise = rise
         self.fall = fall
+        self.since = since
+    }
+
+    /// The same measure with no limit to how far it may move.
+    var withoutMotion: Measure {
+        var measure = self
+        (measure.rise, measure.fall) = (nil, nil)
+        return measure
     }
 
     /// Whether `after` is close enough to `before`.
@@ -113,6 +123,13 @@ package struct Measure: Codable, Hashable, Sendable {
         guard let tolerance = after >= before ? rise : fall else { return true }
         return abs(after - before) <= tolerance.allowance(at: before)
     }
+}
+
+/// With what a number is compared, if not with the baseline.
+package enum MeasuredSince: String, Codable, Hashable, Sendable, CaseIterable {
+    /// With the first look after the change. What the change itself does to the number does not matter, as with restarts; what
+    /// it does later does. It is not compared before the change, after a rollback, or by a recheck, which a new soak follows.
+    case change
 }
 
 /// An allowed distance. If both bounds are given, the wider one applies.

@@ -25,6 +25,21 @@ package struct ScriptCommand: Codable, Hashable, Sendable {
         self.script = script
     }
 
+    /// Every text that may hold placeholders.
+    package var texts: [String] {
+        arguments + environment.values.sorted() + [workingDirectory, script].compactMap(\.self)
+    }
+
+    /// The command with every text replaced.
+    package func mapTexts(_ replace: (String) -> String) -> ScriptCommand {
+        var command = self
+        command.arguments = arguments.map(replace)
+        command.environment = environment.mapValues(replace)
+        command.workingDirectory = workingDirectory.map(replace)
+        command.script = script.map(replace)
+        return command
+    }
+
     /// The path of the script that this command executes, as written in the plan.
     package var scriptPath: String {
         script ?? arguments.first { $0.holds(anyOf: "/") && !$0.begins(with: "-") && !$0.holds(anyOf: " \t\r\n") }
@@ -117,21 +132,7 @@ package struct PlaceholderValues: Hashable, Sendable {
     }
 
     /// The command with every placeholder replaced.
-    package func expand(_ command: ScriptCommand) -> ScriptCommand {
-        command.mapTexts(expand)
-    }
-}
-
-extension ScriptCommand {
-    /// The command with another text for each of its own.
-    package func mapTexts(_ change: (String) -> String) -> ScriptCommand {
-        var command = self
-        command.arguments = arguments.map(change)
-        command.environment = environment.mapValues(change)
-        command.workingDirectory = workingDirectory.map(change)
-        command.script = script.map(change)
-        return command
-    }
+    package func expand(_ command: ScriptCommand) -> ScriptCommand { command.mapTexts(expand) }
 }
 
 /// The `${name}` syntax of plan texts. `$${` is a literal `${`, and so is a `${` without a closing `}`.

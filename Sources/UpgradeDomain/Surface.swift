@@ -36,6 +36,8 @@ package enum SurfaceSource: Codable, Hashable, Sendable {
     /// The agent inspects files, processes and sockets itself and answers with items.
     case runtime(RuntimeSource)
     case tcp(TCPSource)
+    case unit(UnitSource)
+    case container(ContainerSource)
 
     /// How many requests per second the whole fleet may send for it; nil for no limit.
     package var fleetRequestsPerSecond: Int? {
@@ -45,8 +47,6 @@ package enum SurfaceSource: Codable, Hashable, Sendable {
     /// Whether a program on the host answers, with its output and exit code.
     package var isCommand: Bool { if case .command = self { true } else { false } }
 
-    package var isTCP: Bool { if case .tcp = self { true } else { false } }
-
     /// For the whole answer.
     package var timeoutSeconds: Int {
         switch self {
@@ -54,106 +54,32 @@ package enum SurfaceSource: Codable, Hashable, Sendable {
         case .command(let command): command.timeoutSeconds
         case .runtime(let runtime): runtime.timeoutSeconds
         case .tcp(let tcp): tcp.timeoutSeconds
+        case .unit(let unit): unit.timeoutSeconds
+        case .container(let container): container.timeoutSeconds
         }
     }
-}
 
-/// A connection to a TCP port from the host itself, for services without HTTP such as databases and caches.
-///
-/// It answers with code 0 if the port accepts and begins with ``banner``, and with 1 if it begins with something else. The
-/// body is the first line that the service sends, if a banner is asked for.
-package struct TCPSource: Codable, Hashable, Sendable {
-    /// An address, not a name: the agent has no resolver. May hold placeholders.
-    package var address: String
-    package var port: Int
-    /// How what the service sends first must begin, such as `SSH-2.0-`; nil if the service does not speak first.
-    package var banner: String?
-    /// For the connection and the banner together.
-    package var timeoutSeconds: Int
-
-    package init(address: String = "127.0.0.1", port: Int, banner: String? = nil, timeoutSeconds: Int) {
-        self.address = address
-        self.port = port
-        self.banner = banner
-        self.timeoutSeconds = timeoutSeconds
-    }
-}
-
-/// An HTTP GET from the host itself.
-package struct HTTPSource: Codable, Hashable, Sendable {
-    /// May hold placeholders; usually `${baseURL}/...`.
-    package var url: String
-    package var headers: [String: String]
-    /// Headers whose values are stored in files on the host. They are read there and never leave it.
-    package var secretHeaders: [String: SecretReference]
-    /// The statuses that count as an answer. Any other status is *unknown*.
-    package var acceptedStatuses: [Int]
-    /// For all attempts together.
-    package var timeoutSeconds: Int
-    /// How often to retry after a 429, each time after the pause it names. After that, the 429 counts as any other
-    /// answer.
-    package var retriesWhenLimited: Int
-    /// How many requests per second the whole fleet may send, for hosts that share one API; nil for no limit.
-    package var fleetRequestsPerSecond: Int?
-    /// For `https`; nil uses the host's own trust store.
-    package var tls: TLSOptions?
-
-    package init(
-        url: String, headers: [String: String] = [:], secretHeaders: [String: SecretReference] = [:],
-        acceptedStatuses: [Int] = [200], timeoutSeconds: Int, retriesWhenLimited: Int = 2,
-        fleetRequestsPerSecond: Int? = nil, tls: TLSOptions? = nil
-    ) {
-        self.url = url
-        self.headers = headers
-        self.secretHeaders = secretHeaders
-        self.acceptedStatuses = acceptedStatuses
-        self.timeoutSeconds = timeoutSeconds
-        self.retriesWhenLimited = retriesWhenLimited
-        self.fleetRequestsPerSecond = fleetRequestsPerSecond
-        self.tls = tls
-    }
-}
-
-extension HTTPSource {
-    /// Missing fields get defaults, so that a person can type a request.
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        func value<Value: Decodable>(_ key: CodingKeys, or fallback: Value) throws -> Value {
-            try container.decodeIfPresent(Value.self, forKey: key) ?? fallback
+    /// Every text that may hold placeholders.
+    package var texts: [String] {
+        switch self {
+        case .http(let http): http.texts
+        case .command(let command): command.texts
+        case .runtime(let runtime): runtime.texts
+        case .tcp(let tcp): tcp.texts
+        case .unit(let unit): unit.texts
+        case .container(let container): container.texts
         }
-        self.init(
-            url: try container.decode(String.self, forKey: .url), headers: try value(.headers, or: [:]),
-            secretHeaders: try value(.secretHeaders, or: [:]),
-            acceptedStatuses: try value(.acceptedStatuses, or: [200]),
-            timeoutSeconds: try container.decode(Int.self, forKey: .timeoutSeconds),
-            retriesWhenLimited: try value(.retriesWhenLimited, or: 2),
-            fleetRequestsPerSecond: try container.decodeIfPresent(Int.self, forKey: .fleetRequestsPerSecond),
-            tls: try container.decodeIfPresent(TLSOptions.self, forKey: .tls))
     }
-}
 
-/// A secret by reference: where it is stored on the host, never its value.
-package struct SecretReference: Codable, Hashable, Sendable {
-    /// An absolute path on the host. The value is the file's text without surrounding white space.
-    package var file: String
-    /// Added in front, such as `Bearer `.
-    package var prefix: String
-
-    package init(file: String, prefix: String = "") {
-        self.file = file
-        self.prefix = prefix
-    }
-}
-
-/// What a TLS connection trusts and presents, as files on the host. Verification cannot be turned off.
-package struct TLSOptions: Codable, Hashable, Sendable {
-    package var caFile: String?
-    package var certificateFile: String?
-    package var keyFile: String?
-
-    package init(caFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil) {
-        self.caFile = caFile
-        self.certificateFile = certificateFile
-        self.keyFile = keyFile
+    /// The source with every text replaced.
+    package func mapTexts(_ replace: (String) -> String) -> SurfaceSource {
+        switch self {
+        case .http(let http): .http(http.mapTexts(replace))
+        case .command(let command): .command(command.mapTexts(replace))
+        case .runtime(let runtime): .runtime(runtime.mapTexts(replace))
+        case .tcp(let tcp): .tcp(tcp.mapTexts(replace))
+        case .unit(let unit): .unit(unit.mapTexts(replace))
+        case .container(let container): .container(container.mapTexts(replace))
+        }
     }
 }

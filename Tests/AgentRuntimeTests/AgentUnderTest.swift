@@ -29,15 +29,17 @@ final class HostUnderTest {
 
     /// Opens a new session; it says hello if an epoch or `reading` is given.
     ///
-    /// - Parameter prefix: a command prefix that runs the agent, such as nsenter(1) with its options.
+    /// - Parameters:
+    ///   - prefix: a command prefix that runs the agent, such as nsenter(1) with its options.
+    ///   - path: where the agent finds the tools of its host.
     func session(
         ledger: LedgerID = "ledger-a", epoch: Epoch? = 1, takeOver: Bool = false, hello: Bool = true,
-        within prefix: [String] = []
+        within prefix: [String] = [], path: String = "/usr/bin:/bin"
     ) throws -> AgentUnderTest {
         let session = try AgentUnderTest(
             within: prefix,
             environment: [
-                "PATH": "/usr/bin:/bin", "HOME": folder.path, "LOCKFLIGHT_STATE_DIRECTORY": state.path,
+                "PATH": path, "HOME": folder.path, "LOCKFLIGHT_STATE_DIRECTORY": state.path,
                 "LOCKFLIGHT_BOOT_ID_FILE": bootIDFile.path,
             ])
         sessions.append(session)
@@ -86,6 +88,26 @@ final class HostUnderTest {
 
     func write(_ name: String, _ text: String) throws {
         try Data(text.utf8).write(to: folder.appending(path: name))
+    }
+
+    /// A program that stands in for one that is not on this machine; its folder is ``tools``.
+    func tool(_ name: String, _ shell: String) throws {
+        try FileManager.default.createDirectory(atPath: tools, withIntermediateDirectories: true)
+        try write("tools/\(name)", "#!/bin/sh\n\(shell)\n")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(tools)/\(name)")
+    }
+
+    var tools: String { folder.appending(path: "tools").path }
+
+    /// Captures one surface.
+    func take(_ source: SurfaceSource, within prefix: [String] = [], path: String = "/usr/bin:/bin") throws
+        -> SurfaceReply
+    {
+        let session = try session(epoch: nil, within: prefix, path: path)
+        guard let reply = try session.capture([SurfaceRequest(name: "s", source: source)], in: folder.path).first else {
+            throw Surprise("no answer")
+        }
+        return reply
     }
 
     /// The supervisor of an operation: the live process whose arguments name this host's state folder.

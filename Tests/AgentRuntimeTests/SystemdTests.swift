@@ -59,6 +59,32 @@ extension SystemdTests {
     }
 }
 
+extension SystemdTests {
+    /// Restarts by systemd itself are counted; a restart by a person or a script begins the count again.
+    @Test func aUnitThatSystemdStartsAgainCountsItsRestarts() throws {
+        let systemd = try PrivateSystemd()
+        defer { systemd.end() }
+        let host = try HostUnderTest()
+        func look() throws -> KindDocument {
+            try KindDocument(
+                host.take(.unit(UnitSource(name: "web.service", timeoutSeconds: 10)), within: systemd.prefix))
+        }
+        _ = try systemd.run(
+            "systemd-run", "--quiet", "--unit=web", "--property=Restart=always", "--property=RestartSec=0", "sleep",
+            "1000")
+        let first = try look()
+        #expect(first["state"]?.value == "active (running)" && first.restarts == 0)
+        _ = try systemd.run("systemctl", "kill", "--signal=KILL", "web.service")
+        try blockUntil("systemd to start it again") { try look().restarts == 1 }
+        try blockUntil("it to run") { try look()["state"]?.health == .healthy }
+        _ = try systemd.run("systemctl", "restart", "web.service")
+        #expect(try look().restarts == 0)
+        let missing = try KindDocument(
+            host.take(.unit(UnitSource(name: "none.service", timeoutSeconds: 10)), within: systemd.prefix))
+        #expect(missing["state"]?.value == "its unit file is not-found")
+    }
+}
+
 /// A systemd in its own namespaces; see Systemd/boot.sh.
 final class PrivateSystemd {
     private let process = Process()

@@ -219,7 +219,7 @@ struct PlanFileTests {
 
     // MARK: Small plans
 
-    private static let small = """
+    static let small = """
         version: 1
         name: app-${to}
         changeClass: minor

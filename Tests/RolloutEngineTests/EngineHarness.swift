@@ -228,7 +228,7 @@ struct EngineHarness {
         case .family:
             reading.unknown = machine.unknown
             reading.items = machine.statuses.sorted { $0.key < $1.key }.map {
-                item($0.key, $0.value, ["up", "ready"].contains($0.value))
+                item($0.key, $0.value, ["up", "ready"].contains($0.value) || Double($0.value) != nil)
             }
         case .path: reading.items = [item("result", "\(machine.path)", machine.path == 200)]
         }
@@ -316,7 +316,8 @@ struct EngineHarness {
         machines[intent.placement]?.version = isRollback ? "1" : "2"
         if machines[intent.placement]?.keepsProcess == false { machines[intent.placement]?.begunAt = wall }
         if isRollback {
-            machines[intent.placement]?.statuses = Machine().statuses
+            let numbers = machines[intent.placement]?.statuses.filter { Double($0.value) != nil } ?? [:]
+            machines[intent.placement]?.statuses = Machine().statuses.merging(numbers) { $1 }
         } else if let change = machines[intent.placement]?.afterUpgrade {
             change(&machines[intent.placement, default: Machine()])
         }

@@ -222,7 +222,7 @@ final class SimulatedSession {
             case "services": return reply(200, "{\"api\":\"\(truth.isHealthy ? "up" : "down")\"}")
             default: return reply(truth.isHealthy ? 200 : 503, "")
             }
-        case .command, .runtime, .tcp: return reply(0, "")
+        case .command, .runtime, .tcp, .unit, .container: return reply(0, "")
         }
     }
 

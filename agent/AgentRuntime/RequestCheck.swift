@@ -76,13 +76,9 @@ enum RequestCheck {
             guard runtime.container?.name.begins(with: "-") != true, runtime.unit?.begins(with: "-") != true else {
                 throw Refusal(.malformed, "a name begins with '-'")
             }
-        case .tcp(let tcp):
-            try timeout(tcp.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
-            try text([tcp.address, tcp.banner ?? ""])
-            guard (1...65_535).contains(tcp.port) else { throw Refusal(.malformed, "\(tcp.port) is not a port") }
-            guard (tcp.banner?.utf8.count ?? 0) <= TCPCapture.bannerBytes else {
-                throw Refusal(.limitExceeded, "the banner is longer than \(TCPCapture.bannerBytes) bytes")
-            }
+        case .tcp(let tcp): try check(tcp)
+        case .unit(let unit): try check(unit)
+        case .container(let container): try check(container)
         case .http(let http):
             try timeout(http.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
             try count(http.headers.count + http.secretHeaders.count, "headers")
@@ -93,9 +89,7 @@ enum RequestCheck {
                 http.secretHeaders.values.map(\.file)
                 + [http.tls?.caFile, http.tls?.certificateFile, http.tls?.keyFile].compactMap { $0 }
             try text(files + http.headers.map { $0.key + $0.value })
-            guard files.allSatisfy({ $0.begins(with: "/") }) else {
-                throw Refusal(.malformed, "a file of a request is not an absolute path")
-            }
+            try absolute(files)
             let names = Array(http.headers.keys) + Array(http.secretHeaders.keys)
             let lines = names + Array(http.headers.values)
             guard names.allSatisfy({ !$0.isEmpty && !$0.holds(anyOf: ":") }),
@@ -117,9 +111,17 @@ enum RequestCheck {
         }
     }
 
-    private static func timeout(_ seconds: Int, _ longest: Int) throws(Refusal) {
+    static func timeout(_ seconds: Int, _ longest: Int) throws(Refusal) {
         guard (1...longest).contains(seconds) else {
             throw Refusal(.limitExceeded, "a timeout is \(seconds) s; it must be 1 to \(longest) s")
+        }
+    }
+
+    /// A name that a tool of the host gets as an argument.
+    static func argument(_ name: String) throws(Refusal) {
+        try text([name])
+        guard !name.isEmpty, !name.begins(with: "-") else {
+            throw Refusal(.malformed, "a name is empty or begins with '-'")
         }
     }
 
@@ -145,8 +147,14 @@ enum RequestCheck {
         guard !id.rawValue.isEmpty else { throw Refusal(.malformed, "the operation has no id") }
     }
 
+    static func absolute(_ files: [String]) throws(Refusal) {
+        guard files.allSatisfy({ $0.begins(with: "/") }) else {
+            throw Refusal(.malformed, "a file of a request is not an absolute path")
+        }
+    }
+
     /// Text that is passed to the kernel as a C string cannot contain a zero byte.
-    private static func text(_ texts: [String]) throws(Refusal) {
+    static func text(_ texts: [String]) throws(Refusal) {
         guard !texts.contains(where: { $0.utf8.contains(0) }) else {
             throw Refusal(.malformed, "a text contains a zero byte")
         }

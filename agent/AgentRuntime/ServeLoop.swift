@@ -57,12 +57,11 @@ struct ServeLoop: ~Copyable {
 
     private func answerBeside(_ capture: CaptureRequest, _ session: Session, _ id: UInt32) throws(Refusal) {
         try inFlight.add { [writer] _ in
-            let secrets = HostSecrets.Values(in: capture.secretFiles ?? [])
+            let setting = CaptureSetting(
+                workingDirectory: capture.workingDirectory, secrets: HostSecrets.Values(in: capture.secretFiles ?? []),
+                isWanted: { writer.isOpen })
             for surface in capture.surfaces where writer.isOpen {
-                let reply = SurfaceCapture.take(
-                    surface, workingDirectory: capture.workingDirectory, hiding: secrets,
-                    speaking: session.protocolVersion
-                ) { writer.isOpen }
+                let reply = SurfaceCapture.take(surface, setting, speaking: session.protocolVersion)
                 writer.send(id, .surface(reply))
             }
             writer.send(id, .captured)

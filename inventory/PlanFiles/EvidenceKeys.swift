@@ -60,6 +60,13 @@ struct SourceKeys: KeyGroup {
     let tcp = Key(
         "tcp", .mapping(TCPKeys()), "A connection to a port, for services without HTTP.",
         example: "{port: 22, banner: SSH-2.0-}")
+    let unit = Key(
+        "unit", .unit, "A systemd unit: its state, and how often systemd started it again by itself.",
+        example: "stack-api.service")
+    let container = Key(
+        "container", .mapping(ContainerSourceKeys()),
+        "A container of the host: its state, its image, and how often its engine started it again by itself.",
+        example: "{engine: docker, name: api}")
 }
 
 struct TCPKeys: KeyTable {
@@ -80,6 +87,10 @@ struct TCPKeys: KeyTable {
     let timeoutSeconds = Key(
         "timeoutSeconds", .integer(1...600), default: TCPKeys.unset.timeoutSeconds,
         "For the connection and the banner together.", example: "5")
+    let tls = Key(
+        "tls", .mapping(ServiceTLSKeys()),
+        "The service must speak TLS and prove who it is. Not together with `banner`.", otherwise: "no TLS",
+        example: "{serverName: db.example.net}")
 }
 
 struct HTTPKeys: KeyTable {
@@ -211,6 +222,10 @@ struct MeasureKeys: KeyTable {
     let fall = Key(
         "fall", .mapping(ToleranceKeys()), "How far it may fall below the baseline.", otherwise: "any distance",
         example: "{absolute: 2}")
+    let since = Key(
+        "since", .word(MeasuredSince.self),
+        "`change`: `rise` and `fall` count from the first look after the change, as with a count of restarts.",
+        otherwise: "from the baseline", example: "change", with: "rise: {absolute: 0}")
 }
 
 struct ToleranceKeys: KeyTable {

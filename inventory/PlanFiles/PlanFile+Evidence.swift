@@ -39,20 +39,39 @@ extension PlanReading {
     }
 
     func readSurface(_ own: Section<SurfaceKeys>) -> Surface? {
-        guard let name = own.value(\.ofLayer.name), let source = readSource(own.part(\.ofLayer.source)) else {
+        guard let name = own.value(\.ofLayer.name), let found = readSource(own.part(\.ofLayer.source)) else {
             return nil
         }
-        let read = own.value(\.ofLayer.read).flatMap(readReader) ?? Reader(shape: .result)
-        let surface = Surface(
-            name: SurfaceName(name), scope: own.value(\.scope), source: source, reader: read,
-            everySeconds: own.value(\.ofLayer.everySeconds))
-        if surface.everySeconds != nil, surface.scope != .host {
+        let scope = own.value(\.scope)
+        guard own.field(\.ofLayer.read) != nil else {
+            return surface(name, scope, found.source, found.reader, own)
+        }
+        if let key = found.keyOfReader {
+            reader.report(
+                own.line(of: \.ofLayer.read), "surface \(name) has both 'read' and '\(key)'",
+                "remove one: 'read' replaces how the answer is judged, and '\(key)' belongs to that")
+        }
+        let read = own.value(\.ofLayer.read).flatMap(readReader) ?? found.reader
+        if scope != .host, let measure = read.measures.first(where: { $0.since == .change }) {
+            reader.report(
+                own.line(of: \.ofLayer.read),
+                "measure \(measure.name) of surface \(name) has 'since', and is captured for many hosts",
+                "remove 'since', or the scope: only a host has a first look after its change")
+        }
+        return surface(name, scope, found.source, read, own)
+    }
+
+    private func surface(
+        _ name: String, _ scope: SurfaceScope, _ source: SurfaceSource, _ read: Reader, _ own: Section<SurfaceKeys>
+    ) -> Surface {
+        let every = own.value(\.ofLayer.everySeconds)
+        if every != nil, scope != .host {
             reader.report(
                 own.line(of: \.ofLayer.everySeconds),
                 "surface '\(name)' has an interval and is not captured while hosts soak",
                 "remove 'everySeconds': evidence with a scope is captured only at boundaries")
         }
-        return surface
+        return Surface(name: SurfaceName(name), scope: scope, source: source, reader: read, everySeconds: every)
     }
 
     /// Two items of the evidence family that must have the same value.
@@ -73,55 +92,6 @@ extension PlanReading {
     func readReference(_ own: Section<ItemKeys>) -> ItemReference? {
         guard let surface = own.value(\.surface), let item = own.value(\.item) else { return nil }
         return ItemReference(surface: SurfaceName(surface), item: item)
-    }
-
-    // MARK: Sources
-
-    /// One of the ways to look.
-    func readSource(_ own: Section<SourceKeys>) -> SurfaceSource? {
-        let names = own.keys.names
-        let written = [own.field(\.http), own.field(\.command), own.field(\.tcp)].compactMap { $0 }
-        guard written.count == 1 else {
-            if !own.isMisspelled(\.http), !own.isMisspelled(\.command), !own.isMisspelled(\.tcp) {
-                let words = names.dropLast().map { "'\($0):'" }.joined(separator: ", ")
-                reader.report(
-                    own.line, "\(own.name) needs one source", "write one of \(words) and '\(names.last ?? ""):'")
-            }
-            return nil
-        }
-        if let http = own.value(\.http) { return readHTTP(http).map(SurfaceSource.http) }
-        if let command = own.value(\.command) { return readCommand(command).map(SurfaceSource.command) }
-        return own.value(\.tcp).flatMap(readTCP).map(SurfaceSource.tcp)
-    }
-
-    private func readTCP(_ own: Section<TCPKeys>) -> TCPSource? {
-        guard let port = own.value(\.port) else { return nil }
-        let banner = own.value(\.banner)
-        if banner?.utf8.contains(where: { $0 == 0x0a || $0 == 0x0d }) == true {
-            reader.report(
-                own.line(of: \.banner), "the banner has an end of line",
-                "write how the first line begins, without its end")
-        }
-        return TCPSource(
-            address: own.value(\.address), port: port, banner: banner, timeoutSeconds: own.value(\.timeoutSeconds))
-    }
-
-    private func readHTTP(_ own: Section<HTTPKeys>) -> HTTPSource? {
-        guard let url = own.value(\.url) else { return nil }
-        var source = HTTPSource(
-            url: url, headers: own.value(\.headers), acceptedStatuses: own.value(\.acceptedStatuses),
-            timeoutSeconds: own.value(\.timeoutSeconds), retriesWhenLimited: own.value(\.retriesWhenLimited),
-            fleetRequestsPerSecond: own.value(\.fleetRequestsPerSecond))
-        for header in own.value(\.secretHeaders) {
-            guard let secret = header.value, let file = secret.value(\.file) else { continue }
-            source.secretHeaders[header.key] = SecretReference(file: file, prefix: secret.value(\.prefix))
-        }
-        source.tls = own.value(\.tls).map { tls in
-            TLSOptions(
-                caFile: tls.value(\.caFile), certificateFile: tls.value(\.certificateFile),
-                keyFile: tls.value(\.keyFile))
-        }
-        return source
     }
 
     // MARK: Readers
@@ -153,12 +123,18 @@ extension PlanReading {
         let (measure, isWhole) = reader.whole {
             Measure(
                 name: name, pointer: pointer, atLeast: own.value(\.atLeast), atMost: own.value(\.atMost),
-                rise: own.value(\.rise).map(readTolerance), fall: own.value(\.fall).map(readTolerance))
+                rise: own.value(\.rise).map(readTolerance), fall: own.value(\.fall).map(readTolerance),
+                since: own.value(\.since))
         }
         if isWhole, own.hasKnownKeys, measure.atLeast == nil, measure.atMost == nil, measure.rise == nil,
             measure.fall == nil
         {
             reader.report(own.line, "\(own.name) has no limit", "write atLeast, atMost, rise or fall")
+        }
+        if isWhole, own.hasKnownKeys, measure.since != nil, measure.rise == nil, measure.fall == nil {
+            reader.report(
+                own.line(of: \.since), "\(own.name) compares nothing since the change",
+                "write rise or fall, or remove 'since'")
         }
         if let least = measure.atLeast, let most = measure.atMost, least > most {
             reader.report(

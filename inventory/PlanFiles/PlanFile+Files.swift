@@ -42,7 +42,7 @@ extension PlanRules {
         for (index, layer) in plan.layers.enumerated() {
             let changing = layer.steps.map(\.command) + [layer.rollback.command].compactMap(\.self)
             let paths = layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
-            let used = (changing.flatMap(texts) + paths).flatMap(Placeholder.names)
+            let used = (changing.flatMap(\.texts) + paths).flatMap(Placeholder.names)
             for name in Set(used).intersection(names).sorted() {
                 problems.append(
                     PlanProblem(
@@ -66,8 +66,8 @@ extension PlanRules {
 extension Plan {
     /// The texts of every command that looks and does not change.
     fileprivate var judgingTexts: [String] {
-        let components = layers.flatMap(\.components).flatMap { PlanRules.texts($0.observe) }
-        let checks = ([materialization] + guardrails + (rollbackGuardrails ?? [])).flatMap(PlanRules.texts)
-        return components + checks + (allEvidence + [representativePath]).flatMap(PlanRules.texts)
+        let components = layers.flatMap(\.components).flatMap(\.observe.texts)
+        let checks = ([materialization] + guardrails + (rollbackGuardrails ?? [])).flatMap(\.texts)
+        return components + checks + (allEvidence + [representativePath]).flatMap(\.source.texts)
     }
 }

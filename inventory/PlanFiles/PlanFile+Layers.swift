@@ -89,17 +89,17 @@ extension PlanReading {
         }
 
         private func readComponent(_ section: Section<ComponentKeys>, _ version: VersionChange?) -> Component? {
-            guard let name = section.value(\.name), let source = plan.readSource(section.part(\.source)),
+            guard let name = section.value(\.name), let found = plan.readSource(section.part(\.source)),
                 let change = plan.versionChange(section.part(\.versions), fallback: version)
             else { return nil }
-            if case .tcp(let tcp) = source, tcp.banner == nil {
-                reader.report(
-                    section.line(of: \.source.tcp), "component \(name) reads no version from its port",
-                    "write how the line with the version begins: 'banner: TEXT'")
+            if case .missing(let words, let remedy) = found.version {
+                reader.report(section.line(ofKey: found.key), "component \(name) reads no version \(words)", remedy)
             }
             return Component(
-                name: ComponentName(name), version: change, allowed: section.value(\.allowed), observe: source,
-                pointer: section.value(\.pointer), runtime: section.value(\.runtime).map(plan.readRuntime))
+                name: ComponentName(name), version: change, allowed: section.value(\.allowed),
+                observe: found.source,
+                pointer: section.field(\.pointer) == nil ? found.version.pointer : section.value(\.pointer),
+                runtime: section.value(\.runtime).map(plan.readRuntime))
         }
 
         private func readStep(_ section: Section<StepKeys>) -> Step? {

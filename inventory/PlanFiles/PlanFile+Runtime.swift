@@ -7,7 +7,7 @@ extension PlanReading {
     func readRuntime(_ own: Section<RuntimeKeys>) -> RuntimeProof {
         let source = RuntimeSource(
             manifest: own.value(\.manifest), checkout: own.value(\.checkout), pidFile: own.value(\.pidFile),
-            ports: own.value(\.ports), container: own.value(\.container).flatMap(readContainer),
+            ports: own.value(\.ports), container: own.value(\.container).flatMap(readContainerReference),
             unit: own.value(\.unit), timeoutSeconds: own.value(\.timeoutSeconds))
         if source.links.isEmpty {
             let links = [
@@ -27,7 +27,7 @@ extension PlanReading {
         return RuntimeProof(source: source, approved: approved, restarts: own.value(\.restarts))
     }
 
-    private func readContainer(_ own: Section<ContainerKeys>) -> ContainerReference? {
+    func readContainerReference(_ own: Section<ContainerKeys>) -> ContainerReference? {
         guard let engine = own.value(\.engine), let name = own.value(\.name) else { return nil }
         return ContainerReference(engine: engine, name: name)
     }

@@ -235,13 +235,13 @@ enum PlanRules {
         var problems: [PlanProblem] = []
         let excluded = Set(plan.exclusions.map(\.host))
         let shared =
-            (plan.guardrails + (plan.rollbackGuardrails ?? [])).flatMap(texts) + texts(plan.materialization)
-            + plan.evidence.filter { $0.scope != .host }.flatMap(texts)
-            + texts(plan.representativePath)
+            (plan.guardrails + (plan.rollbackGuardrails ?? [])).flatMap(\.texts) + plan.materialization.texts
+            + plan.evidence.filter { $0.scope != .host }.flatMap(\.source.texts)
+            + plan.representativePath.source.texts
         for (index, layer) in plan.layers.enumerated() {
-            var own = plan.family(of: layer).flatMap(texts)
-            own += layer.steps.flatMap { texts($0.command) } + (layer.rollback.command.map(texts) ?? [])
-            own += layer.components.flatMap { texts($0.observe) + ($0.runtime?.source.texts ?? []) }
+            var own = plan.family(of: layer).flatMap(\.source.texts)
+            own += layer.steps.flatMap(\.command.texts) + (layer.rollback.command?.texts ?? [])
+            own += layer.components.flatMap { $0.observe.texts + ($0.runtime?.source.texts ?? []) }
             own += layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
             for host in inventory.hosts(in: layer.name) where !excluded.contains(host.name) {
                 let values = PlaceholderValues(host: host, layer: layer, of: plan, run: "r")
@@ -298,22 +298,6 @@ enum PlanRules {
             )
         }
         return problems
-    }
-
-    static func texts(_ command: ScriptCommand) -> [String] {
-        command.arguments + command.environment.values.sorted()
-            + [command.workingDirectory, command.script].compactMap { $0 }
-    }
-
-    static func texts(_ surface: Surface) -> [String] { texts(surface.source) }
-
-    static func texts(_ source: SurfaceSource) -> [String] {
-        switch source {
-        case .http(let http): [http.url] + http.headers.values.sorted() + http.secretHeaders.values.map(\.file).sorted()
-        case .command(let command): texts(command)
-        case .runtime(let runtime): runtime.texts
-        case .tcp(let tcp): [tcp.address, tcp.banner].compactMap { $0 }
-        }
     }
 }
 

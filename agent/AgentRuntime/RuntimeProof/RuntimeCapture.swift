@@ -9,12 +9,19 @@ struct RuntimeCapture {
     private let workingDirectory: String
     private let isWanted: () -> Bool
     private let deadline: Deadline
+    private let tool: HostTool
 
     init(_ source: RuntimeSource, workingDirectory: String, isWanted: @escaping () -> Bool) {
         self.source = source
         self.workingDirectory = workingDirectory
         self.isWanted = isWanted
         deadline = Deadline(after: .seconds(source.timeoutSeconds))
+        tool = HostTool(workingDirectory: workingDirectory, deadline: deadline, isWanted: isWanted)
+    }
+
+    static func answer(_ source: RuntimeSource, _ setting: CaptureSetting) -> SurfaceAnswer {
+        .document(
+            RuntimeCapture(source, workingDirectory: setting.workingDirectory, isWanted: setting.isWanted).items())
     }
 
     func items() -> [EvidenceItem] {
@@ -33,7 +40,7 @@ struct RuntimeCapture {
         }
         let container = source.container.map(container)
         if let container { items += container.items }
-        let unit = source.unit.map(unit)
+        let unit = source.unit.map { UnitFacts(of: $0, tool) }
         if let unit { items.append(unit.item) }
         guard source.namesProcess else { return items }
         return items + processItems(container, unit, manifest)
@@ -91,8 +98,8 @@ struct RuntimeCapture {
         let git = [
             "git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", path,
         ]
-        let head = output(of: git + ["rev-parse", "--verify", "HEAD"])
-        let status = output(of: git + ["status", "--porcelain", "--untracked-files=no"])
+        let head = tool.output(of: git + ["rev-parse", "--verify", "HEAD"])
+        let status = tool.output(of: git + ["status", "--porcelain", "--untracked-files=no"])
         var items: [EvidenceItem] = []
         switch head {
         case .success(let text): items.append(.holds(.commit, String(text.prefix(upToAnyOf: " \t\r\n"))))
@@ -110,63 +117,10 @@ struct RuntimeCapture {
     }
 
     private func container(_ reference: ContainerReference) -> ContainerFacts {
-        let engine = reference.engine.rawValue
-        let inspection = output(of: [engine, "container", "inspect", reference.name])
-        var facts = ContainerFacts(inspection)
+        var facts = ContainerFacts(of: reference, tool)
         if let image = facts.imageID {
-            facts.addRepositoryDigests(output(of: [engine, "image", "inspect", image]))
+            facts.addRepositoryDigests(tool.output(of: [reference.engine.rawValue, "image", "inspect", image]))
         }
         return facts
-    }
-
-    private func unit(_ name: String) -> UnitFacts {
-        UnitFacts(output(of: ["systemctl", "show", "--property=\(UnitFacts.properties.joined(separator: ","))", name]))
-    }
-
-    /// The standard output of a tool that exits 0.
-    private func output(of arguments: [String]) -> Result<String, LinkFailure> {
-        let seconds = deadline.remainingWholeSeconds
-        guard seconds > 0 else { return .failure(LinkFailure(isUnknown: true, "no time was left to run it")) }
-        let setting = CommandSetting(
-            ScriptCommand(arguments: arguments, timeoutSeconds: seconds), hostDirectory: workingDirectory)
-        let answer = CommandCapture.run(setting, isWanted: isWanted)
-        let text = String(decoding: answer.output, as: UTF8.self)
-        if let failure = answer.failure { return .failure(LinkFailure(isUnknown: true, failure.detail)) }
-        switch answer.end {
-        case .exited(code: 0) where !answer.isTruncated: return .success(text)
-        case .exited(code: 0): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) printed too much"))
-        case .exited(let code): return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) exited \(code)"))
-        case .signaled, nil: return .failure(LinkFailure(isUnknown: true, "\(arguments[0]) did not end by itself"))
-        }
-    }
-}
-
-/// Why a link is not valid, or could not be inspected.
-struct LinkFailure: Error, Hashable {
-    var isUnknown: Bool
-    var words: String
-
-    init(isUnknown: Bool, _ words: String) {
-        self.isUnknown = isUnknown
-        self.words = words
-    }
-}
-
-extension EvidenceItem {
-    static func holds(_ link: RuntimeLink, _ value: String) -> EvidenceItem {
-        EvidenceItem(key: link.description, value: value, health: .healthy)
-    }
-
-    static func fails(_ link: RuntimeLink, _ value: String) -> EvidenceItem {
-        EvidenceItem(key: link.description, value: value, health: .unhealthy)
-    }
-
-    static func unknown(_ link: RuntimeLink, _ value: String) -> EvidenceItem {
-        EvidenceItem(key: link.description, value: value, health: .unknown)
-    }
-
-    init(_ link: RuntimeLink, _ failure: LinkFailure) {
-        self.init(
-            key: link.description, value: failure.words, health: failure.isUnknown ? .unknown : .unhealthy)
     }
 }

@@ -3,8 +3,15 @@ import UpgradeDomain
 
 /// The facts that `systemctl show` reports about one unit (org.freedesktop.systemd1(5)).
 struct UnitFacts {
-    static let properties = ["LoadState", "ActiveState", "SubState", "MainPID", "NeedDaemonReload"]
+    static let properties = [
+        "Id", "LoadState", "ActiveState", "SubState", "MainPID", "NeedDaemonReload", "NRestarts",
+    ]
     private let values: Result<[String: String], LinkFailure>
+
+    init(of unit: String, _ tool: HostTool) {
+        self.init(
+            tool.output(of: ["systemctl", "show", "--property=\(UnitFacts.properties.joined(separator: ","))", unit]))
+    }
 
     init(_ output: Result<String, LinkFailure>) {
         values = output.map { text in
@@ -30,6 +37,19 @@ struct UnitFacts {
             }
             return .holds(.unit, "\(active) (\(sub))")
         }
+    }
+
+    /// Why systemctl did not answer.
+    var failure: LinkFailure? {
+        if case .failure(let failure) = values { failure } else { nil }
+    }
+
+    /// How often systemd started it again by itself, since a person or a script last did; nil if that is not known, as
+    /// before systemd 235. Only services are started again.
+    var restarts: Int? {
+        guard case .success(let values) = values else { return nil }
+        if let count = values["NRestarts"] { return Int(count) }
+        return values["Id"].map { !$0.ends(with: ".service") } == true ? 0 : nil
     }
 
     func processID() throws(LinkFailure) -> Int32 {

@@ -1,5 +1,4 @@
 import AgentProtocol
-import CLinux
 import Glibc
 import SafeText
 import UpgradeDomain
@@ -10,7 +9,8 @@ enum CurlCapture {
         _ source: HTTPSource, workingDirectory: String, limitBytes: Int, isWanted: () -> Bool
     ) -> HTTPAnswer {
         // Every user on the host can read a process's arguments.
-        guard let headers = HeaderFile(source.headers) else {
+        let lines = source.headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
+        guard let headers = MemoryFile(Array(lines.utf8)) else {
             return .failed(.notRun, "no room for a request's headers: \(systemErrorText(errno))")
         }
         let setting = CommandSetting(
@@ -110,25 +110,4 @@ enum CurlCapture {
         }
         return nil
     }
-}
-
-/// Headers for curl, in memory and readable only by the agent's user. Nothing is left behind, however the agent ends.
-private struct HeaderFile: ~Copyable {
-    private let descriptor: Int32
-    /// Through this process, because curl does not inherit the descriptor.
-    var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
-
-    /// Nil if there is no memory for it; `errno` says why.
-    init?(_ headers: [String: String]) {
-        descriptor = clinux_memory_file()
-        guard descriptor >= 0 else { return nil }
-        let text = headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
-        let failure = writeAll(descriptor, Array(text.utf8))
-        guard failure == 0 else {
-            errno = failure
-            return nil
-        }
-    }
-
-    deinit { if descriptor >= 0 { close(descriptor) } }
 }

@@ -1,4 +1,6 @@
+import AgentProtocol
 import NIOCore
+import SafeText
 import UpgradeDomain
 
 /// Whether a TCP port accepts, and what its service sends first.
@@ -19,8 +21,15 @@ enum TCPCapture {
     /// The longest banner that can be asked for, and the longest line that is read.
     static let bannerBytes = 512
 
-    static func run(_ source: TCPSource) -> TCPAnswer {
-        let place = "\(source.address) port \(source.port)"
+    static func answer(_ source: TCPSource, _ setting: CaptureSetting) -> SurfaceAnswer {
+        let answer = run(source)
+        return SurfaceAnswer(
+            resultCode: answer.resultCode,
+            body: Redactor(setting.secrets.lines).redacted(answer.line, isCut: false), failure: answer.failure)
+    }
+
+    private static func run(_ source: TCPSource) -> TCPAnswer {
+        let place = source.place
         let missing = source.banner == nil ? "did not accept" : "sent no banner"
         let banner = source.banner.map { Array($0.utf8) }
         return OneConnection.answer(
@@ -30,6 +39,29 @@ enum TCPCapture {
             prepare: { channel, answer in
                 try channel.pipeline.syncOperations.addHandler(BannerHandler(banner, place, answer: answer))
             })
+    }
+}
+
+extension TCPSource {
+    /// In messages.
+    var place: String { "\(address) port \(port)" }
+}
+
+extension RequestCheck {
+    static func check(_ tcp: TCPSource) throws(Refusal) {
+        try timeout(tcp.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
+        try text(tcp.texts)
+        guard (1...65_535).contains(tcp.port) else { throw Refusal(.malformed, "\(tcp.port) is not a port") }
+        guard (tcp.banner?.utf8.count ?? 0) <= TCPCapture.bannerBytes else {
+            throw Refusal(.limitExceeded, "the banner is longer than \(TCPCapture.bannerBytes) bytes")
+        }
+        guard let tls = tcp.tls else { return }
+        guard tcp.banner == nil else { throw Refusal(.malformed, "a banner and TLS") }
+        try absolute([tls.caFile, tls.certificateFile, tls.keyFile].compactMap(\.self))
+        // Everything that becomes an argument of openssl.
+        guard let address = HostAddress(tcp.address), address.isNumeric, HostAddress(tls.serverName) != nil else {
+            throw Refusal(.malformed, "'\(tcp.address)' or '\(tls.serverName)' is not an address")
+        }
     }
 }
 

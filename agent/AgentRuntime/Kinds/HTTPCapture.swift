@@ -62,6 +62,15 @@ struct HTTPAnswer: Sendable {
 
 /// One GET from the host itself, retried only if a 429 asks for it. A redirect is returned as the answer, not followed.
 enum HTTPCapture {
+    static func answer(_ source: HTTPSource, _ setting: CaptureSetting) -> SurfaceAnswer {
+        let answer = run(
+            source, workingDirectory: setting.workingDirectory, hiding: setting.secrets.lines,
+            isWanted: setting.isWanted)
+        return SurfaceAnswer(
+            resultCode: answer.status, body: answer.body, isTruncated: answer.isTruncated,
+            contentType: answer.contentType, failure: answer.failure)
+    }
+
     /// Gets an answer within the source's timeout, from the first attempt's connect to the body's last byte.
     static func run(
         _ source: HTTPSource, workingDirectory: String, hiding others: [[UInt8]] = [], isWanted: () -> Bool
