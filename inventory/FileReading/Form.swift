@@ -175,7 +175,7 @@ extension Form {
 
     /// A mapping of names to texts. Numbers and flags are read as they are written.
     package static func textMap(_ names: TextRule = TextRule()) -> Form where Value == [String: String] {
-        let value = Form<String>.text(TextRule(unquoted: .all))
+        let value = Form<String>.text(TextRule(bytes: 0...Int.max, unquoted: .all))
         return Form(.map(names, value.type)) { reader, field in
             let pairs = reader.pairs(field).compactMap { pair in value.read(reader, pair.value).map { (pair.key, $0) } }
             return Dictionary(pairs) { $1 }

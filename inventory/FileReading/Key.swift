@@ -8,7 +8,7 @@ package struct Key<Value>: KeyDeclaration {
     package let name: String
     package let type: ValueType
     package let presence: Presence
-    package let otherwise: String?
+    package let otherwise: Otherwise
     package let meaning: String
     package let example: String
     package let company: String?
@@ -34,7 +34,8 @@ package struct Key<Value>: KeyDeclaration {
         otherwise: String? = nil, example: String, with company: String? = nil
     ) where Value == Written? {
         (self.name, self.presence, self.meaning, self.example) = (name, presence, meaning, example)
-        (type, self.otherwise, self.company) = (form.type, otherwise, company)
+        (type, self.company) = (form.type, company)
+        self.otherwise = otherwise.map(Otherwise.words) ?? .nothing
         read = { form.read($0, $1) }
         absent = { nil }
         if case .required = presence { isReportedMissing = true } else { isReportedMissing = false }
@@ -57,7 +58,8 @@ package struct Key<Value>: KeyDeclaration {
         with company: String? = nil
     ) {
         (self.name, self.presence, self.meaning, self.example) = (name, presence, meaning, example)
-        (type, otherwise, self.company) = (form.type, form.shown(value()), company)
+        (type, self.company) = (form.type, company)
+        otherwise = form.shown(value()).map(Otherwise.value) ?? .nothing
         read = { form.read($0, $1) ?? value() }
         absent = value
         isReportedMissing = false
@@ -84,13 +86,20 @@ package enum Presence: Sendable {
     }
 }
 
+/// What holds where a key is not written.
+package enum Otherwise: Sendable {
+    case nothing
+    /// The default, as JSON.
+    case value(String)
+    case words(String)
+}
+
 /// What the reference and the schema say about a key.
 package protocol KeyDeclaration: Sendable {
     var name: String { get }
     var type: ValueType { get }
     var presence: Presence { get }
-    /// What holds where the key is not written: a value as JSON, or words; nil if nothing does.
-    var otherwise: String? { get }
+    var otherwise: Otherwise { get }
     var meaning: String { get }
     /// A value in YAML.
     var example: String { get }
@@ -122,10 +131,13 @@ package protocol KeyTable: KeyGroup {
     static var meaning: String { get }
     /// The keys of which exactly one must be written; empty if there is no such rule.
     var alternatives: [String] { get }
+    /// The keys of which at least one must be written; empty if there is no such rule.
+    var choices: [String] { get }
 }
 
 extension KeyTable {
     package var alternatives: [String] { [] }
+    package var choices: [String] { [] }
 }
 
 /// The keys of a mapping with their names, which are listed once and not for each mapping that is read.

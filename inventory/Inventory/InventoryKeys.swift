@@ -28,9 +28,10 @@ struct InventoryKeys: KeyTable {
         "The layers, in the order in which they are upgraded.", example: "[{name: core, owners: [ana]}]")
     let hosts = Key(
         "hosts", .list(.mapping(HostKeys()), count: 1...Int.max), presence: .required("list the hosts"), "The hosts.",
-        example:
-            "[{name: core-1.example.net, workingDirectory: /srv/stack, baseURL: \"http://127.0.0.1:8080\", layers: [core]}]"
-    )
+        example: """
+            [{name: bastion-1}, {name: core-1, jump: bastion-1, workingDirectory: /srv/stack, \
+            baseURL: "http://127.0.0.1:8080", layers: [core]}]
+            """)
 }
 
 /// Settings of a host. Its own entry has precedence over its groups, and these over the defaults.
@@ -54,7 +55,7 @@ struct HostSettingKeys: KeyGroup {
         otherwise: "IdentityFile of ssh_config, else the keys of ssh-agent", example: "~/.ssh/id_ed25519")
     let transport = Key(
         "transport", .word(HostTransport.self, called: "transport"),
-        "What carries the connection: Lockflight's own client, or OpenSSH's `ssh` for what libssh2 can not do.",
+        "What carries the connection: Lockflight's own client, or OpenSSH's `ssh` for what libssh2 does not support.",
         otherwise: "libssh2", example: "openssh")
     let silenceSeconds = Key(
         "silenceSeconds", .integer(3...600),
@@ -90,7 +91,7 @@ struct DefaultsKeys: KeyTable {
 }
 
 struct InventoryLayerKeys: KeyTable {
-    static let title = "inventoryLayer"
+    static let title = "layer"
     static let meaning = "A layer of the inventory."
 
     let name = Key(

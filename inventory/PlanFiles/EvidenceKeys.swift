@@ -122,7 +122,7 @@ struct HTTPKeys: KeyTable {
         "For an API that the whole fleet shares: how many requests it gets per second.", otherwise: "no limit",
         example: "20")
     let tls = Key(
-        "tls", .mapping(TLSKeys()), "Files on the host for TLS. Verification can not be disabled.",
+        "tls", .mapping(TLSKeys()), "Files on the host for TLS. The server is always verified.",
         otherwise: "the host's certificate authorities", example: "{caFile: /etc/stack/ca.pem}")
 }
 
@@ -205,7 +205,7 @@ struct ReaderKeys: KeyTable {
 struct MeasureKeys: KeyTable {
     static let title = "measure"
     static let meaning =
-        "A number, the range that it must stay in, and how far it may move from the baseline. One limit is needed."
+        "A number, the range that it must stay in, and how far it may move from the baseline."
 
     let name = Key(
         "name", .text, presence: .required("give the number a name"), "The name of its item.", example: "queue",
@@ -226,6 +226,8 @@ struct MeasureKeys: KeyTable {
         "since", .word(MeasuredSince.self),
         "`change`: `rise` and `fall` count from the first look after the change, as with a count of restarts.",
         otherwise: "from the baseline", example: "change", with: "rise: {absolute: 0}")
+
+    var choices: [String] { [atLeast.name, atMost.name, rise.name, fall.name] }
 }
 
 struct ToleranceKeys: KeyTable {
@@ -237,6 +239,8 @@ struct ToleranceKeys: KeyTable {
     let percent = Key(
         "percent", .number(atLeast: 0), "The distance in percent of the baseline.", otherwise: "`absolute` alone",
         example: "10")
+
+    var choices: [String] { names }
 }
 
 struct TimestampKeys: KeyTable {

@@ -38,7 +38,7 @@ struct LayerSettingKeys: KeyGroup {
         "How long a host may take after its steps until it is healthy.", example: "300")
     let confirmWithinSeconds = Key(
         "confirmWithinSeconds", .integer(5...86_400),
-        "For changes that may cut a host off: a host that can not be reached again for so long after a step rolls back by itself.",
+        "For changes that may cut a host off: a host that is not reached again within this time after a step rolls back by itself.",
         otherwise: "no host rolls back by itself", example: "120")
     let progressDeadlineSeconds = Key(
         "progressDeadlineSeconds", .integer(1...86_400), "How long a batch may go without getting any further.",
@@ -184,7 +184,11 @@ extension Form {
 
 extension Form where Value == BatchSize {
     fileprivate static var batchSize: Form {
-        Form(.either([.integer(1...Int.max), .text(TextRule("percentage", pattern: "^([1-9][0-9]?|100)%$"))])) {
+        Form(
+            .either([
+                .integer(1...Int.max), .text(TextRule("percentage", pattern: "^([1-9][0-9]*|([1-9][0-9]?|100)%)$")),
+            ])
+        ) {
             reader, field in
             guard let text = reader.text(field) else { return nil }
             if let size = BatchSize(text) { return size }

@@ -75,10 +75,13 @@ extension PlanReading {
             return section.value(path, of: field.withEntriesCompleted(from: shared, without: LayerReading.replaced))
         }
 
+        private static let step = StepKeys()
+        private static let component = ComponentKeys()
+        private static let surface = LayerSurfaceKeys()
+
         /// For each key of the entry's own what is not taken from the defaults: what describes another command, and another source
         /// with how its answer is read.
         private static func replaced(in same: Field, by entry: Field) -> [String: [String]] {
-            let (step, component, surface) = (StepKeys(), ComponentKeys(), LayerSurfaceKeys())
             let sources = surface.source.names
             var replaced = [step.command.run.name: step.ofCommand]
             for source in sources {
@@ -139,7 +142,7 @@ extension PlanReading {
         /// A rollback, completed from that of the defaults: another command is not that script.
         private func completed(_ rollback: Field) -> Field {
             guard let shared = defaults?.field(\.rollback) else { return rollback }
-            let command = RollbackKeys().command
+            let command = LayerReading.step.command
             return rollback.completed(from: shared, without: [command.run.name: [command.script.name]])
         }
 

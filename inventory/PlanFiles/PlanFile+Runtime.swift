@@ -10,12 +10,9 @@ extension PlanReading {
             ports: own.value(\.ports), container: own.value(\.container).flatMap(readContainerReference),
             unit: own.value(\.unit), timeoutSeconds: own.value(\.timeoutSeconds))
         if source.links.isEmpty {
-            let links = [
-                own.keys.manifest.name, own.keys.checkout.name, own.keys.pidFile.name, own.keys.ports.name,
-                own.keys.container.name, own.keys.unit.name,
-            ]
             reader.report(
-                own.line, "\(own.name) proves nothing", "set at least one of \(links.joined(separator: ", "))")
+                own.line, "\(own.name) proves nothing",
+                "set at least one of \(own.keys.choices.joined(separator: ", "))")
         }
         var approved: [Version: ApprovedRelease] = [:]
         for entry in own.value(\.approved) {

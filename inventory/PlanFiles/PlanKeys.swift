@@ -50,7 +50,7 @@ struct PlanKeys: KeyTable {
     let files = Key(
         "files", .list(.text), default: [],
         "Scripts that judge and come with the plan, by their paths from the plan's folder. Commands name them `${file.NAME}`.",
-        example: "[checks/orders.sh]")
+        example: "[checks/orders.sh]", with: "guardrails: [{run: [sh, \"${file.orders.sh}\"]}]")
     let representativePath = Key(
         "representativePath", .mapping(SurfaceKeys()),
         presence: .required("write one request that users or operators really make"),
@@ -83,7 +83,7 @@ struct PlanKeys: KeyTable {
             "[{surface: services, item: legacy, owner: ana, reason: replaced in 1.6, expires: 2030-06-30T00:00:00Z}]")
     let agreements = Key(
         "agreements", .list(.itemPair), default: [],
-        "Pairs of items that can not truthfully differ. If one is healthy and the other is not, neither is believed.",
+        "Pairs of items that have to agree. If one is healthy and the other is not, neither is believed.",
         example: "[[{surface: services, item: api}, {surface: services, item: gateway}]]")
 }
 
@@ -187,7 +187,7 @@ struct CommandKeys: KeyTable {
     init(within seconds: Int, isCompleted: Bool = false) {
         let remedy = "write the arguments as a list: run: [bash, ./scripts/x.sh]"
         run = Key(
-            "run", .list(.text(TextRule(unquoted: .numbers)), count: 1...Int.max),
+            "run", .list(.text(TextRule(bytes: 0...Int.max, unquoted: .numbers)), count: 1...Int.max),
             presence: isCompleted ? .inherited(remedy) : .required(remedy),
             "The executable and its arguments. No shell reads them.", example: "[./scripts/redeploy.sh, \"${to}\"]")
         timeoutSeconds = Key(

@@ -7,7 +7,7 @@ import UpgradeDomain
 struct RuntimeKeys: KeyTable {
     static let title = "runtime"
     static let meaning =
-        "What proves that the running process is the approved release. The agent checks it itself, link by link; at least one is needed."
+        "What proves that the running process is the approved release. The agent checks it itself, link by link."
     private static let unset = RuntimeSource()
 
     let manifest = Key(
@@ -37,7 +37,10 @@ struct RuntimeKeys: KeyTable {
     let approved = Key(
         "approved", .map(TextRule("version"), .mapping(ApprovedKeys())), default: [],
         "For each version what it is made of, as far as the links need it.",
-        example: "{\"1.4.0\": {commit: \(someCommit)}, \"1.5.0\": {commit: \(someCommit)}}", with: "checkout: .")
+        example: "{\"1.4.0\": {commit: \(someCommit)}, \"1.5.0\": {commit: \(someCommit)}}",
+        with: "unit: stack-api.service")
+
+    var choices: [String] { [manifest.name, checkout.name, pidFile.name, ports.name, container.name, unit.name] }
 }
 
 struct ContainerKeys: KeyTable {

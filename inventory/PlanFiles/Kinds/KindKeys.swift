@@ -65,11 +65,10 @@ struct ContainerSourceKeys: KeyTable {
     let container = ContainerKeys()
     let allowedRestarts = Key(
         "allowedRestarts", .integer(restartCounts), default: 0,
-        "How often it may be started again by itself after the first look after the change.", example: "2",
-        with: "engine: docker, name: api")
+        "How often it may be started again by itself after the first look after the change.", example: "2")
     let timeoutSeconds = Key(
         "timeoutSeconds", .integer(1...600), default: PlanDefaults.requestTimeoutSeconds,
-        "For the answer of the engine.", example: "5", with: "engine: docker, name: api")
+        "For the answer of the engine.", example: "5")
 }
 
 // MARK: Forms

@@ -1,0 +1,95 @@
+import FileReading
+import Foundation
+import Inventory
+import PlanFiles
+import Testing
+import UpgradeDomain
+
+/// The reference and the schemas say what the reader reads, and every example is read.
+struct ReferenceTests {
+    private static let repository = Examples.folder.deletingLastPathComponent()
+
+    private static let generated: [(path: String, text: @Sendable () -> String)] = [
+        (KeyReference.path, { KeyReference.text }),
+        ("inventory/schema/inventory.schema.json", { KeySchema(tree: .inventory).text }),
+        ("inventory/schema/plan.schema.json", { KeySchema(tree: .plan).text }),
+    ]
+
+    @Test(arguments: generated.indices)
+    func thePageAndTheSchemasAreMadeFromTheDeclarations(_ index: Int) throws {
+        let (path, text) = ReferenceTests.generated[index]
+        let file = ReferenceTests.repository.appending(path: path)
+        let made = text()
+        let committed = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+        if committed != made, ProcessInfo.processInfo.environment["LOCKFLIGHT_WRITE_DOCS"] != nil {
+            try made.write(to: file, atomically: true, encoding: .utf8)
+        }
+        let lines = zip(committed.split(separator: "\n"), made.split(separator: "\n"))
+        let difference = lines.first { $0 != $1 }.map { "'\($0)' instead of '\($1)'" } ?? "another length"
+        let isSame = committed == made
+        #expect(
+            isSame,
+            "\(path) has \(difference); LOCKFLIGHT_WRITE_DOCS=1 scripts/test.py --filter ReferenceTests writes it")
+    }
+
+    /// Both layers, all hosts that examples name, and the owner who accepts a fault.
+    private static let fleet = """
+        version: 1
+        sshConfig: none
+        defaults: {user: deploy, workingDirectory: /srv/stack, baseURL: "http://127.0.0.1:8080", identityFile: /k}
+        layers: [{name: data, owners: [ana]}, {name: core, owners: [ana]}]
+        hosts:
+          - {name: core-1, address: 192.0.2.1, layers: [data, core]}
+          - {name: core-2, address: 192.0.2.2, layers: [core]}
+        """
+
+    @Test func theExampleOfEachKeyIsReadInTheSmallestFile() throws {
+        let fleet = try Examples.inventory(ReferenceTests.fleet)
+        for tree in [KeyTree.inventory, .plan] {
+            for place in tree.places {
+                for key in place.table.declarations {
+                    let text = SmallestDocument(place: place, key: key).text
+                    let problems =
+                        tree.name == "plan" ? problems(plan: text, fleet) : Examples.problems(inventory: text)
+                    #expect(!key.example.isEmpty, "\(place.title).\(key.name) has no example")
+                    #expect(key.meaning.hasSuffix("."), "\(place.title).\(key.name) does not say what it means")
+                    #expect(
+                        problems.isEmpty, "the example of \(place.title).\(key.name): \(problems)\nin\n\(text)")
+                }
+            }
+        }
+    }
+
+    private func problems(plan text: String, _ fleet: FleetInventory) -> [FileProblem] {
+        do throws(FileProblems) {
+            _ = try PlanFile.read(
+                text: text, file: "plan.yaml", inventory: fleet, at: Examples.now, loading: { _ in "exit 0\n" })
+            return []
+        } catch {
+            return error.problems
+        }
+    }
+
+    /// The stack's files are whole, short, and valid for any pair of versions that they allow.
+    @Test func theExampleOfAStackIsReadAsItIs() throws {
+        let texts = try ["inventory", "plan"].map { try Examples.text("examples/stack-\($0).yaml") }
+        let fleet = try Examples.inventory(texts[0])
+        let plan = try PlanFile.read(
+            text: texts[1], file: "stack-plan.yaml", inventory: fleet, at: Examples.now,
+            versions: VersionArguments(from: "1.4.0", to: "1.5.0"))
+        #expect(plan.name == "shop-1.5.0" && plan.layers.map(\.name) == fleet.layers.map(\.name))
+        #expect(
+            plan.layers.map { $0.evidence?.map(\.name) } == [
+                ["accepts", "tables"], ["accepts"], ["health"], ["answers"],
+            ])
+        #expect(plan.layers.map(\.rollback.boundary) == [.oneWay, .untilFinalize, .untilFinalize, .untilFinalize])
+        let lines = texts.map { $0.split(separator: "\n").count { !$0.drop { $0 == " " }.hasPrefix("#") } }
+        #expect(lines[0] <= 30 && lines[1] <= 35, "\(lines)")
+    }
+
+    /// The patterns of the schemas are those of the reader's names.
+    @Test func aGrammarIsWrittenAsARegularExpression() {
+        #expect(KeySchema.pattern(.machine) == "^[a-z0-9][a-z0-9.-]{0,62}$")
+        #expect(KeySchema.pattern(.word) == "^[A-Za-z0-9][A-Za-z0-9+.@_-]{0,62}$")
+    }
+}
