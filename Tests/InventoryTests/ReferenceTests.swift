@@ -49,8 +49,7 @@ struct ReferenceTests {
             for place in tree.places {
                 for key in place.table.declarations {
                     let text = SmallestDocument(place: place, key: key).text
-                    let problems =
-                        tree.name == "plan" ? problems(plan: text, fleet) : Examples.problems(inventory: text)
+                    let problems = problems(text, of: tree, fleet)
                     #expect(!key.example.isEmpty, "\(place.title).\(key.name) has no example")
                     #expect(key.meaning.hasSuffix("."), "\(place.title).\(key.name) does not say what it means")
                     #expect(
@@ -60,7 +59,24 @@ struct ReferenceTests {
         }
     }
 
-    private func problems(plan text: String, _ fleet: FleetInventory) -> [FileProblem] {
+    /// A key that is accepted and not read would be ignored silently.
+    @Test func aValueThatNoKeyHasIsRefusedUnderEachKey() throws {
+        let fleet = try Examples.inventory(ReferenceTests.fleet)
+        for tree in [KeyTree.inventory, .plan] {
+            for place in tree.places {
+                for key in place.table.declarations {
+                    let text = SmallestDocument(place: place, key: key, instead: "[[x]]").text
+                    let messages = problems(text, of: tree, fleet).map(\.message)
+                    #expect(
+                        messages.contains { $0.contains(key.name) },
+                        "\(place.title).\(key.name) is not read: \(messages)\nin\n\(text)")
+                }
+            }
+        }
+    }
+
+    private func problems(_ text: String, of tree: KeyTree, _ fleet: FleetInventory) -> [FileProblem] {
+        if tree.name == "inventory" { return Examples.problems(inventory: text) }
         do throws(FileProblems) {
             _ = try PlanFile.read(
                 text: text, file: "plan.yaml", inventory: fleet, at: Examples.now, loading: { _ in "exit 0\n" })

@@ -8,6 +8,8 @@ import FileReading
 struct SmallestDocument {
     let place: KeyTree.Place
     let key: any KeyDeclaration
+    /// What the key has in place of its example; nil for the example.
+    var instead: String?
 
     /// What a mapping needs beyond its required keys to be valid by itself.
     private static let needed: [String: [(key: String, value: String)]] = [
@@ -24,7 +26,7 @@ struct SmallestDocument {
 
     /// YAML.
     var text: String {
-        var value = flow(members(of: place.table, with: key, as: key.example))
+        var value = flow(members(of: place.table, with: key, as: instead ?? key.example))
         for step in place.way.dropFirst().reversed() {
             value = wrapped(value, in: step.key.type, under: step.key.name)
             value = flow(members(of: step.table, with: step.key, as: value))
@@ -34,7 +36,13 @@ struct SmallestDocument {
             value = wrapped(value, in: step.key.type, under: step.key.name)
             root = members(of: step.table, with: step.key, as: value)
         } else {
-            root = members(of: place.table, with: key, as: key.example)
+            root = members(of: place.table, with: key, as: instead ?? key.example)
+        }
+        if place.title == LayerDefaultsKeys.title {
+            // A layer that takes the key from the defaults.
+            let layer = LayerKeys().declarations.filter { $0.isNeeded && $0.name != key.name }
+            let bare = flow(layer.map { ($0.name, $0.example) })
+            root = root.map { $0.0 == "layers" ? ($0.0, "[\(bare)]") : $0 }
         }
         let more = place.title == "host" ? SmallestDocument.elsewhere[key.name].map { [$0] } ?? [] : []
         return (root.map { "\($0.0): \($0.1)" } + more).joined(separator: "\n") + "\n"
@@ -79,7 +87,10 @@ struct SmallestDocument {
         case .list(let element, let count):
             let inner = wrapped(mapping, in: element, under: key)
             let bastion = "{name: bastion-1, layers: [core], workingDirectory: /srv, baseURL: \"http://127.0.0.1:80\"}"
-            return key == "hosts" ? "[\(inner), \(bastion)]" : "[\(count == 2...2 ? "\(inner), " : "")\(inner)]"
+            if key == "hosts" { return "[\(inner), \(bastion)]" }
+            // Each layer has a step of that name.
+            if key == "steps", !inner.contains("name: redeploy") { return "[\(inner), {name: redeploy, run: [./x]}]" }
+            return "[\(count == 2...2 ? "\(inner), " : "")\(inner)]"
         case .map(let names, let element):
             let name = ["version": "\"1.4.0\"", "layer name": "core"][names.words] ?? "some-name"
             return "{\(name): \(wrapped(mapping, in: element, under: key))}"

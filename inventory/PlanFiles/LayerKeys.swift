@@ -124,7 +124,7 @@ struct StepKeys: KeyTable {
         example: "true")
     let once = Key(
         "once", .flag, default: false, "It runs on the first host of the layer only.",
-        example: "true")
+        example: "true", with: "name: backup")
     let rebootWithinSeconds = Key(
         "rebootWithinSeconds", .integer(1...86_400), "It reboots the host, which may be away for this long.",
         otherwise: "it reboots nothing", example: "300")

@@ -59,10 +59,6 @@ struct PlanKeys: KeyTable {
     let minimumFreeDiskMebibytes = Key(
         "minimumFreeDiskMebibytes", .integer(1...1_048_576), default: 64,
         "How much space must be free in each host's working directory before the run begins.", example: "1024")
-    let layerDefaults = Key(
-        "layerDefaults", .mapping(LayerDefaultsKeys()),
-        "What each layer has unless it says otherwise. Entries of lists are completed by name, key by key.",
-        example: "{soakSeconds: 120}")
     let layers = Key(
         "layers", .list(.mapping(LayerKeys()), count: 1...Int.max),
         presence: .required("list the layers in the order in which they move"),
@@ -73,6 +69,10 @@ struct PlanKeys: KeyTable {
             rollback: {boundary: untilFinalize, run: [./scripts/redeploy.sh, "${from}"]}, \
             batches: [1, 100%], soakSeconds: 60}]
             """)
+    let layerDefaults = Key(
+        "layerDefaults", .mapping(LayerDefaultsKeys()),
+        "What each layer has unless it says otherwise. Entries of lists are completed by name, key by key.",
+        example: "{soakSeconds: 120}")
     let exclusions = Key(
         "exclusions", .list(.mapping(ExclusionKeys())), default: [], "Hosts that are left out on purpose.",
         example: "[{host: core-2, reason: replaced next week}]")
