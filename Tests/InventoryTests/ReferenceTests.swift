@@ -48,6 +48,8 @@ struct ReferenceTests {
         for tree in [KeyTree.inventory, .plan] {
             for place in tree.places {
                 for key in place.table.declarations {
+                    // Its meaning says that it is not for a component, and the reader says what is.
+                    if place.title == "component", key.name == "unit" { continue }
                     let text = SmallestDocument(place: place, key: key).text
                     let problems = problems(text, of: tree, fleet)
                     #expect(!key.example.isEmpty, "\(place.title).\(key.name) has no example")

@@ -61,7 +61,8 @@ struct SourceKeys: KeyGroup {
         "tcp", .mapping(TCPKeys()), "A connection to a port, for services without HTTP.",
         example: "{port: 22, banner: SSH-2.0-}")
     let unit = Key(
-        "unit", .unit, "A systemd unit: its state, and how often systemd started it again by itself.",
+        "unit", .unit,
+        "A systemd unit: its state, and how often systemd started it again by itself. It has no version, so it is not for a component.",
         example: "stack-api.service")
     let container = Key(
         "container", .mapping(ContainerSourceKeys()),
