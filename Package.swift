@@ -192,7 +192,8 @@ let package = Package(
         tests(
             "AgentRuntimeTests",
             [
-                "AgentRuntime", "AgentProtocol", "ContentDigest", "TestSupport", "UpgradeDomain", "lockflight-agent",
+                "AgentRuntime", "AgentProtocol", "ContentDigest", "CoordinatorRuntime", "Inventory", "PlanFiles",
+                "RolloutEngine", "TestSupport", "UpgradeDomain", "lockflight-agent",
             ],
             exclude: ["Systemd"]),
 

@@ -55,8 +55,10 @@ package struct EvidenceFamily: Sendable {
             let versions = layer.components.map { component in
                 SurfaceOrder(
                     surface: Surface(
-                        name: Judgement.versionSurface(component.name), source: component.observe,
-                        reader: Reader(shape: .value, items: component.pointer, key: [component.name.rawValue])),
+                        name: component.versionSurface, source: component.observe,
+                        reader: Reader(
+                            shape: .value, format: component.format ?? .json, items: component.pointer,
+                            key: [component.name.rawValue])),
                     role: .version)
             }
             let runtimes = layer.components.compactMap { component in

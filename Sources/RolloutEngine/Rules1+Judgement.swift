@@ -151,7 +151,7 @@ struct Judgement {
     ) -> [Finding] {
         (layer?.components ?? []).compactMap { component in
             let wanted = expects == .source ? component.version.from : component.version.to
-            let name = Judgement.versionSurface(component.name)
+            let name = component.versionSurface
             func version(in capture: Capture?) -> String? {
                 capture?.surface(name)?.items.first { $0.key == component.name.rawValue }?.value
             }
@@ -331,6 +331,4 @@ struct Judgement {
     }
 
     static func runtimeSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("runtime:\(component)") }
-
-    static func versionSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("version:\(component)") }
 }

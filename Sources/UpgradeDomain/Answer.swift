@@ -20,6 +20,15 @@ package enum Answer: Hashable, Sendable {
         }
     }
 
+    /// How many elements or members it has; nil for scalars and null.
+    package var count: Int? {
+        switch self {
+        case .array(let elements): elements.count
+        case .object(let members): members.count
+        case .null, .bool, .number, .string: nil
+        }
+    }
+
     /// The number as a quantity, to the precision of a double; nil for everything else, and for a number outside the
     /// range of a double.
     package var measure: Double? {

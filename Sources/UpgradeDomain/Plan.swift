@@ -230,6 +230,8 @@ package struct Component: Codable, Hashable, Sendable {
     package var allowed: [Version]
     /// How the *running* process reports its version, never a file.
     package var observe: SurfaceSource
+    /// The format of its answer; nil means JSON.
+    package var format: BodyFormat?
     /// JSON Pointer to the version in the answer; `""` takes the trimmed text of a command.
     package var pointer: String
     /// What proves that the running process is the approved release; nil if only the process's own answer is used.
@@ -237,15 +239,19 @@ package struct Component: Codable, Hashable, Sendable {
 
     package init(
         name: ComponentName, version: VersionChange, allowed: [Version] = [], observe: SurfaceSource,
-        pointer: String, runtime: RuntimeProof? = nil
+        format: BodyFormat? = nil, pointer: String, runtime: RuntimeProof? = nil
     ) {
         self.name = name
         self.version = version
         self.allowed = allowed
         self.observe = observe
+        self.format = format
         self.pointer = pointer
         self.runtime = runtime
     }
+
+    /// The surface that reads its version.
+    package var versionSurface: SurfaceName { SurfaceName("version:\(name)") }
 }
 
 /// One named mutation of a layer; each execution is an operation.

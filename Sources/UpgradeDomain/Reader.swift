@@ -80,6 +80,17 @@ package enum BodyFormat: String, Codable, Hashable, Sendable, CaseIterable {
     case json
     /// One JSON document per line, read as an array. A single JSON array is accepted too.
     case jsonLines
+    /// One value per line, as `name: value` or `name=value`; see ``KeyValueLines``.
+    case keyValues
+
+    /// The media types that an answer of this format may have besides those of JSON.
+    var textTypes: [String] {
+        switch self {
+        case .json: []
+        case .jsonLines: ["application/x-ndjson", "application/jsonl", "text/plain"]
+        case .keyValues: ["text/plain"]
+        }
+    }
 }
 
 /// A number, how far it may move between two captures, and the range it must stay in.
@@ -88,6 +99,8 @@ package struct Measure: Codable, Hashable, Sendable {
     package var name: String
     /// JSON Pointer into the document.
     package var pointer: String
+    /// Whether the number is how many elements the list or object there has; nil means no.
+    package var counts: Bool?
     /// Outside this range it is unhealthy, whatever it was before.
     package var atLeast: Double?
     package var atMost: Double?
@@ -98,11 +111,12 @@ package struct Measure: Codable, Hashable, Sendable {
     package var since: MeasuredSince?
 
     package init(
-        name: String, pointer: String, atLeast: Double? = nil, atMost: Double? = nil, rise: Tolerance? = nil,
-        fall: Tolerance? = nil, since: MeasuredSince? = nil
+        name: String, pointer: String, counts: Bool? = nil, atLeast: Double? = nil, atMost: Double? = nil,
+        rise: Tolerance? = nil, fall: Tolerance? = nil, since: MeasuredSince? = nil
     ) {
         self.name = name
         self.pointer = pointer
+        self.counts = counts
         self.atLeast = atLeast
         self.atMost = atMost
         self.rise = rise

@@ -1,6 +1,6 @@
 import SafeText
 
-/// A raw answer as the agent returned it, parsed where it is JSON (JSON lines as an array).
+/// A raw answer as the agent returned it, parsed where it is JSON (JSON lines as an array) or lines of names and values.
 package struct RawAnswer: Sendable {
     /// The HTTP status or exit code.
     package var resultCode: Int
@@ -89,10 +89,9 @@ extension Reader {
         let bytes = contentType.utf8.prefix { $0 != 0x3b }.filter { $0 > 0x20 }
         let type = String(decoding: bytes, as: UTF8.self).lowercasedASCII
         let isJSON = type == "application/json" || type.ends(with: "+json")
-        let isLines =
-            format == .jsonLines && ["application/x-ndjson", "application/jsonl", "text/plain"].contains(type)
         let isAccepted =
-            contentTypes.isEmpty ? isJSON || isLines : contentTypes.contains { $0.lowercasedASCII == type }
+            contentTypes.isEmpty
+            ? isJSON || format.textTypes.contains(type) : contentTypes.contains { $0.lowercasedASCII == type }
         guard isAccepted else {
             throw ReadingFailure(
                 .wrongContentType, "the answer is \(shown(type)), and `contentTypes` does not name that")
@@ -209,7 +208,8 @@ extension Reader {
     }
 
     private func item(of measure: Measure, in document: Answer) -> EvidenceItem {
-        let value = document.value(at: measure.pointer)
+        let found = document.value(at: measure.pointer)
+        let value = measure.counts == true ? found?.count.map { .number("\($0)") } : found
         guard let text = value?.text, let number = value?.measure else {
             return EvidenceItem(key: measure.name, value: value?.text ?? "(none)", health: .unknown)
         }

@@ -171,6 +171,81 @@ struct ReaderTests {
         #expect(document("\u{feff}{\"a\":1}") == .success(.object(["a": .number("1")])))
     }
 
+    @Test func linesOfNamesAndValuesAreADocument() {
+        func document(_ text: String) -> Result<Answer, UnknownReason> {
+            EvidenceAssembly.document(Array(text.utf8), .keyValues)
+        }
+        let lines = """
+            # Server\r
+            redis_version:7.0.15\r
+            loading:0\r
+            uptime: -3.5 \r
+            maxmemory_human:0B\r
+            \r
+            Description=a: b=c
+            server accepts handled requests
+             16630948 16630948 31070465
+            empty=
+            : nothing
+            """
+        let members: [String: Answer] = [
+            "redis_version": .string("7.0.15"), "loading": .number("0"), "uptime": .number("-3.5"),
+            "maxmemory_human": .string("0B"), "Description": .string("a: b=c"), "empty": .string(""),
+        ]
+        #expect(document(lines) == .success(.object(members)))
+        func unparsable(_ detail: String) -> Result<Answer, UnknownReason> {
+            .failure(UnknownReason(.unparsable, detail))
+        }
+        let nothing = unparsable("no line of the answer is 'name: value' or 'name=value'")
+        for text in ["", "\n", "NOAUTH Authentication required.\n", "# a: b\n", "=\n"] {
+            #expect(document(text) == nothing, "\(text)")
+        }
+        #expect(
+            document("a: 1\nb: 2\na = 1\n") == unparsable("line 3 of the answer has the same name as an earlier line"))
+        for text in ["1.", ".5", "1.2.3", "-", "+1", "1e3", "0x1", "1 kB", "\u{0661}"] {
+            #expect(document("a: \(text)") == .success(.object(["a": .string(text)])), "\(text)")
+        }
+    }
+
+    @Test func aMeasureMayCountWhatIsThere() {
+        func item(_ body: String, _ format: BodyFormat = .json) -> EvidenceItem? {
+            let measure = Measure(name: "n", pointer: format == .json ? "/list" : "", counts: true, atMost: 1)
+            let surface = Surface(
+                name: "s", source: .command(ScriptCommand(arguments: ["x"], timeoutSeconds: 1)),
+                reader: Reader(shape: .measures, format: format, measures: [measure]))
+            let reply = SurfaceReply(
+                name: "s", durationMilliseconds: 1, hostTime: ReaderTests.noon, resultCode: 0,
+                body: Bytes(Array(body.utf8)), truncated: false)
+            return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil).items
+                .first
+        }
+        #expect(item(#"{"list": []}"#) == EvidenceItem(key: "n", value: "0", health: .healthy))
+        #expect(item(#"{"list": {"a": 1, "b": 2}}"#) == EvidenceItem(key: "n", value: "2", health: .unhealthy))
+        #expect(item(#"{"list": 3}"#) == EvidenceItem(key: "n", value: "(none)", health: .unknown))
+        #expect(item("{}") == EvidenceItem(key: "n", value: "(none)", health: .unknown))
+        #expect(item("", .jsonLines) == EvidenceItem(key: "n", value: "0", health: .healthy))
+        #expect(item("{}\n{}\n", .jsonLines) == EvidenceItem(key: "n", value: "2", health: .unhealthy))
+    }
+
+    @Test func textIsAcceptedWhereTheFormatIsText() {
+        func code(_ format: BodyFormat, _ type: String, _ accepted: [String] = []) -> UnknownReason.Code? {
+            let surface = Surface(
+                name: "s", source: .http(HTTPSource(url: "http://127.0.0.1/", timeoutSeconds: 1)),
+                reader: Reader(shape: .statusMap, format: format, contentTypes: accepted))
+            let reply = SurfaceReply(
+                name: "s", durationMilliseconds: 1, hostTime: ReaderTests.noon, resultCode: 200,
+                body: Bytes(Array((format == .keyValues ? "db: up" : #"{"db": "up"}"#).utf8)), truncated: false,
+                contentType: type)
+            return EvidenceAssembly.reading(SurfaceOrder(surface: surface, role: .family), reply, rawDigest: nil)
+                .unknown?
+                .code
+        }
+        #expect(code(.keyValues, "text/plain; charset=utf-8") == nil)
+        #expect(code(.keyValues, "text/html") == .wrongContentType)
+        #expect(code(.keyValues, "text/plain", ["text/x-info"]) == .wrongContentType)
+        #expect(code(.json, "text/plain") == .wrongContentType)
+    }
+
     @Test func aWrongContentTypeAndAWrongStatusAreUnknown() throws {
         #expect(try ReaderTests.read("spring", contentType: "text/html").unknown?.code == .wrongContentType)
         #expect(try ReaderTests.read("spring", contentType: "application/vnd.spring+json").unknown == nil)

@@ -1,7 +1,8 @@
 import ContentDigest
 import UpgradeDomain
 
-/// An answer of a surface: the first byte chooses how it is read, the rest is its body.
+/// An answer of a surface: the first byte chooses how it is read, its highest bit that it is lines of names and values. The
+/// rest is its body.
 enum AnswerProperties {
     private static let readers: [Reader] = [
         Reader(shape: .statusMap, timestamp: TimestampRule(pointer: "/at", maxAgeSeconds: 60)),
@@ -17,12 +18,18 @@ enum AnswerProperties {
 
     static func check(_ input: [UInt8]) {
         guard let first = input.first else { return }
-        let reader = readers[Int(first) % readers.count]
+        var reader = readers[Int(first) % readers.count]
         let body = Array(input.dropFirst())
-        let document = Result { () throws(JSONError) in try CanonicalJSON.answer(from: body) }
+        let document: Result<Answer, UnknownReason>
+        if first < 0x80 {
+            document = Result { () throws(JSONError) in try CanonicalJSON.answer(from: body) }
+                .mapError { UnknownReason(.unparsable, "\($0)") }
+        } else {
+            reader.format = .keyValues
+            document = KeyValueLines.document(in: body)
+        }
         let answer = RawAnswer(
-            resultCode: 200, document: document.mapError { UnknownReason(.unparsable, "\($0)") },
-            text: String(decoding: body, as: UTF8.self), truncated: false,
+            resultCode: 200, document: document, text: String(decoding: body, as: UTF8.self), truncated: false,
             hostTime: WallTime(clamping: 1_800_000_000_000))
         let result = reader.read(answer, acceptedCodes: [200])
         require(result == reader.read(answer, acceptedCodes: [200]), "reading it twice gives different results")

@@ -280,6 +280,55 @@ struct PlanFileTests {
         #expect(plan.layers[2].components[0].pointer == "" && plan.layers[2].components[0].observe.isCommand)
     }
 
+    @Test func aComponentMayAnswerInAnotherFormatWhichAnotherSourceDoesNotTakeOver() throws {
+        let text = PlanFileTests.small.replacing(
+            "{name: app, http: {url: \"${baseURL}/version\"}, pointer: /version}",
+            with: "{name: app, http: {url: \"${baseURL}/version\"}, format: keyValues, pointer: /version}")
+        let plan = try small(text)
+        #expect(plan.layers.map(\.components[0].format) == [.keyValues, .keyValues, nil])
+        #expect(try small().layers[0].components[0].format == nil)
+    }
+
+    /// Where a command says a version, an upgrade may replace that command with the package.
+    @Test func theInstrumentOfAComponentMayBeExpectedToChange() throws {
+        func read(_ component: String) throws -> [ItemReference] {
+            try small(
+                PlanFileTests.small.replacing(
+                    "oneWay: true,",
+                    with: "oneWay: true, expects: [{surface: \"version:\(component)\", item: instrument}],")
+            ).layers[0].expects
+        }
+        #expect(try read("app") == [ItemReference(surface: "version:app", item: "instrument")])
+        #expect(throws: FileProblems.self) { try read("none") }
+    }
+
+    @Test func aMeasureIsANumberOrACount() throws {
+        func read(_ place: String) throws -> Measure? {
+            try small(
+                PlanFileTests.small.replacing(
+                    "http: {url: \"${baseURL}/ready\"}",
+                    with:
+                        "http: {url: \"${baseURL}/ready\"}, read: {shape: measures, measures: [{name: n, \(place), atMost: 3}]}"
+                )
+            ).evidence[0].reader.measures.first
+        }
+        func messages(_ place: String) -> [String] {
+            (#expect(throws: FileProblems.self) { try read(place) })?.problems.map(\.message) ?? []
+        }
+        #expect(try read("count: /list") == Measure(name: "n", pointer: "/list", counts: true, atMost: 3))
+        #expect(try read("count: \"\"") == Measure(name: "n", pointer: "", counts: true, atMost: 3))
+        #expect(try read("pointer: /n") == Measure(name: "n", pointer: "/n", atMost: 3))
+        #expect(
+            messages("count: /list, pointer: /n") == [
+                "the file.evidence[1].read.measures[1] has both 'pointer' and 'count'"
+            ])
+        #expect(messages("count: list") == ["'list' is not a JSON Pointer"])
+        #expect(messages("atLeast: 1") == ["the file.evidence[1].read.measures[1] is missing the key 'pointer'"])
+        // A plan without one keeps its digest.
+        let written = String(decoding: try JSONEncoder().encode(try #require(try read("pointer: /n"))), as: UTF8.self)
+        #expect(!written.contains("counts"))
+    }
+
     @Test func aOneWayLayerHasNoRollback() throws {
         #expect(try small().layers.map(\.rollback.boundary) == [.oneWay, .untilFinalize, .untilFinalize])
         #expect(try small().layers[0].rollback.command == nil)

@@ -53,8 +53,10 @@ struct SmallestDocument {
         of table: any KeyTable, with key: any KeyDeclaration, as value: String
     ) -> [(String, String)] {
         let sources = SourceKeys().names
-        var members = table.declarations.filter { $0.isNeeded && !(key.name == "oneWay" && $0.name == "rollback") }
-            .map { ($0.name, $0.example) }
+        let others = table.alternatives.contains(key.name) ? table.alternatives : []
+        var members = table.declarations.filter {
+            $0.isNeeded && !others.contains($0.name) && !(key.name == "oneWay" && $0.name == "rollback")
+        }.map { ($0.name, $0.example) }
         func put(_ name: String, _ value: String) {
             members.removeAll { $0.0 == name }
             members.append((name, value))

@@ -83,6 +83,7 @@ enum EvidenceAssembly {
     static func document(_ bytes: [UInt8], _ format: BodyFormat) -> Result<Answer, UnknownReason> {
         // Some servers begin with a byte order mark, which a reader may skip (RFC 8259, 8.1).
         let bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
+        if format == .keyValues { return KeyValueLines.document(in: bytes) }
         guard bytes.contains(where: { $0 > 0x20 }) else {
             // No lines are an empty list.
             return format == .json ? .failure(UnknownReason(.unparsable, "the answer is empty")) : .success(.array([]))

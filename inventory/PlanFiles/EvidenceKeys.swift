@@ -165,7 +165,8 @@ struct ReaderKeys: KeyTable {
         example: "statusMap")
     let format = Key(
         "format", .word(BodyFormat.self), default: ReaderKeys.unset.format,
-        "One JSON document, or one per line, which are read as an array.", example: "jsonLines")
+        "One JSON document; one per line, which are read as an array; or lines of names and values, such as `name: value`.",
+        example: "jsonLines")
     let contentTypes = Key(
         "contentTypes", .list(.text), default: [], "The media types to accept, instead of those of JSON.",
         example: "[application/health+json]")
@@ -212,9 +213,11 @@ struct MeasureKeys: KeyTable {
         "name", .text, presence: .required("give the number a name"), "The name of its item.", example: "queue",
         with: "atMost: 100")
     let pointer = Key(
-        "pointer", .pointer, presence: .required("write where the number is, such as /queue/depth"),
-        "Where the number is.",
-        example: "/queue/depth", with: "atMost: 100")
+        "pointer", .pointer, presence: .inherited("write where the number is, such as /queue/depth"),
+        "Where the number is. A measure has this or `count`.", example: "/queue/depth", with: "atMost: 100")
+    let count = Key(
+        "count", .pointer, "Where the list or mapping is whose elements are counted.", otherwise: "nothing is counted",
+        example: "/data/alerts", with: "atMost: 100")
     let atLeast = Key("atLeast", .number, "Below it the item is unhealthy.", otherwise: "no limit", example: "1")
     let atMost = Key("atMost", .number, "Above it the item is unhealthy.", otherwise: "no limit", example: "100")
     let rise = Key(
@@ -228,6 +231,7 @@ struct MeasureKeys: KeyTable {
         "`change`: `rise` and `fall` count from the first look after the change, as with a count of restarts.",
         otherwise: "from the baseline", example: "change", with: "rise: {absolute: 0}")
 
+    var alternatives: [String] { [pointer.name, count.name] }
     var choices: [String] { [atLeast.name, atMost.name, rise.name, fall.name] }
 }
 

@@ -104,6 +104,9 @@ struct ComponentKeys: KeyTable {
     let pointer = Key(
         "pointer", .pointer, default: "", "Where the version is in the answer.",
         example: "/version")
+    let format = Key(
+        "format", .word(BodyFormat.self), "How the answer is written, if it is not JSON or a bare version.",
+        otherwise: "JSON, or a text", example: "keyValues")
     let runtime = Key(
         "runtime", .mapping(RuntimeKeys()),
         "What proves that the running process is the approved release. The agent checks it itself.",

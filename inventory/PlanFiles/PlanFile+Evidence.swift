@@ -119,10 +119,11 @@ extension PlanReading {
     }
 
     private func readMeasure(_ own: Section<MeasureKeys>) -> Measure? {
-        guard let name = own.value(\.name), let pointer = own.value(\.pointer) else { return nil }
+        guard let name = own.value(\.name), let place = readPlace(of: own) else { return nil }
         let (measure, isWhole) = reader.whole {
             Measure(
-                name: name, pointer: pointer, atLeast: own.value(\.atLeast), atMost: own.value(\.atMost),
+                name: name, pointer: place.pointer, counts: place.counts, atLeast: own.value(\.atLeast),
+                atMost: own.value(\.atMost),
                 rise: own.value(\.rise).map(readTolerance), fall: own.value(\.fall).map(readTolerance),
                 since: own.value(\.since))
         }
@@ -141,6 +142,20 @@ extension PlanReading {
                 own.line, "\(own.name) can never be met: atLeast \(least) is more than atMost \(most)", "swap them")
         }
         return measure
+    }
+
+    /// Where a measure's number is: `pointer`, or `count` for how many elements are there.
+    private func readPlace(of own: Section<MeasureKeys>) -> (pointer: String, counts: Bool?)? {
+        guard own.field(\.count) != nil else {
+            return own.requiredValue(\.pointer).map { ($0, nil) }
+        }
+        guard own.field(\.pointer) == nil else {
+            reader.report(
+                own.line(of: \.count), "\(own.name) has both 'pointer' and 'count'",
+                "write 'pointer' for a number, or 'count' for how many elements a list has")
+            return nil
+        }
+        return own.value(\.count).map { ($0, true) }
     }
 
     private func readTolerance(_ own: Section<ToleranceKeys>) -> Tolerance {

@@ -85,7 +85,8 @@ extension PlanReading {
             let sources = surface.source.names
             var replaced = [step.command.run.name: step.ofCommand]
             for source in sources {
-                let reading = same.has(source) ? [] : [component.pointer.name, surface.read.name]
+                let reading =
+                    same.has(source) ? [] : [component.format.name, component.pointer.name, surface.read.name]
                 replaced[source] = sources.filter { $0 != source } + reading
             }
             return replaced
@@ -100,7 +101,7 @@ extension PlanReading {
             }
             return Component(
                 name: ComponentName(name), version: change, allowed: section.value(\.allowed),
-                observe: found.source,
+                observe: found.source, format: section.value(\.format),
                 pointer: section.field(\.pointer) == nil ? found.version.pointer : section.value(\.pointer),
                 runtime: section.value(\.runtime).map(plan.readRuntime))
         }

@@ -104,7 +104,9 @@ enum PlanRules {
     private static func expectationProblems(_ plan: Plan) -> [PlanProblem] {
         let known = Set(plan.allEvidence.map(\.name) + [plan.representativePath.name, "materialization"])
         return plan.layers.enumerated().flatMap { index, layer in
-            layer.expects.filter { !known.contains($0.surface) }.map {
+            // Where a command says a version, the change may replace that command.
+            let known = known.union(layer.components.map(\.versionSurface))
+            return layer.expects.filter { !known.contains($0.surface) }.map {
                 PlanProblem(
                     place: .layer(index),
                     message: "layer \(layer.name) expects a change of an unknown surface '\($0.surface)'",
