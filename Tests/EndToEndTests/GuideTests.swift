@@ -8,62 +8,8 @@ import UpgradeDomain
 struct GuideTests {
     private static let layout = LabLayout.standard(hosts: 8)
 
-    /// A page's reader: a folder with the files of the page, a home with a known_hosts file, and no ledger yet.
-    private struct Reader {
-        let fleet: FleetFixture
-        let session: DocumentedSession
-        let folder: String
-        var shown: Set<String> = []
-
-        init(of path: String, _ fleet: FleetFixture, in folder: String) throws {
-            self.fleet = fleet
-            self.folder = folder
-            session = try DocumentedSession(path)
-        }
-
-        mutating func read(_ name: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-            let example = try session.example(name)
-            try await compare(example, with: try await typed(example.script), sourceLocation)
-        }
-
-        /// The same for a command that asks for confirmation and is answered with no.
-        mutating func read(_ name: String, asking question: String) async throws {
-            let example = try session.example(name)
-            let command = try #require(example.lines.first)
-            let asked = try await fleet.runOnTerminal(
-                command.split(separator: " ").dropFirst(2).map(String.init), whenAsked: question, type: "no",
-                variables: ["LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite"])
-            try await compare(
-                example, with: "\(command)\n\(asked.output.replacing("\r\n", with: "\n"))", #_sourceLocation)
-        }
-
-        private mutating func compare(
-            _ example: DocumentedSession.Example, with printed: String, _ sourceLocation: SourceLocation
-        ) async throws {
-            shown.insert(example.name)
-            let difference = example.difference(from: printed)
-            if difference != nil, ProcessInfo.processInfo.environment["LOCKFLIGHT_WRITE_DOCS"] != nil {
-                try session.rewrite(example, as: printed)
-            }
-            #expect(
-                difference == nil,
-                "\(session.path) shows '\(difference ?? "")' in '\(example.name)', and the program prints:\n\(printed)",
-                sourceLocation: sourceLocation)
-        }
-
-        @discardableResult
-        func typed(_ script: String) async throws -> String {
-            try await fleet.execute(
-                ["sh", "-c", "cd '\(folder)'\n\(script)"],
-                fleet.environment.updating(["HOME": folder, "LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite"])
-            ).output
-        }
-
-        /// The text that the whole session did not reach.
-        var unread: [String] { session.examples.map(\.name).filter { !shown.contains($0) } }
-    }
-
-    private func reader(of path: String, _ fleet: FleetFixture) throws -> Reader {
+    /// A folder with the files of the page, a home with a known_hosts file, and no ledger yet.
+    private func reader(of path: String, _ fleet: FleetFixture) throws -> PageReader {
         let folder = "\(fleet.folder)/reader"
         let files = FileManager.default
         try? files.removeItem(atPath: folder)
@@ -71,7 +17,9 @@ struct GuideTests {
         try files.copyItem(atPath: fleet.lab.inventoryPath, toPath: "\(folder)/fleet.yaml")
         try files.copyItem(atPath: fleet.lab.knownHostsPath, toPath: "\(folder)/.ssh/known_hosts")
         try files.copyItem(atPath: fleet.lab.planPath(to: "1.5.0"), toPath: "\(folder)/upgrade.yaml")
-        return try Reader(of: path, fleet, in: folder)
+        return try PageReader(
+            of: path, fleet, in: folder,
+            fleet.environment.updating(["HOME": folder, "LOCKFLIGHT_LEDGER": "\(folder)/ledger.sqlite"]))
     }
 
     private static let owners = "--as data-owner --as core-owner --as edge-owner"
@@ -96,14 +44,14 @@ struct GuideTests {
             for name in ["held", "diff", "resume-refused", "output", "rollback"] { try await guide.read(name) }
             try await withSSHConfig(fleet) { reader in
                 try await reader.read("ssh-config")
-                guide.shown.formUnion(reader.shown)
+                guide.join(reader)
             }
             #expect(guide.unread == [] && guide.session.unmarked == [])
         }
     }
 
     /// An inventory whose host had an address and now has an alias of ssh_config; neither is connected to.
-    private func withSSHConfig(_ fleet: FleetFixture, _ read: (inout Reader) async throws -> Void) async throws {
+    private func withSSHConfig(_ fleet: FleetFixture, _ read: (inout PageReader) async throws -> Void) async throws {
         var reader = try reader(of: "docs/operator-guide.md", fleet)
         func write(_ address: String) throws {
             try """
