@@ -233,7 +233,8 @@ let package = Package(
         tests(
             "InventoryImportTests",
             [
-                "InventoryImport", "FileReading", "Inventory", "FleetAccess", "UpgradeDomain", "ContentDigest",
+                "InventoryImport", "FileReading", "Inventory", "FleetAccess", "TestSupport", "UpgradeDomain",
+                "ContentDigest",
                 subprocess, system,
             ]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),

@@ -9,7 +9,7 @@ struct GuideTests {
     private static let layout = LabLayout.standard(hosts: 8)
 
     /// A folder with the files of the page, a home with a known_hosts file, and no ledger yet.
-    private func reader(of path: String, _ fleet: FleetFixture) throws -> PageReader {
+    static func reader(of path: String, _ fleet: FleetFixture) throws -> PageReader {
         let folder = "\(fleet.folder)/reader"
         let files = FileManager.default
         try? files.removeItem(atPath: folder)
@@ -26,7 +26,7 @@ struct GuideTests {
 
     @Test func theGuidesExamplesMatchWhatIsPrinted() async throws {
         try await FleetFixture.with(GuideTests.layout) { fleet in
-            var guide = try reader(of: "docs/operator-guide.md", fleet)
+            var guide = try GuideTests.reader(of: "docs/operator-guide.md", fleet)
             try await guide.read("import")
             try await guide.read("scan", asking: "Type \"yes\" to confirm:")
             try await guide.read("trust")
@@ -52,7 +52,7 @@ struct GuideTests {
 
     /// An inventory whose host had an address and now has an alias of ssh_config; neither is connected to.
     private func withSSHConfig(_ fleet: FleetFixture, _ read: (inout PageReader) async throws -> Void) async throws {
-        var reader = try reader(of: "docs/operator-guide.md", fleet)
+        var reader = try GuideTests.reader(of: "docs/operator-guide.md", fleet)
         func write(_ address: String) throws {
             try """
             version: 1
@@ -72,7 +72,7 @@ struct GuideTests {
 
     @Test func theReadmesStatusMatchesWhatIsPrinted() async throws {
         try await FleetFixture.with(GuideTests.layout) { fleet in
-            var readme = try reader(of: "README.md", fleet)
+            var readme = try GuideTests.reader(of: "README.md", fleet)
             try await readme.typed(
                 """
                 lockflight inventory import fleet.yaml && lockflight inventory trust --known-hosts .ssh/known_hosts \

@@ -8,6 +8,8 @@ struct PageReader {
     let session: DocumentedSession
     let folder: String
     let environment: Environment
+    /// What a shell runs before each example.
+    var prelude = ""
     private(set) var shown: Set<String> = []
 
     /// - Parameters:
@@ -53,7 +55,7 @@ struct PageReader {
 
     @discardableResult
     func typed(_ script: String) async throws -> String {
-        try await fleet.execute(["sh", "-c", "cd '\(folder)'\n\(script)"], environment).output
+        try await fleet.execute(["sh", "-c", "cd '\(folder)'\n\(prelude)\n\(script)"], environment).output
     }
 
     /// What another reader of the same page has seen counts as well.

@@ -1,3 +1,4 @@
+import FileReading
 import Foundation
 import Inventory
 import InventoryImport
@@ -50,5 +51,52 @@ struct AnsibleListTests {
         let jump = try #require(hosts["jump.example.net"])
         #expect(jump.port == 2200 && jump.user == "ops" && jump.placements.isEmpty)
         #expect(mapped.dropped == ["secret": 1, "ssh -o StrictHostKeyChecking": 1])
+    }
+}
+
+extension AnsibleListTests {
+    /// All hosts are behind a jump host that is listed as well, which is not behind itself and has no folder.
+    @Test func aJumpHostOfAllIsReachedDirectlyAndNeedsNothingElse() throws {
+        let words = "-o ProxyCommand=\\\"ssh -W %h:%p ops@192.0.2.1\\\""
+        let list = """
+            {"_meta": {"hostvars": {
+              "gate": {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "\(words)"},
+              "a": {"ansible_host": "192.0.2.2", "dir": "/srv/a", "ansible_ssh_common_args": "\(words)"},
+              "b": {"ansible_host": "192.0.2.3", "dir": "/srv/b", "ansible_ssh_common_args": "-o ProxyCommand='nc -x p %h %p'"}}},
+             "all": {"children": ["web"]}, "web": {"hosts": ["a", "b"]}, "other": {"hosts": ["gate"]}}
+            """
+        let map = """
+            version: 1
+            sshConfig: none
+            defaults: {workingDirectory: "${var.dir}", baseURL: "http://127.0.0.1:80"}
+            layers: [{name: web, owners: [ana], groups: [web]}]
+            variables: [dir]
+            """
+        let (inventory, mapped) = try AnsibleListTests.read(list, map)
+        #expect(inventory.hosts.map(\.name) == ["a", "b", "gate"])
+        #expect(inventory.hosts.map(\.jump) == ["gate", nil, nil])
+        #expect(inventory.hosts.map(\.transport) == [nil, .openssh, nil])
+        #expect(inventory.hosts.map(\.workingDirectory) == ["/srv/a", "/srv/b", ""])
+        #expect(mapped.remarks.contains { $0.contains("ProxyCommand: nc -x p %h %p") })
+    }
+
+    @Test func whatNobodyResolvedIsReported() throws {
+        let list = """
+            {"_meta": {"hostvars": {"a": {"ansible_host": "{{ x }}"}, "b": {"ansible_user": {"__ansible_vault": "x"}, "site": "{{ y }}"},
+             "c": {"lockflight": {"labels": {"a": "{% x %}"}}}}},
+             "all": {"hosts": ["a", "b", "c"]}}
+            """
+        let map = AnsibleListTests.map.replacing("[dbservers]", with: "[all]").replacing("[app]", with: "[all]")
+        let error = #expect(throws: FileProblems.self) { try AnsibleListTests.read(list, map) }
+        let messages = error?.problems.map(\.message)
+        #expect(
+            messages == [
+                "ansible_host of host a is a template without a value: {{ x }}", "ansible_user of host b is encrypted",
+                "the variable lockflight of host c has a template without a value",
+                "site of host b is a template without a value: {{ y }}",
+            ])
+        for text in ["[]", "{\"all\": {}}", "{"] {
+            #expect(throws: FileProblems.self) { try AnsibleListTests.read(text, map) }
+        }
     }
 }

@@ -60,6 +60,23 @@ struct GeneratedFleetTests {
         GeneratedFleetTests.expectAll(fleet, in: inventory, names)
     }
 
+    @Test func ownersFoldersAndPortsAreSuggestedWhereVariablesSayThemOfAll() throws {
+        let list = """
+            {"_meta": {"hostvars": {
+              "a": {"team": "dba", "app_dir": "/srv/a", "http_port": 1}, "b": {"team": "dba", "app_dir": "/srv/b", "http_port": "2"},
+              "c": {"team": "web", "app_dir": "/srv/c"}, "d": {"team": "x", "app_dir": "/srv/d", "http_port": 3}}},
+             "all": {"children": ["web_db", "db_proxies"]}, "web_db": {"hosts": ["a", "b"]}, "db_proxies": {"hosts": ["c", "d"]}}
+            """
+        let foreign = try AnsibleList(Array(list.utf8), file: "list.json").inventory
+        let (mapping, _, text) = try GeneratedFleetTests.suggested(for: foreign)
+        #expect(text.contains("owners: [dba]") && text.contains("owners: [ana]"))
+        let inventory = try MappedInventory(of: foreign, with: mapping).resolved(by: GeneratedFleetTests.answers)
+        #expect(inventory.layers.map(\.name) == ["data", "proxy"])
+        #expect(inventory.hosts.map(\.workingDirectory) == ["/srv/a", "/srv/b", "/srv/c", "/srv/d"])
+        let ports = inventory.hosts.map { String($0.placements[0].baseURL?.split(separator: ":").last ?? "") }
+        #expect(ports == ["1", "2", "8080", "8080"])
+    }
+
     @Test func withoutAMappingNamesAreMadeValidAndStaySoFromOneImportToTheNext() throws {
         var foreign = ForeignInventory(file: "f")
         foreign.hosts = ["App_1", "--x", "é", String(repeating: "a", count: 80), String(repeating: "a", count: 81)].map

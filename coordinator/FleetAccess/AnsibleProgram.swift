@@ -28,7 +28,9 @@ package struct AnsibleProgram: Sendable {
 
     /// What templates stand for, as JSON: by host and variable. `ansible-inventory` prints them as they were written.
     ///
-    /// - Parameter names: the variables of each host.
+    /// - Parameters:
+    ///   - names: the variables of each host.
+    ///   - path: a file or folder, as after `-i`.
     package func values(of names: [String: [String]], inventory path: String) async throws -> [UInt8] {
         let files = FileManager.default
         let folder = files.temporaryDirectory.appendingPathComponent("lockflight-\(UUID().uuidString)")

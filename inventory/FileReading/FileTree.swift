@@ -2,6 +2,7 @@ import Yams
 
 /// The values of a YAML file with their lines, for whoever writes them elsewhere: what they mean is not looked at.
 package struct FileTree: Hashable, Sendable {
+    /// What is written at one place.
     package enum Content: Hashable, Sendable {
         case null
         case text(String)

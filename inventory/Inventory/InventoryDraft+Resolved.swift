@@ -103,7 +103,9 @@ private struct SSHResolution {
         }
         let values = PlaceholderValues(host: host.name, address: host.address, variables: host.variables)
         host.identityFile = host.identityFile.map { fill($0, values) }
-        host.workingDirectory = fill(host.workingDirectory, values)
+        // Nothing runs in the folder of a host that others only pass; what gives it to all has no value there.
+        let isPassed = host.placements.isEmpty && !values.unknownNames(in: host.workingDirectory).isEmpty
+        host.workingDirectory = isPassed ? "" : fill(host.workingDirectory, values)
         host.agentDirectory = host.agentDirectory.map { fill($0, values) }
         checkAbsolute(host.workingDirectory, "workingDirectory", "host \(host.name)", line)
         checkAbsolute(host.agentDirectory ?? "", "agentDirectory", "host \(host.name)", line)

@@ -29,8 +29,17 @@ enum AnsibleVariable: String, CaseIterable {
 /// A host's variables as Ansible resolves them.
 struct AnsibleHost {
     private let variables: [String: Answer]
+    /// The variables that Ansible has filled in: what looks like a template in them is a text.
+    private let filled: Set<String>
 
-    init(_ variables: [String: Answer]) { self.variables = variables }
+    init(_ variables: [String: Answer], filledIn values: [String: Answer] = [:]) {
+        self.variables = variables.merging(values) { $1 }
+        filled = Set(values.keys)
+    }
+
+    private func isOpen(_ name: String, _ value: Answer) -> Bool {
+        !filled.contains(name) && AnsibleList.hasTemplate(value)
+    }
 
     /// Adds the host to an inventory, with what its variables say.
     func describe(_ host: inout ForeignHost, in inventory: inout ForeignInventory) {
@@ -47,6 +56,7 @@ struct AnsibleHost {
         takeWords(&host, in: &inventory)
         for (name, value) in variables where AnsibleVariable(rawValue: name) == nil {
             host.variables[name] = .some(AnsibleHost.plain(value))
+            if isOpen(name, value) { host.unresolved.insert(name) }
         }
         inventory.hosts.append(host)
     }
@@ -58,7 +68,11 @@ struct AnsibleHost {
     /// What an export of ours keeps for an import.
     private func takeOwn(_ host: inout ForeignHost, in inventory: inout ForeignInventory) {
         if let own = variables[AnsibleVariable.entry.rawValue] {
-            if case .object(let members) = own {
+            if isOpen(AnsibleVariable.entry.rawValue, own) {
+                inventory.report(
+                    0, "the variable lockflight of host \(host.name) has a template without a value",
+                    AnsibleHost.remedy)
+            } else if case .object(let members) = own {
                 for (key, value) in members { host.entry[key] = FileTree(value).content }
             } else {
                 inventory.report(
@@ -98,14 +112,16 @@ struct AnsibleHost {
                 "write the value under 'hosts' in the mapping file")
             return nil
         }
-        if text.holds("{{") || text.holds("{%") {
+        if isOpen(variable.rawValue, value) {
             inventory.report(
                 0, "\(variable.rawValue) of host \(host.name) is a template without a value: \(text)",
-                "import the inventory itself with --from ansible, so that Ansible fills it in, or correct it")
+                AnsibleHost.remedy)
             return nil
         }
         return text
     }
+
+    static let remedy = "import the inventory itself with --from ansible, so that Ansible fills it in, or correct it"
 
     /// The text of a single value.
     private static func plain(_ value: Answer) -> String? { value.text ?? value.child("__ansible_unsafe")?.text }

@@ -67,7 +67,7 @@ package struct AnsibleList: Sendable {
         }
     }
 
-    private static func hasTemplate(_ value: Answer) -> Bool {
+    static func hasTemplate(_ value: Answer) -> Bool {
         switch value {
         case .string(let text): text.holds("{{") || text.holds("{%")
         case .array(let elements): elements.contains(where: hasTemplate)
@@ -87,10 +87,9 @@ package struct AnsibleList: Sendable {
         for name in names where listed.insert(name).inserted {
             var members: [String: Answer] = [:]
             if case .object(let own)? = variables[name] { members = own }
-            members.merge(values[name] ?? [:]) { $1 }
             var host = ForeignHost(name: name)
             host.groups = memberships.groups(of: name)
-            AnsibleHost(members).describe(&host, in: &inventory)
+            AnsibleHost(members, filledIn: values[name] ?? [:]).describe(&host, in: &inventory)
         }
         return inventory
     }

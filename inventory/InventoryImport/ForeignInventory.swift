@@ -43,6 +43,8 @@ package struct ForeignHost: Sendable {
     package var proxyCommand: String?
     /// What else is said of it; nil for what is not a single value.
     package var variables: [String: String?] = [:]
+    /// The variables whose values are templates that nobody filled in.
+    var unresolved: Set<String> = []
 
     package init(name: String, line: Int = 0) {
         self.name = name

@@ -34,7 +34,10 @@ package enum HostTable {
         case none
     }
 
-    /// - Parameter mapping: it says what columns are.
+    /// - Parameters:
+    ///   - text: the table.
+    ///   - file: its name in problem reports.
+    ///   - mapping: it says what columns are.
     package static func read(
         text: String, file: String, mapping: InventoryMapping?
     ) throws(FileProblems) -> ForeignInventory {

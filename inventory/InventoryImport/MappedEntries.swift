@@ -13,6 +13,8 @@ struct MappedEntries {
     private(set) var problems: [FileProblem] = []
     private(set) var dropped: [String: Int]
     private var leftOut: [String] = []
+    /// The others that have another name here which no mapping gives them.
+    private var renamed: [String] = []
 
     init(of foreign: ForeignInventory, with mapping: InventoryMapping?) {
         self.foreign = foreign
@@ -41,6 +43,8 @@ struct MappedEntries {
         for index in foreign.hosts.indices {
             if isNeeded[index] {
                 hosts.append(entry(index, layered[index]))
+                let own = foreign.hosts[index].name
+                if own != names[index], mapping?.names[own] == nil { renamed.append("\(own) -> \(names[index])") }
             } else {
                 leftOut.append(foreign.hosts[index].name)
             }
@@ -165,6 +169,11 @@ struct MappedEntries {
         var taken: [FileTree.Member] = []
         for (name, value) in host.variables {
             if let value, mapping?.takesVariable(name) == true {
+                if host.unresolved.contains(name) {
+                    report(
+                        host.line, "\(name) of host \(host.name) is a template without a value: \(value)",
+                        AnsibleHost.remedy)
+                }
                 taken.append(.init(name, FileTree(.text(value), line: 0), line: 0))
             } else {
                 dropped[name, default: 0] += 1
@@ -211,14 +220,14 @@ extension MappedEntries {
         for (why, hosts) in foreign.unreachable.sorted(by: { $0.key < $1.key }) {
             remarks.append("\(counted(hosts.count, "host")) with \(why), left out: \(MappedEntries.list(hosts))")
         }
-        let renamed = zip(foreign.hosts, names).filter { $0.name != $1 && mapping?.names[$0.name] == nil }
         if !renamed.isEmpty {
-            let pairs = renamed.map { "\($0.name) -> \($1)" }
-            remarks.append("\(counted(renamed.count, "host")) with another name here: \(MappedEntries.list(pairs))")
+            remarks.append(
+                "\(counted(renamed.count, "host")) with another name here: \(MappedEntries.list(renamed))")
         }
         if !ways.madeNames.isEmpty {
             remarks.append(
-                "\(counted(ways.madeNames.count, "entry")) made for jump hosts: \(MappedEntries.list(ways.madeNames))")
+                "\(counted(ways.madeNames.count, "jump host")) not listed there, with an entry here: "
+                    + MappedEntries.list(ways.madeNames))
         }
         let commands = Dictionary(grouping: foreign.hosts.filter { $0.proxyCommand != nil }) { $0.proxyCommand ?? "" }
         for (command, hosts) in commands.sorted(by: { $0.key < $1.key }) {

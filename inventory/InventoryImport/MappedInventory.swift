@@ -15,7 +15,9 @@ package struct MappedInventory: Sendable {
     private let lines: MappedLines
     private let problems: [FileProblem]
 
-    /// - Parameter mapping: nil where the inventory itself says what its layers are.
+    /// - Parameters:
+    ///   - foreign: the inventory from elsewhere.
+    ///   - mapping: nil where that inventory itself says what its layers are.
     package init(of foreign: ForeignInventory, with mapping: InventoryMapping?) {
         (self.foreign, self.mapping) = (foreign, mapping)
         var entries = MappedEntries(of: foreign, with: mapping)

@@ -8,6 +8,8 @@ package struct MappingSuggestion: Sendable {
         package var name: String
         package var groups: [String]
         package var hosts: Int
+        /// What a variable of all its hosts says, if it says the same of each.
+        var owner: String?
         /// The variable with the port of its service, if all its hosts have one.
         var portVariable: String?
     }
@@ -28,11 +30,14 @@ package struct MappingSuggestion: Sendable {
         "app_home", "install_dir",
         "install_path", "project_dir", "project_path", "project_root", "checkout_dir", "stack_dir",
     ]
+    private static let owners = ["owner", "owned_by", "team", "owner_team", "maintainer", "responsible"]
     private static let ports = [
         "service_port", "app_port", "api_port", "http_port", "web_port", "listen_port", "server_port",
     ]
 
-    /// - Parameter owner: who approves changes until a person says otherwise.
+    /// - Parameters:
+    ///   - foreign: the inventory from elsewhere.
+    ///   - owner: who approves changes until a person says otherwise.
     package init(for foreign: ForeignInventory, owner: String) {
         file = foreign.file
         self.owner = NameGrammar.word.accepts(owner) ? owner : "OWNER"
@@ -45,7 +50,9 @@ package struct MappingSuggestion: Sendable {
         if chosen.isEmpty { chosen = [("hosts", ["all"], foreign.hosts)] }
         layers = chosen.map { layer in
             let port = MappingSuggestion.ports.first { name in layer.hosts.allSatisfy { $0.variables[name] != nil } }
-            return Layer(name: layer.name, groups: layer.groups, hosts: layer.hosts.count, portVariable: port)
+            return Layer(
+                name: layer.name, groups: layer.groups, hosts: layer.hosts.count,
+                owner: MappingSuggestion.owner(of: layer.hosts), portVariable: port)
         }
         let layered = Set(chosen.flatMap(\.hosts).map(\.name))
         let all = foreign.hosts.filter { layered.contains($0.name) }
@@ -60,6 +67,16 @@ package struct MappingSuggestion: Sendable {
     }
 
     // MARK: Layers
+
+    private static func owner(of hosts: [ForeignHost]) -> String? {
+        owners.lazy.compactMap { name -> String? in
+            let values = Set(hosts.map { $0.variables[name] ?? nil })
+            guard values.count == 1, let value = values.first ?? nil, NameGrammar.word.accepts(value) else {
+                return nil
+            }
+            return value
+        }.first
+    }
 
     /// The groups of each kind. Of a group of groups that are all of its kind only the outer one is named.
     private static func kinds(in foreign: ForeignInventory) -> [LayerKind: [String]] {
@@ -146,7 +163,7 @@ package struct MappingSuggestion: Sendable {
         for layer in layers {
             lines += [
                 "  - name: \(layer.name)            # \(counted(layer.hosts, "host"))",
-                "    owners: [\(owner)]         # to edit: who approves changes to it",
+                "    owners: [\(layer.owner ?? owner)]         # to edit: who approves changes to it",
                 "    groups: [\(layer.groups.map(MappingSuggestion.plain).joined(separator: ", "))]",
             ]
             if let port = layer.portVariable { lines.append("    baseURL: http://127.0.0.1:${var.\(port)}") }

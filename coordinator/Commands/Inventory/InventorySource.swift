@@ -80,7 +80,12 @@ struct InventorySource {
                     "Nothing was stored. If it is an inventory of Ansible, add --from ansible: its plugins and "
                     + "scripts then run as you.", next: .program(words: ["ls", "-l", "--", path]))
         }
-        let text = isFolder ? "" : try context.readFile(path, limitBytes: AnsibleList.listBytes)
+        // What Ansible reads may be a program, or a list of hosts.
+        let isAnsibles = isFolder || format == .ansible
+        let text =
+            isAnsibles
+            ? (try? context.readFile(path, limitBytes: AnsibleList.listBytes)) ?? ""
+            : try context.readFile(path, limitBytes: AnsibleList.listBytes)
         switch format ?? InventoryFormat(of: text, path: path) {
         case .lockflight:
             // What has no version is no inventory file of ours: whose, only a person can say.
