@@ -115,12 +115,14 @@ extension Boundary: DirectJSON {
 
 extension Capture: DirectJSON {
     package init(json: JSONReader) throws {
+        let omits = try json.optional("omits")?.elements { try $0.name(SurfaceName.self) }
         let subject = EvidenceSubject(try json.member("subject").string())
         let surfaces = try json.member("surfaces").elements(SurfaceReading.init(json:))
-        self.init(subject: subject, takenAt: try json.member("takenAt").value(), surfaces: surfaces)
+        self.init(subject: subject, takenAt: try json.member("takenAt").value(), surfaces: surfaces, omits: omits)
     }
 
     package func write(to json: JSONWriter) throws {
+        if let omits { json.member("omits").array(omits) { $1.put($0) } }
         json.member("subject").put(subject.description)
         try json.member("surfaces").array(surfaces) { try $0.write(to: $1) }
         try json.member("takenAt").put(takenAt.milliseconds)

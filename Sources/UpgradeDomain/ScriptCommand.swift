@@ -89,7 +89,7 @@ package struct KeepOrder: Codable, Hashable, Sendable {
 package struct PlaceholderValues: Hashable, Sendable {
     private let values: [String: String]
 
-    /// - Parameter plan: the plan of the layer, whose carried files commands may name.
+    /// The placeholders that the texts of a plan may use for a host in one of its layers.
     package init(host: Host, layer: PlanLayer, of plan: Plan, run: RunID) {
         var values = [
             "host": host.name.rawValue, "address": host.address, "layer": layer.name.rawValue, "run": run.rawValue,

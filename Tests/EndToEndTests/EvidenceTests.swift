@@ -33,6 +33,39 @@ struct EvidenceTests {
             .replacing(#""repairedByHand":false"#, with: #""repairedByHand":true"#)
     }
 
+    @Test func aFirstPlanIsWrittenWithWhatAHostAnswers() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            let file = "\(fleet.folder)/shop.yaml"
+            let silent = try await fleet.run(["plan", "init", file])
+            #expect(silent.code == FleetFixture.Exit.usage.rawValue)
+            #expect(
+                silent.errors.contains("without a terminal to ask on, give --health, --port or --unit, "), "\(silent)")
+            let script = "bash ./scripts/redeploy-host-stack.sh --layer ${layer} --to"
+            let options = [
+                "--host", "core-1", "--health", "${baseURL}/health", "--version-url", "${baseURL}/version", "--path",
+                "${baseURL}/api/v1/orders/smoke", "--redeploy", "\(script) ${to}", "--rollback", "\(script) ${from}",
+                "--check", "python3 ./scripts/verify_runtime_materialization.py --check --layer ${layer}",
+                "--guardrail", "bash ./scripts/verify-runtime-guardrails.sh --layer ${layer}",
+            ]
+            let written = try await fleet.run(["plan", "init", file] + options)
+            #expect(written.code == FleetFixture.Exit.verified.rawValue, "\(written)")
+            #expect(written.output.contains("a baseline: no: source-version-mismatch"), "\(written.output)")
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(text.contains("{name: health, http: {url: \"${baseURL}/health\"}}   # seen: 200\n"), "\(text)")
+            #expect(text.contains("pointer: \"/version\"}   # seen: app 1.4.0\n"), "\(text)")
+            try await fleet.expect(.verified, "plan", "check", file, "--from", "1.4.0", "--to", "1.5.0")
+            #expect(try await fleet.run(["plan", "init", file] + options).code == FleetFixture.Exit.refused.rawValue)
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == text)
+            let added = try await fleet.expect(
+                .verified, "plan", "add", file, "--from", "1.4.0", "--to", "1.5.0", "--json")
+            let digest = try #require(try added.document().value(at: "/digest")?.scalarText)
+            let owners = fleet.lab.layout.layers.flatMap { ["--as", "\($0)-owner"] }
+            #expect(
+                try await fleet.run(["plan", "approve", digest] + owners).code == FleetFixture.Exit.verified.rawValue)
+            try await fleet.expect(.verified, "rollout", "start", digest)
+        }
+    }
+
     /// The release brings another check with it, and nobody asks that one.
     @Test func aScriptThatComesWithThePlanJudgesWhateverTheCheckoutSays() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in

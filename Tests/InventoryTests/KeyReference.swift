@@ -17,8 +17,8 @@ struct KeyReference {
 
         - the small [inventory](../inventory/Inventory/Starter/fleet.yaml) and
           [plan](../inventory/Inventory/Starter/upgrade.yaml) that `lockflight init` writes
-        - a stack of PostgreSQL, redis, applications and nginx: [inventory](../inventory/examples/stack-inventory.yaml)
-          and [plan](../inventory/examples/stack-plan.yaml)
+        - a stack of PostgreSQL, redis, applications and nginx: [inventory](../inventory/examples/real-stack/fleet.yaml)
+          and [plan](../inventory/examples/real-stack/upgrade.yaml), which [real-stack.md](real-stack.md) follows
         - [inventory](../inventory/examples/inventory.yaml) and [plan](../inventory/examples/plan.yaml) with most keys
 
         **Placeholders.** In a plan's commands, URLs and paths `${...}` is filled in for each host: `host`, `address`,

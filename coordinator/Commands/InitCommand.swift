@@ -1,14 +1,17 @@
 import ArgumentParser
 import Foundation
 import Inventory
+import Ledger
 import OperatorCommands
 import SafeText
+import UpgradeDomain
 
 struct InitCommand: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "init", abstract: "Write a commented inventory and plan to start from.",
         discussion: """
-            Edit both, then import the inventory. Existing files are never overwritten.
+            Edit both, then import the inventory. Existing files are never overwritten. Each time it says the next command,
+            by what the ledger has.
             Example: lockflight init upgrades
             """)
 
@@ -21,14 +24,15 @@ struct InitCommand: LockflightCommand {
         let files = StarterFile.allCases.map {
             (starter: $0, path: folder == "." ? $0.rawValue : "\(folder)/\($0.rawValue)")
         }
-        if let present = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
-            throw CommandError(
-                .refused, "\(present.path) exists", consequence: "Nothing was written.",
-                next: .program(words: ["ls", "-l", "--", folder]))
+        let missing = files.filter { !FileManager.default.fileExists(atPath: $0.path) }
+        if missing.isEmpty {
+            return CommandResult(
+                lines: files.map { "\($0.path) is there" }, document: [String](), next: [try await next(context, files)]
+            )
         }
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            for file in files {
+            for file in missing {
                 try Data(file.starter.text.utf8).write(to: URL(filePath: file.path), options: .withoutOverwriting)
             }
         } catch {
@@ -37,8 +41,26 @@ struct InitCommand: LockflightCommand {
                 consequence: "Some of the files may be missing.", next: .program(words: ["ls", "-la", "--", folder]))
         }
         return CommandResult(
-            lines: files.map { "wrote \($0.path)" }, document: files.map(\.path),
-            remarks: ["edit both: your hosts, and how they are upgraded"],
-            next: [.importInventory(file: files[0].path)])
+            lines: missing.map { "wrote \($0.path)" }, document: missing.map(\.path),
+            remarks: ["edit both: your hosts, and how they are upgraded"], next: [try await next(context, files)])
+    }
+
+    private typealias Written = (starter: StarterFile, path: String)
+
+    /// What follows in the life of both files, by what the ledger has.
+    private func next(_ context: Context, _ files: [Written]) async throws -> OperatorCommand {
+        func path(_ starter: StarterFile) -> String? { files.first { $0.starter == starter }?.path }
+        guard FileManager.default.fileExists(atPath: context.ledgerPath) else {
+            return .importInventory(file: path(.inventory))
+        }
+        let ledger = try await context.existingLedger()
+        guard let inventory = try await ledger.currentInventory() else {
+            return .importInventory(file: path(.inventory))
+        }
+        if inventory.hosts.contains(where: \.hostKeys.isEmpty) { return .trustKeys(hosts: []) }
+        guard let plan = try await ledger.plans().last else { return .addPlan(file: path(.plan)) }
+        if try await !ledger.runs().isEmpty { return .status(run: nil) }
+        return try await ledger.approvals(ofPlansNamed: plan.plan.name).isEmpty
+            ? .approvePlan(plan: plan.digest.short, owner: nil) : .start(plan: plan.digest.short, succeeds: nil)
     }
 }

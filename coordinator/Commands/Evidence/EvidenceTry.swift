@@ -32,23 +32,14 @@ struct EvidenceTry: LockflightCommand {
         guard let entry = inventory.hosts.first(where: { $0.name.rawValue == host }) else {
             throw CommandError(.refused, "the inventory has no host '\(host)'", next: .listInventory)
         }
-        let connection = try await context.connection(to: [entry], of: ledger)
-        let trial = EvidenceTrial(connector: connection.connector, ledger: ledger.id, clock: Context.clock)
-        let taken: [EvidenceTrial.Taken]
-        do {
-            taken = try await trial.take(plan, from: entry)
-            await connection.close()
-        } catch {
-            await connection.close()
-            throw error
-        }
+        let taken = try await context.trial(of: plan, on: entry, ledger)
         let isFit = taken.allSatisfy { $0.problem == nil }
         return CommandResult(
-            lines: taken.flatMap { lines(of: $0, context.style) }, document: taken.map(Document.init),
+            lines: taken.flatMap { EvidenceTry.lines(of: $0, context.style) }, document: taken.map(Document.init),
             status: isFit ? .verified : .held)
     }
 
-    private func lines(of taken: EvidenceTrial.Taken, _ style: Style) -> [TerminalText] {
+    static func lines(of taken: EvidenceTrial.Taken, _ style: Style) -> [TerminalText] {
         var lines = [style.bold("\(taken.capture.subject)")]
         for reading in taken.capture.surfaces {
             lines.append("  \(reading.sentence)")
