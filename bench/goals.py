@@ -41,6 +41,8 @@ ENGINE_GROWTH = Goal("a host of {large:,} costs at most {limit} times one of {sm
 ENGINE_CPU_GROWTH = Goal("a host of {large:,} costs at most {limit} times the CPU of one of {small:,}", whole=None, short=1.7)
 JSON_CODABLE = Goal("read through Codable at least {limit} times as fast as by Foundation", whole=2, short=1.5, at_least=True)
 JSON_DIRECT = Goal("read directly at least {limit} times as fast as by Foundation", whole=5, short=4, at_least=True)
+IMPORT_TIME = Goal("{hosts:,} hosts without ssh_config in at most {limit} s", whole=10, short=None)
+IMPORT_SSH = Goal("with ssh_config at most {limit} times the time of its `ssh -G` calls alone", whole=1.2, short=None)
 STATUS_WARM = Goal("warm in at most {limit} ms", whole=50, short=None)
 STATUS_COLD = Goal("cold in at most {limit} ms, the slowest", whole=300, short=None)
 STATUS_START = Goal("warm: CPU at most {limit} times that of a start of the program that only prints its help", whole=None, short=2.6)

@@ -3,7 +3,7 @@
 
 usage: bench/run.py [--quick] [--rounds N] [ITEM...] [--hosts N...]
 
-Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent; the default is all. Peers from PyPI are installed into
+Items: fan-out, latency, contact, correctness, upgrade, engine, ledger, agent, json, imports; the default is all. Peers from PyPI are installed into
 bench/.work; those from Debian are installed as packages, by root (decision 24). Peers that can not be installed are listed and left
 out. Prints the figures, each goal met or missed, and the time of each item. If all items were measured, writes them to
 bench/RESULTS.md, results.json and results.svg. --quick is the short form for every change: small numbers, its own goals
@@ -16,6 +16,7 @@ import resource
 import sys
 import time
 
+import imports
 import items
 import peers
 import report
@@ -24,7 +25,7 @@ import upgrade
 from fleet import BenchError
 
 ITEMS = {**items.ALL, "upgrade": upgrade.upgrade, "engine": scale.engine, "ledger": scale.ledger, "agent": scale.agent,
-         "json": scale.text}
+         "json": scale.text, "imports": imports.imports}
 
 DESCRIPTORS = 16_384  # 1,000 connections, and the descriptors that peers need for each
 

@@ -73,8 +73,8 @@ extension OperatorCommand {
     /// The arguments after the subcommand that have no option name.
     fileprivate var operands: [String] {
         switch self {
-        case .importInventory(let file), .addPlan(let file): [file ?? "FILE"]
-        case .verifyEvidence(let file), .importTrustingSSHConfig(let file), .initMap(let file, _),
+        case .importInventory(let file), .addPlan(let file, _): [file ?? "FILE"]
+        case .verifyEvidence(let file), .importTrustingSSHConfig(let file, _, _), .initMap(let file, _),
             .importMapped(let file, _, _):
             [file]
         case .showPlan(let plan), .approvePlan(let plan, _): [plan]
@@ -101,7 +101,9 @@ extension OperatorCommand {
     fileprivate var options: [(name: String, value: String?)] {
         switch self {
         case .trustKnownHosts(let file): [("known-hosts", file)]
-        case .importTrustingSSHConfig: [("allow-ssh-config", nil)]
+        case .importTrustingSSHConfig(_, let format, let map):
+            (format.map { [("from", $0)] } ?? []) + (map.map { [("map", $0)] } ?? []) + [("allow-ssh-config", nil)]
+        case .addPlan(_, let needsVersions): needsVersions ? [("from", "VERSION"), ("to", "VERSION")] : []
         case .initMap(_, let format): (format.map { [("from", $0)] } ?? []) + [("init-map", "map.yaml")]
         case .importMapped(_, let format, let map): (format.map { [("from", $0)] } ?? []) + [("map", map)]
         case .replaceKeys: [("scan", nil), ("replace", nil)]
@@ -123,7 +125,7 @@ extension OperatorCommand {
         case .quarantine(_, let hosts): hosts.map { ("abandon", $0.rawValue) }
         case .rebuildLedger(let hosts):
             [("from-hosts", nil)] + (hosts.map { $0.map(\.rawValue) } ?? ["HOST"]).map { ("without", $0) }
-        case .importInventory, .listInventory, .showHost, .trustKeys, .addPlan, .listPlans, .showPlan, .watch, .resume,
+        case .importInventory, .listInventory, .showHost, .trustKeys, .listPlans, .showPlan, .watch, .resume,
             .abort, .finalize, .cancel, .status, .showEvents, .showLease, .showBoundary, .listReconstructed,
             .verifyEvidence,
             .program:

@@ -8,7 +8,7 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     // The inventory.
     case importInventory(file: String?)
     /// With the ssh_config that the file names.
-    case importTrustingSSHConfig(file: String)
+    case importTrustingSSHConfig(file: String, format: String? = nil, map: String? = nil)
     /// Writes a mapping file for an inventory from elsewhere.
     case initMap(file: String, format: String?)
     case importMapped(file: String, format: String?, map: String)
@@ -21,7 +21,8 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     case replaceKeys(hosts: [HostName])
 
     // Plans. A plan is identified by its name or its digest.
-    case addPlan(file: String?)
+    /// A file that names no versions needs them with the command.
+    case addPlan(file: String?, needsVersions: Bool = false)
     case listPlans
     case showPlan(plan: String)
     case approvePlan(plan: String, owner: Owner?)

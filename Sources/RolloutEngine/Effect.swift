@@ -15,6 +15,15 @@ package enum Effect: Hashable, Sendable {
     case confirm(OperationIntent)
 }
 
+extension Effect {
+    /// The same effect whatever it omits: captures of one subject for one purpose are one piece of work.
+    package var withoutOmissions: Effect {
+        guard case .capture(var order) = self else { return self }
+        order.omits = []
+        return .capture(order)
+    }
+}
+
 /// Evidence to be taken.
 package struct CaptureOrder: Hashable, Sendable {
     package var subject: EvidenceSubject

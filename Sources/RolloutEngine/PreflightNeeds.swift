@@ -127,6 +127,15 @@ package struct PreflightFacts: Hashable, Sendable {
 }
 
 extension PreflightFacts {
+    /// The same, with the working directory that it was found in, for a host that has several.
+    package func placed(in directory: String) -> PreflightFacts {
+        var placed = self
+        placed.missingScripts = missingScripts.map { "\(directory): \($0)" }
+        placed.missingPaths = missingPaths.map { "\(directory): \($0)" }
+        placed.differingPaths = differingPaths.map { "\(directory): \($0)" }
+        return placed
+    }
+
     /// What was found in another working directory of the same host as well, each thing once.
     package mutating func add(_ other: PreflightFacts) {
         func together(_ one: [String], _ two: [String]) -> [String] { one + two.filter { !one.contains($0) } }

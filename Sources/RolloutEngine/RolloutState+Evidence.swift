@@ -161,7 +161,7 @@ extension RolloutState {
     ) {
         guard let state = placements[placement] else { return }
         let measures = plan.measures(in: plan.layer(placement.layer))
-        placements[placement]?.noteFirst(capture, measures)
+        if sawTarget(capture, placement) { placements[placement]?.noteFirst(capture, measures) }
         if state.phase == .warmingUp {
             if let problem = verdict.problem {
                 placements[placement]?.problem = problem
@@ -177,6 +177,14 @@ extension RolloutState {
         } else {
             note(capture, of: placement, moment)
             placements[placement]?.problem = verdict.problem
+        }
+    }
+
+    /// Whether each component was seen at its target. What was seen before that may be of the process that the change ends.
+    private func sawTarget(_ capture: Capture, _ placement: Placement) -> Bool {
+        (plan.layer(placement.layer)?.components ?? []).allSatisfy { component in
+            let seen = capture.surface(component.versionSurface)?.items.first { $0.key == component.name.rawValue }
+            return seen?.value == component.version.to.rawValue
         }
     }
 

@@ -6,6 +6,8 @@ import SafeText
 package struct CarriedFile: Codable, Hashable, Sendable {
     /// The most bytes of all files of a plan together.
     package static let totalBytes = 262_144
+    /// The most files of a plan: as many as fit one request.
+    package static let count = 256
     /// What stands for the folder of carried files in a command on its way to a host, which knows where that is.
     package static let folderMark = "lockflight-file:///"
 

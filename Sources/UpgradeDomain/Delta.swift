@@ -72,7 +72,13 @@ package enum EvidenceComparison {
             var before = earlier[item.key]
             var measure = measures[reference]
             if measure?.since == .change {
-                if let first = firstLook[reference] { before?.value = first } else { measure = measure?.withoutMotion }
+                if let first = firstLook[reference] {
+                    // It is as good as it is now, or as it was in the baseline.
+                    let health = item.health == .healthy ? .healthy : before?.health ?? .healthy
+                    before = EvidenceItem(key: item.key, value: first, health: health)
+                } else {
+                    measure = measure?.withoutMotion
+                }
             }
             return ItemDelta(
                 surface: after.name, item: item.key, before: before?.value, after: item.value,

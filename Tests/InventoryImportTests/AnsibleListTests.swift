@@ -91,9 +91,9 @@ extension AnsibleListTests {
         let messages = error?.problems.map(\.message)
         #expect(
             messages == [
-                "ansible_host of host a is a template without a value: {{ x }}", "ansible_user of host b is encrypted",
                 "the variable lockflight of host c has a template without a value",
-                "site of host b is a template without a value: {{ y }}",
+                "ansible_host of host a is a template without a value: {{ x }}", "ansible_user of host b is encrypted",
+                "site of host b is a template without a value: {{ y }}", "list.json has no host 'app-2'",
             ])
         for text in ["[]", "{\"all\": {}}", "{"] {
             #expect(throws: FileProblems.self) { try AnsibleListTests.read(text, map) }

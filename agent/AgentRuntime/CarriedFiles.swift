@@ -18,9 +18,16 @@ struct CarriedFiles: Sendable {
                 throw Refusal(.malformed, "the file \(file.name) is not the one with its digest")
             }
             let own = folder.subfolder(file.folderName)
-            if let known = try own.read(file.name, limitBytes: ProtocolLimits.carriedBytes), known == bytes { continue }
-            try own.create()
-            try own.write(file.name, bytes, mode: .privateProgram)
+            let known = try? own.read(file.name, limitBytes: ProtocolLimits.carriedBytes)
+            // Another name of the same text, and what somebody put in its place, make way for it.
+            if known != bytes { own.discard() }
+            do throws(Refusal) {
+                try own.create()
+                // Written again where it is there, so that the folder is as new as its last use.
+                try own.write(file.name, bytes, mode: .privateProgram)
+            } catch {
+                guard known == bytes else { throw error }
+            }
         }
         let wanted = Set(files.map(\.folderName))
         for name in folder.oldest(beyond: AgentLimits.keptCarriedFiles, dated: { folder.path(of: $0) })

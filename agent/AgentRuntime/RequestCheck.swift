@@ -73,6 +73,7 @@ enum RequestCheck {
             try timeout(runtime.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
             try count(runtime.ports.count, "ports")
             try text(runtime.texts)
+            if let unit = runtime.unit { try self.unit(unit) }
             guard runtime.container?.name.begins(with: "-") != true, runtime.unit?.begins(with: "-") != true else {
                 throw Refusal(.malformed, "a name begins with '-'")
             }
@@ -114,6 +115,13 @@ enum RequestCheck {
     static func timeout(_ seconds: Int, _ longest: Int) throws(Refusal) {
         guard (1...longest).contains(seconds) else {
             throw Refusal(.limitExceeded, "a timeout is \(seconds) s; it must be 1 to \(longest) s")
+        }
+    }
+
+    /// The name of one unit: systemctl takes a pattern for several, and the last one would be judged.
+    static func unit(_ name: String) throws(Refusal) {
+        guard !name.holds(anyOf: " \t\n*?[]/") else {
+            throw Refusal(.malformed, "'\(name)' is not the name of one unit")
         }
     }
 

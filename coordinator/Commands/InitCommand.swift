@@ -58,9 +58,11 @@ struct InitCommand: LockflightCommand {
             return .importInventory(file: path(.inventory))
         }
         if inventory.hosts.contains(where: \.hostKeys.isEmpty) { return .trustKeys(hosts: []) }
-        guard let plan = try await ledger.plans().last else { return .addPlan(file: path(.plan)) }
+        guard let plan = try await ledger.plans().first else { return .addPlan(file: path(.plan), needsVersions: true) }
         if try await !ledger.runs().isEmpty { return .status(run: nil) }
-        return try await ledger.approvals(ofPlansNamed: plan.plan.name).isEmpty
-            ? .approvePlan(plan: plan.digest.short, owner: nil) : .start(plan: plan.digest.short, succeeds: nil)
+        let isApproved = try await ledger.approvals(ofPlansNamed: plan.plan.name)
+            .contains { $0.planDigest == plan.digest }
+        return isApproved
+            ? .start(plan: plan.digest.short, succeeds: nil) : .approvePlan(plan: plan.digest.short, owner: nil)
     }
 }

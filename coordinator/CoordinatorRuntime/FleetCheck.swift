@@ -54,8 +54,10 @@ package struct FleetCheck: Sendable {
         try await session.carry(plan?.files ?? [])
         let layers = (plan?.layers ?? []).filter { host.placement(in: $0.name) != nil }
         var all: PreflightFacts?
-        for needs in PreflightNeeds.all(of: host, plan, layers, run: "check") {
-            let found = try await look(needs, plan, session, hello)
+        let places = PreflightNeeds.all(of: host, plan, layers, run: "check")
+        for needs in places {
+            var found = try await look(needs, plan, session, hello)
+            if places.count > 1 { found = found.placed(in: needs.workingDirectory) }
             all?.add(found)
             all = all ?? found
         }

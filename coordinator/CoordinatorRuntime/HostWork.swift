@@ -35,8 +35,13 @@ struct HostWork: Sendable {
     func preflight(_ host: Host, _ state: RolloutState) async -> [HostReport] {
         do throws(ContactFailure) {
             var facts: PreflightFacts?
-            for needs in state.preflightNeeds(of: host.name) {
-                let found = try await preflight(host, needs, run: state.definition.run, continues: facts != nil)
+            let places = state.preflightNeeds(of: host.name)
+            for needs in places {
+                var found = try await preflight(host, needs, run: state.definition.run, continues: facts != nil)
+                if let first = facts, first.agent != found.agent || first.bootID != found.bootID {
+                    throw ContactFailure(.machineChanged, "\(host.name) became another machine during its preflight")
+                }
+                if places.count > 1 { found = found.placed(in: needs.workingDirectory) }
                 facts?.add(found)
                 facts = facts ?? found
             }

@@ -161,7 +161,8 @@ package actor RunDriver {
     }
 
     private func launch(_ effect: Effect) {
-        guard inFlight[effect] == nil else { return }
+        // A sample that omits less is not taken beside one of the same placement that is under way.
+        guard inFlight[effect.withoutOmissions] == nil else { return }
         let state = state
         switch effect {
         case .record: return
@@ -193,14 +194,14 @@ package actor RunDriver {
 
     private func begin(_ effect: Effect, _ body: @escaping @Sendable (RunDriver) async -> Void) {
         logger.debug("effect started", metadata: effect.metadata)
-        inFlight[effect] = Task(executorPreference: executor) { [self] in
+        inFlight[effect.withoutOmissions] = Task(executorPreference: executor) { [self] in
             await body(self)
             await ended(effect)
         }
     }
 
     private func ended(_ effect: Effect) {
-        inFlight[effect] = nil
+        inFlight[effect.withoutOmissions] = nil
         logger.debug("effect ended", metadata: effect.metadata)
         if let operation = effect.operation { followed.remove(operation) }
         wake()

@@ -24,6 +24,19 @@ enum AnsibleVariable: String, CaseIterable {
     /// The layers in their order, as an export of ours has them.
     case layers = "lockflight_layers"
     case sshConfig = "lockflight_ssh_config"
+
+    /// The key of a host's entry that it says.
+    var key: String {
+        switch self {
+        case .host, .sshHost: "address"
+        case .port, .sshPort: "port"
+        case .user, .sshUser: "user"
+        case .privateKeyFile, .keyFile: "identityFile"
+        case .connection: "transport"
+        case .sshArgs, .commonArgs, .extraArgs: "jump"
+        case .entry, .layers, .sshConfig: rawValue
+        }
+    }
 }
 
 /// A host's variables as Ansible resolves them.
@@ -48,9 +61,10 @@ struct AnsibleHost {
             return
         }
         takeOwn(&host, in: &inventory)
-        host.take("address", text(.host, of: host, &inventory) ?? text(.sshHost, of: host, &inventory))
-        host.take("port", text(.port, of: host, &inventory) ?? text(.sshPort, of: host, &inventory))
-        host.take("user", text(.user, of: host, &inventory) ?? text(.sshUser, of: host, &inventory))
+        // The older names win, as in Ansible's own ssh.
+        host.take("address", text(.sshHost, of: host, &inventory) ?? text(.host, of: host, &inventory))
+        host.take("port", text(.sshPort, of: host, &inventory) ?? text(.port, of: host, &inventory))
+        host.take("user", text(.sshUser, of: host, &inventory) ?? text(.user, of: host, &inventory))
         let key = text(.privateKeyFile, of: host, &inventory) ?? text(.keyFile, of: host, &inventory)
         host.take("identityFile", key)
         takeWords(&host, in: &inventory)
@@ -108,13 +122,14 @@ struct AnsibleHost {
         guard let text = AnsibleHost.plain(value) else {
             let kind = value.child("__ansible_vault") != nil ? "encrypted" : "not a single value"
             inventory.report(
-                0, "\(variable.rawValue) of host \(host.name) is \(kind)",
+                variable.key, of: host.name, "\(variable.rawValue) of host \(host.name) is \(kind)",
                 "write the value under 'hosts' in the mapping file")
             return nil
         }
         if isOpen(variable.rawValue, value) {
             inventory.report(
-                0, "\(variable.rawValue) of host \(host.name) is a template without a value: \(text)",
+                variable.key, of: host.name,
+                "\(variable.rawValue) of host \(host.name) is a template without a value: \(text)",
                 AnsibleHost.remedy)
             return nil
         }

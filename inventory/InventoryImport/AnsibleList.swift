@@ -50,13 +50,18 @@ package struct AnsibleList: Sendable {
         for (host, variables) in variables {
             guard case .object(let members) = variables else { continue }
             for (name, value) in members
-            where (AnsibleVariable(rawValue: name) != nil || mapping?.takesVariable(name) == true)
-                && AnsibleList.hasTemplate(value)
-            {
+            where AnsibleList.isAsked(name, value, mapping) {
                 found[host, default: []].append(name)
             }
         }
         return found.mapValues { $0.sorted() }
+    }
+
+    /// A single value that is encrypted is listed as it is. Only what is needed to reach a host is decrypted: other secrets
+    /// have no place in an inventory.
+    private static func isAsked(_ name: String, _ value: Answer, _ mapping: InventoryMapping?) -> Bool {
+        if AnsibleVariable(rawValue: name) != nil { return hasTemplate(value) || value.child("__ansible_vault") != nil }
+        return mapping?.takesVariable(name) == true && hasTemplate(value)
     }
 
     /// Takes what Ansible says templates stand for: by host and variable.

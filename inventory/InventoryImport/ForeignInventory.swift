@@ -16,10 +16,24 @@ package struct ForeignInventory: Sendable {
     /// What is said of hosts and has no place in an inventory, with the number of hosts.
     package var dropped: [String: Int] = [:]
     package var problems: [FileProblem] = []
+    /// What is wrong with single hosts, which matters only for hosts that are imported.
+    private(set) var problemsOfHosts: [HostProblem] = []
+
+    /// A problem of a key of a host's entry, which a mapping can say instead.
+    struct HostProblem: Sendable {
+        var host: String
+        var key: String
+        var problem: FileProblem
+    }
 
     package init(file: String) { self.file = file }
 
     mutating func drop(_ name: String) { dropped[name, default: 0] += 1 }
+
+    mutating func report(_ key: String, of host: String, _ message: String, _ remedy: String) {
+        let problem = FileProblem(file: file, line: 0, message: message, remedy: remedy)
+        problemsOfHosts.append(HostProblem(host: host, key: key, problem: problem))
+    }
 
     mutating func report(_ line: Int = 0, _ message: String, _ remedy: String) {
         problems.append(FileProblem(file: file, line: line, message: message, remedy: remedy))

@@ -50,9 +50,18 @@ package enum HostTable {
             ])
         }
         if let line = table.openMark { inventory.report(line, "a quotation mark is not closed", "close it") }
-        let columns = header.cells.map { column($0.text, mapping) }
+        let titles = header.cells.map(\.text)
+        let columns = titles.map { column($0, mapping, among: titles) }
         inventory.layers = header.cells.compactMap { layer($0.text) }
         inventory.sshConfig = header.cells.lazy.compactMap { $0.text.rest(after: "sshConfig:").map(String.init) }.first
+        for (index, column) in columns.enumerated() {
+            guard case .key(let key) = column,
+                let twin = columns[..<index].firstIndex(where: { if case .key(key) = $0 { true } else { false } })
+            else { continue }
+            inventory.report(
+                header.line, "the columns '\(titles[twin])' and '\(titles[index])' are both the \(key) of a host",
+                "rename one, or say what it is in the mapping file: 'columns: {\(titles[index]): var:NAME}'")
+        }
         if !columns.contains(where: { if case .key("name") = $0 { true } else { false } }) {
             inventory.report(
                 header.line, "no column is the name of a host",
@@ -77,7 +86,7 @@ package enum HostTable {
         return inventory
     }
 
-    private static func column(_ title: String, _ mapping: InventoryMapping?) -> Column {
+    private static func column(_ title: String, _ mapping: InventoryMapping?, among titles: [String]) -> Column {
         let name = mapping?.columns[title] ?? title
         if keys.contains(name) { return .key(name) }
         if name == "group" { return .group }
@@ -92,6 +101,8 @@ package enum HostTable {
         if let label = name.rest(after: "label:") { return .member(of: "labels", String(label)) }
         guard mapping?.columns[title] == nil else { return .variable(name) }
         let usual = usual.first { $0.value.contains(title.lowercasedASCII) }?.key
+        // A column that has the key's own name is meant.
+        if let usual, titles.contains(where: { (mapping?.columns[$0] ?? $0) == usual }) { return .variable(name) }
         return usual.map { $0 == "group" ? .group : .key($0) } ?? .variable(name)
     }
 

@@ -39,7 +39,7 @@ package struct InventoryMapping: Sendable {
     private(set) var names: [String: (name: String, line: Int)] = [:]
     /// Keys of the entries of hosts, by either name.
     private(set) var hosts: [String: FileTree] = [:]
-    private var leaveOut: [NamePattern] = []
+    private(set) var leaveOut: [NamePattern] = []
     private var variables: [NamePattern] = []
     /// The key of ours for a column of a table.
     private(set) var columns: [String: String] = [:]

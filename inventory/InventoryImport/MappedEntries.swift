@@ -11,8 +11,11 @@ struct MappedEntries {
     private let names: [String]
     private var ways: MappedWays
     private(set) var problems: [FileProblem] = []
+    private let problemsByHost: [String: [ForeignInventory.HostProblem]]
     private(set) var dropped: [String: Int]
     private var leftOut: [String] = []
+    /// The hosts that have an entry, by their names elsewhere.
+    private(set) var needed: Set<String> = []
     /// The others that have another name here which no mapping gives them.
     private var renamed: [String] = []
 
@@ -20,13 +23,13 @@ struct MappedEntries {
         self.foreign = foreign
         self.mapping = mapping
         dropped = foreign.dropped
+        problemsByHost = Dictionary(grouping: foreign.problemsOfHosts, by: \.host)
         names = foreign.hosts.map { HostNames.name(of: $0, mapping) }
         ways = MappedWays(among: foreign.hosts, names: names)
     }
 
     /// The whole file.
     mutating func tree() -> FileTree {
-        checkNames()
         checkGroups()
         let layered = foreign.hosts.indices.map(layers)
         // An inventory that says all by itself lists no hosts but its own.
@@ -37,8 +40,16 @@ struct MappedEntries {
         while let index = jumps.popLast() {
             guard !isNeeded[index] else { continue }
             isNeeded[index] = true
+            if !hasJump(index) {
+                ways.follow(index)
+                jumps += ways.passed
+            }
             jumps += ownJump(of: index).map { [$0] } ?? []
         }
+        needed = Set(foreign.hosts.indices.filter { isNeeded[$0] }.map { foreign.hosts[$0].name })
+        checkNames(isNeeded)
+        checkHosts()
+        for index in foreign.hosts.indices where isNeeded[index] { takeProblems(ofHost: index) }
         var hosts: [FileTree] = []
         for index in foreign.hosts.indices {
             if isNeeded[index] {
@@ -75,9 +86,9 @@ struct MappedEntries {
 
     // MARK: What can not be written
 
-    private mutating func checkNames() {
+    private mutating func checkNames(_ isNeeded: [Bool]) {
         var seen: [String: String] = [:]
-        for (host, name) in zip(foreign.hosts, names) {
+        for (index, (host, name)) in zip(foreign.hosts, names).enumerated() where isNeeded[index] {
             guard let twin = seen.updateValue(host.name, forKey: name) else { continue }
             if twin == host.name {
                 report(host.line, "host \(name) is listed twice", "list it once")
@@ -100,6 +111,33 @@ struct MappedEntries {
             for group in layer.groups where group.isPlain && !known.contains(group.text) {
                 reportUnknown(group.text, layer.tree.line, mapping)
             }
+        }
+    }
+
+    /// What the mapping says instead is not wrong any more.
+    private mutating func takeProblems(ofHost index: Int) {
+        guard let own = problemsByHost[foreign.hosts[index].name] else { return }
+        let said = mapping?.entry(of: foreign.hosts[index].name, or: names[index])
+        problems += own.filter { said?.value(of: $0.key) == nil }.map(\.problem)
+    }
+
+    /// A host that is not there is a misspelled one: what the mapping says of it would be said of none.
+    private mutating func checkHosts() {
+        guard let mapping else { return }
+        let known = Set(foreign.hosts.map(\.name) + names + ways.madeNames)
+        let groups = Set(foreign.groups.map(\.name)).union(["all"])
+        var said = (mapping.root.value(of: "hosts")?.members ?? []).map { ($0.key, $0.line) }
+        said += mapping.names.map { ($0.key, $0.value.line) }
+        for layer in mapping.layers {
+            said += layer.hosts.filter(\.isPlain).map { ($0.text, layer.tree.line) }
+        }
+        let line = mapping.root.value(of: "leaveOut")?.line ?? 1
+        said += mapping.leaveOut.filter { $0.isPlain && !groups.contains($0.text) }.map { ($0.text, line) }
+        for (name, line) in said.sorted(by: { ($0.1, $0.0) < ($1.1, $1.0) }) where !known.contains(name) {
+            problems.append(
+                FileProblem(
+                    file: mapping.file, line: line, message: "\(foreign.file) has no host '\(name)'",
+                    remedy: "correct the name, or remove it"))
         }
     }
 
@@ -144,12 +182,22 @@ struct MappedEntries {
         if let jump = ownJump(of: index).map({ names[$0] }) ?? (settings["jump"] == nil ? ways.jump(of: index) : nil) {
             settings["jump"] = .text(jump)
         }
+        if let hop = ways.named[index] {
+            let said = [("user", hop.user), ("port", hop.port.map { "\($0)" }), ("identityFile", hop.identityFile)]
+            for (key, value) in said where settings[key] == nil { settings[key] = value.map { .text($0) } }
+        }
         takeVariables(of: host, into: &settings)
         let own = mapping?.entry(of: host.name, or: names[index])?.members ?? []
         let groups = (mapping?.root.value(of: "groups")?.members ?? []).filter { host.groupNames.contains($0.key) }
         let merged = ["variables", "labels"]
         for key in groups.flatMap(\.value.members).map(\.key) + own.map(\.key) where !merged.contains(key) {
             settings[key] = nil
+        }
+        // Of variables and labels, those that a group of the mapping says.
+        for key in merged {
+            let said = Set(groups.flatMap { $0.value.value(of: key)?.members.map(\.key) ?? [] })
+            guard case .mapping(let elsewhere)? = settings[key], !said.isEmpty else { continue }
+            settings[key] = .mapping(elsewhere.filter { !said.contains($0.key) })
         }
         var members = [FileTree.Member("name", FileTree(.text(names[index]), line: line), line: line)]
         for (key, content) in settings.sorted(by: { $0.key < $1.key }) {

@@ -12,6 +12,8 @@ struct MappedWays {
     private var followed: Set<Int> = []
     /// The hosts of the inventory that others are reached through.
     private(set) var passed: Set<Int> = []
+    /// What ways say of hosts that are listed.
+    private(set) var named: [Int: SSHHop] = [:]
     /// In the order in which they were met.
     private var hops: [Made] = []
     private var clashes: Set<String> = []
@@ -49,10 +51,11 @@ struct MappedWays {
             if let known = known(hop) {
                 // What is said of all hosts is said of the jump host as well: it is not behind itself.
                 guard known != index else {
-                    jumps[index] = "none"
+                    jumps[index] = before ?? "none"
                     return
                 }
                 passed.insert(known)
+                take(hop, for: known)
                 follow(known)
                 if jumps[known] == nil, !hosts[known].way.contains(hop) { jumps[known] = before }
                 before = names[known]
@@ -61,6 +64,21 @@ struct MappedWays {
             }
         }
         jumps[index] = before
+    }
+
+    /// What a way says of a host that is listed: it must be what its entry says, or completes that.
+    private mutating func take(_ hop: SSHHop, for known: Int) {
+        let entry = hosts[known].entry
+        func differs(_ key: String, _ said: String?) -> Bool {
+            guard let said, let own = entry[key].flatMap({ FileTree($0, line: 0).text }) else { return false }
+            return own != said
+        }
+        if differs("user", hop.user) || differs("port", hop.port.map { "\($0)" })
+            || differs("identityFile", hop.identityFile) || (named[known].map { $0 != hop } ?? false)
+        {
+            clashes.insert(names[known])
+        }
+        named[known] = hop
     }
 
     private func known(_ hop: SSHHop) -> Int? {

@@ -99,7 +99,9 @@ struct SSHWords {
         guard let program = words.first, program == "ssh" || program.ends(with: "/ssh") else { return nil }
         let inner = SSHWords(words: Array(words.dropFirst()))
         guard let target = inner.options["-w"], ["%h:%p", "[%h]:%p"].contains(target), inner.operands.count == 1,
-            let host = inner.operands.first, !host.holds(anyOf: "%$`{"), inner.route.command == nil
+            let host = inner.operands.first, !host.holds(anyOf: "%$`{"), inner.route.command == nil,
+            // These make it another host than the name says.
+            !inner.names.contains(where: { ["-f", "hostname", "hostkeyalias"].contains($0.lowercased()) })
         else { return nil }
         var hop = SSHHop(host)
         hop.user = inner.options["user"] ?? hop.user

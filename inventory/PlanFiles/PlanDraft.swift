@@ -66,7 +66,7 @@ package struct PlanDraft: Sendable {
         var lines = [
             "# One kind of upgrade, for every pair of versions; --from and --to say which. docs/reference.md has every key.",
             "# ${...} is filled in for each host: host, address, layer, from, to, baseURL, workingDirectory, var.NAME.",
-            "version: 1", "name: \(name)-${to}",
+            "version: 1", "name: \(PlanDraft.quoted("\(name)-${to}"))",
             "changeClass: minor                        # patch, minor, major, configuration or emergency",
             "reviews:                                  # what was read and agreed before",
             "  - {title: Release notes, reference: TO BE WRITTEN}",
@@ -105,9 +105,12 @@ package struct PlanDraft: Sendable {
 
     /// The words of a command line; a shell reads one that needs a shell.
     private static func members(_ command: String) -> String {
-        let needsShell = command.replacing("${", with: "").holds(anyOf: "\"'`\\|&;<>()*?[]#~$")
-        let words = needsShell ? ["sh", "-c", command] : command.fields(separatedBy: " \t").map(String.init)
-        return "run: [\(words.map(quoted).joined(separator: ", "))]"
+        let words = command.fields(separatedBy: " \t").map(String.init)
+        let first = words.first ?? ""
+        let needsShell =
+            command.replacing("${", with: "").holds(anyOf: "\"'`\\|&;<>()*?[]#~$") || first.holds(anyOf: "=!")
+        let run = needsShell ? ["sh", "-c", command] : words
+        return "run: [\(run.map(quoted).joined(separator: ", "))]"
     }
 
     /// A YAML text in double quotes.
@@ -119,6 +122,12 @@ package struct PlanDraft: Sendable {
     /// On one line, whatever a host has answered.
     private static func comment(_ text: String) -> String {
         let first = text.lines.first ?? ""
-        return String(first.unicodeScalars.prefix(80).filter { $0.value >= 0x20 && $0.value != 0x7f })
+        let shown = first.unicodeScalars.prefix(80).filter { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+            default: true
+            }
+        }
+        return String(String.UnicodeScalarView(shown))
     }
 }

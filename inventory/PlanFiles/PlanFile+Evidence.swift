@@ -71,6 +71,9 @@ extension PlanReading {
                 "surface '\(name)' has an interval and is not captured while hosts soak",
                 "remove 'everySeconds': evidence with a scope is captured only at boundaries")
         }
+        var read = read
+        // Only a host has a first look after its change; a layer or the fleet is compared with what was accepted last.
+        if scope != .host { for index in read.measures.indices { read.measures[index].since = nil } }
         return Surface(name: SurfaceName(name), scope: scope, source: source, reader: read, everySeconds: every)
     }
 

@@ -24,6 +24,11 @@ extension PlanReading {
                 reader.report(field.line, "\(error)", "write the path as it is from the folder of the plan file")
             }
         }
+        if files.count > CarriedFile.count {
+            reader.report(
+                section.line(of: \.files), "the plan carries \(counted(files.count, "file"))",
+                "carry at most \(CarriedFile.count)")
+        }
         let bytes = files.reduce(0) { $0 + $1.text.utf8.count }
         if bytes > CarriedFile.totalBytes {
             reader.report(
@@ -53,6 +58,12 @@ extension PlanRules {
             }
         }
         let used = Set(plan.judgingTexts.flatMap(Placeholder.names))
+        for name in names.intersection(plan.otherTexts.flatMap(Placeholder.names)).sorted() {
+            problems.append(
+                PlanProblem(
+                    place: .root("files"), message: "'${\(name)}' is named where no command runs",
+                    remedy: "only commands can name a carried file: name a file of the host"))
+        }
         for name in names.subtracting(used).sorted() {
             problems.append(
                 PlanProblem(
@@ -64,10 +75,19 @@ extension PlanRules {
 }
 
 extension Plan {
+    private var judges: [SurfaceSource] {
+        layers.flatMap(\.components).map(\.observe) + (allEvidence + [representativePath]).map(\.source)
+    }
+
     /// The texts of every command that looks and does not change.
     fileprivate var judgingTexts: [String] {
-        let components = layers.flatMap(\.components).flatMap(\.observe.texts)
         let checks = ([materialization] + guardrails + (rollbackGuardrails ?? [])).flatMap(\.texts)
-        return components + checks + (allEvidence + [representativePath]).flatMap(\.source.texts)
+        return checks + judges.filter(\.isCommand).flatMap(\.texts)
+    }
+
+    /// Those of everything else that looks.
+    fileprivate var otherTexts: [String] {
+        let proofs = layers.flatMap(\.components).compactMap(\.runtime).flatMap(\.source.texts)
+        return proofs + judges.filter { !$0.isCommand }.flatMap(\.texts)
     }
 }

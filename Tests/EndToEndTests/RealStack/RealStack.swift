@@ -50,13 +50,17 @@ struct RealStack: Sendable {
         } catch {
             outcome = .failure(error)
         }
-        for host in stack.hosts { try await host.end() }
+        var leftRunning: (any Error)?
+        for host in stack.hosts {
+            do { try await host.end() } catch { leftRunning = leftRunning ?? error }
+        }
         try? FileManager.default.removeItem(atPath: folder)
         await LabPlaces.shared.giveBack(place)
         // Read by scripts/test.py.
         let (held, waited) = (admitted.duration(to: .now) / .seconds(1), asked.duration(to: admitted) / .seconds(1))
         print(String(format: "lab: %.1f s held, %.1f s waited, new: ", held, waited) + (Test.current?.name ?? ""))
         try outcome.get()
+        if let leftRunning { throw leftRunning }
     }
 
     private static func hosts(in network: String, below folder: String) -> [StackHost] {

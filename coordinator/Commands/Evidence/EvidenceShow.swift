@@ -25,6 +25,9 @@ struct EvidenceShow: LockflightCommand {
             guard let capture = state.placements[placement]?.latest else { continue }
             captures.append(capture)
             lines += [context.style.bold("\(placement)") + "  taken \(capture.takenAt.rfc3339)"]
+            if let omits = capture.omits {
+                lines.append("  not due in this look: \(omits.map(\.rawValue).joined(separator: ", "))")
+            }
             for reading in capture.surfaces {
                 lines.append("  \(reading.sentence)")
                 lines += reading.items.map { "      \($0.key)  \($0.value)  \($0.health.rawValue)" }

@@ -57,7 +57,7 @@ struct InventoryImport: LockflightCommand {
                 .refused,
                 "\(file) names the ssh_config \(named), which may run commands as you (Match exec, ProxyCommand)",
                 consequence: "It was not read, and nothing was stored. If you trust it, add --allow-ssh-config.",
-                next: .importTrustingSSHConfig(file: file))
+                next: .importTrustingSSHConfig(file: file, format: from?.rawValue, map: map))
         }
         var answers = try await SSHConfig.answers(for: draft, folder: folder)
         if case .mapped(let mapped) = source, let led = mapped.following(answers) {

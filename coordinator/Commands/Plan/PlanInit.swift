@@ -66,9 +66,8 @@ struct PlanInit: LockflightCommand {
         return CommandResult(
             lines: taken.flatMap { EvidenceTry.lines(of: $0, context.style) } + ["wrote \(file)"], document: [file],
             remarks: [
-                "edit it: what was reviewed, and what the layers have of their own",
-                "a plan's versions are given with it: --from and --to",
-            ], next: [.addPlan(file: file)])
+                "edit it: what was reviewed, and what the layers have of their own"
+            ], next: [.addPlan(file: file, needsVersions: true)])
     }
 
     private func lookedAt(_ inventory: FleetInventory) throws -> UpgradeDomain.Host {
