@@ -73,6 +73,22 @@ import UpgradeDomain
         #expect(item(harness)?.before == "5" && item(harness)?.after == "7")
     }
 
+    /// A step may return before the old process is gone, whose count is that of another process.
+    @Test func aLookAtTheProcessThatTheChangeEndsIsNoFirstOne() {
+        var harness = harness()
+        harness.machines[c1]?.afterUpgrade = {
+            $0.version = "1"
+            $0.statuses["restarts"] = "7"
+        }
+        harness.run { $0.state.placements[FirstLookTests.c1]?.problem != nil }
+        harness.machines[c1]?.version = "2"
+        restart(&harness, "0")
+        harness.run(until: isSoaking)
+        restart(&harness, "3")
+        harness.run()
+        #expect(harness.state.isHeld && item(harness)?.before == "0" && item(harness)?.after == "3")
+    }
+
     @Test func anAllowedRiseAndAFallAreFine() {
         for count in ["7", "0"] {
             var harness = harness(allowed: 2)
@@ -168,6 +184,8 @@ import UpgradeDomain
         #expect(verdict(.healthy, .healthy, first: nil) == .same)
         #expect(verdict(.healthy, .healthy, first: "9") == .same)
         #expect(verdict(.healthy, .healthy, first: "8") == .regressed)
+        // What was bad in the baseline is good now, and has moved all the same.
+        #expect(verdict(.unhealthy, .healthy, first: "8") == .regressed)
         #expect(verdict(.healthy, .unknown, first: nil) == .unknown)
     }
 }
