@@ -54,9 +54,12 @@ struct WaysThroughHostsTests {
         let way = #"{"ansible_ssh_common_args": "-o ProxyCommand=\"ssh -W %h:%p -p 2222 -i ~/.ssh/jump ops@b1\""}"#
         let bastion = try #require(try hosts(["a1": way, "b1": "{}"])["b1"])
         #expect(bastion.user == "ops" && bastion.port == 2222 && bastion.identityFile == "~/.ssh/jump")
+        // A host that is only passed is reached as its ways say; one that is in a layer, as its own entry says.
+        let other = #"{"ansible_user": "deploy"}"#
+        #expect(try hosts(["a1": way, "b1": other])["b1"]?.user == "ops")
         #expect(
-            try messages(["a1": way, "b1": #"{"ansible_user": "deploy"}"#]) == [
-                "hosts reach the jump host b1 with different users, keys or ways"
+            try messages(["a1": way, "ab": other].merging(["a1": way.replacing("ops@b1", with: "ops@ab")]) { $1 }) == [
+                "hosts reach the jump host ab with different users, keys or ways"
             ])
     }
 

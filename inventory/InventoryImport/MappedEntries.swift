@@ -182,10 +182,7 @@ struct MappedEntries {
         if let jump = ownJump(of: index).map({ names[$0] }) ?? (settings["jump"] == nil ? ways.jump(of: index) : nil) {
             settings["jump"] = .text(jump)
         }
-        if let hop = ways.named[index] {
-            let said = [("user", hop.user), ("port", hop.port.map { "\($0)" }), ("identityFile", hop.identityFile)]
-            for (key, value) in said where settings[key] == nil { settings[key] = value.map { .text($0) } }
-        }
+        take(ways.named[index], isOnlyPassed: layers == nil, index, &settings)
         takeVariables(of: host, into: &settings)
         let own = mapping?.entry(of: host.name, or: names[index])?.members ?? []
         let groups = (mapping?.root.value(of: "groups")?.members ?? []).filter { host.groupNames.contains($0.key) }
@@ -211,6 +208,22 @@ struct MappedEntries {
         let written = Set(members.map(\.key))
         members += own.filter { $0.key != "layers" && !written.contains($0.key) }
         return FileTree(.mapping(members), line: line)
+    }
+
+    /// What the ways through a host say of it counts where it is only passed. Where it is in a layer as well, its entry must
+    /// say the same, or nothing.
+    private mutating func take(
+        _ hop: SSHHop?, isOnlyPassed: Bool, _ index: Int, _ settings: inout [String: FileTree.Content]
+    ) {
+        guard let hop else { return }
+        for (key, said) in [
+            ("user", hop.user), ("port", hop.port.map { "\($0)" }), ("identityFile", hop.identityFile),
+        ] {
+            guard let said else { continue }
+            let own = settings[key].flatMap { FileTree($0, line: 0).text }
+            if !isOnlyPassed, let own, own != said { ways.clash(at: index) }
+            if isOnlyPassed || own == nil { settings[key] = .text(said) }
+        }
     }
 
     private mutating func takeVariables(of host: ForeignHost, into settings: inout [String: FileTree.Content]) {

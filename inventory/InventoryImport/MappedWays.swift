@@ -66,20 +66,14 @@ struct MappedWays {
         jumps[index] = before
     }
 
-    /// What a way says of a host that is listed: it must be what its entry says, or completes that.
+    /// What a way says of a host that is listed; ways must not say different things of it.
     private mutating func take(_ hop: SSHHop, for known: Int) {
-        let entry = hosts[known].entry
-        func differs(_ key: String, _ said: String?) -> Bool {
-            guard let said, let own = entry[key].flatMap({ FileTree($0, line: 0).text }) else { return false }
-            return own != said
-        }
-        if differs("user", hop.user) || differs("port", hop.port.map { "\($0)" })
-            || differs("identityFile", hop.identityFile) || (named[known].map { $0 != hop } ?? false)
-        {
-            clashes.insert(names[known])
-        }
+        if let other = named[known], other != hop { clash(at: known) }
         named[known] = hop
     }
+
+    /// The host is reached in different ways.
+    mutating func clash(at known: Int) { clashes.insert(names[known]) }
 
     private func known(_ hop: SSHHop) -> Int? {
         if let named = byName[hop.host] { return named }
