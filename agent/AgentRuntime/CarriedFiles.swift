@@ -2,7 +2,7 @@ import AgentProtocol
 import ContentDigest
 import UpgradeDomain
 
-/// The plan's files that a coordinator has brought, by digest: `files/DIGEST/NAME` in the state folder.
+/// The plan's files that a coordinator has sent, by digest: `files/DIGEST/NAME` in the state folder.
 struct CarriedFiles: Sendable {
     private let folder: Folder
 

@@ -113,7 +113,7 @@ struct InventorySource {
                 (try? context.readFile(path)).map { (path, $0) }
             }
         }
-        // OpenSSH reads its own file without being told, and the system's after it.
+        // OpenSSH reads its own file by itself, and the system's after it.
         inventory.sshConfig = file == "\(own)/config" ? nil : file
         return inventory
     }
