@@ -16,7 +16,7 @@ package struct PreflightNeeds: Hashable, Sendable {
         (commands, requires, keeps) = ([], [], [])
     }
 
-    /// One for each working directory of the host, in the order of the layers; never empty.
+    /// One for each working directory of the host, in the order of the layers; none for a jump host that has no directory.
     ///
     /// - Parameters:
     ///   - layers: the plan's layers that the host belongs to.
