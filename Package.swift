@@ -77,6 +77,7 @@ let package = Package(
             "ContentDigest", in: "Sources", ["UpgradeDomain", crypto],
             settings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         library("OperatorCommands", in: "Sources", ["SafeText", "UpgradeDomain"]),
+        library("Approvals", in: "Sources", ["ContentDigest", "SafeText", "UpgradeDomain"]),
         library(
             "RolloutEngine", in: "Sources",
             [
@@ -228,6 +229,7 @@ let package = Package(
             "CoordinatorRuntimeTests",
             ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "PlanFiles", "UpgradeDomain"],
             exclude: ["Bodies"]),
+        tests("ApprovalsTests", ["Approvals", "ContentDigest", "UpgradeDomain"]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["FileReading", "Inventory", "PlanFiles", "UpgradeDomain", "ContentDigest"]),
         tests(

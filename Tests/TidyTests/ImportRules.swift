@@ -6,6 +6,7 @@ enum ImportRules {
         ("Sources/UpgradeDomain", ["SafeText"]),
         ("Sources/ContentDigest", ["UpgradeDomain"]),
         ("Sources/OperatorCommands", ["SafeText", "UpgradeDomain"]),
+        ("Sources/Approvals", ["ContentDigest", "SafeText", "UpgradeDomain"]),
         ("Sources/RolloutEngine", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest"]),
