@@ -224,7 +224,7 @@ let package = Package(
                 logging, subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        tests("FleetAccessTests", ["FleetAccess", "UpgradeDomain", subprocess, system]),
+        tests("FleetAccessTests", ["FleetAccess", "Inventory", "TestSupport", "UpgradeDomain", subprocess, system]),
         tests(
             "CoordinatorRuntimeTests",
             ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "PlanFiles", "UpgradeDomain"],

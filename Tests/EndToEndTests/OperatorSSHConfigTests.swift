@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LabFleet
 import Testing
 import UpgradeDomain
@@ -158,6 +159,27 @@ struct OperatorSSHConfigTests {
             let refused = try await fixture.expect(.refused, "inventory", "import", "--allow-ssh-config", path)
             #expect(refused.errors.contains("Can't open user config file \(fixture.folder)/ssh_config"))
             #expect(refused.errors.contains(", and for 2 more: "), "\(refused.errors)")
+        }
+    }
+
+    @Test("a command of ssh_config ends with the import that ran it, however that ends", arguments: [SIGKILL, SIGINT])
+    func ended(_ signal: Int32) async throws {
+        try await FleetFixture.with { fixture in
+            let file = "\(fixture.folder)/hung"
+            try writeConfig(of: fixture, alias: ["Match exec \"echo $$ >\(file); exec sleep 600\""])
+            let path = try inventory(of: fixture)
+            var hung: pid_t?
+            let outcome = try await fixture.withRunning("inventory", "import", "--allow-ssh-config", path) { process in
+                try await fixture.wait(for: "the command to hang") {
+                    let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+                    hung = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines))
+                    return hung != nil
+                }
+                kill(process, signal)
+            }
+            #expect(outcome.code == 128 + signal)
+            let command = try #require(hung)
+            try await fixture.wait(for: "the command to end") { kill(command, 0) != 0 && errno == ESRCH }
         }
     }
 }

@@ -3,58 +3,75 @@ package import Inventory
 import OperatorCommands
 import SafeText
 import Subprocess
+import Synchronization
 import UpgradeDomain
 
 /// Resolves ssh_config with OpenSSH itself, host by host.
 package enum SSHConfig {
-    /// How many hosts are resolved at once; each takes a process of about 10 ms.
+    /// How many hosts are resolved at once. A `Match exec` may wait for something, whatever the number of cores.
     static let width = 16
-    /// ssh_config may run commands (`Match exec`) and resolve names (CanonicalizeHostname).
-    static let timeoutSeconds = 30
-    static let outputBytes = 1_048_576
+    /// For one host: ssh_config may run commands (`Match exec`) and resolve names (CanonicalizeHostname).
+    package static let timeoutSeconds = 30
 
     /// The answers of `ssh -G` for the hosts of a draft.
     /// - Parameters:
     ///   - folder: the base of a relative `sshConfig` path.
     ///   - known: answers of before, which are not asked for again.
+    ///   - seconds: how long one host may take.
+    ///   - variables: what `ssh` has in its environment beside the command's own.
     package static func answers(
-        for draft: InventoryDraft, folder: URL, known: SSHConfigAnswers? = nil
+        for draft: InventoryDraft, folder: URL, known: SSHConfigAnswers? = nil,
+        within seconds: Int = timeoutSeconds, variables: [String: String] = [:]
     ) async throws -> SSHConfigAnswers {
         let file = draft.sshConfig.map { path(of: $0, folder: folder) }
-        var answers: SSHConfigAnswers
-        if let known {
-            answers = known
-        } else {
-            answers = SSHConfigAnswers(configFile: file, defaults: try await defaults())
-        }
-        let questions = draft.questions(configFile: file).filter {
+        var answers = known ?? SSHConfigAnswers(configFile: file, defaults: SSHConfigAnswer(""))
+        var questions = draft.questions(configFile: file).filter {
             answers.hosts[$0.host] == nil && answers.failures[$0.host] == nil
-        }
-        try await withThrowingTaskGroup(of: (HostName, Result<String, Complaint>).self) { group in
-            func take(_ answer: (host: HostName, output: Result<String, Complaint>)) {
-                switch answer.output {
-                case .success(let output): answers.hosts[answer.host] = SSHConfigAnswer(output)
-                case .failure(let complaint): answers.failures[answer.host] = complaint.words
+        }.map { Question(host: $0.host, words: $0.arguments) }
+        if known == nil { questions.insert(Question(host: nil, words: SSHConfigAnswer.defaultsArguments), at: 0) }
+        let queue = QuestionQueue(questions)
+        try await withThrowingTaskGroup(of: [Answered].self) { group in
+            for _ in 0..<min(width, questions.count) {
+                group.addTask { try await answered(from: queue, within: seconds, variables) }
+            }
+            for try await answered in group {
+                for (host, result) in answered {
+                    switch (host, result) {
+                    case (let host?, .success(let answer)): answers.hosts[host] = answer
+                    case (let host?, .failure(let complaint)): answers.failures[host] = complaint.words
+                    case (nil, .success(let answer)): answers.defaults = answer
+                    case (nil, .failure): throw noDefaults
+                    }
                 }
             }
-            for (index, question) in questions.enumerated() {
-                if index >= width, let answer = try await group.next() { take(answer) }
-                group.addTask { (question.host, try await ask(question.arguments)) }
-            }
-            for try await answer in group { take(answer) }
         }
         return answers
     }
 
-    /// OpenSSH's own defaults.
-    private static func defaults() async throws -> SSHConfigAnswer {
-        guard case .success(let defaults) = try await ask(SSHConfigAnswer.defaultsArguments) else {
-            throw FleetAccessError(
-                "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
-                next: .program(words: ["ssh", "-F", "none", "-G", "localhost"]))
-        }
-        return SSHConfigAnswer(defaults)
+    /// A host's question, or without one that for OpenSSH's own defaults.
+    private struct Question {
+        var host: HostName?
+        var words: [String]
     }
+
+    private typealias Answered = (host: HostName?, result: Result<SSHConfigAnswer, Complaint>)
+
+    /// Hands each question out once.
+    private final class QuestionQueue: Sendable {
+        private let questions: [Question]
+        private let count = Atomic(0)
+
+        init(_ questions: [Question]) { self.questions = questions }
+
+        func next() -> Question? {
+            let index = count.add(1, ordering: .relaxed).oldValue
+            return questions.indices.contains(index) ? questions[index] : nil
+        }
+    }
+
+    private static let noDefaults = FleetAccessError(
+        "ssh -F none -G gives no answer", consequence: "Nothing was stored.",
+        next: .program(words: ["ssh", "-F", "none", "-G", "localhost"]))
 
     /// The ssh_config that a draft names, if it is outside the importing user's ssh folder; else nil.
     package static func foreignFile(of draft: InventoryDraft, folder: URL) -> String? {
@@ -76,25 +93,54 @@ package enum SSHConfig {
         var words: String
     }
 
-    /// Runs `ssh` under `timeout`, which also ends commands that ssh_config starts.
-    private static func ask(_ arguments: [String]) async throws -> Result<String, Complaint> {
-        do {
-            let record = try await Subprocess.run(
-                .name("timeout"), arguments: Arguments(["-k", "1", "\(timeoutSeconds)", "ssh"] + arguments),
-                environment: .inherit.updating(["LC_ALL": "C"]), output: .string(limit: outputBytes),
-                error: .string(limit: outputBytes))
-            switch record.terminationStatus {
-            case .exited(0): return .success(record.standardOutput)
-            case .exited(124), .exited(137), .signaled:
-                return .failure(Complaint(words: "it took longer than \(timeoutSeconds) s"))
-            case .exited(127): throw notInstalled("ssh is not installed")
-            case .exited:
-                let lines = record.standardError.fields(separatedBy: "\r\n")
-                return .failure(Complaint(words: lines.joined(separator: ": ")))
+    /// Asks one question after another until there is none, in as many shells as that takes: one that had to be killed
+    /// answers nothing more.
+    private static func answered(
+        from queue: QuestionQueue, within seconds: Int, _ variables: [String: String]
+    ) async throws -> [Answered] {
+        var answered: [Answered] = []
+        var next = queue.next()
+        while let first = next {
+            do {
+                (answered, next) = try await AskingShell.with(variables) { [answered] shell in
+                    var answered = answered
+                    var next: Question? = first
+                    while let question = next {
+                        let answer = try await shell.answer(to: question.words, within: .seconds(seconds))
+                        answered.append((question.host, try meaning(of: answer, seconds)))
+                        next = queue.next()
+                        if answer.isLast { break }
+                    }
+                    return (answered, next)
+                }
+            } catch let error as SubprocessError {
+                throw notInstalled("\(error)")
             }
-        } catch let error as SubprocessError {
-            throw notInstalled("\(error)")
         }
+        return answered
+    }
+
+    private static func meaning(
+        of answer: AskingShell.Answer, _ seconds: Int
+    ) throws -> Result<SSHConfigAnswer, Complaint> {
+        switch answer {
+        case .exited(0, let output, _): return .success(SSHConfigAnswer(output))
+        case .exited(127, _, _): throw notInstalled("ssh is not installed")
+        case .exited(let code, _, let errors):
+            return .failure(Complaint(words: words(errors) ?? "it exited with \(code)"))
+        case .notAsked:
+            return .failure(Complaint(words: "its address, its user or the path of the ssh_config has a line break"))
+        case .late: return .failure(Complaint(words: "it took longer than \(seconds) s"))
+        case .tooLong:
+            return .failure(Complaint(words: "it printed more than \(AskingShell.answerBytes) bytes"))
+        case .ended(let errors): return .failure(Complaint(words: words(errors) ?? "the shell that runs it was ended"))
+        }
+    }
+
+    /// The lines that it said, in one; nil if it said nothing.
+    private static func words(_ errors: [UInt8]) -> String? {
+        let lines = String(decoding: errors, as: UTF8.self).fields(separatedBy: "\r\n")
+        return lines.isEmpty ? nil : lines.joined(separator: ": ")
     }
 
     private static func notInstalled(_ cause: String) -> FleetAccessError {

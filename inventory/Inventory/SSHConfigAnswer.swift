@@ -12,11 +12,20 @@ package struct SSHConfigAnswer: Hashable, Sendable {
     /// By the option's name in lower case, as printed; several values if an option is printed several times.
     private var values: [String: [String]] = [:]
 
-    package init(_ output: String) {
-        for line in output.utf8.split(separator: 0x0a) {
-            let words = line.split(separator: 0x20, maxSplits: 1).map { String(Substring($0)) }
-            guard words.count == 2 else { continue }
-            values[words[0].lowercasedASCII, default: []].append(words[1])
+    /// The options that are read here, in lower case; `ssh` prints about three times as many.
+    private static let used = Set(
+        (SSHOption.all.map(\.name) + ["HostKeyAlias", "HostName", "IdentityFile", "Port", "ProxyJump", "User"]).map {
+            $0.lowercased()
+        })
+
+    package init(_ output: String) { self.init(Array(output.utf8)) }
+
+    package init(_ output: [UInt8]) {
+        for line in output.split(separator: 0x0a) {
+            guard let end = line.firstIndex(of: 0x20), end + 1 < line.endIndex else { continue }
+            let name = String(decoding: line[..<end], as: UTF8.self).lowercasedASCII
+            guard SSHConfigAnswer.used.contains(name) else { continue }
+            values[name, default: []].append(String(decoding: line[(end + 1)...], as: UTF8.self))
         }
     }
 
@@ -24,7 +33,11 @@ package struct SSHConfigAnswer: Hashable, Sendable {
     package var proxyJump: String? { first("ProxyJump") }
 
     /// Every value of an option, by its name in ssh_config(5).
-    func all(_ option: String) -> [String] { values[option.lowercased()] ?? [] }
+    func all(_ option: String) -> [String] {
+        let name = option.lowercased()
+        assert(SSHConfigAnswer.used.contains(name), "the option \(option) is not kept")
+        return values[name] ?? []
+    }
 
     /// The value of an option that has one.
     func first(_ option: String) -> String? { all(option).first }
