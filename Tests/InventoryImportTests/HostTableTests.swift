@@ -104,19 +104,80 @@ struct HostTableTests {
         let messages = error?.problems.filter { $0.file == "m.yaml" }.map { "\($0.line) \($0.message)" }
         #expect(messages == ["7 t.csv has no group 'web'", "7 layer web has no host", "9 t.csv has no group 'nil'"])
     }
+}
 
-    @Test func hostsOfAnSSHConfigAreThoseWithoutAPattern() {
-        let files = ["one": "Host \"b 1\" c # x\nHost !d *.e\n", "two": "host=f\nInclude one\n"]
-        let config = "Include=two\nHost *\n  User x\n\tHost a g*\nMatch host z\nHost a\n"
-        let inventory = SSHConfigList.read(text: config, file: "config") { word in
-            files[word].map { [(word, $0)] } ?? []
+/// The hosts of an ssh_config.
+struct SSHConfigListTests {
+    /// Reads a text with what its words of `Include` stand for.
+    private func read(
+        _ text: String, _ files: [String: [String]] = [:], _ texts: @escaping (String) throws -> String? = { _ in nil }
+    ) throws(FileProblems) -> ForeignInventory {
+        try SSHConfigList.read(text: text, file: "config") {
+            files[$0] ?? [$0]
+        } included: {
+            try texts($0)
         }
+    }
+
+    private func problems(
+        _ text: String, _ files: [String: [String]] = [:], _ texts: @escaping (String) throws -> String?
+    ) -> [String] {
+        do {
+            _ = try read(text, files, texts)
+            return []
+        } catch { return error.problems.map { "\($0)" } }
+    }
+
+    @Test func hostsOfAnSSHConfigAreThoseWithoutAPattern() throws {
+        let files = ["one": "Host \"b 1\" c # x\nHost !d *.e\n", "two": "host=f\nInclude one\n"]
+        let config = "Include=two gone\nHost *\n  User x\n\tHost a g*\nMatch host z\nHost a\n"
+        let inventory = try read(config) { files[$0] }
         #expect(inventory.hosts.map(\.name) == ["f", "b 1", "c", "a"])
         #expect(inventory.hosts.map(\.line) == [0, 0, 0, 4])
         #expect(
             inventory.hosts.map(\.groups) == [["two", "all"], ["one", "all"], ["one", "all"], ["config", "all"]])
-        let endless = SSHConfigList.read(text: "Include x\nHost a\n", file: "x") { [($0, "Include x\nHost a\n")] }
-        #expect(endless.hosts.map(\.name) == ["a"])
+        #expect(problems("Host *\n") { _ in nil }.count == 1)
+    }
+
+    @Test func includedFilesHaveALimitAndAreCountedBeforeTheyAreRead() throws {
+        let names = (1...SSHConfigList.files).map { "conf/\($0)" }
+        var read: [String] = []
+        func text(_ name: String) -> String {
+            read.append(name)
+            return "Host \(name)\n"
+        }
+        let whole = try self.read("Host a\nInclude *\n", ["*": names]) { text($0) }
+        #expect(whole.hosts.count == 1 + SSHConfigList.files && read == names)
+        read = []
+        let more = ["*": names, "more": ["over", "above"]]
+        #expect(
+            problems("Host a\nInclude *\nInclude more\nInclude above\n", more) { text($0) } == [
+                "config:3: more than 1000 files are included, and over would be the next; "
+                    + "include fewer files; a pattern may stand for many"
+            ])
+        #expect(read == names)
+    }
+
+    @Test func filesAreIncludedAsDeepAsOpenSSHReadsThem() throws {
+        let chain = { (name: String) in Int(name).map { "Host h\($0)\n" + ($0 < 16 ? "Include \($0 + 1)\n" : "") } }
+        #expect(try read("Include 1\n", [:], chain).hosts.map(\.name) == (1...16).map { "h\($0)" })
+        #expect(
+            problems("Host a\nInclude loop\n") { _ in "\nInclude loop loop\n" } == [
+                "loop:2: loop is included more than 16 files deep; "
+                    + "look for files that include each other; OpenSSH reads no deeper either"
+            ])
+    }
+
+    @Test func anIncludedFileThatIsNotReadIsReported() {
+        struct Refusal: Error, CustomStringConvertible { let description = "big is larger than the limit" }
+        let problems = problems("Host a\nInclude small big\n") { name in
+            if name == "big" { throw Refusal() }
+            return "Host \(name)\n"
+        }
+        #expect(
+            problems == [
+                "config:2: an included file is not read: big is larger than the limit; correct it, or do not include it"
+            ])
     }
 }
 
@@ -129,7 +190,9 @@ extension HostTableTests {
                 layers: [{name: data, owners: [ana], hosts: [db-*]}]
                 defaults: {workingDirectory: /srv, baseURL: "http://127.0.0.1:1"}
                 """, file: "m")
-        let mapped = MappedInventory(of: SSHConfigList.read(text: config, file: "config") { _ in [] }, with: mapping)
+        let mapped = MappedInventory(
+            of: try SSHConfigList.read(text: config, file: "config", paths: { _ in [] }, included: { _ in nil }),
+            with: mapping)
         #expect(mapped.following(GeneratedFleetTests.answers).map(\.remarks) == nil)
         var answers = GeneratedFleetTests.answers
         answers.hosts = ["db-1": SSHConfigAnswer("user me\nproxyjump ops@edge:2200,gate\n")]

@@ -95,7 +95,7 @@ enum SizeRules {
         "Sources/AgentProtocol": 1_000,
         "Sources/Ledger": 3_600, "Sources/SSHTransport": 5_000, "Sources/LabFleet": 1_200, "Sources/Failpoints": 150,
         "agent/AgentRuntime": 6_400, "agent/lockflight-agent": 50, "inventory/FileReading": 1_000,
-        "inventory/Inventory": 1_600, "inventory/InventoryImport": 2_200, "inventory/PlanFiles": 2_700,
+        "inventory/Inventory": 1_600, "inventory/InventoryImport": 2_300, "inventory/PlanFiles": 2_700,
         "coordinator/CoordinatorRuntime": 2_000, "coordinator/RunViews": 1_800, "coordinator/RunRecord": 300,
         "coordinator/FleetAccess": 1_800, "coordinator/Commands": 6_300, "coordinator/lockflight": 50,
     ]

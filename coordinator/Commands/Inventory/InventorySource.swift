@@ -99,19 +99,21 @@ struct InventorySource {
             return nil
         case .ansible: return try await ansible(text, mapping)
         case .csv: return try HostTable.read(text: text, file: path, mapping: mapping)
-        case .sshConfig: return sshConfig(text)
+        case .sshConfig: return try sshConfig(text)
         }
     }
 
     /// Relative words of Include are in the user's own ssh folder (ssh_config(5)).
-    private func sshConfig(_ text: String) -> ForeignInventory {
+    private func sshConfig(_ text: String) throws -> ForeignInventory {
         let own = ("~/.ssh" as NSString).expandingTildeInPath
         let file = URL(fileURLWithPath: path).standardized.path
-        var inventory = SSHConfigList.read(text: text, file: path) { word in
+        var inventory = try SSHConfigList.read(text: text, file: path) { word in
             let pattern = (word as NSString).expandingTildeInPath
-            return GlobbedFiles.paths(pattern.begins(with: "/") ? pattern : "\(own)/\(pattern)").compactMap { path in
-                (try? context.readFile(path)).map { (path, $0) }
-            }
+            return GlobbedFiles.paths(pattern.begins(with: "/") ? pattern : "\(own)/\(pattern)")
+        } included: { path in
+            var isFolder: ObjCBool = false
+            let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+            return isThere && !isFolder.boolValue ? try context.readFile(path) : nil
         }
         // OpenSSH reads its own file by itself, and the system's after it.
         inventory.sshConfig = file == "\(own)/config" ? nil : file
