@@ -23,6 +23,8 @@ struct HostTableTests {
           - {name: web, owners: [ana], groups: [web]}
         variables: [team]
         """
+    /// For tables with our own titles.
+    private static let plainMap = map.replacing("{Rechner: name, Rolle: group}", with: "{}")
 
     @Test(arguments: [",", ";", "\t"]) func aTableOfAnotherProgramIsReadWithAMapping(_ mark: String) throws {
         let rows = [
@@ -41,7 +43,7 @@ struct HostTableTests {
     }
 
     @Test func aProblemIsReportedAtItsRowOrInTheMapping() throws {
-        let mapping = try InventoryMapping.read(text: HostTableTests.map, file: "m.yaml")
+        let mapping = try InventoryMapping.read(text: HostTableTests.plainMap, file: "m.yaml")
         let text = "name,address,port,group,team\na,192.0.2.1,0,dbs,x\nb,-x,22,web,y\nc,192.0.2.3,22,web\n"
         let mapped = MappedInventory(of: try HostTable.read(text: text, file: "t.csv", mapping: mapping), with: mapping)
         do {
@@ -51,7 +53,8 @@ struct HostTableTests {
             let places = error.problems.map { "\($0.file):\($0.line)" }
             #expect(places.sorted() == ["t.csv:2", "t.csv:3", "t.csv:4"], "\(error)")
         }
-        let wrong = try InventoryMapping.read(text: HostTableTests.map.replacing("[ana]", with: "[]"), file: "m.yaml")
+        let ownerless = HostTableTests.plainMap.replacing("[ana]", with: "[]")
+        let wrong = try InventoryMapping.read(text: ownerless, file: "m.yaml")
         do {
             _ = try MappedInventory(
                 of: try HostTable.read(text: "name,group\na,web\nb,dbs\n", file: "t.csv", mapping: wrong), with: wrong
@@ -96,13 +99,37 @@ struct HostTableTests {
 
     @Test func aGroupThatIsNotThereIsReported() throws {
         let mapping = try InventoryMapping.read(
-            text: HostTableTests.map + "\ngroups: {nil: {user: x}}\n", file: "m.yaml")
+            text: HostTableTests.plainMap + "\ngroups: {nil: {user: x}}\n", file: "m.yaml")
         let table = try HostTable.read(text: "name,group,team\na,dbs,x\n", file: "t.csv", mapping: mapping)
         let error = #expect(throws: FileProblems.self) {
             try MappedInventory(of: table, with: mapping).resolved(by: GeneratedFleetTests.answers)
         }
         let messages = error?.problems.filter { $0.file == "m.yaml" }.map { "\($0.line) \($0.message)" }
         #expect(messages == ["7 t.csv has no group 'web'", "7 layer web has no host", "9 t.csv has no group 'nil'"])
+    }
+
+    @Test func aColumnThatTheTableDoesNotHaveIsReportedInTheMapping() throws {
+        let map = HostTableTests.map.replacing("Rolle: group", with: "Role: group, Colour: var:colour")
+        let mapping = try InventoryMapping.read(text: map, file: "m.yaml")
+        let error = #expect(throws: FileProblems.self) {
+            try HostTable.read(text: "Rechner;Rolle\na;dbs\n", file: "t.csv", mapping: mapping)
+        }
+        #expect(
+            error?.problems.map { "\($0)" } == [
+                "m.yaml:3: the table has no column 'Colour'; its columns are: Rechner, Rolle",
+                "m.yaml:3: the table has no column 'Role'; did you mean 'Rolle'? its columns are: Rechner, Rolle",
+            ])
+        let wide = (1...200).map { "column-\($0)" }.joined(separator: ",") + ",Rechner,Rolle\n"
+        let listed = #expect(throws: FileProblems.self) {
+            try HostTable.read(text: wide, file: "t.csv", mapping: mapping)
+        }
+        #expect(listed?.problems.count == 2)
+        #expect(listed?.problems.allSatisfy { $0.remedy.hasSuffix(", column-100, ...") } == true)
+        let untold = #expect(throws: FileProblems.self) {
+            try InventoryMapping.read(text: "version: 1\ncolumns:\n  a: name\n  b: [c]\n", file: "m")
+        }
+        #expect(
+            untold?.problems.map { "\($0)" } == ["m:4: the key for the column b is not a text; write 'COLUMN: KEY'"])
     }
 }
 

@@ -119,7 +119,7 @@ extension Presence {
 }
 
 /// The key that was probably meant; nil if none is similar.
-private func nearest(to text: String, among known: [String]) -> String? {
+package func nearest(to text: String, among known: [String]) -> String? {
     guard text.utf8.count <= 100, let near = known.min(by: { distance($0, text) < distance($1, text) }) else {
         return nil
     }

@@ -51,6 +51,7 @@ package enum HostTable {
         }
         if let line = table.openMark { inventory.report(line, "a quotation mark is not closed", "close it") }
         let titles = header.cells.map(\.text)
+        inventory.problems += mapping?.problems(ofColumnsAmong: titles) ?? []
         let columns = titles.map { column($0, mapping, among: titles) }
         inventory.layers = header.cells.compactMap { layer($0.text) }
         inventory.sshConfig = header.cells.lazy.compactMap { $0.text.rest(after: "sshConfig:").map(String.init) }.first
@@ -87,7 +88,7 @@ package enum HostTable {
     }
 
     private static func column(_ title: String, _ mapping: InventoryMapping?, among titles: [String]) -> Column {
-        let name = mapping?.columns[title] ?? title
+        let name = mapping?.columns[title]?.key ?? title
         if keys.contains(name) { return .key(name) }
         if name == "group" { return .group }
         if name.begins(with: "sshConfig:") { return .none }
@@ -102,7 +103,7 @@ package enum HostTable {
         guard mapping?.columns[title] == nil else { return .variable(name) }
         let usual = usual.first { $0.value.contains(title.lowercasedASCII) }?.key
         // A column that has the key's own name is meant.
-        if let usual, titles.contains(where: { (mapping?.columns[$0] ?? $0) == usual }) { return .variable(name) }
+        if let usual, titles.contains(where: { (mapping?.columns[$0]?.key ?? $0) == usual }) { return .variable(name) }
         return usual.map { $0 == "group" ? .group : .key($0) } ?? .variable(name)
     }
 

@@ -8,6 +8,8 @@ package struct InventoryMapping: Sendable {
     static let rootKeys = [
         "version", "sshConfig", "defaults", "groups", "layers", "names", "hosts", "leaveOut", "variables", "columns",
     ]
+    /// How many titles of a table are compared and listed at most, and how long each may be.
+    static let (shownTitles, titleBytes) = (100, 100)
     static let layerKeys = ["name", "owners", "groups", "hosts"] + placementKeys
     /// What hosts have for one layer alone.
     static let placementKeys = ["baseURL", "workingDirectory", "variables"]
@@ -42,7 +44,7 @@ package struct InventoryMapping: Sendable {
     private(set) var leaveOut: [NamePattern] = []
     private var variables: [NamePattern] = []
     /// The key of ours for a column of a table.
-    private(set) var columns: [String: String] = [:]
+    private(set) var columns: [String: (key: String, line: Int)] = [:]
     private var problems: [FileProblem] = []
 
     /// - Throws: all problems of what only a mapping has.
@@ -62,6 +64,19 @@ package struct InventoryMapping: Sendable {
 
     func leavesOut(_ host: ForeignHost) -> Bool {
         leaveOut.contains { $0.matches(host.name) || host.groups.contains(where: $0.matches) }
+    }
+
+    /// The columns that it names and a table does not have, each with the one that was probably meant.
+    func problems(ofColumnsAmong titles: [String]) -> [FileProblem] {
+        let shown = titles.filter { !$0.isEmpty && $0.utf8.count <= InventoryMapping.titleBytes }
+            .prefix(InventoryMapping.shownTitles)
+        let all = "its columns are: \(shown.joined(separator: ", "))\(shown.count < titles.count ? ", ..." : "")"
+        let missing = columns.filter { !titles.contains($0.key) }
+        return missing.sorted { ($0.value.line, $0.key) < ($1.value.line, $1.key) }.map { title, column in
+            let near = nearest(to: title, among: Array(shown)).map { "did you mean '\($0)'? " } ?? ""
+            return FileProblem(
+                file: file, line: column.line, message: "the table has no column '\(title)'", remedy: near + all)
+        }
     }
 
     // MARK: Reading
@@ -85,7 +100,13 @@ package struct InventoryMapping: Sendable {
             }
         }
         for member in mapping("hosts") { hosts[member.key] = member.value }
-        for member in mapping("columns") { columns[member.key] = member.value.text }
+        for member in mapping("columns") {
+            if let text = member.value.text {
+                columns[member.key] = (text, member.line)
+            } else {
+                report(member.line, "the key for the column \(member.key) is not a text", "write 'COLUMN: KEY'")
+            }
+        }
         leaveOut = patterns("leaveOut", in: root)
         variables = patterns("variables", in: root)
     }
