@@ -86,6 +86,7 @@ let package = Package(
             ]),
         library("AgentProtocol", in: "Sources", ["UpgradeDomain", "ContentDigest"]),
         library("Failpoints", in: "Sources", ["SafeText"]),
+        library("SSHSignatures", in: "Sources", ["SafeText", crypto, cryptoExtras]),
         library(
             "Ledger", in: "Sources",
             [
@@ -187,6 +188,8 @@ let package = Package(
         tests("TestSupportTests", ["TestSupport"]),
         tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
         tests("SafeTextTests", ["SafeText"]),
+        tests(
+            "SSHSignaturesTests", ["SSHSignatures", "SafeText", crypto, cryptoExtras], exclude: ["Vectors"]),
         tests("UpgradeDomainTests", ["UpgradeDomain", "ContentDigest"]),
         tests("SSHTransportTests", ["SSHTransport", "TestSupport"], exclude: ["askpass"]),
         tests("AgentProtocolTests", ["AgentProtocol", "TestSupport", "UpgradeDomain"]),

@@ -10,6 +10,7 @@ enum ImportRules {
         ("Sources/RolloutEngine", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest"]),
+        ("Sources/SSHSignatures", ["SafeText"]),
         ("Sources/SSHTransport", ["CLibSSH2", "SafeText"]),
         ("Sources/LabFleet", ["OperatorCommands", "UpgradeDomain", "ContentDigest"]),
         ("Sources/CLinux", []),
@@ -85,7 +86,8 @@ enum ImportRules {
 
     /// The targets of the agent's static executable; Foundation's ICU data would make it four times as large.
     static let agentFolders = [
-        "Sources/SafeText", "Sources/UpgradeDomain", "Sources/ContentDigest", "Sources/AgentProtocol", "agent",
+        "Sources/SafeText", "Sources/UpgradeDomain", "Sources/ContentDigest", "Sources/AgentProtocol",
+        "Sources/SSHSignatures", "agent",
     ]
 
     private static let ownModules = Set(own.map { String($0.folder.split(separator: "/")[1]) })
