@@ -261,7 +261,7 @@ if Context.environment["LOCKFLIGHT_FUZZ"] != nil {
             name: "lockflight-fuzz",
             dependencies: [
                 "AgentProtocol", "CLibFuzzer", "ContentDigest", "FileReading", "Inventory", "Ledger", "PlanFiles",
-                "RolloutEngine", "SafeText", "UpgradeDomain",
+                "RolloutEngine", "SSHSignatures", "SafeText", "UpgradeDomain",
             ],
             path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus"], swiftSettings: strict),
     ]

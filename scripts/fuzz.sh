@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every place that reads untrusted bytes, with libFuzzer and AddressSanitizer: frames of hosts, plan files,
-# inventory files, answers of surfaces, texts for a terminal, pages and command lines, exported evidence. Tests/Fuzz
-# has the properties of each.
+# inventory files, answers of surfaces, texts for a terminal, pages and command lines, exported evidence, signatures and
+# keys. Tests/Fuzz has the properties of each.
 #
 # usage: scripts/fuzz.sh SECONDS [ENTRY...]
 #
@@ -20,7 +20,7 @@ fi
 seconds=$1
 shift
 entries=("$@")
-if [ $# -eq 0 ]; then entries=(frames plan inventory terminal answers pages bundles); fi
+if [ $# -eq 0 ]; then entries=(frames plan inventory terminal answers pages bundles signatures); fi
 cd "$(dirname "$0")/.."
 
 # Uses lld, because gold fails on the sanitizer's debug information.

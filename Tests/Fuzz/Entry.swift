@@ -12,6 +12,8 @@ enum Entry: String, CaseIterable {
     case pages
     /// Exported evidence and the events in it.
     case bundles
+    /// Signatures, public keys and files of allowed signers.
+    case signatures
 
     /// The entry that this process runs; a global because the C callback takes no context.
     nonisolated(unsafe) static var chosen = Entry.frames
@@ -31,6 +33,7 @@ enum Entry: String, CaseIterable {
         case .answers: AnswerProperties.check(input)
         case .pages: PageProperties.check(input)
         case .bundles: BundleProperties.check(input)
+        case .signatures: SignatureProperties.check(input)
         }
     }
 }
