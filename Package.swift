@@ -99,7 +99,7 @@ let package = Package(
         .target(name: "CLinux", path: "Sources/CLinux"),
         library(
             "SSHTransport", in: "Sources",
-            ["CLibSSH2", "SafeText", nio, nioPosix, crypto, cryptoExtras, logging, subprocess, system]),
+            ["CLibSSH2", "SSHSignatures", "SafeText", nio, nioPosix, crypto, cryptoExtras, logging, subprocess, system]),
         .target(
             name: "LabFleet", dependencies: ["OperatorCommands", "UpgradeDomain", "ContentDigest", subprocess, system],
             path: "Sources/LabFleet",
@@ -191,7 +191,7 @@ let package = Package(
         tests(
             "SSHSignaturesTests", ["SSHSignatures", "SafeText", crypto, cryptoExtras], exclude: ["Vectors"]),
         tests("UpgradeDomainTests", ["UpgradeDomain", "ContentDigest"]),
-        tests("SSHTransportTests", ["SSHTransport", "TestSupport"], exclude: ["askpass"]),
+        tests("SSHTransportTests", ["SSHSignatures", "SSHTransport", "TestSupport"], exclude: ["askpass"]),
         tests("AgentProtocolTests", ["AgentProtocol", "TestSupport", "UpgradeDomain"]),
         tests(
             "AgentRuntimeTests",

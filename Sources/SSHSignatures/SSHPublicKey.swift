@@ -179,8 +179,10 @@ package struct SSHPublicKey: Sendable {
 
     // MARK: Writing
 
-    /// The key as `ssh-keygen -l` names it: `SHA256:` and the base64 of the blob's digest, without padding.
-    package var fingerprint: String {
+    package var fingerprint: String { Self.fingerprint(of: blob) }
+
+    /// A key of any kind as `ssh-keygen -l` names it: `SHA256:` and the base64 of its blob's digest, without padding.
+    package static func fingerprint(of blob: [UInt8]) -> String {
         let encoded = Data(SHA256.hash(data: blob)).base64EncodedString()
         return "SHA256:" + encoded.prefix(upToAnyOf: "=")
     }

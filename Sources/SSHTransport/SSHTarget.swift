@@ -1,6 +1,6 @@
-import Crypto
 import FoundationEssentials
 package import Logging
+import SSHSignatures
 import SafeText
 
 /// Where to connect, as which user, and what the host must prove before it learns the user name.
@@ -110,8 +110,5 @@ package struct SSHHostKey: Sendable, Hashable {
     }
 
     /// The key's digest as `ssh-keygen -l` prints it.
-    package var fingerprint: String {
-        let encoded = Data(SHA256.hash(data: blob)).base64EncodedString()
-        return "SHA256:" + encoded.prefix(upToAnyOf: "=")
-    }
+    package var fingerprint: String { SSHPublicKey.fingerprint(of: blob) }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import SSHSignatures
 import Testing
 
 @testable import SSHTransport

@@ -1,4 +1,5 @@
 import Foundation
+import SSHSignatures
 import Testing
 
 @testable import SSHTransport

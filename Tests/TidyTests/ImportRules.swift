@@ -11,7 +11,7 @@ enum ImportRules {
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest"]),
         ("Sources/SSHSignatures", ["SafeText"]),
-        ("Sources/SSHTransport", ["CLibSSH2", "SafeText"]),
+        ("Sources/SSHTransport", ["CLibSSH2", "SSHSignatures", "SafeText"]),
         ("Sources/LabFleet", ["OperatorCommands", "UpgradeDomain", "ContentDigest"]),
         ("Sources/CLinux", []),
         ("Sources/Failpoints", ["SafeText"]),

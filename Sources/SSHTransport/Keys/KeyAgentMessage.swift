@@ -1,3 +1,5 @@
+import SSHSignatures
+
 /// The requests to an ssh-agent (draft-ietf-sshm-ssh-agent sections 3.5 and 3.6), ready for the socket.
 enum KeyAgentRequest {
     case identities

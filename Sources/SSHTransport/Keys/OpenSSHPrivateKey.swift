@@ -1,6 +1,7 @@
 import Crypto
 import CryptoExtras
 import FoundationEssentials
+import SSHSignatures
 import SafeText
 
 /// A private key in OpenSSH's own format (PROTOCOL.key in OpenSSH's sources), ready to sign.

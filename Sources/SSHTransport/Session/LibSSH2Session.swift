@@ -2,6 +2,7 @@ import CLibSSH2
 import FoundationEssentials
 import Glibc
 import NIOCore
+import SSHSignatures
 
 /// One libssh2 session over byte buffers instead of a socket.
 ///

@@ -1,3 +1,5 @@
+import SSHSignatures
+
 /// What a server sent unencrypted before encryption began: its banner and its lists of algorithms.
 ///
 /// libssh2 reports a failed negotiation with a single number. This finds the list that had nothing in common (RFC 4253
