@@ -145,7 +145,7 @@ let package = Package(
         library(
             "Commands", in: "coordinator",
             [
-                "OperatorCommands",
+                "Approvals", "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
                 "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "CoordinatorRuntime",
                 "FleetAccess", "RunRecord",
@@ -232,7 +232,12 @@ let package = Package(
             "CoordinatorRuntimeTests",
             ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "PlanFiles", "UpgradeDomain"],
             exclude: ["Bodies"]),
-        tests("ApprovalsTests", ["Approvals", "ContentDigest", "UpgradeDomain"]),
+        tests(
+            "ApprovalsTests",
+            [
+                "Approvals", "ContentDigest", "Inventory", "LabFleet", "PlanFiles", "RolloutEngine", "SafeText",
+                "UpgradeDomain",
+            ]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests("InventoryTests", ["FileReading", "Inventory", "PlanFiles", "UpgradeDomain", "ContentDigest"]),
         tests(

@@ -22,7 +22,8 @@ extension HoldCode {
         case .hostUnreachable, .operationUnsettled: .unreachable
         case .hostKeyChanged, .hostKeyUnknown, .authenticationRefused, .agentUnusable, .hostOwnedElsewhere,
             .ledgerCopied,
-            .machineChanged, .machineDuplicated, .scriptMissing, .rollbackPrerequisiteMissing, .diskFull,
+            .machineChanged, .machineDuplicated, .scriptMissing, .rollbackPrerequisiteMissing, .releaseMismatch,
+            .diskFull,
             .guardrailRefused, .operationRefused, .hostBlocked, .rollbackRequested, .approvalEnded:
             .refused
         case .sourceVersionMismatch, .baselineUnhealthy, .baselineDrift, .versionMismatch, .runtimeMismatch,

@@ -20,7 +20,11 @@ package final class FrozenRun: Hashable, Sendable {
         self.definition = definition
         let members = definition.plan.layers.map { ($0, definition.hostNames(in: $0.name)) }
         batches = members.map { layer, hosts in layer.batches(over: hosts) }
-        firstHosts = Dictionary(members.compactMap { layer, hosts in hosts.first.map { (layer.name, $0) } }) { $1 }
+        firstHosts = Dictionary(
+            definition.plan.layers.compactMap { layer in
+                layer.firstHost(among: definition.hosts).map { (layer.name, $0) }
+            }
+        ) { $1 }
         vantages = Dictionary(
             members.compactMap { layer, hosts in
                 definition.plan.layerVantages.first(where: hosts.contains).map { (layer.name, $0) }

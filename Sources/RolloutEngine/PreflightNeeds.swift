@@ -10,10 +10,12 @@ package struct PreflightNeeds: Hashable, Sendable {
     package var requires: [RollbackArtifact]
     /// What to keep for the rollback, because the change may replace it.
     package var keeps: [KeepOrder]
+    /// The files of the release manifests, each path once for each content.
+    package var release: [RollbackArtifact]
 
     private init(in workingDirectory: String) {
         self.workingDirectory = workingDirectory
-        (commands, requires, keeps) = ([], [], [])
+        (commands, requires, keeps, release) = ([], [], [], [])
     }
 
     /// One for each working directory of the host, in the order of the layers; none for a jump host that has no directory.
@@ -40,22 +42,24 @@ package struct PreflightNeeds: Hashable, Sendable {
         _ host: Host, _ plan: Plan, _ layers: [PlanLayer], _ run: RunID, _ steps: (PlanLayer) -> [Step]
     ) {
         for layer in layers {
-            let values = PlaceholderValues(host: host, layer: layer, of: plan, run: run)
-            commands += steps(layer).map { values.expand($0.command) } + [values.expand(plan.materialization)]
-            commands += (plan.guardrails + (plan.rollbackGuardrails ?? [])).map(values.expand)
-            requires += layer.rollback.requires.map {
-                RollbackArtifact(path: values.expand($0.path), sha256: $0.sha256, isManifest: $0.isManifest)
-            }
+            let own = PlacementCommands(of: plan, layer, on: host, run: run)
+            commands += steps(layer).map(own.command) + [own.materialization]
+            commands += own.guardrails + own.ownRollbackGuardrails
+            requires += own.requires
+            if let manifest = layer.release { add(manifest) }
             // A layer that never rolls back needs nothing for it.
-            guard layer.rollback.boundary != .oneWay, let command = layer.rollback.command else { continue }
-            let rollback = values.expand(command)
+            guard own.goesBack, let rollback = own.rollback else { continue }
             commands.append(rollback)
-            let paths = (layer.rollback.keeps ?? []).map(values.expand)
-            keeps.append(KeepOrder(command: rollback, paths: paths))
-            keeps += (plan.rollbackGuardrails ?? plan.guardrails).map {
-                KeepOrder(command: values.expand($0), scriptWillDo: true)
-            }
+            keeps.append(KeepOrder(command: rollback, paths: own.keeps ?? []))
+            keeps += own.rollbackGuardrails.map { KeepOrder(command: $0, scriptWillDo: true) }
         }
+    }
+
+    /// Layers that share a checkout may share files.
+    private mutating func add(_ manifest: ReleaseManifest) {
+        let known = Set(release)
+        release += manifest.paths.map { RollbackArtifact(path: $0, sha256: manifest.files[$0]) }
+            .filter { !known.contains($0) }
     }
 }
 
@@ -71,13 +75,15 @@ package struct PreflightFacts: Hashable, Sendable {
     package var missingPaths: [String]
     /// What a rollback needs that does not match the plan, in words.
     package var differingPaths: [String]
+    /// What is not as the release manifest says, in words.
+    package var releaseDifferences: [String]
     /// What accounts other than root and the agent's can write, and who. It is reported but never a reason to hold.
     package var exposedPaths: [String]
 
     package init(
         agent: AgentIdentity, agentVersion: String = "", bootID: String, hostTime: WallTime, coordinatorTime: WallTime,
         freeDiskMebibytes: Int64, missingScripts: [String], missingPaths: [String],
-        differingPaths: [String] = [], exposedPaths: [String] = []
+        differingPaths: [String] = [], releaseDifferences: [String] = [], exposedPaths: [String] = []
     ) {
         self.agent = agent
         self.agentVersion = agentVersion
@@ -88,8 +94,12 @@ package struct PreflightFacts: Hashable, Sendable {
         self.missingScripts = missingScripts
         self.missingPaths = missingPaths
         self.differingPaths = differingPaths
+        self.releaseDifferences = releaseDifferences
         self.exposedPaths = exposedPaths
     }
+
+    /// How many differences from the release manifest a record names; it counts the others.
+    private static let differencesNamed = 5
 
     /// The host's wall clock minus the coordinator's.
     package var clockOffsetMilliseconds: Int64 { hostTime.milliseconds(since: coordinatorTime) }
@@ -116,6 +126,14 @@ package struct PreflightFacts: Hashable, Sendable {
                     code: .rollbackPrerequisiteMissing, detail: "a rollback would not find what was approved: \(words)")
             )
         }
+        if !releaseDifferences.isEmpty {
+            let rest = releaseDifferences.count - PreflightFacts.differencesNamed
+            let words = releaseDifferences.prefix(PreflightFacts.differencesNamed).joined(separator: "; ")
+            problems.append(
+                PreflightProblem(
+                    code: .releaseMismatch,
+                    detail: "not what the release manifest says: \(words)\(rest > 0 ? "; and \(rest) more" : "")"))
+        }
         if freeDiskMebibytes < Int64(minimumFreeDiskMebibytes) {
             problems.append(
                 PreflightProblem(
@@ -133,16 +151,21 @@ extension PreflightFacts {
         placed.missingScripts = missingScripts.map { "\(directory): \($0)" }
         placed.missingPaths = missingPaths.map { "\(directory): \($0)" }
         placed.differingPaths = differingPaths.map { "\(directory): \($0)" }
+        placed.releaseDifferences = releaseDifferences.map { "\(directory): \($0)" }
         return placed
     }
 
     /// What was found in another working directory of the same host as well, each thing once.
     package mutating func add(_ other: PreflightFacts) {
-        func together(_ one: [String], _ two: [String]) -> [String] { one + two.filter { !one.contains($0) } }
+        func together(_ one: [String], _ two: [String]) -> [String] {
+            let known = Set(one)
+            return one + two.filter { !known.contains($0) }
+        }
         freeDiskMebibytes = min(freeDiskMebibytes, other.freeDiskMebibytes)
         missingScripts = together(missingScripts, other.missingScripts)
         missingPaths = together(missingPaths, other.missingPaths)
         differingPaths = together(differingPaths, other.differingPaths)
+        releaseDifferences = together(releaseDifferences, other.releaseDifferences)
         exposedPaths = together(exposedPaths, other.exposedPaths)
     }
 }
@@ -179,17 +202,16 @@ extension RolloutState {
         guard let host = hosts[intent.placement.host], let layer = plan.layer(intent.placement.layer) else {
             return nil
         }
-        let values = PlaceholderValues(host: host, layer: layer, of: plan, run: definition.run)
+        let own = PlacementCommands(of: plan, layer, on: host, run: definition.run)
         switch intent.action {
         case .rollback:
-            var script = rollbackScript(of: layer, values)
+            var script = rollbackScript(own)
             if campaign?.breakGlass != nil { script?.guardrails = [] }
             return script
         case .step(let name):
             return layer.steps.first { $0.name == name }.map {
                 OperationScript(
-                    command: values.expand($0.command), guardrails: plan.guardrails.map(values.expand),
-                    usesPreserved: false)
+                    command: own.command(of: $0), guardrails: own.guardrails, usesPreserved: false)
             }
         }
     }
@@ -199,14 +221,12 @@ extension RolloutState {
         guard intent.revert != nil, let host = hosts[intent.placement.host],
             let layer = plan.layer(intent.placement.layer)
         else { return nil }
-        return rollbackScript(of: layer, PlaceholderValues(host: host, layer: layer, of: plan, run: definition.run))
+        return rollbackScript(PlacementCommands(of: plan, layer, on: host, run: definition.run))
     }
 
-    private func rollbackScript(of layer: PlanLayer, _ values: PlaceholderValues) -> OperationScript? {
-        layer.rollback.command.map {
-            OperationScript(
-                command: values.expand($0),
-                guardrails: (plan.rollbackGuardrails ?? plan.guardrails).map(values.expand), usesPreserved: true)
+    private func rollbackScript(_ own: PlacementCommands) -> OperationScript? {
+        own.rollback.map {
+            OperationScript(command: $0, guardrails: own.rollbackGuardrails, usesPreserved: true)
         }
     }
 

@@ -408,6 +408,6 @@ extension RolloutState {
 
     /// The steps that run on a host. A `once` step runs only on the layer's first host.
     func steps(of layer: PlanLayer, for host: HostName) -> [Step] {
-        layer.steps.filter { !$0.once || host == frozen.firstHosts[layer.name] }
+        layer.steps(on: host, first: frozen.firstHosts[layer.name])
     }
 }

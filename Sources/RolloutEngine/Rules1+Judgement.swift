@@ -179,7 +179,7 @@ struct Judgement {
     ) -> [Finding] {
         (layer?.components ?? []).flatMap { component -> [Finding] in
             guard let proof = component.runtime else { return [] }
-            let name = Judgement.runtimeSurface(component.name)
+            let name = component.runtimeSurface
             let version = expects == .source ? component.version.from : component.version.to
             func items(of capture: Capture?) -> [String: EvidenceItem] {
                 Dictionary((capture?.surface(name)?.items ?? []).map { ($0.key, $0) }) { first, _ in first }
@@ -329,6 +329,4 @@ struct Judgement {
                 && $0.expiresAtMilliseconds > wall.milliseconds
         }
     }
-
-    static func runtimeSurface(_ component: ComponentName) -> SurfaceName { SurfaceName("runtime:\(component)") }
 }

@@ -13,6 +13,7 @@ package enum HoldCode: String, Codable, Hashable, Sendable, CaseIterable {
     // Preflight.
     case scriptMissing = "script-missing"
     case rollbackPrerequisiteMissing = "rollback-prerequisite-missing"
+    case releaseMismatch = "release-mismatch"
     case diskFull = "disk-full"
     case sourceVersionMismatch = "source-version-mismatch"
     // Evidence.

@@ -27,6 +27,14 @@ package enum HoldPoint: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Nil for the whole run.
+    package var layer: LayerName? {
+        switch self {
+        case .run: nil
+        case .layer(let layer), .batch(let layer, _): layer
+        }
+    }
+
     package var spelled: String {
         switch self {
         case .run: "run"

@@ -31,6 +31,8 @@ package struct Plan: Codable, Hashable, Sendable {
     package var minimumFreeDiskMebibytes: Int
     /// Files that are carried to the hosts for what judges; nil for none.
     package var files: [CarriedFile]?
+    /// Where a run waits for an approval that names the place, in plan order; nil for nowhere.
+    package var holdPoints: [HoldPoint]?
 
     package static let currentSchemaVersion = 1
 
@@ -40,7 +42,7 @@ package struct Plan: Codable, Hashable, Sendable {
         guardrails: [ScriptCommand], rollbackGuardrails: [ScriptCommand]? = nil,
         representativePath: Surface, layers: [PlanLayer],
         exclusions: [Exclusion] = [], waivers: [Waiver] = [], agreements: [Agreement] = [],
-        minimumFreeDiskMebibytes: Int = 64, files: [CarriedFile]? = nil
+        minimumFreeDiskMebibytes: Int = 64, files: [CarriedFile]? = nil, holdPoints: [HoldPoint]? = nil
     ) {
         self.schemaVersion = schemaVersion
         self.name = name
@@ -58,6 +60,7 @@ package struct Plan: Codable, Hashable, Sendable {
         self.agreements = agreements
         self.minimumFreeDiskMebibytes = minimumFreeDiskMebibytes
         self.files = files
+        self.holdPoints = holdPoints
     }
 
     /// What each placement of a layer is compared by: the plan's surfaces of a host, those of the layer in place of the ones of their
@@ -195,13 +198,16 @@ package struct PlanLayer: Codable, Hashable, Sendable {
     /// The versions of lower layers that this layer is declared to work with, before and after its own change. A lower
     /// layer that is not listed cannot roll back alone once this layer has changed.
     package var worksWith: [LayerName: [Version]]
+    /// The files that must be on its hosts before anything changes, as whoever builds the release lists them; nil if the plan
+    /// does not say.
+    package var release: ReleaseManifest?
 
     package init(
         name: LayerName, version: VersionChange, components: [Component], steps: [Step],
         rollback: RollbackPosture, batches: [BatchSize], maxInFlight: Int = 1, soakSeconds: Int,
         sampleSeconds: Int, healthyWithinSeconds: Int, progressDeadlineSeconds: Int,
         confirmWithinSeconds: Int? = nil, evidence: [Surface]? = nil, failedWhen: [String],
-        expects: [ItemReference] = [], worksWith: [LayerName: [Version]] = [:]
+        expects: [ItemReference] = [], worksWith: [LayerName: [Version]] = [:], release: ReleaseManifest? = nil
     ) {
         self.evidence = evidence
         self.name = name
@@ -219,7 +225,16 @@ package struct PlanLayer: Codable, Hashable, Sendable {
         self.failedWhen = failedWhen
         self.expects = expects
         self.worksWith = worksWith
+        self.release = release
     }
+
+    /// The first of some hosts that belongs to the layer. It runs the `once` steps.
+    package func firstHost(among hosts: [Host]) -> HostName? { hosts.first { $0.placement(in: name) != nil }?.name }
+
+    /// The steps that run on a host.
+    ///
+    /// - Parameter first: the host that runs the `once` steps.
+    package func steps(on host: HostName, first: HostName?) -> [Step] { steps.filter { !$0.once || host == first } }
 }
 
 /// A part of a layer with its own version.
@@ -252,6 +267,9 @@ package struct Component: Codable, Hashable, Sendable {
 
     /// The surface that reads its version.
     package var versionSurface: SurfaceName { SurfaceName("version:\(name)") }
+
+    /// The surface that proves what runs.
+    package var runtimeSurface: SurfaceName { SurfaceName("runtime:\(name)") }
 }
 
 /// One named mutation of a layer; each execution is an operation.

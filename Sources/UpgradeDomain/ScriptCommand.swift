@@ -88,14 +88,24 @@ package struct KeepOrder: Codable, Hashable, Sendable {
 /// The values of `${...}` in a plan's commands and URLs, for one placement, and in an inventory's texts, for one host.
 package struct PlaceholderValues: Hashable, Sendable {
     private let values: [String: String]
+    /// Whether `${run}` stays, and texts are expanded to ``OpenText``.
+    private let leavesRunOpen: Bool
 
     /// The placeholders that the texts of a plan may use for a host in one of its layers.
-    package init(host: Host, layer: PlanLayer, of plan: Plan, run: RunID) {
+    ///
+    /// - Parameters:
+    ///   - host: with its address, variables and working directory.
+    ///   - layer: of the plan.
+    ///   - plan: with the files that it carries.
+    ///   - run: nil before there is one; texts are expanded to ``OpenText`` then.
+    package init(host: Host, layer: PlanLayer, of plan: Plan, run: RunID?) {
         var values = [
-            "host": host.name.rawValue, "address": host.address, "layer": layer.name.rawValue, "run": run.rawValue,
+            "host": host.name.rawValue, "address": host.address, "layer": layer.name.rawValue,
             "from": layer.version.from.rawValue, "to": layer.version.to.rawValue,
             "workingDirectory": host.workingDirectory(in: layer.name),
         ]
+        values["run"] = run?.rawValue
+        leavesRunOpen = run == nil
         values["baseURL"] = host.baseURL(in: layer.name)
         values["authority"] = values["baseURL"].flatMap(PlaceholderValues.authority)
         for (name, value) in host.variables(in: layer.name) { values["var.\(name)"] = value }
@@ -109,6 +119,7 @@ package struct PlaceholderValues: Hashable, Sendable {
         values["layer"] = layer?.rawValue
         for (name, value) in variables { values["var.\(name)"] = value }
         self.values = values
+        leavesRunOpen = false
     }
 
     /// The host and port of an `http` or `https` URL (RFC 3986, 3.2), with the scheme's default port if it names none.
@@ -123,12 +134,12 @@ package struct PlaceholderValues: Hashable, Sendable {
 
     /// The names that a text uses but that are not defined, in order of appearance.
     package func unknownNames(in text: String) -> [String] {
-        Placeholder.names(in: text).filter { values[$0] == nil }
+        Placeholder.names(in: text).filter { values[$0] == nil && !(leavesRunOpen && $0 == "run") }
     }
 
     /// The text with every known placeholder replaced once. A replaced value is not expanded again.
     package func expand(_ text: String) -> String {
-        Placeholder.replace(in: text) { values[$0] }
+        leavesRunOpen ? OpenText.open(text) { values[$0] } : Placeholder.replace(in: text) { values[$0] }
     }
 
     /// The command with every placeholder replaced.
@@ -148,22 +159,32 @@ package enum Placeholder {
     }
 
     static func replace(in text: String, with value: (String) -> String?) -> String {
+        guard text.utf8.contains(0x24) else { return text }
         var result: [UInt8] = []
+        scan(text) {
+            result += $0
+        } name: { name in
+            result += (value(name) ?? "${\(name)}").utf8
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// The parts of a text in order: what stands for itself, without the `$` that an escape has more, and the names.
+    static func scan(_ text: String, literal: (Substring.UTF8View) -> Void, name: (String) -> Void) {
         var rest = Substring(text).utf8
         while let dollar = rest.firstIndex(of: 0x24) {
-            result += rest[..<dollar]
+            literal(rest[..<dollar])
             rest = rest[dollar...].dropFirst()
             if rest.starts(with: "${".utf8) {
-                result += "${".utf8
+                literal(rest.prefix(2))
                 rest = rest.dropFirst(2)
             } else if rest.first == 0x7b, let close = rest.firstIndex(of: 0x7d) {
-                let name = String(Substring(rest[..<close].dropFirst()))
-                result += (value(name) ?? "${\(name)}").utf8
+                name(String(Substring(rest[..<close].dropFirst())))
                 rest = rest[close...].dropFirst()
             } else {
-                result.append(0x24)
+                literal(text.utf8[dollar...dollar])
             }
         }
-        return String(decoding: result + rest, as: UTF8.self)
+        literal(rest)
     }
 }

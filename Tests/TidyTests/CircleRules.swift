@@ -90,7 +90,7 @@ enum CircleRules {
 enum SizeRules {
     /// The lines of Swift, including comments, that each target may have.
     static let lines: [String: Int] = [
-        "Sources/SafeText": 600, "Sources/UpgradeDomain": 3_900, "Sources/ContentDigest": 2_000,
+        "Sources/SafeText": 600, "Sources/UpgradeDomain": 4_300, "Sources/ContentDigest": 2_000,
         "Sources/OperatorCommands": 400, "Sources/Approvals": 1_600, "Sources/RolloutEngine": 4_900,
         "Sources/AgentProtocol": 1_000, "Sources/Ledger": 3_600, "Sources/SSHTransport": 5_000,
         "Sources/LabFleet": 1_200, "Sources/Failpoints": 150, "Sources/SSHSignatures": 950,

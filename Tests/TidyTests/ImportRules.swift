@@ -50,7 +50,7 @@ enum ImportRules {
         (
             "coordinator/Commands",
             [
-                "OperatorCommands",
+                "Approvals", "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
                 "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "CoordinatorRuntime",
                 "FleetAccess", "RunRecord",

@@ -26,10 +26,10 @@ package struct EvidenceTrial: Sendable {
         return try await reader.read(host) { session, _ throws(ContactFailure) in
             try await session.carry(plan.files ?? [])
             var taken: [Taken] = []
-            for subject in family.subjects(from: host) {
+            for subject in plan.subjects(from: host) {
                 let surfaces = family.surfaces(of: subject, from: host)
                 let replies = try await session.answers(
-                    to: surfaces, in: EvidenceFamily.workingDirectory(of: subject, on: host),
+                    to: surfaces, in: subject.workingDirectory(on: host),
                     hiding: family.secretFiles(on: host))
                 let readings = surfaces.map {
                     EvidenceAssembly.reading($0, replies[$0.surface.name], rawDigest: nil)

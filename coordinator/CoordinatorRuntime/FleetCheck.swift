@@ -82,6 +82,7 @@ package struct FleetCheck: Sendable {
                     keeps: triesKeeping ? needs.keeps : nil)),
             timeout: HostWork.preflightTimeout(needs.requires))
         guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-        return PreflightFacts(found, of: hello, at: reader.clock.wall())
+        let differences = try await session.releaseDifferences(needs)
+        return PreflightFacts(found, of: hello, at: reader.clock.wall(), releaseDifferences: differences)
     }
 }

@@ -56,17 +56,18 @@ struct HostWork: Sendable {
     private func preflight(
         _ host: Host, _ needs: PreflightNeeds, run: RunID, continues: Bool
     ) async throws(ContactFailure) -> PreflightFacts {
-        let (link, reply) = try await asking(host, pinnedBy: nil) { link throws(ContactFailure) in
+        let (link, (reply, differences)) = try await asking(host, pinnedBy: nil) { link throws(ContactFailure) in
             let keepsFolders = await link.session.protocolVersion >= 2
             let request = PreflightRequest(
                 run: run, workingDirectory: needs.workingDirectory, commands: needs.commands,
                 requires: needs.requires, preserve: keepsFolders ? [] : needs.keeps.map(\.command.scriptPath),
                 keeps: keepsFolders ? needs.keeps : nil, continues: continues ? true : nil)
-            return try await link.session.single(
+            let reply = try await link.session.single(
                 .preflight(request), timeout: HostWork.preflightTimeout(needs.requires))
+            return (reply, try await link.session.releaseDifferences(needs))
         }
         guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-        return PreflightFacts(found, of: link.hello, at: clock.wall())
+        return PreflightFacts(found, of: link.hello, at: clock.wall(), releaseDifferences: differences)
     }
 
     // MARK: Evidence
@@ -79,7 +80,7 @@ struct HostWork: Sendable {
                 return (
                     clock.wall(),
                     try await link.session.answers(
-                        to: surfaces, in: EvidenceFamily.workingDirectory(of: order.subject, on: host),
+                        to: surfaces, in: order.subject.workingDirectory(on: host),
                         hiding: state.secretFiles(on: host),
                         leaving: order.purpose.isGate
                             ? RunHead(run: state.definition.run, chainHead: state.chainHead) : nil)
@@ -339,12 +340,12 @@ extension CapturePurpose {
 }
 
 extension PreflightFacts {
-    init(_ found: PreflightReply, of agent: HelloReply, at now: WallTime) {
+    init(_ found: PreflightReply, of agent: HelloReply, at now: WallTime, releaseDifferences: [String]) {
         self.init(
             agent: agent.identity, agentVersion: agent.agentVersion, bootID: agent.bootID, hostTime: found.hostTime,
             coordinatorTime: now,
             freeDiskMebibytes: found.freeDiskMebibytes, missingScripts: found.missingScripts,
             missingPaths: found.missingPaths, differingPaths: found.differingPaths,
-            exposedPaths: found.exposedPaths ?? [])
+            releaseDifferences: releaseDifferences, exposedPaths: found.exposedPaths ?? [])
     }
 }

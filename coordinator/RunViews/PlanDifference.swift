@@ -15,6 +15,8 @@ package struct PlanDifference: Sendable {
     /// Of an entry of a list as a whole; what it says follows.
     package static let added = "added"
     package static let removed = "removed"
+    /// How many differing files of a release are named.
+    package static let filesNamed = 20
 
     /// In the order of a plan's parts: what it says as a whole, then layer by layer.
     package private(set) var changes: [Change] = []
@@ -27,14 +29,20 @@ package struct PlanDifference: Sendable {
         var plan = plan
         // Their digests say whether they differ.
         plan.files = plan.files?.map { CarriedFile(name: $0.name, sha256: $0.sha256, text: "") }
+        for index in plan.layers.indices {
+            let signatures = plan.layers[index].release?.signatures ?? []
+            plan.layers[index].release?.signatures = signatures.map { Digest.sha256(of: Array($0.utf8)).rawValue }
+        }
         return try CanonicalJSON.decode(JSONValue.self, from: try CanonicalJSON.encode(plan))
     }
 
     private mutating func compare(_ old: JSONValue?, _ new: JSONValue?, at place: [String], key: String) {
         if old == new { return }
-        // A version pair, and a command line, are read as a whole.
-        if let before = whole(old, key), let after = whole(new, key) {
+        // A version pair, a command line and the files of a release are read as a whole.
+        let (before, after) = (whole(old, key), whole(new, key))
+        if before != nil && after != nil || key == "files" && (before ?? after) != nil {
             changes.append(Change(place: words(place), before: before, after: after))
+            if before != nil, after != nil { compareFiles(old, new, at: place, key: key) }
             return
         }
         switch (old, new) {
@@ -48,6 +56,20 @@ package struct PlanDifference: Sendable {
         case (.array(let before), nil) where isListOfEntries(before): compareEntries(before, [], at: place, key: key)
         case (nil, .array(let after)) where isListOfEntries(after): compareEntries([], after, at: place, key: key)
         default: changes.append(Change(place: words(place), before: text(old, key), after: text(new, key)))
+        }
+    }
+
+    /// The files of a release that differ, if they are few. A new release changes most of them.
+    private mutating func compareFiles(_ old: JSONValue?, _ new: JSONValue?, at place: [String], key: String) {
+        guard key == "files" else { return }
+        let (before, after) = (members(old), members(new))
+        let differing = Set(before.keys).union(after.keys).filter { before[$0] != after[$0] }.sorted()
+        guard differing.count <= PlanDifference.filesNamed else { return }
+        for name in differing {
+            changes.append(
+                Change(
+                    place: words(place.dropLast() + [singular(key, name)]), before: text(before[name], ""),
+                    after: text(after[name], "")))
         }
     }
 
@@ -89,7 +111,8 @@ package struct PlanDifference: Sendable {
 
     private static let order = [
         "name", "version", "changeClass", "reviews", "evidence", "materialization", "guardrails", "rollbackGuardrails",
-        "files", "representativePath", "exclusions", "waivers", "agreements", "minimumFreeDiskMebibytes", "layers",
+        "files", "representativePath", "exclusions", "waivers", "agreements", "minimumFreeDiskMebibytes",
+        "holdPoints", "layers",
     ]
 
     private static func ordered(_ names: Set<String>) -> [String] {
@@ -152,6 +175,10 @@ package struct PlanDifference: Sendable {
 
     /// What is read at once; nil for what is compared part by part.
     private func whole(_ value: JSONValue?, _ key: String) -> String? {
+        if key == "files", case .object(let files)? = value {
+            let manifest = ReleaseManifest(files: files.mapValues { Digest($0.scalarText ?? "") })
+            return "\(counted(files.count, "file")), \(manifest.digest)"
+        }
         guard case .object(let members)? = value, key == "version", let from = members["from"]?.scalarText,
             let to = members["to"]?.scalarText
         else { return nil }

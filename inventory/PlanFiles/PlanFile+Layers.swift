@@ -42,7 +42,8 @@ extension PlanReading {
                 sampleSeconds: value(\.sampleSeconds), healthyWithinSeconds: value(\.healthyWithinSeconds),
                 progressDeadlineSeconds: progress, confirmWithinSeconds: value(\.confirmWithinSeconds),
                 evidence: readEvidence(), failedWhen: value(\.failedWhen),
-                expects: value(\.expects).compactMap(plan.readReference), worksWith: readWorksWith(fallback))
+                expects: value(\.expects).compactMap(plan.readReference), worksWith: readWorksWith(fallback),
+                release: value(\.release).flatMap { plan.readRelease($0, version) })
         }
 
         /// For each lower layer, the versions of it that this layer works with.

@@ -79,7 +79,7 @@ struct PlanReading {
             materialization: materialization, guardrails: guardrails, rollbackGuardrails: rollbackGuardrails,
             representativePath: path, layers: layers,
             exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk,
-            files: readFiles())
+            files: readFiles(), holdPoints: readHoldPoints(layers.map(\.name)))
         // Rules for the whole plan are checked only if all its parts are valid.
         guard reader.problems.isEmpty else { return plan }
         for problem in PlanRules.problems(of: plan, over: inventory, at: now) {

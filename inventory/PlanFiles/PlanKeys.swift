@@ -73,6 +73,10 @@ struct PlanKeys: KeyTable {
         "layerDefaults", .mapping(LayerDefaultsKeys()),
         "What each layer has unless it says otherwise. Entries of lists are completed by name, key by key.",
         example: "{soakSeconds: 120}")
+    let holdPoints = Key(
+        "holdPoints", .list(.holdPoint, count: 1...Int.max), default: [],
+        "Where the run waits for an approval that names the place: `run` for before the first change, `LAYER`, or `LAYER/BATCH` with the number of the batch.",
+        example: "[run, core, core/2]")
     let exclusions = Key(
         "exclusions", .list(.mapping(ExclusionKeys())), default: [], "Hosts that are left out on purpose.",
         example: "[{host: core-2, reason: replaced next week}]")
@@ -197,6 +201,22 @@ struct CommandKeys: KeyTable {
 }
 
 // MARK: Forms
+
+extension Form where Value == HoldPoint {
+    fileprivate static var holdPoint: Form {
+        let words = TextRule("hold point", pattern: "^[a-z0-9][a-z0-9.-]{0,62}(/[1-9][0-9]{0,6})?$")
+        return Form(.text(words)) { reader, field in
+            guard let text = reader.text(field) else { return nil }
+            if let point = HoldPoint(text), point.layer.map({ NameGrammar.machine.accepts($0.rawValue) }) ?? true {
+                return point
+            }
+            reader.report(
+                field.line, "'\(text)' is not a hold point",
+                "write run, a layer of the plan, or a layer and the number of its batch, such as core/2")
+            return nil
+        }
+    }
+}
 
 extension Form where Value == Version {
     static var version: Form { Form<String>.text(TextRule("version", unquoted: .numbers)).map { Version($0) } }

@@ -24,13 +24,13 @@ enum PlanRules {
     /// Problems that depend on the hosts and layers of an inventory.
     static func fleetProblems(of plan: Plan, over inventory: FleetInventory) -> [PlanProblem] {
         layerProblems(plan, inventory) + placeholderProblems(plan, inventory) + scopeProblems(plan, inventory)
-            + passageProblems(plan, inventory)
+            + passageProblems(plan, inventory) + batchProblems(plan, inventory)
     }
 
     /// Problems that do not depend on an inventory.
     static func problems(of plan: Plan, at now: WallTime) -> [PlanProblem] {
         duplicateProblems(plan) + expectationProblems(plan) + runtimeProblems(plan) + revertProblems(plan)
-            + keepProblems(plan) + fileProblems(plan) + waiverProblems(plan, now)
+            + keepProblems(plan) + fileProblems(plan) + holdPointProblems(plan) + waiverProblems(plan, now)
     }
 
     /// Nobody accepts a fault any more whose waiver has expired: the run would stop at it.

@@ -19,25 +19,32 @@ struct PlanDiff: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.existingLedger()
         let (old, new) = (try await ledger.plan(matching: first), try await ledger.plan(matching: second))
-        let changes = try PlanDifference(from: old.plan, to: new.plan).changes
-        let lines = changes.map { change -> TerminalText in
-            switch (change.before, change.after) {
-            case (let before?, let after?): "\(change.place): \(before) -> \(after)"
-            case (nil, PlanDifference.added?): "\(context.style.green("+")) \(change.place)"
-            case (PlanDifference.removed?, nil): "\(context.style.red("-")) \(change.place)"
-            case (nil, let after?): "\(context.style.green("+")) \(change.place): \(after)"
-            case (let before?, nil): "\(context.style.red("-")) \(change.place): \(before)"
-            case (nil, nil): "\(change.place)"
-            }
-        }
+        let difference = try PlanDifference(from: old.plan, to: new.plan)
+        let lines = difference.lines(context.style)
         return CommandResult(
             lines: lines.isEmpty ? ["\(old.digest.short) and \(new.digest.short) are the same plan"] : lines,
-            document: Document(first: old.digest, second: new.digest, changes: changes))
+            document: Document(first: old.digest, second: new.digest, changes: difference.changes))
     }
 
     private struct Document: Encodable {
         var first: Digest
         var second: Digest
         var changes: [PlanDifference.Change]
+    }
+}
+
+extension PlanDifference {
+    /// One line for each change.
+    func lines(_ style: Style) -> [TerminalText] {
+        changes.map { change in
+            switch (change.before, change.after) {
+            case (let before?, let after?): "\(change.place): \(before) -> \(after)"
+            case (nil, PlanDifference.added?): "\(style.green("+")) \(change.place)"
+            case (PlanDifference.removed?, nil): "\(style.red("-")) \(change.place)"
+            case (nil, let after?): "\(style.green("+")) \(change.place): \(after)"
+            case (let before?, nil): "\(style.red("-")) \(change.place): \(before)"
+            case (nil, nil): "\(change.place)"
+            }
+        }
     }
 }

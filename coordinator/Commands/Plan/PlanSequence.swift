@@ -1,3 +1,4 @@
+import ContentDigest
 import SafeText
 import UpgradeDomain
 
@@ -23,6 +24,7 @@ struct PlanSequence {
             "preflight  every host is reachable, has its scripts and rollback prerequisites, and is at its source version",
             "baseline   \(family) on every placement",
         ]
+        lines += hold(.run, style)
         for (index, layer) in plan.layers.enumerated() { lines += draw(layer, index, hosts, style) }
         lines += ["", "end        the whole fleet is verified again; `rollout finalize` then ends the rollback window"]
         return lines.flatMap { $0.wrapped(to: context.width, indent: 13) }
@@ -47,6 +49,13 @@ struct PlanSequence {
             style.bold("layer \(index + 1)    \(layer.name)") + "  \(layer.version.from) -> \(layer.version.to)"
                 + approval(layer.name, style),
         ]
+        lines += hold(.layer(layer.name), style)
+        if let release = layer.release {
+            let signed = release.signatures.isEmpty ? "" : ", \(counted(release.signatures.count, "signature"))"
+            lines.append(
+                "  release    \(counted(release.files.count, "file")), \(release.digest.short)\(signed); preflight compares each with the hosts"
+            )
+        }
         for component in layer.components {
             let own = component.version == layer.version ? "" : "  \(component.version.from) -> \(component.version.to)"
             lines.append("  component  \(component.name)\(own)")
@@ -61,6 +70,7 @@ struct PlanSequence {
             )
         }
         for batch in layer.batches(over: names) {
+            lines += hold(.batch(layer: layer.name, index: batch.index), style)
             let members = batch.placements.map(\.host.rawValue).joined(separator: ", ")
             lines.append("  batch \(batch.index + 1)    \(members)\(batch.index == 0 ? "  (canary)" : "")")
             lines.append(
@@ -81,6 +91,16 @@ struct PlanSequence {
         }
         lines.append("  " + style.dim("boundary   every placement touched so far is verified again"))
         return lines
+    }
+
+    /// That the run waits here, if it does.
+    private func hold(_ point: HoldPoint, _ style: Style) -> [TerminalText] {
+        guard plan.holdPoints?.contains(point) == true else { return [] }
+        let indent: TerminalText = point == .run ? "" : "  "
+        return [
+            indent + style.yellow("hold")
+                + "\(point == .run ? "  " : "")     the run waits for approval before \(point)"
+        ]
     }
 
     private func reach(_ boundary: RollbackBoundary) -> String {
