@@ -1,3 +1,4 @@
+import ContentDigest
 import RunViews
 import Testing
 import UpgradeDomain
@@ -79,5 +80,36 @@ struct PlanDifferenceTests {
             try PlanDifference(from: twice, to: other).changes.map(\.place)
                 == ["review T (2), reference", "guardrail 1, environment, source"])
         #expect(try changes { $0.layers.swapAt(0, 1) } == ["layers, order: data, core -> core, data"])
+    }
+
+    /// A new release changes most of its files, so that only a few are named one by one.
+    @Test func aReleaseAndItsHoldPointsAreCompared() throws {
+        let (a, b) = (Digest("sha256:" + String(repeating: "a", count: 64)), Digest("sha256:bb"))
+        func digest(_ files: [String: Digest]) -> Digest { ReleaseManifest(files: files).digest }
+        let old = plan { $0.layers[0].release = ReleaseManifest(files: ["source": a, "bin/api": a]) }
+        let new = plan {
+            $0.layers[0].release = ReleaseManifest(files: ["source": b, "lib": a], signatures: ["S"])
+            $0.holdPoints = [.run, .batch(layer: "core", index: 1)]
+        }
+        let changes = try PlanDifference(from: old, to: new).changes.map {
+            "\($0.place): \($0.before ?? "nothing") -> \($0.after ?? "nothing")"
+        }
+        #expect(
+            changes == [
+                "holdPoints: nothing -> run, core/2",
+                "layer data, release, files: 2 files, \(digest(["source": a, "bin/api": a])) -> "
+                    + "2 files, \(digest(["source": b, "lib": a]))",
+                "layer data, release, file bin/api: \(a) -> nothing", "layer data, release, file lib: nothing -> \(a)",
+                "layer data, release, file source: \(a) -> \(b)",
+                "layer data, release, signatures: nothing -> \(Digest.sha256(of: Array("S".utf8)))",
+            ])
+        let many = Dictionary(uniqueKeysWithValues: (0..<21).map { ("f\($0)", a) })
+        #expect(
+            try self.changes { $0.layers[0].release = ReleaseManifest(files: many) } == [
+                "layer data, release, files: nothing -> 21 files, \(digest(many))"
+            ])
+        let before = plan { $0.layers[0].release = ReleaseManifest(files: many) }
+        let after = plan { $0.layers[0].release = ReleaseManifest(files: many.mapValues { _ in b }) }
+        #expect(try PlanDifference(from: before, to: after).changes.map(\.place) == ["layer data, release, files"])
     }
 }

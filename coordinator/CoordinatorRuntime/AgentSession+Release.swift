@@ -14,9 +14,13 @@ extension AgentSession {
                 run: nil, workingDirectory: needs.workingDirectory, commands: [], requires: part, preserve: [])
             let reply = try await single(.preflight(request), timeout: HostWork.preflightTimeout(part))
             guard case .preflight(let found) = reply else { throw unexpected(reply, to: "preflight") }
-            differences += found.missingPaths.map { "\($0) is not there" } + found.differingPaths
+            differences += AgentSession.releaseDifferences(found)
         }
         return differences
+    }
+
+    static func releaseDifferences(_ found: PreflightReply) -> [String] {
+        found.missingPaths.map { "\($0) is not there" } + found.differingPaths
     }
 }
 

@@ -55,7 +55,11 @@ package struct PlanDifference: Sendable {
             compareEntries(before, after, at: place, key: key)
         case (.array(let before), nil) where isListOfEntries(before): compareEntries(before, [], at: place, key: key)
         case (nil, .array(let after)) where isListOfEntries(after): compareEntries([], after, at: place, key: key)
-        default: changes.append(Change(place: words(place), before: text(old, key), after: text(new, key)))
+        default:
+            let (before, after) = (text(old, key), text(new, key))
+            if before != nil || after != nil {
+                changes.append(Change(place: words(place), before: before, after: after))
+            }
         }
     }
 
@@ -187,7 +191,7 @@ package struct PlanDifference: Sendable {
 
     private func text(_ value: JSONValue?, _ key: String) -> String? {
         switch value {
-        case nil, .null: nil
+        case nil, .null, .array([]): nil
         case .array(let elements):
             key == "arguments"
                 ? ShellText.line(elements.compactMap(\.scalarText))
