@@ -7,6 +7,8 @@ package struct StoredPlan: Hashable, Sendable {
     /// The plan's identity: SHA-256 of its canonical JSON.
     package var digest: Digest
     package var plan: Plan
+    /// The operating-system user who added it; nil for a plan that an older build stored.
+    package var addedBy: String?
     package var addedAt: WallTime
 }
 

@@ -40,17 +40,19 @@ extension Ledger {
         }
     }
 
-    /// Stores a plan and returns its digest. A plan that is already stored is not changed.
-    package func addPlan(_ plan: Plan, at time: WallTime) throws(LedgerError) -> Digest {
+    /// Stores a plan and returns its digest. A plan that is already stored is not changed, and its author stays.
+    ///
+    /// - Parameter user: the operating-system user who adds it; nil if nobody does, as in a simulation.
+    package func addPlan(_ plan: Plan, by user: String? = nil, at time: WallTime) throws(LedgerError) -> Digest {
         let document = try encode(plan, as: "plan '\(plan.name)'")
         let digest = Digest.sha256(of: document)
         return try write("store the plan '\(plan.name)'") { db in
             try db.execute(
                 sql: """
-                    INSERT INTO plans (digest, name, document, added_at_milliseconds) VALUES (?, ?, ?, ?)
+                    INSERT INTO plans (digest, name, document, added_by, added_at_milliseconds) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT (digest) DO NOTHING
                     """,
-                arguments: [digest.rawValue, plan.name, document.data, time.milliseconds])
+                arguments: [digest.rawValue, plan.name, document.data, user, time.milliseconds])
             return digest
         }
     }
@@ -150,7 +152,7 @@ extension StoredPlan {
     fileprivate init(row: Row) throws {
         self.init(
             digest: row.name("digest"), plan: try CanonicalJSON.stored(Plan.self, from: row.bytes("document")),
-            addedAt: row.time("added_at_milliseconds"))
+            addedBy: row["added_by"], addedAt: row.time("added_at_milliseconds"))
     }
 }
 

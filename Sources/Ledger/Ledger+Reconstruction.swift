@@ -52,6 +52,13 @@ extension Ledger {
                     "The ledger \(path) has runs of its own, so it can not take the place of another; use a new file "
                         + "with --ledger. Nothing was recorded.")
             }
+            guard try Int.fetchOne(db, sql: "SELECT count(*) FROM policies") == 0 else {
+                throw LedgerError(
+                    .contradiction,
+                    "The ledger \(path) has a policy, which names this ledger, so it can not take the place of another; "
+                        + "use a new file with --ledger, and add the lost ledger's policy to it afterwards. Nothing "
+                        + "was recorded.")
+            }
             let floor = try db.epochFloor(above: epoch, at: time)
             try db.execute(
                 sql: "UPDATE meta SET ledger_id = ?, epoch_floor = max(epoch_floor, ?)",

@@ -29,6 +29,7 @@ extension Ledger {
                 _ = try db.existingRun(run)
             } else {
                 faults += try db.documentFaults(table: "plans") + db.documentFaults(table: "inventories")
+                faults += try db.statementFaults()
             }
             let runs =
                 try run.map { [$0] }

@@ -115,7 +115,8 @@ package actor Ledger {
             case .absent, .fileExists, .notALedger, .untrusted, .newerSchema, .busy, .damaged,
                 .commitUnknown,
                 .unknownPlan,
-                .unknownRun, .ambiguous, .conflict, .leaseRequired, .leaseHeld, .deposed, .runClosed, .hostClaimed,
+                .unknownRun, .unknownStatement, .ambiguous, .conflict, .leaseRequired, .leaseHeld, .deposed, .runClosed,
+                .hostClaimed,
                 .contradiction, .tooLarge:
                 throw error
             }

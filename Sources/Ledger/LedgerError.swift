@@ -26,6 +26,7 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         // Looking things up.
         case unknownPlan
         case unknownRun
+        case unknownStatement
         case ambiguous
         // Writing to a run.
         case conflict

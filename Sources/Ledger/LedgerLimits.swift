@@ -11,6 +11,12 @@ package enum LedgerLimits {
     package static let eventsPerRead = 1_000
     /// The largest inventory or plan.
     package static let documentBytes = 16_777_216
+    /// The longest text that people sign: a statement, or a version of the policy.
+    package static let signedBytes = 262_144
+    /// The longest signature with its armour; one of RSA with 16,384 bits and a certificate stays below.
+    package static let signatureBytes = 16_384
+    /// How many signatures a statement or a version of the policy may have.
+    package static let signaturesPerText = 256
     /// The largest raw answer or operation output.
     package static let blobBytes = 16_777_216
     /// The largest sum of raw answers and outputs in one append.

@@ -59,7 +59,7 @@ enum Schema {
         return ledger
     }
 
-    private static let migrations = [version1, version2, version3, version4, version5]
+    private static let migrations = [version1, version2, version3, version4, version5, version6]
 
     private static let version1 = """
         CREATE TABLE meta (
@@ -270,5 +270,50 @@ enum Schema {
             BEGIN SELECT RAISE(ABORT, 'witnesses are append-only'); END;
         ALTER TABLE approvals ADD COLUMN runs_served INTEGER;
         ALTER TABLE approvals ADD COLUMN ends_at_milliseconds INTEGER;
+        """
+
+    /// What people sign: versions of the policy, and statements with their signatures. A plan names its author. Older
+    /// plans have none.
+    private static let version6 = """
+        ALTER TABLE plans ADD COLUMN added_by TEXT;
+        CREATE TABLE policies (
+            version INTEGER PRIMARY KEY CHECK (version >= 1),
+            digest TEXT NOT NULL,
+            text TEXT NOT NULL,
+            signatures TEXT NOT NULL,
+            added_by TEXT NOT NULL,
+            added_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER policies_keep_update BEFORE UPDATE ON policies
+            BEGIN SELECT RAISE(ABORT, 'policies are append-only'); END;
+        CREATE TRIGGER policies_keep_delete BEFORE DELETE ON policies
+            BEGIN SELECT RAISE(ABORT, 'policies are append-only'); END;
+        CREATE TABLE statements (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            digest TEXT NOT NULL,
+            text TEXT NOT NULL,
+            plan_digest TEXT REFERENCES plans (digest),
+            leaves TEXT,
+            made_by TEXT NOT NULL,
+            made_at_milliseconds INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX statements_by_plan ON statements (plan_digest);
+        CREATE TRIGGER statements_keep_update BEFORE UPDATE ON statements
+            BEGIN SELECT RAISE(ABORT, 'statements are append-only'); END;
+        CREATE TRIGGER statements_keep_delete BEFORE DELETE ON statements
+            BEGIN SELECT RAISE(ABORT, 'statements are append-only'); END;
+        CREATE TABLE statement_signatures (
+            number INTEGER PRIMARY KEY,
+            statement TEXT NOT NULL REFERENCES statements (id),
+            signature TEXT NOT NULL,
+            added_by TEXT NOT NULL,
+            added_at_milliseconds INTEGER NOT NULL,
+            UNIQUE (statement, signature)
+        ) STRICT;
+        CREATE TRIGGER statement_signatures_keep_update BEFORE UPDATE ON statement_signatures
+            BEGIN SELECT RAISE(ABORT, 'signatures are append-only'); END;
+        CREATE TRIGGER statement_signatures_keep_delete BEFORE DELETE ON statement_signatures
+            BEGIN SELECT RAISE(ABORT, 'signatures are append-only'); END;
         """
 }

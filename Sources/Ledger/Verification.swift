@@ -52,7 +52,7 @@ package struct LedgerFault: Hashable, Sendable {
         case fileDamaged
         /// A table, index or trigger differs from the one that this version creates.
         case schemaChanged
-        /// A plan or inventory does not match its digest.
+        /// A plan, an inventory or a signed text does not match its digest, or a version of the policy is missing.
         case documentChanged
         /// A sequence number is missing.
         case eventMissing

@@ -30,3 +30,18 @@ package struct StatementClaim: Codable, Hashable, Sendable {
         self.claimedBy = claimedBy
     }
 }
+
+/// The identity of a statement: 128 random bits as 32 hexadecimal digits.
+package struct StatementID: Name {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+
+    /// Whether it is written as this project writes it.
+    package var isWellFormed: Bool {
+        rawValue.utf8.count == 32
+            && rawValue.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
+    /// The first eight digits, for display.
+    package var short: String { String(rawValue.prefix(8)) }
+}

@@ -226,13 +226,18 @@ struct FileTests {
         #expect(error?.code == .readOnly)
     }
 
-    @Test("events, plans, approvals and leases can not be changed by accident")
+    @Test("events, plans, approvals, leases and what people sign can not be changed by accident")
     func appendOnly() async throws {
         let ledger = try await fixture.openWithRun()
+        try await ledger.addPolicy(SignedStatement(text: "{}"), version: 1, by: "ana", at: Fixture.now)
+        try await ledger.addStatement(
+            SignedStatement(text: "{}", signatures: ["s"]), id: "0123", plan: nil, by: "ana", at: Fixture.now)
         try await ledger.lease().release()
         for statement in [
             "UPDATE events SET kind = 'x'", "DELETE FROM events", "UPDATE plans SET name = 'x'", "DELETE FROM plans",
-            "UPDATE leases SET epoch = 9", "DELETE FROM leases",
+            "UPDATE leases SET epoch = 9", "DELETE FROM leases", "UPDATE policies SET text = 'x'",
+            "DELETE FROM policies", "UPDATE statements SET text = 'x'", "DELETE FROM statements",
+            "UPDATE statement_signatures SET signature = 'x'", "DELETE FROM statement_signatures",
         ] {
             let result = try runProgram(["sqlite3", fixture.path, statement])
             #expect(result.status != 0 && result.output.contains("append-only"), "\(statement)")

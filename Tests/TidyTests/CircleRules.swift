@@ -92,7 +92,7 @@ enum SizeRules {
     static let lines: [String: Int] = [
         "Sources/SafeText": 600, "Sources/UpgradeDomain": 4_300, "Sources/ContentDigest": 2_000,
         "Sources/OperatorCommands": 400, "Sources/Approvals": 1_600, "Sources/RolloutEngine": 4_900,
-        "Sources/AgentProtocol": 1_000, "Sources/Ledger": 3_600, "Sources/SSHTransport": 5_000,
+        "Sources/AgentProtocol": 1_000, "Sources/Ledger": 3_900, "Sources/SSHTransport": 5_000,
         "Sources/LabFleet": 1_200, "Sources/Failpoints": 150, "Sources/SSHSignatures": 950,
         "agent/AgentRuntime": 6_400, "agent/lockflight-agent": 50, "inventory/FileReading": 1_000,
         "inventory/Inventory": 1_600, "inventory/InventoryImport": 2_300, "inventory/PlanFiles": 2_700,

@@ -120,7 +120,7 @@ extension LedgerError {
     fileprivate var exitStatus: ExitStatus {
         switch code {
         case .absent, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .unknownPlan, .unknownRun,
-            .ambiguous,
+            .unknownStatement, .ambiguous,
             .conflict,
             .leaseRequired,
             .leaseHeld, .deposed, .runClosed, .hostClaimed, .contradiction, .tooLarge:

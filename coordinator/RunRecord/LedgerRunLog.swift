@@ -32,7 +32,8 @@ package struct LedgerRunLog: RunLog {
             case .conflict, .runClosed: return .conflict
             case .deposed: return .deposed
             case .absent, .cannotOpen, .fileExists, .notALedger, .untrusted, .newerSchema, .olderSchema, .busy,
-                .diskFull, .readOnly, .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun, .ambiguous,
+                .diskFull, .readOnly, .storageFailed, .damaged, .commitUnknown, .unknownPlan, .unknownRun,
+                .unknownStatement, .ambiguous,
                 .leaseRequired, .leaseHeld, .hostClaimed, .contradiction, .tooLarge:
                 throw error
             }

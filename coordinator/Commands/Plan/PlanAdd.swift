@@ -23,7 +23,7 @@ struct PlanAdd: LockflightCommand {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let plan = try context.plan(in: file, over: inventory, versions)
-        let digest = try await ledger.addPlan(plan, at: Context.clock.wall())
+        let digest = try await ledger.addPlan(plan, by: context.user, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),
             next: [.showPlan(plan: digest.short)])
