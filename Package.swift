@@ -227,7 +227,9 @@ let package = Package(
                 logging, subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        tests("FleetAccessTests", ["FleetAccess", "Inventory", "TestSupport", "UpgradeDomain", subprocess, system]),
+        tests(
+            "FleetAccessTests",
+            ["FleetAccess", "Inventory", "OperatorCommands", "TestSupport", "UpgradeDomain", subprocess, system]),
         tests(
             "CoordinatorRuntimeTests",
             ["CoordinatorRuntime", "RolloutEngine", "AgentProtocol", "Inventory", "PlanFiles", "UpgradeDomain"],
