@@ -77,16 +77,19 @@ let package = Package(
             "ContentDigest", in: "Sources", ["UpgradeDomain", crypto],
             settings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         library("OperatorCommands", in: "Sources", ["SafeText", "UpgradeDomain"]),
-        library("Approvals", in: "Sources", ["ContentDigest", "SafeText", "UpgradeDomain"]),
+        library("SSHSignatures", in: "Sources", ["SafeText", crypto, cryptoExtras]),
+        // Optimised as well: a fleet has ten thousand leaves.
+        library(
+            "Approvals", in: "Sources", ["ContentDigest", "SSHSignatures", "SafeText", "UpgradeDomain"],
+            settings: [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         library(
             "RolloutEngine", in: "Sources",
             [
-                "OperatorCommands", "SafeText", "UpgradeDomain",
+                "Approvals", "OperatorCommands", "SafeText", "UpgradeDomain",
                 .product(name: "BitCollections", package: "swift-collections"),
             ]),
         library("AgentProtocol", in: "Sources", ["UpgradeDomain", "ContentDigest"]),
         library("Failpoints", in: "Sources", ["SafeText"]),
-        library("SSHSignatures", in: "Sources", ["SafeText", crypto, cryptoExtras]),
         library(
             "Ledger", in: "Sources",
             [
@@ -123,7 +126,7 @@ let package = Package(
         // coordinator/: what the operator runs.
         library(
             "RunViews", in: "coordinator",
-            ["SafeText", "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]),
+            ["Approvals", "SafeText", "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]),
         library(
             "CoordinatorRuntime", in: "coordinator",
             [
@@ -133,8 +136,8 @@ let package = Package(
         library(
             "RunRecord", in: "coordinator",
             [
-                "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger", "CoordinatorRuntime", "RunViews",
-                "Failpoints",
+                "Approvals", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger", "CoordinatorRuntime",
+                "RunViews", "Failpoints", "SafeText",
             ]),
         library(
             "FleetAccess", in: "coordinator",
@@ -147,7 +150,8 @@ let package = Package(
             [
                 "Approvals", "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "CoordinatorRuntime",
+                "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "PolicyFiles",
+                "SSHSignatures", "CoordinatorRuntime",
                 "FleetAccess", "RunRecord",
                 "RunViews", "Failpoints",
                 "SafeText",
@@ -161,6 +165,8 @@ let package = Package(
         // inventory/: files -> validated domain values.
         library(
             "FileReading", in: "inventory", ["SafeText", "UpgradeDomain", .product(name: "Yams", package: "Yams")]),
+        library(
+            "PolicyFiles", in: "inventory", ["Approvals", "FileReading", "SSHSignatures", "SafeText", "UpgradeDomain"]),
         library("PlanFiles", in: "inventory", ["ContentDigest", "FileReading", "SafeText", "UpgradeDomain"]),
         library(
             "Inventory", in: "inventory", ["FileReading", "SafeText", "UpgradeDomain"],
@@ -174,9 +180,9 @@ let package = Package(
         .executableTarget(
             name: "lockflight-simulate",
             dependencies: [
-                "UpgradeDomain", "ContentDigest", "RolloutEngine", "RunRecord", "RunViews", "AgentProtocol",
-                "AgentRuntime",
-                "Ledger", "CoordinatorRuntime", "CSwiftConcurrency",
+                "Approvals", "UpgradeDomain", "ContentDigest", "RolloutEngine", "RunRecord", "RunViews",
+                "AgentProtocol", "AgentRuntime", "Ledger", "CoordinatorRuntime", "CSwiftConcurrency", "SSHSignatures",
+                crypto,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Simulator", exclude: ["CSwiftConcurrency"], swiftSettings: strict),
         .systemLibrary(name: "CSwiftConcurrency", path: "Tests/Simulator/CSwiftConcurrency"),
@@ -184,7 +190,7 @@ let package = Package(
         .executableTarget(
             name: "lockflight-sinks", dependencies: ["SafeText"], path: "Tests/Sinks", swiftSettings: strict),
         // Tests/TestSupport: how long tests wait.
-        library("TestSupport", in: "Tests", ["ContentDigest"]),
+        library("TestSupport", in: "Tests", ["ContentDigest", "SSHSignatures", crypto]),
         tests("TestSupportTests", ["TestSupport"]),
         tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
         tests("SafeTextTests", ["SafeText"]),
@@ -213,7 +219,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "LabFleet", "Ledger", "UpgradeDomain", "ContentDigest", "SSHTransport", "AgentProtocol", "Failpoints",
+                "Approvals", "LabFleet", "Ledger", "UpgradeDomain", "ContentDigest", "SSHTransport", "AgentProtocol",
+                "Failpoints",
                 "TestSupport",
                 "lockflight", subprocess, system,
             ],
@@ -221,7 +228,7 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "OperatorCommands",
+                "Approvals", "OperatorCommands",
                 "Commands", "ContentDigest", "CoordinatorRuntime", "Ledger", "RolloutEngine", "RunRecord", "RunViews",
                 "SafeText", "UpgradeDomain",
                 logging, subprocess, system,
@@ -238,10 +245,15 @@ let package = Package(
             "ApprovalsTests",
             [
                 "Approvals", "ContentDigest", "Inventory", "LabFleet", "PlanFiles", "RolloutEngine", "SafeText",
-                "UpgradeDomain",
+                "SSHSignatures", "TestSupport", "UpgradeDomain", crypto,
             ]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
-        tests("InventoryTests", ["FileReading", "Inventory", "PlanFiles", "UpgradeDomain", "ContentDigest"]),
+        tests(
+            "InventoryTests",
+            [
+                "Approvals", "FileReading", "Inventory", "PlanFiles", "PolicyFiles", "SSHSignatures", "UpgradeDomain",
+                "ContentDigest",
+            ]),
         tests(
             "InventoryImportTests",
             [
@@ -250,7 +262,8 @@ let package = Package(
                 subprocess, system,
             ]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
-        tests("RolloutEngineTests", ["OperatorCommands", "RolloutEngine", "UpgradeDomain"]),
+        tests(
+            "RolloutEngineTests", ["Approvals", "OperatorCommands", "RolloutEngine", "TestSupport", "UpgradeDomain"]),
         // Tests/CFaultVFS: a SQLite VFS whose calls fail when they are told to.
         .target(
             name: "CFaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],

@@ -3,7 +3,7 @@ package import UpgradeDomain
 
 /// Everything that may run on one host under a plan, as owners sign it: a leaf of the ``HostTree``.
 ///
-/// Each text is expanded as it is sent, but for the run's id, which is not known yet: such texts are ``OpenText``. It has no
+/// Each text is expanded as it is sent, but for the run's id, which is not known yet: such texts are of the form `OpenText`. It has no
 /// address, port, key or label of its own, so that an edit of those voids nothing; a command that uses `${address}` holds the
 /// address. What decides for the whole plan, such as soak times, is bound by the plan's digest.
 package struct HostLeaf: Codable, Hashable, Sendable {
@@ -19,10 +19,10 @@ package struct HostLeaf: Codable, Hashable, Sendable {
     /// What it captures for the whole fleet; nil if another host does, or none.
     package var fleetEvidence: LeafCapture?
 
-    /// The canonical bytes, of which ``digest()`` is made.
+    /// The canonical bytes, of which the digest is made.
     package func bytes() throws -> [UInt8] { try CanonicalJSON.encode(self) }
 
-    /// The SHA-256 of a zero byte and ``bytes()``.
+    /// The SHA-256 of a zero byte and the canonical bytes.
     package func digest() throws -> Digest { Digest.sha256(of: [0] + (try bytes())) }
 }
 

@@ -1,5 +1,6 @@
 import ContentDigest
 import SafeText
+import Synchronization
 package import UpgradeDomain
 
 /// The leaves of the hosts of a plan.
@@ -9,6 +10,7 @@ package struct HostLeaves: Sendable {
     /// The hosts that run the `once` steps.
     private let firstHosts: [LayerName: HostName]
     private let releases: [LayerName: Digest]
+    private let known = KnownLeaves()
 
     /// - Parameters:
     ///   - plan: what is signed.
@@ -36,15 +38,27 @@ package struct HostLeaves: Sendable {
         return digests
     }
 
-    private func leaf(of host: Host) -> HostLeaf {
+    /// The digest of the leaf of a host as it is described here; computed once for each description.
+    package func digest(of host: Host) throws -> Digest {
+        if let digest = known.digest(of: host) { return digest }
+        let digest = try leaf(of: host).digest()
+        known.note(digest, of: host)
+        return digest
+    }
+
+    /// The leaf of a host as it is described here, which may have another address than among the hosts.
+    package func leaf(of host: Host) -> HostLeaf {
         let subjects = plan.subjects(from: host)
         let placements = plan.layers.filter { host.placement(in: $0.name) != nil }.map { layer in
             placement(layer, host, subjects)
         }
-        let fleet = subjects.contains(.fleet) ? capture(.fleet, host, host.placements.first?.layer) : nil
-        return HostLeaf(
-            format: HostLeaf.currentFormat, host: host.name, account: host.user, placements: placements,
-            fleetEvidence: fleet)
+        var leaf = HostLeaf(
+            format: HostLeaf.currentFormat, host: host.name, account: host.user, placements: placements)
+        if subjects.contains(.fleet), let layer = host.placements.first.flatMap({ plan.layer($0.layer) }) {
+            let directory = PlacementCommands(of: plan, layer, on: host, run: nil).directory
+            leaf.fleetEvidence = capture(.fleet, host, layer, in: directory)
+        }
+        return leaf
     }
 
     private func placement(_ layer: PlanLayer, _ host: Host, _ subjects: [EvidenceSubject]) -> LeafPlacement {
@@ -60,20 +74,20 @@ package struct HostLeaves: Sendable {
             boundary: layer.rollback.boundary, command: own.goesBack ? own.rollback.map(entry) : nil,
             guardrails: own.goesBack ? own.rollbackGuardrails.map(entry) : [], keeps: own.keeps,
             requires: own.requires)
-        let evidence = capture(.placement(Placement(host: host.name, layer: layer.name)), host, layer.name)
+        let placement = Placement(host: host.name, layer: layer.name)
         return LeafPlacement(
             layer: layer.name, from: layer.version.from, to: layer.version.to, directory: directory,
             release: releases[layer.name], steps: steps, guardrails: own.guardrails.map(entry), rollback: rollback,
-            evidence: evidence ?? LeafCapture(directory: directory, surfaces: []),
+            evidence: capture(.placement(placement), host, layer, in: directory),
             layerEvidence: subjects.contains(.layer(layer.name))
-                ? capture(.layer(layer.name), host, layer.name) : nil,
+                ? capture(.layer(layer.name), host, layer, in: directory) : nil,
             confirmWithinSeconds: layer.confirmWithinSeconds)
     }
 
-    /// - Parameter layer: whose release its commands may be files of.
-    private func capture(_ subject: EvidenceSubject, _ host: Host, _ layer: LayerName?) -> LeafCapture? {
-        guard let layer = layer.flatMap(plan.layer) else { return nil }
-        let directory = PlacementCommands(of: plan, layer, on: host, run: nil).directory
+    /// Its commands may be files of the layer's release.
+    private func capture(
+        _ subject: EvidenceSubject, _ host: Host, _ layer: PlanLayer, in directory: String
+    ) -> LeafCapture {
         let surfaces = plan.surfaces(of: subject, from: host, run: nil).map { order in
             var surface = LeafSurface(name: order.surface.name, role: order.role)
             switch order.surface.source {
@@ -119,4 +133,18 @@ package struct HostLeaves: Sendable {
         let whole = path.begins(with: "/") ? path : "\(directory)/\(path)"
         return "/" + whole.fields(separatedBy: "/").filter { !$0.isSpelled(".") }.joined(separator: "/")
     }
+}
+
+/// Digests that were computed before. A run that waits asks for the same ones several times a second.
+private final class KnownLeaves: Sendable {
+    private let digests = Mutex<[HostName: (host: Host, digest: Digest)]>([:])
+
+    func digest(of host: Host) -> Digest? {
+        digests.withLock { known in
+            guard let own = known[host.name], own.host == host else { return nil }
+            return own.digest
+        }
+    }
+
+    func note(_ digest: Digest, of host: Host) { digests.withLock { $0[host.name] = (host, digest) } }
 }

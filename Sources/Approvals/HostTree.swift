@@ -63,9 +63,7 @@ package struct HostProof: Codable, Hashable, Sendable {
         self.path = path
     }
 
-    /// Whether it leads from a leaf to a root (RFC 9162, 2.1.3.2).
-    ///
-    /// - Parameter leaf: the leaf's digest (``HostLeaf/digest()``).
+    /// Whether it leads from the digest of a leaf to a root (RFC 9162, 2.1.3.2).
     package func verifies(_ leaf: Digest, root: Digest) -> Bool {
         guard (0..<count).contains(index), var reached = leaf.bytes, let root = root.bytes else { return false }
         var (node, last) = (index, count - 1)

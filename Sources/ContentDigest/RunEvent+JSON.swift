@@ -21,7 +21,7 @@ extension RunEvent: DirectJSON {
         case .operationEnded(let record): try record.write(to: json.member("operationEnded").member("_0"))
         case .runStarted, .driverAttached, .driverDetached, .requested, .preflightRecorded, .operationWithdrawn,
             .operationUncertain, .operationConfirmed, .operationReverted, .operationTombstoned, .placementSoaked,
-            .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
+            .deadlinePassed, .watchInterrupted, .hostLost, .approvalAwaited, .evidencePruned:
             try json.put(value: self)
         }
     }

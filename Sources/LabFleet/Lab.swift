@@ -24,6 +24,9 @@ package struct Lab: Sendable {
     package var inventoryPath: String { "\(folder)/inventory.yaml" }
     package var knownHostsPath: String { "\(folder)/known_hosts" }
     package var identityPath: String { "\(folder)/id_ed25519" }
+    /// The policy of a lab whose approvals are signed, and the folder with the keys of its people.
+    package var policyPath: String { "\(folder)/policy.yaml" }
+    package var peopleFolder: String { "\(folder)/people" }
     /// The path of the plan to a version.
     package func planPath(to version: Version) -> String { "\(folder)/plan-\(version).yaml" }
 
@@ -45,9 +48,11 @@ package struct Lab: Sendable {
     ///   - layout: its hosts and their layers.
     ///   - network: the first three octets of the hosts' addresses, below 127.
     ///   - sshPort: the port of every host's sshd.
+    ///   - isSigned: whether it has people with keys, and a policy for them.
     /// - Throws: if there is already a lab, or if a program is missing.
     package static func up(
-        at folder: String, layout: LabLayout, network: String = "127.77.0", sshPort: Int = 2_222
+        at folder: String, layout: LabLayout, network: String = "127.77.0", sshPort: Int = 2_222,
+        isSigned: Bool = false
     ) async throws(LabError) -> Lab {
         let folder = URL(fileURLWithPath: folder).path
         if LabFile.exists("\(folder)/\(recordName)") {
@@ -68,6 +73,7 @@ package struct Lab: Sendable {
         try lab.save()
         do throws(LabError) {
             try await lab.start()
+            if isSigned { try await LabPeople(lab: lab).make() }
         } catch {
             try await lab.down(removing: true)
             throw error

@@ -40,7 +40,7 @@ extension RunEvent {
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
             .operationConfirmed, .operationReverted,
-            .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
+            .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .approvalAwaited, .evidencePruned:
             true
         }
     }
@@ -54,13 +54,13 @@ extension RunEvent {
             case .cancel: .cancelled
             case .supersede(let successor): .superseded(by: successor)
             case .pause, .resume, .abort, .rollback, .recheck, .rerun, .signOff, .rebind, .retire,
-                .approveRecovery:
+                .approveRecovery, .present:
                 nil
             }
         case .runStarted, .driverAttached, .driverDetached, .preflightRecorded, .captured, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned,
             .operationConfirmed, .operationReverted,
-            .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
+            .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .approvalAwaited, .evidencePruned:
             nil
         }
     }

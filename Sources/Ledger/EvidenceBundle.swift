@@ -115,7 +115,9 @@ package struct EvidenceBundle: Codable, Hashable, Sendable {
         guard digests?.hosts == definition.hostsDigest else {
             throw Fault("the hosts", "they do not have the digest \(definition.hostsDigest.short) that was approved")
         }
-        if let layer = definition.unapprovedLayers.first {
+        // Signed statements, and those that a run waited for, are proved with the events that needed them.
+        if definition.authority == nil, definition.plan.holdPoints == nil, let layer = definition.unapprovedLayers.first
+        {
             throw Fault("layer \(layer)", "no owner approved this plan over these hosts")
         }
     }
@@ -177,7 +179,7 @@ extension RunEvent {
         case .runStarted, .driverAttached, .driverDetached, .requested, .preflightRecorded, .operationIntended,
             .operationWithdrawn, .operationStarted, .operationUncertain, .operationTombstoned, .operationConfirmed,
             .placementSoaked,
-            .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
+            .deadlinePassed, .watchInterrupted, .hostLost, .approvalAwaited, .evidencePruned:
             []
         }
     }

@@ -58,6 +58,12 @@ extension Ledger {
                         + "start again."
                 )
             }
+            let policies = try Int.fetchOne(db, sql: "SELECT count(*) FROM policies") ?? 0
+            guard policies == definition.authority?.policies.count ?? 0 else {
+                throw LedgerError(
+                    .conflict,
+                    "The policy was changed while the approvals were checked, so nothing was recorded; start again.")
+            }
             return try db.append(started, to: run, after: .beforeFirst, at: time, followedBy: nil)
         }
     }

@@ -42,7 +42,7 @@ extension Ledger {
                     current == 0
                         ? "The ledger has no policy yet, so version \(version) can not be added; version 1 is the first."
                         : "The ledger has version \(current) of the policy, so only version \(current + 1) can be added, "
-                            + "not version \(version).")
+                            + "not version \(version).", next: current == 0 ? nil : .showPolicy(version: nil))
             }
             try db.execute(
                 sql: """
@@ -75,6 +75,9 @@ extension Ledger {
         let leaves = try signed.leaves.map { leaves throws(LedgerError) in
             String(decoding: try encode(leaves, as: "leaves of the statement \(id.short)"), as: UTF8.self)
         }
+        let claim = try signed.claim.map { claim throws(LedgerError) in
+            String(decoding: try encode(claim, as: "claim of the statement \(id.short)"), as: UTF8.self)
+        }
         try write("store the statement \(id.short)") { db in
             if let plan, try !db.hasPlan(plan) { throw LedgerError.unknownPlan(plan) }
             let stored = try String.fetchOne(
@@ -87,12 +90,13 @@ extension Ledger {
             if stored == nil {
                 try db.execute(
                     sql: """
-                        INSERT INTO statements (id, digest, text, plan_digest, leaves, made_by, made_at_milliseconds)
-                        VALUES (?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO statements
+                            (id, digest, text, plan_digest, leaves, claim, made_by, made_at_milliseconds)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                         """,
                     arguments: [
                         id.rawValue, Digest.sha256(of: Array(signed.text.utf8)).rawValue, signed.text, plan?.rawValue,
-                        leaves, user, time.milliseconds,
+                        leaves, claim, user, time.milliseconds,
                     ])
             }
             for signature in signed.signatures { _ = try db.insert(signature, of: id, by: user, at: time) }
@@ -198,9 +202,12 @@ extension Database {
         let leaves = try (row["leaves"] as String?).map {
             try CanonicalJSON.stored([HostName: Digest].self, from: Array($0.utf8))
         }
+        let claim = try (row["claim"] as String?).map {
+            try CanonicalJSON.stored(StatementClaim.self, from: Array($0.utf8))
+        }
         return StoredStatement(
             id: id, plan: (row["plan_digest"] as String?).map { Digest($0) },
-            signed: SignedStatement(text: row["text"], signatures: signatures, leaves: leaves),
+            signed: SignedStatement(text: row["text"], signatures: signatures, claim: claim, leaves: leaves),
             madeBy: row["made_by"], madeAt: row.time("made_at_milliseconds"))
     }
 

@@ -186,7 +186,7 @@ private struct ChainCheck {
         case .driverDetached, .requested, .preflightRecorded, .operationIntended, .operationWithdrawn,
             .operationStarted, .operationUncertain, .operationEnded, .operationTombstoned, .operationConfirmed,
             .operationReverted, .placementSoaked,
-            .deadlinePassed, .watchInterrupted, .hostLost:
+            .deadlinePassed, .watchInterrupted, .hostLost, .approvalAwaited:
             break
         case .evidencePruned: isPruned = true
         }

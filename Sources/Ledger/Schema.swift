@@ -295,6 +295,7 @@ enum Schema {
             text TEXT NOT NULL,
             plan_digest TEXT REFERENCES plans (digest),
             leaves TEXT,
+            claim TEXT,
             made_by TEXT NOT NULL,
             made_at_milliseconds INTEGER NOT NULL
         ) STRICT;

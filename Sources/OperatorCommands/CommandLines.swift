@@ -41,6 +41,11 @@ extension OperatorCommand {
         case .listPlans: ["plan", "list"]
         case .showPlan: ["plan", "show"]
         case .approvePlan: ["plan", "approve"]
+        case .initPolicy: ["policy", "init"]
+        case .checkPolicy: ["policy", "check"]
+        case .signPolicy: ["policy", "sign"]
+        case .addPolicy: ["policy", "add"]
+        case .showPolicy: ["policy", "show"]
         case .start: ["rollout", "start"]
         case .watch: ["rollout", "watch"]
         case .resume: ["rollout", "resume"]
@@ -59,6 +64,12 @@ extension OperatorCommand {
         case .rerun, .rerunSignedOff: ["recover", "rerun"]
         case .rollback: ["rollback"]
         case .signOff: ["recover", "sign-off"]
+        case .permit(let action, _, _): ["recover", "approve"] + [action.permitWord].compactMap(\.self)
+        case .acknowledgeOverride: ["approval", "acknowledge"]
+        case .approveHoldPoint: ["plan", "approve"]
+        case .addApproval: ["approval", "add"]
+        case .listApprovals: ["approval", "list"]
+        case .showApproval: ["approval", "show"]
         case .verifyLedger: ["ledger", "verify"]
         case .quarantine: ["ledger", "quarantine"]
         case .rebuildLedger: ["ledger", "rebuild"]
@@ -75,9 +86,13 @@ extension OperatorCommand {
         switch self {
         case .importInventory(let file), .addPlan(let file, _): [file ?? "FILE"]
         case .verifyEvidence(let file), .importTrustingSSHConfig(let file, _, _), .initMap(let file, _),
-            .importMapped(let file, _, _):
+            .importMapped(let file, _, _), .checkPolicy(let file), .signPolicy(let file, _), .addPolicy(let file):
             [file]
-        case .showPlan(let plan), .approvePlan(let plan, _): [plan]
+        case .showPlan(let plan), .approvePlan(let plan, _), .approveHoldPoint(let plan, _, _): [plan]
+        case .addApproval(let file): [file ?? "FILE"]
+        case .showApproval(let id, _): [id.short]
+        case .acknowledgeOverride(let run, _): [run.rawValue]
+        case .permit(let action, _, _): action.permitHosts.map(\.rawValue)
         case .start(let plan, _): [plan ?? "PLAN"]
         case .showHost(let host), .showOutput(let host, _), .adopt(let host, _), .recheck(let host, _),
             .rerun(let host, _, _, _, _),
@@ -91,8 +106,9 @@ extension OperatorCommand {
             .quarantine(let run, _):
             [run.rawValue]
         case .resume(let run), .status(let run): run.map { [$0.rawValue] } ?? []
-        case .listInventory, .trustKnownHosts, .listPlans, .verifyLedger, .rebuildLedger, .listReconstructed, .startLab,
-            .endLab, .program:
+        case .listInventory, .trustKnownHosts, .listPlans, .initPolicy, .showPolicy, .verifyLedger, .rebuildLedger,
+            .listReconstructed, .startLab,
+            .endLab, .listApprovals, .program:
             []
         }
     }
@@ -108,6 +124,9 @@ extension OperatorCommand {
         case .importMapped(_, let format, let map): (format.map { [("from", $0)] } ?? []) + [("map", map)]
         case .replaceKeys: [("scan", nil), ("replace", nil)]
         case .approvePlan(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
+        case .initPolicy(let file): file.map { [("out", $0)] } ?? []
+        case .signPolicy(_, let key): [("key", key ?? "KEY")]
+        case .showPolicy(let version): version.map { [("version", "\($0)")] } ?? []
         case .adopt(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
         case .start(_, let predecessor): predecessor.map { [("succeeds", $0.rawValue)] } ?? [("watch", nil)]
         case .rebind(let host, _): [("host", host.rawValue)]
@@ -121,13 +140,20 @@ extension OperatorCommand {
             [("run", run.rawValue)] + from(step) + [("sign-off", owner?.rawValue ?? "OWNER")]
         case .rollback(let scope, _, let owners, _): [scope.option] + owners.map { ("as", $0.rawValue) }
         case .signOff(_, let run, let owner): [("run", run.rawValue), ("as", owner?.rawValue ?? "OWNER")]
+        case .permit(let action, let run, let owner):
+            action.permitOptions + [("run", run.rawValue), ("as", owner?.rawValue ?? "OWNER")]
+        case .showApproval(_, let prints): prints ? [("print", nil)] : []
+        case .acknowledgeOverride(_, let owner): [("as", owner?.rawValue ?? "OWNER")]
+        case .approveHoldPoint(_, let point, let owner):
+            [("at", point.spelled), ("as", owner?.rawValue ?? "OWNER")]
         case .verifyLedger(let file): file.map { [("ledger", $0)] } ?? []
         case .quarantine(_, let hosts): hosts.map { ("abandon", $0.rawValue) }
         case .rebuildLedger(let hosts):
             [("from-hosts", nil)] + (hosts.map { $0.map(\.rawValue) } ?? ["HOST"]).map { ("without", $0) }
-        case .importInventory, .listInventory, .showHost, .trustKeys, .listPlans, .showPlan, .watch, .resume,
+        case .importInventory, .listInventory, .showHost, .trustKeys, .listPlans, .showPlan, .checkPolicy, .addPolicy,
+            .watch, .resume,
             .abort, .finalize, .cancel, .status, .showEvents, .showLease, .showBoundary, .listReconstructed,
-            .verifyEvidence,
+            .verifyEvidence, .addApproval, .listApprovals,
             .program:
             []
         }
@@ -135,6 +161,41 @@ extension OperatorCommand {
 }
 
 private func from(_ step: StepName?) -> [(name: String, value: String?)] { step.map { [("from", $0.rawValue)] } ?? [] }
+
+extension RequestedAction {
+    /// The subcommand of `recover approve`; nil for requests that need no approval.
+    fileprivate var permitWord: String? {
+        switch self {
+        case .rerun: "rerun"
+        case .rollback(_, nil): "rollback"
+        case .rollback: "break-glass"
+        case .signOff: "sign-off"
+        case .retire: "retire"
+        case .finalize: "finalize"
+        case .pause, .resume, .abort, .recheck, .rebind, .cancel, .supersede, .approveRecovery, .present: nil
+        }
+    }
+
+    fileprivate var permitHosts: [HostName] {
+        switch self {
+        case .rerun(let host, _, _), .retire(let host, _): [host]
+        case .signOff(let hosts, _): hosts
+        case .rollback, .finalize, .pause, .resume, .abort, .recheck, .rebind, .cancel, .supersede, .approveRecovery,
+            .present:
+            []
+        }
+    }
+
+    fileprivate var permitOptions: [(name: String, value: String?)] {
+        switch self {
+        case .rollback(let scope, _): [scope.option]
+        case .rerun(_, _, let step): from(step)
+        case .signOff, .retire, .finalize, .pause, .resume, .abort, .recheck, .rebind, .cancel, .supersede,
+            .approveRecovery, .present:
+            []
+        }
+    }
+}
 
 extension RollbackScope {
     fileprivate var option: (name: String, value: String?) {

@@ -27,6 +27,15 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     case showPlan(plan: String)
     case approvePlan(plan: String, owner: Owner?)
 
+    // The policy.
+    /// Nil writes the default file.
+    case initPolicy(file: String?)
+    case checkPolicy(file: String)
+    case signPolicy(file: String, key: String?)
+    case addPolicy(file: String)
+    /// Nil shows the current version.
+    case showPolicy(version: Int?)
+
     // A run.
     case start(plan: String?, succeeds: RunID?)
     case watch(run: RunID)
@@ -57,6 +66,17 @@ package enum OperatorCommand: Hashable, Codable, Sendable {
     case rerunSignedOff(host: HostName, run: RunID, from: StepName?, owner: Owner?)
     case rollback(scope: RollbackScope, run: RunID, approvedBy: [Owner], reason: ReasonNeed)
     case signOff(hosts: [HostName], run: RunID, owner: Owner?)
+    /// Signs what permits a request: a rerun, a rollback, a sign-off, a retirement or the end of the rollback window.
+    case permit(RequestedAction, run: RunID, owner: Owner?)
+    /// Says that an owner has seen that guardrails were overridden.
+    case acknowledgeOverride(run: RunID, owner: Owner?)
+    /// Approves a plan for one of its hold points.
+    case approveHoldPoint(plan: String, point: HoldPoint, owner: Owner?)
+    /// Takes signatures that were made elsewhere.
+    case addApproval(file: String?)
+    case listApprovals
+    /// - Parameter prints: whether only the text that is signed is printed.
+    case showApproval(id: StatementID, prints: Bool)
 
     // The record.
     /// - Parameter file: another ledger than the current one.
@@ -90,10 +110,11 @@ extension OperatorCommand {
             .trustKnownHosts,
             .replaceKeys, .addPlan,
             .listPlans,
-            .showPlan, .approvePlan, .start, .watch, .resume, .abort, .finalize, .cancel, .status, .statusOfEveryHost,
+            .showPlan, .approvePlan, .initPolicy, .checkPolicy, .signPolicy, .addPolicy, .showPolicy, .start, .watch,
+            .resume, .abort, .finalize, .cancel, .status, .statusOfEveryHost,
             .showEvents, .showOutput, .showLease,
             .showBoundary, .recheck, .verifyLedger, .rebuildLedger, .listReconstructed, .verifyEvidence, .startLab,
-            .endLab,
+            .endLab, .permit, .acknowledgeOverride, .approveHoldPoint, .addApproval, .listApprovals, .showApproval,
             .program:
             false
         }

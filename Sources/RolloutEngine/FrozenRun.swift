@@ -1,3 +1,4 @@
+import Approvals
 package import UpgradeDomain
 
 /// What a run started with, and everything derived from that alone.
@@ -12,6 +13,8 @@ package final class FrozenRun: Hashable, Sendable {
     let firstHosts: [LayerName: HostName]
     /// The host that gives evidence for each layer with layer-scoped evidence.
     let vantages: [LayerName: HostName]
+    /// What may run on each host, for a run that asks for approvals of it; nil for another one.
+    let leaves: HostLeaves?
     /// For each layer, the longest allowed time between the ends of two captures of a placement that still counts as
     /// watched: the time until the next capture is due, plus the time that capture may take.
     package let watchLimits: [LayerName: Duration]
@@ -42,6 +45,8 @@ package final class FrozenRun: Hashable, Sendable {
                 return (layer.name, .seconds(layer.sampleSeconds + look + turns))
             }
         ) { $1 }
+        let isAsking = definition.authority != nil || definition.plan.holdPoints != nil
+        leaves = isAsking ? HostLeaves(of: definition.plan, over: definition.hosts) : nil
         order = PlacementOrder(batches)
         placements = Dictionary(grouping: order.placements, by: \.host)
     }

@@ -50,6 +50,12 @@ package struct PlacementState: Hashable, Sendable {
     /// The forward attempt, from 1.
     package internal(set) var attempt: Int
     package internal(set) var rollbackAttempt = 1
+    /// When the forward attempts of this run began whose first step ran, or may have run.
+    var attemptsBegun: [Int: WallTime] = [:]
+    /// When the rollbacks of this run began that ran, or may have run, by their attempt.
+    var rollbacksBegun: [Int: WallTime] = [:]
+    /// When other recoveries of it were requested, by what they did.
+    var recoveriesBegun: [String: [WallTime]] = [:]
     /// How many of the layer's steps have passed in this attempt.
     package internal(set) var stepsDone = 0
     /// How many of the layer's steps have begun since it was last at its source, including steps that a rerun started

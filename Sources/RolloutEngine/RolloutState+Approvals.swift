@@ -1,3 +1,4 @@
+import Approvals
 import OperatorCommands
 package import UpgradeDomain
 
@@ -6,7 +7,8 @@ package import UpgradeDomain
 extension RolloutState {
     /// What an owner would have to approve for an action; nil for actions that need no approval.
     package func recoveryApproval(of action: RequestedAction, by owner: Owner) -> RecoveryApproval? {
-        switch action {
+        if isSigned { return nil }
+        return switch action {
         case .rerun(let host, _, let step):
             RecoveryApproval(
                 owner: owner, action: .rerun, boundary: boundary, hosts: [host], from: approvedStep(of: host, step))
@@ -17,13 +19,14 @@ extension RolloutState {
                     rollbackTargets(scope).contains { $0.host == host && definition.isOwner(owner, of: $0.layer) }
                 })
         case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel, .supersede,
-            .approveRecovery:
+            .approveRecovery, .present:
             nil
         }
     }
 
     /// The layers whose owners have not yet approved an action.
     package func layersWithoutApproval(for action: RequestedAction, at wall: WallTime) -> [LayerName] {
+        if isSigned { return lack(for: action, at: wall).map { [$0.layer] } ?? [] }
         switch action {
         case .rerun(let host, let signedOffBy, let step):
             guard signedOffBy == nil, let placement = rerunPlacement(of: host, having: step) else { return [] }
@@ -37,14 +40,14 @@ extension RolloutState {
                 return !own.isEmpty && !isForced && !isApproved(.rollback, own, at: wall)
             }
         case .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel, .supersede,
-            .approveRecovery:
+            .approveRecovery, .present:
             return []
         }
     }
 
     /// The step that an approval of a rerun names. If several steps would run, it is the first, so that the approval
     /// never covers more steps than it was given for. Nil for the failed step alone.
-    private func approvedStep(of host: HostName, _ step: StepName?) -> StepName? {
+    func approvedStep(of host: HostName, _ step: StepName?) -> StepName? {
         if let step { return step }
         let steps = rerunSteps(of: host)
         return steps.count > 1 ? steps.first : nil
@@ -55,7 +58,13 @@ extension RolloutState {
     ) -> Bool {
         placements.allSatisfy { placement in
             let isForeseen = action == .rollback && definition.foreseesRollback(of: placement.layer, at: wall)
-            return isForeseen
+            // A claim that opened a hold point may cover the rollback as well.
+            let isClaimed =
+                action == .rollback && plan.holdPoints != nil
+                && authority.permission(
+                    for: PermissionAsk(.rollback, of: placement, boundary: boundary.description), at: wall
+                ) { leaf(of: placement.host) }.isGiven
+            return isForeseen || isClaimed
                 || recoveryApprovals.contains { approval in
                     approval.action == action && approval.boundary == boundary && approval.from == step
                         && definition.isOwner(approval.owner, of: placement.layer)
@@ -65,6 +74,11 @@ extension RolloutState {
     }
 
     func approvalRefusal(_ approval: RecoveryApproval) -> RequestRefusal? {
+        if isSigned {
+            return RequestRefusal(
+                "a policy rules this run, so a claim by \(approval.owner) does not count",
+                remedy: "let them sign it", next: .showBoundary(run: definition.run))
+        }
         if approval.boundary != boundary {
             return RequestRefusal(
                 "the run is at \(boundary), not at \(approval.boundary)", remedy: "approve what is due now",
@@ -90,8 +104,8 @@ extension RolloutState {
     ) -> RequestRefusal? {
         switch action {
         case .recheck, .rerun, .rollback: break
-        case .pause, .resume, .abort, .signOff, .rebind, .retire, .finalize, .cancel, .supersede, .approveRecovery:
-            return nil
+        case .signOff, .retire, .finalize: return isSigned ? unsignedRefusal(of: action, at: wall) : nil
+        case .pause, .resume, .abort, .rebind, .cancel, .supersede, .approveRecovery, .present: return nil
         }
         if isHeld, campaign == nil, let placement = postFailurePending.sorted().first {
             return RequestRefusal(
@@ -104,6 +118,7 @@ extension RolloutState {
                 "the approval by \(ended.owner) ended before anything was changed",
                 remedy: "approve the plan again, and start another run", next: .cancel(run: definition.run))
         }
+        if isSigned { return unsignedRefusal(of: action, at: wall) }
         let open = layersWithoutApproval(for: action, at: wall)
         guard let layer = open.first else { return nil }
         let owners = (definition.owners[layer] ?? []).map(\.rawValue).joined(separator: " or ")
@@ -136,8 +151,17 @@ extension RolloutState {
             return .rerun(host: host, run: definition.run, from: step, approvedBy: owners, reason: reason)
         case .rollback, .rerun, .pause, .resume, .abort, .recheck, .signOff, .rebind, .retire, .finalize, .cancel,
             .supersede,
-            .approveRecovery:
+            .approveRecovery, .present:
             return nil
+        }
+    }
+
+    /// Why signed statements do not permit a request yet; nil if they do.
+    private func unsignedRefusal(of action: RequestedAction, at wall: WallTime) -> RequestRefusal? {
+        lack(for: action, at: wall).map { lack in
+            RequestRefusal(
+                lack.words, remedy: "let them sign it, then ask again",
+                next: .permit(action, run: definition.run, owner: lack.asked))
         }
     }
 }

@@ -31,12 +31,17 @@ extension RolloutState {
         case .signOff(let hosts, _, let owner):
             guard let owner = owner ?? passer(of: hosts) else { return false }
             return refusal(of: .signOff(hosts: hosts, owner: owner)) == nil
+        case .permit(let action, _, _): return refusal(of: action) == nil
+        case .acknowledgeOverride: return !isClosed && !openOverrides.isEmpty
+        case .approveHoldPoint: return !isClosed
         case .importInventory, .importTrustingSSHConfig, .initMap, .importMapped, .listInventory, .showHost, .trustKeys,
             .trustKnownHosts,
-            .replaceKeys, .addPlan, .listPlans, .showPlan, .approvePlan, .watch, .status, .statusOfEveryHost,
+            .replaceKeys, .addPlan, .listPlans, .showPlan, .approvePlan, .initPolicy, .checkPolicy, .signPolicy,
+            .addPolicy,
+            .showPolicy, .watch, .status, .statusOfEveryHost,
             .showEvents, .showOutput, .showLease, .adopt, .verifyLedger, .quarantine, .rebuildLedger,
             .listReconstructed, .verifyEvidence,
-            .startLab, .endLab, .program:
+            .startLab, .endLab, .addApproval, .listApprovals, .showApproval, .program:
             return true
         }
     }

@@ -39,9 +39,11 @@ extension RolloutState {
         case .deadlinePassed(let record): take(record, moment)
         case .watchInterrupted(let interruption): take(interruption, moment)
         case .hostLost(let loss): take(loss, moment)
+        case .approvalAwaited(let wait): take(wait, moment)
         }
         holdForRefusedMoves(moment)
         advance(moment)
+        endWait(moment)
     }
 
     /// No build records a sequence that leads here, so a person must look at the run before anything new starts.
@@ -140,12 +142,16 @@ extension RolloutState {
                     touched: state.touched, recorded: state.recorded, stepsBegun: state.stepsBegun)
             }
             placements[intent.placement]?.rerun = isRerun ? intent.id : nil
+            if !isRerun, placements[intent.placement]?.stepsDone == 0 {
+                placements[intent.placement]?.attemptsBegun[intent.attempt] = moment.wall
+            }
             placements[intent.placement]?.enter(.changing, moment)
             placements[intent.placement]?.attempt = intent.attempt
             rerunPending.remove(intent.placement)
         case .rollback:
             placements[intent.placement]?.enter(.rollingBack, moment)
             placements[intent.placement]?.rollbackAttempt = intent.attempt
+            placements[intent.placement]?.rollbacksBegun[intent.attempt] = moment.wall
         }
     }
 
@@ -169,6 +175,7 @@ extension RolloutState {
         switch intent.action {
         case .step:
             placements[placement]?.attempt += 1
+            if placements[placement]?.stepsDone == 0 { placements[placement]?.attemptsBegun[intent.attempt] = nil }
             // A rollback that was requested meanwhile continues.
             guard !isRollingBack(placement) else { return }
             let stepsDone = placements[placement]?.stepsDone ?? 0
@@ -180,6 +187,7 @@ extension RolloutState {
         case .rollback:
             let next = max(placements[placement]?.rollbackAttempt ?? 1, intent.attempt + 1)
             placements[placement]?.rollbackAttempt = next
+            placements[placement]?.rollbacksBegun[intent.attempt] = nil
         }
     }
 

@@ -160,15 +160,18 @@ extension RolloutState {
         // At least one waiting placement is considered even without a free slot, because the progress deadline applies
         // to it too.
         let open = underWay + placements.waiting.members(of: batch, atMost: max(1, slots))
+        var isWaiting = false
         for placement in open {
             guard let state = placements[placement] else { continue }
             switch state.phase {
             case .waiting:
                 guard slots > 0 else { continue }
                 slots -= 1
+                guard isPermitted(placement, wall, &isWaiting, &decision) else { continue }
                 order(.placement(placement), .drift(attempt: state.attempt), &decision)
             case .checked, .changing:
                 if isOpen(placement) { continue }
+                guard isPermitted(placement, wall, &isWaiting, &decision) else { continue }
                 if !usesApprovals, let ended = definition.endedApproval(at: wall) {
                     let waitingFor =
                         "the approval by \(ended.owner) ended before anything was changed: approve the plan again, "
@@ -182,7 +185,18 @@ extension RolloutState {
             case .soaked, .failed, .rollbackPending, .rollingBack, .provingRollback, .rolledBack, .retired: break
             }
         }
-        watchProgress(open, layer, now, &decision)
+        if !isWaiting, wait == nil { watchProgress(open, layer, now, &decision) }
+    }
+
+    /// Whether a placement's next step is permitted. If it is not, the first such placement's wait is recorded once, and nothing
+    /// counts as stuck meanwhile.
+    private func isPermitted(
+        _ placement: Placement, _ wall: WallTime, _ isWaiting: inout Bool, _ decision: inout Decision
+    ) -> Bool {
+        guard let new = approvalWait(before: placement, at: wall) else { return true }
+        if !isWaiting, wait?.wait != new { decision.effects.append(.record(.approvalAwaited(new))) }
+        isWaiting = true
+        return false
     }
 
     private func warmUp(

@@ -57,7 +57,7 @@ extension RolloutState {
         case .rerun(let host, _, _): RecoveryOption.rerun(host: host, steps: [], needsSignOff: false).width
         case .rollback(let scope, _): RecoveryOption.rollback(scope: scope).width
         case .retire(let host, _): RecoveryOption.retire(host: host).width
-        case .pause, .resume, .abort, .signOff, .rebind, .finalize, .cancel, .supersede, .approveRecovery: nil
+        case .pause, .resume, .abort, .signOff, .rebind, .finalize, .cancel, .supersede, .approveRecovery, .present: nil
         }
     }
 
@@ -82,6 +82,7 @@ extension RolloutState {
         case .finalize: return finalizeRefusal
         case .cancel: return cancelRefusal
         case .approveRecovery(let approval): return approvalRefusal(approval)
+        case .present(let statement): return presentRefusal(statement)
         case .supersede:
             return openOperations.allSatisfy { operations[$0].map { isRetired($0.intent.placement.host) } ?? true }
                 ? nil
@@ -93,7 +94,7 @@ extension RolloutState {
 
     var resume: OperatorCommand { .resume(run: definition.run) }
     var watch: OperatorCommand { .watch(run: definition.run) }
-    private var look: OperatorCommand { .status(run: definition.run) }
+    var look: OperatorCommand { .status(run: definition.run) }
 
     func unknown(_ host: HostName) -> RequestRefusal {
         RequestRefusal("\(host) is not part of this run", remedy: "name one of its hosts", next: look)
@@ -230,6 +231,8 @@ extension RolloutState {
 
     /// Why an owner may not decide for layers; nil if they own one of them.
     func strangerRefusal(_ owner: Owner, layers: [LayerName]) -> RequestRefusal? {
+        // Where a policy rules, signed statements say who may.
+        if isSigned { return nil }
         let owners = Set(layers.flatMap { definition.owners[$0] ?? [] })
         if owners.contains(owner) { return nil }
         let names = owners.sorted().map(\.rawValue).joined(separator: " or ")
@@ -277,6 +280,11 @@ extension RolloutState {
     }
 
     private var finalizeRefusal: RequestRefusal? {
+        if isSigned, let open = openOverrides.first {
+            return RequestRefusal(
+                "nobody has acknowledged that the guardrails of \(open.scope.description) were overridden",
+                remedy: "let an owner acknowledge it", next: .acknowledgeOverride(run: definition.run, owner: nil))
+        }
         if let open = openOperations.sorted().first {
             return RequestRefusal("\(open) is not settled", remedy: "let it be settled", next: resume)
         }
@@ -284,7 +292,8 @@ extension RolloutState {
         case .verified, .verifiedExcept, .rolledBack(.verified): nil
         // Nothing was changed, so there is nothing to roll back, and its hosts are free for other runs.
         case .aborted where touchedPlacements.isEmpty && !inheritsChanges: nil
-        case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack(.unverified),
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .paused, .held, .rollingBack,
+            .rolledBack(.unverified),
             .rolledBack(.failed), .rolledBack(.refused), .aborted, .finalized, .cancelled, .superseded:
             RequestRefusal(
                 "the run is \(status.description); only a verified or a completely rolled back run can be finalized, and an aborted one that changed nothing",
@@ -312,6 +321,7 @@ extension RolloutState {
     /// Applies a request as it was recorded, in any state. Whether it was allowed was decided when it was appended. A
     /// later build with other rules must not read the run differently.
     mutating func take(_ request: Request, _ moment: Moment) {
+        noteRecovery(request.action, moment)
         switch request.action {
         case .pause: isPaused = true
         case .resume: resume(moment)
@@ -338,6 +348,7 @@ extension RolloutState {
         case .cancel: isCancelled = true
         case .supersede(let run): supersededBy = run
         case .approveRecovery(let approval): recoveryApprovals.append(approval)
+        case .present(let statement): take(statement, moment)
         }
     }
 

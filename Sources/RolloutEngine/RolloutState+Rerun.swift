@@ -30,7 +30,8 @@ extension RolloutState {
                 remedy: "rerun from \(steps[last].name), or from a step before it")
         }
         if let owner, let refusal = strangerRefusal(owner, layers: [placement.layer]) { return refusal }
-        if owner == nil, let strict = steps[range].first(where: { !$0.idempotent }) {
+        // Where a policy rules, whoever signs the rerun signs off its steps.
+        if owner == nil, !isSigned, let strict = steps[range].first(where: { !$0.idempotent }) {
             return RequestRefusal(
                 "step \(strict.name) is not declared idempotent",
                 remedy: "sign it off with --sign-off OWNER --reason, or roll back")

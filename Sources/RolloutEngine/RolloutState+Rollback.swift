@@ -32,6 +32,9 @@ extension RolloutState {
     ) {
         let targets = rollbackTargets(scope)
         let layers = plan.layers.reversed().map { layer in targets.filter { $0.layer == layer.name } }
+        if let breakGlass {
+            overrides.append(GuardrailOverride(owner: breakGlass, scope: scope, placements: targets, at: moment.wall))
+        }
         campaign = RollbackCampaign(
             scope: scope, requestedBy: user, breakGlass: breakGlass, layers: layers.filter { !$0.isEmpty })
         if !isHeld {

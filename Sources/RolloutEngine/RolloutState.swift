@@ -1,3 +1,4 @@
+package import Approvals
 package import UpgradeDomain
 
 /// How far the forward sequence has come. The cases are in the order of a run.
@@ -65,6 +66,12 @@ package struct RolloutState: Hashable, Sendable {
 
     /// Owners' approvals of recoveries at the boundary where the run is held.
     package internal(set) var recoveryApprovals: [RecoveryApproval] = []
+    /// Who permits what. Statements of a run that goes by claims open its hold points.
+    package internal(set) var authority: Authority
+    /// The approval that it waits for; nil if it waits for none.
+    package internal(set) var wait: PendingApproval?
+    /// The rollbacks that ignored guardrails.
+    package internal(set) var overrides: [GuardrailOverride] = []
     package internal(set) var campaign: RollbackCampaign?
     /// Placements to capture because their boundary failed.
     package internal(set) var postFailurePending: Set<Placement> = []
@@ -85,6 +92,7 @@ package struct RolloutState: Hashable, Sendable {
     /// The state after the first event.
     package init(definition: RunDefinition, startedAt: WallTime, hash: Digest, at now: MonotonicTime) {
         frozen = FrozenRun(definition)
+        authority = Authority(of: definition)
         self.startedAt = startedAt
         lastEventAt = startedAt
         chainHead = hash

@@ -20,7 +20,7 @@ package struct RunHosts: Sendable {
             case .driverAttached, .driverDetached, .captured, .operationIntended, .operationWithdrawn,
                 .operationStarted,
                 .operationUncertain, .operationEnded, .operationConfirmed, .operationReverted, .operationTombstoned,
-                .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .evidencePruned:
+                .placementSoaked, .deadlinePassed, .watchInterrupted, .hostLost, .approvalAwaited, .evidencePruned:
                 continue
             }
         }

@@ -7,6 +7,8 @@ package enum RunStatus: Hashable, Sendable, CustomStringConvertible {
     case changing(layer: LayerName, batch: Int)
     /// A batch, layer or end boundary is being proved.
     case proving(Boundary)
+    /// Nothing more changes until an approval is given; nil if one that it had counts no more.
+    case awaitingApproval(before: HoldPoint?)
     case paused
     case held(HoldCode)
     case rollingBack(RollbackScope)
@@ -27,6 +29,7 @@ package enum RunStatus: Hashable, Sendable, CustomStringConvertible {
         case .baseline: "taking the baseline"
         case .changing(let layer, let batch): "changing layer \(layer), batch \(batch + 1)"
         case .proving(let boundary): "proving \(boundary)"
+        case .awaitingApproval(let point): "waiting for an approval" + (point.map { " before \($0)" } ?? "")
         case .paused: "paused"
         case .held(let code): "held: \(code.rawValue)"
         case .rollingBack(let scope): "rolling back \(scope.description)"
@@ -57,6 +60,7 @@ extension RolloutState {
         }
         if isAborted { return .aborted }
         if isPaused { return .paused }
+        if let wait { return .awaitingApproval(before: wait.wait.holdPoint) }
         switch stage {
         case .preflight: return .preflight
         case .baseline: return .baseline
@@ -106,7 +110,7 @@ extension RolloutState {
         switch status {
         case .paused: return !activePlacements.contains { isSampled($0) }
         case .held, .aborted, .rolledBack, .verified, .verifiedExcept, .finalized, .cancelled, .superseded: return true
-        case .preflight, .baseline, .changing, .proving, .rollingBack: return false
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .rollingBack: return false
         }
     }
 }

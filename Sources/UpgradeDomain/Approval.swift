@@ -3,7 +3,7 @@ package struct Approval: Codable, Hashable, Sendable {
     package var owner: Owner
     package var planDigest: Digest
     package var hostsDigest: Digest
-    /// Until approvals can be signed, an approval is only a claim by this operating-system user.
+    /// It is a claim by this operating-system user, and counts where no policy exists.
     package var claimedBy: String
     package var approvedAt: WallTime
     /// Until this time the owner's layers may roll back to the declared boundary without another approval; nil if they
@@ -28,6 +28,9 @@ package struct Approval: Codable, Hashable, Sendable {
         self.runs = runs
         self.until = until
     }
+
+    /// Whose it is, and by whose word.
+    package var words: String { "\(owner), \(claimWords(by: claimedBy))" }
 }
 
 /// An owner's approval of one recovery. It is bound to the failed boundary, the hosts and the action. It is not bound

@@ -36,16 +36,55 @@ package struct ApprovalStanding: Codable, Hashable, Sendable {
         case used(by: Owner, runs: [RunID])
         case ended(by: Owner, at: WallTime)
         case missing
+        /// As many people as the policy asks for have signed it.
+        case signed(by: [Owner])
+        /// In words, what the policy asks for, and who may still sign it.
+        case lacking(String, asked: [Owner])
+        /// Nobody has approved it yet. The run may start, as it waits there before it changes anything of the layer.
+        case atHoldPoint(HoldPoint)
+        /// Its release manifest is not signed by as many builders as the policy asks for, in words.
+        case releaseLacking(String)
     }
-    /// A layer, who may approve it, and whether one of them has.
+    /// A layer, who may approve it, and whether they have.
     package struct LayerStanding: Codable, Hashable, Sendable {
         package var layer: LayerName
         package var owners: [Owner]
         package var verdict: Verdict
+
+        package init(layer: LayerName, owners: [Owner], verdict: Verdict) {
+            self.layer = layer
+            self.owners = owners
+            self.verdict = verdict
+        }
+    }
+    /// A hold point, and whether it is open already.
+    package struct PointStanding: Codable, Hashable, Sendable {
+        package var point: HoldPoint
+        /// Who has approved the plan for it, sorted; for a claim, who is named.
+        package var givenBy: [Owner]
+        /// What is missing, in words; nil if it is open.
+        package var lacking: String?
+
+        package init(point: HoldPoint, givenBy: [Owner], lacking: String?) {
+            self.point = point
+            self.givenBy = givenBy
+            self.lacking = lacking
+        }
     }
     package var layers: [LayerStanding]
+    /// In plan order; nil for a plan without hold points.
+    package var holdPoints: [PointStanding]?
+    /// The version of the policy that says so; nil where approvals are claims.
+    package var policy: Int?
 
-    /// Judges the approvals of a plan; every layer needs one of its owners.
+    package init(layers: [LayerStanding], holdPoints: [PointStanding]?, policy: Int?) {
+        self.layers = layers
+        self.holdPoints = holdPoints
+        self.policy = policy
+    }
+
+    /// Judges claims, which count where no policy exists. Every layer needs one of its owners, before the start or where the
+    /// run waits for it.
     package init(
         plan: Plan, planDigest: Digest, hostsDigest: Digest, inventory: FleetInventory, approvals: [GivenApproval],
         at now: WallTime
@@ -54,7 +93,7 @@ package struct ApprovalStanding: Codable, Hashable, Sendable {
         layers = plan.layers.map { layer in
             let owners = inventory.layers.first { $0.name == layer.name }?.owners ?? []
             let own = approvals.filter { owners.contains($0.approval.owner) }
-            let verdict: Verdict
+            var verdict: Verdict
             if let valid = usable.filter({ owners.contains($0.owner) }).max(by: { $0.approvedAt < $1.approvedAt }) {
                 verdict = .approved(by: valid.owner, claimedBy: valid.claimedBy)
             } else if let spent = own.last(where: { $0.approval.isFor(plan: planDigest, hosts: hostsDigest) }) {
@@ -67,19 +106,30 @@ package struct ApprovalStanding: Codable, Hashable, Sendable {
             } else {
                 verdict = .missing
             }
+            if !verdict.letsStart, let point = plan.holdPoint(before: layer.name) { verdict = .atHoldPoint(point) }
             return LayerStanding(layer: layer.name, owners: owners, verdict: verdict)
         }
     }
 
-    package var isComplete: Bool { layers.allSatisfy { $0.verdict.isApproved } }
+    /// Whether a run may start.
+    package var isComplete: Bool { layers.allSatisfy { $0.verdict.letsStart } }
 }
 
 extension ApprovalStanding.Verdict {
-    package var isApproved: Bool {
+    /// Whether a run may start, as far as the layer decides it.
+    package var letsStart: Bool {
         switch self {
-        case .approved: true
-        case .void, .used, .ended, .missing: false
+        case .approved, .signed, .atHoldPoint: true
+        case .void, .used, .ended, .missing, .lacking, .releaseLacking: false
         }
+    }
+}
+
+extension Plan {
+    /// The hold point at which a run waits before it changes anything of a layer. That of a batch is none: another batch may
+    /// come before it.
+    package func holdPoint(before layer: LayerName) -> HoldPoint? {
+        (holdPoints ?? []).first { $0 == .run || $0 == .layer(layer) }
     }
 }
 

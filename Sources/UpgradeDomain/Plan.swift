@@ -233,7 +233,9 @@ package struct PlanLayer: Codable, Hashable, Sendable {
 
     /// The steps that run on a host.
     ///
-    /// - Parameter first: the host that runs the `once` steps.
+    /// - Parameters:
+    ///   - host: of the layer.
+    ///   - first: the host that runs the `once` steps.
     package func steps(on host: HostName, first: HostName?) -> [Step] { steps.filter { !$0.once || host == first } }
 }
 

@@ -44,7 +44,7 @@ extension ReleaseManifest {
     package init(reading text: String) throws(ReleaseManifestProblem) {
         guard text.utf8.count <= ReleaseManifest.totalBytes else {
             throw ReleaseManifestProblem(
-                line: nil, message: "it has \(text.utf8.count) bytes",
+                line: nil, message: "it has \(counted(text.utf8.count, "byte"))",
                 remedy: "list fewer files: at most \(ReleaseManifest.totalBytes) bytes are read")
         }
         var files: [String: Digest] = [:]

@@ -20,6 +20,7 @@ extension RunEvent {
         case .deadlinePassed: "deadlinePassed"
         case .watchInterrupted: "watchInterrupted"
         case .hostLost: "hostLost"
+        case .approvalAwaited: "approvalAwaited"
         case .evidencePruned: "evidencePruned"
         }
     }

@@ -31,6 +31,8 @@ package enum RunEvent: Codable, Hashable, Sendable {
     case watchInterrupted(WatchInterruption)
     /// The host could not be reached, or it is no longer the same host.
     case hostLost(HostLoss)
+    /// The run waits for an approval before it changes anything more.
+    case approvalAwaited(ApprovalWait)
     /// The raw answers behind the evidence of a closed run were deleted. The verdicts based on them stay.
     case evidencePruned(EvidencePruning)
 }
@@ -65,10 +67,13 @@ package struct RunDefinition: Codable, Hashable, Sendable {
     /// The owners of each layer of the plan, from the inventory.
     package var owners: [LayerName: [Owner]]
     package var succession: Succession?
+    /// By whose signatures it goes; nil where claims count.
+    package var authority: RunAuthority?
 
     package init(
         run: RunID, ledger: LedgerID, plan: Plan, planDigest: Digest, hosts: [Host], hostsDigest: Digest,
-        approvals: [Approval], owners: [LayerName: [Owner]] = [:], succession: Succession? = nil
+        approvals: [Approval], owners: [LayerName: [Owner]] = [:], succession: Succession? = nil,
+        authority: RunAuthority? = nil
     ) {
         self.run = run
         self.ledger = ledger
@@ -79,6 +84,7 @@ package struct RunDefinition: Codable, Hashable, Sendable {
         self.approvals = approvals
         self.owners = owners
         self.succession = succession
+        self.authority = authority
     }
 
     package func host(_ name: HostName) -> Host? { hosts.first { $0.name == name } }
@@ -170,6 +176,8 @@ package enum RequestedAction: Codable, Hashable, Sendable {
     case supersede(by: RunID)
     /// An owner's approval for one recovery, given before it or together with it.
     case approveRecovery(RecoveryApproval)
+    /// A statement that was given after the run began, or a new version of the policy.
+    case present(SignedStatement)
 }
 
 /// What to roll back: a host, a layer, or everything that the run touched.

@@ -29,7 +29,15 @@ package struct StatementClaim: Codable, Hashable, Sendable {
         self.owner = owner
         self.claimedBy = claimedBy
     }
+
+    /// How it reads everywhere.
+    package var words: String { "\(owner), \(claimWords(by: claimedBy))" }
 }
+
+/// How a claim reads everywhere: what somebody says in another's name, without a signature.
+///
+/// - Parameter account: the operating-system user who says so.
+package func claimWords(by account: String) -> String { "claimed by OS user \(account), unsigned" }
 
 /// The identity of a statement: 128 random bits as 32 hexadecimal digits.
 package struct StatementID: Name {

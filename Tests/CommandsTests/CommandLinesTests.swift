@@ -24,7 +24,9 @@ struct CommandLinesTests {
             .trustKeys(hosts: [host, "b"]), .trustKnownHosts(file: name), .replaceKeys(hosts: [host]),
             .addPlan(file: name),
             .listPlans, .showPlan(plan: name), .approvePlan(plan: name, owner: owner),
-            .approvePlan(plan: name, owner: nil),
+            .approvePlan(plan: name, owner: nil), .initPolicy(file: name), .initPolicy(file: nil),
+            .checkPolicy(file: name), .signPolicy(file: name, key: nil), .signPolicy(file: name, key: name),
+            .addPolicy(file: name), .showPolicy(version: 7), .showPolicy(version: nil),
             .start(plan: name, succeeds: nil), .start(plan: nil, succeeds: run), .watch(run: run), .resume(run: run),
             .resume(run: nil), .abort(run: run), .finalize(run: run), .cancel(run: run), .adopt(host: host, owner: nil),
             .quarantine(run: run, abandoned: [host]), .rebind(host: host, run: run),
@@ -38,8 +40,27 @@ struct CommandLinesTests {
             .signOff(hosts: [host, "b"], run: run, owner: nil),
             .verifyLedger(file: name), .rebuildLedger(without: [host, "b"]), .rebuildLedger(without: nil),
             .listReconstructed, .verifyEvidence(file: name), .startLab(folder: name), .endLab(folder: name),
+            .acknowledgeOverride(run: run, owner: nil), .acknowledgeOverride(run: run, owner: owner),
+            .approveHoldPoint(plan: name, point: .run, owner: nil),
+            .approveHoldPoint(plan: name, point: .layer(LayerName(name)), owner: owner),
+            .approveHoldPoint(plan: name, point: .batch(layer: LayerName(name), index: 1), owner: owner),
+            .addApproval(file: name), .addApproval(file: nil), .listApprovals,
+            .showApproval(id: StatementID(name), prints: true), .showApproval(id: StatementID(name), prints: false),
             .program(words: ["ls", "-l", name]),
-        ] + scopes.map { .rollback(scope: $0, run: run, approvedBy: [owner, "b"], reason: .none) }
+        ] + permits(host, owner, run)
+            + scopes.map { .rollback(scope: $0, run: run, approvedBy: [owner, "b"], reason: .none) }
+    }
+
+    /// The commands that sign what permits a request.
+    private static func permits(_ host: HostName, _ owner: Owner, _ run: RunID) -> [OperatorCommand] {
+        let actions: [RequestedAction] = [
+            .rerun(host: host, signedOffBy: nil),
+            .rerun(host: host, signedOffBy: nil, from: StepName(host.rawValue)),
+            .rollback(scope: .host(name: host), breakGlass: nil), .rollback(scope: .all, breakGlass: nil),
+            .rollback(scope: .layer(name: LayerName(host.rawValue)), breakGlass: owner),
+            .signOff(hosts: [host, "b"], owner: owner), .retire(host: host, owner: owner), .finalize,
+        ]
+        return actions.flatMap { [.permit($0, run: run, owner: owner), .permit($0, run: run, owner: nil)] }
     }
 
     @Test(arguments: names)

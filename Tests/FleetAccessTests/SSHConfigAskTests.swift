@@ -17,9 +17,9 @@ struct SSHConfigAskTests {
         try await body(folder)
     }
 
-    /// The answers for hosts whose names are their addresses.
+    /// The answers for hosts whose names are their addresses; the limit is one that no busy machine reaches.
     private func answers(
-        for hosts: [String], config: String, in folder: String, within seconds: Int = SSHConfig.timeoutSeconds,
+        for hosts: [String], config: String, in folder: String, within seconds: Int = 600,
         variables: [String: String] = [:]
     ) async throws -> SSHConfigAnswers {
         try config.write(toFile: "\(folder)/config", atomically: true, encoding: .utf8)
@@ -90,13 +90,16 @@ struct SSHConfigAskTests {
             let hang = "echo $$ >\(folder)/hung; exec sleep 600"
             let config = "Match originalhost slow exec \"\(hang)\"\n  User never\nHost *\n  User deploy\n"
             let hosts = ["slow"] + (1...20).map { "host-\($0)" }
-            // On a busy machine a host that answers may need longer, too.
-            let seconds = 3 * Int(Yardstick.stretch().rounded(.up))
-            let answers = try await answers(for: hosts, config: config, in: folder, within: seconds)
-            #expect(answers.failures == ["slow": "it took longer than \(seconds) s"])
-            #expect(answers.hosts.count == 20)
+            // On a busy machine a host that answers may need longer than a short limit, too.
+            for seconds in [3, 30, 150] {
+                let answers = try await answers(for: hosts, config: config, in: folder, within: seconds)
+                #expect(answers.failures["slow"] == "it took longer than \(seconds) s")
+                guard answers.failures.count == 1 || seconds == 150 else { continue }
+                #expect(answers.failures.count == 1 && answers.hosts.count == 20, "\(answers.failures)")
+                break
+            }
             let hung = try process("\(folder)/hung")
-            try await eventually("the command that hung to be ended") { isGone(hung) }
+            try await eventually("the command that hung to be ended", within: .seconds(300)) { isGone(hung) }
         }
     }
 
@@ -132,13 +135,13 @@ struct SSHConfigAskTests {
                 try await answers(for: hosts, config: "Match exec \"\(hang)\"\n  User never\n", in: folder)
             }
             var hung: [pid_t] = []
-            try await eventually("all to hang") {
+            try await eventually("all to hang", within: .seconds(300)) {
                 hung = hosts.compactMap { try? process("\(folder)/hung-\($0)") }
                 return hung.count == 3
             }
             asking.cancel()
             await #expect(throws: CancellationError.self) { _ = try await asking.value }
-            try await eventually("the commands to be ended") { hung.allSatisfy(isGone) }
+            try await eventually("the commands to be ended", within: .seconds(300)) { hung.allSatisfy(isGone) }
         }
     }
 
@@ -185,7 +188,7 @@ struct SSHConfigAskTests {
             let printed = try await AskingShell.with(variables) { shell in
                 var printed: [[UInt8]] = []
                 for words in [words, words.reversed(), []] {
-                    let answer = try await shell.answer(to: words, within: .seconds(30))
+                    let answer = try await shell.answer(to: words, within: .seconds(600))
                     guard case .exited(0, let output, let errors) = answer, errors.isEmpty else {
                         Issue.record("\(answer)")
                         break
@@ -193,7 +196,7 @@ struct SSHConfigAskTests {
                     printed.append(output)
                 }
                 for words in [["a", "b\nc"], ["\0"]] {
-                    guard case .notAsked = try await shell.answer(to: words, within: .seconds(30)) else {
+                    guard case .notAsked = try await shell.answer(to: words, within: .seconds(600)) else {
                         Issue.record("\(words) was asked")
                         break
                     }
@@ -213,7 +216,7 @@ struct SSHConfigAskTests {
             let script = "for stream in 1 2; do cat \"$1\" \"$1\" >&$stream; done; exit 5"
             let variables = try replaceSSH(script, in: folder)
             let answer = try await AskingShell.with(variables) { shell in
-                try await shell.answer(to: ["\(folder)/text"], within: .seconds(30))
+                try await shell.answer(to: ["\(folder)/text"], within: .seconds(600))
             }
             guard case .exited(5, let output, let errors) = answer else {
                 Issue.record("\(answer)")

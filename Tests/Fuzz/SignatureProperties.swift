@@ -16,8 +16,12 @@ enum SignatureProperties {
         }
     }
 
-    private static func attempt(_ body: () throws(SignatureProblem) -> Void) {
-        do throws(SignatureProblem) { try body() } catch { requireShown(error.words) }
+    private static func attempt(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            requireShown((error as? SignatureProblem)?.words ?? "an error of another type: \(error)\u{0}")
+        }
     }
 
     private static func check(_ signature: SSHSignature) {
@@ -27,7 +31,7 @@ enum SignatureProperties {
         let message = [UInt8]("Lockflight signs this.\n".utf8)
         for namespace in [signature.namespace, "lockflight-vectors"] {
             let rules = SignatureRules(minimumRSABits: 2048, requiresTouch: false)
-            attempt { () throws(SignatureProblem) in
+            attempt {
                 let key = try signature.verify(message: message, namespace: namespace, rules: rules)
                 require(key == signature.publicKey, "another key is said to have signed")
             }

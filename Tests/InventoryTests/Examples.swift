@@ -1,7 +1,9 @@
+import Approvals
 import FileReading
 import Foundation
 import Inventory
 import PlanFiles
+import PolicyFiles
 import UpgradeDomain
 
 /// The commented examples, which double as valid files to break.
@@ -33,6 +35,20 @@ enum Examples {
     static func problems(inventory text: String, _ answers: SSHConfigAnswers = silence) -> [FileProblem] {
         do throws(FileProblems) {
             _ = try InventoryFile.read(text: text, file: "inventory.yaml").resolved(by: answers)
+            return []
+        } catch {
+            return error.problems
+        }
+    }
+
+    static func policy(_ text: String) throws(FileProblems) -> Policy {
+        try PolicyFile.read(text: text, file: "policy.yaml", ledger: "l-0", version: 1, issuedAt: now)
+    }
+
+    /// The problems of a policy; empty if there are none.
+    static func problems(policy text: String) -> [FileProblem] {
+        do throws(FileProblems) {
+            _ = try policy(text)
             return []
         } catch {
             return error.problems

@@ -7,11 +7,12 @@ struct KeyReference {
     /// Markdown.
     static var text: String {
         """
-        # Reference: every key of inventory and plan
+        # Reference: every key of inventory, plan and policy
 
         This page is made from the declarations that the reader itself uses, as are the JSON Schemas for editors,
-        [inventory.schema.json](../inventory/schema/inventory.schema.json) and
-        [plan.schema.json](../inventory/schema/plan.schema.json). A test compares them, and reads every example below.
+        [inventory.schema.json](../inventory/schema/inventory.schema.json),
+        [plan.schema.json](../inventory/schema/plan.schema.json) and
+        [policy.schema.json](../inventory/schema/policy.schema.json). A test compares them, and reads every example below.
 
         Whole files with comments:
 
@@ -19,7 +20,8 @@ struct KeyReference {
           [plan](../inventory/Inventory/Starter/upgrade.yaml) that `lockflight init` writes
         - a stack of PostgreSQL, redis, applications and nginx: [inventory](../inventory/examples/real-stack/fleet.yaml)
           and [plan](../inventory/examples/real-stack/upgrade.yaml), which [real-stack.md](real-stack.md) follows
-        - [inventory](../inventory/examples/inventory.yaml) and [plan](../inventory/examples/plan.yaml) with most keys
+        - [inventory](../inventory/examples/inventory.yaml), [plan](../inventory/examples/plan.yaml) and
+          [policy](../inventory/examples/policy.yaml) with most keys
 
         **Placeholders.** In a plan's commands, URLs and paths `${...}` is filled in for each host: `host`, `address`,
         `layer`, `run`, `from`, `to`, `baseURL`, `authority`, `workingDirectory`, and `var.NAME` for a variable of the
@@ -27,7 +29,7 @@ struct KeyReference {
         `${...}`. **JSON Pointers** are paths into an answer, such as `/data/services`; `""` is the whole of it. Files
         are YAML without anchors and aliases.
 
-        """ + [KeyTree.inventory, KeyTree.plan].map(section).joined()
+        """ + KeyTree.all.map(section).joined()
     }
 
     private static func section(_ tree: KeyTree) -> String {

@@ -2,11 +2,14 @@ import FileReading
 
 @testable import Inventory
 @testable import PlanFiles
+@testable import PolicyFiles
 
 /// The mappings of a file, and how each is reached from its root.
 struct KeyTree {
     static let inventory = KeyTree(root: InventoryKeys(), name: "inventory")
     static let plan = KeyTree(root: PlanKeys(), name: "plan")
+    static let policy = KeyTree(root: PolicyKeys(), name: "policy")
+    static let all = [inventory, plan, policy]
 
     /// A key on the way to a mapping, and the mapping that has the key.
     struct Step {

@@ -13,6 +13,7 @@ struct ReferenceTests {
         (KeyReference.path, { KeyReference.text }),
         ("inventory/schema/inventory.schema.json", { KeySchema(tree: .inventory).text }),
         ("inventory/schema/plan.schema.json", { KeySchema(tree: .plan).text }),
+        ("inventory/schema/policy.schema.json", { KeySchema(tree: .policy).text }),
     ]
 
     @Test(arguments: generated.indices)
@@ -45,7 +46,7 @@ struct ReferenceTests {
 
     @Test func theExampleOfEachKeyIsReadInTheSmallestFile() throws {
         let fleet = try Examples.inventory(ReferenceTests.fleet)
-        for tree in [KeyTree.inventory, .plan] {
+        for tree in KeyTree.all {
             for place in tree.places {
                 for key in place.table.declarations {
                     // Its meaning says that it is not for a component, and the reader says what is.
@@ -64,7 +65,7 @@ struct ReferenceTests {
     /// A key that is accepted and not read would be ignored silently.
     @Test func aValueThatNoKeyHasIsRefusedUnderEachKey() throws {
         let fleet = try Examples.inventory(ReferenceTests.fleet)
-        for tree in [KeyTree.inventory, .plan] {
+        for tree in KeyTree.all {
             for place in tree.places {
                 for key in place.table.declarations {
                     let text = SmallestDocument(place: place, key: key, instead: "[[x]]").text
@@ -85,6 +86,7 @@ struct ReferenceTests {
 
     private func problems(_ text: String, of tree: KeyTree, _ fleet: FleetInventory) -> [FileProblem] {
         if tree.name == "inventory" { return Examples.problems(inventory: text) }
+        if tree.name == "policy" { return Examples.problems(policy: text) }
         do throws(FileProblems) {
             _ = try PlanFile.read(
                 text: text, file: "plan.yaml", inventory: fleet, at: Examples.now, loading: load)

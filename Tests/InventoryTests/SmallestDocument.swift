@@ -2,6 +2,7 @@ import FileReading
 
 @testable import Inventory
 @testable import PlanFiles
+@testable import PolicyFiles
 
 /// The smallest file that a key's example fits in: the required keys with their own examples, along the way to the key's
 /// mapping.
@@ -16,7 +17,7 @@ struct SmallestDocument {
         "plan": [("from", "\"1.4.0\""), ("to", "\"1.5.0\"")],
         "component": [("http", "{url: \"${baseURL}/version\"}")],
         "layerSurface": [("tcp", "{port: 5432}")],
-        "host": [("layers", "[core]")],
+        "host": [("layers", "[core]")], "policyLayer": [("oneWayThreshold", "1")],
     ]
 
     /// What an example needs elsewhere in its file.
@@ -94,7 +95,7 @@ struct SmallestDocument {
             if key == "steps", !inner.contains("name: redeploy") { return "[\(inner), {name: redeploy, run: [./x]}]" }
             return "[\(count == 2...2 ? "\(inner), " : "")\(inner)]"
         case .map(let names, let element):
-            let name = ["version": "\"1.4.0\"", "layer name": "core"][names.words] ?? "some-name"
+            let name = ["version": "\"1.4.0\"", "layer name": "core", "person name": "ana"][names.words] ?? "some-name"
             return "{\(name): \(wrapped(mapping, in: element, under: key))}"
         case .either(let types):
             return types.first { !$0.tables.isEmpty }.map { wrapped(mapping, in: $0, under: key) } ?? ""

@@ -43,6 +43,27 @@ struct StatementTests {
         #expect(try await ledger.policies().count == current)
     }
 
+    /// A policy that was added while the approvals of a run were judged rules it as well.
+    @Test func aRunStartsOnlyUnderThePolicyThatItWasJudgedBy() async throws {
+        let ledger = try await fixture.open()
+        _ = try await ledger.addPlan(Fixture.plan(), at: Fixture.now)
+        var definition = try Fixture.definition("r-one", in: ledger, hosts: ["core-1"])
+        try await ledger.addPolicy(signed("{}", by: "a"), version: 1, by: "ana", at: Fixture.now)
+        let judged = definition
+        let error = await #expect(throws: LedgerError.self) {
+            try await ledger.startRun(judged, by: "ana", at: Fixture.now)
+        }
+        #expect(error?.code == .conflict)
+        #expect(try await ledger.runs().isEmpty)
+        definition.authority = RunAuthority(
+            trusted: Digest.sha256(of: Array("{}".utf8)), policies: [signed("{}", by: "a")], statements: [],
+            author: nil,
+            starter: "ana")
+        let current = definition
+        _ = try await ledger.startRun(current, by: "ana", at: Fixture.now)
+        #expect(try await ledger.runs().map(\.id) == ["r-one"])
+    }
+
     /// Two people add their own version 2 at the same time: one of them wins, and the other one learns of it.
     @Test func twoProcessesCanNotAddTheSameVersion() async throws {
         let ledgers = [try await fixture.open(), try await fixture.open()]
@@ -91,6 +112,7 @@ struct StatementTests {
         #expect(try await ledger.plans().map(\.addedBy) == ["ana"])
         var statement = signed("{}", by: "a")
         statement.leaves = ["core-1": "sha256:11", "core-2": "sha256:22"]
+        statement.claim = StatementClaim(owner: "ana", claimedBy: "root")
         let id = StatementTests.id
         try await ledger.addStatement(statement, id: id, plan: plan, by: "ana", at: Fixture.now)
         #expect(try await ledger.addSignature("b", to: id, by: "bo", at: Fixture.now))

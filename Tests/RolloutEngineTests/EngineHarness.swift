@@ -109,6 +109,12 @@ struct EngineHarness {
             state.placements.all.filter { !named.contains($0.key) && $0.value != before[$0.key] }.keys)
     }
 
+    /// Lets time pass on both clocks.
+    mutating func pass(seconds: Int) {
+        wall = wall.advanced(bySeconds: seconds)
+        now = now + .seconds(seconds)
+    }
+
     /// The effects that are due now.
     var next: Decision { state.next(at: now, wall, following: followed) }
 

@@ -387,8 +387,8 @@ private struct Walk {
             switch harness.state.status {
             case .verified, .verifiedExcept, .rolledBack(.verified): harness.request(.finalize)
             case .paused: harness.request(.resume)
-            case .held, .rolledBack, .preflight, .baseline, .changing, .proving, .rollingBack, .finalized, .cancelled,
-                .superseded, .aborted:
+            case .held, .rolledBack, .preflight, .baseline, .changing, .proving, .awaitingApproval, .rollingBack,
+                .finalized, .cancelled, .superseded, .aborted:
                 recover()
             }
         }

@@ -92,10 +92,11 @@ final class Checker {
             // A placement that is found wrong later is in progress again, not done.
             if record.verdict?.verdict.problem != nil { passed.remove(placement) }
         case .runStarted, .driverDetached, .preflightRecorded, .operationWithdrawn, .operationStarted,
-            .operationUncertain, .evidencePruned:
+            .operationUncertain, .approvalAwaited, .evidencePruned:
             break
         case .watchInterrupted: world.sometimes(.watchInterrupted)
         }
+        world.permissions.take(recorded, permittedToRerun: permitted)
     }
 
     /// A soak is watched from its beginning to its end by the driver that reports it as passed.
@@ -156,7 +157,7 @@ final class Checker {
         case .cancel:
             closed = true
             require(starts.isEmpty, "a cancelled run has run nothing: \(starts.keys.sorted().map(\.rawValue))")
-        case .pause, .rollback, .recheck, .signOff, .rebind, .retire, .approveRecovery: break
+        case .pause, .rollback, .recheck, .signOff, .rebind, .retire, .approveRecovery, .present: break
         }
     }
 
@@ -254,7 +255,8 @@ final class Checker {
         case .rolledBack(.verified): world.sometimes(.endedRolledBack)
         case .held:
             if !state.openOperations.isEmpty { world.sometimes(.heldWithOperationsInFlight) }
-        case .preflight, .baseline, .changing, .proving, .paused, .rollingBack, .rolledBack, .aborted, .finalized,
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .paused, .rollingBack, .rolledBack,
+            .aborted, .finalized,
             .cancelled, .superseded:
             break
         }
@@ -277,7 +279,12 @@ extension RunEvent {
         case .runStarted: "started"
         case .driverAttached(let driver): "driver attached, epoch \(driver.epoch)"
         case .driverDetached: "driver detached"
-        case .requested(let request): "requested \(request.action)"
+        case .requested(let request):
+            if case .present(let given) = request.action {
+                "presented with \(given.signatures.count) signatures: \(given.text)"
+            } else {
+                "requested \(request.action)"
+            }
         case .preflightRecorded(let record): "preflight of \(record.host.rawValue)"
         case .captured(let record):
             "captured \(record.capture.subject.description), \(record.capture.surfaces.count) surfaces"
@@ -293,6 +300,7 @@ extension RunEvent {
         case .deadlinePassed(let record): "deadline of \(record.placement.description)"
         case .watchInterrupted(let interruption):
             "nobody looked for \(interruption.seconds) s at \(interruption.placement?.description ?? "anything")"
+        case .approvalAwaited(let wait): "waits: \(wait.lacking)"
         case .evidencePruned: "pruned"
         case .hostLost(let loss): "lost \(loss.host.rawValue): \(loss.code.rawValue)"
         }

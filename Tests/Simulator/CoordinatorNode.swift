@@ -23,6 +23,10 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     var executor: (any TaskExecutor)? { nil }
     let number: Int
     var wallOffset: Int64 = 0
+    /// How much later its wall clock is each time it is read again in the same virtual millisecond.
+    private static let millisecondsPerRead: Int64 = 20
+    private var lagged: Int64 = 0
+    private var lastRead: Int64 = 0
     private(set) var isDead = false
     private(set) var hasEnded = false
     private var isSuspended = false
@@ -176,7 +180,15 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
 
     // MARK: Clocks
 
-    var wall: WallTime { WallTime(clamping: World.epochMilliseconds + world.time.now + wallOffset) }
+    var wall: WallTime { WallTime(clamping: World.epochMilliseconds + world.time.now + wallOffset + lag()) }
+
+    /// Virtual time stands still while the process computes. Where approvals end, it matters that real time does not.
+    private func lag() -> Int64 {
+        guard world.approvals.basis != .claims else { return 0 }
+        lagged = world.time.now == lastRead ? lagged + CoordinatorNode.millisecondsPerRead : 0
+        lastRead = world.time.now
+        return lagged
+    }
 
     private var clock: RuntimeClock {
         RuntimeClock(

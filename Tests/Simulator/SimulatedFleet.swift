@@ -6,6 +6,9 @@ import UpgradeDomain
 struct SimulatedFleet {
     var inventory: FleetInventory
     var plan: Plan
+    var approvals: SimulatedApprovals
+    /// For what is drawn when the run starts.
+    private var later: SeededGenerator
 
     static func draw(_ generator: inout SeededGenerator) -> SimulatedFleet {
         let layers: [LayerName] = Array(["data", "core", "edge"].prefix(generator.pick(from: [1, 1, 2, 3])))
@@ -27,14 +30,27 @@ struct SimulatedFleet {
         let path = Surface(
             name: "smoke", source: .http(HTTPSource(url: "${baseURL}/smoke", timeoutSeconds: 5)),
             reader: Reader(shape: .result), everySeconds: generator.pick(from: [nil, nil, 6, 30]))
-        let plan = Plan(
+        var plan = Plan(
             name: "simulated", version: VersionChange(from: "1", to: "2"), changeClass: .minor,
             reviews: [Review(title: "notes", reference: "url")], evidence: [services],
             materialization: command("check"),
             guardrails: generator.chance(50) ? [command("guard")] : [], representativePath: path,
             layers: layers.map { layer($0, &generator) },
             exclusions: [Exclusion(host: "outside", reason: "it is here to be left alone")])
-        return SimulatedFleet(inventory: inventory, plan: plan)
+        // From a copy, so that everything else of a seed is drawn as without it.
+        var later = generator
+        later = SeededGenerator(seed: later.next() ^ 0xa99)
+        let members = Dictionary(
+            uniqueKeysWithValues: layers.map { layer in
+                (
+                    layer,
+                    hosts.dropLast().filter { $0.placements.contains { $0.layer == layer } }.map(\.name)
+                )
+            })
+        let owners = Dictionary(uniqueKeysWithValues: layers.map { ($0, [owner(of: $0)]) })
+        let approvals = SimulatedApprovals.draw(&later, plan, members, owners: owners)
+        plan.holdPoints = approvals.holdPoints.isEmpty ? nil : approvals.holdPoints
+        return SimulatedFleet(inventory: inventory, plan: plan, approvals: approvals, later: later)
     }
 
     /// The last time that canonical JSON (RFC 8785) carries exactly.
@@ -72,23 +88,36 @@ struct SimulatedFleet {
     }
 
     /// Stores everything in a ledger and starts the run.
-    /// - Returns: the definition of the run and its first event.
-    func start(in ledger: isolated Ledger) throws -> (RunDefinition, [RecordedEvent]) {
+    /// - Returns: the definition of the run, its first event, and what people have truly permitted by it.
+    func start(in ledger: isolated Ledger) throws -> (RunDefinition, [RecordedEvent], [Grant]) {
         let now = WallTime(clamping: World.epochMilliseconds)
         let planDigest = try ledger.addPlan(plan, at: now)
         let excluded = Set(plan.exclusions.map(\.host))
         let selected = inventory.hosts.filter { !excluded.contains($0.name) }
         let hostsDigest = Digest.sha256(of: try CanonicalJSON.encode(selected))
-        let definition = RunDefinition(
+        var definition = RunDefinition(
             run: World.run, ledger: ledger.id, plan: plan, planDigest: planDigest, hosts: selected,
             hostsDigest: hostsDigest,
-            approvals: plan.layers.map {
-                Approval(
-                    owner: SimulatedFleet.owner(of: $0.name), planDigest: planDigest, hostsDigest: hostsDigest,
-                    claimedBy: "op", approvedAt: now, rollbackUntil: SimulatedFleet.farAhead)
-            },
+            approvals: approvals.isSigned
+                ? []
+                : plan.layers.map {
+                    Approval(
+                        owner: SimulatedFleet.owner(of: $0.name), planDigest: planDigest, hostsDigest: hostsDigest,
+                        claimedBy: "op", approvedAt: now, rollbackUntil: SimulatedFleet.farAhead)
+                },
             owners: Dictionary(uniqueKeysWithValues: plan.layers.map { ($0.name, [SimulatedFleet.owner(of: $0.name)]) })
         )
-        return (definition, try ledger.startRun(definition, by: "op", at: now))
+        var grants: [Grant] = []
+        if approvals.isSigned {
+            let policy = try approvals.policy(of: ledger.id, at: now)
+            try ledger.addPolicy(policy, version: 1, by: "op", at: now)
+            var later = later
+            let given = try approvals.given(in: definition, at: now, &later)
+            grants = given.flatMap(\.grants)
+            definition.authority = RunAuthority(
+                trusted: Digest.sha256(of: Array(policy.text.utf8)), policies: [policy],
+                statements: given.map(\.signed), author: "op", starter: "op")
+        }
+        return (definition, try ledger.startRun(definition, by: "op", at: now), grants)
     }
 }

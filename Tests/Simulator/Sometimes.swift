@@ -7,5 +7,6 @@ enum Sometimes: String, CaseIterable {
     case recheck, rerun, rerunFromAStep, rollback, retire, resumed, paused, aborted, cancelled, copyDrove, adopted,
         quarantined
     case watchInterrupted
+    case heldAtAHoldPoint, approvalLapsed, approvalUsedUp, wrongStatementRecorded, signedRecovery, breakGlass
     case endedVerified, endedRolledBack, finalized, tombstoned, interrupted
 }

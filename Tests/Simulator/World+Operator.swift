@@ -17,6 +17,7 @@ extension World {
     /// Runs the whole seed.
     /// - Throws: the first violation.
     func live() throws {
+        trace("by \(approvals.basis), hold points: \(approvals.holdPoints.map(\.spelled).joined(separator: ", "))")
         start(takingOver: false)
         var actionsLeft = World.actionsWithoutFaults
         var isOver = false
@@ -87,6 +88,11 @@ extension World {
     }
 
     private func finish(_ state: RolloutState) -> Bool {
+        var state = state
+        if !state.openOverrides.isEmpty {
+            people.acknowledge(state)
+            state = fold() ?? state
+        }
         guard state.refusal(of: .finalize) == nil else { return true }
         if ask(.finalize, of: state) { sometimes(.finalized) }
         return true
@@ -111,8 +117,11 @@ extension World {
         case .rerun(let host, let steps, _):
             let first = state.plan.layers.first { layer in layer.steps.contains { $0.name == steps[0] } }?.steps.first?
                 .name
-            return .rerun(host: host, signedOffBy: owner(of: host), from: generator.chance(30) ? first : nil)
-        case .rollback(let scope): return .rollback(scope: scope, breakGlass: nil)
+            let signedOffBy = approvals.isSigned ? nil : owner(of: host)
+            return .rerun(host: host, signedOffBy: signedOffBy, from: generator.chance(30) ? first : nil)
+        case .rollback(let scope):
+            let breaksGlass = approvals.isSigned && generator.chance(15)
+            return .rollback(scope: scope, breakGlass: breaksGlass ? SimulatedApprovals.onCall : nil)
         case .signOff(let hosts): return owner(of: hosts[0]).map { .signOff(hosts: hosts, owner: $0) }
         case .retire(let host):
             guard generator.chance(20) else { return .recheck(host: host) }
@@ -147,7 +156,6 @@ extension World {
 
     /// Sooner or later somebody notices the copy, and an owner takes its hosts back.
     private func adoptCopied() {
-        let wall = WallTime(clamping: World.epochMilliseconds + time.now)
         for name in copied.sorted() where !faults.isOn || generator.chance(40) {
             guard let host = hosts[name], let seen = fence(of: host), let owner = owner(of: name),
                 let fence = try? ledger.assumeIsolated({
@@ -184,14 +192,12 @@ extension World {
 
     private func ask(_ action: RequestedAction, of state: RolloutState) -> Bool {
         let request = Request(action: action, by: "op", reason: "simulated")
-        let wall = WallTime(clamping: World.epochMilliseconds + time.now)
-        guard !recordIsBroken, state.refusal(of: request, at: wall) == nil,
-            let recorded = try? ledger.assumeIsolated({
-                try $0.append(
-                    [.requested(request)], to: World.run, after: state.sequence, lease: nil, at: wall,
-                    followedBy: OverviewKeeper(at: state))
-            })
-        else { return false }
+        var state = state
+        if !recordIsBroken, people.sign(for: request, of: state) {
+            state = fold() ?? state
+            if state.refusal(of: request, at: wall) == nil { sometimes(.signedRecovery) }
+        }
+        guard state.refusal(of: request, at: wall) == nil, record(action, after: state) else { return false }
         switch action {
         case .recheck: sometimes(.recheck)
         case .rerun(_, _, from: nil): sometimes(.rerun)
@@ -200,15 +206,32 @@ extension World {
         case .resume: sometimes(.resumed)
         case .pause: sometimes(.paused)
         case .abort: sometimes(.aborted)
-        case .retire(let host, _):
-            sometimes(.retire)
-            retired.insert(host)
+        case .retire: sometimes(.retire)
         case .cancel: sometimes(.cancelled)
-        case .signOff, .rebind, .finalize, .supersede, .approveRecovery: break
+        case .signOff, .rebind, .finalize, .supersede, .approveRecovery, .present: break
         }
+        return true
+    }
+
+    /// Records a request, whether or not it would be refused.
+    ///
+    /// - Parameter grants: what people truly permit by it.
+    func record(_ action: RequestedAction, after state: RolloutState, granting grants: [Grant] = []) -> Bool {
+        guard !recordIsBroken,
+            let recorded = try? ledger.assumeIsolated({
+                try $0.append(
+                    [.requested(Request(action: action, by: "op", reason: "simulated"))], to: World.run,
+                    after: state.sequence, lease: nil, at: wall, followedBy: OverviewKeeper(at: state))
+            })
+        else { return false }
+        permissions.take(grants)
+        if case .retire(let host, _) = action { retired.insert(host) }
         checker.appended(recorded)
         return true
     }
+
+    /// What the clock of the person's machine says, which is right.
+    var wall: WallTime { WallTime(clamping: World.epochMilliseconds + time.now) }
 
     /// Acts from a second terminal while a coordinator drives.
     func interfere(_ what: Int) {
@@ -227,6 +250,7 @@ extension World {
         network.loseAll()
         while time.step() {}
         guard checker.violation == nil, let state = foldOfLedger() else { return }
+        checkRecord()
         checker.require(
             (try? ledger.assumeIsolated { try $0.currentDriver(of: World.run) }) == .some(nil), "the lease is free")
         if seed % World.verifiedEvery == 0, let verification = try? ledger.assumeIsolated({ try $0.verify() }) {
@@ -240,6 +264,16 @@ extension World {
         checker.require(open.isEmpty, "nothing stays in flight: \(open.sorted().map(\.rawValue))")
         checker.require(state.isAtItsEnd, "the run has ended: \(state.status)")
     }
+
+    /// What was permitted is found again in the record alone, and so is the first statement that counts for nothing.
+    private func checkRecord() {
+        guard approvals.basis != .claims || seed % World.verifiedEvery == 0 else { return }
+        let fault = RolloutState.permissionFault(in: checker.events)
+        checker.require(
+            fault?.sequence == people.firstWrong,
+            "the record shows what nobody permitted, at \(people.firstWrong.map(String.init) ?? "no event"): "
+                + (fault.map { "\($0.sequence), \($0.message)" } ?? "nothing"))
+    }
 }
 
 extension RolloutState {
@@ -251,7 +285,8 @@ extension RolloutState {
         // Only a retired host may be wrong then, and an aborted run does not offer to go on.
         case .rolledBack where unresolvedFailures.isEmpty: true
         case .rolledBack where isAborted && unresolvedFailures.allSatisfy { $0.host == nil }: true
-        case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack: false
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .paused, .held, .rollingBack, .rolledBack:
+            false
         }
     }
 }

@@ -23,6 +23,9 @@ final class World: @unchecked Sendable {
     private(set) var excluded: Set<HostName> = []
     private(set) var network: SimulatedNetwork!
     private(set) var checker: Checker!
+    private(set) var permissions: PermissionTruth!
+    private(set) var people: SimulatedPeople!
+    let approvals: SimulatedApprovals
     var faults: FaultPlan
     var generator: SeededGenerator
     var commits = 0
@@ -60,12 +63,15 @@ final class World: @unchecked Sendable {
         generator = SeededGenerator(seed: seed ^ 0x5eed)
         faults = FaultPlan(chosen ?? drawn)
         ledger = try Ledger.inMemory(named: lockPath, id: "l-simulated", on: time)
-        let (definition, events) = try ledger.assumeIsolated { try fleet.start(in: $0) }
+        let (definition, events, grants) = try ledger.assumeIsolated { try fleet.start(in: $0) }
         self.definition = definition
+        approvals = fleet.approvals
         excluded = Set(fleet.plan.exclusions.map(\.host))
         network = SimulatedNetwork(in: self)
         checker = Checker(self)
         checker.begin(with: events)
+        permissions = PermissionTruth(self, approvals, grants)
+        people = SimulatedPeople(self, approvals, try StatementMaker(definition, approvals))
         for host in fleet.inventory.hosts {
             hosts[host.name] = SimulatedHost(host.name, layers: host.placements.map(\.layer), in: self)
         }
@@ -147,6 +153,19 @@ final class World: @unchecked Sendable {
         definition.plan.layers.map { Placement(host: host, layer: $0.name) }.filter { truth(of: $0) != nil }
     }
 
+    var allPlacements: [Placement] { definition.hosts.flatMap { placements(of: $0.name) } }
+
+    /// The names of the steps that run on a placement, in order.
+    func steps(of placement: Placement) -> [StepName] {
+        definition.plan.layer(placement.layer)?.steps.map(\.name) ?? []
+    }
+
+    /// The number of a placement's batch in its layer, from 0.
+    func batch(of placement: Placement) -> Int? {
+        definition.plan.layer(placement.layer)?.batches(over: definition.hostNames(in: placement.layer))
+            .firstIndex { $0.placements.contains(placement) }
+    }
+
     /// The placements of all boundaries before a placement's own.
     func placements(before placement: Placement) -> [Placement] {
         var earlier: [Placement] = []
@@ -172,6 +191,12 @@ final class World: @unchecked Sendable {
         }
         return folded
     }
+
+    /// Where the run stands.
+    var boundary: String? { fold()?.boundary.description }
+
+    /// How many steps of a placement have passed in its present attempt.
+    func stepsDone(of placement: Placement) -> Int? { fold()?.placements[placement]?.stepsDone }
 
     /// Folds from the first event, after a check that the ledger returns the same events.
     func foldOfLedger() -> RolloutState? {

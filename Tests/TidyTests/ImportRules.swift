@@ -6,8 +6,8 @@ enum ImportRules {
         ("Sources/UpgradeDomain", ["SafeText"]),
         ("Sources/ContentDigest", ["UpgradeDomain"]),
         ("Sources/OperatorCommands", ["SafeText", "UpgradeDomain"]),
-        ("Sources/Approvals", ["ContentDigest", "SafeText", "UpgradeDomain"]),
-        ("Sources/RolloutEngine", ["OperatorCommands", "SafeText", "UpgradeDomain"]),
+        ("Sources/Approvals", ["ContentDigest", "SSHSignatures", "SafeText", "UpgradeDomain"]),
+        ("Sources/RolloutEngine", ["Approvals", "OperatorCommands", "SafeText", "UpgradeDomain"]),
         ("Sources/AgentProtocol", ["UpgradeDomain", "ContentDigest"]),
         ("Sources/Ledger", ["OperatorCommands", "SafeText", "UpgradeDomain", "ContentDigest"]),
         ("Sources/SSHSignatures", ["SafeText"]),
@@ -24,6 +24,9 @@ enum ImportRules {
         ("inventory/FileReading", ["SafeText", "UpgradeDomain"]),
         ("inventory/Inventory", ["FileReading", "SafeText", "UpgradeDomain"]),
         ("inventory/PlanFiles", ["ContentDigest", "FileReading", "SafeText", "UpgradeDomain"]),
+        (
+            "inventory/PolicyFiles", ["Approvals", "FileReading", "SSHSignatures", "SafeText", "UpgradeDomain"]
+        ),
         ("inventory/InventoryImport", ["SafeText", "UpgradeDomain", "ContentDigest", "FileReading", "Inventory"]),
         (
             "coordinator/CoordinatorRuntime",
@@ -31,13 +34,16 @@ enum ImportRules {
         ),
         (
             "coordinator/RunViews",
-            ["SafeText", "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger"]
+            [
+                "Approvals", "SafeText", "OperatorCommands", "UpgradeDomain", "ContentDigest", "RolloutEngine",
+                "Ledger",
+            ]
         ),
         (
             "coordinator/RunRecord",
             [
-                "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger", "CoordinatorRuntime", "RunViews",
-                "Failpoints",
+                "Approvals", "UpgradeDomain", "ContentDigest", "RolloutEngine", "Ledger", "CoordinatorRuntime",
+                "RunViews", "Failpoints", "SafeText",
             ]
         ),
         (
@@ -52,7 +58,8 @@ enum ImportRules {
             [
                 "Approvals", "OperatorCommands",
                 "UpgradeDomain", "ContentDigest", "RolloutEngine", "AgentProtocol", "Ledger", "SSHTransport",
-                "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "CoordinatorRuntime",
+                "LabFleet", "FileReading", "Inventory", "InventoryImport", "PlanFiles", "PolicyFiles",
+                "SSHSignatures", "CoordinatorRuntime",
                 "FleetAccess", "RunRecord",
                 "RunViews", "Failpoints", "SafeText", "CLinux",
             ]

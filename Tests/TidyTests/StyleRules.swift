@@ -100,7 +100,7 @@ enum StyleRules {
     private static func writtenCommands(in file: SourceFile) -> [Violation] {
         guard file.isIn(productFolders), file.path != "coordinator/Commands/Lockflight.swift" else { return [] }
         let command =
-            /lockflight (inventory|plan|rollout|recover|rollback|status|report|evidence|events|lease|ledger|backup|restore|lab)\b/
+            /lockflight (inventory|plan|policy|rollout|recover|rollback|status|report|evidence|events|lease|ledger|backup|restore|lab)\b/
         return file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
             index, line in
             guard line.contains("lockflight "), !line.contains("Example: lockflight "), !line.contains(/^\s*\/\//),

@@ -110,7 +110,7 @@ struct ValueTests {
     }
 
     @Test func anApprovalCountsOnlyForExactlyThisPlanAndTheseHosts() {
-        let plan = Plan(
+        var plan = Plan(
             name: "p", version: VersionChange(from: "1", to: "2"), changeClass: .minor, reviews: [], evidence: [],
             materialization: ScriptCommand(arguments: ["x"], timeoutSeconds: 1), guardrails: [],
             representativePath: Surface(
@@ -137,6 +137,16 @@ struct ValueTests {
                 approvals: [GivenApproval(approval, usedBy: usedBy)], at: now
             ).layers.first?.verdict
         }
+        // A layer that the run waits for needs no approval at the start. A batch's hold point is behind the start of its layer.
+        for (point, wanted) in [
+            (HoldPoint.run, ApprovalStanding.Verdict.atHoldPoint(.run)), (.layer("data"), .atHoldPoint(.layer("data"))),
+            (.layer("app"), .missing), (.batch(layer: "data", index: 1), .missing),
+        ] {
+            plan.holdPoints = [point]
+            #expect(verdict("eve", plan: "p1", hosts: "h1") == wanted)
+            #expect(verdict("eve", plan: "p1", hosts: "h1")?.letsStart == (wanted != .missing))
+        }
+        plan.holdPoints = nil
         #expect(verdict("ana", plan: "p1", hosts: "h1") == .approved(by: "ana", claimedBy: "u"))
         #expect(verdict("ana", plan: "p2", hosts: "h1") == .void(by: "ana", changed: "plan"))
         #expect(verdict("ana", plan: "p1", hosts: "h2") == .void(by: "ana", changed: "hosts"))

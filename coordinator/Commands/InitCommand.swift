@@ -1,8 +1,10 @@
 import ArgumentParser
+import CoordinatorRuntime
 import Foundation
 import Inventory
 import Ledger
 import OperatorCommands
+import RunRecord
 import SafeText
 import UpgradeDomain
 
@@ -60,8 +62,11 @@ struct InitCommand: LockflightCommand {
         if inventory.hosts.contains(where: \.hostKeys.isEmpty) { return .trustKeys(hosts: []) }
         guard let plan = try await ledger.plans().first else { return .addPlan(file: path(.plan), needsVersions: true) }
         if try await !ledger.runs().isEmpty { return .status(run: nil) }
-        let isApproved = try await ledger.approvals(ofPlansNamed: plan.plan.name)
-            .contains { $0.planDigest == plan.digest }
+        let standing = try await ledger.approvals(of: plan, over: inventory, at: Context.clock.wall()).standing
+        let isApproved =
+            standing.policy == nil
+            ? try await ledger.approvals(ofPlansNamed: plan.plan.name).contains { $0.planDigest == plan.digest }
+            : standing.isComplete
         return isApproved
             ? .start(plan: plan.digest.short, succeeds: nil) : .approvePlan(plan: plan.digest.short, owner: nil)
     }

@@ -22,10 +22,11 @@ package struct Lockflight: AsyncParsableCommand {
             """,
         version: LockflightVersion.current,
         subcommands: [
-            InitCommand.self, InventoryCommand.self, PlanCommand.self, RolloutCommand.self, RecoverCommand.self,
+            InitCommand.self, InventoryCommand.self, PlanCommand.self, PolicyCommand.self, RolloutCommand.self,
+            RecoverCommand.self,
             RollbackCommand.self,
             StatusCommand.self, OutputCommand.self, ReportCommand.self, EvidenceCommand.self, EventsCommand.self,
-            LeaseCommand.self,
+            ApprovalCommand.self, ReleaseCommand.self, LeaseCommand.self,
             LedgerCommand.self, BackupCommand.self, RestoreCommand.self, LabCommands.self,
         ])
 

@@ -1,3 +1,4 @@
+import Approvals
 import ArgumentParser
 import CoordinatorRuntime
 import FileReading
@@ -110,6 +111,9 @@ extension CommandError {
         case let error as FleetAccessError:
             self.init(
                 error.isRefusal ? .refused : .failure, error.message, consequence: error.consequence, next: error.next)
+        case let error as StatementProblem: self.init(.refused, error.words, consequence: "Nothing was recorded.")
+        case let error as PolicyProblem:
+            self.init(.refused, error.words, consequence: "Nothing was recorded.", next: .showPolicy(version: nil))
         case let error as ContactFailure: self.init(.unreachable, error.message, next: error.next)
         default: self.init(.failure, "\(error)")
         }

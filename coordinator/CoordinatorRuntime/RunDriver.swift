@@ -107,10 +107,11 @@ package actor RunDriver {
             try await drainInbox()
             if isOver || (state.isAtRest && inFlight.isEmpty) { break }
             if stop == .detach || (stop == .drain && !isSupervising) { break }
-            let decision = state.next(at: clock.monotonic(), clock.wall(), following: followed)
+            let wall = clock.wall()
+            let decision = state.next(at: clock.monotonic(), wall, following: followed)
             let records = decision.effects.compactMap(\.recorded)
             if !records.isEmpty, stop == .none {
-                try await commit(records)
+                try await commit(records, at: wall)
                 continue
             }
             for effect in decision.effects { launch(effect) }
@@ -257,9 +258,13 @@ package actor RunDriver {
 
     /// Appends at the sequence number of the state, with evidence judged against that state. False if a request came in
     /// between: the decision is void then, and the engine is asked again.
+    ///
+    /// - Parameter decided: when the events were decided, if they were: what was permitted then is recorded with that time.
     @discardableResult
-    private func commit(_ events: [RunEvent], with evidence: [[UInt8]] = []) async throws -> Bool {
-        let (wall, now) = (clock.wall(), clock.monotonic())
+    private func commit(
+        _ events: [RunEvent], with evidence: [[UInt8]] = [], at decided: WallTime? = nil
+    ) async throws -> Bool {
+        let (wall, now) = (decided ?? clock.wall(), clock.monotonic())
         let judged = state.judged(events, at: wall)
         switch try await log.append(judged, with: evidence, to: state, at: wall, epoch: driver.epoch) {
         case .appended(let recorded):

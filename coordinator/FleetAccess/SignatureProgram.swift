@@ -88,7 +88,7 @@ package struct SignatureProgram: Sendable {
                     throw FleetAccessError(
                         "ssh-keygen did not sign with \(key) within \(timeout.components.seconds) s",
                         consequence: "Nothing was signed. It waits for a passphrase, a PIN or a touch of the key.",
-                        next: nil)
+                        next: nil, isRefusal: true)
                 }
                 return ended
             }
@@ -107,7 +107,7 @@ package struct SignatureProgram: Sendable {
         options.teardownSequence = [
             .send(signal: .terminate, allowedDurationToNextStep: .seconds(SignatureProgram.goodbyeSeconds))
         ]
-        if isatty(STDERR_FILENO) == 1 {
+        if isatty(FileDescriptor.standardError.rawValue) == 1 {
             let record = try await Subprocess.run(
                 program, arguments: arguments, environment: variables, platformOptions: options,
                 input: .fileDescriptor(input, closeAfterSpawningProcess: false),

@@ -8,7 +8,7 @@ package import UpgradeDomain
 /// Keeps the stored overview of a run up to date with its events.
 package struct OverviewKeeper: RunFollower {
     /// Identifies the format of a stored overview. Another build, or another shape, rebuilds it from the events.
-    package static let format = "\(LockflightVersion.current), shape 6"
+    package static let format = "\(LockflightVersion.current), shape 7"
     package var build: String { OverviewKeeper.format }
     private var state: RolloutState?
     private let memory: OverviewMemory

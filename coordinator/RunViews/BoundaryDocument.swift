@@ -1,3 +1,4 @@
+import Approvals
 package import OperatorCommands
 package import RolloutEngine
 package import UpgradeDomain
@@ -48,6 +49,8 @@ package struct BoundaryDocument: Encodable {
     package var evidence: [Evidence]
     package var approvals: [Approval]
     package var recoveryApprovals: [RecoveryApproval]
+    /// The statements that were given to the run, with who says so; nil if there are none.
+    package var statements: [StatementDocument]?
     /// Narrowest first; nil in proved conclusions, because they are advice that depends on the time and the build.
     package var options: [NextCommandDocument]?
 
@@ -96,6 +99,8 @@ package struct BoundaryDocument: Encodable {
         }
         approvals = state.definition.approvals
         recoveryApprovals = state.recoveryApprovals
+        let given = state.authority.given.map { StatementDocument($0) }
+        statements = given.isEmpty ? nil : given
         options = lines.map { lines in state.nextCommands(at: now).map { NextCommandDocument($0, lines) } }
     }
 }

@@ -38,7 +38,7 @@ package struct ChangeRecord {
         for event in events.dropFirst() {
             state.apply(event, at: .zero)
             if case .requested(let request) = event.event {
-                requests.append([event.recordedAt.rfc3339, request.by, request.action.sentence, request.reason ?? ""])
+                requests.append([event.recordedAt.rfc3339, request.by, request.sentence, request.reason ?? ""])
             }
             let now = Stretch(state, from: event.recordedAt)
             if now.words != stretch.words {
@@ -57,8 +57,8 @@ package struct ChangeRecord {
         verdict = state.status.description
         switch state.status {
         case .verified, .finalized, .rolledBack(.verified): isGood = true
-        case .preflight, .baseline, .changing, .proving, .paused, .held, .rollingBack, .rolledBack, .aborted,
-            .verifiedExcept, .cancelled, .superseded:
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .paused, .held, .rollingBack, .rolledBack,
+            .aborted, .verifiedExcept, .cancelled, .superseded:
             isGood = false
         }
         facts = [
@@ -70,30 +70,6 @@ package struct ChangeRecord {
         tables = ChangeRecord.approvalTables(state) + ChangeRecord.evidenceTables(state)
         tables.append(
             Table(title: "Requests", headers: ["at", "by", "what", "reason"], rows: requests, empty: "nothing"))
-    }
-
-    private static func approvalTables(_ state: RolloutState) -> [Table] {
-        let definition = state.definition
-        let plan = state.plan
-        return [
-            Table(
-                title: "Approved by", headers: ["owner", "layers", "claimed by", "at", "serves", "rollback until"],
-                rows: definition.approvals.map { approval in
-                    let layers = plan.layers.filter { definition.isOwner(approval.owner, of: $0.name) }
-                    return [
-                        "\(approval.owner)", layers.map(\.name.rawValue).joined(separator: ", "),
-                        "\(approval.claimedBy) (unsigned)", approval.approvedAt.rfc3339,
-                        approval.service, approval.rollbackUntil?.rfc3339 ?? "not approved",
-                    ]
-                }, empty: "nobody"),
-            Table(
-                title: "Reviews", headers: ["review", "reference"],
-                rows: plan.reviews.map { [$0.title, $0.reference] }, empty: "nothing"),
-            Table(
-                title: "Exclusions and waivers", headers: ["what", "by", "reason"],
-                rows: plan.exclusions.map { ["host \($0.host)", "the plan", $0.reason] }
-                    + plan.waivers.map { ["\($0.surface) \($0.item)", "\($0.owner)", $0.reason] }, empty: "nothing"),
-        ]
     }
 
     private static func evidenceTables(_ state: RolloutState) -> [Table] {
@@ -159,7 +135,7 @@ extension ChangeRecord.Stretch {
         words = state.status.description
         switch state.status {
         case .preflight, .baseline, .changing, .proving, .verified: kind = .forward
-        case .held, .paused, .aborted, .verifiedExcept: kind = .held
+        case .held, .paused, .awaitingApproval, .aborted, .verifiedExcept: kind = .held
         case .rollingBack, .rolledBack: kind = .back
         case .finalized, .cancelled, .superseded: kind = .rest
         }

@@ -1,3 +1,4 @@
+import Approvals
 package import OperatorCommands
 package import RolloutEngine
 package import UpgradeDomain
@@ -66,7 +67,7 @@ extension RolloutState {
 
     /// - Parameter record: the record of the boundary at which the run is held; nil if it is not held.
     func nextCommands(at wall: WallTime, from record: BoundaryRecord?) -> [NextCommand] {
-        waysOn(at: wall, from: record).filter { takes($0.command) }
+        (waysOn(at: wall, from: record) + acknowledgement).filter { takes($0.command) }
     }
 
     /// The next command after a refused request: one that makes the request possible, or the narrowest option.
@@ -102,6 +103,7 @@ extension RolloutState {
                 NextCommand(.resume(run: run), "give every host a new attempt"),
             ]
         }
+        if let wait, status == .awaitingApproval(before: wait.wait.holdPoint) { return waysOn(from: wait.wait) }
         if !isAtRest { return [NextCommand(.resume(run: run), "continue the run from here")] }
         if let options = record?.options, let narrowest = options.first {
             let ways = options.map { option in
@@ -139,10 +141,35 @@ extension RolloutState {
             return refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil
                 ? [NextCommand(takeBack, "roll back every touched host")]
                 : [NextCommand(.start(plan: nil, succeeds: run), "continue with another plan from here")]
-        case .preflight, .baseline, .changing, .proving, .rollingBack, .held, .rolledBack:
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .rollingBack, .held, .rolledBack:
             return [NextCommand(.resume(run: run), "continue the run from here")]
         case .finalized, .cancelled, .superseded: return []
         }
+    }
+
+    /// A run that waits goes on by itself where it is driven, so a resume is needed only where nobody drives it.
+    private func waysOn(from wait: ApprovalWait) -> [NextCommand] {
+        let plan = definition.planDigest.short
+        let given = authority.given.filter { own in wait.holdPoint.map(own.statement.holdPoints.contains) ?? true }
+        let owner = wait.asked.first { owner in !given.contains { $0.people.contains(owner) } } ?? wait.asked.first
+        let approve =
+            wait.holdPoint.map { OperatorCommand.approveHoldPoint(plan: plan, point: $0, owner: owner) }
+            ?? .approvePlan(plan: plan, owner: owner)
+        return [
+            NextCommand(approve, "give the approval"),
+            NextCommand(.resume(run: definition.run), "go on waiting, if nobody drives the run"),
+        ]
+    }
+
+    /// After everything else, as it changes nothing but the record; repeated until somebody does it.
+    private var acknowledgement: [NextCommand] {
+        guard let open = openOverrides.first else { return [] }
+        let owner = open.placements.last.flatMap { firstOwner(of: $0.layer) }
+        return [
+            NextCommand(
+                .acknowledgeOverride(run: definition.run, owner: owner),
+                "say that an owner has seen that \(open.owner) overrode guardrails")
+        ]
     }
 
     /// The command that shows the failed script's whole output; listed after the options, because it changes nothing.

@@ -45,6 +45,24 @@ package struct RunDocument: Encodable {
         package var safeToVerifyInPlace: Bool
     }
 
+    /// What the run waits for before it changes anything more.
+    package struct WaitDocument: Encodable {
+        /// The hold point in words; nil if what was approved counts no more.
+        package var before: String?
+        package var layer: LayerName
+        package var host: HostName
+        package var asked: [Owner]
+        package var sinceMilliseconds: Int64
+        /// What is missing, in words.
+        package var lacking: String
+    }
+    /// A rollback that ignored guardrails, and that no owner has acknowledged.
+    package struct OverrideDocument: Encodable {
+        package var owner: Owner
+        package var scope: String
+        package var atMilliseconds: Int64
+    }
+
     package var run: RunID
     package var plan: String
     package var planDigest: Digest
@@ -56,6 +74,10 @@ package struct RunDocument: Encodable {
     package var chainHead: Digest
     package var placements: [PlacementDocument]
     package var hold: HoldDocument?
+    /// Nil unless it waits for an approval.
+    package var wait: WaitDocument?
+    /// Nil if there are none.
+    package var unacknowledgedOverrides: [OverrideDocument]?
     /// Narrowest first; nil in proved conclusions, because they are advice that depends on the time and the build.
     package var next: [String]?
     /// The commands of ``next`` that ask for a reason; without a terminal, give it with `--reason`.
@@ -78,6 +100,14 @@ package struct RunDocument: Encodable {
             layer.placements.map { PlacementDocument($0, layer.version, startedAt: overview.startedAt) }
         }
         hold = overview.hold.map { HoldDocument($0, of: report.layers.flatMap(\.placements)) }
+        wait = overview.wait.map { wait in
+            WaitDocument(
+                before: wait.before, layer: wait.placement.layer, host: wait.placement.host, asked: wait.asked,
+                sinceMilliseconds: wait.since.milliseconds, lacking: wait.lacking)
+        }
+        unacknowledgedOverrides = overview.openOverrides?.map { override in
+            OverrideDocument(owner: override.owner, scope: override.scope, atMilliseconds: override.at.milliseconds)
+        }
         guard let lines else { return }
         let commands = overview.next(at: now).map(\.command)
         next = commands.map(lines.line)

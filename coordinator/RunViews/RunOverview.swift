@@ -1,3 +1,4 @@
+import Approvals
 package import RolloutEngine
 package import UpgradeDomain
 
@@ -52,6 +53,24 @@ package struct RunOverview: Codable, Hashable {
         package var further: Shortlist<Further>
     }
 
+    /// What the run waits for before it changes anything more.
+    package struct Wait: Codable, Hashable {
+        /// The hold point in words; nil if what was approved counts no more.
+        package var before: String?
+        package var placement: Placement
+        package var asked: [Owner]
+        package var since: WallTime
+        /// What is missing, in words.
+        package var lacking: String
+    }
+
+    /// A rollback that ignored guardrails, and that no owner has acknowledged.
+    package struct Override: Codable, Hashable {
+        package var owner: Owner
+        package var scope: String
+        package var at: WallTime
+    }
+
     /// The next commands, narrowest first, that are valid until a time, because approvals expire.
     package struct WaysOn: Codable, Hashable {
         package var until: WallTime?
@@ -72,6 +91,9 @@ package struct RunOverview: Codable, Hashable {
     /// Whether changed placements are sampled repeatedly; nil if they are not.
     package var isSampling: Bool?
     package var hold: Hold?
+    package var wait: Wait?
+    /// In the order of the record; nil if there are none.
+    package var openOverrides: [Override]?
     /// Ordered by time; the last one has none.
     package var waysOn: [WaysOn]
 
@@ -94,6 +116,11 @@ package struct RunOverview: Codable, Hashable {
         if case .changing = state.status { isSampling = true }
         let record = state.boundaryRecord
         hold = Hold(state, record)
+        wait = Wait(state)
+        let overrides = state.openOverrides.map {
+            Override(owner: $0.owner, scope: $0.scope.description, at: $0.at)
+        }
+        openOverrides = overrides.isEmpty ? nil : overrides
         waysOn = RunOverview.waysOn(from: state, record)
     }
 
@@ -104,8 +131,7 @@ package struct RunOverview: Codable, Hashable {
 
     private static func waysOn(from state: RolloutState, _ record: BoundaryRecord?) -> [WaysOn] {
         let last = state.lastEventAt
-        let ends = Set(state.definition.approvals.compactMap(\.rollbackUntil)).filter { $0 > last }
-            .sorted()
+        let ends = Set(state.approvalEnds).filter { $0 > last }.sorted()
         var ways: [WaysOn] = []
         for (start, end) in zip([last] + ends, ends.map(Optional.some) + [nil]) {
             let commands = state.nextCommands(at: start, from: record)
@@ -113,6 +139,29 @@ package struct RunOverview: Codable, Hashable {
             ways.append(WaysOn(until: end, commands: commands))
         }
         return ways
+    }
+}
+
+extension RolloutState {
+    /// When what is permitted may change without an event.
+    fileprivate var approvalEnds: [WallTime] {
+        let statements = authority.given.map(\.statement)
+        return definition.approvals.compactMap(\.rollbackUntil)
+            + statements.flatMap {
+                [$0.notBefore.time, $0.notAfter.time] + [$0.rollback?.until.time].compactMap(\.self)
+            }
+    }
+}
+
+extension RunOverview.Wait {
+    /// Nil unless the run waits now.
+    fileprivate init?(_ state: RolloutState) {
+        guard let pending = state.wait, state.status == .awaitingApproval(before: pending.wait.holdPoint) else {
+            return nil
+        }
+        self.init(
+            before: pending.wait.holdPoint?.description, placement: pending.wait.placement, asked: pending.wait.asked,
+            since: pending.since, lacking: pending.wait.lacking)
     }
 }
 
@@ -152,7 +201,8 @@ extension RunOverview.Tone {
         switch status {
         case .verified, .finalized, .rolledBack(.verified): self = .good
         case .held, .rolledBack: self = .bad
-        case .paused, .aborted, .rollingBack, .verifiedExcept, .cancelled, .superseded: self = .attention
+        case .paused, .awaitingApproval, .aborted, .rollingBack, .verifiedExcept, .cancelled, .superseded:
+            self = .attention
         case .preflight, .baseline, .changing, .proving: self = .working
         }
     }

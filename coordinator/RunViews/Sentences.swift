@@ -1,3 +1,4 @@
+package import Approvals
 package import RolloutEngine
 import SafeText
 package import UpgradeDomain
@@ -8,14 +9,13 @@ extension RunEvent {
         switch self {
         case .runStarted(let definition):
             "run started: \(definition.plan.name) over \(counted(definition.hosts.count, "host")), approved by "
-                + definition.approvals.map { "\($0.owner) (unsigned, claimed by \($0.claimedBy))" }.joined(
-                    separator: ", ")
+                + definition.approverWords
         case .driverAttached(let driver):
             "driver attached: \(driver.user)@\(driver.machine) epoch \(driver.epoch)"
                 + (driver.build.map { ", Lockflight \($0.version)" } ?? "")
         case .driverDetached(let reason): "driver detached: \(reason)"
         case .requested(let request):
-            "\(request.by) requested \(request.action.sentence)" + (request.reason.map { ": \($0)" } ?? "")
+            "\(request.by) \(request.verb) \(request.sentence)" + (request.reason.map { ": \($0)" } ?? "")
         case .preflightRecorded(let record):
             "preflight of \(record.host): "
                 + (record.problems.isEmpty ? "ok" : record.problems.map(\.detail).joined(separator: "; "))
@@ -41,6 +41,8 @@ extension RunEvent {
             interruption.sentence
         case .evidencePruned(let pruning):
             "pruned by \(pruning.by), \(pruning.reason): \(counted(pruning.answers, "answer")), \(counted(pruning.bytes, "byte"))"
+        case .approvalAwaited(let wait):
+            "waits for an approval" + (wait.holdPoint.map { " before \($0)" } ?? "") + ": \(wait.lacking)"
         case .hostLost(let loss): "lost \(loss.host): \(loss.code.rawValue): \(loss.detail)"
         }
     }
@@ -120,6 +122,31 @@ extension DeadlineRecord.Kind {
     }
 }
 
+extension Request {
+    fileprivate var verb: String { if case .present = action { "presented" } else { "requested" } }
+
+    /// What is requested.
+    package var sentence: String {
+        // A signed statement says by itself who gives the approval.
+        if case .approveRecovery(let approval) = action { return "\(approval.sentence), \(claimWords(by: by))" }
+        return action.sentence
+    }
+}
+
+extension RunDefinition {
+    /// Who approved its start, for people.
+    package var approverWords: String {
+        guard let authority else {
+            return approvals.isEmpty
+                ? "nobody yet"
+                : approvals.map { "\($0.owner) (\(claimWords(by: $0.claimedBy)))" }.joined(separator: ", ")
+        }
+        let people = Set(Authority(of: self).given.flatMap(\.people)).sorted().map(\.rawValue)
+        let version = "policy version \(authority.policies.count)"
+        return people.isEmpty ? "nobody yet (\(version))" : "\(people.joined(separator: ", ")) (signed, \(version))"
+    }
+}
+
 extension RequestedAction {
     package var sentence: String {
         switch self {
@@ -139,7 +166,38 @@ extension RequestedAction {
         case .finalize: "the end of the rollback window"
         case .cancel: "a cancel of the run, which changed nothing"
         case .supersede(let run): "a takeover by the run \(run)"
-        case .approveRecovery(let approval): "\(approval.sentence) (unsigned)"
+        case .approveRecovery(let approval): approval.sentence
+        case .present(let statement): statement.sentence
+        }
+    }
+}
+
+extension SignedStatement {
+    /// What it permits, and by whose word.
+    package var sentence: String {
+        guard let statement = try? Statement(signedText: text) else {
+            return (try? Policy.read(text)).map { "version \($0.version) of the policy" }
+                ?? "a text that this build can not read"
+        }
+        let by =
+            claim.map(\.words)
+            ?? counted(signatures.count, "signature")
+        return "\(statement.words) (\(statement.id.short), \(by))"
+    }
+}
+
+extension Statement {
+    /// Such as `the approval of an upgrade of db, app on 12 hosts`.
+    package var words: String {
+        let layers = layers.map(\.rawValue).joined(separator: ", ")
+        let points = holdPoints.isEmpty ? "" : ", at \(holdPoints.map(\.spelled).joined(separator: ", "))"
+        let hosts = named.map { $0.map(\.rawValue).joined(separator: ", ") } ?? counted(self.hosts, "host")
+        switch purpose {
+        case .approve, .recover: return "the approval of the \(action.rawValue) of \(layers) on \(hosts)\(points)"
+        case .breakGlass: return "break-glass for a rollback of \(layers) on \(hosts)"
+        case .acknowledge: return "the acknowledgement of overridden guardrails on \(hosts)"
+        case .revoke: return "the revocation of \(revokes?.short ?? "nothing")"
+        case .policy, .release: return purpose.rawValue
         }
     }
 }

@@ -7,9 +7,7 @@ extension PlanReading {
     /// The longest signature that is read; those of the largest keys have some 3,000 bytes.
     private static let signatureBytes = 16_384
 
-    /// Nil, with a problem recorded, if it can not be read.
-    ///
-    /// - Parameter version: of the layer.
+    /// The manifest of a layer with these versions; nil, with a problem recorded, if it can not be read.
     func readRelease(_ files: ReleaseFiles, _ version: VersionChange) -> ReleaseManifest? {
         func exact(_ path: String) -> String {
             path.replacing("${from}", with: version.from.rawValue).replacing("${to}", with: version.to.rawValue)

@@ -12,8 +12,9 @@ struct EvidenceVerify: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify an exported file, or name the first thing in it that is wrong.",
         discussion: """
-            It needs no ledger. It recomputes the hash chain and the digests of plan, hosts and evidence, and derives
-            every conclusion again from the events.
+            It needs no ledger. It recomputes the hash chain and the digests of plan, hosts and evidence, verifies every
+            signature and that each change was permitted when it began, and derives every conclusion again from the
+            events.
             Example: lockflight evidence verify r-7k3fq2.json
             """)
 
@@ -33,7 +34,15 @@ struct EvidenceVerify: LockflightCommand {
     @Option(name: .long, help: "A head that was kept elsewhere: sha256: and 64 digits, or at least the first 12.")
     var head: String?
 
+    @Option(
+        name: .long,
+        help: "The fingerprint of the policy's first version, as its signers say it: sha256: and 64 digits.")
+    var policy: String?
+
     func validate() throws {
+        if let policy, !Digest(policy).isSHA256 {
+            throw ValidationError("'\(policy)' is no fingerprint: give sha256: and 64 hexadecimal digits")
+        }
         guard let head, head.wholeMatch(of: /(sha256:)?[0-9a-fA-F]{12,64}/) == nil else { return }
         throw ValidationError(
             "'\(head)' is not a valid head: give sha256: and 64 hexadecimal digits, or at least the first 12")
@@ -41,6 +50,7 @@ struct EvidenceVerify: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let bundle: EvidenceBundle
+        var authority: RunAuthority?
         do {
             let text = try context.readFile(file, limitBytes: EvidenceBundle.maximumBytes)
             bundle = try CanonicalJSON.decode(EvidenceBundle.self, from: Array(text.utf8))
@@ -52,6 +62,15 @@ struct EvidenceVerify: LockflightCommand {
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
+            if case .runStarted(let definition)? = events.first?.event { authority = definition.authority }
+            if let policy, authority?.trusted != Digest(policy) {
+                let found =
+                    authority.map { "its policy has the fingerprint \($0.trusted)" } ?? "its approvals are claims"
+                throw EvidenceBundle.Fault("the policy", "\(found), and not the one that was given")
+            }
+            if let fault = RolloutState.permissionFault(in: events) {
+                throw EvidenceBundle.Fault("event \(fault.sequence)", fault.message)
+            }
             guard RunConclusions.agree(bundle.conclusions, with: events, format: bundle.format) else {
                 throw EvidenceBundle.Fault("the conclusions", "they do not follow from the events")
             }
@@ -65,10 +84,17 @@ struct EvidenceVerify: LockflightCommand {
         return CommandResult(
             lines: [
                 "\(bundle.run)  \(counted(bundle.events.count, "event")), head \(head), \(counted(bundle.blobs.count, "piece")) of evidence  "
-                    + context.style.green("sound")
+                    + context.style.green("sound"), EvidenceVerify.words(authority, isCompared: policy != nil),
             ], document: EvidenceExport.Summary(bundle),
             remarks: [kept ?? "\(Verification.undetectable)"] + witnessed(bundle)
                 + [EvidenceVerify.olderRemark(bundle.format)].compactMap { $0 })
+    }
+
+    /// By whose word the run went. A bundle brings its own policy along: only a comparison shows whose it is.
+    private static func words(_ authority: RunAuthority?, isCompared: Bool) -> TerminalText {
+        guard let authority else { return "approvals are claims, unsigned" }
+        return "approvals are signed, under the policy \(authority.trusted)"
+            + (isCompared ? ", as given" : "; compare it, or give it with --policy")
     }
 
     /// Says where the chain has the head that was kept elsewhere.

@@ -7,7 +7,10 @@ import UpgradeDomain
 struct LabUp: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Build and start a lab at version 1.4.0.",
-        discussion: "Example: lockflight lab up --hosts 8")
+        discussion: """
+            With --signed it has people as well: keys in people/, and a policy that says whose signatures count.
+            Example: lockflight lab up --hosts 8
+            """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var lab: LabOptions
@@ -15,6 +18,8 @@ struct LabUp: LockflightCommand {
     @Option(name: .long, help: "The first three octets of the hosts' addresses, in 127.0.0.0/8.") var network =
         "127.77.0"
     @Option(name: .long, help: "The port of every sshd.") var port = 2_222
+
+    @Flag(name: .long, help: "Make people with keys, and a policy for them.") var signed = false
 
     func validate() throws {
         guard (1...200).contains(hosts) else { throw ValidationError("--hosts takes a number from 1 to 200") }
@@ -24,7 +29,9 @@ struct LabUp: LockflightCommand {
     }
 
     func perform(_ context: Context) async throws -> CommandResult {
-        let made = try await Lab.up(at: lab.folder, layout: .standard(hosts: hosts), network: network, sshPort: port)
+        let made = try await Lab.up(
+            at: lab.folder, layout: .standard(hosts: hosts), network: network, sshPort: port,
+            isSigned: signed)
         return CommandResult(
             lines: made.hosts.map {
                 "\($0.name)  \($0.address):\($0.sshPort)  \($0.layers.map(\.rawValue).joined(separator: ", "))"

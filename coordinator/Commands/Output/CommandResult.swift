@@ -11,6 +11,8 @@ import UpgradeDomain
 struct CommandResult {
     /// For people, one element per line.
     var lines: [TerminalText]
+    /// Printed instead of the lines, byte by byte and without a line end; nil for a result in lines.
+    var exactText: String?
     /// For programs: the shape of `--json`.
     var document: any Encodable & Sendable
     var status: ExitStatus = .verified

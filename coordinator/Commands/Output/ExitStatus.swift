@@ -50,7 +50,7 @@ extension RolloutState {
         case .held, .paused, .aborted, .cancelled: .held
         case .rolledBack(.verified): .rolledBackVerified
         case .rolledBack: .rolledBackNotVerified
-        case .preflight, .baseline, .changing, .proving, .rollingBack: .detached
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .rollingBack: .detached
         }
     }
 }

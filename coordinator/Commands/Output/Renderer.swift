@@ -23,6 +23,8 @@ enum Renderer {
     static func deliver(_ result: CommandResult, _ context: Context) {
         if context.isJSON {
             write(json(result.document) + "\n", to: STDOUT_FILENO)
+        } else if let text = result.exactText {
+            write(text, to: STDOUT_FILENO)
         } else {
             writeOutput(result.lines)
         }

@@ -1,3 +1,4 @@
+import Approvals
 import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
@@ -13,71 +14,218 @@ struct PlanApprove: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "approve", abstract: "Approve exactly this plan for exactly these hosts.",
         discussion: """
-            The approval is bound to the digests of the plan and of the selected hosts: a change to either voids it. It
-            is not signed: it is a claim of the operating-system user. It serves one run. The run uses it with its first
-            change, which must start in time; a run that changes nothing does not use it up. For a limited time it also
-            covers a rollback to the declared boundary, so that nobody has to be woken up to approve one.
+            The approval serves one run. The run uses it with its first change, which must start in time; a run that changes
+            nothing does not use it up. For a limited time it also covers a rollback to the declared boundary, so that nobody
+            has to be woken up to approve one. --at opens a hold point of the plan: a run that waits there goes on.
+
+            Where a policy exists, the approval is signed with --key, with a key that the ssh-agent holds, or elsewhere by the
+            commands that are printed. What is signed is shown first: how it differs from the last approved plan of that
+            name. It is bound to the plan and to everything that may run on the selected hosts.
+            Without a policy it is a claim of the operating-system user, bound to the digests of the plan and of the selected
+            hosts: a change to either voids it.
             Example: lockflight plan approve upgrade-1.5.0 --as ana
-            Example: lockflight plan approve upgrade-1.5.0 --as ana --runs 3 --valid-hours 24
+            Example: lockflight plan approve upgrade-1.5.0 --as ana --at core --key ~/.ssh/id_ed25519
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A plan's name, digest, or the digest's first digits.") var plan: String
     @Option(name: .customLong("as"), help: "The owner who approves; repeat for several.")
     var owners: [String]
-    @Option(name: .long, help: "For how many hours from now it also covers a rollback; 0 for none.")
-    var rollbackHours = 72
-    @Option(name: .long, help: "How many runs it serves.")
-    var runs = 1
-    @Option(name: .long, help: "Within how many hours from now a run must start its first change.")
-    var validHours = 168
+    @OptionGroup var terms: ApprovalTerms
+    @OptionGroup var signing: KeyOption
 
     func validate() throws {
         guard !owners.isEmpty else { throw ValidationError("name the owner who approves: --as OWNER") }
-        guard (0...8_760).contains(rollbackHours) else { throw ValidationError("--rollback-hours takes 0 to 8760") }
-        guard (1...1_000).contains(runs) else { throw ValidationError("--runs takes 1 to 1000") }
-        guard (1...8_760).contains(validHours) else { throw ValidationError("--valid-hours takes 1 to 8760") }
     }
 
+    private var people: [Owner] { Set(owners.map { Owner($0) }).sorted() }
+
     func perform(_ context: Context) async throws -> CommandResult {
-        let now = Context.clock.wall()
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
+        let judged = try await ledger.judgedStatements(
+            of: stored, over: inventory, starter: nil, at: Context.clock.wall())
+        if judged.isSigned { return try await signed(stored, inventory, judged, context, ledger) }
+        guard signing.key == nil else {
+            throw CommandError(
+                .usage, "no policy says whose signatures count, so approvals are claims",
+                consequence: "Nothing was approved. Leave out --key.")
+        }
+        try await requireOwners(of: stored, inventory, ledger)
+        try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
+        if !terms.at.isEmpty { return try await claimed(stored, inventory, judged, context, ledger) }
+        if let option = terms.beyondClaim {
+            throw CommandError(
+                .usage, "\(option) needs a policy, or a hold point with --at", consequence: "Nothing was approved.")
+        }
+        return try await claimed(stored, inventory, context, ledger)
+    }
+
+    // MARK: Claims
+
+    private func requireOwners(of stored: StoredPlan, _ inventory: FleetInventory, _ ledger: Ledger) async throws {
         let entitled = stored.plan.layers.flatMap { layer in
             inventory.layers.first { $0.name == layer.name }?.owners ?? []
         }
-        if let stranger = owners.first(where: { !entitled.contains(Owner($0)) }) {
-            throw CommandError(
-                .refused, "'\(stranger)' owns no layer of \(stored.plan.name)",
-                consequence: "Nothing was approved. Its layers are owned by "
-                    + Set(entitled).sorted().map(\.rawValue).joined(separator: ", ") + ".",
-                next: stored.nextCommand(
-                    try await ledger.approvals(of: stored, over: inventory, at: now).standing, over: inventory))
-        }
-        try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
+        guard let stranger = owners.first(where: { !entitled.contains(Owner($0)) }) else { return }
+        throw CommandError(
+            .refused, "'\(stranger)' owns no layer of \(stored.plan.name)",
+            consequence: "Nothing was approved. Its layers are owned by "
+                + Set(entitled).sorted().map(\.rawValue).joined(separator: ", ") + ".",
+            next: stored.nextCommand(
+                try await ledger.approvals(of: stored, over: inventory, at: Context.clock.wall()).standing,
+                over: inventory))
+    }
+
+    private func claimed(
+        _ stored: StoredPlan, _ inventory: FleetInventory, _ context: Context, _ ledger: Ledger
+    ) async throws -> CommandResult {
+        let now = Context.clock.wall()
         let hosts = stored.plan.selectedHosts(of: inventory)
-        let rollbackUntil =
-            rollbackHours == 0 ? nil : now.advanced(bySeconds: rollbackHours * 3_600)
-        let until = now.advanced(bySeconds: validHours * 3_600)
         let hostsDigest = try Digest.canonical(of: hosts)
-        let approvals = Set(owners).sorted().map { owner in
+        let approvals = people.map { owner in
             Approval(
-                owner: Owner(owner), planDigest: stored.digest, hostsDigest: hostsDigest, claimedBy: context.user,
-                approvedAt: now, rollbackUntil: rollbackUntil, runs: runs, until: until)
+                owner: owner, planDigest: stored.digest, hostsDigest: hostsDigest, claimedBy: context.user,
+                approvedAt: now, rollbackUntil: terms.rollbackUntil(now), runs: terms.runs, until: terms.until(now))
         }
         for approval in approvals { try await ledger.approve(approval) }
         let standing = try await ledger.approvals(of: stored, over: inventory, at: now).standing
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) over \(counted(hosts.count, "host")): approved by "
-                    + "\(approvals.map(\.owner.rawValue).joined(separator: ", "))"
-                    + " (unsigned, claimed by OS user \(context.user))",
-                "it serves \(counted(runs, "run")) whose first change starts before \(until.rfc3339)",
-                rollbackUntil.map { "it covers a rollback until \($0.rfc3339)" as TerminalText }
-                    ?? "it does not cover a rollback, which needs its own approval",
-            ], document: approvals.count == 1 ? approvals[0] : approvals,
+                    + "\(approvals.map(\.owner.rawValue).joined(separator: ", ")) (\(claimWords(by: context.user)))"
+            ] + termLines(now), document: approvals.count == 1 ? approvals[0] : approvals,
             next: [stored.nextCommand(standing, over: inventory)])
+    }
+
+    /// A claim that opens hold points: a statement without a signature for each owner.
+    private func claimed(
+        _ stored: StoredPlan, _ inventory: FleetInventory, _ judged: PlanStatements, _ context: Context,
+        _ ledger: Ledger
+    ) async throws -> CommandResult {
+        let now = Context.clock.wall()
+        let desk = StatementDesk(context: context, ledger: ledger)
+        let leaves = try HostLeaves(of: stored.plan, over: stored.plan.selectedHosts(of: inventory)).digests()
+        var made: [(signed: SignedStatement, statement: Statement)] = []
+        for owner in people {
+            let statement = try terms.statement(approving: stored, leaves, in: ledger.id, policy: 0, now: now)
+            let signed = SignedStatement(
+                text: try statement.signedText(), claim: StatementClaim(owner: owner, claimedBy: context.user),
+                leaves: leaves)
+            var tried = judged.authority
+            do {
+                try tried.take(signed)
+            } catch {
+                throw CommandError(
+                    .refused, "the approval by \(owner) does not count: \(Authority.words(of: error))",
+                    consequence: "Nothing was approved.", next: .showPlan(plan: stored.digest.short))
+            }
+            made.append((signed, statement))
+        }
+        for (signed, statement) in made { try await desk.store(signed, statement) }
+        let runs = try await SignedRuns.present(context, ledger, ofPlan: stored.digest)
+        let standing = try await ledger.approvals(of: stored, over: inventory, at: now).standing
+        let first = made[0].statement
+        return CommandResult(
+            lines: [
+                "\(stored.plan.name) \(stored.digest.short) at \(first.holdPoints.map(\.spelled).joined(separator: ", ")): "
+                    + "approved by \(people.map(\.rawValue).joined(separator: ", ")) (\(claimWords(by: context.user)))"
+            ] + termLines(now) + SignedRuns.lines(runs) + standing.missingLines,
+            document: made.map { StatementFile($0.signed, $0.statement) },
+            next: [runs.first.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory)])
+    }
+
+    // MARK: Signatures
+
+    private func signed(
+        _ stored: StoredPlan, _ inventory: FleetInventory, _ judged: PlanStatements, _ context: Context,
+        _ ledger: Ledger
+    ) async throws -> CommandResult {
+        let now = Context.clock.wall()
+        try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
+        let statement = try terms.statement(
+            approving: stored, judged.leaves, in: ledger.id, policy: judged.authority.policy?.version ?? 0, now: now)
+        let shown = try await PlanToSign(stored, inventory, ledger).lines(context)
+        Renderer.writeError(shown)
+        let desk = StatementDesk(context: context, ledger: ledger)
+        let outcome = try await desk.sign(
+            statement, judged.leaves, by: people, key: signing.key, before: judged.authority)
+        try await desk.store(outcome.signed, statement)
+        let runs = try await SignedRuns.present(context, ledger, ofPlan: stored.digest)
+        let standing = try await ledger.approvals(of: stored, over: inventory, at: now).standing
+        var lines: [TerminalText] = []
+        if !outcome.people.isEmpty {
+            let points = statement.holdPoints.map(\.spelled).joined(separator: ", ")
+            lines = [
+                "\(stored.plan.name) \(stored.digest.short) over \(counted(statement.hosts, "host")): approved by "
+                    + "\(outcome.people.map(\.rawValue).joined(separator: ", ")) (signed, statement \(statement.id.short))"
+                    + (points.isEmpty ? "" : ", at \(points)")
+            ]
+            lines += signedTermLines(now)
+            lines += SignedRuns.lines(runs)
+        }
+        if !outcome.absent.isEmpty {
+            lines.append(
+                "not signed by \(outcome.absent.map(\.rawValue).joined(separator: ", ")): no key of theirs is at hand; "
+                    + "sign the statement \(statement.id.short) where it is:")
+            lines += desk.elsewhere(statement)
+        }
+        let next = runs.first.map { OperatorCommand.status(run: $0) } ?? stored.nextCommand(standing, over: inventory)
+        return CommandResult(
+            lines: lines + standing.missingLines, document: StatementFile(outcome.signed, statement),
+            status: outcome.absent.isEmpty ? .verified : .held, next: outcome.absent.isEmpty ? [next] : [])
+    }
+
+    /// A signed approval is judged again before every step.
+    private func signedTermLines(_ now: WallTime) -> [TerminalText] {
+        ["it serves \(counted(terms.runs, "run")), of which every step begins before \(terms.until(now).rfc3339)"]
+            + termLines(now).dropFirst()
+    }
+
+    private func termLines(_ now: WallTime) -> [TerminalText] {
+        [
+            "it serves \(counted(terms.runs, "run")) whose first change starts before \(terms.until(now).rfc3339)",
+            terms.rollbackUntil(now).map { "it covers a rollback until \($0.rfc3339)" as TerminalText }
+                ?? "it does not cover a rollback, which needs its own approval",
+        ]
+    }
+}
+
+/// What a person is asked to sign: how it differs from the last approved plan of that name; else all of it.
+private struct PlanToSign {
+    private let stored: StoredPlan
+    private let inventory: FleetInventory
+    private let before: StoredPlan?
+
+    init(_ stored: StoredPlan, _ inventory: FleetInventory, _ ledger: Ledger) async throws {
+        self.stored = stored
+        self.inventory = inventory
+        let signed = try await ledger.statements().last { own in
+            guard own.plan != stored.digest, !own.signed.signatures.isEmpty || own.signed.claim != nil,
+                let statement = try? Statement(signedText: own.signed.text)
+            else { return false }
+            return statement.purpose == .approve && statement.planName == stored.plan.name
+        }?.plan
+        let claimed = try await ledger.approvals(ofPlansNamed: stored.plan.name)
+            .last { $0.planDigest != stored.digest }?.planDigest
+        if let digest = signed ?? claimed {
+            before = try await ledger.plan(matching: digest.rawValue)
+        } else {
+            before = nil
+        }
+    }
+
+    func lines(_ context: Context) throws -> [TerminalText] {
+        guard let before else {
+            return PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: nil)
+                .lines(context) + [""]
+        }
+        let changes = try PlanDifference(from: before.plan, to: stored.plan).lines(context.style)
+        return [
+            context.style.bold("\(stored.plan.name) \(stored.digest.short)")
+                + ", since \(before.digest.short), which was approved last:"
+        ] + changes.map { "  " + $0 } + [""]
     }
 }
 
@@ -86,9 +234,11 @@ extension StoredPlan {
     /// start.
     func nextCommand(_ standing: ApprovalStanding, over inventory: FleetInventory) -> OperatorCommand {
         guard plan.startProblems(over: inventory, at: Context.clock.wall()).isEmpty else { return correction }
-        let open = standing.layers.first { !$0.verdict.isApproved }
-        guard let open else { return .start(plan: plan.name, succeeds: nil) }
-        return .approvePlan(plan: digest.short, owner: open.owners.first)
+        guard let open = standing.layers.first(where: { !$0.verdict.letsStart }) else {
+            return .start(plan: plan.name, succeeds: nil)
+        }
+        if case .releaseLacking = open.verdict { return .addPlan(file: nil) }
+        return .approvePlan(plan: digest.short, owner: open.asked)
     }
 
     /// Refuses a plan that breaks today's rules, because an older build stored it or the inventory has changed since.

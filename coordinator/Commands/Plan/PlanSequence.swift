@@ -97,9 +97,14 @@ struct PlanSequence {
     private func hold(_ point: HoldPoint, _ style: Style) -> [TerminalText] {
         guard plan.holdPoints?.contains(point) == true else { return [] }
         let indent: TerminalText = point == .run ? "" : "  "
+        let own = standing?.holdPoints?.first { $0.point == point }
+        let state =
+            own.map { own in
+                own.lacking.map { ": \($0)" } ?? "; open, by \(own.givenBy.map(\.rawValue).joined(separator: ", "))"
+            } ?? ""
         return [
             indent + style.yellow("hold")
-                + "\(point == .run ? "  " : "")     the run waits for approval before \(point)"
+                + "\(point == .run ? "  " : "")     the run waits for approval before \(point)\(state)"
         ]
     }
 
@@ -114,16 +119,6 @@ struct PlanSequence {
 
     private func approval(_ layer: LayerName, _ style: Style) -> TerminalText {
         guard let own = standing?.layers.first(where: { $0.layer == layer }) else { return "" }
-        let owners = own.owners.map(\.rawValue).joined(separator: " or ")
-        return switch own.verdict {
-        case .approved(let owner, let user):
-            "  " + style.green("approved by \(owner)") + " (unsigned, claimed by OS user \(user))"
-        case .void(let owner, let changed): "  " + style.red("void") + ": \(owner) approved another \(changed)"
-        case .used(let owner, let runs):
-            "  " + style.red("used") + ": the approval by \(owner) has served "
-                + "\(runs.map(\.rawValue).joined(separator: ", "))"
-        case .ended(let owner, let at): "  " + style.red("ended") + ": the approval by \(owner), at \(at.rfc3339)"
-        case .missing: "  " + style.yellow("needs approval by \(owners)")
-        }
+        return "  " + own.words(style)
     }
 }

@@ -1,3 +1,4 @@
+import Approvals
 import ArgumentParser
 import Ledger
 import OperatorCommands
@@ -35,12 +36,25 @@ struct LedgerVerify: LockflightCommand {
             lines += chain.faults.map { "  \($0.sentence)" }
         }
         lines += verification.faults.map { context.style.red("\($0.sentence)") }
-        if verification.chains.isEmpty, verification.isSound { lines.append("no run yet; the ledger is sound") }
+        let policyFault = chosen == nil && verification.faults.isEmpty ? try await policyFault(of: ledger) : nil
+        let isSound = verification.isSound && policyFault == nil
+        if let policyFault { lines.append(context.style.red("\(policyFault)")) }
+        if verification.chains.isEmpty, isSound { lines.append("no run yet; the ledger is sound") }
         return CommandResult(
-            lines: lines, document: Document(verification), status: verification.isSound ? .verified : .failure,
-            remarks: verification.isSound ? ["\(Verification.undetectable)"] : [LedgerVerify.wayOut],
+            lines: lines, document: Document(verification, policyFault), status: isSound ? .verified : .failure,
+            remarks: isSound ? ["\(Verification.undetectable)"] : [LedgerVerify.wayOut],
             next: verification.chains.filter { $0.isBroken && $0.isOpen }
                 .map { .quarantine(run: $0.run, abandoned: []) })
+    }
+
+    /// What the ledger itself can not see, as it does not know what a policy means: a version that nobody signed.
+    private func policyFault(of ledger: Ledger) async throws -> String? {
+        do {
+            _ = try await Context.policyChain(of: ledger)
+            return nil
+        } catch let problem as PolicyProblem {
+            return "policyNotTrusted: \(problem.words)"
+        }
     }
 
     private struct Document: Encodable {
@@ -56,14 +70,14 @@ struct LedgerVerify: LockflightCommand {
         var chains: [Chain]
         var faults: [String]
 
-        init(_ verification: Verification) {
-            isSound = verification.isSound
+        init(_ verification: Verification, _ policyFault: String?) {
+            isSound = verification.isSound && policyFault == nil
             chains = verification.chains.map {
                 Chain(
                     run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash,
                     faults: $0.faults.map(\.sentence), isQuarantined: $0.isQuarantined ? true : nil)
             }
-            faults = verification.faults.map(\.sentence)
+            faults = verification.faults.map(\.sentence) + [policyFault].compactMap(\.self)
         }
     }
 }

@@ -44,13 +44,19 @@ extension BoundaryDocument {
         }
         lines += [
             "", "## Approved by", "",
-            "| owner | claimed by | at | serves | rollback until |",
+            "| owner | how | at | serves | rollback until |",
             "|---|---|---|---|---|",
         ]
         lines += approvals.map {
             cells([
-                "\($0.owner)", $0.claimedBy, $0.approvedAt.rfc3339, $0.service,
+                "\($0.owner)", claimWords(by: $0.claimedBy), $0.approvedAt.rfc3339, $0.service,
                 $0.rollbackUntil?.rfc3339 ?? "not approved",
+            ])
+        }
+        lines += (statements ?? []).map { statement in
+            cells([
+                statement.people.map(\.rawValue).joined(separator: ", "), "\(statement.how): \(statement.what)",
+                statement.issuedAt, "until \(statement.notAfter)", statement.rollbackUntil ?? "not approved",
             ])
         }
         lines += recoveryApprovals.isEmpty ? [] : [""] + recoveryApprovals.map { "- \($0.sentence)" as MarkdownText }

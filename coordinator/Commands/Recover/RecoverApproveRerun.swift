@@ -15,11 +15,12 @@ struct RecoverApproveRerun: LockflightCommand {
     @Argument(help: "The host.") var host: String
     @Option(name: .long, help: "The first step that may run again.") var from: String?
     @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
-    @Option(name: .long, help: "The reason; recorded.") var reason: String?
+    @OptionGroup var signing: RecoverySigning
+    @Option(name: .long, help: "The reason; recorded with a claim.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        try await context.control(target).approve(
+        try await context.control(target).permit(
             .rerun(host: HostName(host), signedOffBy: nil, from: from.map { StepName($0) }), by: Owner(owner),
-            reason: reason)
+            key: signing.key, hours: signing.hours, reason: reason)
     }
 }

@@ -13,10 +13,12 @@ struct RecoverApproveRollback: LockflightCommand {
     @OptionGroup var target: RunOption
     @OptionGroup var chosen: RollbackScopeOptions
     @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
-    @Option(name: .long, help: "The reason; recorded.") var reason: String?
+    @OptionGroup var signing: RecoverySigning
+    @Option(name: .long, help: "The reason; recorded with a claim.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
-        try await context.control(target).approve(
-            .rollback(scope: chosen.scope, breakGlass: nil), by: Owner(owner), reason: reason)
+        try await context.control(target).permit(
+            .rollback(scope: chosen.scope, breakGlass: nil), by: Owner(owner), key: signing.key, hours: signing.hours,
+            reason: reason)
     }
 }

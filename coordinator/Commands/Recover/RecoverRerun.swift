@@ -23,6 +23,7 @@ struct RecoverRerun: LockflightCommand {
     @Option(name: .customLong("as"), help: "An owner who approves it, if it is not approved yet.") var owner: String?
     @Option(name: .long, help: "The owner who signs off steps that are not declared idempotent.")
     var signOff: String?
+    @OptionGroup var signing: KeyOption
     @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason:
         String?
 
@@ -36,6 +37,7 @@ struct RecoverRerun: LockflightCommand {
                 "to sign off \(from.map { "every step from \($0) on" } ?? "the steps that run again") of \(host) as \(owner)"
             },
             approvedBy: [owner].compactMap { $0.map { Owner($0) } },
+            decidedBy: [signOff].compactMap { $0.map { Owner($0) } }, key: signing.key,
             outcome: { RunControl.Outcome(recoveryOf: HostName(host), in: $0) })
     }
 }

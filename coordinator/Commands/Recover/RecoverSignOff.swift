@@ -14,12 +14,14 @@ struct RecoverSignOff: LockflightCommand {
     @OptionGroup var target: RunOption
     @Argument(help: "Hosts that the rollback left unverified.") var hosts: [String]
     @Option(name: .customLong("as"), help: "The owner who signs off.") var owner: String
+    @OptionGroup var signing: KeyOption
     @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let action = RequestedAction.signOff(hosts: hosts.map { HostName($0) }, owner: Owner(owner))
         let control = try await context.control(target)
         return try await control.requestAndFollow(
-            action, reason: reason, needsReason: "to go past \(hosts.joined(separator: ", ")) as \(owner)")
+            action, reason: reason, needsReason: "to go past \(hosts.joined(separator: ", ")) as \(owner)",
+            decidedBy: [Owner(owner)], key: signing.key)
     }
 }

@@ -20,6 +20,7 @@ struct RollbackCommand: LockflightCommand {
     var owners: [String] = []
     @Option(name: .long, help: "The owner who overrides guardrails that refuse the rollback.")
     var breakGlass: String?
+    @OptionGroup var signing: KeyOption
     @Option(name: .long, help: "The reason; recorded. If it is needed and you leave it out, you are asked.") var reason:
         String?
 
@@ -29,7 +30,8 @@ struct RollbackCommand: LockflightCommand {
         return try await control.requestAndFollow(
             .rollback(scope: scope, breakGlass: breakGlass.map { Owner($0) }), reason: reason,
             needsReason: breakGlass.map { "to override the guardrails as \($0)" },
-            approvedBy: owners.map { Owner($0) }, outcome: outcome)
+            approvedBy: owners.map { Owner($0) }, decidedBy: [breakGlass].compactMap { $0.map { Owner($0) } },
+            key: signing.key, outcome: outcome)
     }
 
     /// The outcome of the requested placements, independent of the rest of the run.

@@ -13,10 +13,16 @@ struct RolloutFinalize: LockflightCommand {
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument
+    @Option(
+        name: .customLong("as"),
+        help: "An owner who signs it, where a policy asks for that; repeat for several.")
+    var owners: [String] = []
+    @OptionGroup var signing: KeyOption
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)
-        let state = try await control.request(.finalize)
+        let state = try await control.request(
+            .finalize, decidedBy: owners.map { Owner($0) }, key: signing.key)
         let final = state.plan.layers.filter { $0.rollback.boundary == .untilFinalize }.map(\.name.rawValue)
         var lines: [TerminalText] = ["\(control.run) is finalized"]
         if !final.isEmpty { lines.append("rollback is not possible any more: \(final.joined(separator: ", "))") }

@@ -15,13 +15,15 @@ struct RolloutRetire: LockflightCommand {
     @OptionGroup var target: RunArgument
     @Option(name: .long, help: "The host.") var host: String
     @Option(name: .customLong("as"), help: "The deciding owner.") var owner: String
+    @OptionGroup var signing: KeyOption
     @Option(name: .long, help: "The reason; recorded. If you leave it out, you are asked.") var reason: String?
 
     func perform(_ context: Context) async throws -> CommandResult {
         let control = try await context.control(target)
         let state = try await control.request(
             .retire(host: HostName(host), owner: Owner(owner)),
-            reason: reason, needsReason: "to take \(host) out of \(control.run)")
+            reason: reason, needsReason: "to take \(host) out of \(control.run)", decidedBy: [Owner(owner)],
+            key: signing.key)
         return CommandResult(
             lines: ["\(host) is retired from \(control.run)"],
             document: RunDocument(state, at: Context.clock.wall(), context.commandLines),

@@ -1,3 +1,4 @@
+import Approvals
 import ArgumentParser
 import ContentDigest
 import CoordinatorRuntime
@@ -27,7 +28,8 @@ struct RolloutStart: LockflightCommand {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
-        let approvals = try await ledger.approvals(of: stored, over: inventory, at: Context.clock.wall())
+        let approvals = try await ledger.approvals(
+            of: stored, over: inventory, startedBy: context.user, at: Context.clock.wall())
         try stored.requireStartable(over: inventory, consequence: "Nothing was started.")
         guard approvals.standing.isComplete else { throw unapproved(stored, approvals.standing, inventory) }
         let hosts = stored.plan.selectedHosts(of: inventory)
@@ -40,9 +42,8 @@ struct RolloutStart: LockflightCommand {
         let hostsDigest = try Digest.canonical(of: hosts)
         let definition = RunDefinition(
             run: RunID.random(), ledger: ledger.id, plan: stored.plan, planDigest: stored.digest, hosts: hosts,
-            hostsDigest: hostsDigest, approvals: approvals.usable,
-            owners: Dictionary(inventory.layers.map { ($0.name, $0.owners) }) { first, _ in first },
-            succession: predecessor.map { $0.succession })
+            hostsDigest: hostsDigest, approvals: approvals.usable, owners: approvals.statements.authority.scope.owners,
+            succession: predecessor.map { $0.succession }, authority: approvals.statements.recorded)
         _ = try await ledger.startRun(
             definition, after: predecessor?.sequence, by: context.user, at: Context.clock.wall(),
             predecessorFollowedBy: predecessor.map { OverviewKeeper(at: $0) }, judgedBy: approvals.judgedBy)
@@ -52,19 +53,7 @@ struct RolloutStart: LockflightCommand {
     private func unapproved(_ stored: StoredPlan, _ standing: ApprovalStanding, _ inventory: FleetInventory)
         -> CommandError
     {
-        let open = standing.layers.compactMap { layer -> String? in
-            switch layer.verdict {
-            case .approved: nil
-            case .missing:
-                "layer \(layer.layer) needs an approval by \(layer.owners.map(\.rawValue).joined(separator: " or "))"
-            case .void(let owner, let changed):
-                "layer \(layer.layer): the approval by \(owner) is void, the \(changed) changed since"
-            case .used(let owner, let runs):
-                "layer \(layer.layer): the approval by \(owner) was used by "
-                    + runs.map(\.rawValue).joined(separator: ", ")
-            case .ended(let owner, let at): "layer \(layer.layer): the approval by \(owner) ended at \(at.rfc3339)"
-            }
-        }
+        let open = standing.layers.compactMap(\.problem)
         return CommandError(
             .refused, "\(stored.plan.name) is not approved: \(open.joined(separator: "; "))",
             consequence: "Nothing was started.",

@@ -19,11 +19,14 @@ struct RunControl {
     let context: Context
     let ledger: Ledger
     let run: RunID
+    /// The digest of its plan.
+    let plan: Digest
 
     init(_ context: Context, _ ledger: Ledger, run text: String) async throws {
         self.ledger = ledger
         log = LedgerRunLog(ledger: ledger)
-        run = try await ledger.run(matching: text).id
+        let summary = try await ledger.run(matching: text)
+        (run, plan) = (summary.id, summary.planDigest)
         var context = context
         context.logger[metadataKey: "run"] = "\(run)"
         self.context = context
@@ -76,17 +79,25 @@ struct RunControl {
     ///
     /// - Parameters:
     ///   - act: what it always needs a reason for; see ``Context/reason(_:for:)``.
-    ///   - owners: owners who approve it in the same command. Their approvals are recorded with it, or not at all.
+    ///   - owners: owners who approve it in the same command. Their claims are recorded with it, or not at all. Where a policy
+    ///     rules the run, they sign what is missing before it.
+    ///   - deciders: who decide it. Where a policy rules the run, they sign as well.
+    ///   - key: the file with the key that signs; nil for the ssh-agent.
     func request(
         _ action: RequestedAction, reason given: String? = nil, needsReason act: String? = nil,
-        approvedBy owners: [Owner] = []
+        approvedBy owners: [Owner] = [], decidedBy deciders: [Owner] = [], key: String? = nil
     ) async throws -> RolloutState {
+        _ = try await presentNews()
+        if !owners.isEmpty || !deciders.isEmpty || key != nil {
+            try await signMissing(for: action, by: Set(owners + deciders).sorted(), key: key)
+        }
         var reason = given?.isEmpty == false ? given : nil
         for _ in 0..<RunControl.requestAttempts {
             let state = try await state()
+            let wall = Context.clock.wall()
             var (approved, events) = try approvals(of: action, by: owners, reason, state)
             let request = Request(action: action, by: context.user, reason: reason)
-            if let refusal = approved.refusal(of: request, at: Context.clock.wall()) {
+            if let refusal = approved.refusal(of: request, at: wall) {
                 guard refusal.isForWantOfReason, let typed = try context.ask(why: refusal.message) else {
                     throw refused(refusal, of: action, state)
                 }
@@ -98,7 +109,7 @@ struct RunControl {
                 continue
             }
             events.append(.requested(request))
-            switch try await log.append(events, with: [], to: state, at: Context.clock.wall(), epoch: nil) {
+            switch try await log.append(events, with: [], to: state, at: wall, epoch: nil) {
             case .appended: return try await self.state()
             case .conflict, .deposed: continue
             }
@@ -133,11 +144,14 @@ struct RunControl {
         let state = try await state()
         if let refusal = state.refusal(of: action) { throw refused(refusal, of: action, state) }
         guard let approval = state.recoveryApproval(of: action, by: owner) else {
-            throw CommandError(.refused, "this action needs no approval", next: .showBoundary(run: run))
+            throw CommandError(
+                .refused, "\(action.sentence) needs no approval beforehand where no policy rules the run",
+                consequence: "Nothing was recorded. Its owner decides it with the command itself.",
+                next: state.nextCommands(at: Context.clock.wall()).first?.command ?? .status(run: run))
         }
         let after = try await request(.approveRecovery(approval), reason: reason)
         return CommandResult(
-            lines: ["\(approval.sentence) is recorded (unsigned, claimed by OS user \(context.user))"],
+            lines: ["\(approval.sentence) is recorded, \(claimWords(by: context.user))"],
             document: approval, next: after.nextCommands(at: Context.clock.wall()).map(\.command))
     }
 
@@ -152,9 +166,11 @@ struct RunControl {
     /// - Parameter outcome: the outcome of the request once the run is at rest; nil to use the status of the run.
     func requestAndFollow(
         _ action: RequestedAction, reason: String? = nil, needsReason act: String? = nil,
-        approvedBy owners: [Owner] = [], outcome: (RolloutState) -> Outcome? = { _ in nil }
+        approvedBy owners: [Owner] = [], decidedBy deciders: [Owner] = [], key: String? = nil,
+        outcome: (RolloutState) -> Outcome? = { _ in nil }
     ) async throws -> CommandResult {
-        _ = try await request(action, reason: reason, needsReason: act, approvedBy: owners)
+        _ = try await request(
+            action, reason: reason, needsReason: act, approvedBy: owners, decidedBy: deciders, key: key)
         if try await ledger.currentDriver(of: run) != nil { return try await watch(outcome) }
         return try await drive(outcome)
     }
@@ -169,6 +185,7 @@ struct RunControl {
 
     /// Drives the run in this process until it is at rest or the operator detaches.
     func drive(_ outcome: (RolloutState) -> Outcome? = { _ in nil }) async throws -> CommandResult {
+        _ = try await presentNews()
         let lease = try await ledger.acquireLease(
             on: run, user: context.user, machine: ProcessInfo.processInfo.hostName, processID: getpid(),
             at: Context.clock.wall())
@@ -177,12 +194,26 @@ struct RunControl {
         var context = context
         context.logger[metadataKey: "epoch"] = "\(lease.driver.epoch)"
         let connection = try await context.connection(to: Array(try await state().hosts.values), of: ledger)
+        let (waits, wait) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
         let driver = try await RunDriver(
             run: run, ledger: ledger.id, driver: lease.driver, token: lease.token, version: LockflightVersion.current,
             log: log,
             connector: connection.connector,
-            clock: Context.clock, logger: context.logger, observe: { view.show($0) })
+            clock: Context.clock, logger: context.logger,
+            observe: { state in
+                view.show(state)
+                if state.wait != nil { wait.yield() }
+            })
+        // What was approved in advance is recorded when the run comes to wait for it.
+        let news = Task {
+            for await _ in waits {
+                do { _ = try await presentNews() } catch {
+                    context.logger.error("approvals could not be read", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+        defer { news.cancel() }
         if let before = driver.previousBuild, before.version != LockflightVersion.current {
             view.remark(
                 "\(run) was driven by Lockflight \(before.version); its events and its agents' protocol are supported here"

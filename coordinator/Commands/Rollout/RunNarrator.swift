@@ -17,6 +17,9 @@ struct RunNarrator {
         let time = state.lastEventAt.rfc3339
         var lines: [TerminalText] = []
         if last?.status != state.status { lines.append("\(time) \(state.definition.run) \(state.status)") }
+        if let pending = state.wait, pending != last?.wait {
+            lines.append("\(time) \(RunEvent.approvalAwaited(pending.wait).sentence)")
+        }
         if last != nil, let noted = state.lastInterruption, noted != last?.lastInterruption {
             lines.append("\(time) \(noted.interruption.sentence)")
         }

@@ -33,7 +33,7 @@ extension StatusView {
         }
         for own in cells where own.layer == nil { lines += own.lines }
         lines += firstHold + restOfHold
-        if overview.isAtRest || driver == nil { lines += nextLines.prefix(left) }
+        if showsNext { lines += nextLines.prefix(left) }
         return lines
     }
 

@@ -32,7 +32,12 @@ struct StatusView {
         var lines = header
         for layer in report.layers { lines += layerLines(layer) }
         if overview.hold != nil { lines += [""] + holdLines }
-        return overview.isAtRest || driver == nil ? lines + nextLines : lines
+        return showsNext ? lines + nextLines : lines
+    }
+
+    /// Whether a person has something to decide: nobody drives the run, or it waits for them.
+    var showsNext: Bool {
+        overview.isAtRest || driver == nil || overview.wait != nil || overview.openOverrides != nil
     }
 
     /// Only the boundary record and the next commands.
@@ -41,7 +46,7 @@ struct StatusView {
     private var everyHost: String { commandLines.line(.statusOfEveryHost(run: overview.run)) }
 
     var nextLines: [TerminalText] {
-        let next = overview.next(at: now)
+        let next = overview.next(at: now).filter { driver == nil || $0.command != .resume(run: overview.run) }
         guard !next.isEmpty else { return [] }
         return ["", style.bold("next, narrowest first")]
             + next.flatMap {
@@ -65,7 +70,28 @@ struct StatusView {
                 "not driven since \(undrivenSince.rfc3339), \(age(since: undrivenSince)) ago; continue with"
             lines += [style.yellow(since), "  " + style.cyan("\(commandLines.line(.resume(run: overview.run)))")]
         }
+        lines += approvalLines
         if let driver { lines += ("\(driver)" as TerminalText).wrapped(to: width).map(style.dim) }
+        return lines
+    }
+
+    /// What the run waits for, and the overridden guardrails that nobody has acknowledged.
+    private var approvalLines: [TerminalText] {
+        var lines: [TerminalText] = []
+        if let wait = overview.wait {
+            let point = wait.before.map { " before \($0)" } ?? ""
+            let asked = wait.asked.isEmpty ? "nobody" : wait.asked.map(\.rawValue).joined(separator: ", ")
+            lines += wrap(
+                style.yellow("waits") + "     ",
+                "for an approval\(point): asked \(asked) since \(wait.since.rfc3339), \(age(since: wait.since)) ago")
+            lines += wrap("missing   ", wait.lacking)
+        }
+        for override in overview.openOverrides ?? [] {
+            lines += wrap(
+                style.red("override") + "  ",
+                "\(override.owner) overrode the guardrails of \(override.scope) at \(override.at.rfc3339); no owner has acknowledged it"
+            )
+        }
         return lines
     }
 
