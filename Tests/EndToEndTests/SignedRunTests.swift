@@ -95,6 +95,7 @@ struct SignedRunTests {
                 try await waits(fleet, before: "layer core")
                 #expect(try await fleet.version("core-1", "core") == "1.4.0")
                 let status = try await fleet.run(["status"])
+                #expect(status.output.contains("approved  by data-owner, edge-owner (signed)"), "\(status)")
                 #expect(
                     status.output.contains("for an approval before layer core: asked core-owner, deputy since"),
                     "\(status)")
@@ -108,6 +109,30 @@ struct SignedRunTests {
         }
     }
 
+    @Test func aReleaseIsSignedInTheSpellingThatIsVerified() async throws {
+        try await FleetFixture.with { fleet in
+            try await fleet.makeKey("builder")
+            let manifest = "\(fleet.folder)/release.sha256"
+            let digest = String(repeating: "0a", count: 32)
+            try "\(digest) *b\n\(digest)  ./a\n".write(toFile: manifest, atomically: true, encoding: .utf8)
+            let text = try await fleet.expect(.verified, "release", "sign", manifest).output
+            #expect(text == "\(digest)  a\n\(digest)  b\n")
+            let signed = try await fleet.expect(
+                .verified, "release", "sign", manifest, "--key", fleet.key("builder"))
+            #expect(signed.output.contains("lists 2 files"), "\(signed)")
+            try text.write(toFile: "\(fleet.folder)/signed", atomically: true, encoding: .utf8)
+            let verified = try await fleet.execute(
+                [
+                    "sh", "-c",
+                    "ssh-keygen -Y check-novalidate -n release.v1@lockflight -s \(manifest).sig < \(fleet.folder)/signed",
+                ], fleet.environment)
+            #expect(verified.code == 0, "\(verified)")
+            try "no digest\n".write(toFile: manifest, atomically: true, encoding: .utf8)
+            let refused = try await fleet.expect(.refused, "release", "sign", manifest)
+            #expect(refused.errors.contains("line 1"), "\(refused)")
+        }
+    }
+
     @Test func aClaimOpensAHoldPointWhereNoPolicyExists() async throws {
         try await FleetFixture.with { fleet in
             let plan = try await fleet.addPlan(to: "1.5.0") { $0 + "\nholdPoints: [run]\n" }
@@ -116,6 +141,8 @@ struct SignedRunTests {
                 let stranger = try await fleet.run(["plan", "approve", plan, "--as", "eve", "--at", "run"])
                 #expect(stranger.code == FleetFixture.Exit.refused.rawValue, "\(stranger)")
                 for owner in Self.owners {
+                    // A run that was started before the policy goes on by its own rules.
+                    if owner == Self.owners.last { try await fleet.storePolicy() }
                     let opened = try await fleet.run(["plan", "approve", plan, "--as", owner, "--at", "run"])
                     #expect(opened.code == 0 && opened.output.contains("claimed by OS user "), "\(opened)")
                 }

@@ -74,6 +74,8 @@ package struct RunDocument: Encodable {
     package var chainHead: Digest
     package var placements: [PlacementDocument]
     package var hold: HoldDocument?
+    /// Who signed an approval of it that counts; nil where approvals are claims.
+    package var signedBy: [Owner]?
     /// Nil unless it waits for an approval.
     package var wait: WaitDocument?
     /// Nil if there are none.
@@ -100,6 +102,7 @@ package struct RunDocument: Encodable {
             layer.placements.map { PlacementDocument($0, layer.version, startedAt: overview.startedAt) }
         }
         hold = overview.hold.map { HoldDocument($0, of: report.layers.flatMap(\.placements)) }
+        signedBy = overview.signedBy
         wait = overview.wait.map { wait in
             WaitDocument(
                 before: wait.before, layer: wait.placement.layer, host: wait.placement.host, asked: wait.asked,

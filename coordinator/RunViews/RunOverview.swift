@@ -92,6 +92,8 @@ package struct RunOverview: Codable, Hashable {
     package var isSampling: Bool?
     package var hold: Hold?
     package var wait: Wait?
+    /// Who signed an approval of it that counts, sorted; nil where approvals are claims.
+    package var signedBy: [Owner]?
     /// In the order of the record; nil if there are none.
     package var openOverrides: [Override]?
     /// Ordered by time; the last one has none.
@@ -117,6 +119,10 @@ package struct RunOverview: Codable, Hashable {
         let record = state.boundaryRecord
         hold = Hold(state, record)
         wait = Wait(state)
+        if state.isSigned {
+            let given = state.authority.given.filter { $0.statement.purpose == .approve }
+            signedBy = Set(given.flatMap(\.people)).sorted()
+        }
         let overrides = state.openOverrides.map {
             Override(owner: $0.owner, scope: $0.scope.description, at: $0.at)
         }

@@ -5,6 +5,7 @@ import CoordinatorRuntime
 import Ledger
 import OperatorCommands
 import PlanFiles
+import RolloutEngine
 import RunRecord
 import RunViews
 import SafeText
@@ -46,6 +47,13 @@ struct PlanApprove: LockflightCommand {
         let stored = try await ledger.plan(matching: plan)
         let judged = try await ledger.judgedStatements(
             of: stored, over: inventory, starter: nil, at: Context.clock.wall())
+        if let state = try await runByClaims(of: stored, judged, context, ledger) {
+            // It was started before the policy, and goes on by its own rules.
+            try await requireOwners(of: stored, inventory, ledger)
+            return try await claimed(
+                stored, inventory, state.authority, state.leaves(of: state.definition.hosts.map(\.name)), context,
+                ledger)
+        }
         if judged.isSigned { return try await signed(stored, inventory, judged, context, ledger) }
         guard signing.key == nil else {
             throw CommandError(
@@ -54,7 +62,9 @@ struct PlanApprove: LockflightCommand {
         }
         try await requireOwners(of: stored, inventory, ledger)
         try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
-        if !terms.at.isEmpty { return try await claimed(stored, inventory, judged, context, ledger) }
+        if !terms.at.isEmpty {
+            return try await claimed(stored, inventory, judged.authority, judged.leaves, context, ledger)
+        }
         if let option = terms.beyondClaim {
             throw CommandError(
                 .usage, "\(option) needs a policy, or a hold point with --at", consequence: "Nothing was approved.")
@@ -101,19 +111,18 @@ struct PlanApprove: LockflightCommand {
 
     /// A claim that opens hold points: a statement without a signature for each owner.
     private func claimed(
-        _ stored: StoredPlan, _ inventory: FleetInventory, _ judged: PlanStatements, _ context: Context,
-        _ ledger: Ledger
+        _ stored: StoredPlan, _ inventory: FleetInventory, _ authority: Authority, _ leaves: [HostName: Digest],
+        _ context: Context, _ ledger: Ledger
     ) async throws -> CommandResult {
         let now = Context.clock.wall()
         let desk = StatementDesk(context: context, ledger: ledger)
-        let leaves = try HostLeaves(of: stored.plan, over: stored.plan.selectedHosts(of: inventory)).digests()
         var made: [(signed: SignedStatement, statement: Statement)] = []
         for owner in people {
             let statement = try terms.statement(approving: stored, leaves, in: ledger.id, policy: 0, now: now)
             let signed = SignedStatement(
                 text: try statement.signedText(), claim: StatementClaim(owner: owner, claimedBy: context.user),
                 leaves: leaves)
-            var tried = judged.authority
+            var tried = authority
             do {
                 try tried.take(signed)
             } catch {
@@ -134,6 +143,18 @@ struct PlanApprove: LockflightCommand {
             ] + termLines(now) + SignedRuns.lines(runs) + standing.missingLines,
             document: made.map { StatementFile($0.signed, $0.statement) },
             next: [runs.first.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory)])
+    }
+
+    /// The open run of the plan that waits at a hold point although a policy exists, because it was started before.
+    private func runByClaims(
+        of stored: StoredPlan, _ judged: PlanStatements, _ context: Context, _ ledger: Ledger
+    ) async throws -> RolloutState? {
+        guard judged.isSigned, !terms.at.isEmpty, signing.key == nil else { return nil }
+        for run in try await ledger.runs() where run.standing == .open && run.planDigest == stored.digest {
+            let state = try await RunControl(context, ledger, run: run.id.rawValue).state()
+            if !state.isSigned, state.wait != nil { return state }
+        }
+        return nil
     }
 
     // MARK: Signatures

@@ -78,6 +78,10 @@ struct StatusView {
     /// What the run waits for, and the overridden guardrails that nobody has acknowledged.
     private var approvalLines: [TerminalText] {
         var lines: [TerminalText] = []
+        if let people = overview.signedBy {
+            let names = people.isEmpty ? "nobody yet" : people.map(\.rawValue).joined(separator: ", ")
+            lines += wrap("approved  ", "by \(names) (signed)")
+        }
         if let wait = overview.wait {
             let point = wait.before.map { " before \($0)" } ?? ""
             let asked = wait.asked.isEmpty ? "nobody" : wait.asked.map(\.rawValue).joined(separator: ", ")
