@@ -63,7 +63,8 @@ struct PlanApprove: LockflightCommand {
         try await requireOwners(of: stored, inventory, ledger)
         try stored.requireStartable(over: inventory, consequence: "Nothing was approved.")
         if !terms.at.isEmpty {
-            return try await claimed(stored, inventory, judged.authority, judged.leaves, context, ledger)
+            let leaves = try HostLeaves(of: stored.plan, over: stored.plan.selectedHosts(of: inventory)).digests()
+            return try await claimed(stored, inventory, judged.authority, leaves, context, ledger)
         }
         if let option = terms.beyondClaim {
             throw CommandError(
@@ -145,14 +146,14 @@ struct PlanApprove: LockflightCommand {
             next: [runs.first.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory)])
     }
 
-    /// The open run of the plan that waits at a hold point although a policy exists, because it was started before.
+    /// The open run of the plan that goes by claims although a policy exists, because it was started before.
     private func runByClaims(
         of stored: StoredPlan, _ judged: PlanStatements, _ context: Context, _ ledger: Ledger
     ) async throws -> RolloutState? {
         guard judged.isSigned, !terms.at.isEmpty, signing.key == nil else { return nil }
         for run in try await ledger.runs() where run.standing == .open && run.planDigest == stored.digest {
             let state = try await RunControl(context, ledger, run: run.id.rawValue).state()
-            if !state.isSigned, state.wait != nil { return state }
+            if !state.isSigned { return state }
         }
         return nil
     }
