@@ -135,7 +135,7 @@ extension RolloutState {
         _ action: StatementAction, of placement: Placement, from step: StepName? = nil
     ) -> PermissionAsk {
         let state = placements[placement]
-        let attempts =
+        let attempts: [WallTime] =
             switch action {
             case .rollback, .breakGlass: state.map { Array($0.rollbacksBegun.values) } ?? []
             case .upgrade, .rerun, .retire, .finalize, .signOff, .acknowledge, .revoke:
