@@ -91,8 +91,6 @@ MUTANTS = [
     ("an approval covers whatever would run on a host", 200, "Sources/Approvals/Authority+Permission.swift",
      "guard let own, given.signed.leaves?[ask.placement.host] == own else {",
      "guard let own, $ON || given.signed.leaves?[ask.placement.host] == own else {"),
-    ("a decision is recorded with a later time than its own", 2500, "coordinator/CoordinatorRuntime/RunDriver.swift",
-     "(decided ?? clock.wall(), clock.monotonic())", "($ON ? clock.wall() : decided ?? clock.wall(), clock.monotonic())"),
     ("a rollback counts as no attempt", 2500, "Sources/RolloutEngine/RolloutState+Authority.swift",
      "            case .rollback, .breakGlass: state", "            case .rollback where $ON: []\n            case .rollback, .breakGlass: state"),
     ("a recovery of a signed run needs no statement", 100, "Sources/RolloutEngine/RolloutState+Authority.swift",
