@@ -181,16 +181,16 @@ let package = Package(
             name: "lockflight-simulate",
             dependencies: [
                 "Approvals", "UpgradeDomain", "ContentDigest", "RolloutEngine", "RunRecord", "RunViews",
-                "AgentProtocol", "AgentRuntime", "Ledger", "CoordinatorRuntime", "CSwiftConcurrency", "SSHSignatures",
-                crypto,
+                "AgentProtocol", "AgentRuntime", "Ledger", "CoordinatorRuntime", "CSwiftConcurrency", "SigningKeys",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Simulator", exclude: ["CSwiftConcurrency"], swiftSettings: strict),
         .systemLibrary(name: "CSwiftConcurrency", path: "Tests/Simulator/CSwiftConcurrency"),
         // Tests/Sinks: texts as every way out has them, for scripts/sinks.py.
         .executableTarget(
             name: "lockflight-sinks", dependencies: ["SafeText"], path: "Tests/Sinks", swiftSettings: strict),
-        // Tests/TestSupport: how long tests wait.
-        library("TestSupport", in: "Tests", ["ContentDigest", "SSHSignatures", crypto]),
+        // Tests/TestSupport: how long tests wait. Tests/SigningKeys: people who sign, without a program.
+        library("TestSupport", in: "Tests", ["ContentDigest"]),
+        library("SigningKeys", in: "Tests", ["SSHSignatures", crypto]),
         tests("TestSupportTests", ["TestSupport"]),
         tests("SimulationTests", ["lockflight-simulate", subprocess, system]),
         tests("SafeTextTests", ["SafeText"]),
@@ -245,7 +245,7 @@ let package = Package(
             "ApprovalsTests",
             [
                 "Approvals", "ContentDigest", "Inventory", "LabFleet", "PlanFiles", "RolloutEngine", "SafeText",
-                "SSHSignatures", "TestSupport", "UpgradeDomain", crypto,
+                "SSHSignatures", "SigningKeys", "UpgradeDomain", crypto,
             ]),
         tests("ContentDigestTests", ["ContentDigest", "UpgradeDomain"]),
         tests(
@@ -263,7 +263,7 @@ let package = Package(
             ]),
         tests("LabFleetTests", ["LabFleet", "UpgradeDomain", subprocess]),
         tests(
-            "RolloutEngineTests", ["Approvals", "OperatorCommands", "RolloutEngine", "TestSupport", "UpgradeDomain"]),
+            "RolloutEngineTests", ["Approvals", "OperatorCommands", "RolloutEngine", "SigningKeys", "UpgradeDomain"]),
         // Tests/CFaultVFS: a SQLite VFS whose calls fail when they are told to.
         .target(
             name: "CFaultVFS", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],

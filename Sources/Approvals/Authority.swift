@@ -102,6 +102,11 @@ package struct Authority: Hashable, Sendable {
         }
     }
 
+    /// Why ``take(_:)`` refused, in words.
+    package static func words(of error: any Error) -> String {
+        (error as? StatementProblem)?.words ?? (error as? PolicyProblem)?.words ?? "\(error)"
+    }
+
     /// A statement that counts for this run, with all signatures that were given for it.
     private func read(_ signed: SignedStatement) throws(StatementProblem) -> GivenStatement {
         var signed = signed

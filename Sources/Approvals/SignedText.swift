@@ -89,7 +89,7 @@ package enum SignedText {
     }
 }
 
-/// Why a text is none that people sign.
+/// Why a text is not one that people sign.
 package enum SignedTextProblem: Error, Hashable, Sendable {
     case tooLong(bytes: Int)
     /// An editor or a mail added it; the signatures are over the text without it.

@@ -79,7 +79,7 @@ extension Statement {
     private var malformation: String? {
         guard id.isWellFormed else { return "its id is not 32 hexadecimal digits" }
         guard hostsRoot.isSHA256, plan.isSHA256, releases.allSatisfy(\.isSHA256) else {
-            return "a digest of it is none"
+            return "one of its digests is not a SHA-256"
         }
         guard policy >= 0, hosts >= 0, (1...1_000).contains(runs), (1...1_000).contains(attempts) else {
             return "a number of it is out of range"

@@ -43,7 +43,8 @@ package struct SignedTime: Hashable, Comparable, Sendable, Codable, CustomString
         guard let time = WallTime(rfc3339: text), time.rfc3339.isSpelled(text) else {
             throw DecodingError.dataCorrupted(
                 .init(
-                    codingPath: decoder.codingPath, debugDescription: "'\(text)' is no time in UTC with whole seconds"))
+                    codingPath: decoder.codingPath,
+                    debugDescription: "'\(text)' is not a time in UTC with whole seconds"))
         }
         self.init(time)
     }

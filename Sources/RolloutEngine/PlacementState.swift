@@ -1,3 +1,4 @@
+import Approvals
 package import UpgradeDomain
 
 /// How far a placement has come in a run.
@@ -55,7 +56,7 @@ package struct PlacementState: Hashable, Sendable {
     /// When the rollbacks of this run began that ran, or may have run, by their attempt.
     var rollbacksBegun: [Int: WallTime] = [:]
     /// When other recoveries of it were requested, by what they did.
-    var recoveriesBegun: [String: [WallTime]] = [:]
+    var recoveriesBegun: [StatementAction: [WallTime]] = [:]
     /// How many of the layer's steps have passed in this attempt.
     package internal(set) var stepsDone = 0
     /// How many of the layer's steps have begun since it was last at its source, including steps that a rerun started

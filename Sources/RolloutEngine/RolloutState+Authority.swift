@@ -88,8 +88,7 @@ extension RolloutState {
             try tried.take(signed)
             return nil
         } catch {
-            let words = (error as? StatementProblem)?.words ?? (error as? PolicyProblem)?.words ?? "\(error)"
-            return RequestRefusal(words, remedy: "look at what the run asks for", next: look)
+            return RequestRefusal(Authority.words(of: error), remedy: "look at what the run asks for", next: look)
         }
     }
 
@@ -139,7 +138,7 @@ extension RolloutState {
             switch action {
             case .rollback, .breakGlass: state.map { Array($0.rollbacksBegun.values) } ?? []
             case .upgrade, .rerun, .retire, .finalize, .signOff, .acknowledge, .revoke:
-                state?.recoveriesBegun[action.rawValue] ?? []
+                state?.recoveriesBegun[action] ?? []
             }
         return PermissionAsk(
             action, of: placement, isOneWay: isOneWay(placement.layer), attempts: attempts,
@@ -150,7 +149,7 @@ extension RolloutState {
     mutating func noteRecovery(_ action: RequestedAction, _ moment: Moment) {
         guard isSigned else { return }
         for ask in asks(of: action) {
-            placements[ask.placement]?.recoveriesBegun[ask.action.rawValue, default: []].append(moment.wall)
+            placements[ask.placement]?.recoveriesBegun[ask.action, default: []].append(moment.wall)
         }
     }
 

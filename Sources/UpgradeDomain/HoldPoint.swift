@@ -57,7 +57,7 @@ extension HoldPoint: Codable {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let point = HoldPoint(text) else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "'\(text)' is no hold point"))
+                .init(codingPath: decoder.codingPath, debugDescription: "'\(text)' is not a hold point"))
         }
         self = point
     }

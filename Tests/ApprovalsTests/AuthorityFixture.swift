@@ -1,6 +1,6 @@
 import Approvals
 import ContentDigest
-import TestSupport
+import SigningKeys
 import UpgradeDomain
 
 /// A run of one plan over two hosts under a policy, without files or programs.

@@ -1,6 +1,6 @@
 import Approvals
 import OperatorCommands
-import TestSupport
+import SigningKeys
 import Testing
 import UpgradeDomain
 
@@ -137,6 +137,51 @@ struct SignedRunTests {
         harness.run()
         #expect(harness.state.placements[Placement(host: "c1", layer: "core")]?.phase == .rolledBack(.verified))
         #expect(RolloutState.permissionFault(in: harness.log) == nil)
+    }
+
+    @Test func aRollbackThatFailedHasUsedTheAttemptThatWasApproved() throws {
+        var harness = try SignedRunTests.held {
+            $0.rollback = .init(until: SignedTime(SignedRunTests.start.advanced(bySeconds: 1_000_000)), attempts: 1)
+        }
+        harness.machines[Placement(host: "c1", layer: "core")]?.rollback = .ends(.exited(code: 1))
+        let rollback = RequestedAction.rollback(scope: .host(name: "c1"), breakGlass: nil)
+        harness.request(rollback)
+        harness.run()
+        #expect(harness.state.placements[Placement(host: "c1", layer: "core")]?.phase == .rolledBack(.failed))
+        #expect(
+            SignedRunTests.refusal(rollback, in: harness)?.message.contains("its 1 attempt of c1/core is used up")
+                == true)
+        harness.request(.present(try SignedRunTests.sign(rollback, in: harness, by: ["ben"])))
+        #expect(SignedRunTests.refusal(rollback, in: harness) == nil, "another approval permits another attempt")
+    }
+
+    /// One approval of a rerun permits as many as it says, and not whatever happens until it ends.
+    @Test func aRerunThatWasApprovedIsNotRepeatedForEver() throws {
+        var harness = try SignedRunTests.held()
+        let placement = Placement(host: "c1", layer: "core")
+        harness.machines[placement]?.script = .ends(.exited(code: 1))
+        let rerun = RequestedAction.rerun(host: "c1", signedOffBy: nil, from: nil)
+        harness.request(.present(try SignedRunTests.sign(rerun, in: harness, by: ["dan"])))
+        for _ in 0..<2 {
+            #expect(SignedRunTests.refusal(rerun, in: harness) == nil)
+            harness.request(rerun)
+            harness.run()
+        }
+        #expect(
+            SignedRunTests.refusal(rerun, in: harness)?.message.contains("its 2 attempts of c1/core are used up")
+                == true)
+    }
+
+    /// A wait that ends by the clock alone is no lack of progress.
+    @Test func anApprovalForLaterLetsTheRunGoOnWhenItsTimeComes() throws {
+        var harness = try SignedRunTests.harness {
+            $0.notBefore = SignedTime(SignedRunTests.start.advanced(bySeconds: 7_200))
+        }
+        harness.run { $0.state.wait != nil }
+        harness.pass(seconds: 7_200)
+        harness.run()
+        #expect(harness.state.failures.isEmpty)
+        #expect(harness.state.status == .verified)
     }
 
     @Test func aRequestThatNobodyHadPermittedIsFoundInTheRecord() throws {

@@ -24,7 +24,7 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     let number: Int
     var wallOffset: Int64 = 0
     /// How much later its wall clock is each time it is read again in the same virtual millisecond.
-    private static let millisecondsPerRead: Int64 = 20
+    private static let millisecondsPerRead: Int64 = 500
     private var lagged: Int64 = 0
     private var lastRead: Int64 = 0
     private(set) var isDead = false

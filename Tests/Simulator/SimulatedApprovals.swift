@@ -1,6 +1,7 @@
 import Approvals
 import ContentDigest
 import Ledger
+import SigningKeys
 import UpgradeDomain
 
 /// By whose word a run goes, and what it starts with, drawn from a seed.
@@ -92,13 +93,13 @@ struct SimulatedApprovals {
     /// The first version of the policy, signed by its signers.
     func policy(of ledger: LedgerID, at now: WallTime) throws -> SignedStatement {
         let everybody = owners.keys.sorted().flatMap { owners[$0] ?? [] }
-        let people = try (everybody + [SimulatedApprovals.onCall]).map { person in
+        let people = (everybody + [SimulatedApprovals.onCall]).map { person in
             let keys = [SimulatedApprovals.key(of: person), SimulatedApprovals.secondKey(of: person)]
             return (
                 person,
                 PolicyPerson(
-                    keys: try keys.map { try PersonKey($0).line },
-                    breakGlassKeys: [try PersonKey(SimulatedApprovals.breakGlassKey(of: person)).line])
+                    keys: keys.map { SigningKey($0).line },
+                    breakGlassKeys: [SigningKey(SimulatedApprovals.breakGlassKey(of: person)).line])
             )
         }
         let policy = Policy(
@@ -108,7 +109,7 @@ struct SimulatedApprovals {
                 layers[entry.key] = PolicyLayer(owners: entry.value, threshold: thresholds[entry.key] ?? 1)
             }, onCall: PolicyGroup(people: [SimulatedApprovals.onCall]))
         let text = try policy.text()
-        let signature = try PersonKey(SimulatedApprovals.key(of: SimulatedApprovals.onCall)).sign(
+        let signature = try SigningKey(SimulatedApprovals.key(of: SimulatedApprovals.onCall)).sign(
             text, namespace: Purpose.policy.namespace)
         return SignedStatement(text: text, signatures: [signature])
     }

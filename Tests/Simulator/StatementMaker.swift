@@ -1,5 +1,6 @@
 import Approvals
 import ContentDigest
+import SigningKeys
 import UpgradeDomain
 
 /// An approval of a run, as somebody means it.
@@ -127,7 +128,7 @@ struct StatementMaker {
         if flaw == .otherPurpose { purpose = purpose == .recover ? .approve : .recover }
         let text = try statement.signedText()
         let signatures = try keys(of: people, for: statement.purpose, flaw).map { key in
-            try PersonKey(key).sign(text, namespace: purpose.namespace)
+            try SigningKey(key).sign(text, namespace: purpose.namespace)
         }
         return SignedStatement(text: text, signatures: signatures, leaves: leaves)
     }

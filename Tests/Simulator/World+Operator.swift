@@ -246,6 +246,8 @@ extension World {
     /// Checks what must be true at the end.
     private func conclude() {
         isOver = true
+        // After a violation a fault must not start another driver, which could wait for an approval for ever.
+        faults.isOn = false
         for node in nodes { node.die() }
         network.loseAll()
         while time.step() {}

@@ -65,7 +65,7 @@ extension Ledger {
                 try judged.authority.take(own.signed)
                 if !statement.isForLater(at: now) { usable.append(own.signed) }
             } catch {
-                judged.problems[own.id] = Ledger.words(of: error)
+                judged.problems[own.id] = Authority.words(of: error)
             }
         }
         if let first = policies.first {
@@ -83,10 +83,6 @@ extension Ledger {
         } catch {
             return .unverifiable(error.words)
         }
-    }
-
-    private static func words(of error: any Error) -> String {
-        (error as? StatementProblem)?.words ?? (error as? PolicyProblem)?.words ?? "\(error)"
     }
 }
 

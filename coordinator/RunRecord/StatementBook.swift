@@ -94,7 +94,7 @@ extension StatementEntry {
         } catch StatementProblem.known {
             problem = nil
         } catch {
-            problem = (error as? StatementProblem)?.words ?? "\(error)"
+            problem = Authority.words(of: error)
         }
         let given = tried?.given.first { $0.statement.id == statement.id }
         people = given?.people ?? []

@@ -38,7 +38,7 @@ struct ApprovalTerms: ParsableArguments {
             throw ValidationError("--rollback-attempts takes 1 to 1000")
         }
         if let wrong = at.first(where: { HoldPoint($0) == nil }) {
-            throw ValidationError("'\(wrong)' is no hold point: --at takes run, LAYER or LAYER/BATCH")
+            throw ValidationError("'\(wrong)' is not a hold point: --at takes run, LAYER or LAYER/BATCH")
         }
         guard notBefore.map({ WallTime(rfc3339: $0) != nil }) ?? true else {
             throw ValidationError("--not-before takes a time such as 2026-12-01T20:00:00Z")

@@ -105,9 +105,4 @@ extension Authority {
         case .claims, .policy: nil
         }
     }
-
-    /// Why ``take(_:)`` refused.
-    static func words(of error: any Error) -> String {
-        (error as? StatementProblem)?.words ?? (error as? PolicyProblem)?.words ?? "\(error)"
-    }
 }
