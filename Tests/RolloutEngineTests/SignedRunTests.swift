@@ -179,6 +179,8 @@ struct SignedRunTests {
         }
         harness.run { $0.state.wait != nil }
         harness.pass(seconds: 7_200)
+        // A driver records what is decided before it takes a look.
+        #expect(!harness.next.effects.contains { if case .record(.deadlinePassed) = $0 { true } else { false } })
         harness.run()
         #expect(harness.state.failures.isEmpty)
         #expect(harness.state.status == .verified)
