@@ -102,7 +102,7 @@ package struct Authority: Hashable, Sendable {
         }
     }
 
-    /// Why ``take(_:)`` refused, in words.
+    /// Why `take(_:)` refused, in words.
     package static func words(of error: any Error) -> String {
         (error as? StatementProblem)?.words ?? (error as? PolicyProblem)?.words ?? "\(error)"
     }

@@ -40,6 +40,9 @@ struct GoldenTests {
             #expect(states[0].status == .held(.evidenceRegressed) && states[1].status == .finalized)
             #expect(states[0].boundaryRecord?.touched.map(\.description) == ["data-1/data", "core-1/core"])
             #expect(states[0].refusal(of: .rollback(scope: .all, breakGlass: nil)) == nil)
+            for run in runs {
+                #expect(RolloutState.permissionFault(in: try await ledger.allEvents(of: run)) == nil)
+            }
         }
     }
 

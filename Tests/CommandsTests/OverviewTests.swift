@@ -1,3 +1,4 @@
+import ArgumentParser
 import ContentDigest
 import Foundation
 import Ledger
@@ -70,6 +71,26 @@ struct OverviewTests {
                 .chains.flatMap(\.faults).map(\.message)
             #expect(faults.count == 1 && faults[0].hasPrefix(words), "\(faults)")
         }
+    }
+
+    /// Its hashes are right, and the overview follows: only the rules say that nobody had asked for it.
+    @Test func verifyFindsWhatNobodyHadPermitted() async throws {
+        try await live.drive()
+        let before = try await live.verified()
+        #expect(before.status == .verified, "\(before.text)")
+        let placement = Placement(host: "core-1", layer: "core")
+        let id = OperationID(run: live.run, placement: placement, action: .step(name: "redeploy"), attempt: 2)
+        try await live.append([
+            .operationIntended(
+                OperationIntent(
+                    id: id, placement: placement, action: .step(name: "redeploy"), attempt: 2,
+                    boundary: live.state.boundary, planDigest: live.state.definition.planDigest, epoch: 1))
+        ])
+        let verified = try await live.verified()
+        #expect(verified.status == .failure && verified.next == [.status(run: live.run)])
+        #expect(
+            verified.text.contains("event \(live.state.sequence): notPermitted: nobody had asked for \(id), a rerun"),
+            "\(verified.text)")
     }
 
     /// When an owner's approval of a rollback expires, the next commands change without an event.
@@ -181,6 +202,14 @@ private final class LiveRun {
         try await ledger.verify(followedBy: { OverviewKeeper(at: nil) }).chains.flatMap(\.faults).map(\.message)
     }
 
+    /// What `ledger verify` says.
+    func verified() async throws -> CommandResult {
+        let context = Context(
+            commandLines: CommandLines(), ledgerPath: ledger.path, isJSON: false, style: .plain, width: 80,
+            isTerminal: false, environment: [:])
+        return try await LedgerVerify.parse([]).perform(context)
+    }
+
     func request(_ action: RequestedAction, isKept: Bool = true) async throws {
         try await append([.requested(Request(action: action, by: "ana"))], isKept: isKept)
     }
@@ -195,7 +224,7 @@ private final class LiveRun {
         }
     }
 
-    private func append(_ events: [RunEvent], isKept: Bool = true) async throws {
+    func append(_ events: [RunEvent], isKept: Bool = true) async throws {
         wall = wall.advanced(byMilliseconds: 100)
         now = now + .milliseconds(100)
         let recorded = try await ledger.append(

@@ -292,6 +292,6 @@ private struct PolicyDesk {
 }
 
 extension CommandResult {
-    fileprivate var text: String { lines.map(\.written).joined(separator: "\n") }
-    fileprivate var remarkText: String { remarks.map(\.written).joined(separator: "\n") }
+    var text: String { lines.map(\.written).joined(separator: "\n") }
+    var remarkText: String { remarks.map(\.written).joined(separator: "\n") }
 }

@@ -160,11 +160,15 @@ struct ApprovalAdd: LockflightCommand {
                     + "; it \(entry.standing.words)")
             lines += entry.faults.map { "  \($0)" }
         }
+        var runs: [Digest: [RunID]] = [:]
         for plan in Set(entries.compactMap(\.stored.plan)).sorted() {
-            lines += SignedRuns.lines(try await SignedRuns.present(context, ledger, ofPlan: plan))
+            let taken = try await SignedRuns.present(context, ledger, ofPlan: plan)
+            runs[plan] = taken
+            lines += SignedRuns.lines(taken)
         }
         for entry in entries {
-            let (missing, command) = try await rest(after: entry, context, ledger)
+            let own = entry.stored.plan.flatMap { runs[$0] } ?? []
+            let (missing, command) = try await rest(after: entry, recordedIn: own, context, ledger)
             lines += missing
             if let command, !next.contains(command) { next.append(command) }
         }
@@ -175,17 +179,18 @@ struct ApprovalAdd: LockflightCommand {
 
     /// What is still missing, and the next command.
     private func rest(
-        after entry: StatementEntry, _ context: Context, _ ledger: Ledger
+        after entry: StatementEntry, recordedIn runs: [RunID], _ context: Context, _ ledger: Ledger
     ) async throws -> ([TerminalText], OperatorCommand?) {
         let now = Context.clock.wall()
         if let run = entry.statement.run {
             let state = try await RunControl(context, ledger, run: run.rawValue).state()
             return ([], state.nextCommands(at: now).first?.command ?? .status(run: run))
         }
+        if let run = runs.first { return ([], .status(run: run)) }
         guard let plan = entry.stored.plan else { return ([], nil) }
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan.rawValue)
         let standing = try await ledger.approvals(of: stored, over: inventory, at: now).standing
-        return (standing.missingLines, stored.nextCommand(standing, over: inventory))
+        return (standing.missingLines(unlessIn: []), stored.nextCommand(standing, over: inventory))
     }
 }

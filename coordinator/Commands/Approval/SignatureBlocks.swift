@@ -14,8 +14,8 @@ struct SignatureBlocks: Equatable {
     /// Whether a signature begins and does not end.
     var isCut = false
 
-    private static let begin = "-----BEGIN SSH SIGNATURE-----"
-    private static let end = "-----END SSH SIGNATURE-----"
+    static let begin = "-----BEGIN SSH SIGNATURE-----"
+    static let end = "-----END SSH SIGNATURE-----"
 
     init(in text: String) {
         var open: [String]?

@@ -47,8 +47,11 @@ extension ApprovalStanding.LayerStanding {
 
 extension ApprovalStanding {
     /// What is missing before a run may start, and at its hold points.
-    var missingLines: [TerminalText] {
-        layers.compactMap(\.problem).map { "still missing: \($0)" }
+    ///
+    /// - Parameter runs: the open runs that have recorded the approval: it is theirs, and no run that is to come is spoken of.
+    func missingLines(unlessIn runs: [RunID]) -> [TerminalText] {
+        guard runs.isEmpty else { return [] }
+        return layers.compactMap(\.problem).map { "still missing: \($0)" }
             + (holdPoints ?? []).compactMap { point in
                 point.lacking.map { "before \(point.point) the run will wait: \($0)" }
             }

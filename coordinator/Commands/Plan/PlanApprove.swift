@@ -141,7 +141,7 @@ struct PlanApprove: LockflightCommand {
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) at \(first.holdPoints.map(\.spelled).joined(separator: ", ")): "
                     + "approved by \(people.map(\.rawValue).joined(separator: ", ")) (\(claimWords(by: context.user)))"
-            ] + termLines(now) + SignedRuns.lines(runs) + standing.missingLines,
+            ] + termLines(now) + SignedRuns.lines(runs) + standing.missingLines(unlessIn: runs),
             document: made.map { StatementFile($0.signed, $0.statement) },
             next: [runs.first.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory)])
     }
@@ -195,7 +195,7 @@ struct PlanApprove: LockflightCommand {
         }
         let next = runs.first.map { OperatorCommand.status(run: $0) } ?? stored.nextCommand(standing, over: inventory)
         return CommandResult(
-            lines: lines + standing.missingLines, document: StatementFile(outcome.signed, statement),
+            lines: lines + standing.missingLines(unlessIn: runs), document: StatementFile(outcome.signed, statement),
             status: outcome.absent.isEmpty ? .verified : .held, next: outcome.absent.isEmpty ? [next] : [])
     }
 

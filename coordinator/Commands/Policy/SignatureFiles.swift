@@ -6,35 +6,23 @@ import UpgradeDomain
 /// Armoured signatures in files: what `ssh-keygen -Y sign` writes, several of them in one file too.
 enum SignatureFiles {
     static let fileBytes = 1 << 20
-    private static let first = "-----BEGIN SSH SIGNATURE-----"
-    private static let last = "-----END SSH SIGNATURE-----"
 
     /// The signatures of a text, each with its armour. Anything but white space around them is refused.
     static func signatures(in text: String, of file: String) throws -> [String] {
-        var found: [String] = []
-        var open: [Substring]?
-        for line in text.lines {
-            if line.isSpelled(first), open == nil {
-                open = [line]
-            } else if let lines = open {
-                open = lines + [line]
-                if line.isSpelled(last) {
-                    found.append((open ?? []).joined(separator: "\n") + "\n")
-                    open = nil
-                }
-            } else if !line.trimmed.isEmpty {
-                throw refusal(file, "has something else beside its signatures: \(line.prefix(upToAnyOf: "\u{1b}"))")
+        let blocks = SignatureBlocks(in: text)
+        let problem: String? =
+            if let other = blocks.firstOther {
+                "has something else beside its signatures: \(other.prefix(upToAnyOf: "\u{1b}"))"
+            } else if blocks.isCut {
+                "ends in the middle of a signature"
+            } else {
+                blocks.armoured.isEmpty ? "has no signature" : nil
             }
-        }
-        if open != nil { throw refusal(file, "ends in the middle of a signature") }
-        if found.isEmpty { throw refusal(file, "has no signature") }
-        return found
-    }
-
-    private static func refusal(_ file: String, _ words: String) -> CommandError {
-        CommandError(
-            .refused, "\(file) \(words)",
-            consequence: "Nothing was recorded. A signature begins with \(first) and ends with \(last).")
+        guard let problem else { return blocks.armoured }
+        throw CommandError(
+            .refused, "\(file) \(problem)",
+            consequence: "Nothing was recorded. A signature begins with \(SignatureBlocks.begin) and ends with "
+                + "\(SignatureBlocks.end).")
     }
 
     /// The files beside a signed file that have its name and end with `.sig`, sorted.

@@ -2,6 +2,7 @@ import Approvals
 import ArgumentParser
 import Ledger
 import OperatorCommands
+import RolloutEngine
 import RunRecord
 import RunViews
 import SafeText
@@ -22,29 +23,42 @@ struct LedgerVerify: LockflightCommand {
         let ledger = try await context.existingLedger()
         let chosen: RunID? = if let run { try await ledger.run(matching: run).id } else { nil }
         let verification = try await ledger.verify(run: chosen, followedBy: { OverviewKeeper(at: nil) })
+        let unpermitted = try await permissionFaults(verification, ledger)
         var lines: [TerminalText] = []
         for chain in verification.chains {
+            let faults = chain.faults.map(\.sentence) + [unpermitted[chain.run]].compactMap(\.self)
             let head: TerminalText =
                 "\(chain.run)  \(counted(chain.provenSequence, "event")), head \(chain.provenHash.short)"
             let verdict =
                 if chain.isQuarantined {
                     context.style.yellow("quarantined")
                 } else {
-                    chain.faults.isEmpty ? context.style.green("sound") : context.style.red("broken")
+                    faults.isEmpty ? context.style.green("sound") : context.style.red("broken")
                 }
             lines.append(head + "  " + verdict)
-            lines += chain.faults.map { "  \($0.sentence)" }
+            lines += faults.map { "  \($0)" }
         }
         lines += verification.faults.map { context.style.red("\($0.sentence)") }
         let policyFault = chosen == nil && verification.faults.isEmpty ? try await policyFault(of: ledger) : nil
-        let isSound = verification.isSound && policyFault == nil
+        let isSound = verification.isSound && policyFault == nil && unpermitted.isEmpty
         if let policyFault { lines.append(context.style.red("\(policyFault)")) }
         if verification.chains.isEmpty, isSound { lines.append("no run yet; the ledger is sound") }
         return CommandResult(
-            lines: lines, document: Document(verification, policyFault), status: isSound ? .verified : .failure,
+            lines: lines, document: Document(verification, policyFault, unpermitted),
+            status: isSound ? .verified : .failure,
             remarks: isSound ? ["\(Verification.undetectable)"] : [LedgerVerify.wayOut],
             next: verification.chains.filter { $0.isBroken && $0.isOpen }
-                .map { .quarantine(run: $0.run, abandoned: []) })
+                .map { .quarantine(run: $0.run, abandoned: []) } + unpermitted.keys.sorted().map { .status(run: $0) })
+    }
+
+    /// What no hash can show: the first thing in each sound chain that nobody had permitted when it was recorded.
+    private func permissionFaults(_ verification: Verification, _ ledger: Ledger) async throws -> [RunID: String] {
+        var found: [RunID: String] = [:]
+        for chain in verification.chains where chain.faults.isEmpty && !chain.isQuarantined {
+            let fault = RolloutState.permissionFault(in: try await ledger.allEvents(of: chain.run))
+            found[chain.run] = fault.map { "event \($0.sequence): notPermitted: \($0.message)" }
+        }
+        return found
     }
 
     /// What the ledger itself can not see, as it does not know what a policy means: a version that nobody signed.
@@ -70,12 +84,13 @@ struct LedgerVerify: LockflightCommand {
         var chains: [Chain]
         var faults: [String]
 
-        init(_ verification: Verification, _ policyFault: String?) {
-            isSound = verification.isSound && policyFault == nil
+        init(_ verification: Verification, _ policyFault: String?, _ unpermitted: [RunID: String]) {
+            isSound = verification.isSound && policyFault == nil && unpermitted.isEmpty
             chains = verification.chains.map {
                 Chain(
                     run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash,
-                    faults: $0.faults.map(\.sentence), isQuarantined: $0.isQuarantined ? true : nil)
+                    faults: $0.faults.map(\.sentence) + [unpermitted[$0.run]].compactMap(\.self),
+                    isQuarantined: $0.isQuarantined ? true : nil)
             }
             faults = verification.faults.map(\.sentence) + [policyFault].compactMap(\.self)
         }

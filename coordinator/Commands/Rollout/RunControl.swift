@@ -194,7 +194,7 @@ struct RunControl {
         var context = context
         context.logger[metadataKey: "epoch"] = "\(lease.driver.epoch)"
         let connection = try await context.connection(to: Array(try await state().hosts.values), of: ledger)
-        let (waits, wait) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let news = ApprovalNews()
         let view = RunView(context, driver: "driven here, process \(getpid()); Ctrl-C stops starting new work")
         let driver = try await RunDriver(
             run: run, ledger: ledger.id, driver: lease.driver, token: lease.token, version: LockflightVersion.current,
@@ -203,17 +203,16 @@ struct RunControl {
             clock: Context.clock, logger: context.logger,
             observe: { state in
                 view.show(state)
-                if state.wait != nil { wait.yield() }
+                news.observe(state)
             })
-        // What was approved in advance is recorded when the run comes to wait for it.
-        let news = Task {
-            for await _ in waits {
+        let presenting = Task {
+            for await _ in news.begun {
                 do { _ = try await presentNews() } catch {
                     context.logger.error("approvals could not be read", metadata: ["error": "\(error)"])
                 }
             }
         }
-        defer { news.cancel() }
+        defer { presenting.cancel() }
         if let before = driver.previousBuild, before.version != LockflightVersion.current {
             view.remark(
                 "\(run) was driven by Lockflight \(before.version); its events and its agents' protocol are supported here"
