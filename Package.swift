@@ -280,8 +280,8 @@ if Context.environment["LOCKFLIGHT_FUZZ"] != nil {
         .executableTarget(
             name: "lockflight-fuzz",
             dependencies: [
-                "AgentProtocol", "CLibFuzzer", "ContentDigest", "FileReading", "Inventory", "Ledger", "PlanFiles",
-                "RolloutEngine", "SSHSignatures", "SafeText", "UpgradeDomain",
+                "AgentProtocol", "Approvals", "CLibFuzzer", "ContentDigest", "FileReading", "Inventory", "Ledger",
+                "PlanFiles", "PolicyFiles", "RolloutEngine", "SSHSignatures", "SafeText", "UpgradeDomain",
             ],
             path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus"], swiftSettings: strict),
     ]

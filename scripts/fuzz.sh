@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes every place that reads untrusted bytes, with libFuzzer and AddressSanitizer: frames of hosts, plan files,
-# inventory files, answers of surfaces, texts for a terminal, pages and command lines, exported evidence, signatures and
-# keys. Tests/Fuzz has the properties of each.
+# Fuzzes every place that reads untrusted bytes, with libFuzzer and AddressSanitizer: frames of hosts, plan, inventory
+# and policy files, answers of surfaces, texts for a terminal, pages and command lines, exported evidence, signatures and
+# keys, texts that people sign. Tests/Fuzz has the properties of each.
 #
 # usage: scripts/fuzz.sh SECONDS [ENTRY...]
 #
@@ -20,7 +20,7 @@ fi
 seconds=$1
 shift
 entries=("$@")
-if [ $# -eq 0 ]; then entries=(frames plan inventory terminal answers pages bundles signatures); fi
+if [ $# -eq 0 ]; then entries=(frames plan inventory policy terminal answers pages bundles signatures statements); fi
 cd "$(dirname "$0")/.."
 
 # Uses lld, because gold fails on the sanitizer's debug information.
@@ -37,7 +37,7 @@ for entry in "${entries[@]}"; do
     learnt=.build-fuzz/corpus/$entry
     mkdir -p "$learnt"
     seeds=("Tests/Fuzz/corpus/$entry")
-    case $entry in plan | inventory) seeds+=(inventory/examples) ;; esac
+    case $entry in plan | inventory | policy) seeds+=(inventory/examples) ;; esac
     log=$findings/$entry.log
     if "$fuzz" "--$entry" -max_total_time="$((share > 0 ? share : 1))" -timeout="$input_timeout_seconds" \
         -rss_limit_mb="$memory_mebibytes" -max_len="$input_bytes" -artifact_prefix="$findings/$entry-" \

@@ -9,8 +9,9 @@ package struct PermissionFault: Error, Hashable, Sendable {
 }
 
 extension RolloutState {
-    /// Whether statements permitted everything that a record says was changed: each step, each recovery, each statement
-    /// itself. What a run by claims recorded as approved at its start is not judged here.
+    /// Whether signatures permitted everything that a record says was changed: those of builders its start, and
+    /// statements each step, each recovery, each statement itself. What a run by claims recorded as approved at its
+    /// start is not judged here.
     ///
     /// - Parameter events: the whole record of a run, in order.
     package static func permissionFault(in events: [RecordedEvent]) -> PermissionFault? {
@@ -27,6 +28,9 @@ extension RolloutState {
 
     private var startFault: String? {
         if case .unverifiable(let words) = authority.basis { return "its policy does not verify: \(words)" }
+        for layer in definition.plan.layers {
+            if let lack = authority.policy?.releaseLack(of: layer) { return "nobody had permitted its start: \(lack)" }
+        }
         let recorded = definition.authority?.statements ?? []
         let missing = recorded.first { signed in !authority.given.contains { $0.signed == signed } }
         return missing.map { "a statement that it starts with does not count: \(presentRefusal($0)?.message ?? "")" }

@@ -134,6 +134,25 @@ struct PolicyCommandTests {
         #expect(stored.map(\.fingerprint) == [Digest.sha256(of: Array(try desk.read("policy-v1.json").utf8))])
     }
 
+    /// A person of the policy may sign its text, and has no say about it.
+    @Test func whoIsNoSignerIsToldSo() async throws {
+        defer { desk.remove() }
+        try await startLedger()
+        try desk.allowedSigners("ana", "bo").write(toFile: desk.path("signers"), atomically: true, encoding: .utf8)
+        _ = try await PolicyInit.parse(
+            ["--allowed-signers", desk.path("signers"), "--out", desk.path("policy.yaml")]
+        ).perform(desk.ana)
+        let text = try desk.read("policy.yaml")
+        let edited = text.replacing("signers: {people: [ana, bo], threshold: 2}", with: "signers: {people: [bo]}")
+        try #require(edited != text, "\(text)")
+        try edited.write(toFile: desk.path("policy.yaml"), atomically: true, encoding: .utf8)
+        let signed = try await PolicySign.parse([desk.path("policy.yaml"), "--key", desk.path("ana")]).perform(desk.ana)
+        #expect(
+            signed.remarkText.contains(
+                "ana is no signer of this policy, so this signature does not count; its signers: bo"))
+        #expect(signed.text.contains("signed     0 of 1 that version 1 asks for"))
+    }
+
     @Test func whatCanNotBeSignedOrAddedIsNamed() async throws {
         defer { desk.remove() }
         try await signedByAna()

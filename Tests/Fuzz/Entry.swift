@@ -4,6 +4,7 @@ enum Entry: String, CaseIterable {
     case frames
     case plan
     case inventory
+    case policy
     /// Text from hosts that is shown on a terminal.
     case terminal
     /// Bodies of answers from surfaces.
@@ -14,6 +15,8 @@ enum Entry: String, CaseIterable {
     case bundles
     /// Signatures, public keys and files of allowed signers.
     case signatures
+    /// Texts that people sign.
+    case statements
 
     /// The entry that this process runs; a global because the C callback takes no context.
     nonisolated(unsafe) static var chosen = Entry.frames
@@ -29,11 +32,13 @@ enum Entry: String, CaseIterable {
         case .frames: FrameProperties.check(input)
         case .plan: FileProperties.checkPlan(input)
         case .inventory: FileProperties.checkInventory(input)
+        case .policy: FileProperties.checkPolicy(input)
         case .terminal: TerminalProperties.check(input)
         case .answers: AnswerProperties.check(input)
         case .pages: PageProperties.check(input)
         case .bundles: BundleProperties.check(input)
         case .signatures: SignatureProperties.check(input)
+        case .statements: StatementProperties.check(input)
         }
     }
 }

@@ -1,7 +1,9 @@
+import Approvals
 import FileReading
 import Foundation
 import Inventory
 import PlanFiles
+import PolicyFiles
 import UpgradeDomain
 
 /// A file gives a value, or problems that each say where it is, what is wrong, and what to write instead.
@@ -41,6 +43,21 @@ enum FileProperties {
                 text: String(decoding: input, as: UTF8.self), file: "input.yaml", inventory: inventory,
                 at: WallTime(clamping: 1))
             require(!plan.layers.isEmpty && !plan.guardrails.isEmpty && !plan.reviews.isEmpty, "an empty plan")
+        } catch {
+            check(error)
+        }
+    }
+
+    static func checkPolicy(_ input: [UInt8]) {
+        do throws(FileProblems) {
+            let policy = try PolicyFile.read(
+                text: String(decoding: input, as: UTF8.self), file: "input.yaml", ledger: "l-1", version: 1,
+                issuedAt: WallTime(clamping: 1_000))
+            require(!policy.people.isEmpty && !policy.layers.isEmpty, "an empty policy")
+            guard let text = try? policy.text(), let read = try? Policy.read(text) else {
+                fatalError("a policy that a file describes has no text")
+            }
+            require(read == policy, "the text of a policy says something else than its file")
         } catch {
             check(error)
         }

@@ -101,6 +101,34 @@ struct SignedRunTests {
         #expect(RolloutState.permissionFault(in: harness.log)?.message.contains("its policy does not verify") == true)
     }
 
+    /// The policy travels with the run, and the lists of files with its plan: a start that no builder signed is found in
+    /// the record alone.
+    @Test func aStartThatNoBuilderHadSignedIsFoundInTheRecord() throws {
+        var definition = try SignedRunTests.harness().definition
+        var policy = SignedRunTests.policy()
+        policy.builders = PolicyGroup(people: ["dan"])
+        let text = try policy.text()
+        definition.authority?.trusted = PolicyChain.fingerprint(of: text)
+        definition.authority?.policies = [try SignedRunTests.signed(text, .policy, by: ["ana", "ben"])]
+        let fault = try #require(RolloutState.permissionFault(in: EngineHarness(definition).log))
+        #expect(fault.sequence == 1)
+        #expect(
+            fault.message
+                == "nobody had permitted its start: layer data has no release manifest, and the policy asks for one that "
+                + "1 builder signed")
+        var release = ReleaseManifest(files: ["bin/app": SignedRunTests.digest])
+        let unsigned = release
+        release.signatures = [try SigningKey("dan").sign(release.text, namespace: Purpose.release.namespace)]
+        for index in definition.plan.layers.indices { definition.plan.layers[index].release = release }
+        let releases = definition.plan.releaseDigests
+        let approval = try SignedRunTests.approval(of: definition) { $0.releases = releases }
+        definition.authority?.statements = [approval]
+        #expect(RolloutState.permissionFault(in: EngineHarness(definition).log) == nil)
+        definition.plan.layers[2].release = unsigned
+        let half = RolloutState.permissionFault(in: EngineHarness(definition).log)
+        #expect(half?.message.contains("the release manifest of layer edge needs the signatures of 1 builder") == true)
+    }
+
     @Test func aRerunTakesTheOnCallGroupAndNoClaim() throws {
         var harness = try SignedRunTests.held()
         let rerun = RequestedAction.rerun(host: "c1", signedOffBy: nil, from: nil)

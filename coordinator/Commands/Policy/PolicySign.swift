@@ -29,6 +29,7 @@ struct PolicySign: LockflightCommand {
         guard let text = input.text else { throw CommandError(.failure, "\(file) has no text to sign") }
         var signed = SignedStatement(text: text)
         var written: [String] = []
+        var names: [String] = []
         for key in key {
             // ssh-keygen asks for a passphrase without saying of which key.
             Renderer.remark("signing \(place) with \(key)")
@@ -36,6 +37,7 @@ struct PolicySign: LockflightCommand {
             let name = try signer(armored, input, key)
             try context.write(armored, to: "\(place).\(name).sig", replacing: true)
             written.append("\(place).\(name).sig")
+            names.append(name)
         }
         signed.signatures = try context.signatures(in: try SignatureFiles.beside(place))
         let shares = try PolicyChain.shares(of: signed, after: input.before == nil ? nil : input.chain)
@@ -49,7 +51,8 @@ struct PolicySign: LockflightCommand {
             lines: lines.flatMap { $0.wrapped(to: context.width, indent: 11) },
             document: Document(
                 file: place, fingerprint: PolicyChain.fingerprint(of: text), signatures: written, shares),
-            remarks: input.remarks + remarks(shares, place, input), next: next(shares, place, input))
+            remarks: input.remarks + PolicySign.uncounted(names, shares) + remarks(shares, place, input),
+            next: next(shares, place, input))
     }
 
     // MARK: The text
@@ -113,6 +116,14 @@ struct PolicySign: LockflightCommand {
     }
 
     // MARK: What follows
+
+    /// Those who signed now and are signers of neither version.
+    private static func uncounted(_ names: [String], _ shares: [PolicyShare]) -> [TerminalText] {
+        let signers = Set(shares.flatMap(\.signers.people)).sorted().map(\.rawValue)
+        return names.filter { !signers.contains($0) }.map {
+            "\($0) is no signer of this policy, so this signature does not count; its signers: \(signers.joined(separator: ", "))"
+        }
+    }
 
     private func remarks(_ shares: [PolicyShare], _ place: String, _ input: PolicyInput) -> [TerminalText] {
         var remarks: [TerminalText] = []
