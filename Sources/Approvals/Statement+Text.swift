@@ -19,6 +19,8 @@ package enum StatementProblem: Error, Hashable, Sendable {
     case tooLongValid(seconds: Int64, limit: Int64)
     case revoked(by: StatementID)
     case usedUp(runs: [RunID])
+    /// Runs that are open have recorded it, and may still use it.
+    case heldBy(runs: [RunID])
     case otherText(StatementID)
     case known(StatementID)
     case nobody(String)
@@ -46,6 +48,7 @@ package enum StatementProblem: Error, Hashable, Sendable {
             "it is valid for \(seconds) s, and break-glass for \(limit) s at most"
         case .revoked(let id): "it was revoked by \(id.short)"
         case .usedUp(let runs): "it was used by \(runs.map(\.rawValue).joined(separator: ", "))"
+        case .heldBy(let runs): "it is held for \(runs.map(\.rawValue).joined(separator: ", ")), still open"
         case .otherText(let id): "another statement has the id \(id.short)"
         case .known(let id): "\(id.short) is recorded already, with these signatures"
         case .nobody(let detail): detail

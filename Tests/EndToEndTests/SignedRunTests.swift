@@ -33,13 +33,20 @@ struct SignedRunTests {
             }
             let shown = try await fleet.expect(.verified, "plan", "show", plan)
             #expect(shown.output.contains("approved by data-owner, deputy (signed)"), "\(shown)")
-            try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
+            // A run that died before its first change holds the approvals: no second one is started with them.
+            let died = try await fleet.run(["rollout", "start", "lab-1.5.0"], failpoint: "leaseTaken")
+            #expect(died.code != 0, "\(died)")
+            let second = try await fleet.expect(.refused, "rollout", "start", "lab-1.5.0")
+            #expect(second.errors.contains("it is held for r-") && second.errors.contains(", still open"), "\(second)")
+            #expect(second.errors.contains("next: lockflight status r-"), "\(second)")
+            try await fleet.expect(.verified, "rollout", "resume")
             let events = try await fleet.run(["events"]).output
             #expect(
                 events.contains("approved by core-owner, data-owner, deputy, edge-owner (signed, policy version 1)"),
                 "\(events)")
             let again = try await fleet.expect(.refused, "rollout", "start", "lab-1.5.0")
             #expect(again.errors.contains("data needs approvals by 2"), "\(again)")
+            #expect(again.errors.contains(": it was used by r-"), "\(again)")
             let list = try await fleet.expect(.verified, "approval", "list", plan)
             #expect(list.output.contains("signed by deputy; it was used by r-"), "\(list)")
             try await fleet.expect(.verified, "ledger", "verify")

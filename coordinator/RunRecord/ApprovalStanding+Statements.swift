@@ -69,10 +69,22 @@ extension PlanStatements {
                 .upgrade, of: placement, isOneWay: layer.rollback.boundary == .oneWay, holdPoint: point)
             switch authority.permission(for: ask, at: now, leaf: { leaves[placement.host] }) {
             case .given(let names): people.formUnion(names)
-            case .lacking(let lack): return .lacking(lack)
+            case .lacking(var lack):
+                lack.because += reasons(in: layer.name)
+                return .lacking(lack)
             }
         }
         return .given(by: people.sorted())
+    }
+}
+
+extension PlanStatements {
+    /// Why approvals of a layer can not serve a run that starts now: those with the same reason together.
+    private func reasons(in layer: LayerName) -> [String] {
+        var names: [String: [String]] = [:]
+        let own = unusable.filter { $0.statement.layers.contains(layer) }
+        for (statement, words) in own.suffix(4) { names[words, default: []].append(statement.id.short) }
+        return names.sorted { $0.key < $1.key }.map { "\($0.value.joined(separator: ", ")): \($0.key)" }
     }
 }
 

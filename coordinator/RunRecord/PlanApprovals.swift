@@ -17,15 +17,19 @@ extension Ledger {
     /// The status of a plan's approvals for an inventory. Claims for an earlier version of the plan (same name,
     /// another digest) are void. The events of the runs say which approvals were used.
     ///
-    /// - Parameter starter: the account that starts a run; nil if nobody does now.
+    /// - Parameters:
+    ///   - starter: the account that starts a run; nil if nobody does now.
+    ///   - predecessor: the run that it succeeds.
     package func approvals(
-        of stored: StoredPlan, over inventory: FleetInventory, startedBy starter: String? = nil, at now: WallTime
+        of stored: StoredPlan, over inventory: FleetInventory, startedBy starter: String? = nil,
+        succeeding predecessor: RunID? = nil, at now: WallTime
     ) async throws -> PlanApprovals {
         let judgedBy = try heads(ofRunsOf: stored.digest)
         let given = try approvals(ofPlansNamed: stored.plan.name)
         let statements = try statements(ofPlan: stored.digest)
         let uses = try uses(ofPlan: stored.digest, approvals: given, statements: statements)
-        let judged = try judge(stored, inventory, starter, statements, uses, at: now)
+        let judged = try judge(
+            stored, inventory, starter, succeeding: predecessor, statements, uses, at: now)
         let hosts = stored.plan.selectedHosts(of: inventory)
         if judged.isSigned {
             return PlanApprovals(

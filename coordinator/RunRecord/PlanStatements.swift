@@ -12,8 +12,8 @@ package struct PlanStatements: Sendable {
     package var recorded: RunAuthority?
     /// All statements about the plan.
     package var stored: [StoredStatement]
-    /// Why statements do not count for such a run.
-    package var problems: [StatementID: String] = [:]
+    /// Approvals that can not serve such a run, the last one last, each with why.
+    package var unusable: [(statement: Statement, words: String)] = []
     package var uses: PlanUses
     /// The leaves of the selected hosts.
     package var leaves: [HostName: Digest]
@@ -37,12 +37,12 @@ extension Ledger {
         let statements = try statements(ofPlan: plan.digest)
         let uses = try uses(
             ofPlan: plan.digest, approvals: try approvals(ofPlansNamed: plan.plan.name), statements: statements)
-        return try judge(plan, inventory, starter, statements, uses, at: now)
+        return try judge(plan, inventory, starter, succeeding: nil, statements, uses, at: now)
     }
 
     func judge(
-        _ plan: StoredPlan, _ inventory: FleetInventory, _ starter: String?, _ statements: [StoredStatement],
-        _ uses: PlanUses, at now: WallTime
+        _ plan: StoredPlan, _ inventory: FleetInventory, _ starter: String?, succeeding predecessor: RunID?,
+        _ statements: [StoredStatement], _ uses: PlanUses, at now: WallTime
     ) throws -> PlanStatements {
         let policies = try policies()
         var scope = AuthorityScope(
@@ -58,14 +58,13 @@ extension Ledger {
             leaves: isAsked ? try HostLeaves(of: plan.plan, over: hosts).digests() : [:])
         var usable: [SignedStatement] = []
         for own in statements {
+            guard let statement = try? Statement(signedText: own.signed.text), statement.run == nil else { continue }
             do {
-                let statement = try Statement(signedText: own.signed.text)
-                if statement.run != nil { continue }
-                if let runs = uses.runs(using: statement) { throw StatementProblem.usedUp(runs: runs) }
+                if let problem = uses.problem(with: statement, succeeding: predecessor) { throw problem }
                 try judged.authority.take(own.signed)
                 if !statement.isForLater(at: now) { usable.append(own.signed) }
             } catch {
-                judged.problems[own.id] = Authority.words(of: error)
+                if statement.purpose == .approve { judged.unusable.append((statement, Authority.words(of: error))) }
             }
         }
         if let first = policies.first {

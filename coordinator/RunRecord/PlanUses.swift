@@ -3,10 +3,12 @@ package import Ledger
 import RolloutEngine
 package import UpgradeDomain
 
-/// Which runs of a plan have used which of its approvals. A run uses them with its first change.
+/// Which runs of a plan have used which of its approvals. A run uses them with its first change. Until then an open run
+/// holds its statements, so that no two runs can use one that serves one run.
 package struct PlanUses: Sendable {
     package private(set) var claims: [Approval: [RunID]] = [:]
     package private(set) var statements: [StatementID: [RunID]] = [:]
+    private var holders: [StatementID: [RunID]] = [:]
 
     package init() {}
 
@@ -15,10 +17,22 @@ package struct PlanUses: Sendable {
         for id in Set(ids) { statements[id, default: []].append(run) }
     }
 
-    /// The runs that have used a statement up, without one; nil while it serves another run.
-    package func runs(using statement: Statement, but run: RunID? = nil) -> [RunID]? {
-        let others = (statements[statement.id] ?? []).filter { $0 != run }
-        return others.count >= statement.runs ? others : nil
+    mutating func hold(_ ids: [StatementID], for run: RunID) {
+        for id in Set(ids) { holders[id, default: []].append(run) }
+    }
+
+    /// Why a statement can not serve a run; nil if it can.
+    ///
+    /// - Parameters:
+    ///   - run: the run that it is to serve; nil for one that is to come.
+    ///   - predecessor: the run that it succeeds, which holds nothing from then on.
+    package func problem(
+        with statement: Statement, for run: RunID? = nil, succeeding predecessor: RunID? = nil
+    ) -> StatementProblem? {
+        let used = (statements[statement.id] ?? []).filter { $0 != run }
+        guard used.count < statement.runs else { return .usedUp(runs: used) }
+        let held = (holders[statement.id] ?? []).filter { $0 != run && $0 != predecessor }
+        return used.count + held.count < statement.runs ? nil : .heldBy(runs: held)
     }
 }
 
@@ -38,8 +52,13 @@ extension Ledger {
     ) throws -> PlanUses {
         var uses = PlanUses()
         for run in try runs().reversed() where run.planDigest == plan {
-            if let used = try used(by: run) {
-                uses.add(used.approvals, used.statements, by: run.id)
+            if let state = try state(of: run) {
+                let given = state.authority.given.map(\.statement).filter { $0.purpose == .approve }.map(\.id)
+                if state.usesApprovals {
+                    uses.add(state.definition.approvals, given, by: run.id)
+                } else if run.standing == .open {
+                    uses.hold(given, for: run.id)
+                }
                 continue
             }
             // What a run did whose record can not be read is not known: it counts as having used what there was.
@@ -50,19 +69,15 @@ extension Ledger {
         return uses
     }
 
-    private func used(by run: RunSummary) throws -> (approvals: [Approval], statements: [StatementID])? {
+    /// Nil if its record can not be read.
+    private func state(of run: RunSummary) throws -> RolloutState? {
         guard run.standing != .quarantined else { return nil }
-        let events: [RecordedEvent]
         do throws(LedgerError) {
-            events = try allEvents(of: run.id)
+            return RolloutState.fold(try allEvents(of: run.id), at: .zero)
         } catch {
             guard error.code == .damaged || error.code == .newerSchema else { throw error }
             return nil
         }
-        guard let state = RolloutState.fold(events, at: .zero) else { return nil }
-        guard state.usesApprovals else { return ([], []) }
-        let given = state.authority.given.map(\.statement).filter { $0.purpose == .approve }
-        return (state.definition.approvals, given.map(\.id))
     }
 }
 

@@ -60,7 +60,7 @@ extension RunControl {
             guard let statement = try? Statement(signedText: own.signed.text), statement.mayCount(at: now),
                 // A run that waits for nothing leaves the approval to the run that is to come.
                 statement.purpose != .approve || state.wait != nil,
-                statement.purpose != .approve || uses.runs(using: statement, but: run) == nil
+                statement.purpose != .approve || uses.problem(with: statement, for: run) == nil
             else { continue }
             present(own.signed)
         }

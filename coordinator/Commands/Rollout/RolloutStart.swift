@@ -28,17 +28,20 @@ struct RolloutStart: LockflightCommand {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan)
+        let predecessor = try await predecessorState(context, ledger)
         let approvals = try await ledger.approvals(
-            of: stored, over: inventory, startedBy: context.user, at: Context.clock.wall())
+            of: stored, over: inventory, startedBy: context.user, succeeding: predecessor?.definition.run,
+            at: Context.clock.wall())
         try stored.requireStartable(over: inventory, consequence: "Nothing was started.")
-        guard approvals.standing.isComplete else { throw unapproved(stored, approvals.standing, inventory) }
+        guard approvals.standing.isComplete else {
+            throw unapproved(stored, approvals.standing, inventory, try await openRun(of: stored, in: ledger))
+        }
         let hosts = stored.plan.selectedHosts(of: inventory)
         if let bare = hosts.first(where: \.hostKeys.isEmpty) {
             throw CommandError(
                 .refused, "\(bare.name) has no pinned host key", consequence: "Nothing was started.",
                 next: .trustKeys(hosts: [bare.name]))
         }
-        let predecessor = try await predecessorState(context, ledger)
         let hostsDigest = try Digest.canonical(of: hosts)
         let definition = RunDefinition(
             run: RunID.random(), ledger: ledger.id, plan: stored.plan, planDigest: stored.digest, hosts: hosts,
@@ -50,14 +53,20 @@ struct RolloutStart: LockflightCommand {
         return try await RunControl(context, ledger, run: definition.run.rawValue).drive()
     }
 
-    private func unapproved(_ stored: StoredPlan, _ standing: ApprovalStanding, _ inventory: FleetInventory)
-        -> CommandError
-    {
-        let open = standing.layers.compactMap(\.problem)
+    /// A run of the plan that has not ended: whoever starts it again may have meant that one.
+    private func openRun(of stored: StoredPlan, in ledger: Ledger) async throws -> RunID? {
+        try await ledger.runs().first { $0.planDigest == stored.digest && $0.standing == .open }?.id
+    }
+
+    private func unapproved(
+        _ stored: StoredPlan, _ standing: ApprovalStanding, _ inventory: FleetInventory, _ open: RunID?
+    ) -> CommandError {
+        let lacking = standing.layers.compactMap(\.problem)
         return CommandError(
-            .refused, "\(stored.plan.name) is not approved: \(open.joined(separator: "; "))",
-            consequence: "Nothing was started.",
-            next: stored.nextCommand(standing, over: inventory))
+            .refused, "\(stored.plan.name) is not approved: \(lacking.joined(separator: "; "))",
+            consequence: "Nothing was started."
+                + (open.map { " The run \($0) of this plan is open; another one needs approvals of its own." } ?? ""),
+            next: open.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory))
     }
 
     private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {
