@@ -39,6 +39,11 @@ extension Authority {
                 counted = []
             }
         }
+        if let doer = ask.doneBy, counted.contains(doer), groups.contains(where: { $0.people.contains { $0 != doer } })
+        {
+            because.append("\(doer) did it, and another owner must have seen it")
+            counted.remove(doer)
+        }
         for group in groups where counted.intersection(group.people).count >= group.threshold {
             return .given(by: counted.intersection(group.people).sorted())
         }

@@ -8,8 +8,8 @@ extension Authority {
     package init(of definition: RunDefinition) {
         let scope = AuthorityScope(
             ledger: definition.ledger, run: definition.run, planDigest: definition.planDigest,
-            releases: definition.plan.releaseDigests, owners: definition.owners, author: definition.authority?.author,
-            starter: definition.authority?.starter)
+            planName: definition.plan.name, releases: definition.plan.releaseDigests, owners: definition.owners,
+            author: definition.authority?.author, starter: definition.authority?.starter)
         guard let recorded = definition.authority else {
             self.init(scope, .claims)
             return

@@ -7,6 +7,8 @@ package struct AuthorityScope: Hashable, Sendable {
     /// Nil before there is a run.
     package var run: RunID?
     package var planDigest: Digest
+    /// What people know the plan by.
+    package var planName: String
     /// The digests of its release manifests, sorted.
     package var releases: [Digest]
     /// The owners of each layer in the inventory; they count where no policy exists.
@@ -15,12 +17,13 @@ package struct AuthorityScope: Hashable, Sendable {
     package var starter: String?
 
     package init(
-        ledger: LedgerID, run: RunID?, planDigest: Digest, releases: [Digest], owners: [LayerName: [Owner]],
-        author: String?, starter: String?
+        ledger: LedgerID, run: RunID?, planDigest: Digest, planName: String, releases: [Digest],
+        owners: [LayerName: [Owner]], author: String?, starter: String?
     ) {
         self.ledger = ledger
         self.run = run
         self.planDigest = planDigest
+        self.planName = planName
         self.releases = releases
         self.owners = owners
         self.author = author
@@ -132,6 +135,8 @@ package struct Authority: Hashable, Sendable {
     private func requireBound(_ statement: Statement) throws(StatementProblem) {
         guard statement.ledger == scope.ledger else { throw .otherLedger(statement.ledger) }
         guard statement.plan == scope.planDigest else { throw .otherPlan(statement.plan) }
+        // People read the name, and sign the digest with it.
+        guard statement.planName == scope.planName else { throw .otherName(statement.planName) }
         if let run = statement.run, run != scope.run { throw .otherRun(run) }
         let known = policy?.version ?? 0
         guard statement.policy <= known else { throw .newerPolicy(statement.policy, than: known) }
@@ -159,6 +164,17 @@ package struct Authority: Hashable, Sendable {
             let known = claimed.filter(owners.contains)
             return (known, claimed.filter { !owners.contains($0) }.map { "\($0) owns no layer that it names" })
         }
+        let now = people(of: signed, statement, under: policy)
+        guard statement.purpose == .revoke, now.0.isEmpty, case .policy(let chain) = basis else { return now }
+        // What was taken back stays taken back, although its signer has another key since, or has left.
+        let before = chain.versions.last { version in
+            version.version >= statement.policy && !people(of: signed, statement, under: version).0.isEmpty
+        }
+        return before.map { people(of: signed, statement, under: $0) } ?? now
+    }
+
+    private func people(of signed: SignedStatement, _ statement: Statement, under policy: Policy) -> ([Owner], [String])
+    {
         let findings = policy.signers(of: signed.text, signatures: signed.signatures, as: statement.purpose)
         let entitled = policy.entitled(to: statement)
         let strangers = findings.people.keys.filter { !entitled.contains($0) }.sorted()

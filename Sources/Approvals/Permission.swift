@@ -15,6 +15,8 @@ package struct PermissionAsk: Hashable, Sendable {
     package var boundary: String?
     /// For a rerun: the step that it starts from; nil for the failed step.
     package var from: StepName?
+    /// For an acknowledgement: who did what is acknowledged. Where there is another owner, they do not count.
+    package var doneBy: Owner?
 
     package init(
         _ action: StatementAction, of placement: Placement, isOneWay: Bool = false, holdPoint: HoldPoint? = nil,

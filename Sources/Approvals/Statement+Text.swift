@@ -7,6 +7,7 @@ package enum StatementProblem: Error, Hashable, Sendable {
     case malformed(String)
     case otherLedger(LedgerID)
     case otherPlan(Digest)
+    case otherName(String)
     case otherRun(RunID)
     case otherBoundary(String)
     case newerPolicy(Int, than: Int)
@@ -34,6 +35,7 @@ package enum StatementProblem: Error, Hashable, Sendable {
         case .malformed(let detail): detail
         case .otherLedger(let ledger): "it is for the ledger \(ledger)"
         case .otherPlan(let plan): "it is for the plan \(plan.short)"
+        case .otherName(let name): "it calls the plan \(name), which has another name"
         case .otherRun(let run): "it is for the run \(run)"
         case .otherBoundary(let boundary): "it is for \(boundary), where the run does not stand"
         case .newerPolicy(let policy, let own):

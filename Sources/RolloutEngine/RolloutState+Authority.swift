@@ -1,4 +1,5 @@
 package import Approvals
+import OperatorCommands
 package import UpgradeDomain
 
 /// Statements decide what a run may do: signed ones where a policy rules it, claims at the hold points of other runs.
@@ -100,13 +101,22 @@ extension RolloutState {
         else { return }
         for index in overrides.indices where overrides[index].isOpen {
             // It was seen before it was signed.
-            let isLater = given.statement.issuedAt >= SignedTime(overrides[index].at)
-            let isSeen = overrides[index].placements.allSatisfy { placement in
-                let ask = PermissionAsk(.acknowledge, of: placement)
-                return authority.permission(for: ask, at: moment.wall) { leaf(of: placement.host) }.isGiven
-            }
-            if isLater, isSeen { overrides[index].acknowledgedBy = given.people }
+            guard given.statement.issuedAt >= SignedTime(overrides[index].at) else { continue }
+            overrides[index].acknowledgedBy = acknowledgement(of: overrides[index], at: moment.wall) ?? []
         }
+    }
+
+    /// The owners who have seen an override; nil if they do not suffice for each placement.
+    private func acknowledgement(of override: GuardrailOverride, at wall: WallTime) -> [Owner]? {
+        var people: Set<Owner> = []
+        for placement in override.placements {
+            var ask = PermissionAsk(.acknowledge, of: placement)
+            ask.doneBy = override.owner
+            guard case .given(let by) = authority.permission(for: ask, at: wall, leaf: { leaf(of: placement.host) })
+            else { return nil }
+            people.formUnion(by)
+        }
+        return people.sorted()
     }
 
     // MARK: Recovery
@@ -179,6 +189,50 @@ extension RolloutState {
         guard let owner = action.decider, let first = asks.first, !people.contains(owner) else { return nil }
         let names = people.sorted().map(\.rawValue).joined(separator: ", ")
         return LayerLack(layer: first.placement.layer, words: "\(owner) has not signed it; \(names) has", asked: owner)
+    }
+
+    /// Why another run may not take over: it would end the rollback window of what this run has changed, which takes what
+    /// finalizing takes, unless owners have approved that the other run changes these placements too.
+    ///
+    /// - Parameter approved: whether owners have approved that the other run changes a placement.
+    package func takeoverRefusal(at wall: WallTime, approved: (Placement) -> Bool) -> RequestRefusal? {
+        guard isSigned, let lack = lack(for: .finalize, at: wall),
+            asks(of: .finalize).contains(where: { !approved($0.placement) })
+        else { return nil }
+        return RequestRefusal(
+            "it would end the rollback window of \(definition.run), and its own change is not approved: \(lack.words)",
+            remedy: "let the owners approve the plan first",
+            next: finalizeRefusal == nil ? .permit(.finalize, run: definition.run, owner: lack.asked) : nil)
+    }
+
+    /// Why an owner can not acknowledge any override now; nil if they can.
+    package func acknowledgementRefusal(by owner: Owner) -> RequestRefusal? {
+        switch status {
+        case .finalized, .cancelled, .superseded:
+            return RequestRefusal(
+                "\(definition.run) is closed, and nothing is recorded in it any more", remedy: "look at its status",
+                next: look)
+        case .preflight, .baseline, .changing, .proving, .awaitingApproval, .paused, .held, .rollingBack, .rolledBack,
+            .aborted, .verified, .verifiedExcept:
+            break
+        }
+        guard openOverrides.allSatisfy({ !acknowledgers(of: $0).contains(owner) && $0.owner == owner }),
+            let other = openOverrides.first.flatMap({ acknowledgers(of: $0).first })
+        else { return nil }
+        return RequestRefusal(
+            "\(owner) overrode the guardrails, and another owner must have seen it", remedy: "ask another owner",
+            next: .acknowledgeOverride(run: definition.run, owner: other))
+    }
+
+    /// The owners who may acknowledge an override, those of the highest layer first: whoever did it only where a layer has
+    /// no other owner.
+    package func acknowledgers(of override: GuardrailOverride) -> [Owner] {
+        let layers = plan.layers.map(\.name).filter { layer in override.placements.contains { $0.layer == layer } }
+        return layers.reversed().flatMap { layer in
+            let owners = authority.policy?.layers[layer]?.owners ?? definition.owners[layer] ?? []
+            let others = owners.filter { $0 != override.owner }
+            return others.isEmpty ? owners : others
+        }
     }
 
     /// The statement that would permit a request, for signing; nil for requests that need none.

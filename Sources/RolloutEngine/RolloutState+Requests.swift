@@ -83,12 +83,7 @@ extension RolloutState {
         case .cancel: return cancelRefusal
         case .approveRecovery(let approval): return approvalRefusal(approval)
         case .present(let statement): return presentRefusal(statement)
-        case .supersede:
-            return openOperations.allSatisfy { operations[$0].map { isRetired($0.intent.placement.host) } ?? true }
-                ? nil
-                : RequestRefusal(
-                    "operations are still open", remedy: "let them be settled, or retire hosts that are gone",
-                    next: resume)
+        case .supersede: return supersedeRefusal
         }
     }
 
@@ -279,12 +274,27 @@ extension RolloutState {
         return nil
     }
 
-    private var finalizeRefusal: RequestRefusal? {
-        if isSigned, let open = openOverrides.first {
-            return RequestRefusal(
-                "nobody has acknowledged that the guardrails of \(open.scope.description) were overridden",
-                remedy: "let an owner acknowledge it", next: .acknowledgeOverride(run: definition.run, owner: nil))
+    private var supersedeRefusal: RequestRefusal? {
+        if let refusal = overrideRefusal { return refusal }
+        let isSettled = openOperations.allSatisfy {
+            operations[$0].map { isRetired($0.intent.placement.host) } ?? true
         }
+        return isSettled
+            ? nil
+            : RequestRefusal(
+                "operations are still open", remedy: "let them be settled, or retire hosts that are gone", next: resume)
+    }
+
+    /// A run that is closed repeats nothing any more, so it is not closed before an owner has seen an override.
+    private var overrideRefusal: RequestRefusal? {
+        guard isSigned, let open = openOverrides.first else { return nil }
+        return RequestRefusal(
+            "nobody has acknowledged that the guardrails of \(open.scope.description) were overridden",
+            remedy: "let an owner acknowledge it", next: .acknowledgeOverride(run: definition.run, owner: nil))
+    }
+
+    var finalizeRefusal: RequestRefusal? {
+        if let refusal = overrideRefusal { return refusal }
         if let open = openOperations.sorted().first {
             return RequestRefusal("\(open) is not settled", remedy: "let it be settled", next: resume)
         }

@@ -27,8 +27,8 @@ struct AuthorityFixture {
         onCall: PolicyGroup(people: ["dan"]))
 
     var scope = AuthorityScope(
-        ledger: AuthorityFixture.ledger, run: AuthorityFixture.run, planDigest: AuthorityFixture.plan, releases: [],
-        owners: ["app": ["ana", "ben", "cy"]], author: "root", starter: "root")
+        ledger: AuthorityFixture.ledger, run: AuthorityFixture.run, planDigest: AuthorityFixture.plan,
+        planName: "app-2", releases: [], owners: ["app": ["ana", "ben", "cy"]], author: "root", starter: "root")
 
     static func sign(_ text: String, as purpose: Purpose, by keys: [String]) throws -> [String] {
         try keys.map { try SigningKey($0).sign(text, namespace: purpose.namespace) }

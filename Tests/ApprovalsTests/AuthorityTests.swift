@@ -186,6 +186,40 @@ struct AuthorityTests {
         #expect(fixture.lack(authority)?.contains("aaaaaaaa: it was revoked by cccccccc") == true)
     }
 
+    /// What was taken back stays taken back: its signer may have another key since, or have left.
+    @Test func aRevocationOutlivesTheKeyThatSignedIt() throws {
+        let fixture = Fixture()
+        func revocation(_ digit: Character, by person: String) throws -> SignedStatement {
+            let statement = fixture.statement(.revoke, .revoke, id: digit) {
+                $0.revokes = StatementID(String(repeating: "a", count: 32))
+            }
+            return try fixture.signed(statement, by: [person])
+        }
+        let revoked = try revocation("c", by: "cy")
+        let lost = try SigningKey("cy").fingerprint
+        let left = try fixture.successor(by: ["ana", "ben"]) {
+            $0.people["cy"]?.keys = [SigningKey("cy-new").line]
+            $0.revokedKeys = [lost]
+        }
+        // Before the new version, and judged again after it from the beginning.
+        for order in [[revoked, left], [left, revoked]] {
+            var authority = try fixture.authority()
+            try authority.take(try fixture.signed(fixture.statement()))
+            for signed in order { try authority.take(signed) }
+            #expect(fixture.lack(authority)?.contains("aaaaaaaa: it was revoked by cccccccc") == true)
+        }
+        // Whoever never had a say takes nothing back.
+        let stranger = try AuthorityTests.refusal(try revocation("d", by: "nobody"), after: [left])
+        #expect(stranger?.contains("the policy does not name this key") == true)
+    }
+
+    /// People read the name, and sign the digest with it.
+    @Test func aStatementUnderAnotherPlansNameIsRefused() throws {
+        let fixture = Fixture()
+        let signed = try fixture.signed(fixture.statement { $0.planName = "app-3" })
+        #expect(try AuthorityTests.refusal(signed) == "it calls the plan app-3, which has another name")
+    }
+
     @Test func aRevokedKeyCountsNoMore() throws {
         let fixture = Fixture()
         var authority = try fixture.authority()

@@ -238,9 +238,13 @@ struct SignedRunTests {
             #expect(status.output.contains("lockflight approval acknowledge r-"), "\(status)")
             let document = try await fleet.status()
             #expect(document.value(at: "/unacknowledgedOverrides/0/owner")?.scalarText == "core-owner")
-            let seen = try await fleet.run([
+            let own = try await fleet.run([
                 "approval", "acknowledge", "--as", "core-owner", "--key", fleet.key("core-owner"),
             ])
+            #expect(own.code == FleetFixture.Exit.refused.rawValue, "\(own)")
+            #expect(own.errors.contains("another owner must have seen it"), "\(own)")
+            #expect(own.errors.contains("approval acknowledge r-") && own.errors.contains("--as deputy"), "\(own)")
+            let seen = try await fleet.run(["approval", "acknowledge", "--as", "deputy", "--key", fleet.key("deputy")])
             #expect(seen.code == 0, "\(seen)")
             let after = try await fleet.run(["status"]).output
             #expect(!after.contains("overrode"), "\(after)")

@@ -28,7 +28,7 @@ enum StatementProperties {
         // As the run that it names, where claims count, and where nobody's word does.
         for basis in [Authority.Basis.claims, .unverifiable("nobody")] {
             let scope = AuthorityScope(
-                ledger: statement.ledger, run: statement.run, planDigest: statement.plan,
+                ledger: statement.ledger, run: statement.run, planDigest: statement.plan, planName: statement.planName,
                 releases: statement.releases, owners: [:], author: nil, starter: nil)
             var authority = Authority(scope, basis)
             do {

@@ -131,7 +131,8 @@ struct HoldPointTests {
             .operationIntended(
                 OperationIntent(
                     id: id, placement: placement, action: .step(name: "redeploy"), attempt: 1,
-                    boundary: harness.state.boundary, planDigest: "sha256:p", epoch: 1)))
+                    boundary: harness.state.boundary,
+                    planDigest: harness.state.definition.planDigest, epoch: 1)))
         let fault = try #require(RolloutState.permissionFault(in: harness.log))
         #expect(fault.sequence == UInt64(harness.log.count))
         #expect(fault.message.hasPrefix("nobody had permitted \(id): layer core needs an approval by own-core"))

@@ -238,14 +238,74 @@ struct SignedRunTests {
         #expect(
             SignedRunTests.refusal(.finalize, in: harness)?.next == .acknowledgeOverride(run: "r-1", owner: nil))
 
+        #expect(
+            SignedRunTests.refusal(.supersede(by: "r-2"), in: harness)?.message.contains("nobody has acknowledged")
+                == true, "a run that takes over would close it unseen")
+        #expect(harness.state.acknowledgementRefusal(by: "ana")?.next == .acknowledgeOverride(run: "r-1", owner: "ben"))
+        #expect(harness.state.acknowledgementRefusal(by: "ben") == nil)
+        try SignedRunTests.acknowledge(in: &harness, by: "ana", id: "c")
+        #expect(harness.state.openOverrides.count == 1, "whoever broke the glass has not looked at it for others")
+        try SignedRunTests.acknowledge(in: &harness, by: "ben", id: "d")
+        #expect(harness.state.openOverrides.isEmpty)
+        #expect(SignedRunTests.refusal(.supersede(by: "r-2"), in: harness) == nil)
+        #expect(harness.state.overrides.map(\.acknowledgedBy) == [["ben"]])
+    }
+
+    private static func acknowledge(in harness: inout EngineHarness, by person: String, id digit: Character) throws {
         let statement = try #require(
             harness.state.acknowledgement(
-                id: StatementID(String(repeating: "c", count: 32)), issuedAt: harness.wall, validForSeconds: 60))
-        var signed = try SignedRunTests.signed(statement.signedText(), .acknowledge, by: ["ben"])
+                id: StatementID(String(repeating: digit, count: 32)), issuedAt: harness.wall, validForSeconds: 60))
+        var signed = try signed(statement.signedText(), .acknowledge, by: [person])
         signed.leaves = harness.state.leaves(of: statement.named ?? [])
         harness.request(.present(signed))
-        #expect(harness.state.openOverrides.isEmpty)
-        #expect(harness.state.overrides.map(\.acknowledgedBy) == [["ben"]])
+    }
+
+    /// Taking over ends the rollback window, as finalizing does.
+    @Test func aRunIsNotTakenOverByAChangeThatNobodyApproved() throws {
+        var harness = try SignedRunTests.harness()
+        harness.run()
+        let refusal = try #require(harness.state.takeoverRefusal(at: harness.wall) { _ in false })
+        #expect(refusal.message.contains("the rollback window of r-1") && refusal.message.contains("layer data needs"))
+        #expect(refusal.next == .permit(.finalize, run: "r-1", owner: "ana"))
+        #expect(harness.state.takeoverRefusal(at: harness.wall) { $0.layer != "core" } != nil)
+        #expect(harness.state.takeoverRefusal(at: harness.wall) { _ in true } == nil)
+        harness.request(.present(try SignedRunTests.sign(.finalize, in: harness, by: ["ben"])))
+        #expect(harness.state.takeoverRefusal(at: harness.wall) { _ in false } == nil)
+    }
+
+    /// Hashes do not help whoever writes an operation into a record that the signed plan does not have.
+    @Test func anOperationThatThePlanDoesNotHaveIsFoundInTheRecord() throws {
+        var harness = try SignedRunTests.harness()
+        harness.run()
+        let log = harness.log
+        #expect(RolloutState.permissionFault(in: log) == nil)
+        func fault(_ name: String, _ change: (RunEvent) -> RunEvent?) -> String? {
+            let forged = log.compactMap { event in
+                change(event.event).map { own in
+                    RecordedEvent(sequence: event.sequence, recordedAt: event.recordedAt, event: own, hash: event.hash)
+                }
+            }
+            return RolloutState.permissionFault(in: forged)?.message
+        }
+        func changed(_ change: @escaping (inout OperationIntent) -> Void) -> String? {
+            fault("") { event in
+                guard case .operationIntended(var intent) = event, intent.placement.layer == "core" else {
+                    return event
+                }
+                change(&intent)
+                return .operationIntended(intent)
+            }
+        }
+        #expect(changed { $0.action = .step(name: "evil") } == "layer core of the plan has no step 'evil'")
+        #expect(changed { $0.placement = Placement(host: "c1", layer: "edge") } == "the plan has no placement c1/edge")
+        #expect(changed { $0.planDigest = "sha256:other" }?.contains("and the run has another") == true)
+        let unasked = fault("") { if case .operationIntended = $0 { nil } else { $0 } }
+        #expect(unasked?.hasPrefix("nobody had intended ") == true)
+        // The first operation once more, long after it ended well.
+        let again = try #require(log.first { if case .operationIntended = $0.event { true } else { false } })
+        #expect(
+            RolloutState.permissionFault(in: log + [again])?.message.hasPrefix("it does not follow from the record: ")
+                == true)
     }
 
     @Test func theEndOfTheRollbackWindowIsSignedWhereItTakesTheWayBackAway() throws {

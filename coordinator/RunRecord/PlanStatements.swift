@@ -46,8 +46,8 @@ extension Ledger {
     ) throws -> PlanStatements {
         let policies = try policies()
         var scope = AuthorityScope(
-            ledger: id, run: nil, planDigest: plan.digest, releases: plan.plan.releaseDigests,
-            owners: inventory.owners, author: plan.addedBy, starter: starter)
+            ledger: id, run: nil, planDigest: plan.digest, planName: plan.plan.name,
+            releases: plan.plan.releaseDigests, owners: inventory.owners, author: plan.addedBy, starter: starter)
         let basis = Ledger.basis(policies, of: id)
         if case .policy(let chain) = basis { scope.owners = chain.current.owners }
         // Computed once, and only if a statement could name them.

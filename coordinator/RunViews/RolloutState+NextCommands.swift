@@ -164,10 +164,9 @@ extension RolloutState {
     /// After everything else, as it changes nothing but the record; repeated until somebody does it.
     private var acknowledgement: [NextCommand] {
         guard let open = openOverrides.first else { return [] }
-        let owner = open.placements.last.flatMap { firstOwner(of: $0.layer) }
         return [
             NextCommand(
-                .acknowledgeOverride(run: definition.run, owner: owner),
+                .acknowledgeOverride(run: definition.run, owner: acknowledgers(of: open).first),
                 "say that an owner has seen that \(open.owner) overrode guardrails")
         ]
     }

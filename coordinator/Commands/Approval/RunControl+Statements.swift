@@ -200,6 +200,11 @@ extension RunControl {
                 .refused, "no override of guardrails in \(run) waits for it", consequence: "Nothing was recorded.",
                 next: .status(run: run))
         }
+        if let refusal = state.acknowledgementRefusal(by: owner) {
+            throw CommandError(
+                .refused, refusal.message, consequence: "Nothing was recorded.", next: refusal.next ?? .status(run: run)
+            )
+        }
         if state.isSigned {
             return try await result(of: try await sign(statement, in: state, by: [owner], key: key), for: nil)
         }

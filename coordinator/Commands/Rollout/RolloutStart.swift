@@ -37,6 +37,7 @@ struct RolloutStart: LockflightCommand {
             throw unapproved(stored, approvals.standing, inventory, try await openRun(of: stored, in: ledger))
         }
         let hosts = stored.plan.selectedHosts(of: inventory)
+        try requireTakeover(of: predecessor, by: approvals.standing, of: stored, over: hosts)
         if let bare = hosts.first(where: \.hostKeys.isEmpty) {
             throw CommandError(
                 .refused, "\(bare.name) has no pinned host key", consequence: "Nothing was started.",
@@ -67,6 +68,23 @@ struct RolloutStart: LockflightCommand {
             consequence: "Nothing was started."
                 + (open.map { " The run \($0) of this plan is open; another one needs approvals of its own." } ?? ""),
             next: open.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory))
+    }
+
+    /// A run that starts before its first approval (hold point `run`) must not take away the way back of another one.
+    private func requireTakeover(
+        of predecessor: RolloutState?, by standing: ApprovalStanding, of stored: StoredPlan, over hosts: [Host]
+    ) throws {
+        let signed = standing.layers.filter { if case .signed = $0.verdict { true } else { false } }.map(\.layer)
+        let refusal = predecessor?.takeoverRefusal(at: Context.clock.wall()) { placement in
+            let isSelected = hosts.first { $0.name == placement.host }?.placements.contains {
+                $0.layer == placement.layer
+            }
+            return signed.contains(placement.layer) && isSelected == true
+        }
+        guard let refusal else { return }
+        throw CommandError(
+            .refused, refusal.message, consequence: "Nothing was started.",
+            next: refusal.next ?? .approvePlan(plan: stored.digest.short, owner: nil))
     }
 
     private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {
