@@ -25,6 +25,9 @@ struct PolicySign: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         var input = try await context.policy(in: file)
+        do throws(PolicyProblem) { try input.requireAddable() } catch {
+            throw error.error(in: file, consequence: "Nothing was signed: it could not be added, whoever signs it.")
+        }
         let place = try signedText(of: &input, context)
         guard let text = input.text else { throw CommandError(.failure, "\(file) has no text to sign") }
         var signed = SignedStatement(text: text)
