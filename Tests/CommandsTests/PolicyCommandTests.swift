@@ -188,6 +188,7 @@ struct PolicyCommandTests {
         _ = try await signedByBo()
         let added = try await PolicyAdd.parse([desk.path("policy-v1.json")]).perform(desk.ana)
         #expect(added.text.contains("is stored, signed by bo"))
+        #expect(added.remarkText.contains("ana is no signer of this policy"))
         for result in [
             try await PolicyShow.parse([]).perform(desk.ana), try await PolicyLog.parse([]).perform(desk.ana),
         ] {

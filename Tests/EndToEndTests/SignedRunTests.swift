@@ -146,6 +146,34 @@ struct SignedRunTests {
         }
     }
 
+    /// Whoever signs, it does not count: the policy must say who the author is.
+    @Test func aRuleThatNobodyCanKeepLeadsToThePolicy() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.storePolicy(notAuthor: true)
+            let plan = try await fleet.addPlan(to: "1.5.0")
+            let approved = try await fleet.run(
+                ["plan", "approve", plan, "--as", "core-owner", "--key", fleet.key("core-owner")])
+            #expect(approved.output.contains("which no person of the policy has"), "\(approved)")
+            #expect(approved.errors.contains("next: lockflight policy init"), "\(approved)")
+        }
+    }
+
+    @Test func anApprovalOfARunThatNobodyDrivesSaysHowItGoesOn() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.storePolicy()
+            let plan = try await fleet.addPlan(to: "1.5.0") { $0 + "\nholdPoints: [run]\n" }
+            try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await waits(fleet, before: "the first change")
+                kill(process, SIGKILL)
+            }
+            let opened = try await fleet.run(
+                ["plan", "approve", plan, "--as", "core-owner", "--key", fleet.key("core-owner"), "--at", "run"])
+            #expect(opened.output.contains("nobody drives r-"), "\(opened)")
+            #expect(opened.errors.contains("next: lockflight rollout resume"), "\(opened)")
+            try await fleet.expect(.verified, "rollout", "resume")
+        }
+    }
+
     @Test func aReleaseIsSignedInTheSpellingThatIsVerified() async throws {
         try await FleetFixture.with { fleet in
             try await fleet.makeKey("builder")

@@ -34,7 +34,6 @@ struct TamperedPolicyTests {
             #expect(shown.errors.contains("serves      1 run, 2 attempts for each host and layer"), "\(shown)")
             try await fleet.approve(plan, as: "core-owner")
             try await fleet.expect(.verified, "rollout", "start", "lab-1.5.0")
-            try await fleet.expect(.verified, "rollout", "finalize")
             try await fleet.expect(.verified, "ledger", "verify")
             try await bundles(fleet)
 

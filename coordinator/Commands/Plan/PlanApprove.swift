@@ -143,7 +143,8 @@ struct PlanApprove: LockflightCommand {
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) at \(first.holdPoints.map(\.spelled).joined(separator: ", ")): "
                     + "approved by \(people.map(\.rawValue).joined(separator: ", ")) (\(claimWords(by: context.user)))"
-            ] + termLines(now) + SignedRuns.lines(runs) + waits.lines + standing.missingLines(unlessIn: runs),
+            ] + termLines(now) + SignedRuns.lines(runs)
+                + wrapped(waits.lines + standing.missingLines(unlessIn: runs), context),
             document: made.map { StatementFile($0.signed, $0.statement) },
             next: try await next(waits, runs, stored, standing, inventory, ledger))
     }
@@ -202,9 +203,13 @@ struct PlanApprove: LockflightCommand {
                 after: [statement], by: outcome.people, recordedIn: runs, context, ledger, ofPlan: stored.digest)
         let next = try await next(waits, runs, stored, standing, inventory, ledger)
         return CommandResult(
-            lines: lines + waits.lines + standing.missingLines(unlessIn: runs),
+            lines: lines + wrapped(waits.lines + standing.missingLines(unlessIn: runs), context),
             document: StatementFile(outcome.signed, statement),
             status: outcome.absent.isEmpty ? .verified : .held, next: outcome.absent.isEmpty ? next : [])
+    }
+
+    private func wrapped(_ lines: [TerminalText], _ context: Context) -> [TerminalText] {
+        lines.flatMap { $0.wrapped(to: context.width, indent: 2) }
     }
 
     private func next(

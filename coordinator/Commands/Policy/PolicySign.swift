@@ -121,7 +121,7 @@ struct PolicySign: LockflightCommand {
     // MARK: What follows
 
     /// Those who signed now and are signers of neither version.
-    private static func uncounted(_ names: [String], _ shares: [PolicyShare]) -> [TerminalText] {
+    static func uncounted(_ names: [String], _ shares: [PolicyShare]) -> [TerminalText] {
         let signers = Set(shares.flatMap(\.signers.people)).sorted().map(\.rawValue)
         return names.filter { !signers.contains($0) }.map {
             "\($0) is no signer of this policy, so this signature does not count; its signers: \(signers.joined(separator: ", "))"

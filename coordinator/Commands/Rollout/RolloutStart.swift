@@ -66,7 +66,8 @@ struct RolloutStart: LockflightCommand {
             .refused, "\(stored.plan.name) is not approved: \(lacking.joined(separator: "; "))",
             consequence: "Nothing was started."
                 + (open.map { " The run \($0) of this plan is open; another one needs approvals of its own." } ?? ""),
-            next: open.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory))
+            next: open.flatMap { standing.policy == 0 ? nil : .status(run: $0) }
+                ?? stored.nextCommand(standing, over: inventory))
     }
 
     private func predecessorState(_ context: Context, _ ledger: Ledger) async throws -> RolloutState? {
