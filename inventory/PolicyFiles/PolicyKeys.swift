@@ -141,7 +141,7 @@ extension Form where Value == String {
 
     /// A fingerprint alone, or the line that `ssh-keygen -l` prints: `256 SHA256:... comment (ED25519)`.
     private static func fingerprint(pasted text: String) -> String? {
-        let words = text.split(separator: " ").map(String.init)
+        let words = text.fields(separatedBy: " ").map(String.init)
         let isLine = words.count > 1 && words[0].utf8.allSatisfy { (0x30...0x39).contains($0) }
         let word = isLine ? words[1] : text
         return Policy.isFingerprint(word) ? word : nil

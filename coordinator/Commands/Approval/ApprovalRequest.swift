@@ -21,8 +21,8 @@ struct ApprovalRequest: LockflightCommand {
               ssh-keygen -Y sign -n approve.v1@lockflight -f KEY a.json
               lockflight approval add a.json.sig
 
-            Whoever signs on another machine compares the key "plan" of the text with the digest that `lockflight plan show`
-            prints where the ledger is, read over another channel; or with what `lockflight plan check FILE` prints for the
+            Whoever signs on another machine compares the key "plan" of the text with the digest that `plan show`
+            prints where the ledger is, read over another channel; or with what `plan check FILE` prints for the
             plan's own file. The digest is what the signature is bound to: the name beside it is only for people.
 
             A plan is approved for a run of it. With --run, a decision about a run is approved: --for says which.
