@@ -29,6 +29,7 @@ extension Authority {
         let groups = groups(for: ask)
         let excluded = excluded(for: ask)
         var counted = have
+        var needsAccounts = false
         if let excluded {
             switch excluded {
             case .success(let people):
@@ -36,6 +37,7 @@ extension Authority {
                 counted.subtract(people.keys)
             case .failure(let fault):
                 because.append(fault.words)
+                needsAccounts = true
                 counted = []
             }
         }
@@ -49,7 +51,9 @@ extension Authority {
         }
         let asked = Set(groups.flatMap(\.people))
         return .lacking(
-            Permission.Lack(have: counted.intersection(asked).sorted(), groups: groups, because: because))
+            Permission.Lack(
+                have: counted.intersection(asked).sorted(), groups: groups, because: because,
+                needsAccounts: needsAccounts))
     }
 
     /// Why a statement does not permit it now; nil if it does, as far as its people suffice.

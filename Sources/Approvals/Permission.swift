@@ -45,6 +45,8 @@ package enum Permission: Hashable, Sendable {
         package var groups: [PolicyGroup]
         /// Why statements that were given do not count for it, each with its name.
         package var because: [String]
+        /// Whether nobody's word counts because a rule of the policy can not be kept: no signature helps.
+        package var needsAccounts = false
 
         /// Who may permit it, sorted.
         package var asked: [Owner] { Set(groups.flatMap(\.people)).sorted() }

@@ -56,6 +56,13 @@ extension PolicyGroup {
 }
 
 extension PolicyPerson {
+    /// Whether an ordinary key is none of these, which are named by their fingerprints.
+    func hasKey(outside revoked: Set<String>) -> Bool {
+        keys.contains { line in
+            (try? SSHPublicKey(line: line)).map { !revoked.contains($0.fingerprint) } ?? false
+        }
+    }
+
     /// A public key for people: its fingerprint and its kind.
     package static func words(ofKey line: String) -> String {
         guard let key = try? SSHPublicKey(line: line) else { return "an unreadable key" }

@@ -62,6 +62,16 @@ package struct PolicyChain: Hashable, Sendable {
     /// The chain with its next version.
     package func adding(_ next: SignedStatement) throws(PolicyProblem) -> PolicyChain {
         let policy = try Policy.read(next.text)
+        try requireFollows(policy)
+        // A key that the next version revokes may be in somebody else's hands, so it does not help to bring it about.
+        let revoked = Set(policy.revokedKeys)
+        try PolicyChain.requireThreshold(of: current, over: next, revoking: revoked, policy.version)
+        try PolicyChain.requireThreshold(of: policy, over: next, revoking: revoked, policy.version)
+        return PolicyChain(signed: signed + [next], versions: versions + [policy])
+    }
+
+    /// What can be said of a next version before anybody signs it.
+    package func requireFollows(_ policy: Policy) throws(PolicyProblem) {
         guard policy.ledger == current.ledger else { throw .otherLedger(policy.ledger, expected: current.ledger) }
         guard policy.version != current.version else { throw .equal(policy.version) }
         guard policy.version > current.version else { throw .older(policy.version, current: current.version) }
@@ -72,11 +82,12 @@ package struct PolicyChain: Hashable, Sendable {
         if let key = Set(current.revokedKeys).subtracting(policy.revokedKeys).sorted().first {
             throw .revocationTakenBack(key)
         }
-        // A key that the next version revokes may be in somebody else's hands, so it does not help to bring it about.
-        let revoked = Set(policy.revokedKeys)
-        try PolicyChain.requireThreshold(of: current, over: next, revoking: revoked, policy.version)
-        try PolicyChain.requireThreshold(of: policy, over: next, revoking: revoked, policy.version)
-        return PolicyChain(signed: signed + [next], versions: versions + [policy])
+        let able = current.signers.people.filter {
+            current.people[$0]?.hasKey(outside: Set(policy.revokedKeys)) == true
+        }
+        guard able.count >= current.signers.threshold else {
+            throw .tooFewAble(policy.version, able: able.sorted(), current.signers)
+        }
     }
 
     private init(signed: [SignedStatement], versions: [Policy]) {
@@ -148,6 +159,8 @@ package enum PolicyProblem: Error, Hashable, Sendable {
     case issuedEarlier(SignedTime, than: SignedTime)
     case revocationTakenBack(String)
     case unsigned(Int)
+    /// The version revokes keys of so many signers of the one before that the others can not bring it about.
+    case tooFewAble(Int, able: [Owner], PolicyGroup)
     /// With what is lacking of one of the thresholds.
     case tooFewSigners(Int, PolicyShare)
 
@@ -174,6 +187,9 @@ package enum PolicyProblem: Error, Hashable, Sendable {
             "it was issued at \(time), before the version that it follows (\(before))"
         case .revocationTakenBack(let key):
             "the key \(key) is revoked in the version before, and no longer in this one: a revoked key stays revoked"
+        case .tooFewAble(let version, let able, let group):
+            "version \(version) needs \(group.threshold) of the signers of version \(version - 1), and its revokedKeys leave "
+                + (able.isEmpty ? "nobody" : "only \(able.map(\.rawValue).joined(separator: ", "))") + " with a key"
         case .unsigned(let version): "nobody has signed version \(version)"
         case .tooFewSigners(let version, let share): PolicyProblem.words(of: share, over: version)
         }

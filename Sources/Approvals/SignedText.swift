@@ -41,7 +41,7 @@ package enum SignedText {
             value = try CanonicalJSON.decode(Value.self, from: bytes, nestingDepth: nestingDepth)
             again = try CanonicalJSON.encode(value)
         } catch {
-            throw .invalid(Self.words(of: error))
+            throw .invalid(error.documentWords)
         }
         guard again != bytes else { return value }
         if let written = try? CanonicalJSON.decode(JSONValue.self, from: again),
@@ -69,22 +69,6 @@ package enum SignedText {
             }
             return nil
         case (.null, _), (.bool, _), (.integer, _), (.number, _), (.string, _), (.array, _), (.object, _): return nil
-        }
-    }
-
-    private static func words(of error: any Error) -> String {
-        guard let error = error as? DecodingError else { return "\(error)" }
-        func place(_ context: DecodingError.Context, _ key: (any CodingKey)? = nil) -> String {
-            (context.codingPath + [key].compactMap(\.self)).map { $0.intValue.map { "[\($0 + 1)]" } ?? $0.stringValue }
-                .joined(separator: ".")
-        }
-        switch error {
-        case .keyNotFound(let key, let context): return "the key '\(place(context, key))' is missing"
-        case .valueNotFound(_, let context): return "the key '\(place(context))' has no value"
-        case .typeMismatch(_, let context):
-            return "the key '\(place(context))' has a value of another type: \(context.debugDescription)"
-        case .dataCorrupted(let context): return "the key '\(place(context))': \(context.debugDescription)"
-        @unknown default: return "\(error)"
         }
     }
 }

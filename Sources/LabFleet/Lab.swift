@@ -27,6 +27,8 @@ package struct Lab: Sendable {
     /// The policy of a lab whose approvals are signed, and the folder with the keys of its people.
     package var policyPath: String { "\(folder)/policy.yaml" }
     package var peopleFolder: String { "\(folder)/people" }
+    /// Who decides about the policy of a lab with people; the key of each is in `people/`.
+    package var policySigners: [String] { [LabFiles.owner(of: layout.layers[0]), LabPeople.deputy] }
     /// The path of the plan to a version.
     package func planPath(to version: Version) -> String { "\(folder)/plan-\(version).yaml" }
 

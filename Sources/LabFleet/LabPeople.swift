@@ -28,7 +28,7 @@ struct LabPeople {
 
     private func policy(_ keys: [String: String]) -> String {
         func key(_ name: String) -> String { "[\(keys[name]?.split(separator: "\n").first ?? "")]" }
-        let signers = [owners[0], LabPeople.deputy]
+        let signers = lab.policySigners
         var lines = ["# Who may approve what in this lab. Their keys are in people/.", "format: 1", "people:"]
         for name in owners + [LabPeople.deputy, LabPeople.onCall] {
             lines += ["  \(name):", "    keys: \(key(name))"]

@@ -5,6 +5,20 @@ import SafeText
 package import UpgradeDomain
 
 extension Ledger {
+    /// The open run to which the first of these hosts belongs that belongs to one; nil if all of them are free.
+    package func holder(ofOneOf hosts: [HostName]) throws(LedgerError) -> RunID? {
+        try read("look up whose hosts they are") { db in
+            for host in hosts {
+                let owner = try String.fetchOne(
+                    db.cachedStatement(sql: "SELECT run FROM host_claims WHERE host = ?"), arguments: [host.rawValue])
+                if let owner { return RunID(owner) }
+            }
+            return nil
+        }
+    }
+}
+
+extension Ledger {
     /// Starts a run in one transaction: its row, its first event and its claim on every host.
     ///
     /// With `definition.succession` the predecessor is superseded in the same transaction: it gets a last event, and

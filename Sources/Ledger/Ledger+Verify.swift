@@ -171,7 +171,7 @@ private struct ChainCheck {
             if sequence == 1 { digests = DefinitionDigests(payload: payload) }
             follower?.take(recorded)
         } catch {
-            return report(.eventUnreadable, sequence, "event \(sequence) can not be read: \(error)")
+            return report(.eventUnreadable, sequence, "event \(sequence) can not be read: \(error.documentWords)")
         }
         proven = EventChain.Head(sequence: sequence, hash: hash)
     }

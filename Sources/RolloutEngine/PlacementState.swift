@@ -52,9 +52,9 @@ package struct PlacementState: Hashable, Sendable {
     package internal(set) var attempt: Int
     package internal(set) var rollbackAttempt = 1
     /// When the forward attempts of this run began whose first step ran, or may have run.
-    var attemptsBegun: [Int: WallTime] = [:]
+    package internal(set) var attemptsBegun: [Int: WallTime] = [:]
     /// When the rollbacks of this run began that ran, or may have run, by their attempt.
-    var rollbacksBegun: [Int: WallTime] = [:]
+    package internal(set) var rollbacksBegun: [Int: WallTime] = [:]
     /// When other recoveries of it were requested, by what they did.
     var recoveriesBegun: [StatementAction: [WallTime]] = [:]
     /// How many of the layer's steps have passed in this attempt.

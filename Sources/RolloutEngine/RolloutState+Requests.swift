@@ -155,6 +155,11 @@ extension RolloutState {
             }
         }
         if targets.isEmpty {
+            if placements(in: scope).contains(where: { placements[$0]?.rollbacksBegun.isEmpty == false }) {
+                return RequestRefusal(
+                    "\(scope.description) is back already: this run has taken back what it changed there",
+                    remedy: "look at what it has touched", next: look)
+            }
             return RequestRefusal(
                 "this run has changed nothing on \(scope.description)", remedy: "look at what it has touched",
                 next: look)

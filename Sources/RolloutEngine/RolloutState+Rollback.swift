@@ -13,13 +13,15 @@ extension RollbackScope: CustomStringConvertible {
 extension RolloutState {
     /// What a rollback of this scope would undo: everything in it that was changed or may have been.
     package func rollbackTargets(_ scope: RollbackScope) -> [Placement] {
-        let inScope =
-            switch scope {
-            case .host(let name): placements(of: name)
-            case .layer(let name): orderedPlacements.filter { $0.layer == name }
-            case .all: orderedPlacements
-            }
-        return inScope.filter { isTouchedOrOpen($0) }
+        placements(in: scope).filter { isTouchedOrOpen($0) }
+    }
+
+    func placements(in scope: RollbackScope) -> [Placement] {
+        switch scope {
+        case .host(let name): placements(of: name)
+        case .layer(let name): orderedPlacements.filter { $0.layer == name }
+        case .all: orderedPlacements
+        }
     }
 
     /// Whether this run changed a placement, or may still change it.

@@ -24,6 +24,19 @@ struct PlanUsesTests {
         #expect(uses.problem(with: statement, succeeding: "r-1") == .usedUp(runs: ["r-1"]))
     }
 
+    /// What no change of a run needed was recorded by it, and not used.
+    @Test func aRunThatOnlyRecordedItIsNoUserOfIt() {
+        var uses = PlanUses()
+        uses.add([], [statement.id], by: "r-1")
+        #expect(uses.users(of: statement.id) == ["r-1"])
+        uses.leaveIdle([statement.id], in: "r-1")
+        #expect(uses.users(of: statement.id).isEmpty && uses.statements[statement.id] == ["r-1"])
+        #expect(uses.problem(with: statement) == .usedUp(runs: ["r-1"]))
+        #expect(
+            StatementEntry.Standing.coversRollback(until: SignedTime(WallTime(clamping: 0))).words
+                == "ended; it covers a rollback until 1970-01-01T00:00:00Z")
+    }
+
     /// Two open runs can not both hold it, although neither has used it yet.
     @Test func anOpenRunHoldsItBeforeItsFirstChange() {
         var uses = PlanUses()

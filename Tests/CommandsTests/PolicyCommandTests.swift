@@ -98,6 +98,8 @@ struct PolicyCommandTests {
         let change = "the author of a plan does not count among those who approve it"
         let checked = try await PolicyCheck.parse([desk.path("next.yaml")]).perform(desk.ana)
         #expect(checked.text.contains("it would be version 2") && checked.text.contains("change     rules: \(change)"))
+        #expect(checked.remarkText.contains("rules.notAuthor knows people by their 'accounts'"))
+        #expect(checked.remarkText.contains("ana, bo have none"))
         _ = try await PolicySign.parse([desk.path("next.yaml"), "--key", desk.path("ana")]).perform(desk.ana)
         // Bo does not know version 1, and is told so.
         let bo = try await signedByBo("policy-v2.json")
@@ -113,6 +115,38 @@ struct PolicyCommandTests {
         #expect(log.text.contains(change))
         let none = try await desk.refusal { _ = try await PolicyShow.parse(["--version", "3"]).perform(desk.ana) }
         #expect(none.message == "the ledger has no version 3 of the policy; the newest is 2")
+        let known = try await PolicyCheck.parse([desk.path("policy-v1.json")]).perform(desk.ana)
+        #expect(known.remarkText.contains("the ledger has this version already"))
+        let old = try await desk.refusal {
+            _ = try await PolicySign.parse([desk.path("policy-v1.json")]).perform(desk.ana)
+        }
+        #expect(old.message == "version 1 is older than the current version 2: a version never comes back")
+    }
+
+    @Test func aVersionThatTakesARevocationBackIsNotSigned() async throws {
+        defer { desk.remove() }
+        try await signedByAna()
+        _ = try await signedByBo()
+        _ = try await PolicyAdd.parse([desk.path("policy-v1.json")]).perform(desk.ana)
+        try desk.makeKey("stranger")
+        _ = try await PolicyInit.parse(["--out", desk.path("next.yaml")]).perform(desk.ana)
+        let text = try desk.read("next.yaml")
+        let revoking = text.replacing(
+            "revokedKeys: []", with: "revokedKeys: [\"\(try desk.read("stranger.pub").dropLast())\"]")
+        try #require(revoking != text)
+        try revoking.write(toFile: desk.path("next.yaml"), atomically: true, encoding: .utf8)
+        _ = try await PolicySign.parse([desk.path("next.yaml"), "--key", desk.path("ana")]).perform(desk.ana)
+        _ = try await signedByBo("policy-v2.json")
+        _ = try await PolicyAdd.parse([desk.path("policy-v2.json")]).perform(desk.ana)
+        try text.write(toFile: desk.path("next.yaml"), atomically: true, encoding: .utf8)
+        let file = [desk.path("next.yaml")]
+        for problem in [
+            try await desk.refusal { _ = try await PolicyCheck.parse(file).perform(desk.ana) },
+            try await desk.refusal { _ = try await PolicySign.parse(file).perform(desk.ana) },
+        ] {
+            #expect(problem.message.hasSuffix("a revoked key stays revoked"), "\(problem.message)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: desk.path("policy-v3.json")))
     }
 
     @Test func signaturesInOneFileAndOfOthersAreToldApart() async throws {
@@ -151,6 +185,16 @@ struct PolicyCommandTests {
             signed.remarkText.contains(
                 "ana is no signer of this policy, so this signature does not count; its signers: bo"))
         #expect(signed.text.contains("signed     0 of 1 that version 1 asks for"))
+        _ = try await signedByBo()
+        let added = try await PolicyAdd.parse([desk.path("policy-v1.json")]).perform(desk.ana)
+        #expect(added.text.contains("is stored, signed by bo"))
+        #expect(added.remarkText.contains("ana is no signer of this policy"))
+        for result in [
+            try await PolicyShow.parse([]).perform(desk.ana), try await PolicyLog.parse([]).perform(desk.ana),
+        ] {
+            #expect(!result.text.contains("ana, bo  ") && !result.text.contains("signed by ana"), "\(result.text)")
+            #expect((result.document as? PolicyDocument)?.signedBy ?? ["bo"] == ["bo"])
+        }
     }
 
     @Test func whatCanNotBeSignedOrAddedIsNamed() async throws {

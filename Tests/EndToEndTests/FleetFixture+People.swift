@@ -33,7 +33,7 @@ extension FleetFixture {
 
     /// Stores version 1 of a policy, signed by the owner of the first layer: each layer has its owner and a deputy, of whom
     /// `threshold` must approve. The person `night` is on call. The owner of the layer core has a key for break-glass.
-    func storePolicy(threshold: Int = 1) async throws {
+    func storePolicy(threshold: Int = 1, notAuthor: Bool = false) async throws {
         let layers = lab.layout.layers
         let names = layers.map { "\($0)-owner" } + ["deputy", "night"]
         for name in names + ["break-glass"] { try await makeKey(name) }
@@ -48,7 +48,7 @@ extension FleetFixture {
             layers: Dictionary(
                 uniqueKeysWithValues: layers.map { layer in
                     (layer, PolicyLayer(owners: [Owner("\(layer)-owner"), "deputy"], threshold: threshold))
-                }), onCall: PolicyGroup(people: ["night"]))
+                }), onCall: PolicyGroup(people: ["night"]), rules: PolicyRules(notAuthor: notAuthor))
         let text = try policy.text()
         let signature = try await sign(text, for: .policy, with: names[0])
         try await ledger.addPolicy(

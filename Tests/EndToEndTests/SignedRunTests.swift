@@ -73,8 +73,17 @@ struct SignedRunTests {
             try await fleet.sign(asked.output, for: .recover, with: "core-owner")
                 .write(toFile: pasted, atomically: true, encoding: .utf8)
             let misused = try await fleet.expect(.refused, "approval", "add", pasted)
-            #expect(misused.errors.contains("signs no statement of this ledger"), "\(misused)")
-            #expect(misused.errors.contains("recover.v1@lockflight"), "\(misused)")
+            #expect(misused.errors.contains("but for 'recover.v1@lockflight', and it is for 'approve.v1"), "\(misused)")
+            // Another text: a statement of another kind says nothing about it.
+            let id = try #require(
+                try await fleet.run(["approval", "list", "--json"]).document().value(at: "/0/statement/id")?.scalarText)
+            try await fleet.expect(.held, "approval", "revoke", id, "--as", "deputy")
+            try await fleet.sign(
+                asked.output.replacing("\"runs\":1", with: "\"runs\":2"), for: .approve, with: "core-owner"
+            )
+            .write(toFile: pasted, atomically: true, encoding: .utf8)
+            let changed = try await fleet.expect(.refused, "approval", "add", pasted)
+            #expect(changed.errors.contains("it is over another text, or damaged"), "\(changed)")
             // Somebody who owns none of its layers.
             try await fleet.sign(asked.output, for: .approve, with: "night")
                 .write(toFile: pasted, atomically: true, encoding: .utf8)
@@ -107,12 +116,61 @@ struct SignedRunTests {
                     status.output.contains("for an approval before layer core: asked core-owner, deputy since"),
                     "\(status)")
                 #expect(status.output.contains("lockflight plan approve"), "\(status)")
+                let owner = ["--as", "core-owner", "--key", fleet.key("core-owner")]
+                let other = try await fleet.run(["plan", "approve", plan] + owner)
+                #expect(
+                    other.output.contains(
+                        "still waits before layer core: this approval does not name that hold point; use --at core"),
+                    "\(other)")
+                #expect(other.errors.contains("--at core"), "\(other)")
+                let later = try await fleet.run(
+                    ["plan", "approve", plan, "--at", "core", "--not-before", "2999-01-01T00:00:00Z"] + owner)
+                #expect(later.output.contains("this approval counts from 2999-01-01T00:00:00Z on"), "\(later)")
+                let stranger = try await fleet.run(
+                    ["plan", "approve", plan, "--as", "night", "--key", fleet.key("night"), "--at", "core"])
+                #expect(stranger.errors.contains("night may not give the approval of the upgrade"), "\(stranger)")
+                #expect(stranger.errors.contains("These people may: core-owner, deputy."), "\(stranger)")
                 let opened = try await fleet.run(
                     ["plan", "approve", plan, "--as", "core-owner", "--key", fleet.key("core-owner"), "--at", "core"])
                 #expect(opened.code == 0 && opened.output.contains("has recorded it"), "\(opened)")
             }
             #expect(driven.code == FleetFixture.Exit.verified.rawValue, "\(driven)")
             #expect(driven.output.contains("waits for an approval before layer core"), "\(driven)")
+            let listed = try await fleet.expect(.verified, "approval", "list", plan)
+            #expect(listed.output.contains("it was recorded by r-"), "\(listed)")
+            // Its hosts are held by that run: another plan can be approved, and is not started yet.
+            let next = try await fleet.addPlan(to: "1.5.0") { $0.replacing("name: lab-1.5.0", with: "name: lab-again") }
+            let approved = try await fleet.run(
+                ["plan", "approve", next, "--as", "deputy", "--key", fleet.key("deputy")])
+            #expect(approved.errors.contains("next: lockflight status r-"), "\(approved)")
+        }
+    }
+
+    /// Whoever signs, it does not count: the policy must say who the author is.
+    @Test func aRuleThatNobodyCanKeepLeadsToThePolicy() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.storePolicy(notAuthor: true)
+            let plan = try await fleet.addPlan(to: "1.5.0")
+            let approved = try await fleet.run(
+                ["plan", "approve", plan, "--as", "core-owner", "--key", fleet.key("core-owner")])
+            #expect(approved.output.contains("which no person of the policy has"), "\(approved)")
+            #expect(approved.errors.contains("next: lockflight policy init"), "\(approved)")
+        }
+    }
+
+    @Test func anApprovalOfARunThatNobodyDrivesSaysHowItGoesOn() async throws {
+        try await FleetFixture.with(CrashTests.three) { fleet in
+            try await fleet.storePolicy()
+            let plan = try await fleet.addPlan(to: "1.5.0") { $0 + "\nholdPoints: [run]\n" }
+            try await fleet.withRunning("rollout", "start", "lab-1.5.0") { process in
+                try await waits(fleet, before: "the first change")
+                kill(process, SIGKILL)
+            }
+            let opened = try await fleet.run(
+                ["plan", "approve", plan, "--as", "core-owner", "--key", fleet.key("core-owner"), "--at", "run"])
+            #expect(opened.output.contains("nobody drives r-"), "\(opened)")
+            #expect(opened.errors.contains("next: lockflight rollout resume"), "\(opened)")
+            try await fleet.expect(.verified, "rollout", "resume")
         }
     }
 
@@ -195,6 +253,10 @@ struct SignedRunTests {
             let revoked = try await fleet.run(
                 ["approval", "revoke", id, "--as", "deputy", "--key", fleet.key("deputy")])
             #expect(revoked.code == 0 && revoked.output.contains("is revoked by deputy"), "\(revoked)")
+            let twice = try await fleet.run(
+                ["approval", "revoke", id, "--as", "deputy", "--key", fleet.key("deputy")])
+            #expect(twice.code == FleetFixture.Exit.refused.rawValue, "\(twice)")
+            #expect(twice.errors.contains("is revoked already, by "), "\(twice)")
             let refused = try await fleet.expect(.refused, "rollout", "start", "lab-1.5.0")
             #expect(refused.errors.contains("layer core needs an approval by one of core-owner, deputy"), "\(refused)")
             #expect(refused.errors.contains("it was revoked by "), "\(refused)")
@@ -233,11 +295,15 @@ struct SignedRunTests {
             #expect(ordinary.errors.contains("is not for break-glass"), "\(ordinary)")
             let broken = try await fleet.run(rollback + ["--key", fleet.key("break-glass")])
             #expect(broken.code == FleetFixture.Exit.rolledBackVerified.rawValue, "\(broken)")
+            let again = try await fleet.run(rollback + ["--key", fleet.key("break-glass")])
+            #expect(again.errors.contains("host core-1 is back already"), "\(again)")
             let status = try await fleet.run(["status"])
             #expect(status.output.contains("core-owner overrode the guardrails of"), "\(status)")
             #expect(status.output.contains("lockflight approval acknowledge r-"), "\(status)")
             let document = try await fleet.status()
             #expect(document.value(at: "/unacknowledgedOverrides/0/owner")?.scalarText == "core-owner")
+            let night = try await fleet.run(["approval", "acknowledge", "--as", "night", "--key", fleet.key("night")])
+            #expect(night.errors.contains("These people may: core-owner, deputy."), "\(night)")
             let own = try await fleet.run([
                 "approval", "acknowledge", "--as", "core-owner", "--key", fleet.key("core-owner"),
             ])

@@ -89,6 +89,9 @@ struct PolicyFileTests {
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBnSPlrjxXZGSa4I6RLTp9bDmhUSj+zsNkprl0wtCYvK stolen"
         let policy = try Examples.policy(PolicyFileTests.small + "\nrevokedKeys: [\(key)]\n")
         #expect(policy.revokedKeys == ["SHA256:NIHMjTxloFXVKLJJG1Uoi6ROsTLYK5J6SP8m7xNjrzU"])
+        let line = "256 SHA256:NIHMjTxloFXVKLJJG1Uoi6ROsTLYK5J6SP8m7xNjrzU stolen (ED25519)"
+        let pasted = try Examples.policy(PolicyFileTests.small + "\nrevokedKeys: [\(line)]\n")
+        #expect(pasted.revokedKeys == policy.revokedKeys)
     }
 
     // MARK: Drafts

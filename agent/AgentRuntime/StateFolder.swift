@@ -70,7 +70,8 @@ package struct StateFolder: Sendable {
             return try LineCodec.decode(HostFence.self, from: bytes, beyondRange: .clamped)
         } catch {
             throw Refusal(
-                .internalFailure, "\(folder.path(of: "fence.json")) is damaged; nothing may drive this host: \(error)")
+                .internalFailure,
+                "\(folder.path(of: "fence.json")) is damaged; nothing may drive this host: \(error.documentWords)")
         }
     }
 

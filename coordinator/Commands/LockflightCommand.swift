@@ -1,5 +1,6 @@
 import Approvals
 import ArgumentParser
+import ContentDigest
 import CoordinatorRuntime
 import FileReading
 import FleetAccess
@@ -115,7 +116,7 @@ extension CommandError {
         case let error as PolicyProblem:
             self.init(.refused, error.words, consequence: "Nothing was recorded.", next: .showPolicy(version: nil))
         case let error as ContactFailure: self.init(.unreachable, error.message, next: error.next)
-        default: self.init(.failure, "\(error)")
+        default: self.init(.failure, error.documentWords)
         }
     }
 }

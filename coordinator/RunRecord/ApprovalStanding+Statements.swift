@@ -36,7 +36,8 @@ extension PlanStatements {
         case .lacking(let lack):
             if let point = plan.holdPoint(before: layer.name) { return .atHoldPoint(point) }
             return .lacking(
-                lack.sentence(of: layer.name), asked: lack.asked.filter { !lack.have.contains($0) })
+                lack.sentence(of: layer.name),
+                asked: lack.needsAccounts ? [] : lack.asked.filter { !lack.have.contains($0) })
         }
     }
 

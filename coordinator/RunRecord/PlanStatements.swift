@@ -48,7 +48,7 @@ extension Ledger {
         var scope = AuthorityScope(
             ledger: id, run: nil, planDigest: plan.digest, planName: plan.plan.name,
             releases: plan.plan.releaseDigests, owners: inventory.owners, author: plan.addedBy, starter: starter)
-        let basis = Ledger.basis(policies, of: id)
+        let basis = try basis(policies)
         if case .policy(let chain) = basis { scope.owners = chain.current.owners }
         // Computed once, and only if a statement could name them.
         let isAsked = !statements.isEmpty || !policies.isEmpty
@@ -75,10 +75,12 @@ extension Ledger {
         return judged
     }
 
-    private static func basis(_ policies: [StoredPolicy], of ledger: LedgerID) -> Authority.Basis {
+    /// A policy that was removed or replaced in the file of the ledger leaves nobody whose word counts.
+    private func basis(_ policies: [StoredPolicy]) throws -> Authority.Basis {
+        if let loss = try policyLoss(policies) { return .unverifiable(loss.words) }
         guard let first = policies.first else { return .claims }
-        do {
-            return .policy(try PolicyChain(policies.map(\.signed), of: ledger, trusting: first.fingerprint))
+        do throws(PolicyProblem) {
+            return .policy(try PolicyChain(policies.map(\.signed), of: id, trusting: first.fingerprint))
         } catch {
             return .unverifiable(error.words)
         }

@@ -9,6 +9,8 @@ package struct PlanUses: Sendable {
     package private(set) var claims: [Approval: [RunID]] = [:]
     package private(set) var statements: [StatementID: [RunID]] = [:]
     private var holders: [StatementID: [RunID]] = [:]
+    /// The runs that count as having used a statement, and of which no step or rollback needed it.
+    private var idle: [StatementID: Set<RunID>] = [:]
 
     package init() {}
 
@@ -20,6 +22,18 @@ package struct PlanUses: Sendable {
     mutating func hold(_ ids: [StatementID], for run: RunID) {
         for id in Set(ids) { holders[id, default: []].append(run) }
     }
+
+    mutating func leaveIdle(_ ids: [StatementID], in run: RunID) {
+        for id in ids { idle[id, default: []].insert(run) }
+    }
+
+    /// The runs of which some step or rollback may have needed a statement.
+    package func users(of id: StatementID) -> [RunID] {
+        (statements[id] ?? []).filter { idle[id]?.contains($0) != true }
+    }
+
+    /// The open runs that have changed nothing yet, and hold it until then.
+    package func holders(of id: StatementID) -> [RunID] { holders[id] ?? [] }
 
     /// Why a statement can not serve a run; nil if it can.
     ///
@@ -56,6 +70,7 @@ extension Ledger {
                 let given = state.authority.given.map(\.statement).filter { $0.purpose == .approve }.map(\.id)
                 if state.usesApprovals {
                     uses.add(state.definition.approvals, given, by: run.id)
+                    uses.leaveIdle(given.filter { id in !state.mayHaveNeeded(id) }, in: run.id)
                 } else if run.standing == .open {
                     uses.hold(given, for: run.id)
                 }
@@ -77,6 +92,22 @@ extension Ledger {
         } catch {
             guard error.code == .damaged || error.code == .newerSchema else { throw error }
             return nil
+        }
+    }
+}
+
+extension RolloutState {
+    /// Whether a change of a layer that an approval covers began while it counted.
+    fileprivate func mayHaveNeeded(_ id: StatementID) -> Bool {
+        guard let own = authority.given.first(where: { $0.statement.id == id })?.statement else { return false }
+        return placements.all.contains { placement, state in
+            own.layers.contains(placement.layer)
+                && (state.attemptsBegun.values.contains {
+                    $0 >= max(own.notBefore, own.issuedAt).time && $0 < own.notAfter.time
+                }
+                    || state.rollbacksBegun.values.contains { begun in
+                        own.rollback.map { begun >= own.notBefore.time && begun < $0.until.time } ?? false
+                    })
         }
     }
 }

@@ -10,7 +10,13 @@ package struct StatementEntry: Sendable {
         case counts
         case notYet(SignedTime)
         case ended(SignedTime)
+        /// Only its rollback term is open.
+        case coversRollback(until: SignedTime)
         case used([RunID])
+        /// Runs have recorded it, and none of their changes needed it.
+        case recorded([RunID])
+        /// Open runs that have changed nothing yet.
+        case held([RunID])
         case revoked(by: StatementID)
         /// In words, why it counts for nothing.
         case void(String)
@@ -22,6 +28,10 @@ package struct StatementEntry: Sendable {
             case .counts: "counts"
             case .notYet(let time): "counts from \(time) on"
             case .ended(let time): "ended at \(time)"
+            case .coversRollback(let time): "ended; it covers a rollback until \(time)"
+            case .recorded(let runs):
+                "was recorded by \(runs.map(\.rawValue).joined(separator: ", ")), which did not use it so far"
+            case .held(let runs): "is held for \(runs.map(\.rawValue).joined(separator: ", ")), still open"
             case .used(let runs): "was used by \(runs.map(\.rawValue).joined(separator: ", "))"
             case .revoked(let id): "was revoked by \(id.short)"
             case .void(let words): "does not count: \(words)"
@@ -35,7 +45,7 @@ package struct StatementEntry: Sendable {
     package var people: [Owner]
     /// Why other signatures do not count.
     package var faults: [String]
-    /// The runs that have used it.
+    /// The runs that have used it, or recorded it and changed something.
     package var uses: [RunID]
     package var standing: Standing
     /// The hosts on which something else would run now than what it covers.
@@ -110,11 +120,16 @@ extension StatementEntry {
         } else if let revoked = tried?.revocation(of: statement.id) {
             standing = .revoked(by: revoked)
         } else if uses.count >= statement.runs, statement.purpose == .approve {
-            standing = .used(uses)
+            let users = judged.uses.users(of: statement.id)
+            standing = users.isEmpty ? .recorded(uses) : .used(users)
         } else if now < statement.notBefore.time {
             standing = .notYet(statement.notBefore)
-        } else if now >= (statement.rollback.map { max($0.until, statement.notAfter) } ?? statement.notAfter).time {
-            standing = .ended(statement.notAfter)
+        } else if now >= statement.notAfter.time {
+            let term = statement.rollback?.until
+            standing =
+                term.flatMap { now < $0.time ? .coversRollback(until: $0) : nil } ?? .ended(statement.notAfter)
+        } else if case .heldBy(let runs)? = judged.uses.problem(with: statement), statement.purpose == .approve {
+            standing = .held(runs)
         }
     }
 }

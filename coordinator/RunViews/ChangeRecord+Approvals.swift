@@ -88,3 +88,17 @@ extension Statement {
             + "\(counted(attempts, "attempt")) for each host and layer"
     }
 }
+
+extension RolloutState {
+    /// By which policy the run goes; nil where approvals are claims.
+    var policyWords: String? {
+        switch authority.basis {
+        case .claims: return nil
+        case .unverifiable(let words): return "it does not verify: \(words)"
+        case .policy(let chain):
+            let first = chain.current.version == 1 ? "" : "; version 1 has the fingerprint \(chain.fingerprint)"
+            let newest = chain.signed.last.map { PolicyChain.fingerprint(of: $0.text) } ?? chain.fingerprint
+            return "version \(chain.current.version), fingerprint \(newest)\(first)"
+        }
+    }
+}

@@ -67,6 +67,7 @@ package struct ChangeRecord {
             ("hosts", "\(definition.hosts.count), \(definition.hostsDigest)"),
             ("record", "ledger \(definition.ledger), \(counted(state.sequence, "event")), head \(state.chainHead)"),
         ]
+        if let words = state.policyWords { facts.append(("policy", words)) }
         tables = ChangeRecord.approvalTables(state) + ChangeRecord.evidenceTables(state)
         tables.append(
             Table(title: "Requests", headers: ["at", "by", "what", "reason"], rows: requests, empty: "nothing"))

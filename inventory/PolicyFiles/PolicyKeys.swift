@@ -41,7 +41,7 @@ struct PolicyKeys: KeyTable {
         "rules", .mapping(RuleKeys()), "What holds for every approval.", example: "{notAuthor: true}")
     let revokedKeys = Key(
         "revokedKeys", .list(.fingerprint), default: [],
-        "Keys that count no more, as `ssh-keygen -l` prints them, or whole. A revoked key stays revoked.",
+        "Keys that count no more: the fingerprint, the whole line that `ssh-keygen -lf` prints, or the public key. A revoked key stays revoked.",
         example: "[\"SHA256:NIHMjTxloFXVKLJJG1Uoi6ROsTLYK5J6SP8m7xNjrzU\"]")
 }
 
@@ -139,14 +139,23 @@ extension Form where Value == String {
         }
     }
 
+    /// A fingerprint alone, or the line that `ssh-keygen -l` prints: `256 SHA256:... comment (ED25519)`.
+    private static func fingerprint(pasted text: String) -> String? {
+        let words = text.fields(separatedBy: " ").map(String.init)
+        let isLine = words.count > 1 && words[0].utf8.allSatisfy { (0x30...0x39).contains($0) }
+        let word = isLine ? words[1] : text
+        return Policy.isFingerprint(word) ? word : nil
+    }
+
     /// A fingerprint, or the key that has it.
     fileprivate static var fingerprint: Form {
-        text(TextRule("fingerprint or public key", pattern: "^(SHA256:|ssh-|ecdsa-|sk-)")) { reader, field, text in
-            if Policy.isFingerprint(text) { return text }
+        text(TextRule("fingerprint or public key", pattern: "^(SHA256:|[0-9]+ SHA256:|ssh-|ecdsa-|sk-)")) {
+            reader, field, text in
+            if let own = fingerprint(pasted: text) { return own }
             if let key = try? SSHPublicKey(line: text) { return key.fingerprint }
             reader.report(
                 field.line, "\(field.name) is no fingerprint and no public key",
-                "write SHA256:... as `ssh-keygen -l` prints it")
+                "write SHA256:... or the whole line, as `ssh-keygen -lf` prints it")
             return nil
         }
     }

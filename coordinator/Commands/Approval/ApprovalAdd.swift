@@ -6,6 +6,7 @@ import Ledger
 import OperatorCommands
 import RunRecord
 import RunViews
+import SSHSignatures
 import SafeText
 import SystemPackage
 import UpgradeDomain
@@ -37,13 +38,11 @@ struct ApprovalAdd: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
-        let policies = try await ledger.policies()
-        guard let first = policies.first else {
+        guard let policy = try await Context.policyChain(of: ledger)?.current else {
             throw CommandError(
                 .refused, "no policy says whose signatures count, so approvals are claims",
                 consequence: "Nothing was recorded.", next: .listPlans)
         }
-        let policy = try PolicyChain(policies.map(\.signed), of: ledger.id, trusting: first.fingerprint).current
         var remarks: [TerminalText] = []
         var matches: [Match] = []
         let stored = try await ledger.statements().reversed().prefix(ApprovalAdd.triedStatements)
@@ -87,13 +86,21 @@ struct ApprovalAdd: LockflightCommand {
 
     // MARK: Finding the statement
 
+    /// A signature names what it was made for. Only statements of that kind can say what is wrong with it.
     private func match(
         _ signature: String, in name: String, _ stored: some Sequence<StoredStatement>, _ policy: Policy
     ) throws(CommandError) -> Match {
+        let namespace = (try? SSHSignature(armored: Array(signature.utf8)))?.namespace
+        let known = Purpose.allCases.first { namespace?.isSpelled($0.namespace) == true }
         var refused: SignatureFindings.Refused?
-        for own in stored {
+        for own in stored where namespace == nil || known != nil {
             guard let statement = try? Statement(signedText: own.signed.text) else { continue }
-            let findings = policy.signers(of: own.signed.text, signatures: [signature], as: statement.purpose)
+            let purpose = known ?? statement.purpose
+            let findings = policy.signers(of: own.signed.text, signatures: [signature], as: purpose)
+            if purpose != statement.purpose {
+                guard findings.isOfThisText else { continue }
+                throw ApprovalAdd.misused(statement, purpose)
+            }
             if !findings.people.isEmpty {
                 try ApprovalAdd.require(Set(findings.people.keys), mayGive: statement, policy)
                 return Match(id: own.id, signature: signature, people: findings.people.keys.sorted())
@@ -108,19 +115,24 @@ struct ApprovalAdd: LockflightCommand {
                         "Nothing was recorded. Sign the text exactly as --print writes it, without a line end.",
                     next: .showApproval(id: own.id, prints: true))
             }
-            switch findings.refused.first?.reason {
-            case .doesNotMatch, nil: refused = refused ?? findings.refused.first
-            // It says more than that another text was signed.
-            case .wrongNamespace, .unreadable, .unknownKey, .revokedKey, .keyKind, .noTouch, .breakGlassKey,
-                .ordinaryKey, .noBuilder:
-                if refused?.reason == nil || refused?.reason == .doesNotMatch { refused = findings.refused.first }
-            }
+            // A reason about the key says more than that another text was signed.
+            if refused == nil || findings.isOfThisText { refused = findings.refused.first }
         }
+        let none: String? = namespace.map { "it was made for '\($0)', and no statement of this ledger is of that kind" }
+        let reason = refused.map { "\($0.reason.words)\($0.fingerprint.map { " (\($0))" } ?? "")" } ?? none
         throw CommandError(
             .refused,
-            "a signature in \(name) signs no statement of this ledger"
-                + (refused.map { ": \($0.reason.words)\($0.fingerprint.map { " (\($0))" } ?? "")" } ?? ""),
+            "a signature in \(name) signs no statement of this ledger" + (reason.map { ": \($0)" } ?? ""),
             consequence: "Nothing was recorded.", next: .listApprovals)
+    }
+
+    private static func misused(_ statement: Statement, _ purpose: Purpose) -> CommandError {
+        CommandError(
+            .refused,
+            "what was signed is the statement \(statement.id.short), but for '\(purpose.namespace)', and it is for "
+                + "'\(statement.purpose.namespace)'",
+            consequence: "Nothing was recorded. Sign it again with -n \(statement.purpose.namespace).",
+            next: .showApproval(id: statement.id, prints: true))
     }
 
     private static func require(
@@ -131,8 +143,7 @@ struct ApprovalAdd: LockflightCommand {
         throw CommandError(
             .refused,
             "\(people.sorted().map(\.rawValue).joined(separator: ", ")) may not give \(statement.words)",
-            consequence: "Nothing was recorded. These people may: "
-                + "\(entitled.sorted().map(\.rawValue).joined(separator: ", ")).",
+            consequence: "Nothing was recorded. \(policy.peopleSentence(for: statement))",
             next: .showApproval(id: statement.id, prints: false))
     }
 
@@ -168,29 +179,50 @@ struct ApprovalAdd: LockflightCommand {
         }
         for entry in entries {
             let own = entry.stored.plan.flatMap { runs[$0] } ?? []
-            let (missing, command) = try await rest(after: entry, recordedIn: own, context, ledger)
-            lines += missing
-            if let command, !next.contains(command) { next.append(command) }
+            let (missing, commands) = try await rest(after: entry, recordedIn: own, context, ledger)
+            lines += missing.filter { !lines.contains($0) }
+            next += commands.filter { !next.contains($0) }
         }
         let document = entries.map { StatementListing($0) }
         return CommandResult(
-            lines: lines, document: document, remarks: remarks, next: next)
+            lines: lines.flatMap { $0.wrapped(to: context.width, indent: 2) }, document: document, remarks: remarks,
+            next: next)
     }
 
     /// What is still missing, and the next command.
     private func rest(
         after entry: StatementEntry, recordedIn runs: [RunID], _ context: Context, _ ledger: Ledger
-    ) async throws -> ([TerminalText], OperatorCommand?) {
+    ) async throws -> ([TerminalText], [OperatorCommand]) {
         let now = Context.clock.wall()
         if let run = entry.statement.run {
             let state = try await RunControl(context, ledger, run: run.rawValue).state()
-            return ([], state.nextCommands(at: now).first?.command ?? .status(run: run))
+            return ([], [state.nextCommands(at: now).first?.command ?? .status(run: run)])
         }
-        if let run = runs.first { return ([], .status(run: run)) }
-        guard let plan = entry.stored.plan else { return ([], nil) }
+        guard let plan = entry.stored.plan else { return ([], []) }
+        let waits = try await SignedRuns.waits(
+            after: [entry.statement], by: entry.people, recordedIn: runs, context, ledger, ofPlan: plan)
+        if let run = runs.first {
+            return (waits.lines, waits.next.isEmpty ? [.status(run: run)] : waits.next)
+        }
         let inventory = try await context.inventory(of: ledger)
         let stored = try await ledger.plan(matching: plan.rawValue)
         let standing = try await ledger.approvals(of: stored, over: inventory, at: now).standing
-        return (standing.missingLines(unlessIn: []), stored.nextCommand(standing, over: inventory))
+        return (
+            waits.lines + standing.missingLines(unlessIn: []),
+            waits.next.isEmpty ? [try await ledger.nextCommand(for: stored, standing, over: inventory)] : waits.next
+        )
+    }
+}
+
+extension SignatureFindings {
+    /// Whether one of the signatures is over this text, made for this purpose, whoever made it.
+    fileprivate var isOfThisText: Bool {
+        !people.isEmpty
+            || refused.contains { one in
+                switch one.reason {
+                case .doesNotMatch, .wrongNamespace, .unreadable, .keyKind: false
+                case .unknownKey, .revokedKey, .noTouch, .breakGlassKey, .ordinaryKey, .noBuilder: true
+                }
+            }
     }
 }

@@ -41,7 +41,9 @@ struct ApprovalList: LockflightCommand {
             lines.append("          \(people.isEmpty ? "by nobody" : entry.by(people)); it \(entry.standing.words)")
         }
         return CommandResult(
-            lines: lines.isEmpty ? ["nothing was signed, and nothing is asked for"] : lines,
+            lines: lines.isEmpty
+                ? ["nothing was signed, and nothing is asked for"]
+                : lines.flatMap { $0.wrapped(to: context.width, indent: 10) },
             document: entries.map { StatementListing($0) })
     }
 

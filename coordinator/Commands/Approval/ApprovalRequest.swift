@@ -21,6 +21,10 @@ struct ApprovalRequest: LockflightCommand {
               ssh-keygen -Y sign -n approve.v1@lockflight -f KEY a.json
               lockflight approval add a.json.sig
 
+            Whoever signs on another machine compares the key "plan" of the text with the digest that `plan show`
+            prints where the ledger is, read over another channel; or with what `plan check FILE` prints for the
+            plan's own file. The digest is what the signature is bound to: the name beside it is only for people.
+
             A plan is approved for a run of it. With --run, a decision about a run is approved: --for says which.
             Example: lockflight approval request upgrade-1.5.0 --print
             Example: lockflight approval request --run r-7k3fq2 --for rollback --layer core --out a.json
@@ -45,6 +49,11 @@ struct ApprovalRequest: LockflightCommand {
     @Option(name: .long, help: "Write the text to this file.", completion: .file()) var out: String?
 
     func validate() throws {
+        guard !(print && options.json) else {
+            throw ValidationError(
+                "--print prints the text that is signed and nothing else: leave out --json, or take /text of --json "
+                    + "without --print")
+        }
         guard (plan == nil) != (decision == nil) else {
             throw ValidationError("name a plan, or a decision about a run with --for")
         }

@@ -38,6 +38,12 @@ struct ApprovalRevoke: LockflightCommand {
         let plan = try await ledger.plan(matching: digest.rawValue)
         let judged = try await ledger.judgedStatements(
             of: plan, over: inventory, starter: nil, at: Context.clock.wall())
+        let book = try await ledger.statementBook(ofPlan: digest, at: Context.clock.wall())
+        if case .revoked(let earlier)? = book.entries.first(where: { $0.statement.id == revoked.id })?.standing {
+            throw CommandError(
+                .refused, "\(stored.id.short) is revoked already, by \(earlier.short)",
+                consequence: "Nothing was recorded.", next: .showApproval(id: earlier, prints: false))
+        }
         let statement = revocation(of: revoked, policy: judged.authority.policy?.version ?? 0)
         let desk = StatementDesk(context: context, ledger: ledger)
         let outcome: StatementDesk.Outcome
@@ -81,7 +87,10 @@ struct ApprovalRevoke: LockflightCommand {
             try tried.take(signed)
         } catch {
             throw CommandError(
-                .refused, "it can not be revoked: \(Authority.words(of: error))", consequence: "Nothing was recorded.")
+                .refused, "it can not be revoked: \(Authority.words(of: error))",
+                consequence: "Nothing was recorded. Its layers are owned by "
+                    + "\(Set(statement.layers.flatMap { authority.scope.owners[$0] ?? [] }).sorted().map(\.rawValue).joined(separator: ", ")).",
+                next: .showApproval(id: stored.id, prints: false))
         }
         return StatementDesk.Outcome(statement: statement, signed: signed, people: [claim.owner], absent: [])
     }

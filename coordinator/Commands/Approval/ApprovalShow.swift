@@ -23,6 +23,12 @@ struct ApprovalShow: LockflightCommand {
     @Argument(help: "The statement's id, or its first digits.") var id: String
     @Flag(name: .long, help: "Print the text that is signed, and nothing else.") var print = false
 
+    func validate() throws {
+        guard !(print && options.json) else {
+            throw ValidationError("--print prints the text that is signed and nothing else: leave out --json")
+        }
+    }
+
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.existingLedger()
         let stored = try await ledger.statement(matching: id)
@@ -50,29 +56,7 @@ struct ApprovalShow: LockflightCommand {
 
     private func lines(_ entry: StatementEntry, _ keys: [Owner: Set<String>]) -> [TerminalText] {
         let statement = entry.statement
-        var lines: [TerminalText] = [
-            "statement   \(statement.id)", "what        \(statement.words)",
-            "plan        \(statement.planName), \(statement.plan)",
-        ]
-        if let run = statement.run {
-            lines.append("run         \(run)\(statement.boundary.map { ", at \($0)" } ?? "")")
-        }
-        if let from = statement.from { lines.append("from        step \(from)") }
-        lines += [
-            "hosts       \(counted(statement.hosts, "host")), root \(statement.hostsRoot)",
-            "valid       from \(statement.notBefore), before \(statement.notAfter)",
-        ]
-        if statement.purpose == .approve {
-            lines.append(
-                "serves      \(counted(statement.runs, "run")), \(counted(statement.attempts, "attempt")) for each host and layer"
-            )
-            lines.append(
-                "rollback    "
-                    + (statement.rollback.map { "until \($0.until), \(counted($0.attempts, "attempt"))" }
-                        ?? "not covered"))
-        }
-        if statement.policy > 0 { lines.append("policy      version \(statement.policy)") }
-        lines += statement.releases.map { "release     \($0)" }
+        var lines = statement.termLines
         lines.append("made        by \(entry.stored.madeBy) at \(entry.stored.madeAt.rfc3339)")
         lines.append("standing    it \(entry.standing.words)")
         if let claim = entry.stored.signed.claim { lines.append("claimed     \(claim.words)") }

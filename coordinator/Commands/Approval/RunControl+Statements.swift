@@ -186,8 +186,8 @@ extension RunControl {
             lines.append("still missing: \(refusal.message)")
         }
         return CommandResult(
-            lines: lines, document: StatementFile(outcome.signed, statement),
-            next: after.nextCommands(at: now).map(\.command))
+            lines: lines.flatMap { $0.wrapped(to: context.width, indent: 2) },
+            document: StatementFile(outcome.signed, statement), next: after.nextCommands(at: now).map(\.command))
     }
 
     /// Says in an owner's name that they have seen every override of guardrails.

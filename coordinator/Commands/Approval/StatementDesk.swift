@@ -4,6 +4,7 @@ import FleetAccess
 import Foundation
 import Ledger
 import OperatorCommands
+import RunViews
 import SafeText
 import UpgradeDomain
 
@@ -36,7 +37,8 @@ struct StatementDesk {
         guard let policy = authority.policy else {
             throw CommandError(
                 .refused, authority.unverifiable ?? "no policy says whose signatures count",
-                consequence: "Nothing was signed.")
+                consequence: "Nothing was signed.",
+                next: authority.unverifiable == nil ? .showPolicy(version: nil) : .verifyLedger(file: nil))
         }
         if people.count > 1, key != nil {
             throw CommandError(
@@ -44,6 +46,16 @@ struct StatementDesk {
                 consequence: "Nothing was signed. Repeat the command for each person.")
         }
         let text = try statement.signedText()
+        if let stranger = people.first(where: { !policy.entitled(to: statement).contains($0) }) {
+            throw CommandError(
+                .refused, "\(stranger) may not give \(statement.words)",
+                consequence: "Nothing was signed. \(policy.peopleSentence(for: statement))",
+                next: .showPolicy(version: nil))
+        }
+        Renderer.writeError(
+            (["what is signed:"] + statement.termLines.map { "  " + $0 }).flatMap {
+                $0.wrapped(to: context.width, indent: 14)
+            } + [""])
         let signer = await StatementSigner(context, under: policy, key: key)
         var outcome = Outcome(
             statement: statement, signed: SignedStatement(text: text, leaves: leaves), people: [], absent: [])
@@ -52,7 +64,7 @@ struct StatementDesk {
             case .noKey: outcome.absent.append(person)
             case .signed(let signature):
                 outcome.signed.signatures.append(signature)
-                try StatementDesk.require(outcome.signed, counts: authority, for: person)
+                try StatementDesk.require(outcome.signed, statement, counts: authority, for: person)
                 outcome.people.append(person)
             }
         }
@@ -60,8 +72,10 @@ struct StatementDesk {
     }
 
     private static func require(
-        _ signed: SignedStatement, counts authority: Authority, for person: Owner
+        _ signed: SignedStatement, _ statement: Statement, counts authority: Authority, for person: Owner
     ) throws(CommandError) {
+        let consequence =
+            "Nothing was recorded." + (authority.policy.map { " \($0.peopleSentence(for: statement))" } ?? "")
         var tried = authority
         let given: GivenStatement?
         do {
@@ -70,13 +84,14 @@ struct StatementDesk {
         } catch {
             throw CommandError(
                 .refused, "the signature of \(person) does not count: \(Authority.words(of: error))",
-                consequence: "Nothing was recorded.")
+                consequence: consequence, next: .showPolicy(version: nil))
         }
         guard given?.people.contains(person) != true else { return }
         let others = (given?.people ?? []).map(\.rawValue).joined(separator: ", ")
         let why = given?.faults.last ?? "the key is that of \(others)"
         throw CommandError(
-            .refused, "the signature does not count for \(person): \(why)", consequence: "Nothing was recorded.")
+            .refused, "the signature does not count for \(person): \(why)", consequence: consequence,
+            next: .showPolicy(version: nil))
     }
 
     /// Stores a statement with its signatures.

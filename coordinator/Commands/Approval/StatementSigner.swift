@@ -33,7 +33,8 @@ struct StatementSigner {
             throw CommandError(
                 .refused, "version \(policy.version) of the policy names no person '\(person)'",
                 consequence: "Nothing was signed. It names "
-                    + "\(policy.people.keys.sorted().map(\.rawValue).joined(separator: ", ")).")
+                    + "\(policy.people.keys.sorted().map(\.rawValue).joined(separator: ", ")).",
+                next: .showPolicy(version: nil))
         }
         let program = SignatureProgram(environment: context.environment)
         if let key {

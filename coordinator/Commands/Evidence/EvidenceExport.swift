@@ -52,8 +52,11 @@ struct EvidenceExport: LockflightCommand {
         var events: Int
         var evidence: Int
         var chainHead: Digest?
+        /// Only from `evidence verify`, of a run that went by a policy.
+        var policy: PolicyProof?
 
-        init(_ bundle: EvidenceBundle) {
+        init(_ bundle: EvidenceBundle, policy: PolicyProof? = nil) {
+            self.policy = policy
             run = bundle.run
             events = bundle.events.count
             evidence = bundle.blobs.count

@@ -15,7 +15,10 @@ struct EvidenceVerify: LockflightCommand {
             It needs no ledger. It recomputes the hash chain and the digests of plan, hosts and evidence, verifies every
             signature and that each change was permitted when it began, and derives every conclusion again from the
             events.
+            A bundle brings its own policy along, so give the fingerprint of the newest version that you know: a bundle that
+            never saw that version fails.
             Example: lockflight evidence verify r-7k3fq2.json
+            Example: lockflight evidence verify r-7k3fq2.json --policy sha256:DIGITS
             """)
 
     /// What an earlier build concluded differently and so can not be proved; nil if there is nothing.
@@ -36,7 +39,7 @@ struct EvidenceVerify: LockflightCommand {
 
     @Option(
         name: .long,
-        help: "The fingerprint of the policy's first version, as its signers say it: sha256: and 64 digits.")
+        help: "The fingerprint of a version of the policy, as its signers say it: sha256: and 64 digits.")
     var policy: String?
 
     func validate() throws {
@@ -50,7 +53,7 @@ struct EvidenceVerify: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let bundle: EvidenceBundle
-        var authority: RunAuthority?
+        var proof: PolicyProof?
         do {
             let text = try context.readFile(file, limitBytes: EvidenceBundle.maximumBytes)
             bundle = try CanonicalJSON.decode(EvidenceBundle.self, from: Array(text.utf8))
@@ -58,16 +61,13 @@ struct EvidenceVerify: LockflightCommand {
             throw error
         } catch {
             throw CommandError(
-                .refused, "\(file) is not an evidence bundle: \(error)", consequence: "Nothing was verified.")
+                .refused, "\(file) is not an evidence bundle: \(error.documentWords)",
+                consequence: "Nothing was verified. A bundle is what `evidence export` writes.")
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
-            if case .runStarted(let definition)? = events.first?.event { authority = definition.authority }
-            if let policy, authority?.trusted != Digest(policy) {
-                let found =
-                    authority.map { "its policy has the fingerprint \($0.trusted)" } ?? "its approvals are claims"
-                throw EvidenceBundle.Fault("the policy", "\(found), and not the one that was given")
-            }
+            proof = RolloutState.fold(events, at: .zero).flatMap { PolicyProof(of: $0.authority) }
+            if let policy { proof = try PolicyProof.compared(proof, with: Digest(policy)) }
             if let fault = RolloutState.permissionFault(in: events) {
                 throw EvidenceBundle.Fault("event \(fault.sequence)", fault.message)
             }
@@ -84,17 +84,11 @@ struct EvidenceVerify: LockflightCommand {
         return CommandResult(
             lines: [
                 "\(bundle.run)  \(counted(bundle.events.count, "event")), head \(head), \(counted(bundle.blobs.count, "piece")) of evidence  "
-                    + context.style.green("sound"), EvidenceVerify.words(authority, isCompared: policy != nil),
-            ], document: EvidenceExport.Summary(bundle),
+                    + context.style.green("sound")
+            ] + PolicyProof.lines(proof).flatMap { $0.wrapped(to: context.width, indent: 2) },
+            document: EvidenceExport.Summary(bundle, policy: proof),
             remarks: [kept ?? "\(Verification.undetectable)"] + witnessed(bundle)
                 + [EvidenceVerify.olderRemark(bundle.format)].compactMap { $0 })
-    }
-
-    /// By whose word the run went. A bundle brings its own policy along: only a comparison shows whose it is.
-    private static func words(_ authority: RunAuthority?, isCompared: Bool) -> TerminalText {
-        guard let authority else { return "approvals are claims, unsigned" }
-        return "approvals are signed, under the policy \(authority.trusted)"
-            + (isCompared ? ", as given" : "; compare it, or give it with --policy")
     }
 
     /// Says where the chain has the head that was kept elsewhere.

@@ -8,7 +8,8 @@ struct LabUp: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Build and start a lab at version 1.4.0.",
         discussion: """
-            With --signed it has people as well: keys in people/, and a policy that says whose signatures count.
+            With --signed it has people as well: keys in people/, and policy.yaml, a draft that says whose signatures count.
+            It counts once its signers have signed it and it is stored: the next commands do that.
             Example: lockflight lab up --hosts 8
             """)
 
@@ -19,7 +20,7 @@ struct LabUp: LockflightCommand {
         "127.77.0"
     @Option(name: .long, help: "The port of every sshd.") var port = 2_222
 
-    @Flag(name: .long, help: "Make people with keys, and a policy for them.") var signed = false
+    @Flag(name: .long, help: "Make people with keys, and the draft of a policy for them.") var signed = false
 
     func validate() throws {
         guard (1...200).contains(hosts) else { throw ValidationError("--hosts takes a number from 1 to 200") }
@@ -37,6 +38,13 @@ struct LabUp: LockflightCommand {
                 "\($0.name)  \($0.address):\($0.sshPort)  \($0.layers.map(\.rawValue).joined(separator: ", "))"
             },
             document: made.hosts,
-            next: [.importInventory(file: made.inventoryPath), .trustKnownHosts(file: made.knownHostsPath)])
+            remarks: signed ? ["\(made.policyPath) is a draft: unsigned, and not in the ledger"] : [],
+            next: [.importInventory(file: made.inventoryPath), .trustKnownHosts(file: made.knownHostsPath)]
+                + (signed ? policyCommands(of: made) : []))
+    }
+
+    private func policyCommands(of lab: Lab) -> [OperatorCommand] {
+        lab.policySigners.map { .signPolicy(file: lab.policyPath, key: "\(lab.peopleFolder)/\($0)") }
+            + [.addPolicy(file: "\(lab.folder)/policy-v1.json")]
     }
 }

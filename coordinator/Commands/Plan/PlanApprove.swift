@@ -20,8 +20,8 @@ struct PlanApprove: LockflightCommand {
             has to be woken up to approve one. --at opens a hold point of the plan: a run that waits there goes on.
 
             Where a policy exists, the approval is signed with --key, with a key that the ssh-agent holds, or elsewhere by the
-            commands that are printed. What is signed is shown first: how it differs from the last approved plan of that
-            name. It is bound to the plan and to everything that may run on the selected hosts.
+            commands that are printed. What is signed is shown first: how the plan differs from the last one of that
+            name that was approved, and for what, from when until when and how often it counts. It is bound to the plan and to everything that may run on the selected hosts.
             Without a policy it is a claim of the operating-system user, bound to the digests of the plan and of the selected
             hosts: a change to either voids it.
             Example: lockflight plan approve upgrade-1.5.0 --as ana
@@ -107,7 +107,7 @@ struct PlanApprove: LockflightCommand {
                 "\(stored.plan.name) \(stored.digest.short) over \(counted(hosts.count, "host")): approved by "
                     + "\(approvals.map(\.owner.rawValue).joined(separator: ", ")) (\(claimWords(by: context.user)))"
             ] + termLines(now), document: approvals.count == 1 ? approvals[0] : approvals,
-            next: [stored.nextCommand(standing, over: inventory)])
+            next: [try await ledger.nextCommand(for: stored, standing, over: inventory)])
     }
 
     /// A claim that opens hold points: a statement without a signature for each owner.
@@ -137,13 +137,16 @@ struct PlanApprove: LockflightCommand {
         let runs = try await SignedRuns.present(context, ledger, ofPlan: stored.digest)
         let standing = try await ledger.approvals(of: stored, over: inventory, at: now).standing
         let first = made[0].statement
+        let waits = try await SignedRuns.waits(
+            after: made.map(\.statement), by: people, recordedIn: runs, context, ledger, ofPlan: stored.digest)
         return CommandResult(
             lines: [
                 "\(stored.plan.name) \(stored.digest.short) at \(first.holdPoints.map(\.spelled).joined(separator: ", ")): "
                     + "approved by \(people.map(\.rawValue).joined(separator: ", ")) (\(claimWords(by: context.user)))"
-            ] + termLines(now) + SignedRuns.lines(runs) + standing.missingLines(unlessIn: runs),
+            ] + termLines(now) + SignedRuns.lines(runs)
+                + wrapped(waits.lines + standing.missingLines(unlessIn: runs), context),
             document: made.map { StatementFile($0.signed, $0.statement) },
-            next: [runs.first.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory)])
+            next: try await next(waits, runs, stored, standing, inventory, ledger))
     }
 
     /// The open run of the plan that goes by claims although a policy exists, because it was started before.
@@ -193,10 +196,29 @@ struct PlanApprove: LockflightCommand {
                     + "sign the statement \(statement.id.short) where it is:")
             lines += desk.elsewhere(statement)
         }
-        let next = runs.first.map { OperatorCommand.status(run: $0) } ?? stored.nextCommand(standing, over: inventory)
+        let waits =
+            outcome.people.isEmpty
+            ? SignedRuns.Waits()
+            : try await SignedRuns.waits(
+                after: [statement], by: outcome.people, recordedIn: runs, context, ledger, ofPlan: stored.digest)
+        let next = try await next(waits, runs, stored, standing, inventory, ledger)
         return CommandResult(
-            lines: lines + standing.missingLines(unlessIn: runs), document: StatementFile(outcome.signed, statement),
-            status: outcome.absent.isEmpty ? .verified : .held, next: outcome.absent.isEmpty ? [next] : [])
+            lines: lines + wrapped(waits.lines + standing.missingLines(unlessIn: runs), context),
+            document: StatementFile(outcome.signed, statement),
+            status: outcome.absent.isEmpty ? .verified : .held, next: outcome.absent.isEmpty ? next : [])
+    }
+
+    private func wrapped(_ lines: [TerminalText], _ context: Context) -> [TerminalText] {
+        lines.flatMap { $0.wrapped(to: context.width, indent: 2) }
+    }
+
+    private func next(
+        _ waits: SignedRuns.Waits, _ runs: [RunID], _ stored: StoredPlan, _ standing: ApprovalStanding,
+        _ inventory: FleetInventory, _ ledger: Ledger
+    ) async throws -> [OperatorCommand] {
+        if !waits.next.isEmpty { return waits.next }
+        if let run = runs.first { return [.status(run: run)] }
+        return [try await ledger.nextCommand(for: stored, standing, over: inventory)]
     }
 
     /// A signed approval is judged again before every step.
@@ -251,6 +273,19 @@ private struct PlanToSign {
     }
 }
 
+extension Ledger {
+    /// The next command toward a run of a plan, or toward the open run that has one of its hosts.
+    func nextCommand(
+        for stored: StoredPlan, _ standing: ApprovalStanding, over inventory: FleetInventory
+    ) throws -> OperatorCommand {
+        let command = stored.nextCommand(standing, over: inventory)
+        guard case .start = command,
+            let holder = try holder(ofOneOf: stored.plan.selectedHosts(of: inventory).map(\.name))
+        else { return command }
+        return .status(run: holder)
+    }
+}
+
 extension StoredPlan {
     /// The next command toward a run: a correction if it can not start, else an approval that is missing, else the
     /// start.
@@ -259,8 +294,14 @@ extension StoredPlan {
         guard let open = standing.layers.first(where: { !$0.verdict.letsStart }) else {
             return .start(plan: plan.name, succeeds: nil)
         }
-        if case .releaseLacking = open.verdict { return .addPlan(file: nil) }
-        return .approvePlan(plan: digest.short, owner: open.asked)
+        switch open.verdict {
+        case .releaseLacking: return .addPlan(file: nil)
+        // Whoever signs, it is not enough: the policy is wrong, or gone.
+        case .lacking(_, let asked) where asked.isEmpty:
+            return standing.policy == 0 ? .verifyLedger(file: nil) : .initPolicy(file: nil)
+        case .approved, .void, .used, .ended, .missing, .signed, .lacking, .atHoldPoint:
+            return .approvePlan(plan: digest.short, owner: open.asked)
+        }
     }
 
     /// Refuses a plan that breaks today's rules, because an older build stored it or the inventory has changed since.

@@ -33,7 +33,7 @@ struct PlanShow: LockflightCommand {
         let sequence = PlanSequence(plan: stored.plan, inventory: inventory, digest: stored.digest, standing: standing)
         return CommandResult(
             lines: sequence.lines(context), document: PlanDocument(stored.digest, stored.plan, approvals: standing),
-            next: [stored.nextCommand(standing, over: inventory)])
+            next: [try await ledger.nextCommand(for: stored, standing, over: inventory)])
     }
 
     private func leafResult(

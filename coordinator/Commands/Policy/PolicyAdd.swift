@@ -53,6 +53,8 @@ struct PolicyAdd: LockflightCommand {
         let runs = try await SignedRuns.present(context, ledger)
         let shares = try PolicyChain.shares(of: signed, after: chain)
         let signers = Set(shares.flatMap(\.present)).sorted()
+        let known = next.current.signers(of: text, signatures: signed.signatures, as: .policy).people.keys.sorted()
+            .map(\.rawValue)
         var lines: [TerminalText] = [
             "version \(version) of the policy is stored, signed by \(signers.map(\.rawValue).joined(separator: ", "))",
             "fingerprint \(PolicyChain.fingerprint(of: text))",
@@ -66,7 +68,8 @@ struct PolicyAdd: LockflightCommand {
         return CommandResult(
             lines: lines.flatMap { $0.wrapped(to: context.width, indent: 11) },
             document: PolicyDocument(next.current, text: text, chain: next, signedBy: signers),
-            remarks: refused.map { "\($0.words)" } + (chain == nil ? [trust, effect] : []),
+            remarks: refused.map { "\($0.words)" } + PolicySign.uncounted(known, shares)
+                + (chain == nil ? [trust, effect] : []),
             next: [.showPolicy(version: nil)])
     }
 

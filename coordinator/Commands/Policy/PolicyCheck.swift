@@ -14,6 +14,11 @@ struct PolicyCheck: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         let input = try await context.policy(in: file)
+        if !input.isStored {
+            do throws(PolicyProblem) { try input.requireAddable() } catch {
+                throw error.error(in: file, consequence: "It could not be added, whoever signs it.")
+            }
+        }
         var lines: [TerminalText] = [
             input.text == nil
                 ? "\(file) is a valid policy; signed, it would be version \(input.policy.version)"
@@ -23,7 +28,8 @@ struct PolicyCheck: LockflightCommand {
         lines += input.shown(context.style)
         return CommandResult(
             lines: lines.flatMap { $0.wrapped(to: context.width, indent: 11) }, document: input.policy,
-            remarks: input.remarks, next: [.signPolicy(file: file, key: nil)])
+            remarks: input.remarks + (input.isStored ? ["the ledger has this version already"] : []),
+            next: [input.isStored ? .showPolicy(version: input.policy.version) : .signPolicy(file: file, key: nil)])
     }
 }
 

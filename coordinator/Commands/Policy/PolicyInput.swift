@@ -5,6 +5,7 @@ import Foundation
 import Ledger
 import OperatorCommands
 import PolicyFiles
+import RunRecord
 import SafeText
 import UpgradeDomain
 
@@ -19,13 +20,56 @@ struct PolicyInput {
     var inventory: FleetInventory?
     /// Whether this machine has the ledger that it is about.
     var hasLedger: Bool
+    /// The ledger of this machine, if the text is about another one.
+    var otherLedger: LedgerID?
 
     /// What it changes in the version before; nil if there is none.
     var changes: [String]? { before.map { policy.changes(since: $0) } }
     var before: Policy? { chain?[version: policy.version - 1] }
 
-    /// What the operator should look at before anybody signs: layers that nobody, or nothing, has.
+    /// Whether it is a version that the ledger has already, byte for byte.
+    var isStored: Bool {
+        guard let text, let stored = chain?.signed else { return false }
+        return stored.contains { $0.text.isSpelled(text) }
+    }
+
+    /// Refuses what `policy add` would refuse whoever signs it. A text about a ledger that this machine does not have is
+    /// judged where that ledger is.
+    func requireAddable() throws(PolicyProblem) {
+        guard hasLedger else { return }
+        if let chain {
+            try chain.requireFollows(policy)
+        } else if policy.version != 1 {
+            throw .notFirst(policy.version)
+        }
+    }
+
+    /// What the operator should look at before anybody signs: layers that nobody, or nothing, has, and rules that nobody can
+    /// keep.
     var remarks: [TerminalText] {
+        var remarks = accountRemarks
+        if text != nil, !hasLedger, let otherLedger {
+            remarks.append(
+                "it is about the ledger \(policy.ledger), and the one here is \(otherLedger): it can only be added where that "
+                    + "ledger is")
+        }
+        return remarks + layerRemarks
+    }
+
+    private var accountRemarks: [TerminalText] {
+        let rules = [("notAuthor", policy.rules.notAuthor), ("notStarter", policy.rules.notStarter)].filter(\.1).map(
+            \.0)
+        let nameless = policy.people.filter { $0.value.accounts == nil }.map(\.key).sorted().map(\.rawValue)
+        guard !rules.isEmpty, !nameless.isEmpty else { return [] }
+        return [
+            "rules.\(rules.joined(separator: " and rules."))"
+                + " \(rules.count == 1 ? "knows" : "know") people by their 'accounts' on the coordinator's machine, and "
+                + "\(nameless.joined(separator: ", ")) \(nameless.count == 1 ? "has" : "have") none: nothing is permitted if "
+                + "an account that nobody has added the plan or started the run"
+        ]
+    }
+
+    private var layerRemarks: [TerminalText] {
         guard let inventory else { return [] }
         let known = Set(inventory.layers.map(\.name))
         let missing = inventory.layers.map(\.name).filter { policy.layers[$0] == nil }
@@ -39,8 +83,22 @@ struct PolicyInput {
 
 extension Context {
     /// The ledger's policy, verified; nil where approvals are claims.
+    ///
+    /// - Throws: if runs of the ledger went by a policy that it no longer has.
     static func policyChain(of ledger: Ledger) async throws -> PolicyChain? {
         let stored = try await ledger.policies()
+        if let loss = try await ledger.policyLoss(stored) {
+            throw CommandError(
+                .refused, loss.words,
+                consequence:
+                    "Nothing was recorded: somebody changed the file of the ledger. Restore a backup from before.",
+                next: .verifyLedger(file: nil))
+        }
+        return try chain(of: stored, in: ledger)
+    }
+
+    /// The versions that a ledger has, verified, whatever its runs say.
+    static func chain(of stored: [StoredPolicy], in ledger: Ledger) throws -> PolicyChain? {
         guard let first = stored.first else { return nil }
         return try PolicyChain(stored.map(\.signed), of: ledger.id, trusting: first.fingerprint)
     }
@@ -65,7 +123,8 @@ extension Context {
     private func signedPolicy(_ text: String, _ ledger: Ledger?) async throws -> PolicyInput {
         let policy = try Policy.read(text)
         guard let ledger, ledger.id == policy.ledger else {
-            return PolicyInput(policy: policy, text: text, chain: nil, inventory: nil, hasLedger: false)
+            return PolicyInput(
+                policy: policy, text: text, chain: nil, inventory: nil, hasLedger: false, otherLedger: ledger?.id)
         }
         return PolicyInput(
             policy: policy, text: text, chain: try await Context.policyChain(of: ledger),
@@ -93,7 +152,7 @@ extension PolicyProblem {
         switch self {
         case .unsigned, .tooFewSigners:
             CommandError(.refused, words, consequence: consequence, next: .signPolicy(file: file, key: nil))
-        case .equal, .older, .skipped, .issuedEarlier, .revocationTakenBack:
+        case .equal, .older, .skipped, .issuedEarlier, .revocationTakenBack, .tooFewAble:
             CommandError(.refused, words, consequence: consequence, next: .showPolicy(version: nil))
         case .unreadable, .wrongPurpose, .flawed, .empty, .notFirst, .otherFingerprint, .otherLedger:
             CommandError(.refused, "\(file): \(words)", consequence: consequence)

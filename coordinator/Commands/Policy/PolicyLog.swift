@@ -16,7 +16,8 @@ struct PolicyLog: LockflightCommand {
         let (stored, chain) = try await context.requiredPolicy(of: ledger)
         let documents = zip(stored, chain.versions).map { record, policy in
             PolicyDocument(
-                policy, text: record.signed.text, chain: chain, signedBy: policy.policySigners(of: record.signed))
+                policy, text: record.signed.text, chain: chain,
+                signedBy: policy.policySigners(of: record.signed, after: chain[version: policy.version - 1]))
         }
         let rows = zip(stored, documents).map { record, document -> [TerminalText] in
             [

@@ -44,7 +44,7 @@ struct PolicyDocument: Encodable {
     var fingerprint: Digest
     /// That of version 1, by which the whole chain is trusted; nil if version 1 is not known here.
     var trustedFingerprint: Digest?
-    /// Those whose signatures count, under its own version.
+    /// Those whose signatures count, under its own version or the one before.
     var signedBy: [Owner]
     /// What it changes; nil for the first version, or if the one before is not known here.
     var changes: [String]?
@@ -61,8 +61,13 @@ struct PolicyDocument: Encodable {
 }
 
 extension Policy {
-    /// Those of its people who signed a version of the policy.
-    func policySigners(of signed: SignedStatement) -> [Owner] {
-        signers(of: signed.text, signatures: signed.signatures, as: .policy).people.keys.sorted()
+    /// Whose signatures under this version count: those of its own signers, and of the signers of the version before.
+    func policySigners(of signed: SignedStatement, after before: Policy?) -> [Owner] {
+        let names = [before, self].compactMap(\.self).flatMap { judge in
+            judge.signers(
+                of: signed.text, signatures: signed.signatures, as: .policy, revoking: Set(revokedKeys)
+            ).signers(among: judge.signers.people)
+        }
+        return Set(names).sorted()
     }
 }

@@ -28,7 +28,7 @@ struct PolicyShow: LockflightCommand {
                 next: .showPolicy(version: nil))
         }
         let record = stored[number - 1]
-        let signers = policy.policySigners(of: record.signed)
+        let signers = policy.policySigners(of: record.signed, after: chain[version: number - 1])
         let lines: [TerminalText] = [
             "version \(number), issued at \(policy.issuedAt)"
                 + (number == chain.current.version ? "" : ", replaced by version \(number + 1)"),

@@ -25,6 +25,9 @@ struct PolicySign: LockflightCommand {
 
     func perform(_ context: Context) async throws -> CommandResult {
         var input = try await context.policy(in: file)
+        do throws(PolicyProblem) { try input.requireAddable() } catch {
+            throw error.error(in: file, consequence: "Nothing was signed: it could not be added, whoever signs it.")
+        }
         let place = try signedText(of: &input, context)
         guard let text = input.text else { throw CommandError(.failure, "\(file) has no text to sign") }
         var signed = SignedStatement(text: text)
@@ -118,7 +121,7 @@ struct PolicySign: LockflightCommand {
     // MARK: What follows
 
     /// Those who signed now and are signers of neither version.
-    private static func uncounted(_ names: [String], _ shares: [PolicyShare]) -> [TerminalText] {
+    static func uncounted(_ names: [String], _ shares: [PolicyShare]) -> [TerminalText] {
         let signers = Set(shares.flatMap(\.signers.people)).sorted().map(\.rawValue)
         return names.filter { !signers.contains($0) }.map {
             "\($0) is no signer of this policy, so this signature does not count; its signers: \(signers.joined(separator: ", "))"

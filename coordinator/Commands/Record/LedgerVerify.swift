@@ -11,10 +11,18 @@ import UpgradeDomain
 struct LedgerVerify: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify the hash chains, or name the first broken event.",
-        discussion: "Example: lockflight ledger verify")
+        discussion: """
+            It also compares the policy and the statements of the ledger with those that its runs recorded, and names what
+            nobody had permitted.
+            Example: lockflight ledger verify
+            """)
 
     private static let wayOut: TerminalText =
         "if you have a good backup, restore it; otherwise quarantine each open run whose events are broken"
+
+    private static let removed: TerminalText =
+        "somebody changed the policy or the statements in the file: until they are restored nothing is approved or started; "
+        + "the runs' events still have what they recorded"
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "Only this run.") var run: String?
@@ -40,15 +48,20 @@ struct LedgerVerify: LockflightCommand {
         }
         lines += verification.faults.map { context.style.red("\($0.sentence)") }
         let policyFault = chosen == nil && verification.faults.isEmpty ? try await policyFault(of: ledger) : nil
-        let isSound = verification.isSound && policyFault == nil && unpermitted.isEmpty
-        if let policyFault { lines.append(context.style.red("\(policyFault)")) }
+        let trust = try await trustFaults(verification, ledger, chosen)
+        let texts = [policyFault].compactMap(\.self) + trust.map { "recordMissing: \($0.words)" }
+        let isSound = verification.isSound && texts.isEmpty && unpermitted.isEmpty
+        lines += texts.map { context.style.red("\($0)") }
         if verification.chains.isEmpty, isSound { lines.append("no run yet; the ledger is sound") }
         return CommandResult(
-            lines: lines, document: Document(verification, policyFault, unpermitted),
+            lines: lines, document: Document(verification, texts, unpermitted),
             status: isSound ? .verified : .failure,
-            remarks: isSound ? ["\(Verification.undetectable)"] : [LedgerVerify.wayOut],
+            remarks: isSound
+                ? ["\(Verification.undetectable)"]
+                : [LedgerVerify.wayOut] + (trust.isEmpty ? [] : [LedgerVerify.removed]),
             next: verification.chains.filter { $0.isBroken && $0.isOpen }
-                .map { .quarantine(run: $0.run, abandoned: []) } + unpermitted.keys.sorted().map { .status(run: $0) })
+                .map { .quarantine(run: $0.run, abandoned: []) }
+                + Set(unpermitted.keys).union(trust.map(\.run)).sorted().map { .showEvents(run: $0) })
     }
 
     /// What no hash can show: the first thing in each sound chain that nobody had permitted when it was recorded.
@@ -61,10 +74,19 @@ struct LedgerVerify: LockflightCommand {
         return found
     }
 
+    /// What sound chains recorded of policies and statements, and the ledger no longer has.
+    private func trustFaults(
+        _ verification: Verification, _ ledger: Ledger, _ chosen: RunID?
+    ) async throws -> [TrustFault] {
+        let sound = Set(verification.chains.filter { $0.faults.isEmpty && !$0.isQuarantined }.map(\.run))
+        guard !sound.isEmpty else { return [] }
+        return try await ledger.trustFaults(of: chosen).filter { sound.contains($0.run) }
+    }
+
     /// What the ledger itself can not see, as it does not know what a policy means: a version that nobody signed.
     private func policyFault(of ledger: Ledger) async throws -> String? {
         do {
-            _ = try await Context.policyChain(of: ledger)
+            _ = try Context.chain(of: try await ledger.policies(), in: ledger)
             return nil
         } catch let problem as PolicyProblem {
             return "policyNotTrusted: \(problem.words)"
@@ -84,15 +106,15 @@ struct LedgerVerify: LockflightCommand {
         var chains: [Chain]
         var faults: [String]
 
-        init(_ verification: Verification, _ policyFault: String?, _ unpermitted: [RunID: String]) {
-            isSound = verification.isSound && policyFault == nil && unpermitted.isEmpty
+        init(_ verification: Verification, _ texts: [String], _ unpermitted: [RunID: String]) {
+            isSound = verification.isSound && texts.isEmpty && unpermitted.isEmpty
             chains = verification.chains.map {
                 Chain(
                     run: $0.run, provenSequence: $0.provenSequence, provenHash: $0.provenHash,
                     faults: $0.faults.map(\.sentence) + [unpermitted[$0.run]].compactMap(\.self),
                     isQuarantined: $0.isQuarantined ? true : nil)
             }
-            faults = verification.faults.map(\.sentence) + [policyFault].compactMap(\.self)
+            faults = verification.faults.map(\.sentence) + texts
         }
     }
 }

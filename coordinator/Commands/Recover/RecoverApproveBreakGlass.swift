@@ -14,7 +14,8 @@ struct RecoverApproveBreakGlass: LockflightCommand {
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @OptionGroup var chosen: RollbackScopeOptions
-    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(name: .customLong("as"), help: "Who permits it: an owner, or somebody on call, with a key for break-glass.")
+    var owner: String
     @OptionGroup var signing: RecoverySigning
 
     func perform(_ context: Context) async throws -> CommandResult {

@@ -14,7 +14,9 @@ struct RecoverApproveRerun: LockflightCommand {
     @OptionGroup var target: RunOption
     @Argument(help: "The host.") var host: String
     @Option(name: .long, help: "The first step that may run again.") var from: String?
-    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(
+        name: .customLong("as"), help: "Who approves it: an owner, or where a policy rules the run, somebody on call.")
+    var owner: String
     @OptionGroup var signing: RecoverySigning
     @Option(name: .long, help: "The reason; recorded with a claim.") var reason: String?
 

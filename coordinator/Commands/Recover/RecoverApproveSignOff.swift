@@ -13,7 +13,9 @@ struct RecoverApproveSignOff: LockflightCommand {
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunOption
     @Argument(help: "Hosts that the rollback left unverified.") var hosts: [String]
-    @Option(name: .customLong("as"), help: "The owner who approves.") var owner: String
+    @Option(
+        name: .customLong("as"), help: "Who approves it: an owner, or where a policy rules the run, somebody on call.")
+    var owner: String
     @OptionGroup var signing: RecoverySigning
 
     func perform(_ context: Context) async throws -> CommandResult {

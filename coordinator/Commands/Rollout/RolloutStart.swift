@@ -67,7 +67,8 @@ struct RolloutStart: LockflightCommand {
             .refused, "\(stored.plan.name) is not approved: \(lacking.joined(separator: "; "))",
             consequence: "Nothing was started."
                 + (open.map { " The run \($0) of this plan is open; another one needs approvals of its own." } ?? ""),
-            next: open.map { .status(run: $0) } ?? stored.nextCommand(standing, over: inventory))
+            next: open.flatMap { standing.policy == 0 ? nil : .status(run: $0) }
+                ?? stored.nextCommand(standing, over: inventory))
     }
 
     /// A run that starts before its first approval (hold point `run`) must not take away the way back of another one.
