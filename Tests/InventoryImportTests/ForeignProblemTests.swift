@@ -112,10 +112,12 @@ struct ForeignProblemTests {
             """
         let read = try AnsibleList(Array(listed.utf8), file: "l").inventory
         #expect(read.hosts.map(\.name) == ["zeta", "alpha", "db", "new"])
-        #expect(read.hosts.allSatisfy(\.variables.isEmpty))
+        #expect(!read.hosts.contains { !$0.variables.isEmpty })
     }
 
     // MARK: Tables
+
+    private let plainAnswers = SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me\n"))
 
     private func table(_ text: String, _ more: String = "") throws -> [String] {
         let mapping = try InventoryMapping.read(text: ForeignProblemTests.map + more, file: "m.yaml")
@@ -145,7 +147,7 @@ struct ForeignProblemTests {
             try table("name,role\n\"db-1\"x,db\n\"db-2\" ,db\n") == [
                 "2 a cell goes on after its closing quotation mark"
             ])
-        #expect(try table("name,role\ndb\0,db\n") == ["2 the name of host db\0 has a character that is not seen"])
+        #expect(try table("name,role\nd\0b,db\n") == ["2 the name of host d\0b has a character that is not seen"])
         #expect(try table("name,ip,role\na,10.0.0.1,db\na,10.0.0.2,db\n") == ["3 host a is listed twice"])
         #expect(try table("name,role,site\na,db,\n", "variables: [site]\n") == [])
     }
@@ -166,7 +168,7 @@ struct ForeignProblemTests {
         case .json:
             #expect(text.contains(#"a\u200bb"#) && text.contains(#"a\ufeffb"#))
             #expect(
-                try InventoryFile.read(text: text, file: "f").resolved(by: GeneratedFleetTests.answers) == inventory)
+                try InventoryFile.read(text: text, file: "f").resolved(by: plainAnswers) == inventory)
             return
         case .ansible:
             #expect(text.contains(#"a\u202eb"#))
@@ -177,8 +179,7 @@ struct ForeignProblemTests {
             return
         case .csv: foreign = try HostTable.read(text: text, file: "f.csv", mapping: nil)
         }
-        let read = try MappedInventory(of: foreign, with: nil).resolved(
-            by: SSHConfigAnswers(configFile: nil, defaults: SSHConfigAnswer("user me\n")))
+        let read = try MappedInventory(of: foreign, with: nil).resolved(by: plainAnswers)
         #expect(read == inventory)
     }
 }
