@@ -1,12 +1,14 @@
 import SafeText
 
 extension SSHTarget {
-    private var words: String { "\(host) (\(user)@\(address):\(port)\(jumps.isEmpty ? "" : " through \(jumpNames)"))" }
+    private var words: String {
+        "\(host) (\(user)@\(address.bracketed):\(port)\(jumps.isEmpty ? "" : " through \(jumpNames)"))"
+    }
     private var jumpNames: String { jumps.map(\.host).joined(separator: ", ") }
     private var tryByHand: String { "ssh -v \(jumpOption)-p \(port) -- \(ShellText.word("\(user)@\(address)")) true" }
     private var jumpOption: String {
-        jumps.isEmpty
-            ? "" : "-J \(ShellText.word(jumps.map { "\($0.user)@\($0.address):\($0.port)" }.joined(separator: ","))) "
+        let way = jumps.map { "\($0.user)@\($0.address.bracketed):\($0.port)" }.joined(separator: ",")
+        return way.isEmpty ? "" : "-J \(ShellText.word(way)) "
     }
     /// Must be run on the machine itself: a man in the middle would answer a scan just as it answered this connection.
     private var readKeys: String { "on its own console, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" }

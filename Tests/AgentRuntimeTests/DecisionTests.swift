@@ -111,7 +111,7 @@ import UpgradeDomain
         ("HTTPS://10.0.0.1/", .curl, "10.0.0.1", "/"),
     ])
     func aURLNamesItsRoute(url: String, route: HTTPTarget.Route, authority: String, path: String) throws {
-        let target = try #require(HTTPTarget(url: url))
+        let target = try HTTPTarget(url: url)
         #expect(target.route == route)
         #expect(target.authority == authority)
         #expect(target.path == path)
@@ -122,7 +122,7 @@ import UpgradeDomain
         "http://h:65536/",
         "http://[::1/", "http://h:x/", "http://h/\r\nX: y", "file:///etc/passwd",
     ])
-    func anythingElseIsNotAURL(text: String) { #expect(HTTPTarget(url: text) == nil) }
+    func anythingElseIsNotAURL(text: String) { #expect(throws: ServiceURL.Fault.self) { try HTTPTarget(url: text) } }
 
     /// The kernel's table is read in pieces; a listener in any piece is found, and a connection never counts as one.
     @Test func aListenerIsFoundAmongMany() throws {

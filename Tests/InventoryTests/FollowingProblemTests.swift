@@ -30,7 +30,10 @@ struct FollowingProblemTests {
         ("layers: [core],", "layer: [core],", ["the file.hosts[1] has no key 'layer'"]),
         ("workingDirectory: /s", "workingDirectory: s", ["workingDirectory 's' is not absolute"]),
         ("workingDirectory: /s", "workingDirectry: /s", ["the file.defaults has no key 'workingDirectry'"]),
-        ("\"http://127.0.0.1:1\"", "127.0.0.1", ["baseURL '127.0.0.1' is not valid"]),
+        (
+            "\"http://127.0.0.1:1\"", "127.0.0.1",
+            ["baseURL '127.0.0.1' is not valid: it does not begin with http:// or https://"]
+        ),
         ("groups: {blue:", "groups: {Blue One:", ["'Blue One' is not a valid group name"]),
         ("hosts:\n", "host:\n", ["the file has no key 'host'"]),
         ("group: blue", "group: green", ["host edge-1 is in an unknown group 'green'"]),

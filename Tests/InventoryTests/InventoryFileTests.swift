@@ -166,7 +166,7 @@ struct InventoryFileTests {
     }
 
     @Test(arguments: [
-        ("", "empty"), ("version: [", "not YAML"), ("a: 1\na: 2\n", "are listed twice"), ("- x", "not a mapping"),
+        ("", "empty"), ("version: [", "not YAML"), ("a: 1\na: 2\n", "is listed twice"), ("- x", "not a mapping"),
     ])
     func aFileThatIsNotAnInventoryIsOneClearProblem(_ text: String, _ message: String) {
         let problems = Examples.problems(inventory: text)

@@ -186,8 +186,8 @@ struct SSHConfigTests {
         ("bo@192.0.2.2:2222", "", nil, "through bo@192.0.2.2:2222, which is not a host of this file"),
         ("eve@b", "", nil, "through eve@b, which is not a host"),
         ("nowhere", "", nil, "through nowhere, which is not a host of this file"),
-        ("a", "", nil, "behind itself"),
-        ("b", ", jump: a", nil, "behind itself"),
+        ("a", "", nil, "host a jumps through a, which is a loop"),
+        ("b", ", jump: a", nil, "host a jumps through b, then a, which is a loop"),
     ]
 
     @Test(arguments: ways.indices)

@@ -51,7 +51,7 @@ struct SeveralStacksTests {
         ),
         ("/srv/${layer}", "/${var.nothing}", "'${var.nothing}' has no value on host all-1.example.net"),
         ("variables: {role: \"shop\"}", "labels: {}", "the file.hosts[1].layers.shop has no key 'labels'"),
-        ("http://127.0.0.1:8080", "8080", "baseURL '8080' is not valid"),
+        ("http://127.0.0.1:8080", "8080", "baseURL '8080' is not valid: it does not begin with http:// or https://"),
     ])
     func whatIsWrongInALayerIsSaid(_ from: String, _ to: String, _ message: String) {
         let text = SeveralStacksTests.text.replacing(from, with: to)

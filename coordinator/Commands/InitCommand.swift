@@ -34,13 +34,15 @@ struct InitCommand: LockflightCommand {
         }
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            for file in missing {
-                try Data(file.starter.text.utf8).write(to: URL(filePath: file.path), options: .withoutOverwriting)
-            }
         } catch {
             throw CommandError(
                 .failure, "\(folder) could not be written: \(error.localizedDescription)",
-                consequence: "Some of the files may be missing.", next: .program(words: ["ls", "-la", "--", folder]))
+                consequence: "Nothing was written.", next: .program(words: ["ls", "-la", "--", folder]))
+        }
+        for (index, file) in missing.enumerated() {
+            let done = missing[..<index].map { "\($0.path) was written. " }.joined()
+            try context.write(
+                file.starter.text, to: file.path, consequence: "\(done)Run the command again once there is room.")
         }
         return CommandResult(
             lines: missing.map { "wrote \($0.path)" }, document: missing.map(\.path),

@@ -8,7 +8,7 @@ import Subprocess
 /// It runs in the current folder, so that its `ansible.cfg` applies. Inventory plugins, scripts and vault passwords run as
 /// they do for every `ansible`.
 package struct AnsibleProgram: Sendable {
-    static let timeoutSeconds = 600
+    package static let timeoutSeconds = 600
     /// Of the inventory; one host with its variables takes a few thousand bytes.
     static let outputBytes = 256 << 20
     static let errorBytes = 4 << 20
@@ -18,7 +18,11 @@ package struct AnsibleProgram: Sendable {
     /// Variables of the environment beside the command's own.
     private let environment: [String: String]
 
-    package init(environment: [String: String] = [:]) { self.environment = environment }
+    private let timeout: Duration
+
+    package init(environment: [String: String] = [:], timeout: Duration = .seconds(AnsibleProgram.timeoutSeconds)) {
+        (self.environment, self.timeout) = (environment, timeout)
+    }
 
     /// The JSON of `ansible-inventory --list`.
     /// - Parameter path: a file or folder, as after `-i`.
@@ -69,18 +73,12 @@ package struct AnsibleProgram: Sendable {
             "ANSIBLE_FORCE_COLOR": "False",
             "ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_DEVEL_WARNING": "False",
         ].merging(environment) { $1 }
-        let variables = settings.map { (Environment.Key(stringLiteral: $0.key), Optional($0.value)) }
         do {
-            let record = try await Subprocess.run(
-                .name("timeout"),
-                arguments: Arguments(["-k", "5", "\(AnsibleProgram.timeoutSeconds)", program] + arguments),
-                environment: .inherit.updating(Dictionary(uniqueKeysWithValues: variables)),
-                output: .bytes(limit: AnsibleProgram.outputBytes),
-                error: .string(limit: AnsibleProgram.errorBytes))
-            switch record.terminationStatus {
-            case .exited(0): return record.standardOutput
-            case .exited(124), .exited(137):
-                throw AnsibleProgram.failure(program, path, "it took longer than \(AnsibleProgram.timeoutSeconds) s")
+            let ended = try await ProgramGroup.run(
+                [program] + arguments, settings, within: timeout, outputBytes: AnsibleProgram.outputBytes,
+                errorBytes: AnsibleProgram.errorBytes)
+            switch ended.status {
+            case .exited(0): return ended.output
             case .exited(127):
                 throw FleetAccessError(
                     "\(program) is not installed, or not in PATH",
@@ -88,11 +86,14 @@ package struct AnsibleProgram: Sendable {
                         "Nothing was stored. Its saved output (ansible-inventory --list) can be imported as well.",
                     next: .program(words: ["apt-get", "install", "ansible-core"]))
             case .exited, .signaled:
-                let said =
-                    record.standardError
-                    + String(decoding: record.standardOutput.prefix(AnsibleProgram.errorBytes), as: UTF8.self)
-                throw AnsibleProgram.failure(program, path, AnsibleProgram.complaint(said))
+                let said = ended.errors + ended.output.prefix(AnsibleProgram.errorBytes)
+                throw AnsibleProgram.failure(
+                    program, path, AnsibleProgram.complaint(String(decoding: said, as: UTF8.self)))
             }
+        } catch ProgramGroup.Failure.late {
+            throw AnsibleProgram.failure(program, path, "it took longer than \(timeout.components.seconds) s")
+        } catch ProgramGroup.Failure.tooLong {
+            throw AnsibleProgram.failure(program, path, "it printed more than \(AnsibleProgram.outputBytes) bytes")
         } catch let error as SubprocessError {
             throw AnsibleProgram.failure(program, path, "\(error)")
         }

@@ -1,8 +1,5 @@
-import Foundation
-import Glibc
 import SafeText
 import Subprocess
-import SystemPackage
 
 /// A shell that runs `ssh` for one question after another, and prints a mark after each answer.
 ///
@@ -10,9 +7,7 @@ import SystemPackage
 /// to start for each host. No word of a question becomes text of the shell's program: the shell reads each word as a line,
 /// and passes it on as one argument.
 ///
-/// The shell leads a process group, which contains what ssh_config starts. The group is killed when the asking task
-/// throws or is cancelled. If this process is gone, the shell kills its group itself: its input has ended without the
-/// mark, which is its last line otherwise.
+/// The shell leads a ``ProgramGroup``, which contains what ssh_config starts.
 struct AskingShell: Sendable {
     /// Of each stream, for one answer; `ssh -G` prints about 4 KiB.
     static let answerBytes = 1 << 20
@@ -22,11 +17,7 @@ struct AskingShell: Sendable {
     private static let program = #"""
         mark=$1
         {
-            while IFS= read -r line; do
-                [ "$line" != "$mark" ] || exit 0
-                printf '%s\n' "$line"
-            done
-            kill -s KILL 0
+        \#(ProgramGroup.watch)
         } | while IFS= read -r count; do
             set --
             while [ "$count" -gt 0 ] && IFS= read -r word; do
@@ -62,11 +53,11 @@ struct AskingShell: Sendable {
         }
     }
 
-    private let execution: Execution<CustomWriteInput, SequenceOutput, SequenceOutput>
+    private let execution: ProgramGroup.Running
     private let output: MarkedStream
     private let errors: MarkedStream
 
-    private init(_ execution: Execution<CustomWriteInput, SequenceOutput, SequenceOutput>, mark: String) {
+    private init(_ execution: ProgramGroup.Running, mark: String) {
         self.execution = execution
         output = MarkedStream(execution.standardOutput, mark: mark)
         errors = MarkedStream(execution.standardError, mark: mark)
@@ -81,26 +72,9 @@ struct AskingShell: Sendable {
     static func with<Result: Sendable>(
         _ variables: [String: String], body: (AskingShell) async throws -> Result
     ) async throws -> Result {
-        // A shell that has ended is noticed by what it says, not by a signal to this process.
-        signal(SIGPIPE, SIG_IGN)
-        let mark = "lockflight-\(UUID().uuidString)"
-        let variables = variables.merging(["LC_ALL": "C"]) { $1 }.map { name, value in
-            (Environment.Key(stringLiteral: name), Optional(value))
-        }
-        var options = PlatformOptions()
-        options.processGroupID = 0
-        options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)]
-        let ended = try await Subprocess.run(
-            .path("/bin/sh"), arguments: ["-c", program, "sh", mark],
-            environment: .inherit.updating(Dictionary(uniqueKeysWithValues: variables)), platformOptions: options,
-            input: .inputWriter, output: .sequence, error: .sequence
-        ) { execution in
-            let result = try await body(AskingShell(execution, mark: mark))
-            // One that has ended does not need it.
-            _ = try? await execution.standardInputWriter.write(Array("\(mark)\n".utf8))
-            return result
-        }
-        return ended.closureResult
+        try await ProgramGroup.with(program, [], variables.merging(["LC_ALL": "C"]) { $1 }) { execution, mark in
+            try await body(AskingShell(execution, mark: mark))
+        }.result
     }
 
     /// Asks one question; call it no more after an answer that ``Answer/isLast``.

@@ -40,7 +40,9 @@ package final class FileReader {
                 report(1, "the file is empty", "start from the commented example")
                 return nil
             }
-            return Field(name: "the file", key: "", node: node, line: node.mark?.line ?? 1)
+            let tags = YAMLTags.refusals(in: node)
+            for refused in tags { report(refused.line, refused.message, refused.remedy) }
+            return tags.isEmpty ? Field(name: "the file", key: "", node: node, line: node.mark?.line ?? 1) : nil
         } catch let error as YamlError {
             let (line, words) = FileReader.place(of: error)
             report(line, "this is not YAML: \(words)", "correct the syntax there")
@@ -56,7 +58,12 @@ package final class FileReader {
             .composer(_, let problem, let mark, _):
             (mark.line, problem)
         case .duplicatedKeysInMapping(let duplicates, let context):
-            (context.mark.line, "the keys \(duplicates.joined(separator: ", ")) are listed twice")
+            (
+                context.mark.line,
+                duplicates.count == 1
+                    ? "the key \(duplicates[0]) is listed twice"
+                    : "the keys \(duplicates.joined(separator: ", ")) are listed twice"
+            )
         case .no, .memory, .reader, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
             (1, "\(error)")
         }

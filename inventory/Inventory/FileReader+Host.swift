@@ -1,5 +1,4 @@
 import FileReading
-import SafeText
 import UpgradeDomain
 
 /// What an inventory says of a host, as the reader takes it.
@@ -15,13 +14,12 @@ extension FileReader {
     }
 
     /// A text that is the URL of a service; nil, with a problem recorded, if it is not.
-    func baseURL(_ text: String, _ line: Int) -> String? {
-        let schemes = ["http://", "https://"].filter { text.utf8.starts(with: $0.utf8) }
-        let rest = text.utf8.dropFirst(schemes.first?.utf8.count ?? text.utf8.count)
-        guard !rest.isEmpty, rest.last != 0x2f, rest.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+    /// - Parameter host: if the text was filled in for one.
+    func baseURL(_ text: String, _ line: Int, of host: HostName? = nil) -> String? {
+        if let fault = ServiceURL.baseFault(in: text) {
             report(
-                line, "baseURL '\(text)' is not valid",
-                "write scheme, host and port without a final slash, such as http://127.0.0.1:8080")
+                line, "baseURL '\(text)'\(host.map { " of host \($0)" } ?? "") is not valid: it \(fault.words)",
+                "\(fault.remedy); an example is \(ServiceURL.example)")
             return nil
         }
         return text

@@ -30,10 +30,15 @@ struct HostRules {
                 }
                 addresses[place] = host.name
             }
-            if jumpCount(before: host.name) > FleetInventory.jumpDepth {
+            switch way(to: host.name) {
+            case .allowed: break
+            case .loop(let hops):
                 reader.report(
-                    line, "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts, or behind itself",
-                    "remove the loop of jump hosts, or shorten the path")
+                    line, "host \(host.name) jumps through \(HostRules.list(hops)), which is a loop",
+                    "let one host of the loop be reached directly: 'jump: none'")
+            case .tooLong:
+                reader.report(
+                    line, "host \(host.name) is behind more than \(FleetInventory.jumpDepth) hosts", "shorten the path")
             }
             if host.placements.isEmpty, hasWholeLayers, !bastions.contains(host.name) {
                 reader.report(line, "host \(host.name) is in no layer", "list its layers, or remove it")
@@ -46,14 +51,29 @@ struct HostRules {
         var port: Int
     }
 
-    /// How many jump hosts are in front of a host; in a loop, one more than is allowed.
-    private func jumpCount(before host: HostName) -> Int {
-        var count = 0
+    private enum Way {
+        case allowed
+        case tooLong
+        /// The jump hosts up to the first that is passed again.
+        case loop([HostName])
+    }
+
+    private func way(to host: HostName) -> Way {
+        var passed = [host]
         var next = jumps[host]
-        while let name = next, count <= FleetInventory.jumpDepth {
-            count += 1
+        while let name = next {
+            let isAgain = passed.contains(name)
+            passed.append(name)
+            if isAgain { return .loop(Array(passed.dropFirst())) }
+            // A loop is found within as many steps as there are hosts; a path that long is wrong either way.
+            if passed.count > HostRules.followed { break }
             next = jumps[name]
         }
-        return count
+        return passed.count - 1 > FleetInventory.jumpDepth ? .tooLong : .allowed
     }
+
+    /// How many jump hosts are followed to tell a loop from a path that is too long.
+    private static let followed = 64
+
+    private static func list(_ hops: [HostName]) -> String { hops.map(\.rawValue).joined(separator: ", then ") }
 }

@@ -32,7 +32,58 @@ package struct InventoryDifference: Hashable, Sendable {
         }
         let names = Set(new.hosts.map(\.name))
         changes += old.hosts.filter { !names.contains($0.name) }.map { "host \($0.name): removed" }
+        // It decides which host is the canary, and approvals are for hosts in their order.
+        let stayed = new.hosts.map(\.name).filter { earlier[$0] != nil }
+        if stayed != old.hosts.map(\.name).filter(names.contains) {
+            changes.append("order: the hosts are in another order: \(InventoryDifference.order(of: new.hosts))")
+        }
+        // Nothing that makes another inventory of it passes for no change.
+        if changes.isEmpty, old != new { changes.append("the stored form of the inventory is another one") }
         self.changes = changes
+    }
+
+    /// How many hosts are named in their order at most.
+    private static let namedHosts = 5
+
+    private static func order(of hosts: [Host]) -> String {
+        hosts.prefix(namedHosts).map(\.name.rawValue).joined(separator: ", ")
+            + (hosts.count > namedHosts ? ", ..." : "")
+    }
+
+    /// A change, or nil if both are the same scalar by scalar. Two texts that look alike are quoted, with all that is not plain
+    /// ASCII escaped.
+    static func change(_ name: String, _ before: String, _ after: String) -> String? {
+        if before.isSpelled(after) { return nil }
+        return appearance(before) == appearance(after)
+            ? "\(name) \(quoted(before)) -> \(quoted(after))" : "\(name) \(before) -> \(after)"
+    }
+
+    /// As a person sees it. Swift compares such texts by canonical equivalence, as fonts show them.
+    private static func appearance(_ text: String) -> String {
+        var seen = ""
+        for scalar in Terminal.escaped(text).unicodeScalars {
+            seen.unicodeScalars.append(scalar.properties.generalCategory == .spaceSeparator ? " " : scalar)
+        }
+        return seen
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\", "\"": quoted += "\\\(scalar)"
+            case " "..."~": quoted.unicodeScalars.append(scalar)
+            default: quoted += "\\u{\(String(scalar.value, radix: 16))}"
+            }
+        }
+        return quoted + "\""
+    }
+
+    /// Names with their values. A value that could be read as more than one of them is in quotation marks.
+    private static func list(_ values: [String: String]) -> String {
+        func word(_ text: String) -> String { text.isEmpty || text.holds(anyOf: " =\"") ? quoted(text) : text }
+        return values.isEmpty
+            ? "none" : values.sorted { $0.key < $1.key }.map { "\($0)=\(word($1))" }.joined(separator: " ")
     }
 
     /// The settings from ssh_config, under their names there.
@@ -53,10 +104,7 @@ package struct InventoryDifference: Hashable, Sendable {
     private static func fields(_ old: Host, _ new: Host) -> [String] {
         var changes: [String] = []
         func compare(_ name: String, _ before: String, _ after: String) {
-            if before != after { changes.append("\(name) \(before) -> \(after)") }
-        }
-        func list(_ values: [String: String]) -> String {
-            values.isEmpty ? "none" : values.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: " ")
+            if let change = change(name, before, after) { changes.append(change) }
         }
         compare("address", old.address, new.address)
         compare("port", "\(old.port)", "\(new.port)")

@@ -114,8 +114,11 @@ private struct SSHResolution {
             let values = PlaceholderValues(
                 host: host.name, address: host.address, variables: host.variables(in: layer), layer: layer)
             if let written = host.placements[index].baseURL {
-                let url = fill(written, values)
-                if url != written { _ = reader.baseURL(url, line) }
+                let inURL = PlaceholderValues(
+                    host: host.name, address: ServiceURL.address(host.address, in: written),
+                    variables: host.variables(in: layer), layer: layer)
+                let (url, isFilled) = reader.whole { fill(written, inURL) }
+                if url != written, isFilled { _ = reader.baseURL(url, line, of: host.name) }
                 host.placements[index].baseURL = url
             }
             guard let folder = host.placements[index].workingDirectory.map({ fill($0, values) }) else { continue }

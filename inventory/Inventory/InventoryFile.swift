@@ -211,10 +211,11 @@ private struct InventoryReading {
         guard let name = own.value(\.name) else { return nil }
         let (defaults, overruled) = inherited(by: own, name, shared, groups)
         // Where nothing is said it is a DNS name, or an alias of ssh_config.
-        let address = own.field(\.address) == nil && !own.isMisspelled(\.address) ? name : own.value(\.address) ?? ""
+        let written = own.value(\.address)
+        let address = own.field(\.address) == nil && !own.isMisspelled(\.address) ? name : written ?? ""
         // A name of ssh_config may be more than an address; what it stands for is looked at once that is known.
         let isName = HostAddress.isHarmless(address) && !HostAddress.isOvercomplete(address)
-        if !address.isEmpty, HostAddress(address) == nil, !isName {
+        if written != nil || !address.isEmpty, HostAddress(address) == nil, !isName {
             reader.report(
                 own.line(of: \.address), "'\(address)' is not a valid address", HostAddress.remedy(for: address))
         }

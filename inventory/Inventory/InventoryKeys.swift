@@ -12,7 +12,7 @@ struct InventoryKeys: KeyTable {
         "version", .integer(1...1), presence: .required("write 'version: 1'"), "The version of this format.",
         example: "1")
     let sshConfig = Key(
-        "sshConfig", .text,
+        "sshConfig", .path,
         "The ssh_config that says what entries leave open, relative to this file's folder; `none` for none.",
         otherwise: "OpenSSH's own files", example: "./ssh_config")
     let defaults = Key(
@@ -50,7 +50,7 @@ struct HostSettingKeys: KeyGroup {
         "The host of this file to go through. That host itself, and those on the way to it, are reached without it. `none`: reached directly, whatever ssh_config or the defaults say.",
         otherwise: "ProxyJump of ssh_config", example: "bastion-1")
     let identityFile = Key(
-        "identityFile", .text,
+        "identityFile", .path,
         "The key to log in with, or its .pub where an ssh-agent holds it. `~` is your home.",
         otherwise: "IdentityFile of ssh_config, else the keys of ssh-agent", example: "~/.ssh/id_ed25519")
     let transport = Key(
@@ -184,6 +184,15 @@ extension Form where Value == String {
     fileprivate static var login: Form {
         text(TextRule("user name")) { reader, field, text in
             Placeholder.isIn(text) ? text : reader.name(text, field.line, "user", .login)
+        }
+    }
+
+    /// An empty one would count as absent in some places and as a path in others.
+    fileprivate static var path: Form {
+        text(TextRule()) { reader, field, text in
+            guard text.isEmpty else { return text }
+            reader.report(field.line, "the \(field.key) is empty", "write a path, or leave it out")
+            return nil
         }
     }
 

@@ -24,6 +24,8 @@ enum AnsibleVariable: String, CaseIterable {
     /// The layers in their order, as an export of ours has them.
     case layers = "lockflight_layers"
     case sshConfig = "lockflight_ssh_config"
+    /// A host's place among all, as Ansible sorts hosts by their groups.
+    case order = "lockflight_order"
 
     /// The key of a host's entry that it says.
     var key: String {
@@ -34,7 +36,7 @@ enum AnsibleVariable: String, CaseIterable {
         case .privateKeyFile, .keyFile: "identityFile"
         case .connection: "transport"
         case .sshArgs, .commonArgs, .extraArgs: "jump"
-        case .entry, .layers, .sshConfig: rawValue
+        case .entry, .layers, .sshConfig, .order: rawValue
         }
     }
 }
@@ -62,15 +64,16 @@ struct AnsibleHost {
         }
         takeOwn(&host, in: &inventory)
         // The older names win, as in Ansible's own ssh.
-        host.take("address", text(.sshHost, of: host, &inventory) ?? text(.host, of: host, &inventory))
-        host.take("port", text(.sshPort, of: host, &inventory) ?? text(.port, of: host, &inventory))
-        host.take("user", text(.sshUser, of: host, &inventory) ?? text(.user, of: host, &inventory))
-        let key = text(.privateKeyFile, of: host, &inventory) ?? text(.keyFile, of: host, &inventory)
-        host.take("identityFile", key)
+        for variable in [AnsibleVariable.sshHost, .host, .sshPort, .port, .sshUser, .user, .privateKeyFile, .keyFile]
+        where host.entry[variable.key] == nil {
+            host.take(variable.key, text(variable, of: host, &inventory), from: variable.rawValue)
+        }
+        host.order = text(.order, of: host, &inventory).flatMap { Int($0) }
         takeWords(&host, in: &inventory)
         for (name, value) in variables where AnsibleVariable(rawValue: name) == nil {
             host.variables[name] = .some(AnsibleHost.plain(value))
             if isOpen(name, value) { host.unresolved.insert(name) }
+            if value.child("__ansible_vault") != nil { host.encrypted.insert(name) }
         }
         inventory.hosts.append(host)
     }
@@ -104,9 +107,9 @@ struct AnsibleHost {
         let texts = [AnsibleVariable.sshArgs, .commonArgs, .extraArgs].compactMap { text($0, of: host, &inventory) }
         guard !texts.isEmpty else { return }
         let words = SSHWords(texts.joined(separator: " "))
-        host.take("port", words.options["port"])
-        host.take("user", words.options["user"])
-        host.take("identityFile", words.options["identityfile"])
+        for (key, option) in [("port", "port"), ("user", "user"), ("identityFile", "identityfile")] {
+            host.take(key, words.options[option], from: "an option in \(AnsibleVariable.commonArgs.rawValue)")
+        }
         (host.way, host.proxyCommand) = words.route
         let taken = ["port", "user", "identityfile", "proxyjump", "proxycommand"]
         for name in words.names where !taken.contains(name.lowercased()) {

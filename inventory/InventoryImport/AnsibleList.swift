@@ -96,6 +96,10 @@ package struct AnsibleList: Sendable {
             host.groups = memberships.groups(of: name)
             AnsibleHost(members, filledIn: values[name] ?? [:]).describe(&host, in: &inventory)
         }
+        // As an export of ours numbers them; hosts without a number keep their order behind those.
+        inventory.hosts = inventory.hosts.enumerated().sorted { one, two in
+            (one.element.order ?? .max, one.offset) < (two.element.order ?? .max, two.offset)
+        }.map(\.element)
         return inventory
     }
 

@@ -18,6 +18,8 @@ struct CSVTable {
     private(set) var rows: [Row] = []
     /// The line of a quotation mark that nothing ends.
     private(set) var openMark: Int?
+    /// The lines of texts that follow a closing quotation mark within their cell.
+    private(set) var strayTexts: [Int] = []
 
     private var cells: [Cell] = []
     private var text: [UInt8] = []
@@ -43,7 +45,7 @@ struct CSVTable {
                 } else {
                     isInside = false
                 }
-            } else if byte == 0x22, text.isEmpty {
+            } else if byte == 0x22, text.isEmpty, !isQuoted {
                 (isInside, isQuoted, mark) = (true, true, line)
             } else if byte == separator {
                 endCell()
@@ -51,7 +53,11 @@ struct CSVTable {
                 endRow(first)
                 first = line
             } else if byte != 0x0d || (index < bytes.endIndex && bytes[index] != 0x0a) {
-                text.append(byte)
+                if !isQuoted {
+                    text.append(byte)
+                } else if byte != 0x20, strayTexts.last != line {
+                    strayTexts.append(line)
+                }
             }
         }
         endRow(first)

@@ -98,7 +98,7 @@ package enum ExportFormat: String, CaseIterable, Sendable {
 
     /// Each layer is a group. What Ansible has no variable for is in `lockflight`, and the layers are in `lockflight_layers`.
     private static func ansible(_ inventory: FleetInventory) -> FileTree {
-        let hosts = inventory.hosts.map { host -> (String, FileTree.Content) in
+        let hosts = inventory.hosts.enumerated().map { index, host -> (String, FileTree.Content) in
             let own = settings(of: host)
             var variables: [(String, FileTree.Content)] = []
             for (key, variable) in [
@@ -114,6 +114,7 @@ package enum ExportFormat: String, CaseIterable, Sendable {
             let direct = ["address", "port", "user", "identityFile"]
             let rest = own.filter { !direct.contains($0.0) }
             variables.append((AnsibleVariable.entry.rawValue, raw(mapping(rest))))
+            variables.append((AnsibleVariable.order.rawValue, .integer(index + 1)))
             return (host.name.rawValue, mapping(variables))
         }
         var children: [(String, FileTree.Content)] = []
@@ -145,9 +146,8 @@ package enum ExportFormat: String, CaseIterable, Sendable {
         while let name = next, hops.count < FleetInventory.jumpDepth,
             let host = inventory.hosts.first(where: { $0.name == name })
         {
-            let address = host.address.holds(anyOf: ":") ? "[\(host.address)]" : host.address
-            hops.append(
-                "\(host.user.isEmpty ? "" : "\(host.user)@")\(address)\(host.port == 22 ? "" : ":\(host.port)")")
+            let user = host.user.isEmpty ? "" : "\(host.user)@"
+            hops.append("\(user)\(host.address.bracketed)\(host.port == 22 ? "" : ":\(host.port)")")
             next = host.jump
         }
         return hops.isEmpty ? nil : hops.reversed().joined(separator: ",")

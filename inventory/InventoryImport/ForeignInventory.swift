@@ -15,6 +15,10 @@ package struct ForeignInventory: Sendable {
     package var unreachable: [String: [String]] = [:]
     /// What is said of hosts and has no place in an inventory, with the number of hosts.
     package var dropped: [String: Int] = [:]
+    /// Variables that it has, even where no host has a value.
+    var variableNames: Set<String> = []
+    /// Whether it has columns, which a mapping names.
+    var isTable = false
     package var problems: [FileProblem] = []
     /// What is wrong with single hosts, which matters only for hosts that are imported.
     private(set) var problemsOfHosts: [HostProblem] = []
@@ -31,8 +35,13 @@ package struct ForeignInventory: Sendable {
     mutating func drop(_ name: String) { dropped[name, default: 0] += 1 }
 
     mutating func report(_ key: String, of host: String, _ message: String, _ remedy: String) {
-        let problem = FileProblem(file: file, line: 0, message: message, remedy: remedy)
-        problemsOfHosts.append(HostProblem(host: host, key: key, problem: problem))
+        problemsOfHosts.append(HostProblem(host: host, key: key, problem: problem(of: host, message, remedy)))
+    }
+
+    /// A problem of a host, at its line if it has one.
+    func problem(of host: String, _ message: String, _ remedy: String) -> FileProblem {
+        FileProblem(
+            file: file, line: hosts.first { $0.name == host }?.line ?? 0, message: message, remedy: remedy)
     }
 
     mutating func report(_ line: Int = 0, _ message: String, _ remedy: String) {
@@ -59,6 +68,12 @@ package struct ForeignHost: Sendable {
     package var variables: [String: String?] = [:]
     /// The variables whose values are templates that nobody filled in.
     var unresolved: Set<String> = []
+    /// The variables whose values are encrypted.
+    var encrypted: Set<String> = []
+    /// What each key of its entry is called there, such as `ansible_user`.
+    private(set) var sources: [String: String] = [:]
+    /// Its place among the hosts, where the inventory says it.
+    var order: Int?
 
     package init(name: String, line: Int = 0) {
         self.name = name
@@ -66,8 +81,10 @@ package struct ForeignHost: Sendable {
     }
 
     /// Takes a text for a key, unless it has one. Nothing in it is a placeholder of ours.
-    mutating func take(_ key: String, _ text: String?) {
+    /// - Parameter source: what it is called there.
+    mutating func take(_ key: String, _ text: String?, from source: String? = nil) {
         guard let text, !text.isEmpty, entry[key] == nil else { return }
+        sources[key] = source
         entry[key] = .text(text.pieces(separatedBy: "${").joined(separator: "$${"))
     }
 }

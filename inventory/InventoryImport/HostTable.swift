@@ -32,6 +32,55 @@ package enum HostTable {
         case variable(String)
         /// It says something of all hosts.
         case none
+
+        /// The variable that it is.
+        var variable: String? {
+            switch self {
+            case .variable(let name), .member(of: "variables", let name): name
+            case .key, .group, .layer, .ofLayer, .ofLayerVariable, .member, .none: nil
+            }
+        }
+
+        /// What two columns can not both say; nil for what may be in several.
+        var meaning: String? {
+            switch self {
+            case .key(let key): "the \(key)"
+            case .layer(let layer): "the layer \(layer)"
+            case .ofLayer(let layer, let key): "the \(key) for the layer \(layer)"
+            case .ofLayerVariable(let layer, let name): "the variable \(name) for the layer \(layer)"
+            case .member(of: "labels", let name): "the label \(name)"
+            case .member(_, let name), .variable(let name): "the variable \(name)"
+            case .group, .none: nil
+            }
+        }
+    }
+
+    /// The second of two columns for the same would be lost. Those that nobody takes may have any title.
+    private static func reportTwins(
+        among columns: [Column], _ titles: [String], _ mapping: InventoryMapping?, _ line: Int,
+        in inventory: inout ForeignInventory
+    ) {
+        var first: [String: Int] = [:]
+        let said = Set(columns.compactMap { if case .member(of: "variables", let name) = $0 { name } else { nil } })
+        for (index, column) in columns.enumerated() {
+            if case .variable(let name) = column, !said.contains(name), mapping?.takesVariable(name) != true {
+                continue
+            }
+            guard let meaning = column.meaning else { continue }
+            guard let twin = first[meaning] else {
+                first[meaning] = index
+                continue
+            }
+            inventory.report(
+                line, "the columns '\(titles[twin])' and '\(titles[index])' are both \(meaning) of a host",
+                "rename one, or say what it is in the mapping file: 'columns: {\(titles[index]): var:NAME}'")
+        }
+    }
+
+    /// The key or `group` that a title is, in any case of its letters.
+    private static func key(_ title: String, _ mapping: InventoryMapping?) -> String {
+        if let said = mapping?.columns[title]?.key { return said }
+        return (keys + ["group"]).first { $0.lowercasedASCII.isSpelled(title.lowercasedASCII) } ?? title
     }
 
     /// - Parameters:
@@ -49,20 +98,19 @@ package enum HostTable {
                     file: file, line: 1, message: "the table is empty", remedy: "begin with a row of column names")
             ])
         }
+        inventory.isTable = true
         if let line = table.openMark { inventory.report(line, "a quotation mark is not closed", "close it") }
+        for line in table.strayTexts {
+            inventory.report(
+                line, "a cell goes on after its closing quotation mark",
+                "write the mark twice within a cell, or put marks around all of it")
+        }
         let titles = header.cells.map(\.text)
         inventory.problems += mapping?.problems(ofColumnsAmong: titles) ?? []
         let columns = titles.map { column($0, mapping, among: titles) }
         inventory.layers = header.cells.compactMap { layer($0.text) }
         inventory.sshConfig = header.cells.lazy.compactMap { $0.text.rest(after: "sshConfig:").map(String.init) }.first
-        for (index, column) in columns.enumerated() {
-            guard case .key(let key) = column,
-                let twin = columns[..<index].firstIndex(where: { if case .key(key) = $0 { true } else { false } })
-            else { continue }
-            inventory.report(
-                header.line, "the columns '\(titles[twin])' and '\(titles[index])' are both the \(key) of a host",
-                "rename one, or say what it is in the mapping file: 'columns: {\(titles[index]): var:NAME}'")
-        }
+        reportTwins(among: columns, titles, mapping, header.line, in: &inventory)
         if !columns.contains(where: { if case .key("name") = $0 { true } else { false } }) {
             inventory.report(
                 header.line, "no column is the name of a host",
@@ -82,13 +130,14 @@ package enum HostTable {
                 inventory.report(row.line, "the row names no host", "name it, or remove the row")
             }
         }
+        inventory.variableNames = Set(columns.compactMap(\.variable))
         inventory.groups = groups(of: inventory.hosts)
         if !inventory.problems.isEmpty { throw FileProblems(inventory.problems) }
         return inventory
     }
 
     private static func column(_ title: String, _ mapping: InventoryMapping?, among titles: [String]) -> Column {
-        let name = mapping?.columns[title]?.key ?? title
+        let name = key(title, mapping)
         if keys.contains(name) { return .key(name) }
         if name == "group" { return .group }
         if name.begins(with: "sshConfig:") { return .none }
@@ -103,7 +152,7 @@ package enum HostTable {
         guard mapping?.columns[title] == nil else { return .variable(name) }
         let usual = usual.first { $0.value.contains(title.lowercasedASCII) }?.key
         // A column that has the key's own name is meant.
-        if let usual, titles.contains(where: { (mapping?.columns[$0]?.key ?? $0) == usual }) { return .variable(name) }
+        if let usual, titles.contains(where: { key($0, mapping) == usual }) { return .variable(name) }
         return usual.map { $0 == "group" ? .group : .key($0) } ?? .variable(name)
     }
 

@@ -43,6 +43,11 @@ package struct InventoryMapping: Sendable {
     private(set) var hosts: [String: FileTree] = [:]
     private(set) var leaveOut: [NamePattern] = []
     private var variables: [NamePattern] = []
+    /// The variables that it names in full, with the line of their list.
+    var namedVariables: [(name: String, line: Int)] {
+        let line = root.value(of: "variables")?.line ?? 1
+        return variables.filter(\.isPlain).map { ($0.text, line) }
+    }
     /// The key of ours for a column of a table.
     private(set) var columns: [String: (key: String, line: Int)] = [:]
     private var problems: [FileProblem] = []

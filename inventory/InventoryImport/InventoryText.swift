@@ -44,7 +44,17 @@ package struct InventoryText {
         }
     }
 
-    /// A text of JSON that our files may have: what looks like an anchor or a complex key of YAML is escaped.
+    /// What no person sees in a file. Those beyond the first plane stay: JSON writes two numbers for one, which YAML refuses.
+    private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+        guard scalar.value <= 0xffff else { return false }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return scalar.properties.isDefaultIgnorableCodePoint
+        }
+    }
+
+    /// A text of JSON that our files may have: what looks like an anchor or a complex key of YAML is escaped, and so is what
+    /// could steer a terminal or is not seen.
     static func quoted(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {
@@ -53,7 +63,8 @@ package struct InventoryText {
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
-            case "&", "?", "\u{7f}", "\u{0}"..<"\u{20}", "\u{80}"..<"\u{a0}", "\u{2028}", "\u{2029}", "\u{feff}":
+            case "&", "?",
+                _ where InventoryText.isHidden(scalar):
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
             default: quoted.unicodeScalars.append(scalar)

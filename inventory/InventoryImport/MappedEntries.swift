@@ -18,6 +18,10 @@ struct MappedEntries {
     private(set) var needed: Set<String> = []
     /// The others that have another name here which no mapping gives them.
     private var renamed: [String] = []
+    /// Names that the mapping gives to hosts that are not there.
+    private var unusedNames: [String] = []
+    /// Our names in the order of the written entries.
+    private(set) var written: [String] = []
 
     init(of foreign: ForeignInventory, with mapping: InventoryMapping?) {
         self.foreign = foreign
@@ -31,6 +35,7 @@ struct MappedEntries {
     /// The whole file.
     mutating func tree() -> FileTree {
         checkGroups()
+        checkVariables()
         let layered = foreign.hosts.indices.map(layers)
         // An inventory that says all by itself lists no hosts but its own.
         var isNeeded = layered.map { $0 != nil || mapping == nil }
@@ -47,12 +52,13 @@ struct MappedEntries {
             jumps += ownJump(of: index).map { [$0] } ?? []
         }
         needed = Set(foreign.hosts.indices.filter { isNeeded[$0] }.map { foreign.hosts[$0].name })
-        checkNames(isNeeded)
+        let twins = twins(among: isNeeded)
         checkHosts()
         for index in foreign.hosts.indices where isNeeded[index] { takeProblems(ofHost: index) }
         var hosts: [FileTree] = []
-        for index in foreign.hosts.indices {
+        for index in foreign.hosts.indices where !twins.contains(index) {
             if isNeeded[index] {
+                written.append(names[index])
                 hosts.append(entry(index, layered[index]))
                 let own = foreign.hosts[index].name
                 if own != names[index], mapping?.names[own] == nil { renamed.append("\(own) -> \(names[index])") }
@@ -61,6 +67,7 @@ struct MappedEntries {
             }
         }
         problems += ways.problems(in: foreign.file)
+        written += ways.madeNames
         hosts += ways.made { name in mapping?.entry(of: name, or: name)?.members ?? [] }
         var members = [FileTree.Member("version", FileTree(.integer(1), line: 0), line: 0)]
         for key in ["sshConfig", "defaults"] { members += mapping?.root.members.filter { $0.key == key } ?? [] }
@@ -86,17 +93,54 @@ struct MappedEntries {
 
     // MARK: What can not be written
 
-    private mutating func checkNames(_ isNeeded: [Bool]) {
-        var seen: [String: String] = [:]
+    /// Hosts that have the name of an earlier one. They are reported here, and not written.
+    private mutating func twins(among isNeeded: [Bool]) -> Set<Int> {
+        var first: [String: Int] = [:]
+        var twins: Set<Int> = []
         for (index, (host, name)) in zip(foreign.hosts, names).enumerated() where isNeeded[index] {
-            guard let twin = seen.updateValue(host.name, forKey: name) else { continue }
-            if twin == host.name {
-                report(host.line, "host \(name) is listed twice", "list it once")
+            if mapping?.names[host.name] == nil, !Terminal.escaped(host.name).isSpelled(host.name) {
+                report(
+                    host.line, "the name of host \(host.name) has a character that is not seen",
+                    "remove the character, or name the host under 'names' in the mapping file")
+            }
+            guard let twin = first[name] else {
+                first[name] = index
+                continue
+            }
+            twins.insert(index)
+            let earlier = foreign.hosts[twin]
+            if earlier.name.isSpelled(host.name) {
+                report(
+                    host.line, "host \(host.name) is listed twice",
+                    earlier.line > 0 ? "list it once: it is in line \(earlier.line) as well" : "list it once")
             } else {
                 report(
-                    host.line, "hosts \(twin) and \(host.name) would both be named \(name)",
+                    host.line, "hosts \(earlier.name) and \(host.name) would both be named \(name)",
                     "name one of them under 'names' in the mapping file")
             }
+        }
+        return twins
+    }
+
+    /// A variable that no host has is a misspelled one; `*` may stand for none.
+    private mutating func checkVariables() {
+        guard let mapping, !foreign.hosts.isEmpty else { return }
+        if !foreign.isTable, let columns = mapping.root.value(of: "columns"), !columns.members.isEmpty {
+            problems.append(
+                FileProblem(
+                    file: mapping.file, line: columns.line,
+                    message: "'columns' is for tables, and \(foreign.file) is none", remedy: "remove it"))
+        }
+        let known = foreign.hosts.reduce(into: foreign.variableNames) { known, host in
+            known.formUnion(host.variables.keys)
+            if case .mapping(let own)? = host.entry["variables"] { known.formUnion(own.map(\.key)) }
+        }
+        for (name, line) in mapping.namedVariables where !known.contains(name) {
+            let near = nearest(to: name, among: known.sorted()).map { "did you mean '\($0)'? " } ?? ""
+            problems.append(
+                FileProblem(
+                    file: mapping.file, line: line, message: "no host of \(foreign.file) has a variable '\(name)'",
+                    remedy: "\(near)correct the name, or remove it"))
         }
     }
 
@@ -121,23 +165,37 @@ struct MappedEntries {
         problems += own.filter { said?.value(of: $0.key) == nil }.map(\.problem)
     }
 
-    /// A host that is not there is a misspelled one: what the mapping says of it would be said of none.
+    /// A host that is not there is a misspelled one: what the mapping says of it would be said of none. A name for such a
+    /// host loses nothing, and --init-map writes names: one that is not there any more must not refuse every later import.
+    /// It is a remark, with the host that may have been meant.
     private mutating func checkHosts() {
         guard let mapping else { return }
+        let leftOut = foreign.unreachable.reduce(into: [:]) { all, entry in
+            for host in entry.value { all[host] = entry.key }
+        }
         let known = Set(foreign.hosts.map(\.name) + names + ways.madeNames)
         let groups = Set(foreign.groups.map(\.name)).union(["all"])
         var said = (mapping.root.value(of: "hosts")?.members ?? []).map { ($0.key, $0.line) }
-        said += mapping.names.map { ($0.key, $0.value.line) }
         for layer in mapping.layers {
             said += layer.hosts.filter(\.isPlain).map { ($0.text, layer.tree.line) }
         }
         let line = mapping.root.value(of: "leaveOut")?.line ?? 1
-        said += mapping.leaveOut.filter { $0.isPlain && !groups.contains($0.text) }.map { ($0.text, line) }
+        said += mapping.leaveOut.filter { $0.isPlain && !groups.contains($0.text) && leftOut[$0.text] == nil }
+            .map { ($0.text, line) }
         for (name, line) in said.sorted(by: { ($0.1, $0.0) < ($1.1, $1.0) }) where !known.contains(name) {
+            let why = leftOut[name]
             problems.append(
                 FileProblem(
-                    file: mapping.file, line: line, message: "\(foreign.file) has no host '\(name)'",
-                    remedy: "correct the name, or remove it"))
+                    file: mapping.file, line: line,
+                    message: why.map { "\(foreign.file) has host '\(name)' with \($0), which is left out" }
+                        ?? "\(foreign.file) has no host '\(name)'",
+                    remedy: why == nil
+                        ? "correct the name, or remove it"
+                        : "remove it here, or give the host a connection over SSH there"))
+        }
+        let unnamed = foreign.hosts.map(\.name).filter { mapping.names[$0] == nil }
+        unusedNames = mapping.names.keys.sorted().filter { !known.contains($0) && leftOut[$0] == nil }.map { name in
+            nearest(to: name, among: unnamed).map { "\(name) (did you mean \($0)?)" } ?? name
         }
     }
 
@@ -196,7 +254,8 @@ struct MappedEntries {
             guard case .mapping(let elsewhere)? = settings[key], !said.isEmpty else { continue }
             settings[key] = .mapping(elsewhere.filter { !said.contains($0.key) })
         }
-        var members = [FileTree.Member("name", FileTree(.text(names[index]), line: line), line: line)]
+        let nameLine = mapping?.names[host.name]?.line ?? line
+        var members = [FileTree.Member("name", FileTree(.text(names[index]), line: nameLine), line: nameLine)]
         for (key, content) in settings.sorted(by: { $0.key < $1.key }) {
             let more = merged.contains(key) ? own.filter { $0.key == key }.flatMap(\.value.members) : []
             members.append(.init(key, FileTree(content.completed(by: more), line: line), line: line))
@@ -229,7 +288,13 @@ struct MappedEntries {
     private mutating func takeVariables(of host: ForeignHost, into settings: inout [String: FileTree.Content]) {
         var taken: [FileTree.Member] = []
         for (name, value) in host.variables {
-            if let value, mapping?.takesVariable(name) == true {
+            let isNamed = mapping?.namedVariables.contains { $0.name.isSpelled(name) } == true
+            if isNamed, host.encrypted.contains(name) {
+                problems.append(
+                    foreign.problem(
+                        of: host.name, "\(name) of host \(host.name) is encrypted",
+                        "remove \(name) from 'variables' of the mapping file: a secret does not belong in the ledger"))
+            } else if let value, mapping?.takesVariable(name) == true {
                 if host.unresolved.contains(name) {
                     report(
                         host.line, "\(name) of host \(host.name) is a template without a value: \(value)",
@@ -284,6 +349,12 @@ extension MappedEntries {
         if !renamed.isEmpty {
             remarks.append(
                 "\(counted(renamed.count, "host")) with another name here: \(MappedEntries.list(renamed))")
+        }
+        if !unusedNames.isEmpty {
+            let file = mapping?.file ?? ""
+            remarks.append(
+                "\(counted(unusedNames.count, "name")) of \(file) for hosts that \(foreign.file) does not have: "
+                    + MappedEntries.list(unusedNames))
         }
         if !ways.madeNames.isEmpty {
             remarks.append(

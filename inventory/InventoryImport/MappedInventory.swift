@@ -25,7 +25,9 @@ package struct MappedInventory: Sendable {
         let text = InventoryText(tree)
         draft = InventoryFile.read(text: text.text, file: foreign.file)
         lines = MappedLines(
-            source: foreign.file, mapping: mapping?.file, hosts: foreign.hosts.map(\.line), lines: text.lines)
+            source: foreign.file, mapping: mapping?.file, hosts: foreign.hosts, names: entries.written,
+            lines: text.lines,
+            text: text.text.lines)
         problems = foreign.problems + entries.problems
         dropped = entries.dropped
         remarks = entries.remarks
@@ -49,38 +51,12 @@ package struct MappedInventory: Sendable {
     package func resolved(by answers: SSHConfigAnswers) throws(FileProblems) -> FleetInventory {
         do throws(FileProblems) {
             let inventory = try draft.resolved(by: answers)
-            guard problems.isEmpty else { throw FileProblems(problems) }
+            guard problems.isEmpty else { throw FileProblems(HostProblems.collapsed(problems, foreign)) }
             return inventory
         } catch {
             let own = Set(problems)
             let placed = error.problems.filter { !own.contains($0) }.map(lines.placed)
-            throw FileProblems(problems + placed, unlisted: error.unlisted)
+            throw FileProblems(HostProblems.collapsed(problems + placed, foreign), unlisted: error.unlisted)
         }
-    }
-}
-
-/// Where the lines of a written inventory come from.
-struct MappedLines {
-    /// A tree's line at and beyond this is the index of a host elsewhere; below it is a line of the mapping.
-    static let firstHost = 1 << 32
-
-    let source: String
-    let mapping: String?
-    /// The line of each host there.
-    let hosts: [Int]
-    /// For each written line, the line of its tree.
-    let lines: [Int]
-
-    func placed(_ problem: FileProblem) -> FileProblem {
-        var placed = problem
-        let line = lines.indices.contains(problem.line - 1) ? lines[problem.line - 1] : 0
-        if line >= MappedLines.firstHost, hosts.indices.contains(line - MappedLines.firstHost) {
-            (placed.file, placed.line) = (source, hosts[line - MappedLines.firstHost])
-        } else if line > 0, let mapping {
-            (placed.file, placed.line) = (mapping, line)
-        } else {
-            (placed.file, placed.line) = (source, 0)
-        }
-        return placed
     }
 }

@@ -114,8 +114,11 @@ enum HTTPCapture {
         _ source: HTTPSource, workingDirectory: String, more: Int, isWanted: () -> Bool
     ) -> HTTPAnswer {
         let limit = ProtocolLimits.surfaceBytes + more
-        guard let target = HTTPTarget(url: source.url) else {
-            return .failed(.notRun, "'\(source.url)' is not the URL of an HTTP service")
+        let target: HTTPTarget
+        do {
+            target = try HTTPTarget(url: source.url)
+        } catch {
+            return .failed(.notRun, "'\(source.url)' is not the URL of an HTTP service: it \(error.words)")
         }
         switch target.route {
         case .address(let address, let port):

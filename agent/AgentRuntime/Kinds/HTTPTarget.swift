@@ -1,5 +1,5 @@
 import Glibc
-import SafeText
+import UpgradeDomain
 
 /// The target of an HTTP surface.
 struct HTTPTarget: Hashable, Sendable {
@@ -15,41 +15,14 @@ struct HTTPTarget: Hashable, Sendable {
     /// Path and query.
     var path: String
 
-    /// Reads an absolute `http` or `https` URL; nil for anything else, including spaces and control characters.
-    init?(url: String) {
-        guard url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let halves = url.cut(at: ":"),
-            let afterSlashes = halves.after.rest(after: "//")?.prefix(upToAnyOf: "#")
-        else { return nil }
-        let scheme = halves.before.lowercased()
-        guard ["http", "https"].contains(scheme) else { return nil }
-        let authority = afterSlashes.prefix(upToAnyOf: "/?")
-        guard !authority.isEmpty, !authority.holds(anyOf: "@") else { return nil }
-        let path = afterSlashes.dropFirst(authority.count)
-        self.path = path.begins(with: "/") ? String(path) : "/" + path
-        self.authority = String(authority)
+    /// Reads an absolute `http` or `https` URL.
+    init(url: String) throws(ServiceURL.Fault) {
+        let url = try ServiceURL(url)
+        (authority, path) = (url.authority, url.path)
         route = .curl
-        guard let (host, port) = HTTPTarget.hostAndPort(authority) else { return nil }
-        if scheme == "http", let address = HTTPTarget.address(host) { route = .address(address, port: port ?? 80) }
-    }
-
-    private static func hostAndPort(_ authority: Substring) -> (host: String, port: Int?)? {
-        var host = authority
-        var portText: Substring?
-        if let inside = authority.rest(after: "[") {
-            guard let halves = inside.cut(at: "]") else { return nil }
-            host = halves.before
-            portText = halves.after.rest(after: ":")
-            guard portText != nil || halves.after.isEmpty else { return nil }
-        } else if let halves = authority.cut(at: ":") {
-            host = halves.before
-            portText = halves.after
+        if url.scheme == "http", let address = HTTPTarget.address(url.host) {
+            route = .address(address, port: url.port ?? 80)
         }
-        guard !host.isEmpty else { return nil }
-        guard let portText, !portText.isEmpty else { return (String(host), nil) }
-        guard portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(portText),
-            (1...65_535).contains(port)
-        else { return nil }
-        return (String(host), port)
     }
 
     /// The address that a host names without a lookup: a static executable has no resolver (no NSS).

@@ -158,14 +158,10 @@ struct ApprovalRequest: LockflightCommand {
         _ signed: SignedStatement, _ statement: Statement, _ desk: StatementDesk, prints: Bool, out: String?
     ) throws -> CommandResult {
         if let out {
-            do {
-                try signed.text.write(toFile: out, atomically: true, encoding: .utf8)
-            } catch {
-                throw CommandError(
-                    .failure, "\(out) could not be written: \(error.localizedDescription)",
-                    consequence: "The statement \(statement.id.short) is kept, and has no signature yet.",
-                    next: .showApproval(id: statement.id, prints: true))
-            }
+            try desk.context.write(
+                signed.text, to: out, replacing: true,
+                consequence: "The statement \(statement.id.short) is kept, and has no signature yet.",
+                next: .showApproval(id: statement.id, prints: true))
         }
         var result = CommandResult(
             lines: ["\(statement.words), until \(statement.notAfter): statement \(statement.id.short)", ""]

@@ -33,13 +33,7 @@ struct EvidenceExport: LockflightCommand {
                 "the evidence of \(control.run) has \(counted(bytes.count, "byte")); the limit is \(EvidenceBundle.maximumBytes)",
                 consequence: "Nothing was written: Lockflight could not read a file of this size.")
         }
-        do {
-            try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)
-        } catch {
-            throw CommandError(
-                .failure, "\(output) could not be written: \(error.localizedDescription)",
-                consequence: "Nothing was written.")
-        }
+        try context.write(bytes, to: output, replacing: true)
         return CommandResult(
             lines: [
                 "\(control.run)  \(counted(bundle.events.count, "event")), \(counted(bundle.blobs.count, "piece")) of evidence, \(counted(bytes.count, "byte"))"

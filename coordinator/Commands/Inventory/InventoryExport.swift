@@ -1,6 +1,7 @@
 import ArgumentParser
 import InventoryImport
 import SafeText
+import UpgradeDomain
 
 extension ExportFormat: ExpressibleByArgument {}
 
@@ -19,9 +20,17 @@ struct InventoryExport: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let inventory = try await context.inventory(of: try context.existingLedger())
         let text = format.text(of: inventory)
-        return CommandResult(
-            lines: text.lines.map { TerminalText(escaping: String($0)) },
-            document: Document(format: format.rawValue, text: text))
+        let shown = text.lines.map { TerminalText(escaping: String($0)) }
+        var result = CommandResult(lines: shown, document: Document(format: format.rawValue, text: text))
+        // A file or a program gets the values themselves. A terminal would obey some of them.
+        if Renderer.terminalColumns == 0 {
+            result.exactText = text
+        } else if !zip(shown, text.lines).allSatisfy({ $0.written.isSpelled($1) }) {
+            result.remarks = [
+                "some characters are shown as \\u{...}, which an import would read as text: write it to a file instead"
+            ]
+        }
+        return result
     }
 
     private struct Document: Encodable {

@@ -12,7 +12,7 @@ struct InventoryList: LockflightCommand {
         let inventory = try await context.inventory(of: try context.existingLedger())
         let rows = inventory.hosts.map { host -> [TerminalText] in
             [
-                "\(host.name)", "\(host.user)@\(host.address):\(host.port)",
+                "\(host.name)", "\(host.user)@\(host.address.bracketed):\(host.port)",
                 host.hostKeys.isEmpty ? context.style.yellow("no key") : "pinned",
                 "\(host.placements.map(\.layer.rawValue).joined(separator: ", "))",
             ]

@@ -22,13 +22,7 @@ struct MappingStart {
                 next: .importInventory(file: source.path))
         }
         let suggestion = MappingSuggestion(for: foreign, owner: source.context.user)
-        do {
-            try Data(suggestion.text.utf8).write(to: URL(filePath: path), options: .withoutOverwriting)
-        } catch {
-            throw CommandError(
-                .failure, "\(path) could not be written: \(error.localizedDescription)",
-                consequence: "Nothing was stored.")
-        }
+        try source.context.write(suggestion.text, to: path)
         let layers = suggestion.layers.map { layer -> TerminalText in
             "layer \(layer.name): \(counted(layer.hosts, "host")) of \(counted(layer.groups.count, "group")) "
                 + "(\(layer.groups.joined(separator: ", ")))"

@@ -8,7 +8,8 @@ extension ApprovalStanding.LayerStanding {
         case .approved(let owner, let user):
             style.green("approved by \(owner)") + " (\(claimWords(by: user)))"
         case .signed(let people): style.green("approved by \(people.named)") + " (signed)"
-        case .void(let owner, let changed): style.red("void") + ": \(owner) approved another \(changed)"
+        case .void(let owner, let changed):
+            style.red("void") + ": the \(changed) changed since the approval by \(owner)"
         case .used(let owner, let runs):
             style.red("used") + ": the approval by \(owner) has served \(runs.map(\.rawValue).joined(separator: ", "))"
         case .ended(let owner, let at): style.red("ended") + ": the approval by \(owner), at \(at.rfc3339)"

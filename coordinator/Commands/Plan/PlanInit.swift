@@ -56,13 +56,7 @@ struct PlanInit: LockflightCommand {
         let taken = try await context.trial(of: try plan(draft.text()), on: looked, ledger)
         let text = draft.text(seen: seen(in: taken, of: try plan(draft.text())))
         _ = try plan(text)
-        do {
-            try Data(text.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
-        } catch {
-            throw CommandError(
-                .failure, "\(file) could not be written: \(error.localizedDescription)",
-                consequence: "Nothing was stored.", next: .program(words: ["ls", "-ld", "--", "."]))
-        }
+        try context.write(text, to: file)
         return CommandResult(
             lines: taken.flatMap { EvidenceTry.lines(of: $0, context.style) } + ["wrote \(file)"], document: [file],
             remarks: [

@@ -130,18 +130,6 @@ extension Context {
             policy: policy, text: text, chain: try await Context.policyChain(of: ledger),
             inventory: try await ledger.currentInventory(), hasLedger: true)
     }
-
-    /// Writes a file that must not exist.
-    func write(_ text: String, to file: String, replacing: Bool = false) throws {
-        do {
-            try Data(text.utf8).write(
-                to: URL(filePath: file), options: replacing ? .atomic : .withoutOverwriting)
-        } catch {
-            throw CommandError(
-                .failure, "\(file) could not be written: \(error.localizedDescription)",
-                consequence: "Nothing was stored.", next: .program(words: ["ls", "-ld", "--", file]))
-        }
-    }
 }
 
 extension PolicyProblem {

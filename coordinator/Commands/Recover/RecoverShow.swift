@@ -33,13 +33,7 @@ struct RecoverShow: LockflightCommand {
         let document = BoundaryDocument(record, of: state, at: Context.clock.wall(), context.commandLines)
         var remarks: [TerminalText] = []
         if let output {
-            do {
-                try document.page.written.write(toFile: output, atomically: true, encoding: .utf8)
-            } catch {
-                throw CommandError(
-                    .failure, "\(output) could not be written: \(error.localizedDescription)",
-                    consequence: "Nothing was written.", next: .showBoundary(run: control.run))
-            }
+            try context.write(document.page.written, to: output, replacing: true)
             remarks.append("written to \(output)")
         }
         var report = RunReport(state)

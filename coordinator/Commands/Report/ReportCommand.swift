@@ -38,13 +38,7 @@ struct ReportCommand: LockflightCommand {
                 lines: page.lines.map { TerminalText(escaping: String($0)) },
                 document: RunConclusions(events))
         }
-        do {
-            try page.write(toFile: output, atomically: true, encoding: .utf8)
-        } catch {
-            throw CommandError(
-                .failure, "\(output) could not be written: \(error.localizedDescription)",
-                consequence: "Nothing was written.")
-        }
+        try context.write(page, to: output, replacing: true)
         return CommandResult(lines: ["written to \(output)"], document: RunConclusions(events))
     }
 }
