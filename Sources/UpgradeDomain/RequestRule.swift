@@ -203,7 +203,9 @@ extension HTTPSource {
 
 extension TCPSource {
     fileprivate var requestParts: [RequestPart] {
-        let place = RequestPart(key: "address", text: address, rule: .numericAddress, isEnforced: tls != nil)
+        // A host's address in the inventory may be a name that the host itself can look up; openssl gets numbers only.
+        let rule: RequestRule = tls == nil && address.holds(anyOf: "$") ? .serverName : .numericAddress
+        let place = RequestPart(key: "address", text: address, rule: rule, isEnforced: tls != nil)
         guard let tls else { return [place] }
         return [tls.caFile, tls.certificateFile, tls.keyFile].compactMap(\.self).map {
             RequestPart(key: "tls", text: $0, rule: .hostFile)

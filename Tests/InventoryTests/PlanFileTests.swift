@@ -132,7 +132,7 @@ struct PlanFileTests {
         ),
         (
             "${baseURL}/api/v1/orders", "${baseUrl}/api/v1/orders", "${baseUrl}",
-            "'${baseUrl}' has no value on host data-1 and 4 more (in representativePath.http.url)"
+            "'${baseUrl}' has no value on host data-1 and 3 more (in representativePath.http.url)"
         ),
         ("shape: statusList ", "shape: list ", "shape: list", "is not a valid value"),
         (

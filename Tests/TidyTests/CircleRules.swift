@@ -97,7 +97,7 @@ enum SizeRules {
         "agent/AgentRuntime": 6_400, "agent/lockflight-agent": 50, "inventory/FileReading": 1_050,
         "inventory/Inventory": 1_600, "inventory/InventoryImport": 2_300, "inventory/PlanFiles": 3_050,
         "inventory/PolicyFiles": 600, "coordinator/CoordinatorRuntime": 2_100, "coordinator/RunViews": 1_800,
-        "coordinator/RunRecord": 700, "coordinator/FleetAccess": 2_000, "coordinator/Commands": 8_950,
+        "coordinator/RunRecord": 700, "coordinator/FleetAccess": 2_000, "coordinator/Commands": 9_050,
         "coordinator/lockflight": 50,
     ]
 

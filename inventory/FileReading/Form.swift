@@ -159,16 +159,18 @@ extension Form where Value: RawRepresentable & CaseIterable & Sendable, Value.Ra
 // MARK: Collections
 
 extension Form {
-    /// A list; elements that are refused are left out. Where it has to have some, an empty one is refused.
-    package static func list<Element>(_ element: Form<Element>, count: ClosedRange<Int>? = nil) -> Form
-    where Value == [Element] {
+    /// A list; elements that are refused are left out. Where it has to have some, an empty one is refused:
+    /// here, or by the reader of the mapping in words of its own.
+    package static func list<Element>(
+        _ element: Form<Element>, count: ClosedRange<Int>? = nil, isReportedEmpty: Bool = true
+    ) -> Form where Value == [Element] {
         let shown: @Sendable ([Element]) -> String? = { values in
             let words = values.compactMap(element.shown)
             return words.isEmpty ? nil : "[\(words.joined(separator: ", "))]"
         }
         return Form(.list(element.type, count: count), shown: shown) { reader, field in
             let fields = reader.list(field)
-            if let count, count.lowerBound > 0, fields.isEmpty, field.isList {
+            if isReportedEmpty, let count, count.lowerBound > 0, fields.isEmpty, field.isList {
                 reader.report(field.line, "\(field.name) is an empty list", "write at least one, or leave it out")
             }
             return fields.compactMap { element.read(reader, $0) }

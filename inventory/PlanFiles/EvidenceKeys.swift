@@ -180,12 +180,13 @@ struct ReaderKeys: KeyTable {
     let key = Key(
         "key", .textOrTexts, default: ReaderKeys.unset.key,
         "The field that names an item of a list; several are joined with `/`. For a `value`: the item's name.",
-        example: "[Node, CheckID]")
+        example: "[Node, CheckID]", with: "shape: statusList")
     let status = Key(
-        "status", .text, default: ReaderKeys.unset.status, "The field with an item's status.", example: "state")
+        "status", .text, default: ReaderKeys.unset.status, "The field with an item's status.", example: "state",
+        with: "shape: statusList")
     let whenPresent = Key(
         "whenPresent", .list(.text), default: [], "Further states, checked only if they are present and not empty.",
-        example: "[replication]")
+        example: "[replication]", with: "shape: statusList")
     let healthy = Key(
         "healthy", .list(.text, count: 1...Int.max), default: ReaderKeys.unset.healthy,
         "The words that mean healthy; case is ignored.",
