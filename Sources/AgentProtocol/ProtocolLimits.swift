@@ -1,3 +1,5 @@
+import UpgradeDomain
+
 /// The limits that both sides enforce on each other.
 package enum ProtocolLimits {
     /// The protocol versions this build speaks, best first. In 2, a `capture` and a `start` may have `secretFiles`, and
@@ -24,7 +26,7 @@ package enum ProtocolLimits {
     /// The most output sent to one `attach`: this much while the operation runs, plus what is kept at its end.
     package static let attachedOutputBytes = 2 * operationOutputBytes
     /// The most surfaces, guardrails or paths in one request.
-    package static let listEntries = 256
+    package static let listEntries = RequestRule.listEntries
     /// The most lines before the agent's first one, such as the noise of rc files.
     package static let linesBeforeHello = 100
 }

@@ -278,17 +278,29 @@ package actor Ledger {
             isUncertain = true
             logger.error("a commit failed", metadata: ["purpose": "\(purpose)", "cause": "\(failure.cause ?? "-")"])
             let reason = failure.code == .diskFull ? "its disk is full" : "storage failed"
+            let (follows, next): (String, OperatorCommand?) =
+                mayHaveRun
+                ? (
+                    "Nothing new starts. Free space or repair the disk; then what is recorded is read "
+                        + "again, and the run continues from there.", OperatorCommand.resume(run: nil)
+                )
+                : ("Free space or repair the disk, and give the command again.", nil)
             throw LedgerError(
                 .commitUnknown,
-                "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the "
-                    + "commit. Nothing new starts. Free space or repair the disk; then what is recorded is read "
-                    + "again, and the run continues from there.", next: .resume(run: nil), cause: failure.cause)
+                "The ledger \(path) can not tell whether it could \(purpose): \(reason) during the commit. \(follows)",
+                next: next, cause: failure.cause)
         }
         guard let result else {
             throw LedgerError(.storageFailed, "The ledger \(path) could not \(purpose): the transaction never ran.")
         }
         logger.debug("committed", metadata: ["purpose": "\(purpose)"])
         return result
+    }
+
+    /// False only where the ledger says so: a disk that is full can still be read.
+    private var mayHaveRun: Bool {
+        let count = try? database.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM runs") }
+        return count.flatMap(\.self) != 0
     }
 
     private func refuseWhenUncertain(_ purpose: String) throws(LedgerError) {

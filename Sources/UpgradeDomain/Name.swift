@@ -95,6 +95,9 @@ package struct Version: Name {
         "latest", "stable", "current", "newest", "edge", "nightly", "main", "master", "head", "dev", "*", "",
     ]
 
+    /// Whether it is one word without control characters, as every version is that a person writes.
+    package var isOneWord: Bool { !rawValue.isEmpty && rawValue.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f } }
+
     /// Whether this names a moving target instead of one release. Such a version cannot be verified.
     package var isFloating: Bool {
         let word = rawValue.lowercasedASCII

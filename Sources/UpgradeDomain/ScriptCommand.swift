@@ -132,6 +132,9 @@ package struct PlaceholderValues: Hashable, Sendable {
         return authority + (plain == nil ? ":443" : ":80")
     }
 
+    /// The names that are defined, sorted.
+    package var names: [String] { (values.keys + (leavesRunOpen ? ["run"] : [])).sorted() }
+
     /// The names that a text uses but that are not defined, in order of appearance.
     package func unknownNames(in text: String) -> [String] {
         Placeholder.names(in: text).filter { values[$0] == nil && !(leavesRunOpen && $0 == "run") }
@@ -158,6 +161,14 @@ package enum Placeholder {
         return names
     }
 
+    /// Whether a `${` of the text is not closed. Readers of files refuse it: it was meant as a placeholder, or is written
+    /// `$${`. In what is stored it stands for itself.
+    package static func isUnclosed(_ text: String) -> Bool {
+        var isUnclosed = false
+        scan(text, literal: { _ in }, name: { _ in }, unclosed: { isUnclosed = true })
+        return isUnclosed
+    }
+
     static func replace(in text: String, with value: (String) -> String?) -> String {
         guard text.utf8.contains(0x24) else { return text }
         var result: [UInt8] = []
@@ -170,7 +181,9 @@ package enum Placeholder {
     }
 
     /// The parts of a text in order: what stands for itself, without the `$` that an escape has more, and the names.
-    static func scan(_ text: String, literal: (Substring.UTF8View) -> Void, name: (String) -> Void) {
+    static func scan(
+        _ text: String, literal: (Substring.UTF8View) -> Void, name: (String) -> Void, unclosed: () -> Void = {}
+    ) {
         var rest = Substring(text).utf8
         while let dollar = rest.firstIndex(of: 0x24) {
             literal(rest[..<dollar])
@@ -182,6 +195,7 @@ package enum Placeholder {
                 name(String(Substring(rest[..<close].dropFirst())))
                 rest = rest[close...].dropFirst()
             } else {
+                if rest.first == 0x7b { unclosed() }
                 literal(text.utf8[dollar...dollar])
             }
         }

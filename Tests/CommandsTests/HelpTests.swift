@@ -23,11 +23,24 @@ struct HelpTests {
     @Test func theExamplesParse() throws {
         for command in all(Lockflight.self).dropFirst() where command.configuration.subcommands.isEmpty {
             let discussion = command.configuration.discussion
-            guard let start = discussion.range(of: "Example: lockflight ")?.upperBound else { continue }
-            let line = discussion[start...].prefix { $0 != "\n" }
-            let words = line.replacing(/'([^']*)'/) { $0.output.1.replacing(" ", with: "_") }.split(separator: " ").map(
-                String.init)
-            #expect(throws: Never.self, "\(line)") { _ = try Lockflight.parseAsRoot(words) }
+            let joined = discussion.replacingOccurrences(of: " \\\n", with: " ")
+            for start in joined.ranges(of: "Example: lockflight ") {
+                let line = joined[start.upperBound...].prefix { $0 != "\n" }
+                let words = line.replacing(/'([^']*)'/) { $0.output.1.replacing(" ", with: "_") }.split(separator: " ")
+                    .map(String.init)
+                #expect(throws: Never.self, "\(line)") { _ = try Lockflight.parseAsRoot(words) }
+            }
+        }
+    }
+
+    /// Help is wrapped at the width of the terminal, and a command that is broken without `\` can not be copied.
+    @Test func theExamplesFitATerminalOf80Columns() {
+        for command in all(Lockflight.self) {
+            var isExample = false
+            for line in command.configuration.discussion.split(separator: "\n") {
+                isExample = line.hasPrefix("Example: ") || (isExample && line.hasPrefix(" "))
+                #expect(!isExample || line.count <= 80, "\(command): \(line)")
+            }
         }
     }
 

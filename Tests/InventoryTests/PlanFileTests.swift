@@ -131,8 +131,8 @@ struct PlanFileTests {
             "the waiver of services legacy-report expired at 2026-01-01T00:00:00Z"
         ),
         (
-            "${baseURL}/api/v1/orders", "${baseUrl}/api/v1/orders", "- name: data",
-            "'${baseUrl}' has no value on host data-1"
+            "${baseURL}/api/v1/orders", "${baseUrl}/api/v1/orders", "${baseUrl}",
+            "'${baseUrl}' has no value on host data-1 and 3 more (in representativePath.http.url)"
         ),
         ("shape: statusList ", "shape: list ", "shape: list", "is not a valid value"),
         (

@@ -60,7 +60,10 @@ import UpgradeDomain
         ("tcp: {port: 1, tls: {serverName: -x}}", "'-x' is not the name of a server"),
         ("tcp: {port: 1, tls: {serverName: \"db:5432\"}}", "'db:5432' is not the name of a server"),
         ("tcp: {port: 1, tls: {serverName: db, startTLS: telnet}}", "'telnet' is not a valid value"),
-        ("tcp: {port: 1, tls: {serverName: db, caFile: ca.pem}}", "caFile 'ca.pem' is not an absolute path"),
+        (
+            "tcp: {port: 1, tls: {serverName: db, caFile: ca.pem}}",
+            "'ca.pem' is not an absolute path (in evidence[2].tcp.tls.caFile)"
+        ),
         ("tcp: {port: 1, tls: {serverName: db, keyFile: /key}}", "has a key without a certificate"),
         ("tcp: {port: 1, tls: {serverName: db, certificateDays: 4000}}", "is 4000"),
         ("tcp: {port: 1, tls: {serverName: db, days: 4}}", "has no key 'days'"),

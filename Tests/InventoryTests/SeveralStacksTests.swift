@@ -91,6 +91,9 @@ struct SeveralStacksTests {
                 text: try Examples.text("examples/plan.yaml"), file: "plan.yaml", inventory: inventory, at: Examples.now
             )
         }
-        #expect(problems?.problems.contains { $0.message == "'${baseURL}' has no value on host data-1" } == true)
+        #expect(
+            problems?.problems.contains {
+                $0.message == "'${baseURL}' has no value on host data-1 and 3 more (in evidence[1].http.url)"
+            } == true)
     }
 }

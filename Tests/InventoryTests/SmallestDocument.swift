@@ -93,7 +93,9 @@ struct SmallestDocument {
             if key == "hosts" { return "[\(inner), \(bastion)]" }
             // Each layer has a step of that name.
             if key == "steps", !inner.contains("name: redeploy") { return "[\(inner), {name: redeploy, run: [./x]}]" }
-            return "[\(count == 2...2 ? "\(inner), " : "")\(inner)]"
+            // An item agrees with another one.
+            let other = inner.replacing("item: scheduler", with: "item: api")
+            return "[\(count == 2...2 ? "\(other), " : "")\(inner)]"
         case .map(let names, let element):
             let name = ["version": "\"1.4.0\"", "layer name": "core", "person name": "ana"][names.words] ?? "some-name"
             return "{\(name): \(wrapped(mapping, in: element, under: key))}"

@@ -1,3 +1,5 @@
+import UpgradeDomain
+
 /// The limits that the agent sets for itself and for its requests. Limits shared by both sides are in `ProtocolLimits`.
 enum AgentLimits {
     /// Room reserved on disk for the result of an operation before it starts.
@@ -46,7 +48,7 @@ enum AgentLimits {
     /// How often a rollback that could not begin, for example on a full disk, is tried again.
     static let revertRetry: Duration = .seconds(1)
     /// The longest timeout of one surface.
-    static let surfaceTimeoutSeconds = 3_600
+    static let surfaceTimeoutSeconds = RequestRule.surfaceTimeoutSeconds
     /// The pause after the first 429 that names no pause; it doubles each time.
     static let limitedPauseSeconds = 1
     /// The largest file that a secret is read from.

@@ -52,7 +52,8 @@ enum CommandCapture {
         let failure = child.release()
         guard failure == 0 else {
             _ = child.wait(atMost: AgentLimits.killGrace)
-            return failed(.notRun, "\(executable) can not run: \(systemErrorText(failure))")
+            return failed(
+                .notRun, "\(executable) can not run in \(setting.workingDirectory): \(systemErrorText(failure))")
         }
         var answer = follow(
             child, reading: output.ours, limitBytes, errors: errors?.ours, errorBytes, timeout: setting.timeout,

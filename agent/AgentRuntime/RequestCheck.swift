@@ -19,9 +19,7 @@ enum RequestCheck {
             for keep in preflight.keeps ?? [] {
                 try check(keep.command, AgentLimits.operationTimeoutSeconds)
                 try text(keep.paths)
-                guard !keep.paths.contains(where: leadsOut) else {
-                    throw Refusal(.malformed, "a path to keep is outside the working directory")
-                }
+                try parts(keep.paths.map { RequestPart(key: "keeps", text: $0, rule: .keptPath) })
             }
             guard preflight.preserve.isEmpty || preflight.run != nil else {
                 throw Refusal(.malformed, "scripts can only be preserved for a run")
@@ -66,50 +64,29 @@ enum RequestCheck {
         }
     }
 
+    /// What a plan may ask for is checked with the rules of plan files.
     private static func check(_ source: SurfaceSource) throws(Refusal) {
+        try timeout(source.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
+        for (key, entries) in source.listCounts.sorted(by: { $0.key < $1.key }) { try count(entries, key) }
+        try text(source.texts + source.requestParts.map(\.text))
+        try parts(source.requestParts)
         switch source {
         case .command(let command): try check(command, AgentLimits.surfaceTimeoutSeconds)
-        case .runtime(let runtime):
-            try timeout(runtime.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
-            try count(runtime.ports.count, "ports")
-            try text(runtime.texts)
-            if let unit = runtime.unit { try self.unit(unit) }
-            guard runtime.container?.name.begins(with: "-") != true, runtime.unit?.begins(with: "-") != true else {
-                throw Refusal(.malformed, "a name begins with '-'")
-            }
         case .tcp(let tcp): try check(tcp)
-        case .unit(let unit): try check(unit)
-        case .container(let container): try check(container)
+        case .runtime, .unit, .container: break
         case .http(let http):
-            try timeout(http.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
-            try count(http.headers.count + http.secretHeaders.count, "headers")
             guard (0...10).contains(http.retriesWhenLimited) else {
                 throw Refusal(.limitExceeded, "\(http.retriesWhenLimited) retries; it must be 0 to 10")
             }
-            let files =
-                http.secretHeaders.values.map(\.file)
-                + [http.tls?.caFile, http.tls?.certificateFile, http.tls?.keyFile].compactMap { $0 }
-            try text(files + http.headers.map { $0.key + $0.value })
-            try absolute(files)
-            let names = Array(http.headers.keys) + Array(http.secretHeaders.keys)
-            let lines = names + Array(http.headers.values)
-            guard names.allSatisfy({ !$0.isEmpty && !$0.holds(anyOf: ":") }),
-                lines.allSatisfy({ !$0.holds(anyOf: "\n\r") })
-            else { throw Refusal(.malformed, "a header is not a single line of text") }
         }
     }
 
     private static func check(_ command: ScriptCommand, _ longestSeconds: Int) throws(Refusal) {
-        guard let executable = command.arguments.first, !executable.isEmpty else {
-            throw Refusal(.malformed, "a command has no arguments")
-        }
+        try parts(command.requestParts)
         try timeout(command.timeoutSeconds, longestSeconds)
-        try count(command.environment.count, "variables")
+        for (key, entries) in command.listCounts { try count(entries, key) }
         try text(command.arguments + Array(command.environment.keys) + Array(command.environment.values))
         try text([command.workingDirectory ?? "", command.script ?? ""])
-        guard !command.environment.keys.contains(where: { $0.isEmpty || $0.holds(anyOf: "=") }) else {
-            throw Refusal(.malformed, "a variable's name is empty or holds '='")
-        }
     }
 
     static func timeout(_ seconds: Int, _ longest: Int) throws(Refusal) {
@@ -118,25 +95,13 @@ enum RequestCheck {
         }
     }
 
-    /// The name of one unit: systemctl takes a pattern for several, and the last one would be judged.
-    static func unit(_ name: String) throws(Refusal) {
-        guard !name.holds(anyOf: " \t\n*?[]/") else {
-            throw Refusal(.malformed, "'\(name)' is not the name of one unit")
+    /// - Throws: what a rule says that plan files obey as well.
+    static func parts(_ parts: [RequestPart]) throws(Refusal) {
+        do throws(RequestFault) {
+            try RequestPart.check(parts)
+        } catch {
+            throw Refusal(.malformed, error.words)
         }
-    }
-
-    /// A name that a tool of the host gets as an argument.
-    static func argument(_ name: String) throws(Refusal) {
-        try text([name])
-        guard !name.isEmpty, !name.begins(with: "-") else {
-            throw Refusal(.malformed, "a name is empty or begins with '-'")
-        }
-    }
-
-    /// Whether a path is, or leads, outside the folder that it is relative to.
-    private static func leadsOut(_ path: String) -> Bool {
-        let parts = path.fields(separatedBy: "/").filter { !$0.isSpelled(".") }
-        return parts.isEmpty || path.begins(with: "/") || parts.contains { $0.isSpelled("..") }
     }
 
     private static func count(_ entries: Int, _ what: String) throws(Refusal) {
@@ -153,12 +118,6 @@ enum RequestCheck {
     private static func id(_ id: OperationID) throws(Refusal) {
         try text([id.rawValue])
         guard !id.rawValue.isEmpty else { throw Refusal(.malformed, "the operation has no id") }
-    }
-
-    static func absolute(_ files: [String]) throws(Refusal) {
-        guard files.allSatisfy({ $0.begins(with: "/") }) else {
-            throw Refusal(.malformed, "a file of a request is not an absolute path")
-        }
     }
 
     /// Text that is passed to the kernel as a C string cannot contain a zero byte.

@@ -166,24 +166,6 @@ extension Context {
         try await FleetConnection.open(
             to: hosts, among: try await ledger.currentInventory(), environment: environment, logger: logger)
     }
-
-    /// - Parameter limitBytes: a larger file is refused.
-    func readFile(_ path: String, limitBytes: Int = 16 << 20) throws -> String {
-        guard let handle = FileHandle(forReadingAtPath: path),
-            let data = try? handle.read(upToCount: limitBytes + 1) ?? Data()
-        else {
-            throw CommandError(.refused, "\(path) can not be read", next: .program(words: ["ls", "-l", "--", path]))
-        }
-        guard data.count <= limitBytes else {
-            throw CommandError(
-                .refused, "\(path) is larger than the limit of \(limitBytes) bytes",
-                consequence: "Nothing was stored.")
-        }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw CommandError(.refused, "\(path) is not UTF-8 text", consequence: "Nothing was stored.")
-        }
-        return text
-    }
 }
 
 extension RuntimeClock {

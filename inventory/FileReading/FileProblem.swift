@@ -8,11 +8,22 @@ package struct FileProblem: Hashable, Sendable, CustomStringConvertible {
     /// What to write instead.
     package var remedy: String
 
+    /// How much of a message is kept: what it quotes of the file may be megabytes.
+    package static let messageBytes = 1_000
+
     package init(file: String, line: Int, message: String, remedy: String) {
         self.file = file
         self.line = line
-        self.message = message
-        self.remedy = remedy
+        self.message = FileProblem.cut(message)
+        self.remedy = FileProblem.cut(remedy)
+    }
+
+    /// A text without its middle, so that what a message says before and after a quotation is still there.
+    private static func cut(_ text: String) -> String {
+        guard text.utf8.count > messageBytes else { return text }
+        let (head, tail) = (text.utf8.prefix(messageBytes * 3 / 4), text.utf8.suffix(messageBytes / 4))
+        let left = text.utf8.count - head.count - tail.count
+        return String(decoding: head, as: UTF8.self) + "[... \(left) bytes ...]" + String(decoding: tail, as: UTF8.self)
     }
 
     package var description: String {

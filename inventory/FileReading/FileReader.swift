@@ -1,3 +1,4 @@
+import SafeText
 package import UpgradeDomain
 import Yams
 
@@ -14,15 +15,28 @@ package final class FileReader {
     package private(set) var unlisted: Int
     /// How many problems were found, including repeated ones.
     private var refusals = 0
+    /// Where each text was read; nil if nobody asks.
+    private var sites: [String: [TextSite]]?
 
     /// - Parameters:
     ///   - file: the file name in problem reports.
     ///   - problems: the problems of the file that are already known.
     ///   - unlisted: how many more problems are known.
-    package init(file: String, problems: [FileProblem] = [], unlisted: Int = 0) {
+    ///   - keepsSites: whether ``sites(of:)`` is asked for later.
+    package init(file: String, problems: [FileProblem] = [], unlisted: Int = 0, keepsSites: Bool = false) {
         self.file = file
         self.problems = problems
         self.unlisted = unlisted
+        sites = keepsSites ? [:] : nil
+    }
+
+    /// Where a text was read, in order.
+    package func sites(of text: String) -> [TextSite] { sites?[text] ?? [] }
+
+    fileprivate func note(_ text: String, _ name: String, _ line: Int) {
+        guard sites != nil else { return }
+        let site = TextSite(path: name.rest(after: "the file.").map { String($0) } ?? name, line: line)
+        if sites?[text]?.contains(site) != true { sites?[text, default: []].append(site) }
     }
 
     /// The root mapping of a text, or nil with a problem recorded.
@@ -64,8 +78,8 @@ package final class FileReader {
                     ? "the key \(duplicates[0]) is listed twice"
                     : "the keys \(duplicates.joined(separator: ", ")) are listed twice"
             )
-        case .no, .memory, .reader, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
-            (1, "\(error)")
+        case .reader(let problem, _, _, _): (1, problem)
+        case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded: (1, "\(error)")
         }
     }
 
@@ -118,6 +132,7 @@ extension FileReader {
             report(field.line, "\(field.name) contains a control character", "remove it")
             return nil
         }
+        note(scalar.string, field.name, field.line)
         return scalar.string
     }
 
@@ -134,6 +149,7 @@ extension FileReader {
                 "write a number from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
+        note("\(value)", field.name, field.line)
         return value
     }
 
@@ -154,9 +170,29 @@ extension FileReader {
         }
         return mapping.map { key, node in
             let text = key.scalar?.string ?? "?"
+            note(text, field.name, key.mark?.line ?? field.line)
             return (
                 text, Field(name: "\(field.name).\(text)", key: text, node: node, line: key.mark?.line ?? field.line)
             )
         }
+    }
+}
+
+/// Where a text is written in a file.
+package struct TextSite: Hashable, Sendable {
+    /// The keys that lead there, such as `layers[1].rollback.run[2]`.
+    package let path: String
+    /// The line number, from 1.
+    package let line: Int
+
+    /// Whether a key leads there.
+    package func isUnder(_ key: String) -> Bool {
+        path.fields(separatedBy: ".[").contains { $0.isSpelled(key) }
+    }
+
+    /// The number of the layer of the plan, or of another list's entry, that it is in; nil for anywhere else.
+    package func index(in list: String) -> Int? {
+        guard let rest = path.rest(after: "\(list)["), let number = rest.cut(at: "]") else { return nil }
+        return Int(number.before).map { $0 - 1 }
     }
 }

@@ -59,6 +59,8 @@ package struct TextRule: Sendable {
         self.bytes = bytes
         self.unquoted = unquoted
     }
+
+    fileprivate var mayBeBlank: Bool { bytes != nil || pattern != nil || grammar != nil }
 }
 
 // MARK: Scalars
@@ -66,12 +68,18 @@ package struct TextRule: Sendable {
 extension Form where Value == String {
     package static var text: Form { text(TextRule()) }
 
-    /// A text; the rule is for the reference and the schema, and `check` for the reader.
+    /// A text; the rule is for the reference and the schema, and `check` for the reader. A rule that says nothing else refuses a
+    /// text without a word.
     package static func text(
         _ rule: TextRule, check: @escaping @Sendable (FileReader, Field, String) -> String? = { $2 }
     ) -> Form {
         Form(.text(rule), shown: quoted) { reader, field in
-            reader.text(field).flatMap { check(reader, field, $0) }
+            guard let text = reader.text(field) else { return nil }
+            if !rule.mayBeBlank, text.fields(separatedBy: " \t\n").isEmpty {
+                reader.report(field.line, "\(field.name) is empty", "write it, or leave it out")
+                return nil
+            }
+            return check(reader, field, text)
         }
     }
 
@@ -151,15 +159,21 @@ extension Form where Value: RawRepresentable & CaseIterable & Sendable, Value.Ra
 // MARK: Collections
 
 extension Form {
-    /// A list; elements that are refused are left out.
-    package static func list<Element>(_ element: Form<Element>, count: ClosedRange<Int>? = nil) -> Form
-    where Value == [Element] {
+    /// A list; elements that are refused are left out. Where it has to have some, an empty one is refused:
+    /// here, or by the reader of the mapping in words of its own.
+    package static func list<Element>(
+        _ element: Form<Element>, count: ClosedRange<Int>? = nil, isReportedEmpty: Bool = true
+    ) -> Form where Value == [Element] {
         let shown: @Sendable ([Element]) -> String? = { values in
             let words = values.compactMap(element.shown)
             return words.isEmpty ? nil : "[\(words.joined(separator: ", "))]"
         }
         return Form(.list(element.type, count: count), shown: shown) { reader, field in
-            reader.list(field).compactMap { element.read(reader, $0) }
+            let fields = reader.list(field)
+            if isReportedEmpty, let count, count.lowerBound > 0, fields.isEmpty, field.isList {
+                reader.report(field.line, "\(field.name) is an empty list", "write at least one, or leave it out")
+            }
+            return fields.compactMap { element.read(reader, $0) }
         }
     }
 

@@ -102,6 +102,9 @@ package struct Section<Keys: KeyGroup> {
     /// The line of a key by its name, or of the mapping if the key is absent.
     package func line(ofKey name: String) -> Int { fields[name]?.line ?? line }
 
+    /// Whether a key has a value, by its name.
+    package func has(_ name: String) -> Bool { fields[name].map { !$0.node.isNull } ?? false }
+
     /// Whether an unknown key was refused that may be a misspelling of this one.
     package func isMisspelled<Value>(_ path: KeyPath<Keys, Key<Value>>) -> Bool {
         field(path) == nil && meant.contains(keys[keyPath: path].name)

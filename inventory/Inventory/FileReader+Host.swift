@@ -5,6 +5,11 @@ import UpgradeDomain
 extension FileReader {
     /// A text with each `${name}` replaced; nil, with a problem recorded, if one has no value.
     func filled(_ text: String, _ line: Int, of host: HostName, _ values: PlaceholderValues) -> String? {
+        guard !Placeholder.isUnclosed(text) else {
+            report(
+                line, "'\(text)' has a '${' without a '}'", "close it, or write '$${' for a literal '${'")
+            return nil
+        }
         guard let unknown = values.unknownNames(in: text).first else { return values.expand(text) }
         report(
             line, "'${\(unknown)}' has no value on host \(host)",

@@ -23,7 +23,7 @@ struct InventoryKeys: KeyTable {
         "By name, what the hosts of a group have unless their entries say otherwise.",
         example: "{hardened: {transport: openssh, port: 2222}}")
     let layers = Key(
-        "layers", .list(.mapping(InventoryLayerKeys()), count: 1...Int.max),
+        "layers", .list(.mapping(InventoryLayerKeys()), count: 1...Int.max, isReportedEmpty: false),
         presence: .required("list the layers in the order in which they are upgraded"),
         "The layers, in the order in which they are upgraded.", example: "[{name: core, owners: [ana]}]")
     let hosts = Key(
@@ -99,7 +99,7 @@ struct InventoryLayerKeys: KeyTable {
         "The name that hosts and plans use.",
         example: "core")
     let owners = Key(
-        "owners", .list(.name("owner", .word), count: 1...Int.max),
+        "owners", .list(.name("owner", .word), count: 1...Int.max, isReportedEmpty: false),
         presence: .required("write 'owners: [NAME]': someone must approve changes to it"), default: [],
         "Who may approve a change of the layer.", example: "[platform-team, ana]")
 }

@@ -110,7 +110,7 @@ struct HTTPKeys: KeyTable {
         "Headers whose values are in files on the host. They are read there and never leave it.",
         example: "{Authorization: {file: /etc/stack/token, prefix: \"Bearer \"}}")
     let acceptedStatuses = Key(
-        "acceptedStatuses", .list(.integer(100...599)), default: HTTPKeys.unset.acceptedStatuses,
+        "acceptedStatuses", .list(.integer(100...599), count: 1...500), default: HTTPKeys.unset.acceptedStatuses,
         "The statuses that count as an answer. Any other is unknown.", example: "[200, 503]")
     let timeoutSeconds = Key(
         "timeoutSeconds", .integer(1...600), default: HTTPKeys.unset.timeoutSeconds, "For all attempts together.",
@@ -180,14 +180,16 @@ struct ReaderKeys: KeyTable {
     let key = Key(
         "key", .textOrTexts, default: ReaderKeys.unset.key,
         "The field that names an item of a list; several are joined with `/`. For a `value`: the item's name.",
-        example: "[Node, CheckID]")
+        example: "[Node, CheckID]", with: "shape: statusList")
     let status = Key(
-        "status", .text, default: ReaderKeys.unset.status, "The field with an item's status.", example: "state")
+        "status", .text, default: ReaderKeys.unset.status, "The field with an item's status.", example: "state",
+        with: "shape: statusList")
     let whenPresent = Key(
         "whenPresent", .list(.text), default: [], "Further states, checked only if they are present and not empty.",
-        example: "[replication]")
+        example: "[replication]", with: "shape: statusList")
     let healthy = Key(
-        "healthy", .list(.text), default: ReaderKeys.unset.healthy, "The words that mean healthy; case is ignored.",
+        "healthy", .list(.text, count: 1...Int.max), default: ReaderKeys.unset.healthy,
+        "The words that mean healthy; case is ignored.",
         example: "[healthy, up]")
     let unhealthy = Key(
         "unhealthy", .list(.text), default: ReaderKeys.unset.unhealthy,
@@ -334,7 +336,12 @@ extension Form where Value == String {
 
 extension FileReader {
     func checkPointer(_ text: String, _ line: Int) {
-        if text.isEmpty || text.begins(with: "/") { return }
-        report(line, "'\(text)' is not a JSON Pointer", "write it as /data/services")
+        let hasEscapes = text.pieces(separatedBy: "~").dropFirst().allSatisfy {
+            $0.begins(with: "0") || $0.begins(with: "1")
+        }
+        if text.isEmpty || text.begins(with: "/"), hasEscapes { return }
+        report(
+            line, "'\(text)' is not a JSON Pointer",
+            hasEscapes ? "write it as /data/services" : "write '~0' for '~', and '~1' for '/' in a name")
     }
 }

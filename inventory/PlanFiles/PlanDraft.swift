@@ -27,6 +27,9 @@ package struct PlanDraft: Sendable {
         }
     }
 
+    /// What stands for the reference of a review until a person writes it.
+    static let unwritten = "TO BE WRITTEN"
+
     package var name: String
     /// What is captured on every host, before and after.
     package var evidence: [Surface]
@@ -69,7 +72,7 @@ package struct PlanDraft: Sendable {
             "version: 1", "name: \(PlanDraft.quoted("\(name)-${to}"))",
             "changeClass: minor                        # patch, minor, major, configuration or emergency",
             "reviews:                                  # what was read and agreed before",
-            "  - {title: Release notes, reference: TO BE WRITTEN}",
+            "  - {title: Release notes, reference: \(PlanDraft.unwritten)}",
             "evidence:                                 # compared before and after, on every host",
         ]
         lines += evidence.map { "  - \(line($0))" }

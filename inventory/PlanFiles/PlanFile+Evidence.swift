@@ -89,6 +89,10 @@ extension PlanReading {
             return nil
         }
         for reference in references { evidence.require(reference.surface, pair.line, reader) }
+        if references[0] == references[1] {
+            reader.report(
+                pair.line, "\(pair.name) lists one item twice", "list the item that it must agree with, or remove it")
+        }
         return Agreement(references[0], references[1])
     }
 
@@ -101,6 +105,11 @@ extension PlanReading {
 
     private func readReader(_ own: Section<ReaderKeys>) -> Reader? {
         guard let shape = own.value(\.shape) else { return nil }
+        for key in shape.ignored where own.has(key) {
+            reader.report(
+                own.line(ofKey: key), "\(own.name).\(key) is not used for the shape \(shape.rawValue)",
+                "remove it, or choose the shape that has it")
+        }
         let (measures, hasWholeMeasures) = reader.whole { own.value(\.measures).compactMap(readMeasure) }
         let result = Reader(
             shape: shape, format: own.value(\.format), contentTypes: own.value(\.contentTypes),
@@ -176,5 +185,25 @@ extension PlanReading {
     private func readTimestamp(_ own: Section<TimestampKeys>) -> TimestampRule? {
         guard let pointer = own.value(\.pointer), let age = own.value(\.maxAgeSeconds) else { return nil }
         return TimestampRule(pointer: pointer, maxAgeSeconds: age, perItem: own.value(\.perItem))
+    }
+}
+
+extension ReaderShape {
+    private static let keys = ReaderKeys()
+
+    /// The keys that nothing is read of: whoever writes one expects something of it.
+    fileprivate var ignored: [String] {
+        let keys = ReaderShape.keys
+        let words = [keys.healthy.name, keys.unhealthy.name, keys.uncheckedKeys.name]
+        let fields = [keys.status.name, keys.whenPresent.name]
+        return switch self {
+        case .result: keys.names.filter { $0 != keys.shape.name }
+        case .measures: [keys.items.name, keys.key.name] + fields + words
+        case .value: fields + words
+        case .items: [keys.key.name] + fields + words
+        case .statusMap: [keys.key.name] + fields
+        case .statusObjects: [keys.key.name]
+        case .statusList: []
+        }
     }
 }

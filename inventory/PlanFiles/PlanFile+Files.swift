@@ -10,6 +10,12 @@ extension PlanReading {
         var files: [CarriedFile] = []
         for field in section.field(\.files).map(reader.list) ?? [] {
             guard let path = reader.text(field) else { continue }
+            guard RequestRule.keptPath.fault(in: path) == nil else {
+                reader.report(
+                    field.line, "'\(path)' is not in the folder of the plan file",
+                    "copy it there, and write its path from there: whoever writes a plan may send what it carries")
+                continue
+            }
             let last = path.cut(atLast: "/").map { String($0.after) } ?? path
             guard let name = reader.name(last, field.line, "file", .word) else { continue }
             guard !files.contains(where: { $0.name == name }) else {
@@ -18,7 +24,7 @@ extension PlanReading {
                 continue
             }
             do {
-                let text = try load(path)
+                let text = try carry(path)
                 files.append(CarriedFile(name: name, sha256: Digest.sha256(of: Array(text.utf8)), text: text))
             } catch {
                 reader.report(field.line, "\(error)", "write the path as it is from the folder of the plan file")

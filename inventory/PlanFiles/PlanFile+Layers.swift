@@ -1,4 +1,5 @@
 import FileReading
+import SafeText
 import UpgradeDomain
 
 /// The layers of a plan.
@@ -56,7 +57,14 @@ extension PlanReading {
                     version.rawValue.replacing("${from}", with: versions.from.rawValue)
                         .replacing("${to}", with: versions.to.rawValue))
             }
-            let named = own.value(\.worksWith).map { (LayerName($0.key), ($0.value ?? []).map(exact)) }
+            let named = own.value(\.worksWith).map { entry in
+                let exact = (entry.value ?? []).map(exact)
+                for version in exact where version.rawValue.holds("${") {
+                    reader.report(
+                        entry.line, "'\(version)' has a '${' that is not '${from}' or '${to}'", "write the version")
+                }
+                return (LayerName(entry.key), exact)
+            }
             return Dictionary(named) { $1 }
         }
 

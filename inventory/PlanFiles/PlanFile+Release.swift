@@ -13,6 +13,10 @@ extension PlanReading {
             path.replacing("${from}", with: version.from.rawValue).replacing("${to}", with: version.to.rawValue)
         }
         let path = exact(files.manifest)
+        if let open = ([path] + files.signatures.map(exact)).first(where: { $0.holds("${") }) {
+            reader.report(files.line, "'\(open)' has a '${' that is not '${from}' or '${to}'", "write the path")
+            return nil
+        }
         guard let text = loaded(path, files.line) else { return nil }
         var manifest: ReleaseManifest
         do throws(ReleaseManifestProblem) {

@@ -14,18 +14,24 @@ package enum PlanFile {
     ///   - inventory: the hosts and layers of the plan.
     ///   - now: decides whether waivers have expired.
     ///   - versions: for a file that leaves them out, so that it serves for one upgrade after the other.
-    ///   - load: the text of a file that the plan carries, by its path from the plan's folder; its error is reported.
-    /// - Throws: every problem of the file at once; where it has none, those that show only against the inventory.
+    ///   - isStored: whether the plan is to be stored, so that what `plan init` left to be written must be there.
+    ///   - load: the text of a file that the plan names, by its path from the plan's folder; its error is reported.
+    ///   - carry: the text of a file that the plan carries to hosts; nil for `load`.
+    /// - Throws: every problem of the file that can be known at once.
     package static func read(
         text: String, file: String, inventory: FleetInventory, at now: WallTime,
-        versions: VersionArguments = VersionArguments(),
-        loading load: @escaping (String) throws -> String = { throw NoFiles(path: $0) }
+        versions: VersionArguments = VersionArguments(), isStored: Bool = false,
+        loading load: @escaping (String) throws -> String = { throw NoFiles(path: $0) },
+        carrying carry: ((String) throws -> String)? = nil
     ) throws(FileProblems) -> Plan {
-        let reader = FileReader(file: file)
+        let reader = FileReader(file: file, keepsSites: true)
         var plan: Plan?
         if let root = reader.root(of: text), let section = Section(root, mapping, reader) {
             _ = section.value(\.version)
-            plan = PlanReading(section: section, inventory: inventory, arguments: versions, load: load).plan(at: now)
+            plan = PlanReading(
+                section: section, inventory: inventory, arguments: versions, isStored: isStored, load: load,
+                carry: carry ?? load
+            ).plan(at: now)
         }
         try reader.finish()
         guard let plan else {
@@ -49,7 +55,9 @@ struct PlanReading {
     let section: Section<PlanKeys>
     let inventory: FleetInventory
     let arguments: VersionArguments
+    let isStored: Bool
     let load: (String) throws -> String
+    let carry: (String) throws -> String
     var reader: FileReader { section.reader }
 
     func plan(at now: WallTime) -> Plan? {
@@ -74,22 +82,67 @@ struct PlanReading {
         let disk = section.value(\.minimumFreeDiskMebibytes)
         if mayStand { checkAgainstInventory(layers.map(\.name), exclusions) }
         guard let version, let materialization, let path, let name, let changeClass else { return nil }
+        let (files, hasWholeFiles) = reader.whole { readFiles() }
         let plan = Plan(
             name: name, version: version, changeClass: changeClass, reviews: reviews, evidence: evidence.shared,
             materialization: materialization, guardrails: guardrails, rollbackGuardrails: rollbackGuardrails,
             representativePath: path, layers: layers,
             exclusions: exclusions, waivers: waivers, agreements: agreements, minimumFreeDiskMebibytes: disk,
-            files: readFiles(), holdPoints: readHoldPoints(layers.map(\.name)))
-        // Rules for the whole plan are checked only if all its parts are valid.
-        guard reader.problems.isEmpty else { return plan }
-        for problem in PlanRules.problems(of: plan, over: inventory, at: now) {
-            reader.report(line(of: problem.place), problem.message, problem.remedy)
-        }
+            files: files, holdPoints: readHoldPoints(layers.map(\.name)))
+        // Where a layer was refused, the numbers of the others would be wrong.
+        guard layers.count == section.field(\.layers).map({ reader.list($0).count }) ?? 0 else { return plan }
+        let isWhole = hasWholeLayers && evidence.isWhole && section.hasKnownKeys
+        report(PlanRules.problems(ofParts: plan, over: inventory, at: now, hasFiles: hasWholeFiles))
+        guard isWhole else { return plan }
+        let hasFiles = hasWholeFiles && hasWholeGuardrails
+        report(PlanRules.problems(ofWhole: plan, over: inventory, hasFiles: hasFiles))
         return plan
+    }
+
+    /// Reports problems at their lines; those of one text in one line once, with all their hosts.
+    private func report(_ problems: [PlanRules.PlanProblem]) {
+        var merged: [PlanRules.PlanProblem] = []
+        var positions: [[String]: (position: Int, path: String?, line: Int)] = [:]
+        for problem in problems {
+            for site in sites(of: problem.place) {
+                let key = ["\(site.line)"] + identity(of: problem)
+                guard let known = positions[key] else {
+                    positions[key] = (merged.count, site.path, site.line)
+                    merged.append(problem)
+                    continue
+                }
+                let more = Set(problem.hosts).subtracting(merged[known.position].hosts)
+                merged[known.position].hosts += problem.hosts.filter(more.contains)
+            }
+        }
+        for found in positions.values.sorted(by: { $0.position < $1.position }) {
+            let problem = merged[found.position]
+            let place = found.path.map { " (in \($0))" } ?? ""
+            reader.report(found.line, problem.words + place, problem.remedy)
+        }
+    }
+
+    /// What makes two problems of one line the same: what a text becomes may differ from host to host.
+    private func identity(of problem: PlanRules.PlanProblem) -> [String] {
+        guard case .text(let text) = problem.place, let key = text.key else { return [problem.message] }
+        return [key, text.text]
+    }
+
+    /// Where something is in the file; the path only for a text.
+    private func sites(of place: PlanRules.Place) -> [(path: String?, line: Int)] {
+        guard case .text(let text) = place else { return [(nil, line(of: place))] }
+        let all = reader.sites(of: text.text).filter { site in
+            guard let key = text.key else { return true }
+            return site.isUnder(key) && !(key == "timeoutSeconds" && site.isOfOperation)
+        }
+        let own = text.layer == nil ? [] : all.filter { $0.index(in: "layers") == text.layer }
+        let found = own.isEmpty ? all.filter { $0.index(in: "layers") == nil } : own
+        return found.isEmpty ? [(nil, line(of: place))] : found.map { ($0.path, $0.line) }
     }
 
     private func line(of place: PlanRules.Place) -> Int {
         switch place {
+        case .text(let text): text.layer.map { line(of: \.layers, at: $0) } ?? section.line
         case .root(let key): section.line(ofKey: key)
         case .surface(let index): line(of: \.evidence, at: index)
         case .waiver(let index): line(of: \.waivers, at: index)
@@ -181,12 +234,21 @@ struct PlanReading {
 
     private func readReview(_ own: Section<ReviewKeys>) -> Review? {
         guard let title = own.value(\.title), let reference = own.value(\.reference) else { return nil }
+        if isStored, reference == PlanDraft.unwritten {
+            reader.report(
+                own.line(of: \.reference), "the reference of the review '\(title)' is still to be written",
+                "write its URL, ticket or commit")
+        }
         return Review(title: title, reference: reference)
     }
 
     private func readExclusions() -> [Exclusion] {
-        section.value(\.exclusions).compactMap { own in
+        var seen: Set<String> = []
+        return section.value(\.exclusions).compactMap { own in
             guard let host = own.value(\.host), let reason = own.value(\.reason) else { return nil }
+            if !seen.insert(host).inserted {
+                reader.report(own.line, "host '\(host)' is excluded twice", "list it once, with its reason")
+            }
             if !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
                 reader.report(
                     own.line, "the inventory has no host '\(host)' to exclude",
@@ -201,6 +263,11 @@ struct PlanReading {
             let reason = own.value(\.reason), let expires = own.value(\.expires)
         else { return nil }
         evidence.require(SurfaceName(surface), own.line(of: \.surface), reader)
+        if let host = own.value(\.host), !inventory.hosts.contains(where: { $0.name.rawValue == host }) {
+            reader.report(
+                own.line(of: \.host), "the inventory has no host '\(host)' to waive a fault of",
+                "correct the name, or remove it for every host")
+        }
         if !inventory.layers.contains(where: { $0.owners.contains(Owner(owner)) }) {
             reader.report(own.line(of: \.owner), "'\(owner)' owns no layer", "name an owner of the inventory")
         }
@@ -245,6 +312,8 @@ struct PlanReading {
     }
 
     private func checkAgainstInventory(_ layers: [LayerName], _ exclusions: [Exclusion]) {
+        // A misspelt layer is what is wrong then, and reported by its own rule.
+        guard layers.allSatisfy({ layer in inventory.layers.contains { $0.name == layer } }) else { return }
         let excluded = Set(exclusions.map(\.host))
         for host in inventory.hosts where !excluded.contains(host.name) && !host.placements.isEmpty {
             if !host.placements.contains(where: { layers.contains($0.layer) }) {
@@ -253,5 +322,12 @@ struct PlanReading {
                     "add its layer, or list it under exclusions with a reason")
             }
         }
+    }
+}
+
+extension TextSite {
+    /// Whether it is in a command that may take longer than evidence.
+    fileprivate var isOfOperation: Bool {
+        ["steps", "rollback", "guardrails", "rollbackGuardrails"].contains(where: isUnder)
     }
 }

@@ -219,5 +219,12 @@ extension Form where Value == HoldPoint {
 }
 
 extension Form where Value == Version {
-    static var version: Form { Form<String>.text(TextRule("version", unquoted: .numbers)).map { Version($0) } }
+    static var version: Form {
+        Form<String>.text(TextRule("version", unquoted: .numbers)) { reader, field, text in
+            if Version(text).isOneWord { return text }
+            reader.report(
+                field.line, "\(field.name) has a space or an end of line", "write one exact version such as 1.5.0")
+            return nil
+        }.map { Version($0) }
+    }
 }

@@ -1,3 +1,4 @@
+import FileReading
 import SafeText
 package import UpgradeDomain
 
@@ -9,16 +10,44 @@ enum PlanRules {
         case layer(Int)
         case surface(Int)
         case waiver(Int)
+        case text(TextPlace)
     }
 
     struct PlanProblem: Hashable {
         var place: Place
         var message: String
         var remedy: String
+        /// Where it is met; empty if that does not depend on hosts.
+        var hosts: [HostName] = []
+
+        /// The message with its hosts.
+        var words: String {
+            guard let first = hosts.first else { return message }
+            return "\(message) on host \(first)" + (hosts.count > 1 ? " and \(hosts.count - 1) more" : "")
+        }
     }
 
+    /// The rules for a stored plan.
     static func problems(of plan: Plan, over inventory: FleetInventory, at now: WallTime) -> [PlanProblem] {
         fleetProblems(of: plan, over: inventory) + problems(of: plan, at: now)
+            + requestProblems(plan, inventory, isStored: true)
+    }
+
+    /// What of a plan file's plan is checked although other parts were refused.
+    ///
+    /// - Parameter hasFiles: whether every file of the plan could be read.
+    static func problems(
+        ofParts plan: Plan, over inventory: FleetInventory, at now: WallTime, hasFiles: Bool
+    ) -> [PlanProblem] {
+        unclosedProblems(plan) + placeholderProblems(plan, inventory, hasFiles: hasFiles)
+            + requestProblems(plan, inventory, isStored: false) + duplicateProblems(plan) + waiverProblems(plan, now)
+    }
+
+    /// The other rules for a plan file, for one whose layers and evidence were taken as they are written.
+    static func problems(ofWhole plan: Plan, over inventory: FleetInventory, hasFiles: Bool) -> [PlanProblem] {
+        layerProblems(plan, inventory) + scopeProblems(plan, inventory) + passageProblems(plan, inventory)
+            + batchProblems(plan, inventory) + expectationProblems(plan) + runtimeProblems(plan)
+            + revertProblems(plan) + keepProblems(plan) + holdPointProblems(plan) + (hasFiles ? fileProblems(plan) : [])
     }
 
     /// Problems that depend on the hosts and layers of an inventory.
@@ -48,7 +77,7 @@ enum PlanRules {
     private static func keepProblems(_ plan: Plan) -> [PlanProblem] {
         plan.layers.enumerated().flatMap { index, layer -> [PlanProblem] in
             let keeps = layer.rollback.keeps ?? []
-            var problems = keeps.filter(leadsOut).map { path in
+            var problems = keeps.filter { RequestRule.keptPath.fault(in: $0) != nil }.map { path in
                 PlanProblem(
                     place: .layer(index),
                     message: "layer \(layer.name) keeps '\(path)', which is not below the working directory",
@@ -72,11 +101,6 @@ enum PlanRules {
             }
             return problems
         }
-    }
-
-    private static func leadsOut(_ path: String) -> Bool {
-        let parts = path.fields(separatedBy: "/").filter { !$0.isSpelled(".") }
-        return parts.isEmpty || path.begins(with: "/") || parts.contains { $0.isSpelled("..") }
     }
 
     /// A host that must roll back automatically must be able to.
@@ -125,7 +149,9 @@ enum PlanRules {
                 PlanProblem(
                     place: .layer(index),
                     message: "layer \(layer.name) works with '\($0)', which is not a layer below it",
-                    remedy: "name lower layers: \(below.sorted().map(\.rawValue).joined(separator: ", "))")
+                    remedy: below.isEmpty
+                        ? "remove it: this is the lowest layer"
+                        : "name lower layers: \(below.sorted().map(\.rawValue).joined(separator: ", "))")
             }
             let gaps = lower.flatMap { moving -> [PlanProblem] in
                 guard let declared = layer.worksWith[moving.name] else { return [] }
@@ -161,7 +187,9 @@ enum PlanRules {
                 problems.append(
                     .init(
                         place: .layer(index), message: "the inventory has no layer '\(layer.name)'",
-                        remedy: "use one of: \(order.map(\.rawValue).joined(separator: ", "))"))
+                        remedy: (nearest(to: layer.name.rawValue, among: order.map(\.rawValue)).map {
+                            "did you mean '\($0)'? "
+                        } ?? "") + "use one of: \(order.map(\.rawValue).joined(separator: ", "))"))
                 continue
             }
             if position <= last {
@@ -232,34 +260,6 @@ enum PlanRules {
         return problems
     }
 
-    /// Every placeholder must have a value on every host it will be used for.
-    private static func placeholderProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
-        var problems: [PlanProblem] = []
-        let excluded = Set(plan.exclusions.map(\.host))
-        let shared =
-            (plan.guardrails + (plan.rollbackGuardrails ?? [])).flatMap(\.texts) + plan.materialization.texts
-            + plan.evidence.filter { $0.scope != .host }.flatMap(\.source.texts)
-            + plan.representativePath.source.texts
-        for (index, layer) in plan.layers.enumerated() {
-            var own = plan.family(of: layer).flatMap(\.source.texts)
-            own += layer.steps.flatMap(\.command.texts) + (layer.rollback.command?.texts ?? [])
-            own += layer.components.flatMap { $0.observe.texts + ($0.runtime?.source.texts ?? []) }
-            own += layer.rollback.requires.map(\.path) + (layer.rollback.keeps ?? [])
-            for host in inventory.hosts(in: layer.name) where !excluded.contains(host.name) {
-                let values = PlaceholderValues(host: host, layer: layer, of: plan, run: "r")
-                for name in Set((shared + own).flatMap(values.unknownNames)).sorted() {
-                    problems.append(
-                        .init(
-                            place: .layer(index), message: "'${\(name)}' has no value on host \(host.name)",
-                            remedy:
-                                "write '$${\(name)}' for a literal one, or use host, address, layer, run, from, to, baseURL, authority, workingDirectory, file.NAME with one of the plan's files, or var.NAME with a variable of the host"
-                        ))
-                }
-            }
-        }
-        return problems
-    }
-
     /// One host captures for a layer, and one for the fleet; it must be part of the plan, or nothing would be captured.
     private static func scopeProblems(_ plan: Plan, _ inventory: FleetInventory) -> [PlanProblem] {
         var fleet: Set<HostName> = []
@@ -308,7 +308,7 @@ extension Plan {
     /// because an older build may have stored it, or the inventory may have changed since.
     package func startProblems(over inventory: FleetInventory, at now: WallTime) -> [String] {
         nameProblems(over: selectedHosts(of: inventory))
-            + PlanRules.problems(of: self, over: inventory, at: now).map { "\($0.message); \($0.remedy)" }
+            + PlanRules.problems(of: self, over: inventory, at: now).map { "\($0.words); \($0.remedy)" }
     }
 
     /// The problems of a run's plan with its frozen hosts under this build's rules, because an older build may have
@@ -321,7 +321,7 @@ extension Plan {
         let frozen = FleetInventory(
             layers: (others + moving).map { InventoryLayer(name: $0, owners: definition.owners[$0] ?? []) },
             hosts: definition.hosts)
-        return PlanRules.fleetProblems(of: self, over: frozen).map(\.message)
+        return PlanRules.fleetProblems(of: self, over: frozen).map(\.words)
     }
 
     /// Whether another inventory could make it startable.

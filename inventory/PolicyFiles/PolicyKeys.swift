@@ -59,7 +59,7 @@ struct PersonKeys: KeyTable {
     static let meaning = "A person who signs."
 
     let keys = Key(
-        "keys", .list(.publicKey, count: 1...PolicyLimits.keysPerPerson),
+        "keys", .list(.publicKey, count: 1...PolicyLimits.keysPerPerson, isReportedEmpty: false),
         presence: .required("write the person's public keys, each as in its .pub file"), default: [],
         "The person's public keys, each as in its `.pub` file: ed25519, ECDSA on P-256, security keys of both kinds, and RSA where `minimumRSABits` is set.",
         example: "[\(PolicyExamples.keys[0])]")

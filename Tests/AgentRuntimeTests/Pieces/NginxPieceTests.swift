@@ -103,7 +103,7 @@ private final class NginxServer {
             try PiecesPage.block(
                 of: "yaml", in: "nginx",
                 replacing: [
-                    ("127.0.0.1:80/", "127.0.0.1:\(port)/"), ("port: 443", "port: \(tlsPort)"),
+                    ("${var.entrance}/", "127.0.0.1:\(port)/"), ("port: 443", "port: \(tlsPort)"),
                     ("/etc/ssl/stack-ca.pem", folder.appending(path: "server.pem").path), ("8081", "\(statusPort)"),
                     ("1.22.1", String(number)),
                     (

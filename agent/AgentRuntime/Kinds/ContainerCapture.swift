@@ -22,10 +22,3 @@ enum ContainerCapture {
         return .document(Document(items: items, restarts: facts.restarts, tag: facts.tag))
     }
 }
-
-extension RequestCheck {
-    static func check(_ source: ContainerSource) throws(Refusal) {
-        try timeout(source.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
-        try argument(source.name)
-    }
-}

@@ -19,10 +19,3 @@ enum UnitCapture {
         return .document(Document(items: [state], restarts: facts.restarts))
     }
 }
-
-extension RequestCheck {
-    static func check(_ unit: UnitSource) throws(Refusal) {
-        try timeout(unit.timeoutSeconds, AgentLimits.surfaceTimeoutSeconds)
-        try argument(unit.name)
-    }
-}

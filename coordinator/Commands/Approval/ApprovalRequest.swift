@@ -27,7 +27,8 @@ struct ApprovalRequest: LockflightCommand {
 
             A plan is approved for a run of it. With --run, a decision about a run is approved: --for says which.
             Example: lockflight approval request upgrade-1.5.0 --print
-            Example: lockflight approval request --run r-7k3fq2 --for rollback --layer core --out a.json
+            Example: lockflight approval request --run r-7k3fq2 \\
+              --for rollback --layer core --out a.json
             """)
 
     /// What may be approved about a run.

@@ -20,8 +20,8 @@ struct InventoryImport: LockflightCommand {
             --init-map writes one to edit, --map uses it. With --from ansible your own ansible-inventory reads PATH, so its
             plugins, scripts and vault passwords run as you; its saved output (--list) and .csv files are recognised.
             Example: lockflight inventory import fleet.yaml
-            Example: lockflight inventory import hosts.ini --from ansible --init-map map.yaml
-            Example: lockflight inventory import hosts.ini --from ansible --map map.yaml
+            Example: lockflight inventory import hosts.ini --from ansible --init-map m.yaml
+            Example: lockflight inventory import hosts.ini --from ansible --map m.yaml
             """)
 
     /// How many hosts one remark names at most.

@@ -89,6 +89,11 @@ struct InventorySource {
         switch format ?? InventoryFormat(of: text, path: path) {
         case .lockflight:
             // What has no version is no inventory file of ours: whose, only a person can say.
+            guard !text.trimmed.isEmpty else {
+                throw CommandError(
+                    .refused, "\(path) is empty", consequence: "Nothing was stored.",
+                    next: .program(words: ["ls", "-l", "--", path]))
+            }
             guard format != nil || text.holds("version") else {
                 throw CommandError(
                     .refused, "\(path) is not an inventory file of Lockflight: it says no version",
@@ -113,7 +118,7 @@ struct InventorySource {
         } included: { path in
             var isFolder: ObjCBool = false
             let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-            return isThere && !isFolder.boolValue ? try context.readFile(path) : nil
+            return isThere && !isFolder.boolValue ? try context.readFile(path, mayStream: false) : nil
         }
         // OpenSSH reads its own file by itself, and the system's after it.
         inventory.sshConfig = file == "\(own)/config" ? nil : file

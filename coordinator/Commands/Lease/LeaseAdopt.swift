@@ -13,7 +13,8 @@ struct LeaseAdopt: LockflightCommand {
         discussion: """
             For a host that is held with `host-owned-elsewhere` or `ledger-copied`, once the other ledger is retired. \
             After that the host refuses every driver of the other ledger. Operations in progress on the host continue.
-            Example: lockflight lease adopt core-1 --as ana --reason 'the old workstation is gone'
+            Example: lockflight lease adopt core-1 \\
+              --as ana --reason 'the old workstation is gone'
             """)
 
     @OptionGroup var options: GlobalOptions

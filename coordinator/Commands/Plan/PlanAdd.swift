@@ -22,7 +22,7 @@ struct PlanAdd: LockflightCommand {
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
-        let plan = try context.plan(in: file, over: inventory, versions)
+        let plan = try context.plan(in: file, over: inventory, versions, isStored: true)
         let digest = try await ledger.addPlan(plan, by: context.user, at: Context.clock.wall())
         return CommandResult(
             lines: ["\(plan.name)  \(digest)"], document: PlanDocument(digest, plan),

@@ -25,7 +25,8 @@ struct PlanApprove: LockflightCommand {
             Without a policy it is a claim of the operating-system user, bound to the digests of the plan and of the selected
             hosts: a change to either voids it.
             Example: lockflight plan approve upgrade-1.5.0 --as ana
-            Example: lockflight plan approve upgrade-1.5.0 --as ana --at core --key ~/.ssh/id_ed25519
+            Example: lockflight plan approve upgrade-1.5.0 \\
+              --as ana --at core --key ~/.ssh/id_ed25519
             """)
 
     @OptionGroup var options: GlobalOptions

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoordinatorRuntime
+import FileReading
 import Foundation
 import Glibc
 import OperatorCommands
@@ -15,9 +16,11 @@ struct PlanInit: LockflightCommand {
             What no option says is asked on a terminal. One host is looked at, and what it answered is written beside \
             each surface. An existing file is never overwritten.
             Example: lockflight plan init upgrade.yaml --host core-1
-            Example: lockflight plan init upgrade.yaml --host core-1 --health '${baseURL}/health' \\
-              --version-url '${baseURL}/version' --redeploy './redeploy.sh ${to}' --rollback './redeploy.sh ${from}' \\
-              --check ./check-release.sh --guardrail ./may-change.sh --path '${baseURL}/orders'
+            Example: lockflight plan init upgrade.yaml --host core-1 \\
+              --health '${baseURL}/health' --version-url '${baseURL}/version' \\
+              --redeploy './redeploy.sh ${to}' --rollback './redeploy.sh ${from}' \\
+              --check ./check-release.sh --guardrail ./may-change.sh \\
+              --path '${baseURL}/orders'
             """)
 
     @OptionGroup var options: GlobalOptions
@@ -37,31 +40,52 @@ struct PlanInit: LockflightCommand {
     @Option(name: .long, help: "The command that exits 0 if what is on disk is what runs.") var check: String?
     @Option(name: .long, help: "The command that exits 0 if the host may change now.") var guardrail: String?
 
-    /// While the file leaves the versions out, they only serve to read it.
-    private static let anyVersions = VersionArguments(from: "0", to: "1")
-
     func perform(_ context: Context) async throws -> CommandResult {
         let ledger = try await context.ledger()
         let inventory = try await context.inventory(of: ledger)
-        if FileManager.default.fileExists(atPath: file) {
-            throw CommandError(
-                .refused, "\(file) exists", consequence: "Nothing was written.", next: .addPlan(file: file))
-        }
+        try checkPlace()
         let looked = try lookedAt(inventory)
         let draft = try draft(inventory, context)
-        func plan(_ text: String) throws -> Plan {
-            try PlanFile.read(
-                text: text, file: file, inventory: inventory, at: Context.clock.wall(), versions: PlanInit.anyVersions)
-        }
-        let taken = try await context.trial(of: try plan(draft.text()), on: looked, ledger)
-        let text = draft.text(seen: seen(in: taken, of: try plan(draft.text())))
-        _ = try plan(text)
+        let taken = try await context.trial(of: try plan(draft.text(), inventory), on: looked, ledger)
+        let text = draft.text(seen: seen(in: taken, of: try plan(draft.text(), inventory)))
+        _ = try plan(text, inventory)
         try context.write(text, to: file)
         return CommandResult(
             lines: taken.flatMap { EvidenceTry.lines(of: $0, context.style) } + ["wrote \(file)"], document: [file],
             remarks: [
                 "edit it: what was reviewed, and what the layers have of their own"
             ], next: [.addPlan(file: file, needsVersions: true)])
+    }
+
+    private var folder: String { file.cut(atLast: "/").map { $0.before.isEmpty ? "/" : String($0.before) } ?? "." }
+
+    /// Before any question is asked.
+    private func checkPlace() throws {
+        if FileManager.default.fileExists(atPath: file) {
+            throw CommandError(
+                .refused, "\(file) exists", consequence: "Nothing was written.", next: .addPlan(file: file))
+        }
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+            throw CommandError(
+                .usage, "the folder '\(folder)' of the file '\(file)' does not exist",
+                consequence: "Nothing was written.", next: .program(words: ["mkdir", "-p", "--", folder]))
+        }
+    }
+
+    /// The plan of a text that is not in a file yet.
+    private func plan(_ text: String, _ inventory: FleetInventory) throws -> Plan {
+        do throws(FileProblems) {
+            return try PlanFile.read(
+                text: text, file: file, inventory: inventory, at: Context.clock.wall(),
+                versions: PlanAnswers.anyVersions)
+        } catch {
+            throw CommandError(
+                .usage,
+                "the answers make no valid plan: "
+                    + error.problems.map(PlanAnswers.words).joined(separator: "\n"),
+                consequence: "Nothing was written.")
+        }
     }
 
     private func lookedAt(_ inventory: FleetInventory) throws -> UpgradeDomain.Host {
@@ -87,73 +111,57 @@ struct PlanInit: LockflightCommand {
     // MARK: What the plan says
 
     private func draft(_ inventory: FleetInventory, _ context: Context) throws -> PlanDraft {
-        var questions = PlanQuestions(canAsk: isatty(STDIN_FILENO) == 1 && !context.isJSON)
-        let named = URL(filePath: file).deletingPathExtension().lastPathComponent
-        var evidence = health.enumerated().map {
-            PlanDraft.Surface.http($0 == 0 ? "health" : "health-\($0 + 1)", url: $1)
-        }
-        evidence += port.map(PlanDraft.Surface.tcp) + unit.map(PlanDraft.Surface.unit)
-        if evidence.isEmpty {
-            let url = try questions.answer(
-                "--health, --port or --unit", "Which URL answers 200 if all is well?", "${baseURL}/health")
-            evidence = [.http("health", url: url)]
-        }
-        var version = versionCommand.map(PlanDraft.VersionPlace.command)
-        if version == nil {
-            let url =
-                try versionURL
-                ?? questions.answer(
-                    "--version-url or --version-command", "Which URL says the running version?", "${baseURL}/version")
-            version = .url(url, pointer: versionPointer)
-        }
-        let walked =
-            try path
-            ?? questions.answer(
-                "--path", "Which URL does what a user really does?", "${baseURL}/smoke/order")
-        let moves =
-            try redeploy
-            ?? questions.answer(
-                "--redeploy", "Which command moves a host to the new version?", "./scripts/redeploy.sh ${to}")
-        let returns =
-            try rollback
-            ?? questions.answer(
-                "--rollback", "Which command takes it back?", moves.replacing("${to}", with: "${from}"))
-        let checks =
-            try check
-            ?? questions.answer(
-                "--check", "Which command exits 0 if what is on disk is what runs?", "./scripts/check-release.sh")
-        let permits =
-            try guardrail
-            ?? questions.answer(
-                "--guardrail", "Which command exits 0 if the host may change now?", "./scripts/may-change.sh")
-        try questions.requireAnswers()
+        var answers = PlanAnswers(inventory: inventory, canAsk: isatty(STDIN_FILENO) == 1 && !context.isJSON)
+        let name = name ?? URL(filePath: file).deletingPathExtension().lastPathComponent
+        try answers.check(self.name == nil ? "the name of the file" : "--name", name) { $0.name = name }
+        let evidence = try evidence(&answers)
+        let version = try version(&answers)
+        let walked = try answers.answer(
+            path, "--path", "Which URL does what a user really does?", "${baseURL}/smoke/order"
+        ) { $0.path = .http("path", url: $1) }
+        let moves = try answers.answer(
+            redeploy, "--redeploy", "Which command moves a host to the new version?", "./scripts/redeploy.sh ${to}"
+        ) { $0.redeploy = $1 }
+        let returns = try answers.answer(
+            rollback, "--rollback", "Which command takes it back?", moves.replacing("${to}", with: "${from}")
+        ) { $0.rollback = $1 }
+        let checks = try answers.answer(
+            check, "--check", "Which command exits 0 if what is on disk is what runs?", "./scripts/check-release.sh"
+        ) { $0.check = $1 }
+        let permits = try answers.answer(
+            guardrail, "--guardrail", "Which command exits 0 if the host may change now?", "./scripts/may-change.sh"
+        ) { $0.guardrail = $1 }
+        try answers.requireAnswers()
         return PlanDraft(
-            name: name ?? named, evidence: evidence, version: version ?? .command(""), path: .http("path", url: walked),
-            redeploy: moves, rollback: returns, check: checks, guardrail: permits,
-            layers: inventory.layers.map(\.name).filter { !inventory.hosts(in: $0).isEmpty })
+            name: name, evidence: evidence, version: version, path: .http("path", url: walked), redeploy: moves,
+            rollback: returns, check: checks, guardrail: permits, layers: answers.layers)
     }
-}
 
-/// Questions to the person at the terminal. Without one, the options that would have answered them are collected.
-private struct PlanQuestions {
-    let canAsk: Bool
-    private var missing: [String] = []
-
-    init(canAsk: Bool) { self.canAsk = canAsk }
-
-    /// - Parameter usual: taken if nothing is typed.
-    mutating func answer(_ option: String, _ question: String, _ usual: String) throws -> String {
-        guard canAsk, let typed = try Renderer.ask([], "\(question) [\(usual)]") else {
-            missing.append(option)
-            return usual
+    private func evidence(_ answers: inout PlanAnswers) throws -> [PlanDraft.Surface] {
+        let urls = health.enumerated().map {
+            ("--health", $1, PlanDraft.Surface.http($0 == 0 ? "health" : "health-\($0 + 1)", url: $1))
         }
-        return typed.isEmpty ? usual : typed
+        let ports = port.map { ("--port", "\($0)", PlanDraft.Surface.tcp(port: $0)) }
+        let given = urls + ports + unit.map { ("--unit", $0, PlanDraft.Surface.unit($0)) }
+        for (option, text, surface) in given { try answers.check(option, text) { $0.evidence = [surface] } }
+        if !given.isEmpty { return given.map(\.2) }
+        let url = try answers.answer(
+            nil, "--health, --port or --unit", "Which URL answers 200 if all is well?", "${baseURL}/health"
+        ) { $0.evidence = [.http("health", url: $1)] }
+        return [.http("health", url: url)]
     }
 
-    func requireAnswers() throws {
-        if missing.isEmpty { return }
-        throw CommandError(
-            .usage, "without a terminal to ask on, give \(missing.joined(separator: ", "))",
-            consequence: "Nothing was written.")
+    private func version(_ answers: inout PlanAnswers) throws -> PlanDraft.VersionPlace {
+        if let versionCommand {
+            try answers.check("--version-command", versionCommand) { $0.version = .command(versionCommand) }
+            return .command(versionCommand)
+        }
+        let pointer = versionPointer
+        try answers.check("--version-pointer", pointer) { $0.version = .url("http://127.0.0.1/", pointer: pointer) }
+        let url = try answers.answer(
+            versionURL, versionURL == nil ? "--version-url or --version-command" : "--version-url",
+            "Which URL says the running version?", "${baseURL}/version"
+        ) { $0.version = .url($1, pointer: pointer) }
+        return .url(url, pointer: pointer)
     }
 }

@@ -15,7 +15,7 @@ struct PolicyAdd: LockflightCommand {
             everybody compares its fingerprint: it is what the policy is trusted by. Version N+1 must be signed by the
             signers of version N and by its own.
             Example: lockflight policy add policy-v1.json
-            Example: lockflight policy add policy-v1.json --signature ana.sig --signature bo.sig
+            Example: lockflight policy add p.json --signature ana.sig --signature bo.sig
             """)
 
     @OptionGroup var options: GlobalOptions

@@ -13,7 +13,8 @@ struct LedgerInit: LockflightCommand {
             `inventory import` also creates one for yourself. Operators of one machine can share a ledger in a folder \
             that root created for their group. Its files then belong to the group (0660), and users outside the group
             are refused.
-            Example: lockflight ledger init --group ops --ledger /srv/lockflight/ledger.sqlite
+            Example: lockflight ledger init --group ops \\
+              --ledger /srv/lockflight/ledger.sqlite
             """)
 
     @OptionGroup var options: GlobalOptions

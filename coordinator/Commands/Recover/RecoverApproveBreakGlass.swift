@@ -8,7 +8,8 @@ struct RecoverApproveBreakGlass: LockflightCommand {
         discussion: """
             It is signed with a key that is for break-glass only. The rollback is that of the plan, without its guardrails,
             and status and report repeat it until an owner has acknowledged it.
-            Example: lockflight recover approve break-glass --host core-2 --as ana --key break-glass-key
+            Example: lockflight recover approve break-glass \\
+              --host core-2 --as ana --key break-glass-key
             """)
 
     @OptionGroup var options: GlobalOptions

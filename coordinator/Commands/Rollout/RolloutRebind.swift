@@ -10,7 +10,10 @@ import UpgradeDomain
 struct RolloutRebind: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "rebind", abstract: "Update a host's address and key in a live run from the inventory.",
-        discussion: "Example: lockflight rollout rebind r-7k3fq2 --host core-2 --reason 'new network card'")
+        discussion: """
+            Example: lockflight rollout rebind r-7k3fq2 --host core-2 \\
+              --reason 'new network card'
+            """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument

@@ -9,7 +9,10 @@ import UpgradeDomain
 struct RolloutRetire: LockflightCommand {
     static let configuration = CommandConfiguration(
         commandName: "retire", abstract: "Remove a host from a run; the run then ends as 'verified except'.",
-        discussion: "Example: lockflight rollout retire r-7k3fq2 --host edge-3 --as ana --reason 'machine is gone'")
+        discussion: """
+            Example: lockflight rollout retire r-7k3fq2 --host edge-3 \\
+              --as ana --reason 'machine is gone'
+            """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var target: RunArgument

@@ -74,27 +74,14 @@ struct ContainerSourceKeys: KeyTable {
 // MARK: Forms
 
 extension Form where Value == String {
-    /// A file on the host, with placeholders.
-    fileprivate static var hostFile: Form {
-        text(TextRule("absolute path", pattern: "^(/|\\$\\{)")) { reader, field, path in
-            if !path.begins(with: "/"), !path.begins(with: "${") {
-                reader.report(
-                    field.line, "\(field.name) '\(path)' is not an absolute path", "write where it is on the host")
-            }
-            return path
-        }
-    }
+    // What these hold is checked for each host, with its placeholders replaced: see ``RequestRule``.
 
-    /// A host name or an address, with placeholders.
-    fileprivate static var serverName: Form {
-        text(TextRule("host name or address", bytes: 1...Int.max)) { reader, field, name in
-            if HostAddress(name) == nil, Placeholder.names(in: name).isEmpty {
-                reader.report(
-                    field.line, "'\(name)' is not the name of a server",
-                    "write a host name such as db.example.net, or an address, without a port")
-            }
-            return name
-        }
+    fileprivate static var hostFile: Form { text(TextRule("absolute path", pattern: "^(/|\\$\\{)")) }
+
+    fileprivate static var serverName: Form { text(TextRule("host name or address", bytes: 1...Int.max)) }
+
+    fileprivate static var unitName: Form {
+        text(TextRule("unit", pattern: "^[^-\\s*?\\[\\]/][^\\s*?\\[\\]/]*$"))
     }
 }
 
@@ -108,19 +95,6 @@ extension Form where Value == WrittenUnit {
             return WrittenUnit(
                 name: name, allowedRestarts: own.value(\.allowedRestarts), timeoutSeconds: own.value(\.timeoutSeconds),
                 restartsKey: own.field(\.allowedRestarts).map { _ in own.keys.allowedRestarts.name })
-        }
-    }
-}
-
-extension Form where Value == String {
-    /// Refuses what systemctl takes for an option, for several units or for a path.
-    fileprivate static var unitName: Form {
-        text(TextRule("unit", pattern: "^[^-\\s*?\\[\\]/][^\\s*?\\[\\]/]*$")) { reader, field, name in
-            if !name.isEmpty, !name.begins(with: "-"), !name.holds(anyOf: " \t\n*?[]/") { return name }
-            reader.report(
-                field.line, "'\(name)' is not the name of one unit", "write it as systemctl shows it: stack-api.service"
-            )
-            return nil
         }
     }
 }
