@@ -47,7 +47,7 @@ struct ProgramGroupTests {
             let error = await #expect(throws: FleetAccessError.self) { try await slow.list(inventory: "x") }
             #expect(error?.message == "ansible-inventory can not read x: it took longer than 5 s")
             let child = try #require(process("\(folder)/child"))
-            try await eventually("the child to be ended", within: .seconds(60)) { isGone(child) }
+            try await eventually("the child to be ended", within: .seconds(300)) { isGone(child) }
         }
     }
 
@@ -55,11 +55,11 @@ struct ProgramGroupTests {
         try await withFolder { folder in
             let hanging = try program("echo $$ >\(folder)/own; exec sleep 600", in: folder)
             let asking = Task { try await hanging.list(inventory: "x") }
-            try await eventually("it to hang", within: .seconds(60)) { process("\(folder)/own") != nil }
+            try await eventually("it to hang", within: .seconds(300)) { process("\(folder)/own") != nil }
             let own = try #require(process("\(folder)/own"))
             asking.cancel()
             _ = await asking.result
-            try await eventually("it to be ended", within: .seconds(60)) { isGone(own) }
+            try await eventually("it to be ended", within: .seconds(300)) { isGone(own) }
         }
     }
 }

@@ -147,7 +147,10 @@ struct ForeignProblemTests {
             try table("name,role\n\"db-1\"x,db\n\"db-2\" ,db\n") == [
                 "2 a cell goes on after its closing quotation mark"
             ])
-        #expect(try table("name,role\nd\0b,db\n") == ["2 the name of host d\0b has a character that is not seen"])
+        #expect(
+            try table("name,ip,role\nd\0b,10.0.0.1,db\n") == [
+                "2 the name of host d\0b has a character that is not seen"
+            ])
         #expect(try table("name,ip,role\na,10.0.0.1,db\na,10.0.0.2,db\n") == ["3 host a is listed twice"])
         #expect(try table("name,role,site\na,db,\n", "variables: [site]\n") == [])
     }
