@@ -87,7 +87,7 @@ struct OverviewTests {
                     boundary: live.state.boundary, planDigest: live.state.definition.planDigest, epoch: 1))
         ])
         let verified = try await live.verified()
-        #expect(verified.status == .failure && verified.next == [.status(run: live.run)])
+        #expect(verified.status == .failure && verified.next == [.showEvents(run: live.run)])
         #expect(
             verified.text.contains("event \(live.state.sequence): notPermitted: nobody had asked for \(id), a rerun"),
             "\(verified.text)")

@@ -56,6 +56,11 @@ struct EvidenceTests {
             try await fleet.expect(.verified, "plan", "check", file, "--from", "1.4.0", "--to", "1.5.0")
             #expect(try await fleet.run(["plan", "init", file] + options).code == FleetFixture.Exit.refused.rawValue)
             #expect(try String(contentsOfFile: file, encoding: .utf8) == text)
+            // What a person must still write is no review.
+            let draft = try await fleet.run(["plan", "add", file, "--from", "1.4.0", "--to", "1.5.0"])
+            #expect(draft.code == FleetFixture.Exit.refused.rawValue, "\(draft)")
+            #expect(draft.errors.contains("is still to be written; write its URL, ticket or commit"), "\(draft)")
+            try text.replacing("TO BE WRITTEN", with: "CHANGE-7").write(toFile: file, atomically: true, encoding: .utf8)
             let added = try await fleet.expect(
                 .verified, "plan", "add", file, "--from", "1.4.0", "--to", "1.5.0", "--json")
             let digest = try #require(try added.document().value(at: "/digest")?.scalarText)

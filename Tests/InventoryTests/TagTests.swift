@@ -73,8 +73,8 @@ struct TagTests {
     }
 
     @Test func whatIsWrittenEmptyIsNotAbsent() {
-        #expect(problems("address: \"\"").map { $0.contains("'' is not a valid address") } == [true])
-        #expect(problems("identityFile: \"\"").map { $0.contains("the identityFile is empty") } == [true])
+        #expect(problems("address: \"\"").map { $0.contains("address is empty") } == [true])
+        #expect(problems("identityFile: \"\"").map { $0.contains("identityFile is empty") } == [true])
     }
 
     @Test func aLoopOfJumpHostsIsNamedAndALongPathIsNoLoop() {

@@ -16,9 +16,8 @@ struct EvidenceVerify: LockflightCommand {
             signature and that each change was permitted when it began, and derives every conclusion again from the
             events.
             A bundle brings its own policy along, so give the fingerprint of the newest version that you know: a bundle that
-            never saw that version fails.
+            never saw that version fails. If it reached the run after the start, give the one before as well.
             Example: lockflight evidence verify r-7k3fq2.json
-            Example: lockflight evidence verify r-7k3fq2.json --policy sha256:DIGITS
             """)
 
     /// What an earlier build concluded differently and so can not be proved; nil if there is nothing.
@@ -39,11 +38,13 @@ struct EvidenceVerify: LockflightCommand {
 
     @Option(
         name: .long,
-        help: "The fingerprint of a version of the policy, as its signers say it: sha256: and 64 digits.")
-    var policy: String?
+        help: """
+            The fingerprint of a version of the policy, as its signers say it: sha256: and 64 digits. May be repeated.
+            """)
+    var policy: [String] = []
 
     func validate() throws {
-        if let policy, !Digest(policy).isSHA256 {
+        for policy in policy where !Digest(policy).isSHA256 {
             throw ValidationError("'\(policy)' is no fingerprint: give sha256: and 64 hexadecimal digits")
         }
         guard let head, head.wholeMatch(of: /(sha256:)?[0-9a-fA-F]{12,64}/) == nil else { return }
@@ -66,8 +67,8 @@ struct EvidenceVerify: LockflightCommand {
         }
         do throws(EvidenceBundle.Fault) {
             let events = try bundle.prove()
-            proof = RolloutState.fold(events, at: .zero).flatMap { PolicyProof(of: $0.authority) }
-            if let policy { proof = try PolicyProof.compared(proof, with: Digest(policy)) }
+            proof = RolloutState.fold(events, at: .zero).flatMap { PolicyProof(of: $0) }
+            if !policy.isEmpty { proof = try PolicyProof.compared(proof, with: policy.map { Digest($0) }) }
             if let fault = RolloutState.permissionFault(in: events) {
                 throw EvidenceBundle.Fault("event \(fault.sequence)", fault.message)
             }
