@@ -39,7 +39,7 @@ struct TamperedPolicyTests {
 
             let ledger = "\(fleet.folder)/ledger.sqlite"
             let copy = "\(fleet.folder)/copy.sqlite"
-            try FileManager.default.copyItem(atPath: ledger, toPath: copy)
+            try await fleet.expect(.verified, "backup", copy)
             try edit(copy, "DELETE FROM statement_signatures;")
             let unsigned = try await fleet.expect(.failure, "ledger", "verify", "--ledger", copy)
             #expect(
