@@ -7,6 +7,8 @@ package enum SignedText {
     /// The longest text that is read.
     package static let bytes = 262_144
     static let nestingDepth = 16
+    /// Most texts of a kind that are remembered once they were read.
+    static let rememberedCount = 64
 
     /// The text of a value, which is exactly what is signed.
     package static func write(_ value: some Encodable) throws -> String {

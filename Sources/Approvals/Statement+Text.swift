@@ -1,3 +1,4 @@
+import SSHSignatures
 import SafeText
 package import UpgradeDomain
 
@@ -72,12 +73,20 @@ extension Statement {
 
     /// Reads exactly what ``signedText()`` writes.
     package init(signedText text: String) throws(StatementProblem) {
+        self = try Statement.known.result(for: text) { () throws(StatementProblem) in try Statement.readAnew(text) }
+    }
+
+    private static let known = LastResults<String, Statement>(limit: SignedText.rememberedCount)
+
+    private static func readAnew(_ text: String) throws(StatementProblem) -> Statement {
+        let statement: Statement
         do throws(SignedTextProblem) {
-            self = try SignedText.read(Statement.self, from: text, format: Statement.currentFormat)
+            statement = try SignedText.read(Statement.self, from: text, format: Statement.currentFormat)
         } catch {
             throw .unreadable(error)
         }
-        if let problem = malformation { throw .malformed(problem) }
+        if let problem = statement.malformation { throw .malformed(problem) }
+        return statement
     }
 
     /// What is wrong with it whatever run it is for; nil if nothing is.

@@ -25,7 +25,8 @@ extension SSHSignature {
             guard bits >= minimum else { throw .rsaTooShort(bits: bits, minimumBits: minimum) }
         }
         let signed = Self.signedData(message: message, namespace: namespace, hash: hash)
-        guard isRight(for: signed) else { throw .doesNotMatch(publicKey) }
+        let matches = Self.verified.result(for: Verified(blob: blob, signed: signed)) { isRight(for: signed) }
+        guard matches else { throw .doesNotMatch(publicKey) }
         // Only now: the flags are part of what is signed.
         if let securityKey {
             guard securityKey.wasTouched || !rules.requiresTouch else { throw .noTouch(publicKey) }
@@ -61,6 +62,14 @@ extension SSHSignature {
         writer.raw(SHA256.hash(data: data))
         return writer.bytes
     }
+
+    /// A signature, which contains its key, and the digest of what it is said to sign.
+    private struct Verified: Hashable {
+        let blob: [UInt8]
+        let signed: [UInt8]
+    }
+
+    private static let verified = LastResults<Verified, Bool>(limit: SignatureLimits.verifiedCount)
 
     private func isRight(for data: [UInt8]) -> Bool {
         let signed =

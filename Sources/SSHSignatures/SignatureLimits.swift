@@ -20,6 +20,8 @@ package enum SignatureLimits {
     package static let allowedSignersBytes = 1024 * 1024
     /// Most keys in a file of allowed signers.
     package static let allowedSignersCount = 4096
+    /// Most signatures whose verification is remembered.
+    static let verifiedCount = 1024
     /// Part of a foreign word that is shown in an error.
     static let quotedBytes = 80
 }

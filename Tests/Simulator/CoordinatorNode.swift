@@ -123,9 +123,8 @@ final class CoordinatorNode: RunLog, HostConnector, @unchecked Sendable {
     }
 
     private func compareWithFold(_ live: RolloutState) throws {
-        // Folds from the first event, with a different clock than during the run.
-        let now = MonotonicTime(sinceStart: .milliseconds(world.time.now))
-        guard !isDead, let folded = RolloutState.fold(world.checker.events, at: now) else { return }
+        // Folded from the events alone, with another clock than during the run.
+        guard !isDead, let folded = world.fold() else { return }
         world.checker.require(
             Projection(live) == Projection(folded), "folding the ledger gives the state that was lived")
         let kept = try world.ledger.assumeIsolated { try $0.overview(of: World.run, build: OverviewKeeper.format) }

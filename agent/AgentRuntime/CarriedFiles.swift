@@ -1,5 +1,6 @@
 import AgentProtocol
 import ContentDigest
+import SafeText
 import UpgradeDomain
 
 /// The plan's files that a coordinator has sent, by digest: `files/DIGEST/NAME` in the state folder.
@@ -64,7 +65,10 @@ struct CarriedFiles: Sendable {
     }
 
     private func resolved(_ command: ScriptCommand) -> ScriptCommand {
-        command.mapTexts { $0.replacing(CarriedFile.folderMark, with: folder.path + "/") }
+        command.mapTexts { text in
+            guard text.holds(CarriedFile.folderMark) else { return text }
+            return text.replacing(CarriedFile.folderMark, with: folder.path + "/")
+        }
     }
 }
 
