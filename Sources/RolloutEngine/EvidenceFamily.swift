@@ -33,10 +33,10 @@ package struct EvidenceFamily: Sendable {
 
     /// The files on a host that hold secrets of the plan, each once. Some may be missing on the host.
     package func secretFiles(on host: Host) -> [String] {
-        let orders = plan.subjects(from: host).flatMap { surfaces(of: $0, from: host) }
-        let files = orders.flatMap { order -> [String] in
-            if case .http(let http) = order.surface.source { http.secretHeaders.values.map(\.file) } else { [] }
+        let orders = plan.subjects(from: host).flatMap { subject in
+            plan.surfaces(of: subject, from: host, run: run) { !$0.source.secretHeaders.isEmpty }
         }
+        let files = orders.flatMap { $0.surface.source.secretHeaders.values.map(\.file) }
         return Set(files).sorted()
     }
 
@@ -85,5 +85,12 @@ extension Plan {
     /// The hosts that give evidence for a layer. Each counts for the layers it belongs to.
     var layerVantages: [HostName] {
         evidence.compactMap { surface in if case .layer(let vantage) = surface.scope { vantage } else { nil } }
+    }
+}
+
+extension SurfaceSource {
+    /// Of an HTTP source; other sources have none.
+    fileprivate var secretHeaders: [String: SecretReference] {
+        if case .http(let http) = self { http.secretHeaders } else { [:] }
     }
 }

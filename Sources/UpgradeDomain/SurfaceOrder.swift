@@ -26,7 +26,10 @@ extension Plan {
     ///   - subject: what is captured.
     ///   - host: that captures it.
     ///   - run: nil before there is one; texts are ``OpenText`` then.
-    package func surfaces(of subject: EvidenceSubject, from host: Host, run: RunID?) -> [SurfaceOrder] {
+    ///   - isWanted: asked for each surface as the plan has it, before its placeholders are replaced.
+    package func surfaces(
+        of subject: EvidenceSubject, from host: Host, run: RunID?, where isWanted: (Surface) -> Bool = { _ in true }
+    ) -> [SurfaceOrder] {
         switch subject {
         case .placement(let placement):
             guard let layer = layer(placement.layer) else { return [] }
@@ -52,14 +55,16 @@ extension Plan {
                     name: "materialization", source: .command(materialization), reader: Reader(shape: .result)),
                 role: .materialization)
             let path = SurfaceOrder(surface: representativePath, role: .path)
-            return expanded(
-                versions + runtimes + [check] + family(of: layer).map(Plan.order) + [path], layer, host, run)
+            let orders = versions + runtimes + [check] + family(of: layer).map(Plan.order) + [path]
+            return expanded(orders.filter { isWanted($0.surface) }, layer, host, run)
         case .layer(let name):
             guard let layer = layer(name) else { return [] }
-            return expanded(surfaces(.layer(vantage: host.name)), layer, host, run)
+            let orders = surfaces(.layer(vantage: host.name))
+            return expanded(orders.filter { isWanted($0.surface) }, layer, host, run)
         case .fleet:
             guard let place = host.placements.first, let layer = layer(place.layer) else { return [] }
-            return expanded(surfaces(.fleet(vantage: host.name)), layer, host, run)
+            let orders = surfaces(.fleet(vantage: host.name))
+            return expanded(orders.filter { isWanted($0.surface) }, layer, host, run)
         }
     }
 
