@@ -54,7 +54,7 @@ struct LabFiles {
               items: /checks
               timestamp: {pointer: /generatedAt, maxAgeSeconds: 3}
         materialization:
-          run: [python3, ./scripts/verify_runtime_materialization.py, --check, --layer, "${layer}"]
+          run: [python3, -IS, ./scripts/verify_runtime_materialization.py, --check, --layer, "${layer}"]
           timeoutSeconds: 20
         guardrails:
           - {run: [bash, ./scripts/verify-runtime-guardrails.sh, --layer, "${layer}"], timeoutSeconds: 20}

@@ -44,7 +44,7 @@ struct EvidenceTests {
             let options = [
                 "--host", "core-1", "--health", "${baseURL}/health", "--version-url", "${baseURL}/version", "--path",
                 "${baseURL}/api/v1/orders/smoke", "--redeploy", "\(script) ${to}", "--rollback", "\(script) ${from}",
-                "--check", "python3 ./scripts/verify_runtime_materialization.py --check --layer ${layer}",
+                "--check", "python3 -IS ./scripts/verify_runtime_materialization.py --check --layer ${layer}",
                 "--guardrail", "bash ./scripts/verify-runtime-guardrails.sh --layer ${layer}",
             ]
             let written = try await fleet.run(["plan", "init", file] + options)
@@ -103,7 +103,8 @@ struct EvidenceTests {
 
     @Test func theOutputOfAFailedCheckIsShownWithTheHold() async throws {
         try await FleetFixture.with(CrashTests.three) { fleet in
-            let check = "run: [python3, ./scripts/verify_runtime_materialization.py, --check, --layer, \"${layer}\"]"
+            let script = "./scripts/verify_runtime_materialization.py"
+            let check = "run: [python3, -IS, \(script), --check, --layer, \"${layer}\"]"
             let own =
                 "run: [sh, -c, 'grep -q 1.5.0 layers/core/current/* || exit 0; echo looked; echo it differs >&2; exit 3']"
             try await fleet.approvePlan(to: "1.5.0") { plan in

@@ -56,7 +56,7 @@ struct FleetFixture: Sendable {
         defer { try? FileManager.default.removeItem(atPath: fixture.folder) }
         do {
             try FileManager.default.createDirectory(atPath: fixture.folder, withIntermediateDirectories: false)
-            if agentsAreThere { try fixture.placeAgents() }
+            if agentsAreThere { try await fixture.placeAgents() }
             try await fixture.expect(.verified, "inventory", "import", lab.inventoryPath)
             try await fixture.expect(.verified, "inventory", "trust", "--known-hosts", lab.knownHostsPath)
             try await body(fixture)
@@ -123,21 +123,45 @@ struct FleetFixture: Sendable {
     }
 
     /// The folder with the agent's builds.
-    var agents: String {
-        ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? FleetFixture.repository
-            + "/.build-agent/out"
+    static let agents =
+        ProcessInfo.processInfo.environment["LOCKFLIGHT_AGENT_DIRECTORY"] ?? repository + "/.build-agent/out"
+    var agents: String { FleetFixture.agents }
+
+    /// A build of the agent as hosts know it.
+    private struct AgentBuild: Sendable {
+        var path: String
+        /// Its name on a host.
+        var name: String
+        /// What a host notes beside it after it computed the digest, in the words of `AgentScript.startOrLook`.
+        var proof: String
+    }
+
+    /// Read once: every host gets the same.
+    private static let agentBuilds = Task {
+        var builds: [AgentBuild] = []
+        for file in try FileManager.default.contentsOfDirectory(atPath: agents) where !file.hasSuffix(".gz") {
+            let path = "\(agents)/\(file)"
+            let digest = try #require(Digest.ofFile(path)).rawValue.trimmingPrefix("sha256:")
+            let proof = try await Subprocess.run(
+                .name("stat"), arguments: ["-L", "-c", "%i %s %z", path], output: .string(limit: 1_000),
+                error: .discarded)
+            try #require(proof.terminationStatus.isSuccess)
+            builds.append(AgentBuild(path: path, name: "agent-\(digest)", proof: proof.standardOutput))
+        }
+        return builds
     }
 
     /// Installs the agent on every host as a link, because an upload takes as long as much of a test. The link is
-    /// symbolic: a new hard link would touch the file, and every host would then compute its digest again.
-    private func placeAgents() throws {
-        for build in try FileManager.default.contentsOfDirectory(atPath: agents) where !build.hasSuffix(".gz") {
-            let digest = try #require(Digest.ofFile("\(agents)/\(build)")).rawValue.trimmingPrefix("sha256:")
+    /// symbolic: a new hard link would touch the file. The hosts have computed its digest, so none does so again; what
+    /// a host does without a proof is up to the tests of the script and of the delivery.
+    private func placeAgents() async throws {
+        for build in try await FleetFixture.agentBuilds.value {
             for host in lab.hosts {
                 let folder = "\(host.root)/home/.local/lib/lockflight"
                 try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
                 try FileManager.default.createSymbolicLink(
-                    atPath: "\(folder)/agent-\(digest)", withDestinationPath: "\(agents)/\(build)")
+                    atPath: "\(folder)/\(build.name)", withDestinationPath: build.path)
+                try build.proof.write(toFile: "\(folder)/.\(build.name).proved", atomically: false, encoding: .utf8)
             }
         }
     }

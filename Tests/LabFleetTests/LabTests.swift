@@ -49,7 +49,7 @@ struct LabTests {
     @Test func aHostIsReachedChecksItselfAndIsReallyUpgraded() async throws {
         try await with(third: 1) { lab in
             let host = try lab.host("core-1")
-            let check = "python3 ./scripts/verify_runtime_materialization.py --check --layer core"
+            let check = "python3 -IS ./scripts/verify_runtime_materialization.py --check --layer core"
             #expect(try await ssh(lab, host, check).succeeded)
             #expect(try await ssh(lab, host, "bash ./scripts/verify-runtime-guardrails.sh --layer core").succeeded)
             let pid = "\(host.workingDirectory)/layers/core/run/service.pid"
@@ -87,7 +87,7 @@ struct LabTests {
                 let guardrail = try await ssh(lab, host, "bash ./scripts/verify-runtime-guardrails.sh --layer core")
                 let moved = try await ssh(lab, host, "bash ./scripts/redeploy-host-stack.sh --layer core --to 1.5.0")
                 let check = try await ssh(
-                    lab, host, "python3 ./scripts/verify_runtime_materialization.py --check --layer core")
+                    lab, host, "python3 -IS ./scripts/verify_runtime_materialization.py --check --layer core")
                 let smoke = try await ssh(lab, host, "curl -fsS \(host.baseURL(in: "core"))/api/v1/orders/smoke")
                 let version = try await lab.runningVersion(of: host, layer: "core")
                 let back = try await ssh(lab, host, "bash -n ./scripts/rollback-host-stack.sh")

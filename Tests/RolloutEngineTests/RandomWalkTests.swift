@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import UpgradeDomain
 
@@ -19,48 +20,29 @@ struct RandomWalkTests {
     @Test(arguments: 0..<parts)
     func everyWalkKeepsItsPromises(in part: UInt64) async {
         for seed in RandomWalkTests.seeds where seed % RandomWalkTests.parts == part {
-            var walk = Walk(seed: seed)
-            walk.run()
+            let walk = await Walked.by(seed)
             #expect(walk.violation == nil, "seed \(seed): \(walk.violation ?? "")\n\(walk.story)")
-            // Yields, because tests that wait for real servers share these threads.
-            await Task.yield()
         }
     }
 
     /// A request was checked when it was recorded, perhaps by a build with other checks.
-    @Test func everyRequestThatIsRecordedAppliesInEveryState() {
+    @Test func everyRequestThatIsRecordedAppliesInEveryState() async {
         for seed in RandomWalkTests.seeds.prefix(8) {
-            var walk = Walk(seed: seed)
-            walk.run()
-            let log = walk.harness.log
-            var state = RolloutState.fold(Array(log.prefix(1)), at: .zero)
-            for (index, event) in log.dropFirst().enumerated() {
-                state?.apply(event, at: .zero)
-                guard (UInt64(index) + seed) % 17 == 0, let state else { continue }
-                for action in walk.everyAction { RandomWalkTests.lives(with: action, in: state, log[(index + 2)...]) }
-            }
+            let life = await LivesWithRequests.on(seed)
+            #expect(life.applied > 50)
+            // A refused transition has held the run by now.
+            #expect(life.refused.isEmpty, "seed \(seed)")
         }
     }
 
     /// Every transition of the diagram is possible: scripted runs cover the rare ones, random walks and requests that
     /// are recorded at any time cover the others.
-    @Test func everyArrowOfTheDiagramIsWalked() throws {
+    @Test func everyArrowOfTheDiagramIsWalked() async throws {
         var open = try DiagramTests.arrows(of: 0)
         open.subtract(RandomWalkTests.rareArrows)
         for seed in RandomWalkTests.seeds where !open.isEmpty {
-            var walk = Walk(seed: seed)
-            walk.run()
-            open.subtract(walk.harness.arrows)
-            guard seed < 8 else { continue }
-            let log = walk.harness.log
-            var state = RolloutState.fold(Array(log.prefix(1)), at: .zero)
-            for (index, event) in log.dropFirst().enumerated() {
-                state?.apply(event, at: .zero)
-                guard (UInt64(index) + seed) % 17 == 0, let state else { continue }
-                for action in walk.everyAction where !open.isEmpty {
-                    open.subtract(RandomWalkTests.lives(with: action, in: state, log[(index + 2)...]))
-                }
-            }
+            open.subtract(await Walked.by(seed).arrows)
+            if seed < 8 { open.subtract(await LivesWithRequests.on(seed).arrows) }
         }
         #expect(open.isEmpty, "\(open.map { $0.joined(separator: " -> ") }.sorted())")
     }
@@ -96,39 +78,11 @@ struct RandomWalkTests {
         return [lost, repaired, adopted, forgotten].reduce(into: []) { $0.formUnion($1.arrows) }
     }
 
-    /// Applies a request and then the events recorded after it, and evaluates every query.
-    ///
-    /// - Returns: the transitions of the diagram that occurred.
-    @discardableResult
-    private static func lives(
-        with action: RequestedAction, in state: RolloutState, _ rest: ArraySlice<RecordedEvent>
-    ) -> Set<[String]> {
-        var state = state
-        var arrows: Set<[String]> = []
-        let asked = RunEvent.requested(Request(action: action, by: "op", reason: "whatever"))
-        for event in [asked] + rest.prefix(6).map(\.event) {
-            let recorded = RecordedEvent(
-                sequence: state.sequence + 1, recordedAt: WallTime(clamping: 1_000_000), event: event, hash: "sha256:a")
-            let before = state.placements.all
-            state.apply(recorded, at: .zero)
-            arrows.formUnion(state.arrows(since: before))
-            _ = (
-                state.status, state.boundaryRecord, state.next(at: .zero, WallTime(clamping: 0)),
-                state.refusal(of: action)
-            )
-            // A refused transition has held the run by now.
-            #expect(state.placements.all.values.allSatisfy { $0.refusedMove == nil })
-        }
-        return arrows
-    }
-
     /// Records without verdicts, from older builds, are judged by rules 1; newer records by their own verdicts.
-    @Test func aRecordWithoutVerdictsIsStillReadByRules1() {
+    @Test func aRecordWithoutVerdictsIsStillReadByRules1() async {
         var judged = 0
         for seed in RandomWalkTests.seeds.prefix(60) {
-            var walk = Walk(seed: seed)
-            walk.run()
-            let log = walk.harness.log
+            let log = await Walked.by(seed).log
             let bare = log.map { recorded in
                 guard case .captured(var record) = recorded.event else { return recorded }
                 record.verdict = nil
@@ -140,6 +94,90 @@ struct RandomWalkTests {
             #expect(RolloutState.fold(bare, at: .zero) == RolloutState.fold(log, at: .zero), "seed \(seed)")
         }
         #expect(judged > 50)
+    }
+}
+
+/// What one value is computed from another one once per process, however many tests ask for it.
+///
+/// Each is a task of its own, so that tests that wait for real servers get their turn in between.
+private final class Once<Value: Sendable>: Sendable {
+    private let tasks = Mutex<[UInt64: Task<Value, Never>]>([:])
+
+    func value(for seed: UInt64, _ make: @escaping @Sendable () async -> Value) async -> Value {
+        await tasks.withLock { tasks in
+            let task = tasks[seed] ?? Task { await make() }
+            tasks[seed] = task
+            return task
+        }.value
+    }
+}
+
+/// What is left of a walk that came to its end. A walk depends on its seed alone.
+private struct Walked: Sendable {
+    private static let all = Once<Walked>()
+
+    var log: [RecordedEvent]
+    var arrows: Set<[String]>
+    var violation: String?
+    /// Empty if there is no violation.
+    var story: String
+    var everyAction: [RequestedAction]
+
+    static func by(_ seed: UInt64) async -> Walked {
+        await all.value(for: seed) {
+            var walk = Walk(seed: seed)
+            walk.run()
+            return Walked(
+                log: walk.harness.log, arrows: walk.harness.arrows, violation: walk.violation,
+                story: walk.violation == nil ? "" : walk.story, everyAction: walk.everyAction)
+        }
+    }
+}
+
+/// The states of a walk, each with every kind of request recorded in it and then the events that were recorded after it.
+private struct LivesWithRequests: Sendable {
+    private static let all = Once<LivesWithRequests>()
+
+    /// How many requests were applied.
+    private(set) var applied = 0
+    /// The transitions of the diagram that occurred.
+    private(set) var arrows: Set<[String]> = []
+    /// The transitions that were refused.
+    private(set) var refused: [String] = []
+
+    static func on(_ seed: UInt64) async -> LivesWithRequests {
+        await all.value(for: seed) {
+            let walk = await Walked.by(seed)
+            var lives = LivesWithRequests()
+            var state = RolloutState.fold(Array(walk.log.prefix(1)), at: .zero)
+            for (index, event) in walk.log.dropFirst().enumerated() {
+                state?.apply(event, at: .zero)
+                guard (UInt64(index) + seed) % 17 == 0, let state else { continue }
+                for action in walk.everyAction { lives.add(action, in: state, walk.log[(index + 2)...]) }
+            }
+            return lives
+        }
+    }
+
+    /// Applies a request and then the events recorded after it, and evaluates every query.
+    private mutating func add(_ action: RequestedAction, in state: RolloutState, _ rest: ArraySlice<RecordedEvent>) {
+        var state = state
+        let asked = RunEvent.requested(Request(action: action, by: "op", reason: "whatever"))
+        for event in [asked] + rest.prefix(6).map(\.event) {
+            let recorded = RecordedEvent(
+                sequence: state.sequence + 1, recordedAt: WallTime(clamping: 1_000_000), event: event, hash: "sha256:a")
+            let before = state.placements.all
+            state.apply(recorded, at: .zero)
+            arrows.formUnion(state.arrows(since: before))
+            _ = (
+                state.status, state.boundaryRecord, state.next(at: .zero, WallTime(clamping: 0)),
+                state.refusal(of: action)
+            )
+            for (placement, own) in state.placements.all where own.refusedMove != nil {
+                refused.append("\(placement) after \(action): \(String(describing: own.refusedMove))")
+            }
+        }
+        applied += 1
     }
 }
 
@@ -214,9 +252,7 @@ private struct Walk {
         harness.attach()
         for _ in 0..<RandomWalkTests.stepLimit where violation == nil && !harness.state.isClosed {
             if dice.oneIn(12) { disturb() }
-            step()
-            check()
-            if harness.state.isAtRest, inFlight.isEmpty, dice.oneIn(3) { request() }
+            if turn(), inFlight.isEmpty, dice.oneIn(3) { request() }
         }
         guard violation == nil else { return }
         settle()
@@ -224,8 +260,21 @@ private struct Walk {
 
     // MARK: Steps
 
+    /// Makes one step and checks the promises after it.
+    ///
+    /// - Returns: whether the run is at rest now.
+    private mutating func turn() -> Bool {
+        let hadSomethingToDo = step()
+        let isAtRest = harness.state.isAtRest
+        if !hadSomethingToDo, !isAtRest { violation = "nothing to do and not at rest: \(harness.state.status)" }
+        check(isAtRest: isAtRest)
+        return isAtRest
+    }
+
     /// Makes one step: an effect begins, or the result of an earlier one is reported.
-    private mutating func step() {
+    ///
+    /// - Returns: whether there was anything to do.
+    private mutating func step() -> Bool {
         let decision = harness.next
         let records = decision.effects.filter { if case .record = $0 { true } else { false } }
         let begun = Set(inFlight.map(\.effect))
@@ -243,9 +292,10 @@ private struct Walk {
             tell(dice.roll(inFlight.count))
         } else if let wakeAt = decision.wakeAt {
             harness.now = max(wakeAt, harness.now + .milliseconds(1))
-        } else if !harness.state.isAtRest {
-            violation = "nothing to do and not at rest: \(harness.state.status)"
+        } else {
+            return false
         }
+        return true
     }
 
     private mutating func tell(_ index: Int) {
@@ -311,7 +361,7 @@ private struct Walk {
     private var lastOrder = 0
     private var wasClosed = false
 
-    private mutating func check() {
+    private mutating func check(isAtRest: Bool) {
         let state = harness.state
         if let twice = harness.starts.first(where: { $0.value > 1 }) { violation = "\(twice.key) ran twice" }
         if let failure = state.failures.first(where: { $0.problem.code == .illegalMove }) {
@@ -349,8 +399,8 @@ private struct Walk {
         if state.isCancelled, harness.machines.values.contains(where: { $0.version != "1" }) || !harness.order.isEmpty {
             violation = "cancelled, and something ran"
         }
-        if state.isAtRest, !state.isClosed { checkWayOut(state) }
-        if state.isAtRest, inFlight.isEmpty, !state.isClosed,
+        if isAtRest, !state.isClosed { checkWayOut(state) }
+        if isAtRest, inFlight.isEmpty, !state.isClosed,
             let unsent = state.operations.values.first(where: { operation in
                 operation.fate == .intended && !harness.followed.contains(operation.intent.id)
                     && operation.intent.epoch == state.driver?.epoch
@@ -378,10 +428,9 @@ private struct Walk {
     private mutating func settle() {
         for placement in harness.state.orderedPlacements { heal(placement) }
         for _ in 0..<20 where !harness.state.isClosed && violation == nil {
-            for _ in 0..<RandomWalkTests.stepLimit
-            where (!harness.state.isAtRest || !inFlight.isEmpty) && violation == nil {
-                step()
-                check()
+            var isAtRest = harness.state.isAtRest
+            for _ in 0..<RandomWalkTests.stepLimit where (!isAtRest || !inFlight.isEmpty) && violation == nil {
+                isAtRest = turn()
             }
             if harness.state.isAborted { return }
             switch harness.state.status {

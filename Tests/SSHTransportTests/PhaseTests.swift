@@ -5,8 +5,22 @@ import Testing
 @testable import SSHTransport
 
 /// The other side falls silent in each phase in turn: each phase has its own deadline and its own error.
-@Suite("Each phase has its deadline", .serialized)
+@Suite("Each phase has its deadline")
 struct PhaseTests {
+    // One phase after the other, but both transports at once, because they mostly wait.
+
+    @Suite("of libssh2", .serialized)
+    struct OfLibssh2 {
+        @Test("a silent peer gives a different error in each phase", arguments: Phase.allCases)
+        func silent(phase: Phase) async throws { try await PhaseTests.silent(.libssh2, phase) }
+    }
+
+    @Suite("of OpenSSH's client", .serialized)
+    struct OfOpenSSH {
+        @Test("a silent peer gives a different error in each phase", arguments: Phase.allCases)
+        func silent(phase: Phase) async throws { try await PhaseTests.silent(.openssh, phase) }
+    }
+
     enum Phase: String, CaseIterable {
         case resolution, connect, tunnel, banner, bannerBehindJump, keyExchange, authentication, agent, exec, upload
         case output, silence
@@ -46,8 +60,7 @@ struct PhaseTests {
         return deadlines
     }
 
-    @Test("a silent peer gives a different error in each phase", arguments: Transport.allCases, Phase.allCases)
-    func silent(transport: Transport, phase: Phase) async throws {
+    private static func silent(_ transport: Transport, _ phase: Phase) async throws {
         if phase == .authentication, getuid() != 0 { try Test.cancel("needs root") }
         if phase == .resolution, !SilentNameServer.isAvailable { try Test.cancel("needs root and mount namespaces") }
         // The agent is asked about keys that are in no file.
@@ -64,7 +77,7 @@ struct PhaseTests {
         }
     }
 
-    private func provoke(
+    private static func provoke(
         _ phase: Phase, _ connector: Connector, _ server: TestServer, _ plain: SSHTarget
     ) async throws -> SSHError {
         var target = plain
