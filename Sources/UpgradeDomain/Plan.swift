@@ -418,15 +418,72 @@ extension BatchSize: Codable {
     }
 }
 
-/// An item of a surface, by name.
-package struct ItemReference: Codable, Hashable, Sendable, CustomStringConvertible {
-    package var surface: SurfaceName
-    package var item: String
+/// Placements of a layer that change together.
+package struct Batch: Codable, Hashable, Sendable {
+    package let layer: LayerName
+    /// From 0; batch 0 is the canary.
+    package let index: Int
+    package let placements: [Placement]
 
-    package init(surface: SurfaceName, item: String) {
-        self.surface = surface
-        self.item = item
+    package init(layer: LayerName, index: Int, placements: [Placement]) {
+        self.layer = layer
+        self.index = index
+        self.placements = placements
+    }
+}
+
+extension PlanLayer {
+    /// The layer's batches over its hosts, in inventory order.
+    ///
+    /// Sizes are cumulative and percentages round up. Sizes that add no hosts are dropped. The hosts left after the
+    /// last size form a final batch, so the batches always cover every host exactly once.
+    package func batches(over hosts: [HostName]) -> [Batch] {
+        var batches: [Batch] = []
+        var reached = 0
+        for size in batchSizesToTheEnd {
+            let target: Int
+            switch size {
+            case .count(let count): target = min(count, hosts.count)
+            case .percent(let percent): target = (hosts.count * percent + 99) / 100
+            }
+            guard target > reached else { continue }
+            let members = hosts[reached..<target].map { Placement(host: $0, layer: name) }
+            batches.append(Batch(layer: name, index: batches.count, placements: members))
+            reached = target
+        }
+        return batches
     }
 
-    package var description: String { "\(surface) \(item)" }
+    private var batchSizesToTheEnd: [BatchSize] { batches + [.percent(100)] }
+}
+
+extension Plan {
+    /// The names in a plan and its hosts that are no longer allowed, because an older build stored them. They are
+    /// shown, held and rolled back, but the plan can no longer be approved or started.
+    package func nameProblems(over hosts: [Host]) -> [String] {
+        var problems: [String] = []
+        func check(_ name: String, _ kind: String, _ grammar: NameGrammar) {
+            if !grammar.accepts(name) { problems.append("'\(name)' is no \(kind) name; \(grammar.words)") }
+        }
+        check(name, "plan", .word)
+        for surface in evidence + [representativePath] { check(surface.name.rawValue, "surface", .word) }
+        for layer in layers {
+            check(layer.name.rawValue, "layer", .machine)
+            for step in layer.steps { check(step.name.rawValue, "step", .word) }
+            for component in layer.components { check(component.name.rawValue, "component", .word) }
+        }
+        for host in hosts {
+            check(host.name.rawValue, "host", .machine)
+            if !host.user.isEmpty { check(host.user, "user", .login) }
+            if HostAddress(host.address) == nil {
+                problems.append(
+                    "'\(host.address)' of host \(host.name) is not a valid address; \(HostAddress.remedy(for: host.address))"
+                )
+            }
+            if let alias = host.ssh?.alias, !HostAddress.isHarmless(alias) {
+                problems.append("'\(alias)' of host \(host.name) is not a valid name of ssh_config")
+            }
+        }
+        return problems
+    }
 }
