@@ -1,4 +1,5 @@
 import Approvals
+package import Ledger
 package import RolloutEngine
 package import UpgradeDomain
 
@@ -233,4 +234,31 @@ extension Resolution {
         case .settled: "settled"
         }
     }
+}
+
+extension PlacementOverview {
+    package init?(_ placement: Placement, in state: RolloutState) {
+        guard let own = state.placements[placement], let place = state.place(of: placement) else { return nil }
+        self.init(
+            position: place.position, placement: placement, batch: place.batch, phase: own.phase.word,
+            failureClass: own.phase == .failed ? own.problem?.code.failureClass.rawValue : nil,
+            isPressing: own.phase.isPressing, phaseSince: own.phaseSince, attempt: own.attempt, isTouched: own.touched,
+            recorded: own.recorded.rawValue, recordedSince: own.recordedSince, observed: own.observed,
+            observedAt: own.latest?.takenAt, isRepairedByHand: own.repairedByHand, isAdopted: own.adopted)
+    }
+}
+
+/// The first elements of a list, with the total count, so that a shortened list says so.
+package struct Shortlist<Element: Codable & Hashable & Sendable>: Codable, Hashable, Sendable {
+    package var count: Int
+    package var first: [Element]
+    /// How many are not listed.
+    package var rest: Int { count - first.count }
+
+    package init<All: Collection>(_ all: All, atMost limit: Int, _ listed: (All.Element) -> Element) {
+        count = all.count
+        first = all.prefix(limit).map(listed)
+    }
+
+    package init(_ all: some Collection<Element>, atMost limit: Int) { self.init(all, atMost: limit) { $0 } }
 }
