@@ -304,3 +304,17 @@ package final class FrozenRun: Hashable, Sendable {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(definition.planDigest) }
 }
+
+extension Plan {
+    /// The hosts that give evidence for a layer. Each counts for the layers it belongs to.
+    fileprivate var layerVantages: [HostName] {
+        evidence.compactMap { surface in if case .layer(let vantage) = surface.scope { vantage } else { nil } }
+    }
+
+    /// All sources that a capture of a placement in a layer reads.
+    fileprivate func sources(in layer: PlanLayer) -> [SurfaceSource] {
+        layer.components.map(\.observe) + layer.components.compactMap { $0.runtime.map { .runtime($0.source) } }
+            + [.command(materialization)] + family(of: layer).map(\.source)
+            + [representativePath.source]
+    }
+}
