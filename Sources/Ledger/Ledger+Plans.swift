@@ -4,6 +4,24 @@ import OperatorCommands
 import SafeText
 package import UpgradeDomain
 
+/// A plan as stored in the ledger.
+package struct StoredPlan: Hashable, Sendable {
+    /// The plan's identity: SHA-256 of its canonical JSON.
+    package var digest: Digest
+    package var plan: Plan
+    /// The operating-system user who added it; nil for a plan that an older build stored.
+    package var addedBy: String?
+    package var addedAt: WallTime
+}
+
+/// The old and the new inventory of a change.
+package struct InventoryChange: Hashable, Sendable {
+    package var digest: Digest
+    /// Nil for the first import.
+    package var previous: FleetInventory?
+    package var current: FleetInventory
+}
+
 extension Ledger {
     /// Changes the current inventory in one transaction, so that a concurrent change by another process is not lost.
     /// The same content is stored once.

@@ -4,6 +4,46 @@ import OperatorCommands
 import SafeText
 package import UpgradeDomain
 
+/// A summary of a run, from the ledger's own columns. What the run is doing now is folded from its events.
+package struct RunSummary: Hashable, Sendable {
+    package var id: RunID
+    package var planDigest: Digest
+    package var planName: String
+    package var startedAt: WallTime
+    package var standing: RunStanding
+    /// The last event's sequence number and hash.
+    package var headSequence: UInt64
+    package var headHash: Digest
+}
+
+/// Whether a run may still change.
+package enum RunStanding: Hashable, Sendable {
+    case open
+    case finalized
+    /// It ended before it changed anything.
+    case cancelled
+    case superseded(by: RunID)
+    /// Its record cannot be followed. It is kept unchanged, and nothing is ever appended to it.
+    case quarantined
+
+    var word: String {
+        switch self {
+        case .open: "open"
+        case .finalized: "finalized"
+        case .cancelled: "cancelled"
+        case .quarantined: "quarantined"
+        case .superseded: "superseded"
+        }
+    }
+
+    var successor: RunID? {
+        switch self {
+        case .open, .finalized, .cancelled, .quarantined: nil
+        case .superseded(let successor): successor
+        }
+    }
+}
+
 extension Ledger {
     /// The open run to which the first of these hosts belongs that belongs to one; nil if all of them are free.
     package func holder(ofOneOf hosts: [HostName]) throws(LedgerError) -> RunID? {

@@ -367,3 +367,11 @@ extension Ledger {
         }
     }
 }
+
+extension Row {
+    /// A NOT NULL text column as one of Lockflight's name types.
+    func name<N: Name>(_ column: String) -> N { N(self[column] as String) }
+    func time(_ column: String) -> WallTime { WallTime(clamping: self[column]) }
+    func unsigned(_ column: String) -> UInt64 { UInt64(clamping: self[column] as Int64) }
+    func bytes(_ column: String) -> [UInt8] { [UInt8](self[column] as Data) }
+}

@@ -7,13 +7,6 @@ extension Plan {
             surface.everySeconds.map { (surface.name, $0) }
         }
     }
-
-    /// All sources that a capture of a placement in a layer reads.
-    func sources(in layer: PlanLayer) -> [SurfaceSource] {
-        layer.components.map(\.observe) + layer.components.compactMap { $0.runtime.map { .runtime($0.source) } }
-            + [.command(materialization)] + family(of: layer).map(\.source)
-            + [representativePath.source]
-    }
 }
 
 /// What a plan requests from a host, for each subject.
@@ -78,13 +71,6 @@ extension RolloutState {
             if case .fleet(let vantage) = surface.scope { return vantage }
         }
         return nil
-    }
-}
-
-extension Plan {
-    /// The hosts that give evidence for a layer. Each counts for the layers it belongs to.
-    var layerVantages: [HostName] {
-        evidence.compactMap { surface in if case .layer(let vantage) = surface.scope { vantage } else { nil } }
     }
 }
 

@@ -1,40 +1,6 @@
 import Approvals
 package import UpgradeDomain
 
-/// How far a placement has come in a run.
-package enum PlacementPhase: Hashable, Sendable {
-    /// Its turn has not come, or its drift check is running.
-    case waiting
-    /// It matches its last accepted capture; its steps may begin.
-    case checked
-    /// Its steps are running.
-    case changing
-    /// Its steps are done. It has not yet been seen healthy at the target.
-    case warmingUp
-    /// It was seen healthy at the target and must stay so.
-    case soaking
-    /// It stayed healthy for its whole soak.
-    case soaked
-    /// It failed. Only a recovery moves it on.
-    case failed
-    /// A rollback was requested. Its state before the rollback is being captured.
-    case rollbackPending
-    /// Its rollback may run or is running.
-    case rollingBack
-    /// Its rollback script passed. It is being compared with the state before the change.
-    case provingRollback
-    case rolledBack(RollbackOutcome)
-    /// An owner took it out of the run.
-    case retired
-}
-
-/// The result of a rollback, from the comparison with the state before the change.
-package enum RollbackOutcome: String, Codable, Hashable, Sendable, CaseIterable {
-    case verified, unverified, failed
-    /// A guardrail did not let it start: nothing was changed.
-    case refused
-}
-
 /// The version that a placement has according to the recorded facts, whatever is observed.
 package enum RecordedVersion: String, Hashable, Sendable {
     case source

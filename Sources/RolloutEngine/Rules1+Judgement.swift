@@ -1,3 +1,4 @@
+import SafeText
 import UpgradeDomain
 
 /// Judges captures by rules 1. Pure: everything it needs is passed in.
@@ -328,5 +329,82 @@ struct Judgement {
             $0.surface == surface && $0.item == item && ($0.host == nil || $0.host == host)
                 && $0.expiresAtMilliseconds > wall.milliseconds
         }
+    }
+}
+
+/// What a capture of a placement was compared with when it was recorded. Later views of the capture use the same
+/// comparison.
+struct JudgedBy: Hashable, Sendable {
+    /// Nil for a first capture, which is not compared with anything.
+    var reference: Capture?
+    var expects: Judgement.Expectation
+    var expected: [ItemReference] = []
+    var changedAt: WallTime?
+    /// The values of the first look after the change, of measures that are compared with it.
+    var firstLook: [ItemReference: String] = [:]
+    /// When it was recorded; decides which waivers were valid.
+    var wall: WallTime
+}
+
+extension RuntimeLink {
+    /// Whether the plan states the value it must have.
+    var isApprovedByValue: Bool {
+        switch self {
+        case .manifest, .commit, .image: true
+        case .started, .worktree, .files, .process, .program, .mappings, .port, .container, .unit: false
+        }
+    }
+}
+
+/// The result for one link of a runtime proof, compared with what was approved.
+enum RuntimeFinding: Hashable {
+    case holds
+    case differs(String)
+    /// The link could not be inspected, or nothing states what it should be.
+    case unknown(String)
+
+    /// How far a host's clock may have been set back between the change and its proof.
+    static let clockSlackMilliseconds: Int64 = 1_000
+
+    init(of item: EvidenceItem?, _ link: RuntimeLink, approved: ApprovedRelease?, notBefore: WallTime?) {
+        guard let item else {
+            self = .unknown("it was not looked at")
+            return
+        }
+        switch item.health {
+        case .unknown: self = .unknown(item.value)
+        case .unhealthy: self = .differs(item.value)
+        case .healthy:
+            switch link {
+            case .manifest: self.init(item.value, is: approved?.manifest?.rawValue)
+            case .commit: self.init(item.value, is: approved?.commit)
+            case .image: self.init(item.value, is: approved?.image)
+            case .started: self.init(begun: item.value, notBefore: notBefore)
+            case .worktree, .files, .process, .program, .mappings, .port, .container, .unit: self = .holds
+            }
+        }
+    }
+
+    /// An image has several names; one of them must be the approved one.
+    private init(_ seen: String, is approved: String?) {
+        guard let approved else {
+            self = .unknown("the plan does not say what it should be")
+            return
+        }
+        let isApproved = seen.pieces(separatedBy: ", ").contains { !$0.isEmpty && $0 == approved }
+        self = isApproved ? .holds : .differs("is \(seen), not \(approved)")
+    }
+
+    private init(begun text: String, notBefore: WallTime?) {
+        guard let begun = WallTime(rfc3339: text) else {
+            self = .unknown("'\(text)' is not a valid time")
+            return
+        }
+        let slack = RuntimeFinding.clockSlackMilliseconds
+        guard let notBefore, begun < notBefore.advanced(byMilliseconds: -slack) else {
+            self = .holds
+            return
+        }
+        self = .differs("it began \(text), before the change at \(notBefore.rfc3339)")
     }
 }

@@ -1,4 +1,6 @@
 import Approvals
+import ContentDigest
+package import Ledger
 package import RolloutEngine
 package import UpgradeDomain
 
@@ -232,5 +234,118 @@ extension Resolution {
         case .checkedAgain: "checked again"
         case .settled: "settled"
         }
+    }
+}
+
+extension PlacementOverview {
+    package init?(_ placement: Placement, in state: RolloutState) {
+        guard let own = state.placements[placement], let place = state.place(of: placement) else { return nil }
+        self.init(
+            position: place.position, placement: placement, batch: place.batch, phase: own.phase.word,
+            failureClass: own.phase == .failed ? own.problem?.code.failureClass.rawValue : nil,
+            isPressing: own.phase.isPressing, phaseSince: own.phaseSince, attempt: own.attempt, isTouched: own.touched,
+            recorded: own.recorded.rawValue, recordedSince: own.recordedSince, observed: own.observed,
+            observedAt: own.latest?.takenAt, isRepairedByHand: own.repairedByHand, isAdopted: own.adopted)
+    }
+}
+
+/// The first elements of a list, with the total count, so that a shortened list says so.
+package struct Shortlist<Element: Codable & Hashable & Sendable>: Codable, Hashable, Sendable {
+    package var count: Int
+    package var first: [Element]
+    /// How many are not listed.
+    package var rest: Int { count - first.count }
+
+    package init<All: Collection>(_ all: All, atMost limit: Int, _ listed: (All.Element) -> Element) {
+        count = all.count
+        first = all.prefix(limit).map(listed)
+    }
+
+    package init(_ all: some Collection<Element>, atMost limit: Int) { self.init(all, atMost: limit) { $0 } }
+}
+
+/// A run, for `status`: from the overview that the ledger stores, or from the state that the events fold into.
+package struct RunReport: Hashable {
+    /// In a layer with more placements than this, only those that failed or are in progress are listed, up to this
+    /// number.
+    package static let placementsPerLayer = 50
+
+    /// A layer with its placements: all are counted, some are listed.
+    package struct Layer: Hashable {
+        package var name: LayerName
+        package var version: VersionChange
+        /// Within how many seconds a watched placement answers, unless something is wrong; nil if not stored.
+        package var answersWithinSeconds: Int?
+        /// Counts of placements in the same state.
+        package var tallies: [PlacementTally]
+        /// The listed placements.
+        package var placements: [PlacementOverview]
+        package var count: Int { tallies.reduce(0) { $0 + $1.count } }
+    }
+
+    package var overview: RunOverview
+    package var sequence: UInt64
+    package var chainHead: Digest
+    package var layers: [Layer]
+
+    /// - Parameter limit: how many placements of a layer are listed; nil lists all.
+    package init(_ state: RolloutState, placementsPerLayer limit: Int? = nil) {
+        let layers = state.batches.map { batches in
+            batches.flatMap(\.placements).compactMap { PlacementOverview($0, in: state) }
+        }
+        self.init(
+            RunOverview(state), sequence: state.sequence, chainHead: state.chainHead,
+            tallies: layers.flatMap(\.tallies),
+            placements: layers.flatMap { all in
+                guard let limit, all.count > limit else { return all }
+                return Array(all.lazy.filter(\.isPressing).prefix(limit))
+            })
+    }
+
+    /// - Throws: if the document is not in this build's format.
+    package init(_ stored: StoredOverview) throws {
+        self.init(
+            try CanonicalJSON.stored(RunOverview.self, from: stored.document), sequence: stored.headSequence,
+            chainHead: stored.headHash, tallies: stored.tallies, placements: stored.placements)
+    }
+
+    private init(
+        _ overview: RunOverview, sequence: UInt64, chainHead: Digest, tallies: [PlacementTally],
+        placements: [PlacementOverview]
+    ) {
+        self.overview = overview
+        self.sequence = sequence
+        self.chainHead = chainHead
+        let listed = Dictionary(grouping: placements, by: \.placement.layer)
+        let alike = Dictionary(grouping: tallies, by: \.layer)
+        layers = overview.layers.map { layer in
+            Layer(
+                name: layer.name, version: layer.version, answersWithinSeconds: layer.answersWithinSeconds,
+                tallies: (alike[layer.name] ?? []).sorted { $0.order < $1.order },
+                placements: listed[layer.name] ?? [])
+        }
+    }
+}
+
+extension [PlacementOverview] {
+    fileprivate var tallies: [PlacementTally] {
+        let alike = Dictionary(grouping: self) { own in
+            PlacementTally(
+                layer: own.placement.layer, phase: own.phase, failureClass: own.failureClass, observed: own.observed,
+                count: 0)
+        }
+        return alike.map { tally, own in
+            var tally = tally
+            tally.count = own.count
+            return tally
+        }
+    }
+}
+
+extension PlacementTally {
+    /// Sorts by the order of phases, then by what distinguishes tallies of one phase.
+    fileprivate var order: (Int, String, String) {
+        let phase = PlacementPhase(word: phase).flatMap(PlacementPhase.all.firstIndex) ?? PlacementPhase.all.count
+        return (phase, failureClass ?? "", observed.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined())
     }
 }

@@ -196,3 +196,208 @@ package struct TextSite: Hashable, Sendable {
         return Int(number.before).map { $0 - 1 }
     }
 }
+
+/// A value of the file, with the name and the line under which it is reported.
+package struct Field {
+    package let name: String
+    /// The key under which it is, or under which its list is.
+    package let key: String
+    let node: Node
+    package let line: Int
+
+    package var isList: Bool {
+        if case .sequence = node { true } else { false }
+    }
+
+    /// Whether nothing is written behind its key.
+    package var isEmpty: Bool { node.isNull }
+
+    package var isMapping: Bool {
+        if case .mapping = node { true } else { false }
+    }
+}
+
+extension Node {
+    var isNull: Bool { scalar.map { $0.style == .plain && ["", "~", "null"].contains($0.string) } ?? false }
+}
+
+extension Field {
+    /// The mapping, completed with the keys of another one that it does not have. `replaced` lists, for a key of its own,
+    /// the keys that are not taken beside it, as they belong to another value of it.
+    package func completed(from other: Field, without replaced: [String: [String]]) -> Field {
+        guard case .mapping(var mapping) = node, case .mapping(let more) = other.node else { return self }
+        let left = replaced.filter { mapping[Node($0.key)] != nil }.flatMap(\.value)
+        for (name, value) in more where mapping[name] == nil && !left.contains(name.scalar?.string ?? "") {
+            mapping[name] = value
+        }
+        return Field(name: name, key: key, node: .mapping(mapping), line: line)
+    }
+
+    package func has(_ key: String) -> Bool {
+        if case .mapping(let mapping) = node { mapping[Node(key)] != nil } else { false }
+    }
+
+    /// The list, each entry completed from the one of that name in another list. `replaced` says what is not taken from there.
+    package func withEntriesCompleted(
+        from other: Field, without replaced: (_ same: Field, _ entry: Field) -> [String: [String]]
+    ) -> Field {
+        guard case .sequence(var entries) = node, case .sequence(let more) = other.node else { return self }
+        let shared = more.map { Field(name: other.name, key: key, node: $0, line: other.line) }
+        for index in entries.indices {
+            let entry = Field(name: name, key: key, node: entries[index], line: line)
+            guard let name = entry.entryName, let same = shared.first(where: { $0.entryName == name }) else { continue }
+            entries[index] = entry.completed(from: same, without: replaced(same, entry)).node
+        }
+        return Field(name: name, key: key, node: .sequence(entries), line: line)
+    }
+
+    /// What an entry of a list is called; nil where it has no name.
+    private var entryName: String? {
+        guard case .mapping(let mapping) = node else { return nil }
+        return mapping[Node("name")]?.scalar?.string
+    }
+}
+
+/// A mapping of the file, of which only the declared keys can be read; others are reported when it is created.
+package struct Section<Keys: KeyGroup> {
+    package let keys: Keys
+    package let reader: FileReader
+    package let name: String
+    package let line: Int
+    private var fields: [String: Field] = [:]
+    /// Known keys of which an unknown key may be a misspelling.
+    private var meant: Set<String> = []
+    /// Whether every key in the file is known.
+    package private(set) var hasKnownKeys = true
+
+    /// Nil, with a problem recorded, if the field is no mapping.
+    package init?(_ field: Field, _ declared: Mapping<Keys>, _ reader: FileReader) {
+        let known = declared.names
+        guard case .mapping(let mapping) = field.node else {
+            reader.report(
+                field.line, "\(field.name) is not a mapping", "write keys and values: \(known.joined(separator: ", "))")
+            return nil
+        }
+        self.reader = reader
+        keys = declared.keys
+        name = field.name
+        line = field.line
+        for (key, value) in mapping {
+            let text = key.scalar?.string ?? "?"
+            let keyLine = key.mark?.line ?? field.line
+            guard known.contains(text) else {
+                let near = reader.isFull ? nil : nearest(to: text, among: known)
+                if let near { meant.insert(near) }
+                hasKnownKeys = false
+                let all = "use one of: \(known.joined(separator: ", "))"
+                reader.report(
+                    keyLine, "\(field.name) has no key '\(text)'", near.map { "did you mean '\($0)'? \(all)" } ?? all)
+                continue
+            }
+            fields[text] = Field(name: "\(field.name).\(text)", key: text, node: value, line: keyLine)
+        }
+    }
+
+    /// The keys of a group that the mapping has among others.
+    package func part<Part: KeyGroup>(_ path: KeyPath<Keys, Part>) -> Section<Part> {
+        Section<Part>(keys[keyPath: path], of: self)
+    }
+
+    private init<Whole>(_ keys: Keys, of whole: Section<Whole>) {
+        self.keys = keys
+        (reader, name, line) = (whole.reader, whole.name, whole.line)
+        (fields, meant, hasKnownKeys) = (whole.fields, whole.meant, whole.hasKnownKeys)
+    }
+
+    // MARK: Values
+
+    /// The value of a key. A refused value is reported and counts as absent; so does a missing one that is required.
+    package func value<Value>(_ path: KeyPath<Keys, Key<Value>>) -> Value {
+        let key = keys[keyPath: path]
+        if let field = field(path) { return key.read(reader, field) }
+        if key.isReportedMissing { _ = required(path) }
+        return key.absent()
+    }
+
+    /// The value that a field has under a key: that of this mapping, completed from elsewhere.
+    package func value<Value>(_ path: KeyPath<Keys, Key<Value>>, of field: Field) -> Value {
+        keys[keyPath: path].read(reader, field)
+    }
+
+    /// The value of a key that must be here, as it is nowhere else.
+    package func requiredValue<Written>(_ path: KeyPath<Keys, Key<Written?>>) -> Written? {
+        required(path) == nil ? nil : value(path)
+    }
+
+    /// The value of a key as it is written; nil, with a problem recorded, if it is missing.
+    package func required<Value>(_ path: KeyPath<Keys, Key<Value>>) -> Field? {
+        if let field = field(path) { return field }
+        let key = keys[keyPath: path]
+        if !isMisspelled(path) {
+            reader.report(line(of: path), "\(name) is missing the key '\(key.name)'", key.presence.remedy)
+        }
+        return nil
+    }
+
+    /// Reports that a key has no value, unless it was written and refused, or misspelled. `isWhole` says whether everything
+    /// under the key was valid.
+    package func reportMissing<Value>(_ path: KeyPath<Keys, Key<Value>>, _ message: String, ifWhole isWhole: Bool) {
+        if isWhole, !isMisspelled(path) {
+            reader.report(line(of: path), message, keys[keyPath: path].presence.remedy)
+        }
+    }
+
+    // MARK: Fields
+
+    /// The value of a key as it is written; nil if it is absent or empty.
+    package func field<Value>(_ path: KeyPath<Keys, Key<Value>>) -> Field? {
+        fields[keys[keyPath: path].name].flatMap { $0.node.isNull ? nil : $0 }
+    }
+
+    /// The line of a key, or of the mapping if the key is absent.
+    package func line<Value>(of path: KeyPath<Keys, Key<Value>>) -> Int { line(ofKey: keys[keyPath: path].name) }
+
+    /// The line of a key by its name, or of the mapping if the key is absent.
+    package func line(ofKey name: String) -> Int { fields[name]?.line ?? line }
+
+    /// Whether a key has a value, by its name.
+    package func has(_ name: String) -> Bool { fields[name].map { !$0.node.isNull } ?? false }
+
+    /// Whether an unknown key was refused that may be a misspelling of this one.
+    package func isMisspelled<Value>(_ path: KeyPath<Keys, Key<Value>>) -> Bool {
+        field(path) == nil && meant.contains(keys[keyPath: path].name)
+    }
+}
+
+extension Presence {
+    /// What to write where the key is missing.
+    fileprivate var remedy: String {
+        switch self {
+        case .optional: "write it"
+        case .required(let remedy), .inherited(let remedy): remedy
+        }
+    }
+}
+
+/// The key that was probably meant; nil if none is similar.
+package func nearest(to text: String, among known: [String]) -> String? {
+    guard text.utf8.count <= 100, let near = known.min(by: { distance($0, text) < distance($1, text) }) else {
+        return nil
+    }
+    return distance(near, text) <= max(2, text.count / 3) ? near : nil
+}
+
+private func distance(_ left: String, _ right: String) -> Int {
+    let (left, right) = (Array(left.lowercased()), Array(right.lowercased()))
+    var row = Array(0...right.count)
+    for (i, character) in left.enumerated() {
+        var previous = row[0]
+        row[0] = i + 1
+        for (j, other) in right.enumerated() {
+            let next = min(row[j] + 1, row[j + 1] + 1, previous + (character == other ? 0 : 1))
+            previous = row[j + 1]
+            row[j + 1] = next
+        }
+    }
+    return row[right.count]
+}

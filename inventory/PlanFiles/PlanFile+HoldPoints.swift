@@ -1,4 +1,5 @@
 import FileReading
+import SafeText
 import UpgradeDomain
 
 /// The hold points of a plan.
@@ -57,6 +58,22 @@ extension PlanRules {
             return problem(
                 "a run never reaches the hold point '\(point.spelled)': layer \(name) ends with batch \(count)",
                 "write a number up to \(count), or correct the layer's batches")
+        }
+    }
+}
+
+extension Form where Value == HoldPoint {
+    static var holdPoint: Form {
+        let words = TextRule("hold point", pattern: "^[a-z0-9][a-z0-9.-]{0,62}(/[1-9][0-9]{0,6})?$")
+        return Form(.text(words)) { reader, field in
+            guard let text = reader.text(field) else { return nil }
+            if let point = HoldPoint(text), point.layer.map({ NameGrammar.machine.accepts($0.rawValue) }) ?? true {
+                return point
+            }
+            reader.report(
+                field.line, "'\(text)' is not a hold point",
+                "write run, a layer of the plan, or a layer and the number of its batch, such as core/2")
+            return nil
         }
     }
 }

@@ -55,3 +55,42 @@ extension PlanReading {
         }
     }
 }
+
+// MARK: Keys
+
+struct ReleaseKeys: KeyTable {
+    static let title = "release"
+    static let meaning =
+        "The files of a release, and who says so. Signatures are over the lines sorted by path, with two spaces in each."
+
+    let manifest = Key(
+        "manifest", .text, presence: .required("write the path of a file in sha256sum's format"),
+        "A file in sha256sum's format, by its path from the plan's folder.", example: "\"releases/${to}.sha256\"")
+    let signatures = Key(
+        "signatures", .list(.text, count: 1...Int.max), default: [],
+        "Signatures of that file, as `ssh-keygen -Y sign -n release.v1@lockflight` writes them, by their paths.",
+        example: "[\"releases/${to}.sha256.sig\"]")
+}
+
+/// Where a plan file says that a manifest is, and its signatures.
+struct ReleaseFiles: Sendable {
+    var manifest: String
+    var signatures: [String]
+    var line: Int
+}
+
+extension Form where Value == ReleaseFiles {
+    /// A path, or `{manifest, signatures}`.
+    static var release: Form {
+        let path = Form<String>.text
+        let mapping = Form<Section<ReleaseKeys>>.mapping(ReleaseKeys())
+        return Form(.either([path.type, mapping.type])) { reader, field in
+            guard field.isMapping else {
+                return path.read(reader, field).map { ReleaseFiles(manifest: $0, signatures: [], line: field.line) }
+            }
+            guard let own = mapping.read(reader, field), let manifest = own.value(\.manifest) else { return nil }
+            return ReleaseFiles(
+                manifest: manifest, signatures: own.value(\.signatures), line: own.line(of: \.manifest))
+        }
+    }
+}

@@ -1,3 +1,57 @@
+/// The `${name}` syntax of plan texts. `$${` is a literal `${`, and so is a `${` without a closing `}`.
+package enum Placeholder {
+    /// The names in a text, in order of appearance.
+    package static func names(in text: String) -> [String] {
+        var names: [String] = []
+        _ = replace(in: text) {
+            names.append($0)
+            return nil
+        }
+        return names
+    }
+
+    /// Whether a `${` of the text is not closed. Readers of files refuse it: it was meant as a placeholder, or is written
+    /// `$${`. In what is stored it stands for itself.
+    package static func isUnclosed(_ text: String) -> Bool {
+        var isUnclosed = false
+        scan(text, literal: { _ in }, name: { _ in }, unclosed: { isUnclosed = true })
+        return isUnclosed
+    }
+
+    static func replace(in text: String, with value: (String) -> String?) -> String {
+        guard text.utf8.contains(0x24) else { return text }
+        var result: [UInt8] = []
+        scan(text) {
+            result += $0
+        } name: { name in
+            result += (value(name) ?? "${\(name)}").utf8
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// The parts of a text in order: what stands for itself, without the `$` that an escape has more, and the names.
+    static func scan(
+        _ text: String, literal: (Substring.UTF8View) -> Void, name: (String) -> Void, unclosed: () -> Void = {}
+    ) {
+        var rest = Substring(text).utf8
+        while let dollar = rest.firstIndex(of: 0x24) {
+            literal(rest[..<dollar])
+            rest = rest[dollar...].dropFirst()
+            if rest.starts(with: "${".utf8) {
+                literal(rest.prefix(2))
+                rest = rest.dropFirst(2)
+            } else if rest.first == 0x7b, let close = rest.firstIndex(of: 0x7d) {
+                name(String(Substring(rest[..<close].dropFirst())))
+                rest = rest[close...].dropFirst()
+            } else {
+                if rest.first == 0x7b { unclosed() }
+                literal(text.utf8[dollar...dollar])
+            }
+        }
+        literal(rest)
+    }
+}
+
 /// A text of a plan with every placeholder replaced but `${run}`: what owners sign before there is a run.
 ///
 /// A run's id put in place of `${run}` gives exactly the text that is sent (``filled(_:run:)``). A `$` of the text itself is
