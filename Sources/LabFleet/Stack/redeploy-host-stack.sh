@@ -23,11 +23,11 @@ flock 9
 
 # Ends a process that a pid file names, and waits until it is gone (a zombie is gone).
 stop() {
-    local file=$1 pid
+    local file=$1 pid attempt
     [ -s "$file" ] || return 0
-    pid=$(cat "$file")
+    pid=$(<"$file")
     kill "$pid" 2>/dev/null || { rm -f "$file"; return 0; }
-    for _ in $(seq 100); do
+    for ((attempt = 0; attempt < 100; attempt++)); do
         if ! kill -0 "$pid" 2>/dev/null || grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; then
             rm -f "$file"
             return 0
@@ -55,11 +55,13 @@ echo "RELEASE=$version" >"$place/active.env"
 # From the release itself, not through the link: the process keeps showing where it came from.
 start "$place/run/service.pid" python3 -IS "$PWD/$release/service.py" --layer "$layer" --address "$ADDRESS" --port "$PORT" \
     --data "$place/data" --run "$place/run"
-for attempt in $(seq 200); do
-    if curl -fsS --max-time 2 -o /dev/null "http://$ADDRESS:$PORT/health" 2>/dev/null; then
+for ((attempt = 1; attempt <= 200; attempt++)); do
+    # Starting curl takes its time, so it is left until something listens.
+    if (: <"/dev/tcp/$ADDRESS/$PORT") 2>/dev/null &&
+        curl -fsS --max-time 2 -o /dev/null "http://$ADDRESS:$PORT/health" 2>/dev/null; then
         rm -f "$place/run/readiness.json"
         start "$place/run/prober.pid" python3 -IS "$PWD/$release/prober.py" "http://$ADDRESS:$PORT" "$place/run/readiness.json"
-        for _ in $(seq 200); do
+        for ((reading = 0; reading < 200; reading++)); do
             if [ -e "$place/run/readiness.json" ]; then
                 echo "$layer: $version answers on $ADDRESS:$PORT"
                 exit 0
@@ -70,7 +72,7 @@ for attempt in $(seq 200); do
         exit 1
     fi
     # A process that is gone will not answer; one that only starts slowly is waited for.
-    if [ "$attempt" -gt 20 ] && ! kill -0 "$(cat "$place/run/service.pid")" 2>/dev/null; then break; fi
+    if [ "$attempt" -gt 20 ] && ! kill -0 "$(<"$place/run/service.pid")" 2>/dev/null; then break; fi
     sleep 0.05
 done
 echo "$layer: $version does not answer on $ADDRESS:$PORT" >&2
