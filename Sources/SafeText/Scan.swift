@@ -90,6 +90,13 @@ extension StringProtocol where SubSequence == Substring {
 extension Substring.UTF8View {
     /// The position of the first match. The standard library's own search would add regular expressions to the agent.
     fileprivate func start(of words: String) -> Index? {
-        indices.first { self[$0...].starts(with: words.utf8) }
+        guard let first = words.utf8.first else { return indices.first }
+        var rest = self
+        while let start = rest.firstIndex(of: first) {
+            rest = rest[start...]
+            if rest.starts(with: words.utf8) { return start }
+            rest = rest.dropFirst()
+        }
+        return nil
     }
 }
