@@ -93,7 +93,7 @@ enum SizeRules {
         "Sources/SafeText": 600, "Sources/UpgradeDomain": 4_800, "Sources/ContentDigest": 2_000,
         "Sources/OperatorCommands": 400, "Sources/Approvals": 2_600, "Sources/RolloutEngine": 5_300,
         "Sources/AgentProtocol": 1_000, "Sources/Ledger": 4_000, "Sources/SSHTransport": 5_000,
-        "Sources/LabFleet": 1_200, "Sources/Failpoints": 150, "Sources/SSHSignatures": 950,
+        "Sources/LabFleet": 1_200, "Sources/Failpoints": 150, "Sources/SSHSignatures": 1_000,
         "agent/AgentRuntime": 6_400, "agent/lockflight-agent": 50, "inventory/FileReading": 1_100,
         "inventory/Inventory": 1_600, "inventory/InventoryImport": 2_600, "inventory/PlanFiles": 3_050,
         "inventory/PolicyFiles": 600, "coordinator/CoordinatorRuntime": 2_100, "coordinator/RunViews": 1_800,
