@@ -29,11 +29,19 @@ enum PiecesPage {
 }
 
 extension String {
-    /// Each text must be there.
+    /// Each text must be there. What was put in is not looked at again: the number of a port may contain another one.
     func replacingEach(_ changes: [(String, String)]) throws -> String {
-        try changes.reduce(self) { text, change in
-            guard text.contains(change.0) else { throw Surprise("'\(change.0)' is not in\n\(text)") }
-            return text.replacingOccurrences(of: change.0, with: change.1)
+        for (old, _) in changes where !contains(old) { throw Surprise("'\(old)' is not in\n\(self)") }
+        var (rest, replaced) = (self[...], "")
+        while let next = rest.first {
+            if let (old, new) = changes.first(where: { rest.hasPrefix($0.0) }) {
+                replaced += new
+                rest = rest.dropFirst(old.count)
+            } else {
+                replaced.append(next)
+                rest = rest.dropFirst()
+            }
         }
+        return replaced
     }
 }
