@@ -73,7 +73,7 @@ import UpgradeDomain
         let redis = try await RedisServer("main", of: host, acl: try PiecesPage.block(of: "text", in: "redis"))
         let command = try #require(try PiecesPage.blocks(of: "yaml", in: "redis").last)
             .replacingOccurrences(of: "6379", with: "\(redis.port)").trimmingCharacters(in: .newlines)
-        let piece = try redis.piece([("run: [redis-cli, -p, \"\(redis.port)\", info]", command)])
+        let piece = try redis.piece([(#"run: [redis-cli, -p, "6379", info]"#, command)])
         try host.write(".redis-lockflight", "CHANGE-ME\n")
         let taken = try piece.capture(on: host)
         #expect(taken.items(of: "redis").first == "role: master healthy")
