@@ -42,10 +42,11 @@ extension Policy {
 
     /// Reads a document and checks its rules.
     package static func read(_ text: String) throws(PolicyProblem) -> Policy {
-        try known.result(for: text) { () throws(PolicyProblem) in try readAnew(text) }
+        try known.result(for: Array(text.utf8)) { () throws(PolicyProblem) in try readAnew(text) }
     }
 
-    private static let known = LastResults<String, Policy>(limit: SignedText.rememberedCount)
+    /// By their bytes: two strings of other bytes may be equal.
+    private static let known = LastResults<[UInt8], Policy>(limit: SignedText.rememberedCount)
 
     private static func readAnew(_ text: String) throws(PolicyProblem) -> Policy {
         let policy: Policy

@@ -73,10 +73,13 @@ extension Statement {
 
     /// Reads exactly what ``signedText()`` writes.
     package init(signedText text: String) throws(StatementProblem) {
-        self = try Statement.known.result(for: text) { () throws(StatementProblem) in try Statement.readAnew(text) }
+        self = try Statement.known.result(for: Array(text.utf8)) { () throws(StatementProblem) in
+            try Statement.readAnew(text)
+        }
     }
 
-    private static let known = LastResults<String, Statement>(limit: SignedText.rememberedCount)
+    /// By their bytes: two strings of other bytes may be equal.
+    private static let known = LastResults<[UInt8], Statement>(limit: SignedText.rememberedCount)
 
     private static func readAnew(_ text: String) throws(StatementProblem) -> Statement {
         let statement: Statement
