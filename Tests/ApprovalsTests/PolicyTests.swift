@@ -14,6 +14,15 @@ struct PolicyTests {
         return policy.problems.map(\.message)
     }
 
+    /// To Swift, a text with the sign for kelvin equals the one with a K that was read before.
+    @Test func aTextOfOtherBytesIsNotOneThatWasRead() throws {
+        let text = try fixture.policy().text()
+        _ = try Policy.read(text)
+        let other = text.replacing("revokedKeys", with: "revoked\u{212A}eys")
+        #expect(other == text && !other.utf8.elementsEqual(text.utf8))
+        #expect(throws: PolicyProblem.self) { try Policy.read(other) }
+    }
+
     @Test func aValidPolicyReadsBackAsItsText() throws {
         let policy = try fixture.policy()
         #expect(policy.problems.isEmpty)
